@@ -1,0 +1,1 @@
+"""The algorithms: plain functions on plain values."""

@@ -1,0 +1,193 @@
+"""Values that flow between the stages: exposures, warps and their records."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from lsst.images import Box, Mask, MaskedImage, MaskSchema, Polygon, SkyProjection
+from lsst.images.fields import BaseField
+from lsst.images.psfs import PointSpreadFunction
+
+if TYPE_CHECKING:
+    from .archive import Warp
+
+__all__ = (
+    "DetectorInput",
+    "Exposure",
+    "ExposureId",
+    "ExposureInfo",
+    "ExposureSource",
+    "WarpInput",
+    "WarpPixels",
+    "WarpSource",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class ExposureId:
+    """Identity of one detector's image in one visit.
+
+    Identities are ordered; this order, never that of the files, is the order
+    in which inputs are combined.
+    """
+
+    instrument: str
+    visit: int
+    detector: int
+
+    def __str__(self) -> str:
+        return f"{self.instrument} visit {self.visit} detector {self.detector}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExposureInfo:
+    """What is known of an exposure without reading its pixels."""
+
+    id: ExposureId
+    path: str
+    band: str
+    """Short name of the passband, e.g. ``"r"``: one coadd is made per band."""
+    bbox: Box
+    """Box of the pixels, in the pixel frame of ``projection``."""
+    projection: SkyProjection[Any]
+    """Pixels to ICRS."""
+    physical_filter: str = ""
+    polygon: Polygon | None = None
+    """Valid region in pixels; `None` means all of ``bbox``."""
+    psf_fwhm: float | None = None
+    """Full width at half maximum of the PSF in arcseconds, where known."""
+    quality: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    """Further numbers that selection can use, e.g. ``psf_ellipticity_residual``."""
+    mjd: float | None = None
+    """Middle of the exposure, modified Julian date, where known."""
+    exposure_time: float | None = None
+    """Seconds, where known."""
+    format: str = ""
+    """Name of the reader."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """One calibrated image of one detector, with all that a coadd needs.
+
+    Attributes
+    ----------
+    info
+        Identity and geometry.
+    pixels
+        Image (float32), variance (float32) and mask; the mask has the schema of
+        `lamella.planes.make_schema`.  Pixels without a measurement are NaN in
+        the image, +inf in the variance, and NO_DATA in the mask.  The sky is
+        already subtracted.
+    psf
+        PSF model in the pixel frame of the image.
+    to_njy
+        nJy per unit of the image: a number, or a field over the pixels.
+    notes
+        What the reader did that a user should know, e.g. a sky subtraction.
+    """
+
+    info: ExposureInfo
+    pixels: MaskedImage
+    psf: PointSpreadFunction
+    to_njy: float | BaseField
+    notes: tuple[str, ...] = ()
+
+
+class ExposureSource(Protocol):
+    """An exposure on disk (or elsewhere) that can be read when it is needed.
+
+    Sources can be pickled: a worker process gets the source, not the pixels.
+    """
+
+    @property
+    def info(self) -> ExposureInfo:
+        """What is known without reading pixels."""
+        ...
+
+    def read(self) -> Exposure:
+        """Read the pixels."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectorInput:
+    """Record of one detector's part in a warp, as the coadd's PSF and tables need it."""
+
+    id: ExposureId
+    band: str
+    bbox: Box
+    """Box of the detector's pixels."""
+    projection: SkyProjection[Any]
+    """Detector pixels to ICRS."""
+    psf: PointSpreadFunction
+    polygon: Polygon | None = None
+    """Valid region in detector pixels; `None` means all of ``bbox``."""
+    good_pixels: int = 0
+    """Number of pixels of the warp that this detector owns and that hold data."""
+    path: str = ""
+    psf_fwhm: float | None = None
+    """Arcseconds."""
+    notes: tuple[str, ...] = ()
+
+
+class WarpPixels(Protocol):
+    """The three planes of a box of a warp: arrays of shape (y, x)."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    variance: np.ndarray
+
+
+class WarpSource(Protocol):
+    """Where the pixels of a warp come from; algorithms ask it for boxes and never open files."""
+
+    @property
+    def bbox(self) -> Box:
+        """Box of the pixels that the warp holds, in the tract's pixel frame."""
+        ...
+
+    @property
+    def schema(self) -> MaskSchema:
+        """Schema of the int32 mask."""
+        ...
+
+    def read(self, box: Box) -> WarpPixels:
+        """Return the planes of a box inside of `bbox`.
+
+        The image and variance are float32, the mask is int32.  The caller may
+        change the arrays.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WarpInput:
+    """One warp on its way into a coadd."""
+
+    instrument: str
+    visit: int
+    band: str
+    source: WarpSource
+    detectors: tuple[DetectorInput, ...] = ()
+    weight: float = 1.0
+    """Weight of all pixels of this warp; relative to the other inputs only."""
+    scale: float = 1.0
+    """Factor that puts the pixels on the photometric scale of the coadd."""
+    alternate: Mask | None = None
+    """Further planes (e.g. artifacts found later) to be or-ed into the mask."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What orders the inputs of a coadd."""
+        return (self.instrument, self.visit)
+
+    @classmethod
+    def from_warp(cls, warp: Warp, **changes: Any) -> WarpInput:
+        """Make a record for a warp in memory."""
+        from .archive import warp_input
+
+        return warp_input(warp, **changes)

@@ -1,0 +1,108 @@
+"""The base of all configurations: one definition per option.
+
+Each stage has one frozen class derived from `Config`.  The command line, the
+configuration files and the middleware derive their options from its fields,
+so that a default, a unit or a help text is written once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Self
+
+import pydantic
+import yaml
+
+from .errors import ConfigError, UnreadableFileError
+
+__all__ = ("Config", "load_options", "option")
+
+
+def option(default: Any = ..., help: str = "", *, unit: str = "", **constraints: Any) -> Any:
+    """Declare one option of a `Config`.
+
+    Parameters
+    ----------
+    default
+        Default value; leave out for an option that must be given.
+    help
+        One sentence for ``--help`` and the documentation.
+    unit
+        Unit of the value, if it has one.
+    **constraints
+        Limits as `pydantic.Field` takes them (``gt``, ``ge``, ``lt``, ``le``, ...).
+    """
+    if unit:
+        constraints["json_schema_extra"] = {"unit": unit}
+    return pydantic.Field(default, description=help, **constraints)
+
+
+class Config(pydantic.BaseModel):
+    """A frozen set of options.
+
+    Raises
+    ------
+    ConfigError
+        Raised when an option is unknown or has a value that it cannot have.
+    """
+
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except pydantic.ValidationError as err:
+            raise _config_error(type(self), err) from None
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some options changed, and checked again."""
+        return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as plain values that JSON, YAML and TOML can hold."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def units(cls) -> dict[str, str]:
+        """Return the units of the options that have one."""
+        extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        return {name: str(extra["unit"]) for name, extra in extras.items() if isinstance(extra, dict)}
+
+
+def _config_error(cls: type, err: pydantic.ValidationError) -> ConfigError:
+    first = err.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    where = f"{cls.__name__}.{name}" if name else cls.__name__
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(getattr(cls, "model_fields", {}))
+        return ConfigError(f"{where}: no such option; there are: {known}.", option=name, found=first["input"])
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    found = f" (found {first['input']!r})" if name else ""
+    return ConfigError(f"{where}: {reason}{found}.", option=name, found=first["input"])
+
+
+def load_options(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read options from a YAML or TOML file, as literals.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent or cannot be parsed.
+    ConfigError
+        Raised when the file is not a mapping of names to values.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as err:
+        reason = " ".join(str(err).split())
+        raise UnreadableFileError(path, found=reason, expected="a YAML or TOML file of options") from err
+    if not isinstance(found or {}, Mapping):
+        raise ConfigError(f"{path}: found a {type(found).__name__}; expected a mapping.", found=found)
+    return dict(found or {})

@@ -1,0 +1,205 @@
+"""The errors that lamella raises.
+
+Every error is a `LamellaError` and also the built-in error that a caller who
+knows nothing of lamella would expect (`ValueError`, `OSError`, `LookupError`).
+Each carries the offending values as attributes and survives pickling, so that
+an error raised in a worker process arrives whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike, fspath
+from typing import Any
+
+__all__ = (
+    "ConfigError",
+    "DuplicateInputError",
+    "InputError",
+    "InvalidPsfError",
+    "LamellaError",
+    "MaskPlaneError",
+    "MissingPartError",
+    "NoInputsError",
+    "NoOverlapError",
+    "OutputError",
+    "ProjectionError",
+    "ShapeError",
+    "SkyMapError",
+    "UnitError",
+    "UnknownFormatError",
+    "UnreadableFileError",
+)
+
+
+def _rebuild(cls: type[LamellaError], values: dict[str, Any]) -> LamellaError:
+    return cls(**values)
+
+
+class LamellaError(Exception):
+    """Base class of all errors of this package.
+
+    Parameters
+    ----------
+    message
+        What went wrong, in one sentence.
+    **values
+        The offending values; they become attributes.
+    """
+
+    def __init__(self, message: str, **values: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self._values = values
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Callable[..., LamellaError], tuple[Any, ...]]:
+        return _rebuild, (type(self), self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"message": self.message, **self._values}
+
+
+class ConfigError(LamellaError, ValueError):
+    """An option has a value that it cannot have.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    option
+        Name of the option, dotted for nested ones.
+    found
+        The value given.
+    """
+
+    def __init__(self, message: str, *, option: str = "", found: Any = None) -> None:
+        super().__init__(message, option=option, found=found)
+
+
+class ShapeError(LamellaError, ValueError):
+    """Two arrays that must have the same shape do not.
+
+    Parameters
+    ----------
+    name
+        Which array is wrong.
+    found, expected
+        The shape of the array, and the shape it must have.
+    """
+
+    def __init__(self, name: str, *, found: Any, expected: Any) -> None:
+        super().__init__(
+            f"{name} has shape {found}; expected {expected}.", name=name, found=found, expected=expected
+        )
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._values
+
+
+class MaskPlaneError(LamellaError, ValueError):
+    """A mask plane is unknown, or there are more planes than bits."""
+
+
+class SkyMapError(LamellaError, LookupError):
+    """A tract, a patch or a cell does not exist, or a position is outside of it."""
+
+
+class NoOverlapError(LamellaError, LookupError):
+    """Two regions that must overlap do not."""
+
+
+class InvalidPsfError(LamellaError, ValueError):
+    """A PSF cannot be evaluated at a position.
+
+    Parameters
+    ----------
+    message
+        Why not.
+    x, y
+        The position in pixels.
+    """
+
+    def __init__(self, message: str, *, x: float = float("nan"), y: float = float("nan")) -> None:
+        super().__init__(message, x=x, y=y)
+
+
+class NoInputsError(LamellaError, ValueError):
+    """Nothing is left to make a coadd from."""
+
+
+class InputError(LamellaError, ValueError):
+    """An input file is not what it must be.
+
+    Parameters
+    ----------
+    path
+        The file.
+    where
+        The HDU, column or field, e.g. ``"HDU 1"`` or ``"BUNIT"``.
+    found, expected
+        What stands there, and what should, as text for a person.
+    """
+
+    def __init__(self, path: str | PathLike[str], *, where: str = "", found: str, expected: str) -> None:
+        path = fspath(path)
+        place = f"{path}, {where}" if where else path
+        super().__init__(
+            f"{place}: found {found}; expected {expected}.",
+            path=path,
+            where=where,
+            found=found,
+            expected=expected,
+        )
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._values
+
+
+class UnreadableFileError(InputError, OSError):
+    """A file is absent, truncated or damaged."""
+
+    # OSError formats itself from errno and file name; the message is ours.
+    __str__ = Exception.__str__
+
+
+class UnknownFormatError(InputError):
+    """No reader recognises the file."""
+
+
+class MissingPartError(InputError, LookupError):
+    """An HDU, a keyword, a column or a companion file is missing."""
+
+
+class ProjectionError(InputError):
+    """The projection to the sky is absent, not finite, or of a kind that is not supported."""
+
+
+class UnitError(InputError):
+    """Pixels are in units that cannot be put on the photometric scale."""
+
+
+class DuplicateInputError(InputError):
+    """Two inputs claim to be the same exposure."""
+
+
+class OutputError(LamellaError, OSError):
+    """A result cannot be written.
+
+    Parameters
+    ----------
+    path
+        The file that could not be written.
+    reason
+        Why not.
+    """
+
+    __str__ = Exception.__str__
+
+    def __init__(self, path: str | PathLike[str], *, reason: str) -> None:
+        path = fspath(path)
+        super().__init__(f"{path}: cannot be written: {reason}.", path=path, reason=reason)
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._values

@@ -1,0 +1,1 @@
+"""Hot loops: numpy and numba only, arrays in, arrays out."""

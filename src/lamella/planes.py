@@ -1,0 +1,136 @@
+"""Names of mask planes, and the bits that they have in lamella's arrays.
+
+Planes are named as `lsst.images` names them.  The shorter names of the
+original pipelines (``SAT``, ``CR``, ``INTRP``, ``EDGE``, ...) are accepted
+everywhere through one table of aliases.
+
+Inside lamella a mask has one int32 per pixel, and the planes of
+`STANDARD_PLANES` have the same bits everywhere; further planes of an input
+follow behind them, sorted by name, so that bits do not depend on the order in
+which files are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .errors import MaskPlaneError
+
+if TYPE_CHECKING:
+    from lsst.images import MaskSchema
+
+__all__ = ("ALIASES", "STANDARD_PLANES", "bits_of", "legacy_name", "make_schema", "plane_name", "plane_names")
+
+STANDARD_PLANES: dict[str, str] = {
+    "BAD": "Bad pixel of the detector.",
+    "SATURATED": "Pixel was saturated, or touched by the bleed trail of a saturated one.",
+    "INTERPOLATED": "Value was interpolated from neighbouring pixels.",
+    "COSMIC_RAY": "A cosmic ray hit this pixel.",
+    "DETECTION_EDGE": "Pixel is within a rim along the edge of the detector.",
+    "DETECTED": "Pixel is part of a detected source.",
+    "DETECTED_NEGATIVE": "Pixel is part of a detected source of negative flux.",
+    "SUSPECT": "Value is doubtful, e.g. close to saturation or of low weight.",
+    "NO_DATA": "There is no measurement at this pixel.",
+    "VIGNETTED": "Pixel was vignetted by the optics.",
+    "STREAK": "A satellite or another extended streak crossed this pixel.",
+    "CLIPPED": "At least one input was left out here because its value disagreed with the others.",
+    "REJECTED": "At least one input was left out here because its pixel was masked.",
+    "SENSOR_EDGE": "The edge of a contributing detector is here, so that the PSF is discontinuous.",
+    "INEXACT_PSF": "The inputs used here differ from those of the PSF model.",
+    "BRIGHT_OBJECT": "Pixel is within the mask of a bright object.",
+    "CROSSTALK": "Pixel was corrected for crosstalk.",
+    "NOT_DEBLENDED": "Pixel belongs to a source that was not deblended.",
+    "UNMASKED_NAN": "Value was NaN without a reason on record.",
+    "PARTLY_VIGNETTED": "Pixel was partly vignetted by the optics.",
+    "ITL_DIP": "Pixel is on a dark trail from a bright source, on an ITL detector.",
+    "SPIKE": "Pixel is near a diffraction spike.",
+    "GHOST": "Pixel is within an optical ghost.",
+    "TRANSIENT": "Value differs from other epochs of the same place.",
+}
+"""Name and meaning of the standard planes, in bit order from bit 0."""
+
+ALIASES: dict[str, str] = {
+    "SAT": "SATURATED",
+    "INTRP": "INTERPOLATED",
+    "CR": "COSMIC_RAY",
+    "EDGE": "DETECTION_EDGE",
+    "UNMASKEDNAN": "UNMASKED_NAN",
+}
+"""Names of the original pipelines, and what they are called here."""
+
+_LEGACY = {new: old for old, new in ALIASES.items()}
+_MAX_PLANES = 31
+
+
+def plane_name(name: str) -> str:
+    """Return the name that lamella uses for a mask plane."""
+    return ALIASES.get(name, name)
+
+
+def plane_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that lamella uses for some mask planes, without repeats."""
+    return tuple(dict.fromkeys(plane_name(name) for name in names))
+
+
+def legacy_name(name: str) -> str:
+    """Return the name that the original pipelines use for a mask plane."""
+    return _LEGACY.get(name, name)
+
+
+def make_schema(extra: Iterable[str] = (), *, descriptions: dict[str, str] | None = None) -> MaskSchema:
+    """Return the schema of lamella's masks: one int32 per pixel.
+
+    Parameters
+    ----------
+    extra
+        Names of planes beyond the standard ones, in any order.
+    descriptions
+        Meaning of the extra planes, where known.
+
+    Raises
+    ------
+    MaskPlaneError
+        Raised when there are more than 31 planes.
+    """
+    import numpy as np
+    from lsst.images import MaskPlane, MaskSchema
+
+    more = sorted(set(plane_names(extra)) - set(STANDARD_PLANES))
+    if len(STANDARD_PLANES) + len(more) > _MAX_PLANES:
+        raise MaskPlaneError(
+            f"{len(STANDARD_PLANES)} standard planes and {len(more)} others ({', '.join(more)}) "
+            f"do not fit into {_MAX_PLANES} bits.",
+            planes=more,
+        )
+    meaning = descriptions or {}
+    planes = [MaskPlane(name, text) for name, text in STANDARD_PLANES.items()]
+    planes += [MaskPlane(name, meaning.get(name, f"Plane {name} of the inputs.")) for name in more]
+    return MaskSchema(planes, dtype=np.int32)
+
+
+def bits_of(schema: MaskSchema, names: Iterable[str], *, missing_ok: bool = False) -> int:
+    """Return the bits of some planes in an int32 mask, or-ed together.
+
+    Parameters
+    ----------
+    schema
+        A schema made by `make_schema`.
+    names
+        Names of planes; aliases are accepted.
+    missing_ok
+        Whether a plane that the schema does not have counts as no bit.
+
+    Raises
+    ------
+    MaskPlaneError
+        Raised when a plane is not in the schema and ``missing_ok`` is false.
+    """
+    total = 0
+    for name in plane_names(names):
+        if name in schema.names:
+            total |= int(schema.bit(name).mask)
+        elif not missing_ok:
+            known = ", ".join(schema.names)
+            raise MaskPlaneError(f"There is no mask plane {name!r}; there are: {known}.", plane=name)
+    return total

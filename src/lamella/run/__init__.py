@@ -1,0 +1,1 @@
+"""Which patch is made where, and what is already done."""

@@ -1,0 +1,26 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Compilation of a kernel may fall into the first example of a law.
+settings.register_profile(
+    "lamella", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("lamella")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of oracle numbers and real exposures, which lies beside the project."""
+    folder = Path(__file__).parents[2] / "shared"
+    if not folder.is_dir():
+        if os.environ.get("CI"):
+            pytest.fail("The folder 'shared' must lie beside the project in CI.")
+        pytest.skip("needs the folder 'shared' (oracle numbers, real exposures) beside the project")
+    return folder
