@@ -74,16 +74,21 @@ class Config(pydantic.BaseModel):
         return {name: str(extra["unit"]) for name, extra in extras.items() if isinstance(extra, dict)}
 
 
-def _config_error(cls: type, err: pydantic.ValidationError) -> ConfigError:
+def _config_error(cls: type[Config], err: pydantic.ValidationError) -> ConfigError:
     first = err.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
-    where = f"{cls.__name__}.{name}" if name else cls.__name__
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(getattr(cls, "model_fields", {}))
-        return ConfigError(f"{where}: no such option; there are: {known}.", option=name, found=first["input"])
+    found = first["input"]
     reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-    found = f" (found {first['input']!r})" if name else ""
-    return ConfigError(f"{where}: {reason}{found}.", option=name, found=first["input"])
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):  # from a Config within this one
+        name = ".".join(part for part in (name, cause.option) if part)
+        found, reason = cause.found, cause.reason
+    elif first["type"] == "extra_forbidden":
+        reason = f"no such option; there are: {', '.join(cls.model_fields)}"
+    elif name:
+        reason = f"{reason} (found {found!r})"
+    where = f"{cls.__name__}.{name}" if name else cls.__name__
+    return ConfigError(f"{where}: {reason}.", option=name, found=found, reason=reason)
 
 
 def load_options(path: str | PathLike[str]) -> dict[str, Any]:

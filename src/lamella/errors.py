@@ -13,8 +13,10 @@ from os import PathLike, fspath
 from typing import Any
 
 __all__ = (
+    "CalibrationError",
     "ConfigError",
     "DuplicateInputError",
+    "GeometryError",
     "InputError",
     "InvalidPsfError",
     "LamellaError",
@@ -23,6 +25,7 @@ __all__ = (
     "NoInputsError",
     "NoOverlapError",
     "OutputError",
+    "PixelTypeError",
     "ProjectionError",
     "ShapeError",
     "SkyMapError",
@@ -72,10 +75,16 @@ class ConfigError(LamellaError, ValueError):
         Name of the option, dotted for nested ones.
     found
         The value given.
+    reason
+        What is wrong, without the name of the option.
     """
 
-    def __init__(self, message: str, *, option: str = "", found: Any = None) -> None:
-        super().__init__(message, option=option, found=found)
+    option: str
+    found: Any
+    reason: str
+
+    def __init__(self, message: str, *, option: str = "", found: Any = None, reason: str = "") -> None:
+        super().__init__(message, option=option, found=found, reason=reason or message)
 
 
 class ShapeError(LamellaError, ValueError):
@@ -98,12 +107,40 @@ class ShapeError(LamellaError, ValueError):
         return self._values
 
 
+class PixelTypeError(LamellaError, TypeError):
+    """An array holds pixels of a type that cannot be worked on.
+
+    Parameters
+    ----------
+    name
+        Which array is wrong.
+    found, expected
+        The type of its pixels, and the type they must have.
+    """
+
+    def __init__(self, name: str, *, found: Any, expected: str) -> None:
+        super().__init__(
+            f"{name} holds {found}; expected {expected}.", name=name, found=found, expected=expected
+        )
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._values
+
+
+class CalibrationError(LamellaError, ValueError):
+    """A photometric scale is not finite, not positive, undefined on some pixels, or in wrong units."""
+
+
 class MaskPlaneError(LamellaError, ValueError):
     """A mask plane is unknown, or there are more planes than bits."""
 
 
 class SkyMapError(LamellaError, LookupError):
     """A tract, a patch or a cell does not exist, or a position is outside of it."""
+
+
+class GeometryError(LamellaError, ValueError):
+    """A region of the sky cannot be made from the directions given."""
 
 
 class NoOverlapError(LamellaError, LookupError):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from lsst.images import Box, Mask, MaskedImage, MaskSchema, Polygon, SkyProjection
 from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
-if TYPE_CHECKING:
-    from .archive import Warp
-
 __all__ = (
+    "CoaddTarget",
     "DetectorInput",
     "Exposure",
     "ExposureId",
@@ -128,6 +126,8 @@ class DetectorInput:
     """Valid region in detector pixels; `None` means all of ``bbox``."""
     good_pixels: int = 0
     """Number of pixels of the warp that this detector owns and that hold data."""
+    weight: float = 1.0
+    """1 in a warp; the weight of the visit in a coadd."""
     path: str = ""
     psf_fwhm: float | None = None
     """Arcseconds."""
@@ -173,8 +173,8 @@ class WarpInput:
     band: str
     source: WarpSource
     detectors: tuple[DetectorInput, ...] = ()
-    weight: float = 1.0
-    """Weight of all pixels of this warp; relative to the other inputs only."""
+    weight: float | None = None
+    """Weight of all pixels of this warp; `None` to have it found from the variance."""
     scale: float = 1.0
     """Factor that puts the pixels on the photometric scale of the coadd."""
     alternate: Mask | None = None
@@ -185,9 +185,18 @@ class WarpInput:
         """What orders the inputs of a coadd."""
         return (self.instrument, self.visit)
 
-    @classmethod
-    def from_warp(cls, warp: Warp, **changes: Any) -> WarpInput:
-        """Make a record for a warp in memory."""
-        from .archive import warp_input
 
-        return warp_input(warp, **changes)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CoaddTarget:
+    """The pixel grid that a coadd is made on, and its place in a sky map."""
+
+    outer_bbox: Box
+    """Box of the coadd, in the tract's pixel frame."""
+    projection: SkyProjection[Any]
+    """Tract pixels to ICRS."""
+    inner_bbox: Box | None = None
+    """Part that belongs to this patch alone; `None` means all of it."""
+    skymap: str = "none"
+    tract: int = 0
+    patch: tuple[int, int] = (0, 0)
+    """Column and row of the patch."""

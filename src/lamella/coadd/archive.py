@@ -1,0 +1,557 @@
+"""Warps and coadds as values, and their form in `lsst.images` archives.
+
+`Warp` and `PatchCoadd` are `lsst.images.MaskedImage` objects with a few more
+parts.  Their schemas are registered under the entry-point group
+``lsst.images.schemas``, so that ``lsst.images.open_archive`` and its command-line
+tools read our files, with components and with parts of the pixels.
+
+This is the only module that touches the serialization classes of `lsst.images`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from types import EllipsisType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pydantic
+from astropy.table import Table
+from lsst.images import Box, Image, ImageSerializationModel, Mask, MaskedImage, Polygon
+from lsst.images import MaskedImageSerializationModel as MaskedImageModel
+from lsst.images import SkyProjectionSerializationModel as ProjectionModel
+from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import (
+    ArrayReferenceModel,
+    InlineArrayModel,
+    InputArchive,
+    InvalidParameterError,
+    MetadataValue,
+    OutputArchive,
+)
+
+from ..errors import InvalidPsfError, ShapeError
+from ..psf.coadd import CoaddPsf, PsfComponent
+from ..psf.parameters import psf_from_parameters, psf_to_parameters
+from .inputs import DetectorInput, ExposureId
+
+__all__ = ("PatchCoadd", "PatchCoaddSerializationModel", "Rejection", "Warp", "WarpSerializationModel")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Rejection:
+    """An exposure that is not in a coadd, and why."""
+
+    id: ExposureId
+    path: str
+    stage: str
+    """Where it was left out: ``"read"``, ``"select"``, ``"warp"`` or ``"weight"``."""
+    reason: str
+
+
+class Warp(MaskedImage):
+    """One visit resampled to the pixel grid of a tract.
+
+    Parameters
+    ----------
+    image
+        Image in nJy, shape (y, x), NaN where the visit has no data.  Its box is
+        the part of the patch that the visit covers.
+    mask
+        int32 mask with the schema of `lamella.planes.make_schema`.
+    variance
+        Variance in nJy squared, +inf where the visit has no data.
+    instrument, visit, band
+        Identity of the visit.
+    detectors
+        The detectors that were merged into this warp.
+    metadata
+        Flexible metadata.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        *,
+        mask: Mask,
+        variance: Image,
+        instrument: str,
+        visit: int,
+        band: str,
+        detectors: Sequence[DetectorInput] = (),
+        metadata: dict[str, MetadataValue] | None = None,
+    ) -> None:
+        super().__init__(image, mask=mask, variance=variance, metadata=metadata)
+        self.instrument = instrument
+        self.visit = visit
+        self.band = band
+        self.detectors = tuple(detectors)
+
+    @property
+    def psf(self) -> CoaddPsf:
+        """PSF of the warp: that of the detector which covers the position, warped."""
+        return _make_psf(self)
+
+    def __getitem__(self, bbox: Box | EllipsisType) -> Warp:
+        part = super().__getitem__(bbox)
+        return self._transfer_metadata(self._with_planes(part), bbox=part.bbox)
+
+    def copy(self) -> Warp:
+        """Deep-copy the planes."""
+        return self._transfer_metadata(self._with_planes(super().copy()), copy=True)
+
+    def _with_planes(self, planes: MaskedImage) -> Warp:
+        return Warp(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            instrument=self.instrument,
+            visit=self.visit,
+            band=self.band,
+            detectors=self.detectors,
+        )
+
+    def serialize(self, archive: OutputArchive[Any]) -> WarpSerializationModel[Any]:
+        """Write the warp into an archive."""
+        model = self._serialize_impl(WarpSerializationModel, archive)
+        model.instrument = self.instrument
+        model.visit = self.visit
+        model.band = self.band
+        model.detectors = archive.serialize_direct(
+            "detectors", functools.partial(_serialize_detectors, self.detectors)
+        )
+        return model
+
+    @staticmethod
+    def _get_archive_tree_type[P: pydantic.BaseModel](
+        pointer_type: type[P],
+    ) -> type[WarpSerializationModel[P]]:
+        return WarpSerializationModel[pointer_type]  # type: ignore[valid-type]
+
+
+class PatchCoadd(MaskedImage):
+    """The coadd of one band in one patch of a sky map.
+
+    Parameters
+    ----------
+    image
+        Image in nJy, shape (y, x); NaN where no input contributed and the gap was not filled.
+    mask
+        int32 mask; NO_DATA where no input contributed, also under filled gaps.
+    variance
+        Variance in nJy squared; +inf where there is no measurement.
+    exposure_count
+        Number of visits really used at each pixel (int32).
+    exposure_count_unmasked
+        Number of visits whose pixel was not masked, whether or not it was NaN
+        or clipped (int32): what the original pipelines call ``nImage``.
+    band, skymap, tract, patch
+        Identity; ``patch`` is (x, y).
+    inner_bbox
+        Part of the box that belongs to this patch alone.
+    detectors
+        The inputs, each with its visit's weight.
+    rejected
+        Exposures that were left out, with reasons.
+    settings
+        All options that the coadd was made with, as plain values.
+    versions
+        Versions of the packages that matter.
+    notes
+        What a user should know of the inputs.
+    metadata
+        Flexible metadata.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        *,
+        mask: Mask,
+        variance: Image,
+        exposure_count: Image,
+        exposure_count_unmasked: Image,
+        band: str,
+        skymap: str,
+        tract: int,
+        patch: tuple[int, int],
+        inner_bbox: Box,
+        detectors: Sequence[DetectorInput] = (),
+        rejected: Sequence[Rejection] = (),
+        settings: Mapping[str, Any] | None = None,
+        versions: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
+        metadata: dict[str, MetadataValue] | None = None,
+    ) -> None:
+        super().__init__(image, mask=mask, variance=variance, metadata=metadata)
+        for name, counts in (("exposure_count", exposure_count), ("unmasked count", exposure_count_unmasked)):
+            if counts.bbox != image.bbox:
+                raise ShapeError(name, found=counts.bbox, expected=image.bbox)
+        self.exposure_count = exposure_count
+        self.exposure_count_unmasked = exposure_count_unmasked
+        self.band = band
+        self.skymap = skymap
+        self.tract = tract
+        self.patch = (int(patch[0]), int(patch[1]))
+        self.inner_bbox = inner_bbox
+        self.detectors = tuple(detectors)
+        self.rejections = tuple(rejected)
+        self.settings = dict(settings or {})
+        self.versions = dict(versions or {})
+        self.notes = tuple(notes)
+
+    @functools.cached_property
+    def psf(self) -> CoaddPsf:
+        """PSF of the coadd: the weighted mean of the warped PSFs of the inputs that cover a position."""
+        return _make_psf(self)
+
+    @property
+    def inputs(self) -> Table:
+        """One row per detector: identity, weight, number of good pixels, PSF width, file, notes."""
+        rows = [
+            (d.id.instrument, d.id.visit, d.id.detector, d.band, d.weight, d.good_pixels)
+            + (np.nan if d.psf_fwhm is None else d.psf_fwhm, d.path, " ".join(d.notes))
+            + (_polygon_text(d),)
+            for d in self.detectors
+        ]
+        table = Table(
+            rows=rows or None,
+            names=("instrument", "visit", "detector", "band", "weight", "good_pixels")
+            + ("psf_fwhm", "path", "notes", "polygon"),
+            dtype=("U32", "i8", "i4", "U16", "f8", "i8", "f8", "U256", "U512", "U1024"),
+        )
+        table["psf_fwhm"].unit = "arcsec"
+        table["weight"].unit = "nJy-2"
+        return table
+
+    @property
+    def rejected(self) -> Table:
+        """One row per exposure that was left out: identity, file, stage, reason."""
+        rows = [
+            (r.id.instrument, r.id.visit, r.id.detector, r.path, r.stage, r.reason) for r in self.rejections
+        ]
+        return Table(
+            rows=rows or None,
+            names=("instrument", "visit", "detector", "path", "stage", "reason"),
+            dtype=("U32", "i8", "i4", "U256", "U16", "U512"),
+        )
+
+    @property
+    def name(self) -> str:
+        """Name that is unique in a run, e.g. ``r_0_5,4``."""
+        return f"{self.band}_{self.tract}_{self.patch[0]},{self.patch[1]}"
+
+    def __getitem__(self, bbox: Box | EllipsisType) -> PatchCoadd:
+        part = super().__getitem__(bbox)
+        counts = self.exposure_count[bbox], self.exposure_count_unmasked[bbox]
+        return self._transfer_metadata(self._with_planes(part, *counts), bbox=part.bbox)
+
+    def copy(self) -> PatchCoadd:
+        """Deep-copy the planes."""
+        counts = self.exposure_count.copy(), self.exposure_count_unmasked.copy()
+        return self._transfer_metadata(self._with_planes(super().copy(), *counts), copy=True)
+
+    def _with_planes(self, planes: MaskedImage, used: Image, unmasked: Image) -> PatchCoadd:
+        return PatchCoadd(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            exposure_count=used,
+            exposure_count_unmasked=unmasked,
+            rejected=self.rejections,
+            **{name: getattr(self, name) for name in _COADD_FIELDS},
+        )
+
+    def serialize(self, archive: OutputArchive[Any]) -> PatchCoaddSerializationModel[Any]:
+        """Write the coadd into an archive."""
+        model = self._serialize_impl(PatchCoaddSerializationModel, archive)
+        for name in ("exposure_count", "exposure_count_unmasked"):
+            save = functools.partial(getattr(self, name).serialize, save_projection=False)
+            setattr(model, name, archive.serialize_direct(name, save))
+        model.detectors = archive.serialize_direct(
+            "detectors", functools.partial(_serialize_detectors, self.detectors)
+        )
+        model.rejected = [RejectionModel.from_value(r) for r in self.rejections]
+        for name in _COADD_PLAIN_FIELDS:
+            setattr(model, name, getattr(self, name))
+        return model
+
+    @staticmethod
+    def _get_archive_tree_type[P: pydantic.BaseModel](
+        pointer_type: type[P],
+    ) -> type[PatchCoaddSerializationModel[P]]:
+        return PatchCoaddSerializationModel[pointer_type]  # type: ignore[valid-type]
+
+
+_COADD_PLAIN_FIELDS = (
+    "band",
+    "skymap",
+    "tract",
+    "patch",
+    "inner_bbox",
+    "settings",
+    "versions",
+    "notes",
+)
+_COADD_FIELDS = (*_COADD_PLAIN_FIELDS, "detectors")
+
+
+def _polygon_text(detector: DetectorInput) -> str:
+    return detector.polygon.wkt if detector.polygon is not None else ""
+
+
+def _make_psf(image: Warp | PatchCoadd) -> CoaddPsf:
+    if not image.detectors or image.sky_projection is None:
+        raise InvalidPsfError("There is no PSF, because no input is on record.")
+    components = [
+        PsfComponent(
+            label=str(d.id),
+            psf=d.psf,
+            projection=d.projection,
+            bbox=d.bbox,
+            polygon=d.polygon,
+            weight=d.weight,
+        )
+        for d in image.detectors
+    ]
+    return CoaddPsf(components, projection=image.sky_projection, bounds=image.bbox)
+
+
+# Archives ask for a web address; the schemas are not on the web, and this top-level domain never is.
+_SCHEMA_URL_BASE = "https://lamella.invalid/schemas"
+
+
+class IdModel(pydantic.BaseModel):
+    """Serialized form of an `ExposureId`."""
+
+    instrument: str
+    visit: int
+    detector: int
+
+
+class RejectionModel(IdModel):
+    """Serialized form of a `Rejection`."""
+
+    path: str
+    stage: str
+    reason: str
+
+    @classmethod
+    def from_value(cls, value: Rejection) -> Self:
+        """Make the serialized form."""
+        return cls(**dataclasses.asdict(value.id), path=value.path, stage=value.stage, reason=value.reason)
+
+    def to_value(self) -> Rejection:
+        """Make the value."""
+        identity = ExposureId(self.instrument, self.visit, self.detector)
+        return Rejection(identity, self.path, self.stage, self.reason)
+
+
+class NumbersModel(pydantic.BaseModel):
+    """Where an array stands in the one array that holds the numbers of all PSF models."""
+
+    start: int
+    shape: list[int]
+    dtype: str
+
+
+class PsfModel(pydantic.BaseModel):
+    """Serialized form of a PSF model: its kind, plain values, and where its arrays stand."""
+
+    kind: str
+    values: dict[str, float | int | str | bool]
+    arrays: dict[str, NumbersModel]
+
+
+class DetectorModel[P: pydantic.BaseModel](IdModel):
+    """Serialized form of a `DetectorInput`."""
+
+    band: str
+    bbox: Box
+    projection: ProjectionModel[P]
+    psf: PsfModel
+    polygon: str | None
+    good_pixels: int
+    weight: float
+    path: str
+    psf_fwhm: float | None
+    notes: list[str]
+
+
+class DetectorsModel[P: pydantic.BaseModel](pydantic.BaseModel):
+    """Serialized form of the inputs of a warp or a coadd."""
+
+    rows: list[DetectorModel[P]] = pydantic.Field(description="One record per detector.")
+    numbers: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        default=None, description="The arrays of all PSF models, one behind the other, as float64."
+    )
+
+    def deserialize(self, archive: InputArchive[Any]) -> tuple[DetectorInput, ...]:
+        """Make the values."""
+        numbers = np.zeros(0) if self.numbers is None else np.asarray(archive.get_array(self.numbers))
+        return tuple(_load_detector(row, numbers, archive) for row in self.rows)
+
+
+def _serialize_detectors(
+    detectors: Sequence[DetectorInput], archive: OutputArchive[Any]
+) -> DetectorsModel[Any]:
+    numbers: list[np.ndarray] = []
+    # Detectors of one visit may share a PSF object; it is then stored once.
+    psfs: dict[int, PsfModel] = {}
+    rows = []
+    for index, detector in enumerate(detectors):
+        key = id(detector.psf)
+        if key not in psfs:
+            psfs[key] = _dump_psf(detector.psf, numbers)
+        projection = archive.serialize_direct(f"rows/{index}/projection", detector.projection.serialize)
+        rows.append(_dump_detector(detector, psfs[key], projection))
+    array = archive.add_array(np.concatenate(numbers), name="numbers") if numbers else None
+    return DetectorsModel.model_construct(rows=rows, numbers=array)
+
+
+def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> DetectorModel[Any]:
+    return DetectorModel.model_construct(
+        **dataclasses.asdict(detector.id),
+        band=detector.band,
+        bbox=detector.bbox,
+        projection=projection,
+        psf=psf,
+        polygon=detector.polygon.wkt if detector.polygon is not None else None,
+        good_pixels=detector.good_pixels,
+        weight=detector.weight,
+        path=detector.path,
+        psf_fwhm=detector.psf_fwhm,
+        notes=list(detector.notes),
+    )
+
+
+def _load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputArchive[Any]) -> DetectorInput:
+    polygon = Polygon.from_wkt(row.polygon) if row.polygon is not None else None
+    return DetectorInput(
+        id=ExposureId(row.instrument, row.visit, row.detector),
+        band=row.band,
+        bbox=row.bbox,
+        projection=row.projection.deserialize(archive),
+        psf=_load_psf(row.psf, numbers, row.bbox),
+        polygon=polygon if isinstance(polygon, Polygon) else None,
+        good_pixels=row.good_pixels,
+        weight=row.weight,
+        path=row.path,
+        psf_fwhm=row.psf_fwhm,
+        notes=tuple(row.notes),
+    )
+
+
+def _dump_psf(psf: PointSpreadFunction, numbers: list[np.ndarray]) -> PsfModel:
+    kind, parameters = psf_to_parameters(psf)
+    values: dict[str, float | int | str | bool] = {}
+    arrays: dict[str, NumbersModel] = {}
+    for name, value in parameters.items():
+        if isinstance(value, np.ndarray):
+            start = sum(array.size for array in numbers)
+            arrays[name] = NumbersModel(start=start, shape=list(value.shape), dtype=str(value.dtype))
+            numbers.append(np.asarray(value, dtype=np.float64).ravel())
+        else:
+            values[name] = value
+    return PsfModel(kind=kind, values=values, arrays=arrays)
+
+
+def _load_psf(model: PsfModel, numbers: np.ndarray, bounds: Box) -> PointSpreadFunction:
+    parameters: dict[str, Any] = dict(model.values)
+    for name, place in model.arrays.items():
+        flat = numbers[place.start : place.start + int(np.prod(place.shape))]
+        parameters[name] = flat.reshape(place.shape).astype(place.dtype)
+    return psf_from_parameters(model.kind, parameters, bounds)
+
+
+class WarpSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
+    """Serialized form of a `Warp`."""
+
+    SCHEMA_NAME: ClassVar[str] = "lamella_warp"
+    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    MIN_READ_VERSION: ClassVar[int] = 1
+    SCHEMA_URL_BASE: ClassVar[str] = _SCHEMA_URL_BASE
+    PUBLIC_TYPE: ClassVar[type] = Warp
+
+    instrument: str = pydantic.Field(description="Name of the instrument.")
+    visit: int = pydantic.Field(description="Number of the visit.")
+    band: str = pydantic.Field(description="Short name of the passband.")
+    detectors: DetectorsModel[P] = pydantic.Field(description="The detectors merged into this warp.")
+
+    def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any) -> Warp:
+        """Read the warp, or a box of it."""
+        planes = super().deserialize(archive, bbox=bbox, **kwargs)
+        return Warp(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            instrument=self.instrument,
+            visit=self.visit,
+            band=self.band,
+            detectors=self.detectors.deserialize(archive),
+        )._finish_deserialize(self)
+
+    def deserialize_component(self, component: str, archive: InputArchive[Any], **kwargs: Any) -> Any:
+        """Read one part."""
+        if component == "detectors":
+            return self.detectors.deserialize(archive)
+        if component == "masked_image":
+            return super().deserialize(archive, **kwargs)
+        return super().deserialize_component(component, archive, **kwargs)
+
+
+class PatchCoaddSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
+    """Serialized form of a `PatchCoadd`."""
+
+    SCHEMA_NAME: ClassVar[str] = "lamella_patch_coadd"
+    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    MIN_READ_VERSION: ClassVar[int] = 1
+    SCHEMA_URL_BASE: ClassVar[str] = _SCHEMA_URL_BASE
+    PUBLIC_TYPE: ClassVar[type] = PatchCoadd
+
+    exposure_count: ImageSerializationModel[P] = pydantic.Field(description="Visits used at each pixel.")
+    exposure_count_unmasked: ImageSerializationModel[P] = pydantic.Field(
+        description="Visits unmasked at each pixel."
+    )
+    band: str = pydantic.Field(description="Short name of the passband.")
+    skymap: str = pydantic.Field(description="Name of the sky map.")
+    tract: int = pydantic.Field(description="Number of the tract in the sky map.")
+    patch: tuple[int, int] = pydantic.Field(description="Column and row of the patch in the tract.")
+    inner_bbox: Box = pydantic.Field(description="Box of the pixels that belong to this patch alone.")
+    detectors: DetectorsModel[P] = pydantic.Field(description="The inputs, with weights.")
+    rejected: list[RejectionModel] = pydantic.Field(description="Exposures left out, with reasons.")
+    settings: dict[str, Any] = pydantic.Field(description="Options the coadd was made with.")
+    versions: dict[str, str] = pydantic.Field(description="Versions of packages.")
+    notes: tuple[str, ...] = pydantic.Field(description="What a user should know of the inputs.")
+
+    def deserialize(
+        self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
+    ) -> PatchCoadd:
+        """Read the coadd, or a box of it."""
+        planes = super().deserialize(archive, bbox=bbox, **kwargs)
+        return PatchCoadd(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            exposure_count=self.exposure_count.deserialize(archive, bbox=bbox),
+            exposure_count_unmasked=self.exposure_count_unmasked.deserialize(archive, bbox=bbox),
+            detectors=self.detectors.deserialize(archive),
+            rejected=[r.to_value() for r in self.rejected],
+            **{name: getattr(self, name) for name in _COADD_PLAIN_FIELDS},
+        )._finish_deserialize(self)
+
+    def deserialize_component(self, component: str, archive: InputArchive[Any], **kwargs: Any) -> Any:
+        """Read one part."""
+        if component == "masked_image":
+            return super().deserialize(archive, **kwargs)
+        if component in ("exposure_count", "exposure_count_unmasked"):
+            return getattr(self, component).deserialize(archive, **kwargs)
+        if kwargs and component not in ("image", "mask", "variance"):
+            raise InvalidParameterError(f"Part {component!r} takes no parameters; found {set(kwargs)}.")
+        if component == "detectors":
+            return self.detectors.deserialize(archive)
+        if component == "rejected":
+            return tuple(r.to_value() for r in self.rejected)
+        return super().deserialize_component(component, archive, **kwargs)

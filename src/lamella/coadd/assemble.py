@@ -1,0 +1,385 @@
+"""From warps to a coadd: the driver, and the loop over tiles."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import astropy.units as u
+import numpy as np
+import pydantic
+from lsst.images import Box, Image, Interval, Mask, MaskSchema
+
+from ..config import Config, option
+from ..errors import DuplicateInputError, NoInputsError
+from ..planes import bits_of, make_schema, plane_names
+from .archive import PatchCoadd, Rejection, Warp
+from .brightmask import BrightObjectCatalog, paint_bright_objects
+from .gaps import GapControl, fill_masked_image
+from .inputs import CoaddTarget, WarpInput
+from .prepare import WeightControl, prepare_inputs
+from .sources import Planes, remap_mask
+from .stack import StackControl, StreamingMean, statistics_stack
+from .versions import package_versions
+
+__all__ = ("AssembleConfig", "Resources", "StackedPlanes", "assemble", "stack_inputs")
+
+Statistic = Literal["MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN"]
+
+
+class AssembleConfig(Config):
+    """How warps become a coadd."""
+
+    statistic: Statistic = option(
+        "NOISECLIP",
+        "How the inputs of a pixel are combined: MEAN; MEANCLIP (mean clipped at their own scatter); "
+        "NOISECLIP (mean clipped at the noise known from their variances); MEDIAN.",
+    )
+    sigma_clip: float = option(4.0, "Clip values further than this from the centre.", unit="sigma", gt=0)
+    clip_iter: int = option(2, "Number of clipping passes.", ge=1)
+    flux_tolerance: float = option(
+        0.3,
+        "NOISECLIP: fraction of the pixel's flux by which inputs may differ without being clipped, "
+        "because their seeing differs.",
+        ge=0,
+    )
+    error_from_input_variance: bool = option(
+        True, "Variance of the coadd from the variances of the inputs; otherwise from their scatter."
+    )
+    bad_mask_planes: tuple[str, ...] = option(
+        ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE"), "Pixels with one of these planes are left out."
+    )
+    remove_mask_planes: tuple[str, ...] = option(
+        ("NOT_DEBLENDED",), "Planes of the inputs that say nothing about a coadd and are cleared."
+    )
+    mask_propagation_thresholds: dict[str, float] = option(
+        {"SATURATED": 0.1},
+        "Planes that the coadd gets where the inputs that were left out with that plane hold more than "
+        "this fraction of the weight.",
+    )
+    weights: WeightControl = option(WeightControl(), "How the weight of a warp is found.")
+    fill_gaps: bool = option(True, "Interpolate pixels to which no input contributed.")
+    gaps: GapControl = option(GapControl(), "How gaps are filled.")
+    bright_object_plane: str = option("BRIGHT_OBJECT", "Plane that masks of bright objects are put on.")
+    streaming: bool = option(
+        False, "Hold one warp in memory at a time; possible for the statistic MEAN, with the same result."
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> AssembleConfig:
+        if self.streaming and self.statistic != "MEAN":
+            raise ValueError(f"streaming needs the statistic MEAN; found {self.statistic}")
+        return self
+
+    def stack_control(self, schema: MaskSchema) -> StackControl:
+        """Translate the names of planes into bits."""
+        thresholds = {
+            bits_of(schema, (name,)).bit_length() - 1: value
+            for name, value in self.mask_propagation_thresholds.items()
+        }
+        return StackControl(
+            statistic=self.statistic,
+            sigma_clip=self.sigma_clip,
+            clip_iter=self.clip_iter,
+            flux_tolerance=self.flux_tolerance,
+            bad_mask=bits_of(schema, self.bad_mask_planes),
+            weighted=True,
+            error_from_input_variance=self.error_from_input_variance,
+            no_good_mask=bits_of(schema, ("NO_DATA",)),
+            clipped_mask=bits_of(schema, ("CLIPPED",)),
+            mask_map=_rejected_mapping(schema, self.bad_mask_planes),
+            propagation_thresholds=thresholds,
+        )
+
+
+class Resources(Config):
+    """What a computation may use; results do not depend on it."""
+
+    threads: int = option(1, "Number of threads.", ge=1)
+    memory: float = option(1024.0, "Memory for tiles of inputs.", unit="MiB", gt=0)
+
+
+@dataclasses.dataclass(slots=True)
+class StackedPlanes(Planes):
+    """The planes of a coadd, with counts of inputs; arrays of shape (y, x)."""
+
+    count: np.ndarray
+    """int32; inputs really used."""
+    unmasked: np.ndarray
+    """int32; inputs whose pixel was not masked."""
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int], no_data: int) -> StackedPlanes:
+        """Make planes to which no input contributed."""
+        return cls(
+            image=np.full(shape, np.nan, dtype=np.float32),
+            mask=np.full(shape, no_data, dtype=np.int32),
+            variance=np.full(shape, np.inf, dtype=np.float32),
+            count=np.zeros(shape, dtype=np.int32),
+            unmasked=np.zeros(shape, dtype=np.int32),
+        )
+
+
+def assemble(
+    warps: Iterable[Warp | WarpInput],
+    config: AssembleConfig | None = None,
+    *,
+    target: CoaddTarget | None = None,
+    bright_objects: BrightObjectCatalog | None = None,
+    rejected: Sequence[Rejection] = (),
+    resources: Resources | None = None,
+) -> PatchCoadd:
+    """Combine warps into the coadd of one patch.
+
+    Parameters
+    ----------
+    warps
+        Warps of one band on one pixel grid, in any order.  A `Warp` gets its
+        weight here; a `WarpInput` has one.
+    config
+        How to combine.
+    target
+        Pixel grid of the coadd; by default the box around all warps.
+    bright_objects
+        Objects whose masks are painted on the coadd.
+    rejected
+        Exposures left out earlier, for the record.
+    resources
+        Threads and memory; the result does not depend on them.
+
+    Returns
+    -------
+    PatchCoadd
+        Image in nJy, mask, variance, counts, inputs with weights, and PSF.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when there is no warp, or none with a valid weight.
+    DuplicateInputError
+        Raised when two warps are the same visit.
+    """
+    config = config or AssembleConfig()
+    prepared = prepare_inputs(warps, config.weights, config.bad_mask_planes)
+    if not prepared.inputs:
+        reasons = "; ".join(f"{r.id}: {r.reason}" for r in prepared.rejected) or "no warps were given"
+        raise NoInputsError(f"Nothing to coadd: {reasons}.")
+    _check_identities(prepared.inputs)
+    target = target or prepared.common_target()
+    schema = make_schema(itertools.chain.from_iterable(i.source.schema.names for i in prepared.inputs))
+    planes = stack_inputs(prepared.inputs, target.outer_bbox, schema, config, resources or Resources())
+    _mark_inexact_psf(planes.mask, schema)
+    coadd = _make_coadd(planes, target, schema, prepared.inputs, config, (*rejected, *prepared.rejected))
+    if config.fill_gaps:
+        fill_masked_image(coadd, ("NO_DATA",), config.gaps)
+    if bright_objects is not None:
+        paint_bright_objects(coadd.mask, target.projection, bright_objects, config.bright_object_plane)
+    return coadd
+
+
+def stack_inputs(
+    inputs: Sequence[WarpInput],
+    bbox: Box,
+    schema: MaskSchema,
+    config: AssembleConfig,
+    resources: Resources,
+) -> StackedPlanes:
+    """Stack inputs over a box, tile by tile.
+
+    Parameters
+    ----------
+    inputs
+        Warps with weights, in the order in which they are summed.
+    bbox
+        Box of the result.
+    schema
+        Schema of the result's mask; it has all planes of the inputs.
+    config, resources
+        How to combine, and with what.
+
+    Returns
+    -------
+    StackedPlanes
+        Arrays of the shape of ``bbox``.
+    """
+    control = config.stack_control(schema)
+    removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
+    result = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
+    stacker = _Stacker(inputs, bbox, schema, control, removed, result)
+    if config.streaming:
+        stacker.stream()
+        return result
+    tiles = list(_tiles(bbox, len(inputs), resources))
+    with ThreadPoolExecutor(resources.threads) as pool:
+        # A failed tile fails the coadd: results are consumed so that errors surface.
+        for _ in pool.map(stacker.stack, tiles):
+            pass
+    return result
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Stacker:
+    """Stack tiles of some inputs into shared output planes."""
+
+    inputs: Sequence[WarpInput]
+    bbox: Box
+    schema: MaskSchema
+    control: StackControl
+    removed: int
+    result: StackedPlanes
+
+    def stack(self, tile: Box) -> None:
+        """Stack the inputs that overlap a tile."""
+        inside = [i for i in self.inputs if _overlap(i.source.bbox, tile) is not None]
+        if not inside:
+            return
+        cube, unmasked = self._read(inside, tile)
+        weights = np.array([i.weight for i in inside], dtype=np.float64)
+        stacked = statistics_stack(cube.image, cube.mask, cube.variance, weights, control=self.control)
+        at = tile.slice_within(self.bbox)
+        yx = (at.y, at.x)
+        self.result.image[yx] = stacked.image
+        self.result.mask[yx] = stacked.mask
+        self.result.variance[yx] = stacked.variance
+        self.result.count[yx] = stacked.count
+        self.result.unmasked[yx] = unmasked
+
+    def stream(self) -> None:
+        """Sum the inputs one after the other over the whole box."""
+        shape = (self.bbox.y.size, self.bbox.x.size)
+        mean = StreamingMean(shape, self.control)
+        for one in self.inputs:
+            if _overlap(one.source.bbox, self.bbox) is None:
+                continue
+            cube, unmasked = self._read([one], self.bbox)
+            mean.add(cube.image[0], cube.mask[0], cube.variance[0], one.weight)
+            self.result.unmasked[...] += unmasked
+        stacked = mean.result()
+        self.result.image[...] = stacked.image
+        self.result.mask[...] = stacked.mask
+        self.result.variance[...] = stacked.variance
+        self.result.count[...] = stacked.count
+
+    def _read(self, inputs: Sequence[WarpInput], tile: Box) -> tuple[Planes, np.ndarray]:
+        shape = (len(inputs), tile.y.size, tile.x.size)
+        no_data = self.control.no_good_mask
+        cube = Planes(
+            np.full(shape, np.nan, np.float32),
+            np.full(shape, no_data, np.int32),
+            np.full(shape, np.inf, np.float32),
+        )
+        unmasked = np.zeros(shape[1:], dtype=np.int32)
+        for index, one in enumerate(inputs):
+            box = _overlap(one.source.bbox, tile)
+            assert box is not None
+            at = box.slice_within(tile)
+            part = self._read_one(one, box)
+            unmasked[at.y, at.x] += (part.mask & self.control.bad_mask) == 0
+            cube.image[index, at.y, at.x] = part.image
+            cube.mask[index, at.y, at.x] = part.mask & ~self.removed
+            cube.variance[index, at.y, at.x] = part.variance
+        return cube, unmasked
+
+    def _read_one(self, one: WarpInput, box: Box) -> Planes:
+        part = one.source.read(box)
+        mask = remap_mask(part.mask, one.source.schema, self.schema)
+        if one.alternate is not None:
+            mask = mask | _alternate_bits(one.alternate, box, self.schema)
+        if one.scale == 1.0:
+            return Planes(part.image, mask, part.variance)
+        scale = np.float32(one.scale)
+        return Planes(part.image * scale, mask, part.variance * (scale * scale))
+
+
+def _alternate_bits(alternate: Mask, box: Box, schema: MaskSchema) -> np.ndarray:
+    bits = np.zeros((box.y.size, box.x.size), dtype=np.int32)
+    shared = _overlap(alternate.bbox, box)
+    if shared is None:
+        return bits
+    at = shared.slice_within(box)
+    part = alternate[shared]
+    for name in part.schema.names:
+        bits[at.y, at.x][part.get(name)] |= bits_of(schema, (name,))
+    return bits
+
+
+def _overlap(first: Box, second: Box) -> Box | None:
+    y0, y1 = max(first.y.start, second.y.start), min(first.y.stop, second.y.stop)
+    x0, x1 = max(first.x.start, second.x.start), min(first.x.stop, second.x.stop)
+    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
+
+
+# Image, mask and variance of one input pixel, and the kernel's own working space.
+_BYTES_PER_INPUT_PIXEL = 32
+_TILE_WIDTH = 1024
+_MAX_TILE_ROWS = 128
+
+
+def _tiles(bbox: Box, n_inputs: int, resources: Resources) -> Iterator[Box]:
+    width = min(_TILE_WIDTH, bbox.x.size)
+    per_row = _BYTES_PER_INPUT_PIXEL * n_inputs * width * resources.threads
+    rows = int(np.clip(resources.memory * 2**20 // per_row, 1, _MAX_TILE_ROWS))
+    for y in range(bbox.y.start, bbox.y.stop, rows):
+        for x in range(bbox.x.start, bbox.x.stop, width):
+            yield Box(Interval(y, min(y + rows, bbox.y.stop)), Interval(x, min(x + width, bbox.x.stop)))
+
+
+def _check_identities(inputs: Sequence[WarpInput]) -> None:
+    for first, second in itertools.pairwise(inputs):
+        if first.key == second.key:
+            raise DuplicateInputError(
+                f"{first.instrument} visit {first.visit}",
+                found="two warps of this visit",
+                expected="one warp per visit",
+            )
+
+
+def _rejected_mapping(schema: MaskSchema, bad: Iterable[str]) -> tuple[tuple[int, int], ...]:
+    # An input left out for want of data or at the rim of a detector is not "rejected".
+    names = set(plane_names(bad)) - {"NO_DATA", "DETECTION_EDGE", "CLIPPED"}
+    pairs = (
+        (bits_of(schema, names), bits_of(schema, ("REJECTED",))),
+        (bits_of(schema, ("DETECTION_EDGE",)), bits_of(schema, ("SENSOR_EDGE",))),
+        (bits_of(schema, ("CLIPPED",)), bits_of(schema, ("CLIPPED",))),
+    )
+    return tuple(pair for pair in pairs if pair[0])
+
+
+def _mark_inexact_psf(mask: np.ndarray, schema: MaskSchema) -> None:
+    causes = bits_of(schema, ("SENSOR_EDGE", "CLIPPED", "REJECTED"))
+    mask[(mask & causes) != 0] |= bits_of(schema, ("INEXACT_PSF",))
+
+
+def _make_coadd(
+    planes: StackedPlanes,
+    target: CoaddTarget,
+    schema: MaskSchema,
+    inputs: Sequence[WarpInput],
+    config: AssembleConfig,
+    rejected: Sequence[Rejection],
+) -> PatchCoadd:
+    bbox = target.outer_bbox
+    detectors = [
+        dataclasses.replace(detector, weight=one.weight) for one in inputs for detector in one.detectors
+    ]
+    settings: Mapping[str, object] = {"assemble": config.to_dict()}
+    return PatchCoadd(
+        Image(planes.image, bbox=bbox, unit=u.nJy, sky_projection=target.projection),
+        mask=Mask(planes.mask[..., np.newaxis], bbox=bbox, schema=schema),
+        variance=Image(planes.variance, bbox=bbox, unit=u.nJy**2),
+        exposure_count=Image(planes.count, bbox=bbox),
+        exposure_count_unmasked=Image(planes.unmasked, bbox=bbox),
+        band=inputs[0].band,
+        skymap=target.skymap,
+        tract=target.tract,
+        patch=target.patch,
+        inner_bbox=target.inner_bbox or bbox,
+        detectors=detectors,
+        rejected=sorted(rejected),
+        settings=settings,
+        versions=package_versions(),
+        notes=sorted({note for detector in detectors for note in detector.notes}),
+    )

@@ -1,0 +1,123 @@
+"""The noise of blank sky: what pixels scatter by, against what their variances say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import ndimage, signal
+
+__all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
+
+_SOURCE_SIGMA = 5.0
+_MIN_SAMPLE = 100
+_WHOLE = 0.98  # part of a PSF that must lie on usable pixels
+
+
+def clipped_sky(values: np.ndarray, *, n_sigma: float = 3.0, rounds: int = 5) -> tuple[float, float]:
+    """Return median and noise of some pixels, clipped against sources.
+
+    The noise is 1.4826 times the median absolute deviation, and the pixels
+    further than ``n_sigma`` of it from the median are left out in the next
+    round.
+
+    Parameters
+    ----------
+    values
+        Pixels in any shape; those that are not finite do not count.
+    n_sigma
+        Where to clip.
+    rounds
+        How often to clip at most.
+
+    Returns
+    -------
+    tuple of float
+        Median and noise; (NaN, NaN) when no pixel is finite.
+    """
+    kept = values[np.isfinite(values)].astype(np.float64)
+    if kept.size == 0:
+        return math.nan, math.nan
+    for _ in range(rounds):
+        centre = float(np.median(kept))
+        distance = np.abs(kept - centre)
+        sigma = 1.4826 * float(np.median(distance))
+        inside = kept[distance <= n_sigma * sigma]
+        if inside.size == kept.size:
+            break
+        kept = inside
+    return centre, sigma
+
+
+def noise_ratio(
+    image: np.ndarray, weight: np.ndarray, usable: np.ndarray
+) -> tuple[float | None, float | None]:
+    """Return the scatter of the pixels of blank sky, and its ratio to the predicted one.
+
+    Pixels within 3 pixels of one above 5 sigma are no blank sky.
+
+    Parameters
+    ----------
+    image
+        Pixels less the sky, shape (y, x); 0 where not usable.
+    weight
+        Inverse variance; 0 where not usable.
+    usable
+        Which pixels count.
+
+    Returns
+    -------
+    tuple
+        Scatter in units of the image, and the ratio; `None` where there are less than 100 pixels.
+    """
+    pixels = image * np.sqrt(weight)
+    sky = usable & ~_near_sources(pixels, 3)
+    return _sigma(image[sky]), _sigma(pixels[sky])
+
+
+def psf_noise_ratio(
+    image: np.ndarray, weight: np.ndarray, usable: np.ndarray, stamp: np.ndarray
+) -> float | None:
+    """Return the scatter of point-source fluxes on blank sky, in units of the predicted noise.
+
+    Every pixel is taken as the place of a source.  With inverse variances *w*
+    and the PSF *p*, its best flux over the noise of that is
+    ``(w I * p) / sqrt(w * p^2)``, where the star is a correlation.  The
+    scatter of this is 1 when the pixels' noise is independent and of the
+    predicted size.
+
+    Parameters
+    ----------
+    image, weight, usable
+        As for `noise_ratio`.
+    stamp
+        The PSF, with an odd number of pixels per side, centred on the middle one.
+
+    Returns
+    -------
+    float or None
+        The ratio; `None` where the PSF does not fit, or there is too little sky.
+    """
+    if any(inner > outer for inner, outer in zip(stamp.shape, image.shape, strict=True)):
+        return None
+    flipped = stamp[::-1, ::-1]
+    found = signal.fftconvolve(weight * image, flipped, mode="same")
+    information = signal.fftconvolve(weight, flipped**2, mode="same")
+    on_usable = signal.fftconvolve(usable.astype(np.float64), flipped**2, mode="same") / np.sum(stamp**2)
+    whole = usable & (on_usable > _WHOLE)
+    ratio = np.zeros_like(found)
+    ratio[whole] = found[whole] / np.sqrt(information[whole])
+    radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
+    return _sigma(ratio[whole & ~_near_sources(ratio, radius)])
+
+
+def _near_sources(significance: np.ndarray, radius: int) -> np.ndarray:
+    near: np.ndarray = ndimage.maximum_filter(significance, size=2 * radius + 1) > _SOURCE_SIGMA
+    return near
+
+
+def _sigma(values: np.ndarray) -> float | None:
+    if values.size < _MIN_SAMPLE:
+        return None
+    sigma = clipped_sky(values)[1]
+    return sigma if math.isfinite(sigma) else None

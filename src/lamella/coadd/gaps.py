@@ -1,0 +1,305 @@
+"""Interpolation over pixels to which no input contributed, or that are bad otherwise.
+
+Each row (or column) is filled by itself, from the good pixels next to the
+gap; see `lamella.kernels.fill` for the coefficients and ``docs/gaps.md`` for
+what the variance means and how this differs from the original pipelines.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+import pydantic
+from lsst.images import Mask, MaskedImage
+
+from ..config import Config, option
+from ..errors import ConfigError, PixelTypeError, ShapeError
+from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict
+from ..kernels.sample import clipped_mean, moments, quantiles
+from ..planes import bits_of, plane_names
+
+__all__ = ("GapControl", "GapSummary", "fallback_value", "fill_gaps", "fill_masked_image")
+
+_STRICT_REACH = 6
+_STRICT_DECIMALS = 4
+
+
+class GapControl(Config):
+    """How gaps are filled."""
+
+    fallback: Literal["MEAN", "MEDIAN", "MEANCLIP", "USER"] = option(
+        "MEDIAN", "Value where there is nothing to interpolate from: a statistic of the image, or a number."
+    )
+    fallback_value: float = option(
+        0.0, "The number, for USER.", unit="that of the image", allow_inf_nan=False
+    )
+    negative_fallback_allowed: bool = option(
+        False, "Whether the fallback value may be negative; otherwise it is 0 instead."
+    )
+    use_fallback_at_edge: bool = option(
+        True,
+        "Whether a gap with data on one side only, wider than the reach, goes over to the fallback value; "
+        "otherwise the data are extrapolated.",
+    )
+    edge_reach: int = option(
+        6,
+        "How far from data a gap is still filled by interpolation; further away the variance is infinite.",
+        unit="pixel",
+        ge=1,
+    )
+    transpose: bool = option(False, "Interpolate along columns instead of rows.")
+
+    @pydantic.model_validator(mode="after")
+    def _check(self) -> GapControl:
+        if self.fallback == "USER" and self.fallback_value < 0 and not self.negative_fallback_allowed:
+            raise ValueError("a negative fallback_value needs negative_fallback_allowed")
+        return self
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class GapSummary:
+    """What was filled."""
+
+    pixels: int
+    """Number of pixels filled."""
+    fallback_pixels: int
+    """Number of pixels on which the fallback value has an influence."""
+    fallback: float | None
+    """The fallback value, where one was needed; NaN if the image has no good pixel."""
+
+
+def fill_gaps(
+    image: np.ndarray,
+    mask: np.ndarray,
+    variance: np.ndarray,
+    bad_bits: int,
+    *,
+    control: GapControl | None = None,
+    strict: bool = False,
+    interpolated_bit: int,
+) -> GapSummary:
+    """Interpolate bad pixels of an image along rows, in place.
+
+    Good pixels do not change.  The values of bad pixels do not matter.  NaN and
+    infinite values that are not marked as bad are not used, and stay.
+
+    Parameters
+    ----------
+    image, variance
+        float32 or float64 of shape (y, x).
+    mask
+        int32 of shape (y, x).
+    bad_bits
+        A pixel with one of these bits is filled; the bits stay.
+    control
+        Options.
+    strict
+        Give the numbers of the original code, whose variances are not
+        variances, see ``docs/gaps.md``.
+    interpolated_bit
+        Mask bit that filled pixels get.
+
+    Returns
+    -------
+    GapSummary
+        Number of pixels filled, and the fallback value.
+
+    Raises
+    ------
+    ShapeError
+        Raised when the arrays have not one shape of two dimensions.
+    PixelTypeError
+        Raised when the arrays hold other types than stated.
+    ConfigError
+        Raised when ``strict`` is combined with a reach that the original does
+        not have.
+
+    Notes
+    -----
+    The variance of a filled pixel is ``sum(c**2 * v)`` over the pixels that it
+    was made from, where all of them are measurements and the nearest is within
+    ``edge_reach``.  It is infinite elsewhere: where the fallback value has an
+    influence, and deep inside of wide gaps.
+    """
+    control = control or GapControl()
+    _check_arrays(image, mask, variance)
+    work = [_rows(plane, control.transpose) for plane in (image, mask, variance)]
+    fill = _fill_strict if strict else _fill
+    summary = fill(work[0], work[1], work[2], bad_bits, interpolated_bit, control)
+    for plane, rows in zip((image, mask, variance), work, strict=True):
+        if not np.may_share_memory(plane, rows):
+            plane[...] = rows.T if control.transpose else rows
+    return summary
+
+
+def fill_masked_image(
+    masked_image: MaskedImage,
+    planes: Sequence[str] = ("NO_DATA",),
+    control: GapControl | None = None,
+    *,
+    strict: bool = False,
+) -> GapSummary:
+    """Interpolate the pixels of a masked image that carry some mask planes, in place.
+
+    Filled pixels keep their planes, and INTERPOLATED is set on them.
+
+    Parameters
+    ----------
+    masked_image
+        Image to change; its mask must have the plane INTERPOLATED.
+    planes
+        Names of the planes that mark the pixels to fill; aliases are accepted.
+    control
+        Options.
+    strict
+        Give the numbers of the original code; see `fill_gaps`.
+
+    Returns
+    -------
+    GapSummary
+        Number of pixels filled, and the fallback value.
+
+    Raises
+    ------
+    MaskPlaneError
+        Raised when the mask does not have one of the planes.
+    """
+    mask = masked_image.mask
+    bad = bits_of(mask.schema, planes)
+    interpolated = bits_of(mask.schema, ("INTERPOLATED",))
+    image, variance = masked_image.image.array, masked_image.variance.array
+    if mask.schema.mask_size == 1 and mask.schema.dtype == np.int32:
+        return fill_gaps(
+            image,
+            mask.array[..., 0],
+            variance,
+            bad,
+            control=control,
+            strict=strict,
+            interpolated_bit=interpolated,
+        )
+    # The mask of another package: one plane of ours stands in for it.
+    defects = _pixels_with(mask, planes)
+    summary = fill_gaps(
+        image,
+        defects.astype(np.int32),
+        variance,
+        1,
+        control=control,
+        strict=strict,
+        interpolated_bit=0,
+    )
+    mask.array[defects] |= mask.schema.bitmask("INTERPOLATED")
+    return summary
+
+
+def _pixels_with(mask: Mask, planes: Iterable[str]) -> np.ndarray:
+    found: np.ndarray = (mask.array & mask.schema.bitmask(*plane_names(planes))).any(axis=-1)
+    return found
+
+
+def fallback_value(
+    image: np.ndarray, mask: np.ndarray, bad_bits: int, control: GapControl, *, strict: bool = False
+) -> float:
+    """Return the value for pixels that have nothing to be interpolated from.
+
+    Parameters
+    ----------
+    image
+        float32 of shape (y, x).
+    mask
+        int32 of shape (y, x).
+    bad_bits
+        Pixels with one of these bits do not count.
+    control
+        Which statistic; clipping is at 3 sigma, in three passes.
+    strict
+        Count bad pixels, too, as the original does, which lets the value of a
+        masked pixel matter.  NaN never counts.
+
+    Returns
+    -------
+    float
+        The value; NaN where the statistic is of no pixel at all.
+    """
+    parts = [(image, mask)]
+    bad = 0 if strict else bad_bits
+    match control.fallback:
+        case "USER":
+            return control.fallback_value
+        case "MEAN":
+            value = moments(parts, bad).mean
+        case "MEDIAN":
+            (value,) = quantiles(parts, bad, (0.5,))
+        case "MEANCLIP":
+            value = clipped_mean(parts, bad, 3.0, 3).mean
+    return value if control.negative_fallback_allowed or not value < 0 else 0.0
+
+
+def _fill(
+    image: np.ndarray,
+    mask: np.ndarray,
+    variance: np.ndarray,
+    bad: int,
+    interpolated: int,
+    control: GapControl,
+) -> GapSummary:
+    def fill(value: float) -> tuple[int, int]:
+        reach, use_fallback = control.edge_reach, control.use_fallback_at_edge
+        table = coefficient_table()
+        pixels, fallen = fill_rows(
+            image, variance, mask, bad, interpolated, table, value, reach, use_fallback
+        )
+        return pixels, fallen
+
+    # The statistic costs more than the filling, and most images do not need it.
+    pixels, fallen = fill(math.nan)
+    fallback = None
+    if fallen:
+        fallback = fallback_value(image, mask, bad, control)
+        fill(fallback)
+    return GapSummary(pixels, fallen, fallback)
+
+
+def _fill_strict(
+    image: np.ndarray,
+    mask: np.ndarray,
+    variance: np.ndarray,
+    bad: int,
+    interpolated: int,
+    control: GapControl,
+) -> GapSummary:
+    if control.edge_reach != _STRICT_REACH:
+        raise ConfigError(
+            f"edge_reach is {control.edge_reach}; strict filling has {_STRICT_REACH}.",
+            option="edge_reach",
+            found=control.edge_reach,
+        )
+    fallback = fallback_value(image, mask, bad, control, strict=True)
+    table = coefficient_table(_STRICT_DECIMALS)
+    for plane in (image, variance):
+        pixels, fallen = fill_rows_strict(plane, mask, bad, table, fallback, control.use_fallback_at_edge)
+    mask[(mask & bad) != 0] |= interpolated
+    return GapSummary(pixels, fallen, fallback)
+
+
+def _rows(plane: np.ndarray, transpose: bool) -> np.ndarray:
+    """Return the array with the direction of interpolation along contiguous rows; a copy if need be."""
+    return np.ascontiguousarray(plane.T if transpose else plane)
+
+
+def _check_arrays(image: np.ndarray, mask: np.ndarray, variance: np.ndarray) -> None:
+    for name, plane in (("image", image), ("variance", variance)):
+        if plane.dtype not in (np.float32, np.float64):
+            raise PixelTypeError(name, found=plane.dtype, expected="float32 or float64")
+    if mask.dtype != np.int32:
+        raise PixelTypeError("mask", found=mask.dtype, expected="int32")
+    if image.ndim != 2:
+        raise ShapeError("image", found=image.shape, expected="two dimensions")
+    for name, plane in (("mask", mask), ("variance", variance)):
+        if plane.shape != image.shape:
+            raise ShapeError(name, found=plane.shape, expected=image.shape)

@@ -1,0 +1,219 @@
+"""Resampling of one exposure to a box of tract pixels."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import pydantic
+from lsst.images import Box, MaskSchema, Polygon, SkyProjection
+from lsst.images.fields import BaseField
+
+from ..config import Config, option
+from ..errors import CalibrationError
+from ..kernels.resample import PositionGrid, ResampleRule, resample
+from ..kernels.window import kernel_half_width
+from ..planes import bits_of
+from ..sky.pixelmap import PixelMap
+from .inputs import Exposure
+from .scale import apply_calibration
+from .sources import conform_mask
+
+__all__ = ("Resampled", "WarpControl", "resample_exposure")
+
+type _Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+type ImageKernel = Literal["lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
+type MaskKernel = Literal["", "lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
+
+# Nodes of a grid that are held at a time: only a grid as fine as the pixels needs several parts.
+_MAX_NODES = 2**20
+
+
+class WarpControl(Config):
+    """How exposures are resampled to the pixel grid of a tract."""
+
+    kernel: ImageKernel = option(
+        "lanczos3",
+        "Resampling kernel of image and variance: lanczos3, lanczos4, lanczos5, bilinear or nearest.",
+    )
+    mask_kernel: MaskKernel = option(
+        "bilinear", "Kernel over whose pixels mask planes spread; empty for that of the image."
+    )
+    grow_full_mask: tuple[str, ...] = option(
+        ("DETECTION_EDGE",), "Mask planes that spread over the whole kernel of the image."
+    )
+    position_tolerance: float = option(
+        1e-3, "Largest error of a position, in pixels of the exposure.", unit="pixel", gt=0.0
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _check_kernels(self) -> WarpControl:
+        if self.mask_kernel and kernel_half_width(self.mask_kernel) > kernel_half_width(self.kernel):
+            raise ValueError(f"mask_kernel {self.mask_kernel} is wider than kernel {self.kernel}")
+        return self
+
+    def rule(self, schema: MaskSchema) -> ResampleRule:
+        """Return these options in terms of the bits of a mask."""
+        no_data = bits_of(schema, ["NO_DATA"])
+        return ResampleRule(
+            kernel=self.kernel,
+            mask_kernel=self.mask_kernel,
+            grow=bits_of(schema, self.grow_full_mask, missing_ok=True),
+            no_data=no_data,
+            pad=no_data,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resampled:
+    """Planes of a box of tract pixels: arrays of shape (y, x).
+
+    Attributes
+    ----------
+    box
+        Box of the pixels.
+    image, mask, variance
+        float32 in nJy, int32, and float32 in nJy squared.
+    """
+
+    box: Box
+    image: np.ndarray
+    mask: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def empty(cls, box: Box, schema: MaskSchema) -> Resampled:
+        """Make planes without any measurement."""
+        return cls(
+            box,
+            np.full(box.shape, np.nan, np.float32),
+            np.full(box.shape, bits_of(schema, ["NO_DATA"]), np.int32),
+            np.full(box.shape, np.inf, np.float32),
+        )
+
+    def is_good(self, schema: MaskSchema) -> np.ndarray:
+        """Return which pixels hold a measurement."""
+        good: np.ndarray = np.isfinite(self.image) & (self.mask & bits_of(schema, ["NO_DATA"]) == 0)
+        return good
+
+
+def resample_exposure(
+    exposure: Exposure,
+    projection: SkyProjection[Any],
+    box: Box,
+    control: WarpControl,
+    schema: MaskSchema,
+) -> Resampled | None:
+    """Resample an exposure to the part of a box of tract pixels that it covers, in nJy.
+
+    Parameters
+    ----------
+    exposure
+        Exposure to resample.
+    projection
+        Projection of the tract.
+    box
+        Box of tract pixels.
+    control
+        Options.
+    schema
+        Schema of the mask to make, with all planes of the exposure.
+
+    Returns
+    -------
+    Resampled or `None`
+        Planes of the common part of ``box`` and the box around the exposure;
+        `None` when there is no such part.
+    """
+    source_box = exposure.pixels.bbox
+    pixel_map = PixelMap(exposure.info.projection, projection)
+    footprint = pixel_map.destination_box(source_box)
+    target = None if footprint is None else _overlap(footprint, box)
+    if target is None:
+        return None
+    spacing = pixel_map.spacing(source_box, control.position_tolerance)
+    planes, scale = _calibrated_planes(exposure, schema)
+    rule = control.rule(schema)
+    done = []
+    for band in _bands(target, spacing):
+        grid = pixel_map.grid_with_spacing(band, spacing)
+        near, origin = _crop(planes, source_box, grid, kernel_half_width(control.kernel))
+        start, shape = (band.y.start, band.x.start), (band.y.size, band.x.size)
+        done.append(resample(near, grid, start, shape, rule, origin=origin, scale=scale)[:3])
+    if len(done) == 1:
+        return Resampled(target, *done[0])
+    return Resampled(target, *(np.concatenate(pieces) for pieces in zip(*done, strict=True)))
+
+
+def _overlap(one: Box, other: Box) -> Box | None:
+    y0, y1 = max(one.y.start, other.y.start), min(one.y.stop, other.y.stop)
+    x0, x1 = max(one.x.start, other.x.start), min(one.x.stop, other.x.stop)
+    return Box.factory[y0:y1, x0:x1] if y1 > y0 and x1 > x0 else None
+
+
+def _bands(box: Box, spacing: int) -> Iterator[Box]:
+    """Cut a box into rows of tiles, so that the grid of each fits in memory."""
+    rows = max(1, _MAX_NODES * spacing**2 // box.x.size)
+    for y in range(box.y.start, box.y.stop, rows):
+        yield Box.factory[y : min(y + rows, box.y.stop), box.x.start : box.x.stop]
+
+
+def _crop(
+    planes: _Planes, box: Box, grid: PositionGrid, margin: int
+) -> tuple[_Planes, tuple[int, int]]:
+    """Return the pixels that a grid can reach, and the first (y, x) of them."""
+    rows = _reach(grid.y, box.y.start, box.y.stop, margin)
+    columns = _reach(grid.x, box.x.start, box.x.stop, margin)
+    part = (slice(*rows), slice(*columns))
+    image, mask, variance = (plane[part] for plane in planes)
+    return (image, mask, variance), (box.y.start + rows[0], box.x.start + columns[0])
+
+
+def _reach(positions: np.ndarray, start: int, stop: int, margin: int) -> tuple[int, int]:
+    """Return the range of array indices that positions and their kernels need."""
+    low = np.min(positions, initial=math.inf, where=np.isfinite(positions))
+    high = np.max(positions, initial=-math.inf, where=np.isfinite(positions))
+    # One pixel more than the kernel needs, for positions taken to the centre of a pixel.
+    first = min(max(low - margin - 1, start), stop)
+    last = min(max(high + margin + 2, first), stop)
+    return math.floor(first) - start, math.ceil(last) - start
+
+
+def _calibrated_planes(exposure: Exposure, schema: MaskSchema) -> tuple[_Planes, float]:
+    """Return image, mask and variance, and the factor to nJy that they still need."""
+    pixels, scale = exposure.pixels, exposure.to_njy
+    if isinstance(scale, BaseField):
+        # All of the exposure, so that rounding does not depend on the tile.
+        pixels, scale = apply_calibration(pixels, scale), 1.0
+    if not (math.isfinite(scale) and scale > 0.0):
+        path = exposure.info.path
+        raise CalibrationError(
+            f"{path}: the photometric scale is {scale}; expected a positive number.", path=path, found=scale
+        )
+    mask = conform_mask(pixels, schema)
+    if exposure.info.polygon is not None:
+        outside = ~_inside_polygon(exposure.info.polygon, pixels.bbox)
+        mask = np.where(outside, mask | np.int32(bits_of(schema, ["NO_DATA"])), mask)
+    return (pixels.image.array, mask, pixels.variance.array), float(scale)
+
+
+def _inside_polygon(polygon: Polygon, box: Box) -> np.ndarray:
+    """Return which pixel centres of a box lie in a polygon, by the crossings of each row.
+
+    A centre on the left or lower border counts as inside, on the right or
+    upper border as outside.
+    """
+    x0, y0 = np.asarray(polygon.x_vertices), np.asarray(polygon.y_vertices)
+    x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
+    crossings = np.zeros((box.y.size, box.x.size + 1), np.int8)
+    rows = np.arange(box.y.start, box.y.stop)[:, np.newaxis]
+    row, edge = np.nonzero((rows >= np.minimum(y0, y1)) & (rows < np.maximum(y0, y1)))
+    x = x0[edge] + (rows[row, 0] - y0[edge]) / (y1[edge] - y0[edge]) * (x1[edge] - x0[edge])
+    column = np.clip(np.ceil(x) - box.x.start, 0, box.x.size).astype(np.int64)
+    np.add.at(crossings, (row, column), 1)
+    inside: np.ndarray = np.cumsum(crossings[:, :-1], axis=1, dtype=np.int32) % 2 == 1
+    return inside

@@ -1,0 +1,389 @@
+"""Photometric scale of images, and the weights of warps.
+
+Magnitudes are AB magnitudes: a source of magnitude 0 has a flux density of
+``10**(-48.6 / 2.5)`` erg/s/cm2/Hz (Oke and Gunn 1983, ApJ 266, 713), which is
+`AB_FLUX_NJY`, a little less than the 3631 Jy often quoted.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from lsst.images import Bounds, Box, Image, Interval, MaskedImage
+from lsst.images.fields import BaseField, ChebyshevField
+
+from ..config import Config, option
+from ..errors import CalibrationError, NoInputsError, ShapeError
+from ..kernels.sample import Parts, clipped_mean
+
+__all__ = (
+    "AB_FLUX_NJY",
+    "WeightControl",
+    "WeightProblem",
+    "apply_calibration",
+    "magnitude",
+    "mean_scale",
+    "njy_per_count",
+    "scale_field",
+    "scale_from_flux_mag0",
+    "scale_from_zero_point",
+    "warp_weight",
+    "weight_of_parts",
+)
+
+AB_FLUX_NJY: float = 1e23 * 10.0 ** (-48.6 / 2.5) * 1e9
+"""Flux density of a source of AB magnitude 0, in nJy: 3.6308e12."""
+
+_STRIP_PIXELS = 1 << 20
+
+
+def njy_per_count(zero_point: float) -> float:
+    """Return the flux of one count in an image with a zero point.
+
+    Parameters
+    ----------
+    zero_point
+        AB magnitude of a source of one count.
+
+    Returns
+    -------
+    float
+        nJy per count.
+
+    Raises
+    ------
+    CalibrationError
+        Raised when the zero point is not finite.
+    """
+    if not math.isfinite(zero_point):
+        raise CalibrationError(f"The zero point is {zero_point}; expected a magnitude.", found=zero_point)
+    return float(AB_FLUX_NJY * 10.0 ** (-0.4 * zero_point))
+
+
+def magnitude(flux_njy: Any) -> Any:
+    """Return the AB magnitude of a flux.
+
+    Parameters
+    ----------
+    flux_njy
+        A number or an array, in nJy.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        Magnitudes; infinite for a flux of zero, NaN for a negative one.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = -2.5 * np.log10(np.asarray(flux_njy, dtype=np.float64) / AB_FLUX_NJY)
+    return result if result.ndim else float(result)
+
+
+def scale_from_zero_point(zero_point: float, target: float = 27.0) -> float:
+    """Return the factor that takes an image from one zero point to another.
+
+    Parameters
+    ----------
+    zero_point, target
+        AB magnitudes of one count, before and after.
+
+    Returns
+    -------
+    float
+        Factor for the image; its square is that for the variance.
+
+    Raises
+    ------
+    CalibrationError
+        Raised when a zero point is not finite.
+    """
+    return njy_per_count(zero_point) / njy_per_count(target)
+
+
+def scale_from_flux_mag0(flux_mag0: float, target: float = 27.0) -> float:
+    """Return the factor that takes an image to a zero point, given its counts at magnitude 0.
+
+    Parameters
+    ----------
+    flux_mag0
+        Counts of a source of AB magnitude 0, as ``FLUXMAG0`` of older files.
+    target
+        AB magnitude of one count afterwards.
+
+    Returns
+    -------
+    float
+        Factor for the image; its square is that for the variance.
+
+    Raises
+    ------
+    CalibrationError
+        Raised when ``flux_mag0`` is not a positive number.
+    """
+    _check_scale(flux_mag0, "The number of counts at magnitude 0")
+    return float(10.0 ** (0.4 * target) / flux_mag0)
+
+
+def mean_scale(scales: Sequence[float] | np.ndarray) -> float:
+    """Return one factor for an image whose factor is known at some points.
+
+    This is what the original spatial scaler does with its points: it ignores
+    where they are.  `scale_field` follows them.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when there is no point.
+    CalibrationError
+        Raised when a factor is not a positive number.
+    """
+    values = np.asarray(scales, dtype=np.float64)
+    if not values.size:
+        raise NoInputsError("There is no point at which the photometric scale is known.")
+    _check_scale(values, "A photometric scale")
+    return float(values.mean())
+
+
+def scale_field(
+    x: Sequence[float] | np.ndarray,
+    y: Sequence[float] | np.ndarray,
+    scales: Sequence[float] | np.ndarray,
+    bounds: Bounds,
+    *,
+    order: int | None = None,
+) -> ChebyshevField:
+    """Return a smooth field of factors through points at which the factor is known.
+
+    Parameters
+    ----------
+    x, y
+        Positions in pixels.
+    scales
+        Factor at each position.
+    bounds
+        Region of the field.
+    order
+        Order of the polynomial; by default 2 for twelve points or more, 1 for
+        five or more, else 0.  The terms of order n are ``(n + 1) (n + 2) / 2``;
+        twice as many points leave something to average.
+
+    Returns
+    -------
+    lsst.images.fields.ChebyshevField
+        Least-squares polynomial.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when there is no point.
+    ShapeError
+        Raised when the lists differ in length.
+    CalibrationError
+        Raised when a factor is not a positive number, or when the points
+        do not determine a polynomial of this order.
+    """
+    mean_scale(scales)
+    columns = [np.asarray(column, dtype=np.float64) for column in (x, y, scales)]
+    for name, column in zip("xy", columns, strict=False):
+        if column.shape != columns[2].shape:
+            raise ShapeError(name, found=column.shape, expected=columns[2].shape)
+        if not np.isfinite(column).all():
+            raise CalibrationError(f"A position of a photometric scale has a {name} that is not finite.")
+    if order is None:
+        order = 2 if columns[2].size >= 12 else 1 if columns[2].size >= 5 else 0
+    _check_determined(columns[0], columns[1], bounds.bbox, order)
+    return ChebyshevField.fit(bounds, columns[2], order, x=columns[0], y=columns[1])
+
+
+def _check_determined(x: np.ndarray, y: np.ndarray, bbox: Box, order: int) -> None:
+    u_, v = (x - bbox.x.center) / bbox.x.size, (y - bbox.y.center) / bbox.y.size
+    terms = np.array([u_**p * v**q for p in range(order + 1) for q in range(order + 1 - p)])
+    if np.linalg.matrix_rank(terms) < len(terms):
+        raise CalibrationError(
+            f"{len(x)} points at these positions do not determine a polynomial of order {order}.",
+            order=order,
+        )
+
+
+def apply_calibration(masked_image: MaskedImage, to_njy: float | BaseField) -> MaskedImage:
+    """Return an image in nJy.
+
+    Parameters
+    ----------
+    masked_image
+        Image in any unit; it is not changed.
+    to_njy
+        nJy per unit of the image: a number, or a field that covers the image.
+        A field with units must give nJy when multiplied by the image.
+
+    Returns
+    -------
+    lsst.images.MaskedImage
+        A new image in nJy with its variance in nJy squared, both float32.  The
+        mask is copied.  NaN stays NaN, and an infinite variance infinite.
+
+    Raises
+    ------
+    CalibrationError
+        Raised when the scale is anywhere not finite or not positive, when a
+        field does not cover the image, or when its units do not fit.
+    """
+    image, variance = masked_image.image, masked_image.variance
+    result = np.empty(image.array.shape, dtype=np.float32)
+    spread = np.empty(image.array.shape, dtype=np.float32)
+    for rows, scale in _scale_by_strips(to_njy, masked_image.bbox, image.unit):
+        np.multiply(image.array[rows], scale, out=result[rows], casting="same_kind")
+        np.multiply(variance.array[rows], scale**2, out=spread[rows], casting="same_kind")
+    bbox, projection = masked_image.bbox, masked_image.sky_projection
+    return MaskedImage(
+        Image(result, bbox=bbox, unit=u.nJy, sky_projection=projection),
+        mask=masked_image.mask.copy(),
+        variance=Image(spread, bbox=bbox, unit=u.nJy**2, sky_projection=projection),
+        metadata=dict(masked_image.metadata.native),
+    )
+
+
+def _scale_by_strips(
+    to_njy: float | BaseField, bbox: Box, unit: u.UnitBase | None
+) -> Iterator[tuple[slice, Any]]:
+    """Yield rows and their scale, so that a rendered field never fills the memory."""
+    if not isinstance(to_njy, BaseField):
+        # In double precision, as a field is: a constant field gives the same bits.
+        yield slice(None), np.float64(_check_scale(to_njy, "The photometric scale"))
+        return
+    if not to_njy.bounds.bbox.contains(bbox):
+        raise CalibrationError(
+            f"The photometric scale is known on {to_njy.bounds.bbox}, the image is {bbox}."
+        )
+    factor = _unit_factor(to_njy.unit, unit)
+    step = max(_STRIP_PIXELS // bbox.x.size, 1)
+    for start in range(0, bbox.y.size, step):
+        stop = min(start + step, bbox.y.size)
+        strip = Box(Interval(bbox.y.start + start, bbox.y.start + stop), bbox.x)
+        scale = to_njy.render(strip, dtype=np.float64).array * factor
+        yield slice(start, stop), _check_scale(scale, "The photometric scale")
+
+
+def _check_scale(scale: Any, what: str) -> Any:
+    values = np.asarray(scale, dtype=np.float64)
+    wrong = ~(np.isfinite(values) & (values > 0))
+    if wrong.any():
+        found = float(values[wrong].flat[0])
+        raise CalibrationError(f"{what} is {found}; expected a positive number.", found=found)
+    return scale
+
+
+def _unit_factor(field: u.UnitBase | None, image: u.UnitBase | None) -> float:
+    """Return what makes nJy of the product of a field and an image."""
+    if field is None:
+        return 1.0
+    # An image without a unit counts something; the field says what.
+    for counts in (image,) if image is not None else (u.dimensionless_unscaled, u.adu, u.electron, u.count):
+        try:
+            return float((field * counts).to(u.nJy))
+        except u.UnitConversionError:
+            continue
+    raise CalibrationError(
+        f"The photometric scale is in {field} and the image in {image}; expected nJy per unit."
+    )
+
+
+class WeightControl(Config):
+    """How the weight of a warp is found from its variance."""
+
+    sigma_clip: float = option(
+        3.0,
+        "Leave out variances further than this from the centre of their distribution.",
+        unit="sigma",
+        gt=0,
+    )
+    clip_iter: int = option(2, "Number of clipping passes.", ge=0)
+
+
+class WeightProblem(enum.StrEnum):
+    """Why a warp has no weight."""
+
+    NO_GOOD_PIXEL = "no good pixel with a finite variance"
+    NOT_POSITIVE = "the mean variance is not positive"
+    NOTHING_LEFT = "clipping leaves no variance to average"
+
+
+def warp_weight(
+    variance: np.ndarray,
+    mask: np.ndarray,
+    bad_bits: int,
+    control: WeightControl | None = None,
+    *,
+    scale: float = 1.0,
+) -> float | WeightProblem:
+    """Return the weight of a warp: the inverse of the clipped mean of its variance.
+
+    Parameters
+    ----------
+    variance
+        float32 of shape (y, x).
+    mask
+        int32 of shape (y, x).
+    bad_bits
+        Pixels with one of these bits do not count.  Nor do variances that are
+        NaN or infinite.
+    control
+        How outliers are clipped.
+    scale
+        Factor by which the image still has to be multiplied.
+
+    Returns
+    -------
+    float or WeightProblem
+        The weight, positive and finite, in inverse units of the variance; or
+        the reason why there is none, a string.
+
+    Raises
+    ------
+    ShapeError
+        Raised when the arrays differ in shape.
+    CalibrationError
+        Raised when ``scale`` is not a positive number.
+
+    Notes
+    -----
+    The mean is that of `lamella.kernels.sample.clipped_mean`: correctly
+    rounded, and the same for any order of the pixels.
+    """
+    if variance.shape != mask.shape:
+        raise ShapeError("mask", found=mask.shape, expected=variance.shape)
+    return weight_of_parts([(variance, mask)], bad_bits, control, scale=scale)
+
+
+def weight_of_parts(
+    parts: Parts, bad_bits: int, control: WeightControl | None = None, *, scale: float = 1.0
+) -> float | WeightProblem:
+    """Return the weight of a warp that is given in parts, e.g. strips read from a file.
+
+    Parameters
+    ----------
+    parts
+        Pairs of variance and mask, in any order.  They are walked through four
+        times with the default options.
+    bad_bits, control, scale
+        As in `warp_weight`, to whose result that of this function is equal.
+
+    Returns
+    -------
+    float or WeightProblem
+        As in `warp_weight`.
+    """
+    control = control or WeightControl()
+    _check_scale(scale, "The photometric scale")
+    clipped = clipped_mean(parts, bad_bits, control.sigma_clip, control.clip_iter)
+    if clipped.total == 0:
+        return WeightProblem.NO_GOOD_PIXEL
+    if clipped.used == 0:
+        return WeightProblem.NOTHING_LEFT
+    mean = clipped.mean * scale**2
+    weight = 1.0 / mean if mean > 0 else math.inf
+    return weight if 0 < weight < math.inf else WeightProblem.NOT_POSITIVE

@@ -1,0 +1,193 @@
+"""From exposures to a warp: one visit on the pixel grid of a tract."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
+
+from ..errors import DuplicateInputError, InputError
+from ..planes import make_schema
+from .archive import Warp
+from .inputs import DetectorInput, Exposure
+from .resampling import Resampled, WarpControl, resample_exposure
+
+__all__ = ("WarpControl", "make_warp", "warp_exposure")
+
+
+def warp_exposure(
+    exposure: Exposure, projection: SkyProjection[Any], box: Box, control: WarpControl | None = None
+) -> MaskedImage | None:
+    """Resample an exposure to the pixel grid of a tract, in nJy.
+
+    The flux of sources is kept: a pixel twice as large in both axes holds four
+    times the value.  Pixels outside of the exposure's polygon hold no data.
+
+    Parameters
+    ----------
+    exposure
+        Exposure to resample.
+    projection
+        Projection of the tract.
+    box
+        Box of tract pixels to fill.
+    control
+        Options.
+
+    Returns
+    -------
+    lsst.images.MaskedImage or `None`
+        The part of ``box`` that the exposure covers; NaN, NO_DATA and a
+        variance of +inf where there is no measurement.  `None` when there is
+        no measurement in all of the box.
+
+    Raises
+    ------
+    CalibrationError
+        Raised when the photometric scale is not a positive number everywhere.
+    """
+    schema = make_schema(exposure.pixels.mask.schema.names)
+    found = resample_exposure(exposure, projection, box, control or WarpControl(), schema)
+    if found is None or not found.is_good(schema).any():
+        return None
+    return _masked_image(found, projection, schema)
+
+
+def make_warp(
+    exposures: Sequence[Exposure],
+    projection: SkyProjection[Any],
+    box: Box,
+    control: WarpControl | None = None,
+) -> Warp | None:
+    """Resample the exposures of one visit to the pixel grid of a tract, and merge them.
+
+    Where exposures overlap, the last one by identity has the pixel; mask and
+    variance come with it.
+
+    Parameters
+    ----------
+    exposures
+        Exposures of one visit in one band, in any order.
+    projection
+        Projection of the tract.
+    box
+        Box of tract pixels to fill.
+    control
+        Options.
+
+    Returns
+    -------
+    Warp or `None`
+        The part of ``box`` that the visit covers.  Its detectors are those
+        that own a pixel; ``good_pixels`` counts those that they own in the end.
+        `None` when there is no measurement in all of the box.
+
+    Raises
+    ------
+    DuplicateInputError
+        Raised when two exposures have the same identity.
+    InputError
+        Raised when the exposures are of different visits, instruments or bands.
+    CalibrationError
+        Raised when a photometric scale is not a positive number everywhere.
+    """
+    control = control or WarpControl()
+    ordered = sorted(exposures, key=lambda exposure: exposure.info.id)
+    _check_one_visit(ordered)
+    schema = make_schema({name for exposure in ordered for name in exposure.pixels.mask.schema.names})
+    parts = [resample_exposure(exposure, projection, box, control, schema) for exposure in ordered]
+    merged, owner = _merge(parts, schema)
+    if merged is None:
+        return None
+    counts = np.bincount(owner[owner >= 0], minlength=len(ordered))
+    detectors = [
+        _detector_input(exposure, int(count))
+        for exposure, count in zip(ordered, counts, strict=True)
+        if count
+    ]
+    if not detectors:
+        return None
+    planes = _masked_image(merged, projection, schema)
+    first = ordered[0].info
+    return Warp(
+        planes.image,
+        mask=planes.mask,
+        variance=planes.variance,
+        instrument=first.id.instrument,
+        visit=first.id.visit,
+        band=first.band,
+        detectors=tuple(detectors),
+    )
+
+
+def _merge(parts: Sequence[Resampled | None], schema: MaskSchema) -> tuple[Resampled | None, np.ndarray]:
+    """Put parts over each other, good pixels only; return who owns each pixel (-1: nobody)."""
+    boxes = [part.box for part in parts if part is not None]
+    if not boxes:
+        return None, np.zeros((0, 0), np.int32)
+    hull = Box.factory[
+        min(box.y.start for box in boxes) : max(box.y.stop for box in boxes),
+        min(box.x.start for box in boxes) : max(box.x.stop for box in boxes),
+    ]
+    merged = Resampled.empty(hull, schema)
+    owner = np.full(hull.shape, -1, np.int32)
+    for number, part in enumerate(parts):
+        if part is None:
+            continue
+        y, x = part.box.slice_within(hull)
+        good = part.is_good(schema)
+        for name in ("image", "mask", "variance"):
+            np.copyto(getattr(merged, name)[y, x], getattr(part, name), where=good)
+        owner[y, x][good] = number
+    return merged, owner
+
+
+def _masked_image(part: Resampled, projection: SkyProjection[Any], schema: MaskSchema) -> MaskedImage:
+    return MaskedImage(
+        Image(part.image, bbox=part.box, unit=u.nJy, sky_projection=projection),
+        mask=Mask(part.mask[..., np.newaxis], schema=schema, bbox=part.box),
+        variance=Image(part.variance, bbox=part.box, unit=u.nJy**2),
+    )
+
+
+def _detector_input(exposure: Exposure, good_pixels: int) -> DetectorInput:
+    info = exposure.info
+    return DetectorInput(
+        id=info.id,
+        band=info.band,
+        bbox=exposure.pixels.bbox,
+        projection=info.projection,
+        psf=exposure.psf,
+        polygon=info.polygon,
+        good_pixels=good_pixels,
+        path=info.path,
+        psf_fwhm=info.psf_fwhm,
+        notes=exposure.notes,
+    )
+
+
+def _check_one_visit(ordered: Sequence[Exposure]) -> None:
+    for before, after in itertools.pairwise(ordered):
+        if before.info.id == after.info.id:
+            raise DuplicateInputError(
+                after.info.path,
+                where="identity",
+                found=f"{after.info.id}, as in {before.info.path}",
+                expected="another visit or detector",
+            )
+        for name, found, expected in (
+            ("instrument", after.info.id.instrument, before.info.id.instrument),
+            ("visit", after.info.id.visit, before.info.id.visit),
+            ("band", after.info.band, before.info.band),
+        ):
+            if found != expected:
+                raise InputError(
+                    after.info.path,
+                    where=name,
+                    found=str(found),
+                    expected=f"{expected}, as in {before.info.path}",
+                )

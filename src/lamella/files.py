@@ -1,0 +1,95 @@
+"""Writing files so that nothing half-written stays under a final name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+
+from .errors import OutputError
+
+__all__ = ("atomic_path", "make_folder", "write_bytes", "write_text")
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
+    """Give a temporary name beside ``path``; when the block ends well, rename it to ``path``.
+
+    The file is on disk (fsync) before it gets its name, and the folder after.
+    When the block raises, the temporary file is removed and an older file
+    under ``path`` stays as it was.
+
+    Parameters
+    ----------
+    path
+        Final name.  An existing file is replaced.
+
+    Yields
+    ------
+    `pathlib.Path`
+        A name that does not exist yet, with the same suffixes.
+
+    Raises
+    ------
+    OutputError
+        Raised when the folder cannot be written to or the disk is full.
+    """
+    path = Path(path)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as err:
+        raise OutputError(path, reason=err.strerror or str(err)) from err
+    temporary = folder / path.name
+    try:
+        yield temporary
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OutputError:
+        raise
+    except OSError as err:
+        raise OutputError(path, reason=err.strerror or str(err)) from err
+    finally:
+        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: str | PathLike[str], text: str) -> None:
+    """Write a text file (UTF-8), all or nothing."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | PathLike[str], content: bytes) -> None:
+    """Write a file, all or nothing."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def make_folder(path: str | PathLike[str]) -> Path:
+    """Make a folder that can be written to, with its parents.
+
+    Raises
+    ------
+    OutputError
+        Raised when that is not possible.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as err:
+        raise OutputError(path, reason=err.strerror or str(err)) from err
+    return path

@@ -1,0 +1,106 @@
+"""Reading what lamella wrote: warps and coadds in `lsst.images` archives."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from os import PathLike, fspath
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from lsst.images import Box, MaskedImage, MaskSchema, SkyProjection
+from lsst.images.serialization import ArchiveReadError, Reader, open_archive
+
+from ..coadd.archive import PatchCoadd, Warp
+from ..coadd.inputs import DetectorInput, WarpInput
+from ..coadd.sources import Planes, mask_plane_of
+from ..errors import LamellaError, UnreadableFileError
+
+__all__ = ("ArchiveWarp", "is_product", "read_product")
+
+_EXPECTED = "a warp or a coadd of lamella"
+_SCHEMAS = ("lamella_warp", "lamella_patch_coadd")
+
+
+def is_product(path: str | PathLike[str]) -> bool:
+    """Return whether a file is a warp or a coadd in an archive."""
+    try:
+        header = fits.getheader(path, 0)
+    except (OSError, ValueError):
+        return False
+    return "JSONADDR" in header and any(name in str(header.get("DATAMODL", "")) for name in _SCHEMAS)
+
+
+def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp | PatchCoadd:
+    """Read a warp or a coadd, or a box of it.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or holds something else.
+    """
+    with _open(path, MaskedImage) as reader:
+        product = reader.read(bbox=bbox) if bbox is not None else reader.read()
+    if not isinstance(product, Warp | PatchCoadd):
+        raise UnreadableFileError(path, found=f"a {type(product).__name__}", expected=_EXPECTED)
+    return product
+
+
+@contextlib.contextmanager
+def _open[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]]:
+    try:
+        with open_archive(fspath(path), kind) as reader:
+            yield reader
+    except (OSError, ValueError, KeyError, TypeError, ArchiveReadError) as err:
+        if isinstance(err, LamellaError):
+            raise
+        reason = " ".join(str(err).split()) or type(err).__name__
+        raise UnreadableFileError(path, found=reason, expected=_EXPECTED) from err
+
+
+class ArchiveWarp:
+    """A warp in an archive as a `lamella.coadd.inputs.WarpSource`: boxes are read when they are needed.
+
+    Parameters
+    ----------
+    path
+        The archive.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or not a warp.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = fspath(path)
+        with _open(self.path, Warp) as reader:
+            tree: Any = reader.get_tree()
+            self.instrument: str = tree.instrument
+            self.visit: int = tree.visit
+            self.band: str = tree.band
+            self.bbox: Box = tree.bbox
+            self.schema = MaskSchema(tree.mask.planes, dtype=np.int32)
+            self.detectors: tuple[DetectorInput, ...] = reader.get_component("detectors")
+            self.projection: SkyProjection[Any] = reader.get_component("sky_projection")
+
+    def read(self, box: Box) -> Planes:
+        """Read the planes of a box."""
+        with _open(self.path, Warp) as reader:
+            part = reader.get_component("masked_image", bbox=box)
+        return Planes(
+            np.ascontiguousarray(part.image.array, dtype=np.float32),
+            np.ascontiguousarray(mask_plane_of(part), dtype=np.int32),
+            np.ascontiguousarray(part.variance.array, dtype=np.float32),
+        )
+
+    def as_input(self) -> WarpInput:
+        """Return the record of this warp for `lamella.coadd.assemble.assemble`."""
+        return WarpInput(
+            instrument=self.instrument,
+            visit=self.visit,
+            band=self.band,
+            source=self,
+            detectors=self.detectors,
+        )

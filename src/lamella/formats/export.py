@@ -1,0 +1,155 @@
+"""Writers: `lsst.images` archives, and plain FITS files for every other tool."""
+
+from __future__ import annotations
+
+import warnings
+from os import PathLike
+
+import numpy as np
+from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+from lsst.images import MaskedImage, MaskSchema
+
+from ..coadd.archive import PatchCoadd, Warp
+from ..coadd.sources import mask_plane_of
+from ..errors import InvalidPsfError, ProjectionError
+from ..files import atomic_path
+from ..planes import legacy_name
+
+__all__ = ("psf_position", "write_archive", "write_plain_fits")
+
+
+def write_archive(image: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool = True) -> None:
+    """Write a warp or a coadd as an `lsst.images` archive, all or nothing.
+
+    Parameters
+    ----------
+    image
+        What to write.
+    path
+        Final name; an existing file is replaced.
+    compress
+        Whether to compress the planes (lossless).
+
+    Raises
+    ------
+    OutputError
+        Raised when the file cannot be written.
+    """
+    from lsst.images.fits import FitsCompressionOptions
+
+    option = FitsCompressionOptions.DEFAULT if compress else None
+    names = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked", "detectors/numbers")
+    with atomic_path(path) as temporary:
+        image.write(str(temporary), compression_options=dict.fromkeys(names, option))
+
+
+def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
+    """Write a coadd as a FITS file that needs nothing of lamella to be read.
+
+    The extensions are IMAGE (nJy), MASK (one bit per plane, named by ``MP_*``
+    cards and described by comments), VARIANCE, COUNT (visits used), PSF (at the
+    position in its header), INPUTS and REJECTED (tables).  All images carry
+    the projection to the sky in their headers.
+
+    Raises
+    ------
+    OutputError
+        Raised when the file cannot be written.
+    ProjectionError
+        Raised when a FITS header cannot hold the projection.
+    """
+    with atomic_path(path) as temporary:
+        hdus = fits.HDUList(
+            [
+                fits.PrimaryHDU(header=_primary_header(coadd)),
+                _image_hdu(coadd, "IMAGE", coadd.image.array, "nJy", path),
+                _mask_hdu(coadd, path),
+                _image_hdu(coadd, "VARIANCE", coadd.variance.array, "nJy2", path),
+                _image_hdu(coadd, "COUNT", coadd.exposure_count.array, "", path),
+                *_psf_hdus(coadd),
+                fits.table_to_hdu(coadd.inputs, name="INPUTS"),
+                fits.table_to_hdu(coadd.rejected, name="REJECTED"),
+            ]
+        )
+        hdus.writeto(temporary, checksum=True)
+
+
+def psf_position(coadd: PatchCoadd) -> tuple[float, float] | None:
+    """Return the pixel (x, y) nearest to the centre of the data at which the PSF is defined.
+
+    `None` when there is no such pixel.
+    """
+    rows, columns = np.nonzero(coadd.exposure_count.array > 0)
+    if rows.size == 0:
+        return None
+    distance = np.hypot(rows - rows.mean(), columns - columns.mean())
+    for index in np.argsort(distance, kind="stable")[:: max(1, rows.size // 100)]:
+        x, y = float(columns[index] + coadd.bbox.x.start), float(rows[index] + coadd.bbox.y.start)
+        if coadd.detectors and coadd.psf.is_defined(x=x, y=y):
+            return x, y
+    return None
+
+
+def _primary_header(coadd: PatchCoadd) -> fits.Header:
+    header = fits.Header()
+    header["BAND"] = (coadd.band, "passband")
+    header["SKYMAP"] = (coadd.skymap, "name of the sky map")
+    header["TRACT"] = (coadd.tract, "tract in the sky map")
+    header["PATCH"] = (f"{coadd.patch[0]},{coadd.patch[1]}", "column,row of the patch in the tract")
+    header["NVISITS"] = (len({d.id.visit for d in coadd.detectors}), "visits in this coadd")
+    header["CREATOR"] = (f"lamella {coadd.versions.get('lamella', '')}".strip(), "software")
+    return header
+
+
+def _image_hdu(
+    coadd: MaskedImage, name: str, array: np.ndarray, unit: str, path: str | PathLike[str]
+) -> fits.ImageHDU:
+    header = _projection_header(coadd, path)
+    if unit:
+        header["BUNIT"] = unit
+    return fits.ImageHDU(array, header=header, name=name)
+
+
+def _projection_header(coadd: MaskedImage, path: str | PathLike[str]) -> fits.Header:
+    wcs = coadd.fits_wcs
+    if wcs is None:
+        raise ProjectionError(
+            path, where="the WCS", found="a projection that no FITS header can hold", expected="a FITS WCS"
+        )
+    header = wcs.to_header(relax=True)
+    # IRAF's keywords: local = parent + LTV; DS9 shows them as physical coordinates.
+    header["LTV1"] = (-coadd.bbox.x.start, "parent x of the first column, negative")
+    header["LTV2"] = (-coadd.bbox.y.start, "parent y of the first row, negative")
+    return header
+
+
+def _mask_hdu(coadd: MaskedImage, path: str | PathLike[str]) -> fits.ImageHDU:
+    hdu = _image_hdu(coadd, "MASK", mask_plane_of(coadd), "", path)
+    add_plane_cards(hdu.header, coadd.mask.schema)
+    return hdu
+
+
+def add_plane_cards(header: fits.Header, schema: MaskSchema) -> None:
+    """Add one card ``MP_<PLANE>`` per mask plane: its bit, and its meaning as the comment."""
+    with warnings.catch_warnings():
+        # A comment that does not fit into its card is cut: the name tells enough.
+        warnings.simplefilter("ignore", VerifyWarning)
+        for name in schema.names:
+            bit = int(schema.bit(name).mask).bit_length() - 1
+            key = f"MP_{legacy_name(name)}"
+            header[key if len(key) <= 8 else f"HIERARCH {key}"] = (bit, schema.descriptions[name][:40])
+
+
+def _psf_hdus(coadd: PatchCoadd) -> list[fits.ImageHDU]:
+    position = psf_position(coadd)
+    if position is None:
+        return []
+    try:
+        stamp = coadd.psf.compute_kernel_image(x=position[0], y=position[1])
+    except InvalidPsfError:
+        return []
+    hdu = fits.ImageHDU(stamp.array.astype(np.float32), name="PSF")
+    hdu.header["PSFX"] = (position[0], "pixel x of the PSF, 0-based, parent frame")
+    hdu.header["PSFY"] = (position[1], "pixel y of the PSF, 0-based, parent frame")
+    return [hdu]

@@ -1,0 +1,92 @@
+"""Finding exposures and their companions among files and folders."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import UnreadableFileError
+
+__all__ = ("FileIndex", "bare_name", "is_fits_name", "walk")
+
+_COMPRESSIONS = (".gz", ".fz", ".bz2")
+_FITS_SUFFIXES = (".fits", ".fit", ".fts")
+
+
+def bare_name(path: Path | str) -> str:
+    """Return the name of a file without the suffix of a compression."""
+    name = Path(path).name
+    for suffix in _COMPRESSIONS:
+        name = name.removesuffix(suffix)
+    return name
+
+
+def is_fits_name(path: Path) -> bool:
+    """Tell whether a name is that of a FITS file, compressed or not."""
+    return bare_name(path).lower().endswith(_FITS_SUFFIXES)
+
+
+def walk(folder: Path) -> list[Path]:
+    """Return the files below a folder, sorted by path; hidden ones are left out.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the folder cannot be listed.
+    """
+
+    def fail(err: OSError) -> None:
+        reason = err.strerror or str(err)
+        raise UnreadableFileError(err.filename or folder, found=reason, expected="a readable folder")
+
+    found: list[Path] = []
+    for here, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(here, name) for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
+class FileIndex:
+    """Files by name, so that a reader finds what belongs to an exposure.
+
+    Parameters
+    ----------
+    paths
+        Files that were given or lie in folders that were given.
+    """
+
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        self._by_name: dict[str, set[Path]] = {}
+        for path in paths:
+            self.add(path)
+
+    def add(self, path: Path) -> None:
+        """Add a file."""
+        self._by_name.setdefault(bare_name(path), set()).add(path)
+
+    def add_folder(self, folder: Path) -> None:
+        """Add the files of a folder, without its subfolders; a folder that is absent adds none."""
+        if folder.is_dir():
+            for path in folder.iterdir():
+                if path.is_file():
+                    self.add(path)
+
+    def find(self, name: str, *, near: Path) -> Path | None:
+        """Return the file of a name that lies nearest to another file, compressed or not.
+
+        Of two that lie equally near, the first by path is taken.
+        """
+        candidates = self._by_name.get(bare_name(name), ())
+        return min(candidates, key=lambda path: (_distance(path, near), path), default=None)
+
+    def starting_with(self, prefix: str, *, near: Path) -> list[Path]:
+        """Return the files whose names start with a text, the nearest first."""
+        found = [path for name, paths in self._by_name.items() if name.startswith(prefix) for path in paths]
+        return sorted(found, key=lambda path: (_distance(path, near), path))
+
+
+def _distance(path: Path, near: Path) -> int:
+    ours, theirs = path.absolute().parent, near.absolute().parent
+    shared = Path(os.path.commonpath([ours, theirs]))
+    return len(ours.parts) + len(theirs.parts) - 2 * len(shared.parts)

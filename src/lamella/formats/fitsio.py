@@ -1,0 +1,227 @@
+"""Reading FITS files that others wrote, with errors that name the file, the HDU and the field.
+
+Real surveys bend the FITS standard in harmless ways (units without quotes,
+old keywords), and astropy warns about each.  Those warnings are of no use to a
+person who wants a coadd and are dropped here; the one that matters, a file
+that is shorter than its headers say, becomes an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from ..errors import InputError, LamellaError, MissingPartError, ShapeError, UnreadableFileError
+
+__all__ = (
+    "Header",
+    "hdu_label",
+    "header_number",
+    "header_text",
+    "image_shape",
+    "open_fits",
+    "optional_number",
+    "quiet_astropy",
+    "read_headers",
+    "read_image",
+    "read_table",
+    "require_shape",
+)
+
+type Header = fits.Header
+"""Header of one HDU."""
+
+# `warnings.catch_warnings` changes the state of the whole process, so that two
+# threads that read at a time would undo each other's filters.
+_FILTERS = threading.RLock()
+# A file that is cut off in the data, or in a header: astropy would give what is left.
+_SYMPTOMS = (".*truncated.*", "Error validating header.*")
+_DAMAGE = (OSError, EOFError, zlib.error, ValueError, TypeError, IndexError, fits.VerifyError, AstropyWarning)
+
+
+@contextlib.contextmanager
+def quiet_astropy() -> Iterator[None]:
+    """Drop the warnings of astropy, in one thread at a time."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        yield
+
+
+@contextlib.contextmanager
+def open_fits(path: Path) -> Iterator[fits.HDUList]:
+    """Open a FITS file, compressed or not, and turn damage into a typed error.
+
+    Yields
+    ------
+    `astropy.io.fits.HDUList`
+        The file; arrays taken from it stay valid after it is closed.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, truncated, or not FITS.
+    """
+    with quiet_astropy():
+        for symptom in _SYMPTOMS:
+            warnings.filterwarnings("error", symptom, AstropyWarning)
+        try:
+            with fits.open(path, memmap=False) as hdus:
+                yield hdus
+        except LamellaError:
+            raise
+        except _DAMAGE as err:
+            reason = " ".join(str(err).split()).rstrip(".") or type(err).__name__
+            raise UnreadableFileError(path, found=reason, expected="a complete FITS file") from err
+
+
+def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
+    """Read the headers of a file, of at most ``limit`` HDUs, but no pixels.
+
+    The headers of the last few files are remembered, because a file can hold
+    some sixty exposures; they must not be changed.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, truncated, or not FITS.
+    """
+    try:
+        stat = path.stat()
+    except OSError as err:
+        raise UnreadableFileError(path, found=err.strerror or str(err), expected="a FITS file") from err
+    return _read_headers(path, limit, (stat.st_mtime_ns, stat.st_size))
+
+
+@functools.lru_cache(maxsize=16)
+def _read_headers(path: Path, limit: int | None, stamp: tuple[int, int]) -> tuple[Header, ...]:
+    with open_fits(path) as hdus:
+        headers: list[Header] = []
+        while limit is None or len(headers) < limit:
+            try:
+                headers.append(_parse(hdus[len(headers)].header))
+            except IndexError:
+                break
+        return tuple(headers)
+
+
+def _parse(header: Header) -> Header:
+    """Parse all cards, so that one that is malformed (an unquoted NaN) is a text and no error later."""
+    for card in header.cards:
+        try:
+            card.value  # noqa: B018
+        except fits.VerifyError:
+            card.verify("silentfix")
+    return header
+
+
+def read_image(path: Path, hdu: str | int) -> tuple[np.ndarray, Header]:
+    """Read a 2-d image in the machine's byte order, and its header.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is no such HDU.
+    InputError
+        Raised when the HDU is not a 2-d image.
+    """
+    with open_fits(path) as hdus:
+        found = _find_hdu(hdus, hdu, path)
+        data = found.data
+        if not isinstance(data, np.ndarray) or data.ndim != 2 or data.dtype.names is not None:
+            shape = "no data" if data is None else f"an array of shape {data.shape}"
+            raise InputError(path, where=hdu_label(hdu), found=shape, expected="a 2-d image")
+        return np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("=")), _parse(found.header)
+
+
+def read_table(path: Path, hdu: str | int) -> tuple[fits.FITS_rec, Header]:
+    """Read a binary table, and its header; ``.names`` of the table are its columns.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is no such HDU.
+    InputError
+        Raised when the HDU is not a table.
+    """
+    with open_fits(path) as hdus:
+        found = _find_hdu(hdus, hdu, path)
+        if not isinstance(found, fits.BinTableHDU):
+            kind = type(found).__name__
+            raise InputError(path, where=hdu_label(hdu), found=f"a {kind}", expected="a binary table")
+        return found.data, _parse(found.header)
+
+
+def _find_hdu(hdus: fits.HDUList, hdu: str | int, path: Path) -> Any:
+    try:
+        return hdus[hdu]
+    except (KeyError, IndexError):
+        names = ", ".join(f"{n} {unit.name}".strip() for n, unit in enumerate(hdus))
+        raise MissingPartError(
+            path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU"
+        ) from None
+
+
+def hdu_label(hdu: str | int) -> str:
+    """Return how an HDU is named in messages."""
+    return f"HDU {hdu}"
+
+
+def image_shape(header: Header) -> tuple[int, int] | None:
+    """Return the shape (y, x) of the 2-d image that a header describes, or `None`."""
+    # Tile-compressed images look like tables to a reader of headers alone.
+    key = "ZNAXIS" if header.get("ZIMAGE") else "NAXIS"
+    if header.get("XTENSION") == "BINTABLE" and key == "NAXIS":
+        return None
+    if header.get(key) != 2:
+        return None
+    return int(header[f"{key}2"]), int(header[f"{key}1"])
+
+
+def header_number(header: Header, key: str, *, path: Path, where: str = "") -> float:
+    """Return a finite number from a header.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when the keyword is absent.
+    InputError
+        Raised when its value is not a finite number.
+    """
+    place = f"{where}, {key}" if where else key
+    if key not in header:
+        raise MissingPartError(path, where=place, found="no such keyword", expected="a number")
+    value = optional_number(header, key)
+    if value is None:
+        raise InputError(path, where=place, found=repr(header[key]), expected="a finite number")
+    return value
+
+
+def optional_number(header: Header, key: str) -> float | None:
+    """Return a finite number from a header, or `None` when there is none."""
+    try:
+        value = float(header[key])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def header_text(header: Header, key: str) -> str:
+    """Return a text from a header without surrounding blanks, or an empty text."""
+    return str(header.get(key, "")).strip()
+
+
+def require_shape(name: str, array: np.ndarray, expected: tuple[int, ...]) -> None:
+    """Raise `ShapeError` unless an array has the expected shape (y, x)."""
+    if array.shape != tuple(expected):
+        raise ShapeError(name, found=tuple(array.shape), expected=tuple(expected))

@@ -1,0 +1,156 @@
+"""Reading the PSF models that PSFEx writes.
+
+Both the ``.psf`` files of PSFEx itself and one-row tables that carry the same
+column and keywords, as survey pipelines cut them out, are understood.
+"""
+
+from __future__ import annotations
+
+import math
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from lsst.images import Bounds, Box
+
+from ..errors import InputError, InvalidPsfError, MissingPartError, ShapeError
+from ..psf.psfex import PsfexPolynomial, PsfexPsf
+from .fitsio import header_number, header_text, open_fits
+
+__all__ = ("read_psfex",)
+
+_COLUMN = "psf_mask"
+
+
+def read_psfex(
+    path: str | PathLike[str], hdu: int | str | None = None, *, bounds: Bounds | None = None
+) -> PsfexPsf:
+    """Read a PSF model of PSFEx.
+
+    Parameters
+    ----------
+    path
+        FITS file, compressed or not.
+    hdu
+        Number or name of the HDU; by default the first table with a column PSF_MASK.
+    bounds
+        Region where the model is valid, in pixels that count from 0; by
+        default the range of positions that its stars had, which PSFEx records
+        in POLZERO (the middle) and POLSCAL (the width).
+
+    Returns
+    -------
+    `~lamella.psf.psfex.PsfexPsf`
+        The model, for positions in the frame of the header's POLZERO, less
+        one: FITS counts pixels from 1, we count them from 0.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent or damaged.
+    MissingPartError
+        Raised when there is no such table, column or keyword.
+    InputError
+        Raised when they hold something that is not a PSFEx model of the two pixel coordinates.
+    """
+    path = Path(path)
+    with open_fits(path) as hdus:
+        index, column = _find_table(hdus, hdu, path)
+        table = hdus[index]
+        where = f"HDU {index}"
+        _expect(len(table.data) == 1, path, where, f"{len(table.data)} rows", "one row")
+        images = _cube(np.asarray(table.data[column][0], dtype=np.float64), table.header, path, where)
+        polynomial = _polynomial(table.header, path, where)
+        sampling = header_number(table.header, "PSF_SAMP", path=path, where=where)
+    try:
+        return PsfexPsf(images, polynomial, sampling, bounds if bounds is not None else _range(polynomial))
+    except (InvalidPsfError, ShapeError) as err:
+        raise InputError(path, where=where, found=str(err).rstrip("."), expected="a PSFEx model") from err
+
+
+def _expect(holds: bool, path: Path, where: str, found: str, expected: str) -> None:
+    if not holds:
+        raise InputError(path, where=where, found=found, expected=expected)
+
+
+def _find_table(hdus: fits.HDUList, hdu: int | str | None, path: Path) -> tuple[int, str]:
+    """Return number of the HDU, and name of its column, that hold the model."""
+    for index in range(len(hdus)) if hdu is None else [_index_of(hdus, hdu, path)]:
+        columns = getattr(hdus[index], "columns", None)
+        for name in columns.names if columns is not None else ():
+            if name.lower() == _COLUMN:
+                return index, str(name)
+    place = "" if hdu is None else f"HDU {hdu}"
+    raise MissingPartError(
+        path, where=place, found="no table with a column PSF_MASK", expected="a PSF model of PSFEx"
+    )
+
+
+def _index_of(hdus: fits.HDUList, hdu: int | str, path: Path) -> int:
+    try:
+        index = int(hdus.index_of(hdu))
+        hdus[index]
+    except (KeyError, IndexError):
+        raise MissingPartError(
+            path, where=f"HDU {hdu}", found=f"{len(hdus)} HDUs without it", expected="this HDU"
+        ) from None
+    return index
+
+
+def _cube(values: np.ndarray, header: fits.Header, path: Path, where: str) -> np.ndarray:
+    """Return the basis images with shape (term, y, x), from a column with or without TDIM."""
+    if values.ndim == 1:
+        shape = [int(header_number(header, f"PSFAXIS{n}", path=path, where=where)) for n in (2, 1)]
+        fits_in = min(shape) > 0 and values.size % (shape[0] * shape[1]) == 0
+        _expect(fits_in, path, f"{where}, PSF_MASK", f"{values.size} numbers", f"images of {shape} pixels")
+        return values.reshape(-1, *shape)
+    return values if values.ndim != 2 else values[np.newaxis]
+
+
+def _polynomial(header: fits.Header, path: Path, where: str) -> PsfexPolynomial:
+    axes = sum(f"POLNAME{n}" in header for n in (1, 2, 3))
+    if axes == 0:
+        return PsfexPolynomial()
+    names = [header_text(header, f"POLNAME{n}") for n in range(1, axes + 1)]
+    _expect(
+        axes == 2 and names[0].upper().startswith("X") and names[1].upper().startswith("Y"),
+        path,
+        f"{where}, POLNAME",
+        f"a model that depends on {', '.join(names)}",
+        "X_IMAGE and Y_IMAGE",
+    )
+
+    def numbers(key: str, count: int) -> list[float]:
+        return [header_number(header, f"{key}{n}", path=path, where=where) for n in range(1, count + 1)]
+
+    zero, scale, groups = numbers("POLZERO", 2), numbers("POLSCAL", 2), numbers("POLGRP", 2)
+    degrees = numbers("POLDEG", max(int(max(groups)), 1))
+    return _checked(path, where, zero, scale, groups, degrees)
+
+
+def _checked(
+    path: Path, where: str, zero: list[float], scale: list[float], groups: list[float], degrees: list[float]
+) -> PsfexPolynomial:
+    counts: list[Any] = [*groups, *degrees]
+    _expect(all(scale), path, f"{where}, POLSCAL", f"{scale}", "lengths that are not zero")
+    _expect(all(n == int(n) for n in counts), path, f"{where}, POLGRP, POLDEG", f"{counts}", "whole numbers")
+    try:
+        return PsfexPolynomial(
+            zero=(zero[0], zero[1]),
+            scale=(scale[0], scale[1]),
+            groups=(int(groups[0]), int(groups[1])),
+            degrees=tuple(int(degree) for degree in degrees),
+        )
+    except InvalidPsfError as err:
+        raise InputError(path, where=where, found=err.message.rstrip("."), expected="a PSFEx model") from err
+
+
+def _range(polynomial: PsfexPolynomial) -> Box:
+    """Return the box of pixels that the stars of a model fell into."""
+    (x, y), (width, height) = polynomial.zero, (abs(length) for length in polynomial.scale)
+    return Box.factory[
+        math.floor(y - 1.0 - 0.5 * height) : math.ceil(y + 0.5 * height),
+        math.floor(x - 1.0 - 0.5 * width) : math.ceil(x + 0.5 * width),
+    ]

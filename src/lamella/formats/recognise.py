@@ -1,0 +1,232 @@
+"""From the paths that a person types to exposures: the one entry to all readers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ..coadd.inputs import ExposureId, ExposureSource
+from ..errors import (
+    DuplicateInputError,
+    LamellaError,
+    NoInputsError,
+    UnknownFormatError,
+    UnreadableFileError,
+)
+from .files import FileIndex, is_fits_name, walk
+from .fitsio import image_shape, read_headers
+from .registry import FileHead, Format, Opening, Role, find_format, known_formats
+from .source import ReadControl
+
+__all__ = ("InputProblem", "Inputs", "open_exposures")
+
+
+@dataclasses.dataclass(frozen=True)
+class InputProblem:
+    """A file, or an exposure in it, that was skipped."""
+
+    path: str
+    error: LamellaError
+
+    def __str__(self) -> str:
+        return str(self.error)
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Exposures that were found, and what was skipped.
+
+    Attributes
+    ----------
+    sources
+        Sorted by identity.
+    problems
+        Files or exposures that could not be used, and why, sorted by path.
+    """
+
+    sources: tuple[ExposureSource, ...]
+    problems: tuple[InputProblem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __iter__(self) -> Iterator[ExposureSource]:
+        return iter(self.sources)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    path: Path
+    named: bool
+    """Whether a person named the file, not only a folder above it."""
+
+
+def open_exposures(
+    paths: Iterable[Path | str],
+    *,
+    format: str | None = None,
+    control: ReadControl | None = None,
+    strict: bool | None = None,
+) -> Inputs:
+    """Find the exposures in files and folders, reading headers only.
+
+    Parameters
+    ----------
+    paths
+        Files, folders (searched with all folders below) and exposure tables.
+        Companions of exposures may be among them.
+    format
+        Name of the only format to use; by default each file is recognised.
+    control
+        How the exposures are to be read.
+    strict
+        Whether a file that cannot be used is an error (`True`) or skipped and
+        reported (`False`).  By default it is an error for a file that is named
+        in ``paths``, and skipped when it was found in a folder.
+
+    Returns
+    -------
+    `Inputs`
+        The exposures, and what was skipped.
+
+    Raises
+    ------
+    InputError
+        Raised when a file cannot be used (see ``strict``).
+    DuplicateInputError
+        Raised when two exposures have one identity.
+    NoInputsError
+        Raised when there is no exposure.
+    ConfigError
+        Raised when there is no such format.
+    """
+    finder = _Finder(
+        formats=known_formats() if format is None else (find_format(format),),
+        control=control or ReadControl(),
+        strict=strict,
+    )
+    return finder.run([Path(path) for path in paths])
+
+
+class _Finder:
+    """The state of one search: what was found, and what was skipped."""
+
+    def __init__(self, formats: Sequence[Format], control: ReadControl, strict: bool | None) -> None:
+        self.formats = formats
+        self.opening = Opening(files=FileIndex(), control=control)
+        self.strict = strict
+        self.sources: dict[ExposureId, ExposureSource] = {}
+        self.problems: list[InputProblem] = []
+
+    def run(self, paths: list[Path]) -> Inputs:
+        candidates = self._collect(paths)
+        tabled = self._folders_with_table(candidates)
+        for candidate in candidates:
+            if candidate.named or not _is_below(candidate.path, tabled):
+                self._open(candidate)
+        self._require_some(paths)
+        sources = tuple(self.sources[key] for key in sorted(self.sources))
+        return Inputs(sources, tuple(sorted(self.problems, key=lambda problem: problem.path)))
+
+    def _collect(self, paths: list[Path]) -> list[_Candidate]:
+        candidates: dict[Path, _Candidate] = {}
+        for path in paths:
+            for found in walk(path) if path.is_dir() else [path]:
+                named = found == path
+                self._index(found, named)
+                key = found.absolute()
+                if key not in candidates or named:
+                    candidates[key] = _Candidate(found, named)
+        return [candidates[key] for key in sorted(candidates)]
+
+    def _index(self, path: Path, named: bool) -> None:
+        files = self.opening.files
+        files.add(path)
+        if named:
+            here = path.absolute().parent
+            names = {name for format in self.formats for name in format.companion_folders}
+            files.add_folder(here)
+            files.add_folder(here.parent)
+            for name in sorted(names):
+                files.add_folder(here / name)
+                files.add_folder(here.parent / name)
+
+    def _folders_with_table(self, candidates: list[_Candidate]) -> tuple[Path, ...]:
+        """Return folders that an exposure table describes: what it does not list there is left alone."""
+        tables = [
+            candidate.path.absolute().parent
+            for candidate in candidates
+            if candidate.path.is_file() and self._is_table(candidate.path)
+        ]
+        return tuple(tables)
+
+    def _is_table(self, path: Path) -> bool:
+        from .table import is_exposure_table
+
+        return any(format.name == "table" for format in self.formats) and is_exposure_table(FileHead(path))
+
+    def _open(self, candidate: _Candidate) -> None:
+        try:
+            format = self._recognise(candidate)
+            if format is not None:
+                for source in format.open(candidate.path, self.opening):
+                    self._add(source, candidate)
+        except DuplicateInputError:
+            raise
+        except LamellaError as err:
+            self._skip(candidate, err)
+
+    def _recognise(self, candidate: _Candidate) -> Format | None:
+        """Return the format of a file that holds exposures; `None` for a companion or another file."""
+        if not candidate.path.is_file():
+            raise UnreadableFileError(candidate.path, found="no such file", expected="a file or a folder")
+        head = FileHead(candidate.path)
+        for format in self.formats:
+            role = format.recognise(head)
+            if role is not Role.FOREIGN:
+                return format if role is Role.EXPOSURE else None
+        if candidate.named or _holds_image(candidate.path):
+            raise self._unknown(candidate.path)
+        return None
+
+    def _unknown(self, path: Path) -> UnknownFormatError:
+        names = ", ".join(format.name for format in self.formats)
+        return UnknownFormatError(
+            path,
+            found="a file that no reader recognises",
+            expected=f"one of: {names} (other files can be described in an exposure table)",
+        )
+
+    def _add(self, source: ExposureSource, candidate: _Candidate) -> None:
+        try:
+            info = source.info
+        except LamellaError as err:
+            self._skip(candidate, err)
+            return
+        other = self.sources.get(info.id)
+        if other is not None:
+            found = f"{info.id}, which is also that of {other.info.path}"
+            raise DuplicateInputError(info.path, found=found, expected="one file per exposure")
+        self.sources[info.id] = source
+
+    def _skip(self, candidate: _Candidate, err: LamellaError) -> None:
+        if candidate.named if self.strict is None else self.strict:
+            raise err
+        self.problems.append(InputProblem(str(candidate.path), err))
+
+    def _require_some(self, paths: list[Path]) -> None:
+        if self.sources:
+            return
+        places = ", ".join(map(str, paths)) or "nothing"
+        skipped = "".join(f" Skipped: {problem.error}" for problem in self.problems)
+        raise NoInputsError(f"There are no exposures in {places}.{skipped}", paths=[str(p) for p in paths])
+
+
+def _is_below(path: Path, folders: tuple[Path, ...]) -> bool:
+    """Tell whether a FITS file lies in one of the folders or below."""
+    return is_fits_name(path) and any(path.absolute().is_relative_to(folder) for folder in folders)
+
+
+def _holds_image(path: Path) -> bool:
+    return is_fits_name(path) and any(image_shape(header) for header in read_headers(path))

@@ -1,0 +1,93 @@
+"""Exposures on disk that are read when they are needed, and the options of reading them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from ..coadd.inputs import Exposure, ExposureInfo
+from ..config import Config, option
+
+__all__ = ("FileSource", "ReadControl", "Recipe")
+
+
+class ReadControl(Config):
+    """How exposures are read."""
+
+    edge_width: int = option(
+        5,
+        "Width of the rim along the ends of a detector's data that is flagged DETECTION_EDGE.",
+        unit="pixel",
+        ge=0,
+    )
+    subtract_background: Literal["auto", "always", "never"] = option(
+        "auto",
+        "Sky subtraction: 'auto' where an exposure carries its sky, with the survey's own model when there "
+        "is one; 'always' fits a mesh to every exposure; 'never' leaves the sky in.",
+    )
+    background_mesh: int = option(
+        256, "Size of the meshes in which the sky is estimated.", unit="pixel", ge=8
+    )
+    background_filter: int = option(
+        3, "Width of the median filter over the meshes of the sky.", unit="mesh", ge=1
+    )
+
+
+class Recipe(Protocol):
+    """What a reader must know to describe and load one exposure.
+
+    Recipes hold plain values (paths, names, numbers), so that they can be
+    pickled and sent to a worker process.
+    """
+
+    def describe(self) -> ExposureInfo:
+        """Read headers only."""
+        ...
+
+    def load(self, info: ExposureInfo) -> Exposure:
+        """Read the pixels."""
+        ...
+
+
+class FileSource:
+    """An `lamella.coadd.inputs.ExposureSource` made from a recipe.
+
+    Parameters
+    ----------
+    recipe
+        What describes and loads the exposure.
+
+    Notes
+    -----
+    The description is read once and kept.  It is not pickled: sky projections
+    cannot be, and a worker process reads the headers again.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._info: ExposureInfo | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"recipe": self.recipe, "_info": None}
+
+    def __repr__(self) -> str:
+        return f"FileSource({self.recipe!r})"
+
+    @property
+    def info(self) -> ExposureInfo:
+        """What is known without reading pixels."""
+        if self._info is None:
+            self._info = self.recipe.describe()
+        return self._info
+
+    def read(self) -> Exposure:
+        """Read the pixels.
+
+        Raises
+        ------
+        InputError
+            Raised when the file is not what it must be, e.g. has no pixel with
+            a positive weight.
+        ShapeError
+            Raised when the planes of the exposure differ in shape.
+        """
+        return self.recipe.load(self.info)

@@ -1,0 +1,277 @@
+"""One row of an exposure table, and the exposure that it describes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from lsst.images import Box, DetectorFrame
+from lsst.images.psfs import PointSpreadFunction
+
+from ..coadd.inputs import Exposure, ExposureId, ExposureInfo
+from ..errors import InputError, MissingPartError, UnitError, UnreadableFileError
+from ..sky.projection import projection_from_header
+from .background import fit_background
+from .fitsio import Header, hdu_label, header_text, image_shape, read_headers, read_image, require_shape
+from .pixels import gaussian_psf, make_pixels, njy_per_count, pixel_scale, variance_from_weight
+from .psfex import read_psfex
+from .source import ReadControl
+from .table_flags import Place, decode_mask
+
+__all__ = ("COLUMNS", "TableRow")
+
+COLUMNS: dict[str, str] = {
+    "file": "FITS file of the image (required)",
+    "band": "short name of the passband (required)",
+    "visit": "number of the visit (required)",
+    "detector": "number of the detector (required)",
+    "image_hdu": "name or index of the image's HDU; default: the first 2-d image",
+    "variance_hdu": "HDU of the variance (this or weight_hdu is required)",
+    "variance_file": "file of the variance, if another",
+    "weight_hdu": "HDU of the inverse variance, zero where there is no measurement",
+    "weight_file": "file of the weight, if another",
+    "mask_hdu": "HDU of integer flags",
+    "mask_file": "file of the flags, if another",
+    "flags": "meaning of the flags, NAME=value ..., e.g. 'BAD=1 SATURATED=2'; default: MP_ or MSKN cards",
+    "zero_point": "AB magnitude of one count (this, unit or BUNIT in the header is required)",
+    "unit": "unit of the pixels, if it is one of flux density, e.g. nJy",
+    "psf_fwhm": "full width at half maximum of the PSF in arcseconds (this or psf_file is required)",
+    "psf_file": "PSFEx file",
+    "instrument": "name of the instrument; default: INSTRUME of the header, or 'unknown'",
+    "physical_filter": "full name of the filter",
+    "mjd": "modified Julian date (UTC) of the middle of the exposure",
+    "exposure_time": "seconds",
+    "sky": "'subtracted' (default) or 'present'",
+}
+"""Columns of an exposure table, and what they mean."""
+
+_SKY = ("subtracted", "present")
+_OTHER_UNITS = {
+    "nmgy": "3630.7805477010024 nJy",
+    "nanomaggy": "3630.7805477010024 nJy",
+    "nanomaggies": "3630.7805477010024 nJy",
+}
+"""Names of units that surveys use and astropy does not know."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TableRow:
+    """How to read the exposure of one row."""
+
+    table: Path
+    number: int
+    """Number of the row, counted from 1."""
+    values: dict[str, Any]
+    """Cells that are not empty."""
+    control: ReadControl
+
+    def describe(self) -> ExposureInfo:
+        """Read headers only."""
+        path, hdu, header = self._image_header()
+        shape = image_shape(header)
+        if shape is None:
+            raise InputError(path, where=hdu_label(hdu), found="no 2-d image", expected="one")
+        bbox = Box.from_shape(shape)
+        identity = ExposureId(self._instrument(header), self._integer("visit"), self._integer("detector"))
+        return ExposureInfo(
+            id=identity,
+            path=str(path),
+            band=self._text("band"),
+            physical_filter=self._text("physical_filter", ""),
+            bbox=bbox,
+            projection=self._projection(path, hdu, header, identity, bbox),
+            psf_fwhm=self._optional("psf_fwhm"),
+            mjd=self._optional("mjd"),
+            exposure_time=self._optional("exposure_time"),
+            format="table",
+        )
+
+    def load(self, info: ExposureInfo) -> Exposure:
+        """Read the pixels, and what the row says of them."""
+        path, hdu, _ = self._image_header()
+        image, header = read_image(path, hdu)
+        variance = self._variance(path, image.shape)
+        flags = self._flags(path, image.shape)
+        scale = self._scale(path, hdu, header)
+        psf, psf_note = self._psf(info)
+        image, sky_note = self._subtract_sky(image, variance, flags, path)
+        pixels = make_pixels(
+            image,
+            variance,
+            flags,
+            path=path,
+            projection=info.projection,
+            edge_width=self.control.edge_width,
+        )
+        notes = tuple(note for note in (sky_note, psf_note) if note)
+        return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
+
+    # Cells.
+
+    def _where(self, column: str) -> str:
+        return f"row {self.number}, column {column!r}"
+
+    def _text(self, column: str, default: str | None = None) -> str:
+        if column not in self.values:
+            if default is None:
+                raise MissingPartError(
+                    self.table, where=self._where(column), found="an empty cell", expected=COLUMNS[column]
+                )
+            return default
+        return str(self.values[column]).strip()
+
+    def _number(self, column: str) -> float:
+        text = self._text(column)
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise InputError(
+                self.table, where=self._where(column), found=repr(text), expected="a finite number"
+            )
+        return value
+
+    def _optional(self, column: str) -> float | None:
+        return self._number(column) if column in self.values else None
+
+    def _integer(self, column: str) -> int:
+        value = self._number(column)
+        if value != int(value):
+            raise InputError(
+                self.table, where=self._where(column), found=f"{value:g}", expected="a whole number"
+            )
+        return int(value)
+
+    def _hdu(self, column: str) -> str | int:
+        text = self._text(column)
+        return int(text) if text.isdecimal() else text
+
+    def _file(self, column: str, default: Path) -> Path:
+        name = self._text(column, "")
+        return self.table.parent / name if name else default
+
+    # Parts of the exposure.
+
+    def _image_header(self) -> tuple[Path, str | int, Header]:
+        path = self.table.parent / self._text("file")
+        try:
+            headers = read_headers(path)
+        except UnreadableFileError as err:
+            found = str(err).rstrip(".")
+            raise UnreadableFileError(
+                self.table, where=self._where("file"), found=found, expected="an image"
+            ) from err
+        if "image_hdu" in self.values:
+            hdu = self._hdu("image_hdu")
+            return path, hdu, _pick_header(headers, hdu, path)
+        for index, header in enumerate(headers):
+            if image_shape(header) is not None:
+                return path, index, header
+        raise MissingPartError(path, found="no HDU with a 2-d image", expected="one")
+
+    def _instrument(self, header: Header) -> str:
+        return self._text("instrument", header_text(header, "INSTRUME") or "unknown")
+
+    def _projection(self, path: Path, hdu: str | int, header: Header, id: ExposureId, bbox: Box) -> Any:
+        frame = DetectorFrame(instrument=id.instrument, visit=id.visit, detector=id.detector, bbox=bbox)
+        return projection_from_header(header, path=path, hdu=hdu, pixel_frame=frame)
+
+    def _variance(self, image: Path, shape: tuple[int, ...]) -> np.ndarray:
+        if "variance_hdu" in self.values:
+            path = self._file("variance_file", image)
+            variance, _ = read_image(path, self._hdu("variance_hdu"))
+            require_shape(f"{path}: variance", variance, shape)
+            return variance
+        if "weight_hdu" in self.values:
+            path = self._file("weight_file", image)
+            weight, _ = read_image(path, self._hdu("weight_hdu"))
+            require_shape(f"{path}: weight", weight, shape)
+            return variance_from_weight(weight, path)
+        raise MissingPartError(
+            self.table,
+            where=f"row {self.number}",
+            found="neither variance_hdu nor weight_hdu",
+            expected="one of them",
+        )
+
+    def _flags(self, image: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+        if "mask_hdu" not in self.values:
+            return {}
+        path, hdu = self._file("mask_file", image), self._hdu("mask_hdu")
+        mask, header = read_image(path, hdu)
+        require_shape(f"{path}: mask", mask, shape)
+        image_place, cell = Place(path, hdu_label(hdu)), Place(self.table, self._where("flags"))
+        return decode_mask(mask, header, self._text("flags", ""), image_place, cell)
+
+    def _scale(self, path: Path, hdu: str | int, header: Header) -> float:
+        if "zero_point" in self.values:
+            return njy_per_count(self._number("zero_point"))
+        if "unit" in self.values:
+            return _njy_per_unit(self._text("unit"), self.table, self._where("unit"))
+        unit = header_text(header, "BUNIT")
+        if not unit:
+            raise MissingPartError(
+                self.table,
+                where=self._where("zero_point"),
+                found="neither a zero point nor a unit, nor BUNIT in the header",
+                expected="one of them",
+            )
+        return _njy_per_unit(unit, path, f"{hdu_label(hdu)}, BUNIT")
+
+    def _psf(self, info: ExposureInfo) -> tuple[PointSpreadFunction, str]:
+        if "psf_file" in self.values:
+            path = self._file("psf_file", self.table)
+            return read_psfex(path, bounds=info.bbox), ""
+        if "psf_fwhm" not in self.values:
+            raise MissingPartError(
+                self.table,
+                where=f"row {self.number}",
+                found="neither psf_fwhm nor psf_file",
+                expected="one of them",
+            )
+        arcsec = self._number("psf_fwhm")
+        if arcsec <= 0:
+            where = self._where("psf_fwhm")
+            raise InputError(self.table, where=where, found=f"{arcsec:g}", expected="a positive width")
+        pixels = arcsec / pixel_scale(info.projection, info.bbox)
+        return gaussian_psf(pixels, info.bbox), f"PSF taken as a Gaussian of {arcsec:.3g} arcsec FWHM."
+
+    def _subtract_sky(
+        self, image: np.ndarray, variance: np.ndarray, flags: dict[str, np.ndarray], path: Path
+    ) -> tuple[np.ndarray, str]:
+        sky = self._text("sky", "subtracted")
+        if sky not in _SKY:
+            where = self._where("sky")
+            raise InputError(self.table, where=where, found=repr(sky), expected=" or ".join(map(repr, _SKY)))
+        choice = self.control.subtract_background
+        if choice == "never" or (choice == "auto" and sky == "subtracted"):
+            return image, "" if sky == "subtracted" else "Sky left in."
+        ignore = ~(np.isfinite(variance) & (variance > 0))
+        for name, plane in flags.items():
+            if not name.startswith("DETECTED"):
+                ignore |= plane
+        background = fit_background(image, ignore, self.control, path)
+        return image - background.level, background.note
+
+
+def _pick_header(headers: tuple[Header, ...], hdu: str | int, path: Path) -> Header:
+    for index, header in enumerate(headers):
+        if hdu in (index, header_text(header, "EXTNAME")):
+            return header
+    names = ", ".join(f"{n} {header_text(h, 'EXTNAME')}".strip() for n, h in enumerate(headers))
+    raise MissingPartError(path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU")
+
+
+def _njy_per_unit(text: str, path: Path, where: str) -> float:
+    try:
+        unit = u.Unit(_OTHER_UNITS.get(text.lower(), text))
+        return float(unit.to(u.nJy))
+    except (ValueError, TypeError, u.UnitConversionError):
+        raise UnitError(
+            path, where=where, found=repr(text), expected="a unit of flux density, e.g. nJy"
+        ) from None

@@ -1,0 +1,275 @@
+"""Clipped means: against the scatter of the inputs, and against their known noise.
+
+Both clips start from order statistics, make a fixed number of passes, and test
+all usable values again in each pass.  A pass that would leave nothing is not
+made: the values of the pass before stay.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import jit
+from .combine import INPUT_ERROR, SCATTER_ERROR
+from .combine_rows import (
+    add_bits,
+    add_chances,
+    add_moments,
+    add_precision,
+    add_squares,
+    add_variance,
+    add_weights,
+    count_good,
+    finish_mask,
+    finish_mean,
+    order_keys,
+    raise_lost,
+    screen,
+    select_near,
+    select_probable,
+    tally,
+    weigh,
+)
+from .combine_sort import quantile, sort_rows
+
+__all__ = ("CLIP_BLOCK", "PAIR_LIMIT", "stack_clip")
+
+CLIP_BLOCK = 512
+IQR_TO_SIGMA = 0.741301109252802
+HALF_PI = 0.5 * np.pi
+COARSE = 2.0
+"""Limit of the first of several passes against the known noise, relative to that of the others."""
+PAIR_LIMIT = 5.0
+"""Least limit, in sigma, for two inputs that disagree."""
+
+
+NOTHING, PRECISION, INVERSE_SIGMA = 0, 1, 2
+
+
+@jit
+def screen_block(planes, inputs, rules, masking, extra, p, q, kept, keys, work, totals, tallies, lost):
+    """Screen all inputs of a block of pixels, and write the keys that sort them.
+
+    Parameters
+    ----------
+    extra
+        What to add up per pixel in ``totals[1]``: `NOTHING`, `PRECISION` (the
+        sum of ``1/variance``), or `INVERSE_SIGMA` (that of its root).
+    kept, keys
+        Values (float32) and keys (int32) of shape (n, columns), written.
+    totals
+        Sum of the weights of the usable values, if there are thresholds, and
+        ``extra``.
+    tallies
+        Bits of the rejected values in row 1, and number of usable ones in row 2.
+    """
+    images, masks, variances = planes
+    rows, weights = inputs
+    bad, use_variance, floor, per_pixel = rules[0], rules[1], rules[2], rules[3]
+    b = q - p
+    w, seen, good = work[0, :b], tallies[1, :b], tallies[2, :b]
+    threshold_bits = masking[3]
+    totals.fill(0.0)
+    tallies.fill(0)
+    lost.fill(0.0)
+    for k in range(rows.size):
+        i = rows[k]
+        values, m, v = kept[k, :b], masks[i, p:q], variances[i, p:q]
+        screen(images[i, p:q], m, v, bad, use_variance, floor, values)
+        tally(values, m, seen)
+        count_good(values, good)
+        order_keys(values.view(np.int32), keys[k, :b])
+        if extra != NOTHING:
+            add_precision(values, v, extra == INVERSE_SIGMA, totals[1, :b])
+        if threshold_bits.size > 0:
+            weigh(v, weights[i], per_pixel, w)
+            add_weights(values, w, totals[0, :b])
+        for t in range(threshold_bits.size):
+            add_chances(values, m, w, threshold_bits[t], per_pixel, floor, v, lost[t, :b])
+
+
+@jit
+def scatter_limits(sw, swd, sww, swdd, used, sigmas, centre, reach):
+    """Move the limits of a clip to the mean and the scatter of what it left.
+
+    Where one value or none is left there is no scatter, and the limits stay.
+    """
+    for j in range(sw.size):
+        shift = swd[j] / sw[j]
+        biased = swdd[j] / sw[j] - shift * shift
+        biased = biased if biased > 0.0 else 0.0
+        sample = biased * (sw[j] * sw[j]) / (sw[j] * sw[j] - sww[j])
+        centre[j] = centre[j] + shift if used[j] > 1 else centre[j]
+        reach[j] = sigmas * np.sqrt(sample) if used[j] > 1 else reach[j]
+
+
+@jit
+def noise_limits(sw, swd, swv, used, good, sigmas, tolerance, centre, spread, limit):
+    """Move the limits of a clip to the mean of what it left, and the noise of that mean."""
+    pair = max(sigmas, PAIR_LIMIT)
+    for j in range(sw.size):
+        limit[j] = pair * pair if good[j] == 2 else sigmas * sigmas
+    for j in range(sw.size):
+        c = centre[j] + swd[j] / sw[j]
+        tolerated = tolerance * c
+        s = swv[j] / (sw[j] * sw[j]) + tolerated * tolerated
+        centre[j] = c if used[j] > 0 else centre[j]
+        spread[j] = s if used[j] > 0 else spread[j]
+
+
+@jit
+def first_scatter_limits(keys, good, sigmas, low, high, lower, upper, centre, reach):
+    """Set the limits of a clip from the median and the quartiles."""
+    quantile(keys, good, 0.25, True, low, high, lower)
+    quantile(keys, good, 0.75, True, low, high, upper)
+    quantile(keys, good, 0.5, True, low, high, centre)
+    for j in range(good.size):
+        reach[j] = sigmas * (IQR_TO_SIGMA * (upper[j] - lower[j]))
+
+
+@jit
+def first_noise_limits(keys, good, precision, sigmas, tolerance, low, high, lower, limits, before):
+    """Set the limits of a clip from the median and its noise.
+
+    Where not a single value agrees with the median (as when half of the values
+    are wrong), and for two values, the lower one of the two in the middle takes
+    its place: light is more often added than taken away.
+    """
+    quantile(keys, good, 0.5, False, low, high, lower)
+    quantile(keys, good, 0.5, True, low, high, limits[0])
+    pair = max(sigmas, PAIR_LIMIT)
+    for j in range(good.size):
+        centre = lower[j] if good[j] == 2 else limits[0, j]
+        noise = HALF_PI / precision[j]
+        limits[0, j] = centre
+        limits[1, j] = noise + (tolerance * centre) * (tolerance * centre)
+        limits[2, j] = pair * pair if good[j] == 2 else sigmas * sigmas
+        before[0, j] = lower[j]
+        before[1, j] = noise + (tolerance * lower[j]) * (tolerance * lower[j])
+
+
+@jit
+def restore_lost(good, used, before, limits):
+    """Put back the limits where a pass left nothing, and return how often."""
+    changed = 0
+    for j in range(good.size):
+        if good[j] > 0 and used[j] == 0:
+            limits[0, j] = before[0, j]
+            limits[1, j] = before[1, j]
+            changed += 1
+    return changed
+
+
+@jit
+def clip_pass(planes, inputs, per_pixel, by_noise, squares, error, p, q, kept, limits, work, sums, tallies):
+    """Add up what lies within the limits, for all inputs of a block of pixels."""
+    masks, variances = planes[1], planes[2]
+    rows, weights = inputs
+    b = q - p
+    w, wk, dk = work[0, :b], work[1, :b], work[2, :b]
+    bits, used = tallies[0, :b], tallies[3, :b]
+    sums.fill(0.0)
+    bits.fill(0)
+    used.fill(0)
+    for k in range(rows.size):
+        i = rows[k]
+        m, v = masks[i, p:q], variances[i, p:q]
+        weigh(v, weights[i], per_pixel, w)
+        if by_noise:
+            select_probable(kept[k, :b], v, w, limits[0, :b], limits[1, :b], limits[2, :b], wk, dk)
+        else:
+            select_near(kept[k, :b], w, limits[0, :b], limits[1, :b], wk, dk)
+        add_moments(wk, dk, sums[0, :b], sums[1, :b])
+        if squares:
+            add_squares(wk, dk, sums[2, :b], sums[3, :b])
+        if error != SCATTER_ERROR:
+            add_variance(wk, v, error, sums[4, :b])
+        add_bits(wk, m, bits, used)
+
+
+@jit
+def copy_limits(limits, before):
+    """Remember the centre and the width of the clip."""
+    for k in range(before.shape[0]):
+        for j in range(before.shape[1]):
+            before[k, j] = limits[k, j]
+
+
+@jit
+def clip_block(planes, inputs, rules, clip, p, q, kept, keys, limits, before, work, sums, tallies, total):
+    """Make all passes over a block whose values are screened and sorted."""
+    by_noise, sigmas, passes, tolerance = clip
+    per_pixel, error = rules[3], rules[4]
+    b = q - p
+    good, used = tallies[2, :b], tallies[3, :b]
+    low, high = tallies[0, :b], tallies[3, :b]
+    sw, swd, sww, swdd, swv = sums[0, :b], sums[1, :b], sums[2, :b], sums[3, :b], sums[4, :b]
+    centre, width = limits[0, :b], limits[1, :b]
+    if by_noise:
+        coarse = sigmas if passes == 1 else COARSE * sigmas
+        first_noise_limits(keys, good, total, coarse, tolerance, low, high, work[0, :b], limits, before)
+    else:
+        first_scatter_limits(keys, good, sigmas, low, high, work[0, :b], work[1, :b], centre, width)
+        for j in range(b):
+            before[0, j] = centre[j]
+            before[1, j] = np.inf
+    for k in range(passes):
+        last = k == passes - 1
+        squares = error == SCATTER_ERROR if last else not by_noise
+        wanted = error if last else (INPUT_ERROR if by_noise else SCATTER_ERROR)
+        clip_pass(
+            planes, inputs, per_pixel, by_noise, squares, wanted, p, q, kept, limits, work, sums, tallies
+        )
+        if restore_lost(good, used, before, limits) > 0:
+            clip_pass(
+                planes, inputs, per_pixel, by_noise, squares, wanted, p, q, kept, limits, work, sums, tallies
+            )
+        if not last:
+            copy_limits(limits, before)
+            if by_noise:
+                noise_limits(sw, swd, swv, used, good, sigmas, tolerance, centre, width, limits[2, :b])
+            else:
+                scatter_limits(sw, swd, sww, swdd, used, sigmas, centre, width)
+
+
+@jit
+def stack_clip(planes, inputs, rules, clip, masking, network, start, stop, out):
+    """Write the clipped mean of the pixels from ``start`` to ``stop``.
+
+    Parameters
+    ----------
+    planes, inputs, rules, masking, start, stop, out
+        As for `combine.stack_mean`.
+    clip
+        Whether to clip against the known noise, the limit in sigma, the number
+        of passes, and the tolerated difference as a fraction of the signal.
+    network
+        Exchanges that sort as many values as there are inputs to use.
+    """
+    n = inputs[0].size
+    kept = np.empty((n, CLIP_BLOCK), np.float32)
+    keys = np.empty((n, CLIP_BLOCK), np.int32)
+    limits = np.empty((3, CLIP_BLOCK))
+    before = np.empty((2, CLIP_BLOCK))
+    work = np.empty((3, CLIP_BLOCK))
+    sums = np.empty((5, CLIP_BLOCK))
+    totals = np.empty((2, CLIP_BLOCK))
+    tallies = np.empty((4, CLIP_BLOCK), np.int32)
+    lost = np.empty((masking[3].size, CLIP_BLOCK))
+    for p in range(start, stop, CLIP_BLOCK):
+        q = min(p + CLIP_BLOCK, stop)
+        b = q - p
+        precision = PRECISION if clip[0] else NOTHING
+        screen_block(planes, inputs, rules, masking, precision, p, q, kept, keys, work, totals, tallies, lost)
+        sort_rows(keys, network, b)
+        clip_block(
+            planes, inputs, rules, clip, p, q, kept, keys, limits, before, work, sums, tallies, totals[1, :b]
+        )
+        image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
+        good, used = tallies[2, :b], tallies[3, :b]
+        sw, swd, swv = sums[0, :b], sums[1, :b], sums[4, :b]
+        finish_mean(limits[0, :b], sw, swd, sums[2, :b], sums[3, :b], swv, rules[4], image, variance)
+        finish_mask(tallies[0, :b], tallies[1, :b], good, used, masking, mask, image, variance)
+        raise_lost(totals[0, :b], lost, 0, masking, mask)
+        for j in range(b):
+            count[j] = used[j]

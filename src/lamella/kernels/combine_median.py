@@ -1,0 +1,122 @@
+"""The median of inputs on one pixel grid, with an honest variance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import jit
+from .combine import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR
+from .combine_clip import INVERSE_SIGMA, NOTHING, screen_block
+from .combine_rows import (
+    add_moments,
+    add_squares,
+    add_variance,
+    finish_mask,
+    raise_lost,
+    select_all,
+)
+from .combine_sort import quantile, sort_rows
+
+__all__ = ("MEDIAN_BLOCK", "stack_median")
+
+MEDIAN_BLOCK = 512
+HALF_PI = 0.5 * np.pi
+
+
+@jit
+def median_noise(n):
+    """Return ``n`` times the variance of the median of ``n`` normal values of variance one.
+
+    The limit for large ``n`` is pi/2; the correction for finite ``n`` was fitted to
+    simulations and holds to 0.4 %.
+    """
+    extra = 0.4292 + 0.2832 / (n + 1.0) if n % 2 == 1 else 1.4292 - 0.5752 / n
+    return HALF_PI * n / (n + extra)
+
+
+@jit
+def finish_median(error, sums, precision, good, variance):
+    """Write the variance of the median.
+
+    For three values or more of unequal noise it is that of the asymptotic theory,
+    ``n / sum(1/sigma)^2``, times the factor of `median_noise`; the median of one or two
+    values is their mean.
+    """
+    for j in range(good.size):
+        n = max(good[j], 1)
+        if error == INPUT_ERROR:
+            if n <= 2:
+                variance[j] = sums[4, j] / (n * n)
+            else:
+                variance[j] = median_noise(n) * n / (precision[j] * precision[j])
+        elif error == MOSAIC_ERROR:
+            variance[j] = sums[4, j] / n
+        else:
+            shift = sums[1, j] / n
+            biased = max(sums[3, j] / n - shift * shift, 0.0)
+            variance[j] = median_noise(n) * biased / (n - 1) if n > 1 else np.nan
+
+
+@jit
+def add_for_variance(planes, inputs, error, p, q, kept, work, centre, sums, bits, tallies):
+    """Collect bits, and what the variance of the median needs."""
+    masks, variances = planes[1], planes[2]
+    rows = inputs[0]
+    b = q - p
+    ones, wk, dk = work[0, :b], work[1, :b], work[2, :b]
+    ones.fill(1.0)
+    sums.fill(0.0)
+    for k in range(rows.size):
+        m, v = masks[rows[k], p:q], variances[rows[k], p:q]
+        values = kept[k, :b]
+        for j in range(b):
+            bits[j] |= m[j] if values[j] == values[j] else 0
+        if error == SCATTER_ERROR:
+            select_all(values, ones, centre, wk, dk)
+            add_moments(wk, dk, sums[0, :b], sums[1, :b])
+            add_squares(wk, dk, sums[2, :b], sums[3, :b])
+        else:
+            select_all(values, ones, centre, wk, dk)
+            add_variance(wk, v, error, sums[4, :b])
+
+
+@jit
+def stack_median(planes, inputs, rules, masking, network, start, stop, out):
+    """Write the median of the pixels from ``start`` to ``stop``.
+
+    Weights do not count, except that inputs of weight zero are not among ``inputs``.
+
+    Parameters
+    ----------
+    planes, inputs, rules, masking, start, stop, out
+        As for `combine.stack_mean`.
+    network
+        Exchanges that sort as many values as there are inputs to use.
+    """
+    n, error = inputs[0].size, rules[4]
+    kept = np.empty((n, MEDIAN_BLOCK), np.float32)
+    keys = np.empty((n, MEDIAN_BLOCK), np.int32)
+    work = np.empty((3, MEDIAN_BLOCK))
+    sums = np.empty((5, MEDIAN_BLOCK))
+    totals = np.empty((2, MEDIAN_BLOCK))
+    median = np.empty(MEDIAN_BLOCK)
+    tallies = np.empty((4, MEDIAN_BLOCK), np.int32)
+    low, high = np.empty(MEDIAN_BLOCK, np.int32), np.empty(MEDIAN_BLOCK, np.int32)
+    lost = np.empty((masking[3].size, MEDIAN_BLOCK))
+    extra = INVERSE_SIGMA if error == INPUT_ERROR else NOTHING
+    for p in range(start, stop, MEDIAN_BLOCK):
+        q = min(p + MEDIAN_BLOCK, stop)
+        b = q - p
+        screen_block(planes, inputs, rules, masking, extra, p, q, kept, keys, work, totals, tallies, lost)
+        sort_rows(keys, network, b)
+        good, centre = tallies[2, :b], median[:b]
+        quantile(keys, good, 0.5, True, low[:b], high[:b], centre)
+        bits = tallies[0, :b]
+        add_for_variance(planes, inputs, error, p, q, kept, work, centre, sums, bits, tallies)
+        image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
+        finish_median(error, sums, totals[1, :b], good, variance)
+        for j in range(b):
+            image[j] = centre[j]
+            count[j] = good[j]
+        finish_mask(bits, tallies[1, :b], good, good, masking, mask, image, variance)
+        raise_lost(totals[0, :b], lost, 0, masking, mask)

@@ -1,0 +1,292 @@
+"""Loops over one row of pixels, of which the stack kernels are made.
+
+Every function here works on one-dimensional contiguous rows of the same
+length and treats its pixels independently of each other, so that the compiler
+can use vector instructions while each pixel still sees plain IEEE arithmetic
+in input order.  The loops are short on purpose: few arrays and plain selects
+are what the compiler vectorises.
+
+A pixel that must not be used is NaN in the row of screened values, and has
+weight zero in the row of selected weights.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import jit
+
+__all__ = (
+    "LARGEST",
+    "REJECTED_KEY",
+    "add_bits",
+    "add_chances",
+    "add_moments",
+    "add_precision",
+    "add_squares",
+    "add_variance",
+    "add_weights",
+    "count_good",
+    "finish_mask",
+    "finish_mean",
+    "order_keys",
+    "raise_lost",
+    "screen",
+    "select_all",
+    "select_near",
+    "select_probable",
+    "set_origin",
+    "tally",
+    "weigh",
+)
+
+LARGEST = np.float32(np.finfo(np.float32).max)
+REJECTED_KEY = np.int32(np.iinfo(np.int32).max)
+NAN = np.float32(np.nan)
+INFINITY = np.float32(np.inf)
+
+INPUT_ERROR = 1
+MOSAIC_ERROR = 2
+
+
+@jit
+def screen(x, m, v, bad, use_variance, floor, kept):
+    """Write the values that may be used, and NaN for the others.
+
+    Parameters
+    ----------
+    x, m, v
+        Values (float32), mask (int32) and variances (float32).
+    bad
+        Bits that reject a pixel.
+    use_variance
+        Whether the variance matters, so that it must be finite and above ``floor``.
+    floor
+        Largest variance (float32) that is not accepted.
+    kept
+        Screened values (float32), written.
+    """
+    for j in range(x.size):
+        flaw = m[j] & bad
+        flaw = flaw if abs(x[j]) <= LARGEST else 1
+        kept[j] = x[j] if flaw == 0 else NAN
+    if use_variance:
+        for j in range(x.size):
+            kept[j] = kept[j] if v[j] > floor else NAN
+        for j in range(x.size):
+            kept[j] = kept[j] if v[j] <= LARGEST else NAN
+
+
+@jit
+def tally(kept, m, seen):
+    """Collect the mask bits of the rejected values."""
+    for j in range(kept.size):
+        seen[j] |= 0 if kept[j] == kept[j] else m[j]
+
+
+@jit
+def count_good(kept, good):
+    """Count the usable values."""
+    for j in range(kept.size):
+        good[j] += 1 if kept[j] == kept[j] else 0
+
+
+@jit
+def weigh(v, weight, per_pixel, w):
+    """Write the weights of one input: a constant, or the inverse of the variance."""
+    if per_pixel:
+        for j in range(w.size):
+            w[j] = 1.0 / np.float64(v[j])
+    else:
+        for j in range(w.size):
+            w[j] = weight
+
+
+@jit
+def set_origin(kept, count, origin):
+    """Take the first usable value of each pixel as the origin of its sums."""
+    for j in range(kept.size):
+        first = np.float64(kept[j])
+        origin[j] = first if count[j] == 0 else origin[j]
+
+
+@jit
+def select_all(kept, w, centre, wk, dk):
+    """Select all usable values: weights, and distances from a centre."""
+    for j in range(kept.size):
+        d = np.float64(kept[j]) - centre[j]
+        good = d == d
+        wk[j] = w[j] if good else 0.0
+        dk[j] = d if good else 0.0
+
+
+@jit
+def select_near(kept, w, centre, reach, wk, dk):
+    """Select the usable values within ``reach`` of a centre, the limit included."""
+    for j in range(kept.size):
+        d = np.float64(kept[j]) - centre[j]
+        good = abs(d) <= reach[j]
+        wk[j] = w[j] if good else 0.0
+        dk[j] = d if good else 0.0
+
+
+@jit
+def select_probable(kept, v, w, centre, spread, limit, wk, dk):
+    """Select the usable values that agree with a centre within their known noise.
+
+    The square of the distance must not exceed ``limit * (v + spread)``.
+    """
+    for j in range(kept.size):
+        d = np.float64(kept[j]) - centre[j]
+        good = d * d <= limit[j] * (np.float64(v[j]) + spread[j])
+        wk[j] = w[j] if good else 0.0
+        dk[j] = d if good else 0.0
+
+
+@jit
+def add_moments(wk, dk, sw, swd):
+    """Add weights and weighted distances."""
+    for j in range(wk.size):
+        sw[j] += wk[j]
+        swd[j] += wk[j] * dk[j]
+
+
+@jit
+def add_squares(wk, dk, sww, swdd):
+    """Add squared weights and weighted squared distances."""
+    for j in range(wk.size):
+        sww[j] += wk[j] * wk[j]
+        swdd[j] += wk[j] * dk[j] * dk[j]
+
+
+@jit
+def add_variance(wk, v, error, swv):
+    """Add what the error of the mean needs of the input variances."""
+    if error == MOSAIC_ERROR:
+        for j in range(wk.size):
+            swv[j] += wk[j] * np.float64(v[j]) if wk[j] > 0.0 else 0.0
+    else:
+        for j in range(wk.size):
+            swv[j] += wk[j] * wk[j] * np.float64(v[j]) if wk[j] > 0.0 else 0.0
+
+
+@jit
+def add_weights(kept, w, sw):
+    """Add the weights of the usable values."""
+    for j in range(w.size):
+        sw[j] += w[j] if kept[j] == kept[j] else 0.0
+
+
+@jit
+def add_precision(kept, v, power_half, total):
+    """Add ``1/v`` of the usable values, or ``1/sqrt(v)``."""
+    if power_half:
+        for j in range(kept.size):
+            p = np.float32(1.0) / np.sqrt(v[j])
+            total[j] += np.float64(p) if kept[j] == kept[j] else 0.0
+    else:
+        for j in range(kept.size):
+            p = np.float32(1.0) / v[j]
+            total[j] += np.float64(p) if kept[j] == kept[j] else 0.0
+
+
+@jit
+def add_bits(wk, m, bits, used):
+    """Collect the mask bits of the selected values and count them."""
+    for j in range(wk.size):
+        taken = wk[j] > 0.0
+        bits[j] |= m[j] if taken else 0
+        used[j] += 1 if taken else 0
+
+
+@jit
+def add_chances(kept, m, w, bit, use_variance, floor, v, lost):
+    """Add the weights of the rejected values that carry a mask bit."""
+    for j in range(kept.size):
+        good = kept[j] == kept[j]
+        usable = not use_variance or (v[j] > floor and v[j] <= LARGEST)
+        if not good and usable and m[j] & bit != 0:
+            lost[j] += w[j]
+
+
+@jit
+def order_keys(bits, key):
+    """Write integers that sort as the floats do, with NaN after all others."""
+    for j in range(bits.size):
+        b = bits[j]
+        k = b ^ ((b >> 31) & 0x7FFFFFFF)
+        key[j] = k if (b & 0x7FFFFFFF) <= 0x7F800000 else REJECTED_KEY
+
+
+@jit
+def finish_mean(centre, sw, swd, sww, swdd, swv, error, image, variance):
+    """Write the weighted mean and the variance of that mean."""
+    for j in range(image.size):
+        image[j] = centre[j] + swd[j] / sw[j]
+    if error == INPUT_ERROR:
+        for j in range(image.size):
+            variance[j] = swv[j] / (sw[j] * sw[j])
+    elif error == MOSAIC_ERROR:
+        for j in range(image.size):
+            variance[j] = swv[j] / sw[j]
+    else:
+        for j in range(image.size):
+            shift = swd[j] / sw[j]
+            biased = swdd[j] / sw[j] - shift * shift
+            biased = biased if biased > 0.0 else 0.0
+            variance[j] = biased * sww[j] / (sw[j] * sw[j] - sww[j])
+
+
+@jit
+def finish_mask(bits, seen, good, used, control, mask, image, variance):
+    """Write the mask, and mark the pixels without data.
+
+    Parameters
+    ----------
+    bits, seen
+        Mask bits of the used values, and of the rejected ones.
+    good, used
+        Number of usable values, and of those that a clip left.
+    control
+        Bits for no data and for clipped values, maps of bits (k, 2), bits of
+        the thresholds, and thresholds.
+    mask, image, variance
+        Rows of the result; image and variance become NaN and +inf where there
+        is no usable value.
+    """
+    no_data, clipped, maps = control[0], control[1], control[2]
+    for j in range(mask.size):
+        found = bits[j] if good[j] > 0 else no_data
+        mask[j] = found | clipped if used[j] < good[j] else found
+    for j in range(mask.size):
+        image[j] = image[j] if good[j] > 0 else NAN
+        variance[j] = variance[j] if good[j] > 0 else INFINITY
+    for k in range(maps.shape[0]):
+        wanted, raised = maps[k, 0], maps[k, 1]
+        for j in range(mask.size):
+            mask[j] |= raised if seen[j] & wanted != 0 else 0
+
+
+@jit
+def raise_lost(total, lost, at, control, mask):
+    """Set the bits of which the rejected inputs hold more than a share of the weight.
+
+    Parameters
+    ----------
+    total
+        Sum of the weights of the usable values.
+    lost
+        Sums of the weights of the rejected values with each bit, of shape
+        (thresholds, columns).
+    at
+        Column of ``lost`` where the row begins.
+    control
+        As for `finish_mask`.
+    mask
+        Row of the result.
+    """
+    bits, thresholds = control[3], control[4]
+    for k in range(bits.size):
+        for j in range(mask.size):
+            share = lost[k, at + j] / (total[j] + lost[k, at + j])
+            mask[j] |= bits[k] if share > thresholds[k] else 0

@@ -1,0 +1,330 @@
+"""Interpolation along rows over runs of bad pixels, by ordinary kriging.
+
+A bad pixel gets the linear combination of its nearest good neighbours, at
+most two on either side of its run, that predicts a field with the covariance
+``exp(-d**2 / 4)`` best: the autocorrelation of a point source whose PSF is a
+Gaussian with a standard deviation of one pixel.  The coefficients sum to one,
+so that a constant stays what it is.
+
+The value at position ``t`` is ``sum(c * x)`` where ``c`` solves
+
+    [ C  1 ] [  c ]   [ k(t) ]
+    [ 1  0 ] [ mu ] = [  1   ]
+
+with the covariances ``C`` between the neighbours, and ``k(t)`` between them
+and the place that is wanted (Cressie, *Statistics for Spatial Data*, 1993,
+section 3.2).  Neighbours are told apart by patterns of two bits for each side:
+1 for the pixel next to the run, 2 for the one behind it, 3 for both.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from ._jit import jit, jit_inline
+
+__all__ = ("coefficient_table", "fill_rows", "fill_rows_strict", "kriging_coefficients")
+
+_TABLE_WIDTH = 32
+"""From this width on the two ends of a run do not feel each other: their covariance underflows."""
+
+_STRICT_WIDE = 11
+"""Runs of this width or more are filled by the original as if each end were alone."""
+
+_STRICT_REACH = 6
+_STRICT_UNSET = -1.0
+"""What the original takes for a neighbour that it counts on but never reads."""
+
+
+def kriging_coefficients(width: int, left: int, right: int) -> np.ndarray:
+    """Return the weights of the neighbours of a run of bad pixels.
+
+    Parameters
+    ----------
+    width
+        Number of bad pixels, at least 1.
+    left, right
+        Which neighbours are good, as bits: 1 the pixel next to the run, 2 the
+        one behind it.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 of shape (width, 4): for each bad pixel, from left to right,
+        the weights of the nearest and second pixel on the left, then of the
+        nearest and second pixel on the right; 0 for a neighbour that is not
+        good.  Each row sums to one.
+    """
+    offsets = np.array([-1.0, -2.0, float(width), width + 1.0])
+    used = np.array([left & 1, left & 2, right & 1, right & 2], dtype=bool)
+    places = offsets[used]
+    n = len(places)
+    system = np.ones((n + 1, n + 1))
+    system[:n, :n] = _covariance(places[:, np.newaxis] - places)
+    system[n, n] = 0.0
+    wanted = np.ones((n + 1, width))
+    wanted[:n] = _covariance(places[:, np.newaxis] - np.arange(width))
+    result = np.zeros((width, 4))
+    result[:, used] = np.linalg.solve(system, wanted)[:n].T
+    return result
+
+
+def _covariance(distance: np.ndarray) -> np.ndarray:
+    return np.exp(-0.25 * distance**2)
+
+
+@functools.cache
+def coefficient_table(decimals: int | None = None) -> np.ndarray:
+    """Return the coefficients of all patterns and widths, as the kernels take them.
+
+    Parameters
+    ----------
+    decimals
+        Round to this many decimals, as the table of the original is.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 of shape (4, 4, 33, 32, 4), indexed by the patterns of good
+        neighbours on the left and right, the width of the run, the position
+        in it, and the neighbour.  Read-only.
+    """
+    table = np.zeros((4, 4, _TABLE_WIDTH + 1, _TABLE_WIDTH, 4))
+    for left in range(4):
+        for right in range(0 if left else 1, 4):
+            for width in range(1, _TABLE_WIDTH + 1):
+                table[left, right, width, :width] = kriging_coefficients(width, left, right)
+    if decimals is not None:
+        np.round(table, decimals, out=table)
+    table.flags.writeable = False
+    return table
+
+
+@jit_inline
+def _far_from_one_end(width: int, t: int) -> tuple[int, int]:
+    """Return width and position in the table that serve for a wide run."""
+    half = _TABLE_WIDTH // 2
+    if t <= width - 1 - t:
+        return _TABLE_WIDTH, min(t, half - 1)
+    return _TABLE_WIDTH, max(_TABLE_WIDTH - width + t, half)
+
+
+@jit
+def fill_rows(  # type: ignore[no-untyped-def]
+    image, variance, mask, bad, interpolated, table, fallback, reach, use_fallback
+):
+    """Fill runs of bad pixels along rows, in place.
+
+    Parameters
+    ----------
+    image, variance
+        Arrays of shape (y, x), changed in place.
+    mask
+        int32 of shape (y, x), changed in place.
+    bad
+        A pixel with one of these bits is filled.
+    interpolated
+        Bits that filled pixels get.
+    table
+        What `coefficient_table` returns.
+    fallback
+        Value where there is nothing to interpolate from.
+    reach
+        A pixel further than this from the end of its run has infinite
+        variance.
+    use_fallback
+        Whether a run with good pixels on one side only, wider than ``reach``,
+        goes over to the fallback value.
+
+    Returns
+    -------
+    filled, fallen : int
+        Numbers of pixels filled, and of those on which the fallback value has
+        an influence.
+    """
+    ny, nx = image.shape
+    filled, fallen = 0, 0
+    for y in range(ny):
+        x = 0
+        while x < nx:
+            if mask[y, x] & bad == 0:
+                x += 1
+                continue
+            start = x
+            while x < nx and mask[y, x] & bad != 0:
+                mask[y, x] |= interpolated
+                x += 1
+            filled += x - start
+            fallen += _fill_run(image, variance, mask, bad, y, start, x, table, fallback, reach, use_fallback)
+    return filled, fallen
+
+
+@jit
+def _fill_run(  # type: ignore[no-untyped-def]
+    image, variance, mask, bad, y, start, stop, table, fallback, reach, use_fallback
+):
+    """Fill one run ``start <= x < stop`` and return how many pixels depend on the fallback value."""
+    values = np.full(4, fallback)
+    variances = np.full(4, np.inf)
+    pattern = _look_around(image, variance, mask, bad, y, start, stop, values, variances)
+    left, right = pattern & 3, pattern >> 2
+    first, last = start, stop
+    if left == 0 and right == 0:
+        first = stop
+    elif use_fallback and stop - start > reach:
+        # Two pixels of the fallback value stand in for a side without data.
+        if left == 0:
+            first, left = stop - reach, 3
+        elif right == 0:
+            last, right = start + reach, 3
+    for x in range(start, stop):
+        if first <= x < last:
+            image[y, x], variance[y, x] = _combine(
+                values, variances, left, right, last - first, x - first, table, reach
+            )
+        else:
+            image[y, x] = fallback
+            variance[y, x] = np.inf
+    untouched = pattern != 0 and left == pattern & 3 and right == pattern >> 2
+    return 0 if untouched else stop - start
+
+
+@jit
+def _look_around(  # type: ignore[no-untyped-def]
+    image, variance, mask, bad, y, start, stop, values, variances
+):
+    """Collect the good neighbours of a run, and return their pattern: left, then right from bit 2."""
+    pattern = 0
+    for i, x in enumerate((start - 1, start - 2, stop, stop + 1)):
+        if 0 <= x < image.shape[1] and mask[y, x] & bad == 0 and np.isfinite(image[y, x]):
+            pattern |= 1 << i
+            values[i] = image[y, x]
+            variances[i] = variance[y, x]
+    return pattern
+
+
+@jit
+def _combine(values, variances, left, right, width, t, table, reach):  # type: ignore[no-untyped-def]
+    """Return value and variance at position ``t`` of a run."""
+    w, u = (width, t) if width <= _TABLE_WIDTH else _far_from_one_end(width, t)
+    value, spread = 0.0, 0.0
+    for i in range(4):
+        c = table[left, right, w, u, i]
+        if c != 0.0:
+            value += c * values[i]
+            spread += c * c * variances[i]
+    distance = min(t + 1 if left else width, width - t if right else width)
+    # Variances of neighbours that are NaN or negative end here, too.
+    return value, spread if distance <= reach and spread >= 0.0 else np.inf
+
+
+@jit
+def fill_rows_strict(plane, mask, bad, table, fallback, use_fallback):  # type: ignore[no-untyped-def]
+    """Fill runs of bad pixels of one plane as the original code does, in place.
+
+    Image and variance are filled alike, each by itself.  `fill_rows` is what
+    to use unless results must be those of the original.
+
+    Parameters
+    ----------
+    plane
+        Image or variance of shape (y, x), changed in place.
+    mask
+        int32 of shape (y, x).
+    bad
+        A pixel with one of these bits is filled.
+    table
+        What `coefficient_table` returns for 4 decimals.
+    fallback
+        Value where there is nothing to interpolate from.
+    use_fallback
+        Whether runs of more than 6 pixels at the ends of a row go over to the
+        fallback value.
+
+    Returns
+    -------
+    filled, fallen : int
+        Numbers of pixels filled, and of those on which the fallback value has
+        an influence.
+    """
+    ny, nx = plane.shape
+    filled, fallen = 0, 0
+    for y in range(ny):
+        x = 0
+        while x < nx:
+            if mask[y, x] & bad == 0:
+                x += 1
+                continue
+            start = x
+            while x < nx and mask[y, x] & bad != 0:
+                x += 1
+            filled += x - start
+            fallen += _fill_run_strict(plane, mask, bad, y, start, x, table, fallback, use_fallback)
+    return filled, fallen
+
+
+@jit
+def _fill_run_strict(  # type: ignore[no-untyped-def]
+    plane, mask, bad, y, start, stop, table, fallback, use_fallback
+):
+    nx = plane.shape[1]
+    if start == 0 and stop == nx:
+        plane[y, :] = fallback
+        return nx
+    left, right = _neighbours_strict(mask, bad, y, start, stop)
+    first, last = start, stop
+    if use_fallback and stop - start > _STRICT_REACH:
+        if left == 0:
+            first, left = stop - _STRICT_REACH, 3
+            plane[y, :first] = fallback
+        elif right == 0:
+            last, right = start + _STRICT_REACH, 3
+            plane[y, last:] = fallback
+    values = np.full(4, _STRICT_UNSET)
+    for i, x in enumerate((first - 1, first - 2, last, last + 1)):
+        if 0 <= x < nx:
+            values[i] = plane[y, x]
+    width = last - first
+    for t in range(width):
+        plane[y, first + t] = _value_strict(values, left, right, width, t, table)
+    return 0 if first == start and last == stop else stop - start
+
+
+@jit
+def _neighbours_strict(mask, bad, y, start, stop):  # type: ignore[no-untyped-def]
+    """Return the patterns of neighbours that the original uses.
+
+    A second neighbour should not be used when it is bad itself.  The original
+    forgets this on the left of a run that ends the row, and on the right of a
+    run that starts in the second column.
+    """
+    nx = mask.shape[1]
+    left = 1 if start >= 1 else 0
+    right = 1 if stop < nx else 0
+    if start >= 2 and (stop == nx or mask[y, start - 2] & bad == 0):
+        left |= 2
+    if stop + 1 < nx and (start == 1 or mask[y, stop + 1] & bad == 0):
+        right |= 2
+    return left, right
+
+
+@jit
+def _value_strict(values, left, right, width, t, table):  # type: ignore[no-untyped-def]
+    w, u = width, t
+    if width > _TABLE_WIDTH:
+        w, u = _far_from_one_end(width, t)
+    elif width >= _STRICT_WIDE and left and right:
+        w, u = _TABLE_WIDTH, t if t < width // 2 else _TABLE_WIDTH - width + t
+    total = 0.0
+    for i in range(4):
+        if (left | right << 2) >> i & 1:
+            total += table[left, right, w, u, i] * values[i]
+    if width == 2 and left == 1 and right == 1 and total < 0.0:
+        return 0.0
+    if total >= -np.finfo(np.float32).max:
+        return total
+    if left and right:
+        return 0.5 * (values[0] + values[2])
+    return values[0] if left else values[2]

@@ -1,0 +1,178 @@
+"""Weights of the resampling kernels, and the weighted sums over a window of pixels.
+
+The sums are written as explicit SIMD operations, because the vectoriser may
+not reorder a floating-point sum and leaves the obvious loops scalar, which is
+four times slower.  The order of the additions is fixed, so that a window has
+the same sum on every machine.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+__all__ = ("CELLS", "KERNELS", "kernel_half_width", "kernel_weights", "weight_table", "window_sums")
+
+KERNELS = ("lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest")
+"""Names of the kernels."""
+
+CELLS = 512
+"""Number of intervals of the fraction in `weight_table`."""
+
+
+def kernel_half_width(kernel: str) -> int:
+    """Return half the number of taps of a kernel in one dimension.
+
+    Raises
+    ------
+    ValueError
+        Raised when there is no such kernel.
+    """
+    if kernel not in KERNELS:
+        raise ValueError(f"There is no kernel {kernel!r}; there are: {', '.join(KERNELS)}.")
+    return int(kernel[-1]) if kernel.startswith("lanczos") else 1
+
+
+def kernel_weights(kernel: str, fraction: np.ndarray) -> np.ndarray:
+    """Return the weights of the taps of a kernel, normalised to a sum of one.
+
+    For a source position ``p`` with ``fraction = p - floor(p)``, tap ``k`` is
+    the source pixel ``floor(p) + k - (half_width - 1)``.  The Lanczos kernel of
+    order a is sinc(t) sinc(t / a) for \\|t\\| < a [1]_.
+
+    Parameters
+    ----------
+    kernel
+        One of `KERNELS`.
+    fraction
+        Fractions in [0, 1); any shape.
+
+    Returns
+    -------
+    numpy.ndarray
+        Weights; the shape of ``fraction`` and a last axis of taps.
+
+    References
+    ----------
+    .. [1] C. E. Duchon, "Lanczos filtering in one and two dimensions",
+       Journal of Applied Meteorology 18, 1016 (1979).
+    """
+    half = kernel_half_width(kernel)
+    f = np.asarray(fraction, np.float64)[..., np.newaxis]
+    if kernel == "nearest":
+        return np.concatenate([f < 0.5, f >= 0.5], axis=-1).astype(np.float64)
+    if kernel == "bilinear":
+        return np.concatenate([1.0 - f, f], axis=-1)
+    offset = np.arange(1 - half, half + 1) - f
+    weights: np.ndarray = np.sinc(offset) * np.sinc(offset / half)
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+@functools.cache
+def weight_table(kernel: str) -> np.ndarray:
+    """Return quadratics for the weights in each of `CELLS` intervals of the fraction.
+
+    Shape (cells + 1, 3, taps).  The parabolas go through three Chebyshev nodes
+    of their interval (error below 1e-8), so that the weights still sum to one.
+    The last row is the kernel of a position at a pixel centre.
+    """
+    nodes = np.cos(np.pi * np.array([1.0, 3.0, 5.0]) / 6.0) / (2 * CELLS)
+    middles = (np.arange(CELLS) + 0.5) / CELLS
+    weights = kernel_weights(kernel, middles[:, np.newaxis] + nodes)
+    if kernel in ("bilinear", "nearest"):
+        # These are straight lines: exact, so that a tap of weight zero is zero.
+        edges = kernel_weights(kernel, middles)
+        slope = np.array([-1.0, 1.0]) if kernel == "bilinear" else np.zeros(2)
+        parts = np.stack([edges, np.broadcast_to(slope, edges.shape), np.zeros_like(edges)], axis=1)
+    else:
+        parts = np.einsum("qd,ndk->nqk", np.linalg.inv(np.vander(nodes, 3, increasing=True)), weights)
+    centre = np.zeros((1, *parts.shape[1:]))
+    centre[0, 0, kernel_half_width(kernel) - 1] = 1.0
+    return np.ascontiguousarray(np.concatenate([parts, centre]))
+
+
+def _load(builder: Any, pointer: Any, offset: Any, kind: Any, align: int) -> Any:
+    place = builder.bitcast(builder.gep(pointer, [offset]), kind.as_pointer())
+    value = builder.load(place)
+    value.align = align
+    return value
+
+
+def _spread(builder: Any, vector: Any, lane: int) -> Any:
+    taps = vector.type.count
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), taps), [lane] * taps)
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), lanes)
+
+
+def _fold(builder: Any, vector: Any, join: Callable[[Any, Any], Any]) -> Any:
+    """Join the lanes of a vector pairwise, always in the same order."""
+    lanes = [builder.extract_element(vector, ir.IntType(32)(k)) for k in range(vector.type.count)]
+    while len(lanes) > 1:
+        half = len(lanes) // 2
+        lanes = [join(lanes[k], lanes[k + half]) for k in range(half)] + lanes[2 * half :]
+    return lanes[0]
+
+
+@intrinsic(prefer_literal=True)
+def window_sums(
+    typing: Any,
+    image: Any,
+    variance: Any,
+    mask: Any,
+    start: Any,
+    table: Any,
+    cells: Any,
+    steps: Any,
+    taps: Any,
+) -> Any:
+    """Return weighted sum, sum with squared weights, and bitwise or of a window of (taps, taps) pixels.
+
+    ``start`` is the index of the first pixel in the flattened planes; the
+    weights come from two rows of the table, ``cells = (x, y)``, evaluated at
+    the distances ``steps = (x, y)`` from the middles of their intervals.
+    """
+    n = taps.literal_value
+    single, double = ir.VectorType(ir.FloatType(), n), ir.VectorType(ir.DoubleType(), n)
+    integer = ir.VectorType(ir.IntType(32), n)
+    result = types.Tuple((types.float64, types.float64, types.int32))
+    signature = result(image, variance, mask, start, table, cells, steps, taps)
+
+    def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
+        base = builder.mul(cell, cell.type(3 * n))
+        c0, c1, c2 = (
+            _load(builder, pointer, builder.add(base, cell.type(q * n)), double, 8) for q in range(3)
+        )
+        first = builder.insert_element(ir.Constant(double, ir.Undefined), step, ir.IntType(32)(0))
+        d = _spread(builder, first, 0)
+        return builder.fadd(c0, builder.fmul(d, builder.fadd(c1, builder.fmul(d, c2))))
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        planes = [context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 1, 2, 4)]
+        im, va, ma, tb = (plane.data for plane in planes)
+        stride = builder.extract_value(planes[0].shape, 1)
+        wx, wy = (
+            weights(builder, tb, builder.extract_value(args[5], k), builder.extract_value(args[6], k))
+            for k in range(2)
+        )
+        wx2, wy2 = builder.fmul(wx, wx), builder.fmul(wy, wy)
+        value = spread = ir.Constant(double, [0.0] * n)
+        bits = ir.Constant(integer, [0] * n)
+        row = args[3]
+        for j in range(n):
+            pixels = builder.fpext(_load(builder, im, row, single, 4), double)
+            value = builder.fadd(value, builder.fmul(_spread(builder, wy, j), pixels))
+            pixels = builder.fpext(_load(builder, va, row, single, 4), double)
+            spread = builder.fadd(spread, builder.fmul(_spread(builder, wy2, j), pixels))
+            bits = builder.or_(bits, _load(builder, ma, row, integer, 4))
+            row = builder.add(row, stride)
+        value, spread = builder.fmul(value, wx), builder.fmul(spread, wx2)
+        sums = [_fold(builder, value, builder.fadd), _fold(builder, spread, builder.fadd)]
+        return context.make_tuple(builder, sig.return_type, [*sums, _fold(builder, bits, builder.or_)])
+
+    return signature, codegen

@@ -1,0 +1,144 @@
+"""Width, shape and area of PSFs, from their images."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from lsst.images import Image
+from lsst.images.psfs import PointSpreadFunction
+
+from ..errors import InvalidPsfError
+from .gaussian import FWHM_PER_SIGMA
+
+__all__ = ("Moments", "adaptive_moments", "effective_area", "fwhm", "second_moments")
+
+_MAX_ITERATIONS = 200
+_TOLERANCE = 1e-9
+
+
+@dataclasses.dataclass(frozen=True)
+class Moments:
+    """Centroid and central second moments of an image, in pixels and square pixels."""
+
+    x: float
+    y: float
+    xx: float
+    yy: float
+    xy: float
+
+    @property
+    def radius(self) -> float:
+        """Determinant radius in pixels: the standard deviation of a round Gaussian of the same area."""
+        return math.pow(max(self.xx * self.yy - self.xy**2, 0.0), 0.25)
+
+    @property
+    def ellipticity(self) -> float:
+        """Size of the distortion, from 0 (round) to 1."""
+        return math.hypot(self.xx - self.yy, 2.0 * self.xy) / (self.xx + self.yy)
+
+
+def second_moments(image: Image) -> Moments:
+    """Return the moments of an image without any weight function.
+
+    They add up under convolution and averaging, but feel noise far from the centre.
+
+    Raises
+    ------
+    InvalidPsfError
+        Raised when the image has no positive finite sum.
+    """
+    return _weighted(image, np.asarray(image.array, dtype=np.float64))
+
+
+def _weighted(image: Image, values: np.ndarray) -> Moments:
+    total = float(values.sum())
+    if not (math.isfinite(total) and total > 0.0):
+        raise InvalidPsfError(f"An image with the sum {total} has no moments.")
+    columns, rows = values.sum(axis=0), values.sum(axis=1)
+    across, up = image.bbox.x.arange, image.bbox.y.arange
+    x, y = float(columns @ across) / total, float(rows @ up) / total
+    return Moments(
+        x=x,
+        y=y,
+        xx=float(columns @ (across - x) ** 2) / total,
+        yy=float(rows @ (up - y) ** 2) / total,
+        xy=float((up - y) @ values @ (across - x)) / total,
+    )
+
+
+def adaptive_moments(image: Image) -> Moments:
+    """Return the moments of the elliptical Gaussian that fits an image best.
+
+    The moments are taken under a Gaussian weight of the same centre and shape,
+    found by iteration, and doubled: for a Gaussian image they are its true
+    moments, and for others they follow the core.  This is the method of
+    Bernstein and Jarvis (2002, AJ 123, 583), section 3.
+
+    Raises
+    ------
+    InvalidPsfError
+        Raised when the iteration does not converge: there is no compact core.
+    """
+    values = np.asarray(image.array, dtype=np.float64)
+    moments = _first_guess(image, values)
+    for _ in range(_MAX_ITERATIONS):
+        under = _weighted(image, values * _gaussian(image, moments))
+        if not under.radius > 0.0:
+            break
+        change = max(abs(2.0 * under.xx - moments.xx), abs(2.0 * under.yy - moments.yy)) / moments.radius**2
+        shift = math.hypot(under.x - moments.x, under.y - moments.y)
+        moments = _update(moments, under)
+        if max(change, shift) < _TOLERANCE:
+            return moments
+    raise InvalidPsfError(
+        "The adaptive moments of an image do not converge: it has no compact, resolved core."
+    )
+
+
+def _first_guess(image: Image, values: np.ndarray) -> Moments:
+    if not np.isfinite(values).all():
+        raise InvalidPsfError("An image with values that are not finite has no moments.")
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    box = image.bbox
+    return Moments(float(box.x.start + column), float(box.y.start + row), 4.0, 4.0, 0.0)
+
+
+def _gaussian(image: Image, m: Moments) -> np.ndarray:
+    determinant = m.xx * m.yy - m.xy**2
+    dx, dy = image.bbox.x.arange - m.x, (image.bbox.y.arange - m.y)[:, np.newaxis]
+    weight: np.ndarray = np.exp(-0.5 * (m.yy * dx**2 - 2.0 * m.xy * dx * dy + m.xx * dy**2) / determinant)
+    return weight
+
+
+def _update(old: Moments, under: Moments) -> Moments:
+    """Return the shape that gives the moments measured under a Gaussian of the old shape."""
+    # For Gaussians inverse covariances add: measured^-1 = true^-1 + old^-1.
+    measured = np.linalg.inv([[under.xx, under.xy], [under.xy, under.yy]])
+    weight = np.linalg.inv([[old.xx, old.xy], [old.xy, old.yy]])
+    inverse = measured - weight
+    # Far from the solution the difference may not be a shape; doubling always is one.
+    if np.linalg.det(inverse) <= 0.0 or inverse[0, 0] <= 0.0:
+        return Moments(under.x, under.y, 2.0 * under.xx, 2.0 * under.yy, 2.0 * under.xy)
+    (xx, xy), (_, yy) = np.linalg.inv(inverse)
+    return Moments(under.x, under.y, float(xx), float(yy), float(xy))
+
+
+def fwhm(psf: PointSpreadFunction, x: float, y: float) -> float:
+    """Return the full width at half maximum of a PSF in pixels.
+
+    It is that of the round Gaussian with the determinant radius of the
+    adaptive moments of the kernel image.
+    """
+    return FWHM_PER_SIGMA * adaptive_moments(psf.compute_kernel_image(x=x, y=y)).radius
+
+
+def effective_area(psf: PointSpreadFunction, x: float, y: float) -> float:
+    """Return the number of pixels that the noise of a point source comes from: 1 / sum p^2.
+
+    A flux from a fit of the PSF to background noise of variance v per pixel
+    has the variance v times this area.
+    """
+    kernel = np.asarray(psf.compute_kernel_image(x=x, y=y).array, dtype=np.float64)
+    return float(kernel.sum() ** 2 / np.square(kernel).sum())

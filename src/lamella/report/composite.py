@@ -1,0 +1,166 @@
+"""Colour pictures from the coadds of several bands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from lsst.images import Image
+
+from ..coadd.blanksky import clipped_sky
+from ..errors import ShapeError
+from .picture import MAX_SIDE, Picture, block_mean, sky_tone, upright
+
+__all__ = ("choose_bands", "color_picture", "composite")
+
+WAVELENGTHS = {"u": 0.36, "g": 0.48, "r": 0.62, "i": 0.76, "z": 0.88, "y": 0.98, "Y": 1.02}
+WAVELENGTHS |= {"U": 0.365, "B": 0.445, "V": 0.551, "R": 0.658, "I": 0.806, "J": 1.22, "H": 1.63, "K": 2.19}
+"""Middle of passbands in micrometres, by their short names; it only matters for colours of pictures."""
+
+_SUN = 5772.0  # kelvin
+_SECOND_RADIATION = 14387.77  # micrometre kelvin
+_SATURATION = 0.8
+_NEUTRAL_SIGMA = 4.0  # noise below which colours fade to grey
+
+
+def choose_bands(bands: Iterable[str]) -> tuple[str, str, str] | tuple[str, str] | None:
+    """Choose the bands of a colour picture, the reddest first.
+
+    Parameters
+    ----------
+    bands
+        Short names of bands.  Those of unknown wavelength count as redder than the others.
+
+    Returns
+    -------
+    tuple or None
+        Three bands; two, if there are only two; `None` if there is only one.
+        Of more than three, u and y give way, being the noisiest, and the
+        reddest, the middle and the bluest of the rest are taken.
+    """
+    known = sorted(set(bands), key=lambda band: (WAVELENGTHS.get(band, math.inf), band))
+    for band in ("u", "y", "Y"):
+        if len(known) > 3 and band in known:
+            known.remove(band)
+    if len(known) < 2:
+        return None
+    if len(known) == 2:
+        return known[1], known[0]
+    return known[-1], known[len(known) // 2], known[0]
+
+
+def composite(images: Mapping[str, Image], *, max_side: int = MAX_SIDE) -> Picture | None:
+    """Draw a colour picture of a patch, or return `None` if there is only one band.
+
+    Parameters
+    ----------
+    images
+        The image of each band, in nJy; all of one box.
+
+    Raises
+    ------
+    ShapeError
+        Raised when the boxes differ.
+    """
+    bands = choose_bands(images)
+    if bands is None:
+        return None
+    red, blue = images[bands[0]].array, images[bands[-1]].array
+    if len(bands) == 3:
+        return color_picture(red, images[bands[1]].array, blue, bands=bands, max_side=max_side)
+    return color_picture(red, None, blue, bands=(bands[0], "", bands[1]), max_side=max_side)
+
+
+def color_picture(
+    red: np.ndarray,
+    green: np.ndarray | None,
+    blue: np.ndarray,
+    *,
+    bands: tuple[str, str, str] = ("", "", ""),
+    max_side: int = MAX_SIDE,
+) -> Picture:
+    """Draw three aligned images as one colour picture.
+
+    The hue of a pixel does not depend on its brightness (Lupton et al. 2004),
+    a star like the Sun comes out white in any three known bands, and the
+    colours of the noise fade to grey.  The white balance is a constant, so
+    that neighbouring patches match.
+
+    Parameters
+    ----------
+    red, green, blue
+        Images of shape (y, x) in nJy, NaN where there are no data.  Without
+        ``green`` it is the mean of the other two.
+    bands
+        Short names of the bands, for the white balance and the title.
+    max_side
+        Largest number of pixels along a side of the picture.
+
+    Raises
+    ------
+    ShapeError
+        Raised when the shapes differ.
+    """
+    for name, image in (("green", green), ("blue", blue)):
+        if image is not None and image.shape != red.shape:
+            raise ShapeError(f"The {name} image", found=image.shape, expected=red.shape)
+    layers = [
+        None if image is None else _layer(image, band, max_side)
+        for image, band in zip((red, green, blue), bands, strict=True)
+    ]
+    cube, noise = _stack(layers)
+    named = ", ".join(band for band in bands if band)
+    return Picture(
+        name="color",
+        title=f"Colour, {named}" if named else "Colour",
+        alt=f"Colour picture from the bands {named or 'given'}; pixels without data are slate.",
+        pixels=upright(_mix(cube, noise), ~np.isfinite(cube).all(axis=-1)),
+        photographic=True,
+    )
+
+
+def _layer(image: np.ndarray, band: str, max_side: int) -> tuple[np.ndarray, float]:
+    """Return an image less its sky on the common white scale, and its noise."""
+    values = block_mean(image, max_side)
+    sky, noise = clipped_sky(values)
+    white = _white(band)
+    return (values - sky) / white, noise / white
+
+
+def _white(band: str) -> float:
+    """Return the flux per unit frequency of a body as hot as the Sun, in any unit; 1 for unknown bands."""
+    if band not in WAVELENGTHS:
+        return 1.0
+    # Relative to 0.62 micrometres, so that unknown bands fit in.
+    return _planck(WAVELENGTHS[band]) / _planck(WAVELENGTHS["r"])
+
+
+def _planck(wavelength: float) -> float:
+    return wavelength**-3 / math.expm1(_SECOND_RADIATION / (wavelength * _SUN))
+
+
+def _stack(layers: list[tuple[np.ndarray, float] | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the colours, shape (y, x, 3), and their noise; a missing layer is the mean of the others."""
+    present = [layer for layer in layers if layer is not None]
+    mean = np.mean([image for image, _ in present], axis=0), float(np.mean([noise for _, noise in present]))
+    full = [mean if layer is None else layer for layer in layers]
+    return np.stack([image for image, _ in full], axis=-1), np.array([noise for _, noise in full])
+
+
+def _mix(cube: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return the colours as bytes: brightness by the tone curve, hue from the ratios of the layers."""
+    floor = float(np.nanmax(noise, initial=0)) or float(np.nanmax(np.abs(cube), initial=0)) / 1000 or 1.0
+    # Each layer counts by its inverse noise, so that a shallow band does not bring in all of its grain.
+    share = 1 / np.maximum(np.nan_to_num(noise), 1e-3 * floor)
+    share /= share.sum()
+    luminance = cube @ share
+    sigma = float(np.sqrt(np.sum((share * np.nan_to_num(noise)) ** 2))) or floor / 3
+    tone = sky_tone(luminance / sigma)
+    fade = _NEUTRAL_SIGMA * floor
+    ratio = (np.maximum(cube, 0) + fade) / (np.maximum(luminance, 0) + fade)[..., None]
+    color = np.nan_to_num(tone[..., None] * ratio**_SATURATION)
+    # A channel beyond the range takes the others down with it: bright stars keep their hue.
+    brightest = np.maximum(color.max(axis=-1, keepdims=True), 1)
+    colors: np.ndarray = np.round(255 * color / brightest).astype(np.uint8)
+    return colors

@@ -1,0 +1,58 @@
+"""The summary of a run for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from .record import CoaddRecord, Skipped
+from .wording import duration, number, reasons
+
+__all__ = ("skipped_table", "summary_table")
+
+
+def summary_table(records: Iterable[CoaddRecord]) -> Table:
+    """Return one line per coadd: inputs, rejections with reasons, depth, PSF width and time.
+
+    The table fits into 80 columns.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    table.add_column("Band", no_wrap=True)
+    table.add_column("Patch", no_wrap=True)
+    for name in ("Used", "Out"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Why left out", ratio=1, overflow="fold")
+    for name in ("5σ mag", "PSF ″", "Time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for record in records:
+        table.add_row(*_cells(record))
+    return table
+
+
+def _cells(record: CoaddRecord) -> list[Text]:
+    summary = record.summary
+    cells = [
+        summary.band,
+        f"{summary.tract} · {summary.patch[0]},{summary.patch[1]}",
+        str(summary.detectors),
+        str(summary.rejected_count),
+        "\n".join(reasons(summary.rejected)),
+        number(summary.depth),
+        number(summary.psf_fwhm),
+        "kept" if record.kept else duration(summary.seconds),
+    ]
+    # Text, not str: a bracket in a file name is no markup.
+    return [Text(cell) for cell in cells]
+
+
+def skipped_table(skipped: Iterable[Skipped], *, title: str = "") -> Table:
+    """Return one line per thing that is not in the results, with the reason."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left")
+    table.add_column("What", overflow="fold", ratio=2)
+    table.add_column("Reason", overflow="fold", ratio=3)
+    for item in skipped:
+        table.add_row(Text(item.what), Text(item.reason))
+    return table

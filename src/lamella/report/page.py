@@ -1,0 +1,102 @@
+"""The report of a run: one HTML page that holds everything and asks the network for nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from markupsafe import Markup
+
+from ..files import write_text
+from .record import RunRecord
+from .wording import duration, number, percent, plain, reasons, significant
+
+__all__ = ("render_page", "write_page")
+
+
+def write_page(path: str | PathLike[str], run: RunRecord) -> None:
+    """Write the page of a run, all or nothing.
+
+    Parameters
+    ----------
+    path
+        Name of the HTML file.
+    run
+        What to say.
+
+    Raises
+    ------
+    OutputError
+        Raised when the file cannot be written.
+    """
+    write_text(path, render_page(run))
+
+
+def render_page(run: RunRecord) -> str:
+    """Return the page of a run as HTML.
+
+    Style and pictures are inside of the page, and a content policy forbids
+    everything else, so that the file can be mailed, archived and opened
+    offline.  All texts are escaped.
+    """
+    environment = _environment()
+    style, _, _ = environment.loader.get_source(environment, "page.css")  # type: ignore[union-attr]
+    return environment.get_template("page.html.j2").render(
+        run=run, headline=_headline(run), style=Markup(style)
+    )
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("lamella.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    helpers = (duration, number, percent, plain, reasons, significant)
+    environment.globals |= {helper.__name__: helper for helper in helpers}
+    environment.globals |= {"flatten": _flatten, "share": _share, "heaviest": _heaviest, "link": quote}
+    return environment
+
+
+def _headline(run: RunRecord) -> str:
+    """Say in one sentence what the run gave."""
+    summaries = [coadd.summary for coadd in run.coadds]
+    bands = list(dict.fromkeys(summary.band for summary in summaries))
+    patches = {(summary.tract, summary.patch) for summary in summaries}
+    inputs = {
+        (row["instrument"], row["visit"], row["detector"]) for coadd in run.coadds for row in coadd.inputs
+    }
+    parts = [
+        _counted(len(run.coadds), "coadd"),
+        f"in {_counted(len(bands), 'band')} ({', '.join(bands)})" if bands else "",
+        f"on {_counted(len(patches), 'patch', 'patches')}" if patches else "",
+        f"from {_counted(len(inputs), 'detector image')}" if inputs else "",
+        f"in {duration(run.seconds)}" if run.seconds is not None else "",
+    ]
+    return " ".join(part for part in parts if part) + "."
+
+
+def _counted(count: int, one: str, many: str = "") -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Give the leaves of nested settings with dotted names."""
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _heaviest(rows: Iterable[Mapping[str, Any]]) -> float:
+    return max((row["weight"] for row in rows if row["weight"] is not None), default=0.0)
+
+
+def _share(weight: float | None, largest: float) -> int:
+    return round(100 * weight / largest) if weight and largest > 0 else 0

@@ -1,0 +1,325 @@
+"""Pictures of a coadd: the sky, the variance, the number of exposures, the mask and the PSF.
+
+All pictures have y up, as the pixels are stored: row 0 of an image is the
+bottom line of its picture.  Large images are averaged over blocks of pixels.
+Pixels without a measurement are slate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+from os import PathLike
+
+import numpy as np
+from lsst.images import Mask
+from PIL import Image as PillowImage
+from PIL import PngImagePlugin
+
+from ..coadd.blanksky import clipped_sky
+from ..coadd.summary import CoaddLike
+from ..files import write_bytes
+from ..planes import bits_of
+from .palette import NO_DATA_COLOR, colors_at, hex_color, plane_color
+from .wording import percent
+
+__all__ = (
+    "Picture",
+    "Scale",
+    "Swatch",
+    "block_mean",
+    "count_picture",
+    "image_picture",
+    "mask_picture",
+    "psf_picture",
+    "sky_tone",
+    "upright",
+    "variance_picture",
+    "write_png",
+)
+
+MAX_SIDE = 1600
+"""Pixels along the longer side of a picture, at most."""
+
+_MANY_COUNTS = 12
+_SKY_DEPTH = 2.5  # black lies this many sigma below the sky, so that the sky's grain stays visible
+_SOFTENING = 4.5  # sigma at which the tone curve turns from linear to logarithmic
+_WHITE_RANGE = (100.0, 4000.0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Swatch:
+    """One entry of a legend: a colour, what it means, and a remark."""
+
+    color: str
+    label: str
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Scale:
+    """A continuous legend: colours from left to right, and ticks as (place from 0 to 1, label)."""
+
+    colors: tuple[str, ...]
+    ticks: tuple[tuple[float, str], ...]
+    unit: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture in memory, with what a reader must know to understand it."""
+
+    name: str
+    """Short name for files, e.g. ``"count"``."""
+    title: str
+    alt: str
+    """What the picture shows, in words, for those who do not see it."""
+    pixels: np.ndarray = dataclasses.field(repr=False)
+    """uint8 of shape (y, x, 3), top line first."""
+    swatches: tuple[Swatch, ...] = ()
+    scale: Scale | None = None
+    photographic: bool = False
+    """Whether the picture is grainy, so that JPEG suits it better than PNG where size matters."""
+
+    def png(self) -> bytes:
+        """Return the picture as a PNG file, with title and description inside."""
+        about = PngImagePlugin.PngInfo()
+        about.add_itxt("Title", self.title)
+        about.add_itxt("Description", self.alt)
+        return self._encode("PNG", pnginfo=about)
+
+    def jpeg(self, quality: int = 88) -> bytes:
+        """Return the picture as a JPEG file."""
+        return self._encode("JPEG", quality=quality, optimize=True, subsampling=0)
+
+    def _encode(self, kind: str, **options: object) -> bytes:
+        buffer = io.BytesIO()
+        PillowImage.fromarray(np.ascontiguousarray(self.pixels)).save(buffer, kind, **options)
+        return buffer.getvalue()
+
+
+def write_png(path: str | PathLike[str], picture: Picture) -> None:
+    """Write a picture to a PNG file, all or nothing.
+
+    Raises
+    ------
+    OutputError
+        Raised when the file cannot be written.
+    """
+    write_bytes(path, picture.png())
+
+
+def image_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
+    """Draw the sky in grey: asinh of the flux, from just below the sky level to the brightest stars."""
+    values = block_mean(coadd.image.array, max_side)
+    grey = np.repeat(_bytes(sky_tone(_in_noise(values)))[..., None], 3, axis=-1)
+    return Picture(
+        name="image",
+        title=f"Image, {coadd.band}",
+        alt=f"The coadd in band {coadd.band}, asinh stretch; pixels without data are slate.",
+        pixels=upright(grey, ~np.isfinite(values)),
+        photographic=True,
+    )
+
+
+def variance_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
+    """Draw the variance on a logarithmic colour scale from its 0.5 to its 99.5 percentile."""
+    variance = coadd.variance.array
+    values = block_mean(np.where(variance > 0, variance, np.nan), max_side)
+    good = np.isfinite(values)
+    low, high = np.percentile(values[good], [0.5, 99.5]) if good.any() else (1.0, 1.0)
+    # A flat variance must not look like a structured one.
+    low, high = min(low, high / 1.05), max(high, low * 1.05)
+    place = np.log(np.where(good, values, low) / low) / math.log(high / low)
+    return Picture(
+        name="variance",
+        title="Variance",
+        alt=f"Variance of the pixels, from {low:.3g} to {high:.3g} nJy²; pixels without data are slate.",
+        pixels=upright(colors_at(place), ~good),
+        scale=Scale(_gradient(), _log_ticks(low, high), "nJy²") if good.any() else None,
+    )
+
+
+def count_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
+    """Draw how many visits were used at each pixel; pixels without any are slate."""
+    count = coadd.exposure_count.array
+    most = int(count.max(initial=0))
+    values = block_mean(count, max_side)
+    few = most <= _MANY_COUNTS
+    if few:
+        values = np.round(values)
+    return Picture(
+        name="count",
+        title="Exposures per pixel",
+        alt=f"Number of exposures used at each pixel, up to {most}; pixels without any are slate.",
+        pixels=upright(colors_at(_count_place(values, most)), values <= 0),
+        swatches=_count_swatches(count, most) if few else (),
+        scale=None if few else Scale(_gradient(), ((0, "1"), (0.5, f"{(1 + most) / 2:.0f}"), (1, f"{most}"))),
+    )
+
+
+def mask_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
+    """Draw every plane of the mask in its colour over the dimmed image.
+
+    Wide planes lie below narrow ones.  A block of pixels that a plane covers
+    in part shows its colour in part, but enough of it to be seen.
+    """
+    values = block_mean(coadd.image.array, max_side)
+    grey = 0.45 * _bytes(sky_tone(_in_noise(values)))
+    canvas = np.repeat(np.where(np.isfinite(values), grey, 0)[..., None], 3, axis=-1)
+    planes = _planes_by_area(coadd.mask)
+    for name, color, _ in planes:
+        bit = bits_of(coadd.mask.schema, [name])
+        covered = block_mean((coadd.mask.array[..., 0] & bit != 0).astype(np.float32), max_side)
+        opacity = (1.0 if name == "NO_DATA" else 0.8) * np.sqrt(covered)[..., None]
+        canvas = (1 - opacity) * canvas + opacity * np.array(color, dtype=np.float64)
+    listed = ", ".join(f"{name} {percent(part)}" for name, _, part in planes) or "none"
+    return Picture(
+        name="mask",
+        title="Mask",
+        alt=f"Planes of the mask over the dimmed image: {listed}.",
+        photographic=True,
+        pixels=upright(np.round(canvas).astype(np.uint8)),
+        swatches=tuple(Swatch(hex_color(color), name, percent(part)) for name, color, part in planes),
+    )
+
+
+def psf_picture(stamp: np.ndarray) -> Picture:
+    """Draw a PSF on a colour scale that shows its wings: the logarithm of the flux over the peak.
+
+    Parameters
+    ----------
+    stamp
+        The PSF, shape (y, x), of any normalisation.
+    """
+    floor = -4.0
+    ratio = _without_rim(np.asarray(stamp, dtype=np.float64) / np.nanmax(stamp), 10**floor)
+    place = np.log10(np.clip(ratio, 10**floor, 1)) / -floor + 1
+    return Picture(
+        name="psf",
+        title="PSF",
+        alt="The point-spread function at the centre of the data, logarithmic from 1/10000 of its peak.",
+        pixels=upright(colors_at(place)),
+        scale=Scale(_gradient(), ((0, "10⁻⁴"), (0.5, "10⁻²"), (1, "1")), "of peak"),
+    )
+
+
+def _without_rim(stamp: np.ndarray, floor: float) -> np.ndarray:
+    """Return the middle of a stamp, as far as it rises above the floor."""
+    rows, columns = np.nonzero(stamp >= floor)
+    height, width = stamp.shape
+    reach = max(np.abs(rows - height // 2).max(), np.abs(columns - width // 2).max()) + 2
+    middle: np.ndarray = stamp[
+        max(height // 2 - reach, 0) : height // 2 + reach + 1,
+        max(width // 2 - reach, 0) : width // 2 + reach + 1,
+    ]
+    return middle
+
+
+def block_mean(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
+    """Average blocks of pixels so that the longer side has at most ``max_side`` of them.
+
+    Blocks have a whole number of pixels, so that the noise keeps an even
+    grain.  Those that are not finite do not count, and a block that has less
+    than half of its pixels is NaN.
+
+    Parameters
+    ----------
+    values
+        Array of shape (y, x).
+    max_side
+        Largest number of blocks along an axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 of shape (y, x), smaller by a whole factor; the last blocks may be cut.
+    """
+    step = max(1, math.ceil(max(values.shape) / max_side))
+    good = np.isfinite(values)
+    total = _block_sum(np.where(good, values, 0).astype(np.float64), step)
+    number = _block_sum(good.astype(np.float64), step)
+    whole = _block_sum(np.ones(values.shape), step)
+    mean = np.full(total.shape, np.nan)
+    np.divide(total, number, out=mean, where=number >= 0.5 * whole)
+    return mean
+
+
+def _block_sum(values: np.ndarray, step: int) -> np.ndarray:
+    if step == 1:
+        return values
+    rows = np.add.reduceat(values, np.arange(0, values.shape[0], step), axis=0)
+    return np.add.reduceat(rows, np.arange(0, values.shape[1], step), axis=1)
+
+
+def sky_tone(significance: np.ndarray) -> np.ndarray:
+    """Return the brightness from 0 to 1 of pixels above the sky, given in units of the noise.
+
+    The curve is asinh: linear in the noise, logarithmic in the stars (Lupton
+    et al. 2004).  Its white point is the 99.9 percentile, within limits.
+    NaN stays NaN.
+    """
+    finite = significance[np.isfinite(significance)]
+    white = float(np.clip(np.percentile(finite, 99.9), *_WHITE_RANGE)) if finite.size else _WHITE_RANGE[0]
+    curve = np.arcsinh((significance + _SKY_DEPTH) / _SOFTENING)
+    return np.clip(curve / math.asinh((white + _SKY_DEPTH) / _SOFTENING), 0, 1)
+
+
+def _in_noise(values: np.ndarray) -> np.ndarray:
+    """Return pixels less the sky, over the noise; a picture without noise is scaled by its range."""
+    sky, noise = clipped_sky(values)
+    if not noise > 0:
+        finite = values[np.isfinite(values)]
+        noise = float(np.ptp(finite)) / _WHITE_RANGE[1] if finite.size else 0.0
+    return (values - sky) / (noise or 1.0)
+
+
+def upright(colors: np.ndarray, no_data: np.ndarray | None = None) -> np.ndarray:
+    """Turn rows stored bottom first into the lines of a picture, and paint pixels without data.
+
+    Parameters
+    ----------
+    colors
+        uint8 of shape (y, x, 3).
+    no_data
+        Where to paint, bool of shape (y, x).
+    """
+    if no_data is not None:
+        colors = np.where(no_data[..., None], np.array(NO_DATA_COLOR, dtype=np.uint8), colors)
+    return np.ascontiguousarray(colors[::-1])
+
+
+def _bytes(tone: np.ndarray) -> np.ndarray:
+    grey: np.ndarray = np.round(255 * np.nan_to_num(tone)).astype(np.uint8)
+    return grey
+
+
+def _gradient() -> tuple[str, ...]:
+    return tuple(hex_color(color) for color in colors_at(np.linspace(0, 1, 11)))
+
+
+def _log_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
+    return tuple((place, f"{low * (high / low) ** place:.3g}") for place in (0, 0.5, 1))
+
+
+def _count_place(values: np.ndarray, most: int) -> np.ndarray:
+    return (values - 1) / max(most - 1, 1)
+
+
+def _count_swatches(count: np.ndarray, most: int) -> tuple[Swatch, ...]:
+    pixels = np.bincount(np.clip(count, 0, None).ravel(), minlength=most + 1)
+    colors = [NO_DATA_COLOR, *colors_at(_count_place(np.arange(1, most + 1), most))]
+    entries = zip(colors, pixels / max(count.size, 1), strict=True)
+    return tuple(Swatch(hex_color(c), f"{n}", percent(p)) for n, (c, p) in enumerate(entries) if p > 0)
+
+
+def _planes_by_area(mask: Mask) -> list[tuple[str, tuple[int, int, int], float]]:
+    """Return name, colour and covered part of the planes that have pixels, the widest first."""
+    bits = mask.array[..., 0]
+    planes = []
+    for index, name in enumerate(mask.schema.names):
+        part = np.count_nonzero(bits & bits_of(mask.schema, [name])) / max(bits.size, 1)
+        if part:
+            planes.append((name, plane_color(name, index), part))
+    return sorted(planes, key=lambda plane: -plane[2])

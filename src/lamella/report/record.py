@@ -1,0 +1,279 @@
+"""What is kept of a run for its report: plain values that survive in JSON files.
+
+A `CoaddRecord` is stored beside each coadd, so that a later run that finds the
+coadd finished can put it on its page without opening it.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pydantic
+from astropy.table import Table
+
+from ..coadd.summary import CoaddLike, CoaddSummary
+from ..errors import UnreadableFileError
+from ..files import write_text
+from .picture import (
+    Picture,
+    Scale,
+    Swatch,
+    count_picture,
+    image_picture,
+    mask_picture,
+    psf_picture,
+    variance_picture,
+)
+
+__all__ = (
+    "CoaddRecord",
+    "PictureRecord",
+    "ReportedCoadd",
+    "RunRecord",
+    "Skipped",
+    "coadd_pictures",
+    "coadd_record",
+    "picture_record",
+    "read_record",
+    "write_record",
+)
+
+_IMAGE_SIDE = 1200
+_MAP_SIDE = 600
+
+
+class ReportedCoadd(CoaddLike, Protocol):
+    """What the report of a coadd needs beyond its summary."""
+
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name that is unique in a run."""
+        ...
+
+
+class _Plain:
+    """Conversion of a dataclass to plain values and back, with checks."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        values: dict[str, Any] = pydantic.TypeAdapter(type(self)).dump_python(self, mode="json")
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make the record from what `to_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            Raised when a value is missing, unknown or of the wrong kind.
+        """
+        return pydantic.TypeAdapter(cls).validate_python(dict(values), extra="forbid")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PictureRecord(_Plain):
+    """An encoded picture with its legend."""
+
+    name: str
+    title: str
+    alt: str
+    width: int
+    height: int
+    source: str = dataclasses.field(repr=False)
+    """The file as a ``data:`` URI."""
+    swatches: tuple[Swatch, ...] = ()
+    scale: Scale | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that is not in the results, and why."""
+
+    what: str
+    """A file, an exposure or a coadd."""
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CoaddRecord(_Plain):
+    """What the report says of one coadd."""
+
+    name: str
+    summary: CoaddSummary
+    inputs: tuple[dict[str, Any], ...]
+    """One mapping of column to value per detector that is in the coadd."""
+    rejected: tuple[dict[str, Any], ...]
+    """The same per exposure that is not."""
+    notes: tuple[str, ...] = ()
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    planes: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Meaning of the mask planes that have pixels."""
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Files that belong to the coadd: what it is, and the path relative to the page."""
+    kept: bool = False
+    """Whether an earlier run made it, and this one found it finished."""
+    fingerprint: str = ""
+    """Text that differs when the inputs or options of the coadd differ."""
+    pictures: tuple[PictureRecord, ...] = ()
+
+    def picture(self, name: str) -> PictureRecord | None:
+        """Return a picture by name, or `None` if there is none."""
+        return next((picture for picture in self.pictures if picture.name == name), None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunRecord(_Plain):
+    """What the page of a run says."""
+
+    title: str
+    command: str = ""
+    """The command line."""
+    started: str = ""
+    """Date and time, as text."""
+    seconds: float | None = None
+    """Wall time of the whole run."""
+    skymap: str = ""
+    """What the sky map is, in words."""
+    coadds: tuple[CoaddRecord, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    """Inputs that could not be used at all."""
+    failures: tuple[Skipped, ...] = ()
+    """Coadds that could not be made."""
+    notes: tuple[str, ...] = ()
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    pictures: tuple[PictureRecord, ...] = ()
+    """Pictures of several bands."""
+
+
+def coadd_record(
+    coadd: ReportedCoadd,
+    summary: CoaddSummary,
+    *,
+    pictures: Iterable[Picture] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> CoaddRecord:
+    """Make the record of a coadd.
+
+    Parameters
+    ----------
+    coadd
+        A coadd in memory.
+    summary
+        Its numbers, from `lamella.coadd.summary.summarize`.
+    pictures
+        Pictures to keep; by default those of `coadd_pictures`.
+    files
+        What belongs to the coadd: its meaning, and the path relative to the page.
+    """
+    drawn = coadd_pictures(coadd, summary) if pictures is None else pictures
+    meanings = coadd.mask.schema.descriptions
+    return CoaddRecord(
+        name=coadd.name,
+        summary=summary,
+        inputs=_rows(coadd.inputs),
+        rejected=_rows(coadd.rejected),
+        notes=tuple(coadd.notes),
+        settings=_plain(coadd.settings),
+        versions=dict(coadd.versions),
+        planes={name: meanings[name] for name in summary.mask_fractions},
+        files=dict(files or {}),
+        pictures=tuple(picture_record(picture) for picture in drawn),
+    )
+
+
+def coadd_pictures(coadd: CoaddLike, summary: CoaddSummary) -> tuple[Picture, ...]:
+    """Draw image, count, variance, mask and PSF of a coadd, in the sizes of the page."""
+    maps = (count_picture, variance_picture, mask_picture)
+    pictures = [
+        image_picture(coadd, max_side=_IMAGE_SIDE),
+        *(draw(coadd, max_side=_MAP_SIDE) for draw in maps),
+    ]
+    if summary.psf_position is not None and coadd.psf is not None:
+        x, y = summary.psf_position
+        pictures.append(psf_picture(coadd.psf.compute_kernel_image(x=float(x), y=float(y)).array))
+    return tuple(pictures)
+
+
+def picture_record(picture: Picture) -> PictureRecord:
+    """Encode a picture: as JPEG if it is grainy, as PNG otherwise."""
+    content = picture.jpeg() if picture.photographic else picture.png()
+    kind = "jpeg" if picture.photographic else "png"
+    return PictureRecord(
+        name=picture.name,
+        title=picture.title,
+        alt=picture.alt,
+        width=picture.pixels.shape[1],
+        height=picture.pixels.shape[0],
+        source=f"data:image/{kind};base64,{base64.b64encode(content).decode()}",
+        swatches=picture.swatches,
+        scale=picture.scale,
+    )
+
+
+def write_record(path: str | PathLike[str], record: CoaddRecord | RunRecord) -> None:
+    """Write a record to a JSON file, all or nothing.
+
+    Raises
+    ------
+    OutputError
+        Raised when the file cannot be written.
+    """
+    write_text(path, json.dumps(record.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_record[R: (CoaddRecord, RunRecord)](path: str | PathLike[str], kind: type[R]) -> R:
+    """Read a record from a JSON file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        `CoaddRecord` or `RunRecord`.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged or holds something else.
+    """
+    try:
+        return kind.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as err:
+        reason = " ".join(str(err).split())
+        raise UnreadableFileError(path, found=reason, expected=f"JSON of a {kind.__name__}") from err
+
+
+def _rows(table: Table) -> tuple[dict[str, Any], ...]:
+    return tuple({name: _plain(row[name]) for name in table.colnames} for row in table)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without numpy types, and without numbers that JSON lacks."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.ma.core.MaskedConstant):
+        return None
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if value is None or isinstance(value, str | int | bool) else str(value)

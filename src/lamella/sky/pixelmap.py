@@ -1,0 +1,317 @@
+"""Maps from the pixels of one projection to those of another, with a bounded error."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from lsst.images import ICRS, Box, SkyProjection
+
+from ..kernels.resample import PositionGrid
+
+__all__ = ("PixelMap",)
+
+_OUTSIDE = -np.finfo(np.float64).max
+"""What AST returns for a position that does not exist."""
+# The projection brings angles into their standard range, this value too.
+_OUTSIDE_SKY = (ICRS.standardize_x(_OUTSIDE), ICRS.standardize_y(_OUTSIDE))
+_CLOSED = 4e-15
+"""Angle in radians below which two directions are the same: some roundings."""
+_CONVERGED = 1e-9
+"""Step in pixels after which a position found by iteration is taken as found."""
+_ITERATIONS = 8
+_COARSE = 128
+_SAFETY = 2.0
+# The scatter of a star's flux from the resampling itself is 5e-5.
+_AREA_TOLERANCE = 1e-5
+_PROBES = 12
+_MARGIN = 16
+
+type _Points = tuple[np.ndarray, np.ndarray]
+
+
+class PixelMap:
+    """The map between the pixels of an exposure and the pixels of a tract.
+
+    Parameters
+    ----------
+    source
+        Projection of the pixels that are resampled.
+    destination
+        Projection of the pixels that are made.
+
+    Notes
+    -----
+    Positions are functions of one point each: they do not depend on what else
+    is asked for at the same time.  A position without a counterpart, e.g.
+    behind the tangent plane, is NaN.
+    """
+
+    def __init__(self, source: SkyProjection[Any], destination: SkyProjection[Any]) -> None:
+        self.source = source
+        self.destination = destination
+
+    def to_source(self, x: npt.ArrayLike, y: npt.ArrayLike) -> _Points:
+        """Return the source position of destination positions, exact to 1e-9 pixels or so.
+
+        Parameters
+        ----------
+        x, y
+            Positions in the destination, pixels; they are broadcast.
+
+        Returns
+        -------
+        x, y : `numpy.ndarray`
+            Positions in the source, pixels.
+        """
+        return _convert(self.destination, self.source, x, y)
+
+    def to_destination(self, x: npt.ArrayLike, y: npt.ArrayLike) -> _Points:
+        """Return the destination position of source positions; see `to_source`."""
+        return _convert(self.source, self.destination, x, y)
+
+    def destination_box(self, source_box: Box) -> Box | None:
+        """Return a box of destination pixels that holds all of a box of source pixels.
+
+        The border and the inside of the box are sampled, so that distortion
+        and curvature are seen; the box is grown by what may lie between samples.
+
+        Returns
+        -------
+        lsst.images.Box or `None`
+            `None` when no position of the box has a counterpart.
+        """
+        x, y = self.to_destination(*_lattice(source_box, 65))
+        if not np.isfinite(x).any():
+            return None
+        (x_min, x_max), (y_min, y_max) = _bounds(x), _bounds(y)
+        return Box.factory[math.floor(y_min) : math.ceil(y_max) + 1, math.floor(x_min) : math.ceil(x_max) + 1]
+
+    def grid(self, box: Box, tolerance: float = 1e-3, *, source_box: Box) -> PositionGrid:
+        """Return source positions for a box of destination pixels, at the nodes of a grid.
+
+        The spacing is a power of two, chosen once for the whole of
+        ``source_box`` (`spacing`), and nodes lie at multiples of it: a pixel
+        has the same position, to the bit, whatever ``box`` is.
+
+        Parameters
+        ----------
+        box
+            Destination pixels.
+        tolerance
+            Largest error of an interpolated position, in source pixels.
+        source_box
+            All pixels of the source; only positions near them must be right.
+        """
+        return self.grid_with_spacing(box, self.spacing(source_box, tolerance))
+
+    def spacing(self, source_box: Box, tolerance: float = 1e-3) -> int:
+        """Return the largest spacing of nodes that meets a tolerance all over a box of source pixels.
+
+        The error of bilinear interpolation is largest midway between nodes:
+        there the grid is compared with exact positions, and the spacing halved
+        until twice the error is within the tolerance and the areas are right to
+        1e-5 of themselves.  A spacing of 1, where each pixel is a node, is exact.
+
+        Parameters
+        ----------
+        source_box
+            All pixels of the source.
+        tolerance
+            Largest error of an interpolated position, in source pixels.
+        """
+        if not tolerance > 0.0:
+            raise ValueError(f"The tolerance must be positive; found {tolerance}.")
+        footprint = self.destination_box(source_box)
+        if footprint is None:
+            return 1
+        spacing = _COARSE
+        while spacing > 1:
+            excess = self._excess(footprint, source_box, spacing, tolerance)
+            if excess <= 1.0:
+                break
+            # The errors grow as the square of the spacing.
+            halvings = math.ceil(math.log2(min(excess, _COARSE**2)) / 2.0)
+            spacing = max(1, spacing >> max(1, halvings))
+        return spacing
+
+    def grid_with_spacing(self, box: Box, spacing: int) -> PositionGrid:
+        """Return source positions for a box of destination pixels, at nodes of a given spacing."""
+        # A ring of nodes more than needed gives areas by central differences.
+        xs, ys = (_nodes(side.start, side.stop, spacing) for side in (box.x, box.y))
+        x, y = self.to_source(*np.meshgrid(xs, ys))
+        area = _areas(x, y, spacing)
+        inner = (slice(1, -1), slice(1, -1))
+        x, y = (np.ascontiguousarray(values[inner]) for values in (x, y))
+        return PositionGrid(x, y, area, int(xs[1]), int(ys[1]), spacing)
+
+    def _excess(self, footprint: Box, source_box: Box, spacing: int, tolerance: float) -> float:
+        """Return by what factor a spacing fails, looking at cells spread over the footprint."""
+        cells = [_probes(side.start, side.stop, spacing) for side in (footprint.x, footprint.y)]
+        x_cell, y_cell = (values.ravel() for values in np.meshgrid(*cells))
+        # Per cell 4 x 4 nodes: the inner ones are its corners, the others give areas.
+        steps = np.arange(-1, 3) * spacing
+        x, y = self.to_source(
+            x_cell[:, np.newaxis, np.newaxis] + steps[np.newaxis, np.newaxis, :],
+            y_cell[:, np.newaxis, np.newaxis] + steps[np.newaxis, :, np.newaxis],
+        )
+        near_box, half = source_box.padded(_MARGIN), spacing // 2
+        excess = 0.0
+        for dx, dy in ((half, half), (half, 0), (0, half)):
+            exact_x, exact_y = self.to_source(x_cell + dx, y_cell + dy)
+            error = np.hypot(
+                _blend(x[:, 1:3, 1:3], dx / spacing, dy / spacing) - exact_x,
+                _blend(y[:, 1:3, 1:3], dx / spacing, dy / spacing) - exact_y,
+            )
+            near = _is_inside(near_box, exact_x, exact_y)
+            excess = max(excess, _worst(error[near]) * _SAFETY / tolerance)
+        near = _is_inside(near_box, x[:, 1, 1], y[:, 1, 1])
+        exact = self._area(x_cell[near] + half, y_cell[near] + half)
+        error = np.abs(_blend(_areas(x[near], y[near], spacing), 0.5, 0.5) / exact - 1.0)
+        return max(excess, _worst(error) / _AREA_TOLERANCE)
+
+    def _area(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the area of destination pixels in source pixels."""
+        left, right = (self.to_source(x + d, y) for d in (-0.5, 0.5))
+        below, above = (self.to_source(x, y + d) for d in (-0.5, 0.5))
+        return _cross(_difference(right, left), _difference(above, below))
+
+
+def _convert(
+    start: SkyProjection[Any], end: SkyProjection[Any], x: npt.ArrayLike, y: npt.ArrayLike
+) -> _Points:
+    x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
+    shape = x.shape
+    lon, lat = _to_sky(start, x.ravel(), y.ravel())
+    there_x, there_y = _to_pixels(end, lon, lat)
+    there_x, there_y = _polish(end, _vector(lon, lat), there_x, there_y)
+    return there_x.reshape(shape), there_y.reshape(shape)
+
+
+def _to_sky(projection: SkyProjection[Any], x: np.ndarray, y: np.ndarray) -> _Points:
+    """Return longitude and latitude in radians, NaN where there is no such position."""
+    known = np.isfinite(x) & np.isfinite(y)
+    lon, lat = projection.pixel_to_sky_transform.apply_forward(
+        x=np.where(known, x, 0.0), y=np.where(known, y, 0.0)
+    )
+    known &= ~((lon == _OUTSIDE_SKY[0]) & (lat == _OUTSIDE_SKY[1]))
+    return np.where(known, lon, np.nan), np.where(known, lat, np.nan)
+
+
+def _to_pixels(projection: SkyProjection[Any], lon: np.ndarray, lat: np.ndarray) -> _Points:
+    """Return pixel positions, NaN where there is none."""
+    known = np.isfinite(lon)
+    x, y = projection.pixel_to_sky_transform.apply_inverse(
+        x=np.where(known, lon, 0.0), y=np.where(known, lat, 0.0)
+    )
+    known &= (x != _OUTSIDE) & (y != _OUTSIDE) & np.isfinite(x) & np.isfinite(y)
+    return np.where(known, x, np.nan), np.where(known, y, np.nan)
+
+
+def _vector(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+
+
+def _polish(projection: SkyProjection[Any], target: np.ndarray, x: np.ndarray, y: np.ndarray) -> _Points:
+    """Bring pixel positions to the directions ``target`` (3, n) by Newton's method.
+
+    Inverses of distorted projections are approximate (the polynomials that
+    headers give are wrong by up to 0.2 pixels), forward maps are not.
+    """
+    x, y = x.copy(), y.copy()
+    active = np.flatnonzero(np.isfinite(x))
+    for _ in range(_ITERATIONS):
+        residual = target[:, active] - _vector(*_to_sky(projection, x[active], y[active]))
+        # Here and below written so that NaN stays active.
+        far = ~(np.abs(residual).max(axis=0, initial=0.0) <= _CLOSED)
+        active, residual = active[far], residual[:, far]
+        if not active.size:
+            return x, y
+        dx, dy = _newton_step(projection, residual, x[active], y[active])
+        x[active] += dx
+        y[active] += dy
+        active = active[~(np.hypot(dx, dy) <= _CONVERGED)]
+    x[active] = y[active] = np.nan
+    return x, y
+
+
+def _newton_step(
+    projection: SkyProjection[Any], residual: np.ndarray, x: np.ndarray, y: np.ndarray
+) -> _Points:
+    """Return the step in pixels that takes away a residual (3, n) of directions."""
+
+    def at(dx: float, dy: float) -> np.ndarray:
+        return _vector(*_to_sky(projection, x + dx, y + dy))
+
+    across, along = at(0.5, 0.0) - at(-0.5, 0.0), at(0.0, 0.5) - at(0.0, -0.5)
+    aa, bb, ab = (np.sum(p * q, axis=0) for p, q in ((across, across), (along, along), (across, along)))
+    ra, rb = np.sum(residual * across, axis=0), np.sum(residual * along, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        determinant = aa * bb - ab * ab
+        return (bb * ra - ab * rb) / determinant, (aa * rb - ab * ra) / determinant
+
+
+def _lattice(box: Box, n: int) -> _Points:
+    """Return n x n points over the area of a box, its border included."""
+    x = np.linspace(box.x.start - 0.5, box.x.stop - 0.5, n)
+    y = np.linspace(box.y.start - 0.5, box.y.stop - 0.5, n)
+    xx, yy = np.meshgrid(x, y)
+    return xx, yy
+
+
+def _bounds(values: np.ndarray) -> tuple[float, float]:
+    """Return the range of a function sampled on a lattice, with what its curvature can add between."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    bends = [np.abs(np.diff(values, 2, axis=axis)) for axis in (0, 1)]
+    # Between samples a parabola leaves its chord by an eighth of the second difference.
+    bend = max(float(np.max(b, initial=0.0, where=np.isfinite(b))) for b in bends) / 8.0
+    return low - bend, high + bend
+
+
+def _nodes(start: int, stop: int, spacing: int) -> np.ndarray:
+    """Return the nodes that cover pixels start to stop - 1, and one more on each side."""
+    first = start // spacing - 1
+    last = (stop - 1) // spacing + 2
+    return np.arange(first, last + 1) * spacing
+
+
+def _probes(start: int, stop: int, spacing: int) -> np.ndarray:
+    """Return the first pixels of at most `_PROBES` cells, evenly spread, the first and last included."""
+    first, last = start // spacing, (stop - 1) // spacing
+    return np.unique(np.linspace(first, last, _PROBES).round().astype(np.int64)) * spacing
+
+
+def _areas(x: np.ndarray, y: np.ndarray, spacing: int) -> np.ndarray:
+    """Return the areas at the inner nodes of a lattice, in source pixels per destination pixel."""
+    across = [values[..., 1:-1, 2:] - values[..., 1:-1, :-2] for values in (x, y)]
+    along = [values[..., 2:, 1:-1] - values[..., :-2, 1:-1] for values in (x, y)]
+    return _cross((across[0], across[1]), (along[0], along[1])) / (2.0 * spacing) ** 2
+
+
+def _cross(p: _Points, q: _Points) -> np.ndarray:
+    area: np.ndarray = np.abs(p[0] * q[1] - p[1] * q[0])
+    return area
+
+
+def _difference(p: _Points, q: _Points) -> _Points:
+    return p[0] - q[0], p[1] - q[1]
+
+
+def _is_inside(box: Box, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (x >= box.x.start) & (x < box.x.stop) & (y >= box.y.start) & (y < box.y.stop)
+
+
+def _blend(corners: np.ndarray, u: float, v: float) -> np.ndarray:
+    """Interpolate bilinearly between the corners (n, 2, 2) of cells."""
+    low = corners[:, 0, 0] * (1.0 - u) + corners[:, 0, 1] * u
+    high = corners[:, 1, 0] * (1.0 - u) + corners[:, 1, 1] * u
+    blended: np.ndarray = low * (1.0 - v) + high * v
+    return blended
+
+
+def _worst(errors: np.ndarray) -> float:
+    """Return the largest error; infinity if one is not known."""
+    worst = float(np.max(errors, initial=0.0))
+    return worst if np.isfinite(worst) else math.inf

@@ -1,0 +1,107 @@
+"""All kinds of sky maps, and how they are made from names, options and files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, UnreadableFileError
+from .discrete import DiscreteSkyMap, FieldSkyMap
+from .dodeca import DodecaSkyMap
+from .equatorial import EquatorialSkyMap
+from .healpix import HealpixSkyMap
+from .rings import RingsSkyMap
+from .skymap import FORMAT, SkyMap
+
+__all__ = ("SKYMAP_KINDS", "load_skymap", "make_skymap", "skymap_from_json")
+
+SKYMAP_KINDS: dict[str, type[SkyMap[Any]]] = {
+    cls.kind: cls
+    for cls in (DiscreteSkyMap, DodecaSkyMap, EquatorialSkyMap, FieldSkyMap, HealpixSkyMap, RingsSkyMap)
+}
+"""Kinds of sky maps by name."""
+
+
+def make_skymap(kind: str, options: Mapping[str, Any] | None = None, *, name: str = "") -> SkyMap[Any]:
+    """Make a sky map from the name of its kind and its options.
+
+    Parameters
+    ----------
+    kind
+        One of `SKYMAP_KINDS`.
+    options
+        Options as the configuration class of that kind has them.
+    name
+        Name of the sky map.
+
+    Raises
+    ------
+    ConfigError
+        Raised when there is no such kind, or an option is unknown or has a value that it cannot have.
+    """
+    cls = SKYMAP_KINDS.get(kind)
+    if cls is None:
+        known = ", ".join(SKYMAP_KINDS)
+        raise ConfigError(
+            f"There is no kind of sky map {kind!r}; there are: {known}.", option="kind", found=kind
+        )
+    return cls(cls.config_class(**(options or {})), name=name)
+
+
+def skymap_from_json(text: str, *, path: str | PathLike[str] = "sky map") -> SkyMap[Any]:
+    """Make a sky map from text that `SkyMap.to_json` returned.
+
+    Parameters
+    ----------
+    text
+        The text.
+    path
+        Where it comes from, for errors.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the text is damaged or not a sky map, or when what it
+        describes does not have the identity that it states.
+    """
+    try:
+        content = json.loads(text)
+    except ValueError as err:
+        raise UnreadableFileError(path, found=f"broken JSON ({err})", expected="a sky map") from err
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = repr(content.get("format")) if isinstance(content, dict) else f"a {type(content).__name__}"
+        raise UnreadableFileError(path, where="format", found=found, expected=repr(FORMAT))
+    try:
+        skymap = make_skymap(content["kind"], content["config"], name=content["name"])
+    except KeyError as err:
+        raise UnreadableFileError(path, where=str(err.args[0]), found="nothing", expected="a value") from err
+    except (ConfigError, TypeError) as err:
+        raise UnreadableFileError(
+            path, where="config", found=str(err), expected="options of a sky map"
+        ) from err
+    if content.get("identity") != skymap.identity:
+        raise UnreadableFileError(
+            path,
+            where="identity",
+            found=repr(content.get("identity")),
+            expected=f"{skymap.identity!r} (from config)",
+        )
+    return skymap
+
+
+def load_skymap(path: str | PathLike[str]) -> SkyMap[Any]:
+    """Read a sky map from a JSON file.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged or not a sky map.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise UnreadableFileError(path, found=str(err), expected="a sky map in JSON") from err
+    return skymap_from_json(text, path=path)

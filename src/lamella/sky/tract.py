@@ -1,0 +1,249 @@
+"""Tracts: large regions of the sky with one pixel grid each, cut into patches."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+from lsst.images import Box, SkyProjection, TractFrame
+
+from ..errors import SkyMapError
+from .footprint import box_polygon, to_pixels, to_sky
+from .geometry import SkyPolygon
+from .layout import (
+    CellPatches,
+    GridShape,
+    LegacyPatches,
+    PatchKey,
+    TractSite,
+    cut_tract,
+    resolve_key,
+    tract_wcs,
+)
+from .patch import Cell, Patch
+from .vectors import angular_separation
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+    from .skymap import SkyMap
+
+__all__ = ("Cell", "Patch", "Tract")
+
+
+class Tract:
+    """One tract of a sky map.
+
+    Tracts are made by indexing a sky map.  What costs time (the projection,
+    the region on the sky) is computed when it is asked for.
+
+    Parameters
+    ----------
+    parent
+        The sky map.
+    id
+        Number of the tract.
+    site
+        Where it lies.
+    """
+
+    def __init__(self, parent: SkyMap[Any], id: int, site: TractSite) -> None:
+        self._parent = parent
+        self._site = site
+        self._grid = cut_tract(site.bounds, parent.config.patches.inner_size)
+        self.id = id
+
+    @property
+    def skymap(self) -> str:
+        """Name of the sky map."""
+        return self._parent.name
+
+    @property
+    def layout(self) -> LegacyPatches | CellPatches:
+        """How the tract is cut into patches."""
+        layout: LegacyPatches | CellPatches = self._parent.config.patches
+        return layout
+
+    @property
+    def bbox(self) -> Box:
+        """All pixels of the tract; the first one is (0, 0)."""
+        return self._grid.bbox
+
+    @property
+    def n_patches(self) -> GridShape:
+        """Columns and rows of patches."""
+        return self._grid.shape
+
+    @property
+    def center(self) -> SkyCoord:
+        """Centre, in ICRS."""
+        ra, dec = self._site.center
+        return SkyCoord(ra=ra * u.deg, dec=dec * u.deg, frame="icrs")
+
+    @property
+    def pixel_scale(self) -> u.Quantity:
+        """Angle per pixel at the reference point of the projection."""
+        return self._parent.config.pixel_scale * u.arcsec
+
+    @property
+    def fits_wcs(self) -> WCS:
+        """The projection as a new FITS WCS for an image of the whole tract, with all its digits."""
+        config = self._parent.config
+        return tract_wcs(
+            config.projection,
+            config.pixel_scale,
+            self._site.crval,
+            rotation=config.rotation,
+            crpix=self._grid.crpix,
+        )
+
+    @cached_property
+    def projection(self) -> SkyProjection[TractFrame]:
+        """Tract pixels to ICRS."""
+        frame = TractFrame(skymap=self.skymap, tract=self.id, bbox=self.bbox)
+        return SkyProjection.from_fits_wcs(self.fits_wcs, frame)
+
+    @cached_property
+    def polygon(self) -> SkyPolygon:
+        """Region of all pixels on the sky.
+
+        Raises
+        ------
+        GeometryError
+            Raised when the tract is not smaller than a hemisphere.
+        """
+        return box_polygon(self.projection, self.bbox, per_side=32)
+
+    def contains(self, coords: SkyCoord) -> np.ndarray:
+        """Return which coordinates lie on pixels of this tract."""
+        x, y = to_pixels(self.projection, coords)
+        return np.asarray(self.bbox.contains(x=x, y=y))
+
+    def inner_contains(self, coords: SkyCoord) -> np.ndarray:
+        """Return which coordinates lie on pixels of this tract and belong to no other tract."""
+        return np.asarray((self._parent.find_tracts(coords) == self.id) & self.contains(coords))
+
+    def __len__(self) -> int:
+        return self.n_patches.x * self.n_patches.y
+
+    def __iter__(self) -> Iterator[Patch]:
+        nx, ny = self.n_patches
+        return (Patch(self, (x, y)) for y in range(ny) for x in range(nx))
+
+    def __getitem__(self, key: PatchKey) -> Patch:
+        return self.patch(key)
+
+    def patch(self, key: PatchKey) -> Patch:
+        """Return a patch.
+
+        Parameters
+        ----------
+        key
+            Its label ``"5,4"``, its index (x, y), or its number, which counts along rows.
+
+        Raises
+        ------
+        SkyMapError
+            Raised when there is no such patch, or the label is malformed.
+        """
+        return Patch(self, resolve_key(key, self.n_patches, f"patch in tract {self.id}"))
+
+    def find_patch(self, coord: SkyCoord) -> Patch:
+        """Return the patch whose inner box holds a position.
+
+        Raises
+        ------
+        SkyMapError
+            Raised when the position is outside of the tract.
+        """
+        x, y = to_pixels(self.projection, coord)
+        if not self.bbox.contains(x=float(x), y=float(y)):
+            raise SkyMapError(
+                f"{coord.to_string('hmsdms')} is not in tract {self.id} of the sky map {self.skymap!r}.",
+                tract=self.id,
+            )
+        width, height = self.layout.inner_size
+        return Patch(self, (int(np.floor(x + 0.5)) // width, int(np.floor(y + 0.5)) // height))
+
+    def find_patches(self, coords: SkyCoord) -> tuple[Patch, ...]:
+        """Return the patches near some positions, as the original pipelines do.
+
+        These are all patches that touch the bounding box of the pixel
+        positions grown by the border: more than needed where the positions do
+        not lie along rows and columns.  `overlapping_patches` is exact.
+
+        Parameters
+        ----------
+        coords
+            Positions; those that the projection does not reach are left out.
+
+        Returns
+        -------
+        tuple of Patch
+            Row by row; empty when the box is outside of the tract.
+        """
+        x, y = (np.atleast_1d(values) for values in to_pixels(self.projection, coords))
+        good = np.isfinite(x) & np.isfinite(y)
+        if not good.any():
+            return ()
+        columns = self._index_range(x[good], self.layout.inner_size[0], self.n_patches.x)
+        rows = self._index_range(y[good], self.layout.inner_size[1], self.n_patches.y)
+        return tuple(Patch(self, (i, j)) for j in rows for i in columns)
+
+    def _index_range(self, positions: np.ndarray, inner: int, count: int) -> range:
+        border = self.layout.border_size
+        low, high = np.floor(np.array([positions.min(), positions.max()]) + 0.5)
+        # Clipped before the conversion, because a position can be too large for an integer.
+        low, high = np.clip([low - border, high + border], -1.0, float(count * inner))
+        return range(max(int(low) // inner, 0), min(int(high) // inner + 1, count))
+
+    def overlapping_patches(self, polygon: SkyPolygon) -> tuple[Patch, ...]:
+        """Return the patches whose outer boxes overlap a region, row by row."""
+        axes, angles = self._patch_circles
+        circle = polygon.bounding_circle
+        near = angular_separation(axes, np.array(circle.axis)) <= angles + circle.angle + 1e-12
+        nx = self.n_patches.x
+        patches = [Patch(self, (int(i) % nx, int(i) // nx)) for i in np.flatnonzero(near)]
+        return tuple(patch for patch in patches if patch.polygon.overlaps(polygon))
+
+    @cached_property
+    def _patch_circles(self) -> tuple[np.ndarray, np.ndarray]:
+        """Circles around the outer boxes of all patches: axes of shape (n, 3) and angles of shape (n)."""
+        (x0, x1), (y0, y1) = self._outer_edges(0), self._outer_edges(1)
+        y, x = (np.concatenate(axis) for axis in np.meshgrid([0.0, 0.5, 1.0], [0.0, 0.5, 1.0], indexing="ij"))
+        # Nine points of each patch, from corner to corner, along the last axis; row by row of patches.
+        across = (x0[:, None] + x * (x1 - x0)[:, None])[None, :, :]
+        up = (y0[:, None] + y * (y1 - y0)[:, None])[:, None, :]
+        points = to_sky(self.projection, *(v.reshape(-1, 9) for v in np.broadcast_arrays(across, up)))
+        axes = points[:, 4]
+        # Sides are bent so little between two points that one part in a hundred covers it.
+        return axes, 1.01 * angular_separation(points, axes[:, None]).max(axis=1)
+
+    def _outer_edges(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the borders of the outer boxes of all columns (axis 0) or rows (axis 1) of patches."""
+        inner, count = self.layout.inner_size[axis], self.n_patches[axis]
+        low = np.arange(count) * float(inner) - self.layout.border_size
+        high = low + inner + 2 * self.layout.border_size
+        if self.layout.clipped:
+            low, high = np.maximum(low, 0.0), np.minimum(high, count * inner)
+        return low - 0.5, high - 0.5
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tract):
+            return NotImplemented
+        return self.id == other.id and self._parent == other._parent
+
+    def __hash__(self) -> int:
+        return hash((self.id, self._parent))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Projections cannot be pickled; the sky map makes an equal tract.
+        return operator.getitem, (self._parent, self.id)
+
+    def __repr__(self) -> str:
+        return f"Tract({self.skymap!r}, {self.id})"

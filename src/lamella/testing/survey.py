@@ -1,0 +1,309 @@
+"""A simulated survey, in memory and as files."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Callable, Iterable
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from lsst.images import Box, GeneralFrame, SkyProjection
+
+from ..errors import ConfigError, MissingPartError, OutputError, UnreadableFileError
+from ..files import atomic_path, make_folder, write_text
+from ..planes import STANDARD_PLANES
+from .artifacts import ARTIFACT_KINDS
+from .camera import INSTRUMENT, wcs_header
+from .config import SurveyConfig
+from .exposure import DetectorPixels, SimulatedExposure
+from .truth import Truth, exposure_stem, pack_planes, write_table
+
+if TYPE_CHECKING:
+    from astropy.io.fits import HDUList, Header
+    from astropy.table import Table
+
+__all__ = ("Survey", "exposure_table", "open_survey", "simulate_survey")
+
+_CONFIG_FILE = "survey.json"
+_MANIFEST_FILE = "manifest.json"
+_LAYOUT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """A simulated survey; its exposures are made when they are read.
+
+    Attributes
+    ----------
+    config
+        What is simulated.
+    folder
+        Where its files are; `None` for a survey in memory.
+    """
+
+    config: SurveyConfig = dataclasses.field(default_factory=SurveyConfig)
+    folder: Path | None = None
+
+    @property
+    def truth(self) -> Truth:
+        """What there is to be found."""
+        return Truth(self.config)
+
+    def exposures(self, band: str | None = None) -> list[SimulatedExposure]:
+        """Return the exposures of a band, or of all, ordered by visit and detector."""
+        found = [
+            SimulatedExposure(self.config, visit, detector)
+            for visit in self.config.visits
+            for detector in self.config.detectors
+        ]
+        return [exposure for exposure in found if band in (None, exposure.plan.band)]
+
+    @property
+    def table(self) -> Path:
+        """Path of the exposure table.
+
+        Raises
+        ------
+        ConfigError
+            Raised for a survey in memory.
+        """
+        return self._folder() / "exposures.ecsv"
+
+    def file(self, visit: int, detector: int) -> Path:
+        """Return the path of an exposure's FITS file; there is none for a survey in memory."""
+        return self._folder() / _exposure_file(visit, detector)
+
+    def _folder(self) -> Path:
+        if self.folder is None:
+            raise ConfigError("This survey is in memory only: it has no files.", option="folder")
+        return self.folder
+
+    def grid(self, pixel_scale: float | None = None) -> tuple[SkyProjection[GeneralFrame], Box]:
+        """Return an undistorted pixel grid, north up, that covers the field.
+
+        Parameters
+        ----------
+        pixel_scale
+            Arcseconds per pixel; that of the camera if not given.
+        """
+        from astropy.units import pix
+        from astropy.wcs import WCS
+
+        scale = pixel_scale or self.config.pixel_scale
+        rows, columns = (int(np.ceil(size / scale)) for size in self.config.field_size)
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+        wcs.wcs.crval = [self.config.ra, self.config.dec]
+        wcs.wcs.crpix = [(columns + 1) / 2, (rows + 1) / 2]
+        wcs.wcs.cdelt = [-scale / 3600, scale / 3600]
+        box = Box.factory[0:rows, 0:columns]
+        return SkyProjection.from_fits_wcs(wcs, GeneralFrame(unit=pix), pixel_bounds=box), box
+
+
+def simulate_survey(
+    folder: str | PathLike[str],
+    config: SurveyConfig | None = None,
+    *,
+    progress: Callable[[int, int], Any] | None = None,
+) -> Survey:
+    """Write a simulated survey, with the truth about it.
+
+    A second call with the same configuration writes what is missing, and
+    nothing where all is there.
+
+    Parameters
+    ----------
+    folder
+        Where to write; made if it is absent.
+    config
+        What to simulate; a small survey in three bands by default.
+    progress
+        Called after each exposure with the number of exposures done and in
+        all.
+
+    Returns
+    -------
+    `Survey`
+        The survey; its `Survey.table` is what ``lamella coadd`` reads.
+
+    Raises
+    ------
+    OutputError
+        Raised when the folder cannot be written to, or holds another survey.
+    """
+    survey = Survey(config or SurveyConfig(), make_folder(folder))
+    _claim_folder(survey)
+    if not _is_complete(survey):
+        _write_survey(survey, progress)
+    return survey
+
+
+def open_survey(folder: str | PathLike[str]) -> Survey:
+    """Return the survey that `simulate_survey` wrote into a folder.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is none, or when it is not complete.
+    UnreadableFileError
+        Raised when its description is damaged.
+    """
+    path = Path(folder) / _CONFIG_FILE
+    if not path.exists():
+        raise MissingPartError(path, found="no such file", expected="a folder with a simulated survey")
+    options = _read_json(path).get("config", {})
+    survey = Survey(SurveyConfig(**options), Path(folder))
+    if not _is_complete(survey):
+        raise MissingPartError(folder, found="an incomplete survey", expected="all files of its manifest")
+    return survey
+
+
+def exposure_table(survey: Survey) -> Table:
+    """Return the table of a survey's exposures, as ``exposures.ecsv`` holds it."""
+    from astropy.table import Table
+
+    rows = [_table_row(exposure) for exposure in survey.exposures()]
+    units = {"zero_point": "mag", "psf_fwhm": "arcsec", "mjd": "d", "exposure_time": "s"}
+    return Table(rows=rows, units=units)
+
+
+def _table_row(exposure: SimulatedExposure) -> dict[str, Any]:
+    plan = exposure.plan
+    return {
+        "file": _exposure_file(exposure.visit, exposure.detector).as_posix(),
+        "image_hdu": "IMAGE",
+        "variance_hdu": "VARIANCE",
+        "mask_hdu": "MASK",
+        "zero_point": plan.zero_point,
+        "psf_fwhm": plan.psf_fwhm,
+        "band": plan.band,
+        "visit": plan.visit,
+        "detector": exposure.detector,
+        "instrument": INSTRUMENT,
+        "mjd": plan.mjd,
+        "exposure_time": exposure.config.exposure_time,
+    }
+
+
+def _exposure_file(visit: int, detector: int) -> Path:
+    return Path("exposures") / f"{exposure_stem(visit, detector)}.fits"
+
+
+def _mask_file(visit: int, detector: int) -> Path:
+    return Path("truth") / "masks" / f"{exposure_stem(visit, detector)}.fits"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as err:
+        raise UnreadableFileError(path, found=str(err), expected="a JSON file") from err
+    return found if isinstance(found, dict) else {}
+
+
+def _claim_folder(survey: Survey) -> None:
+    """Write the description of a survey, or check that the one that is there is the same."""
+    path = survey._folder() / _CONFIG_FILE
+    mine = {"layout": _LAYOUT, "config": survey.config.to_dict()}
+    if not path.exists():
+        write_text(path, json.dumps(mine, indent=2) + "\n")
+    elif _read_json(path) != mine:
+        raise OutputError(survey._folder(), reason="the folder holds a survey with other options")
+
+
+def _is_complete(survey: Survey) -> bool:
+    folder = survey._folder()
+    path = folder / _MANIFEST_FILE
+    if not path.exists():
+        return False
+    sizes = _read_json(path).get("bytes", {})
+    return all((folder / name).is_file() and (folder / name).stat().st_size == n for name, n in sizes.items())
+
+
+def _write_survey(survey: Survey, progress: Callable[[int, int], Any] | None) -> None:
+    folder = survey._folder()
+    (folder / _MANIFEST_FILE).unlink(missing_ok=True)
+    for name in ("exposures", "truth/masks"):
+        make_folder(folder / name)
+    exposures = survey.exposures()
+    written = []
+    for done, exposure in enumerate(exposures, start=1):
+        written += _write_exposure(folder, exposure)
+        if progress is not None:
+            progress(done, len(exposures))
+    written += survey.truth.write(folder / "truth")
+    write_table(exposure_table(survey), survey.table)
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in [*written, survey.table]}
+    write_text(folder / _MANIFEST_FILE, json.dumps({"bytes": sizes}, indent=1) + "\n")
+
+
+def _write_exposure(folder: Path, exposure: SimulatedExposure) -> list[Path]:
+    """Write the pixels of an exposure and its truth mask, unless they are there already.
+
+    Files get their names when they are whole, so that one that is there is whole.
+    """
+    key = exposure.visit, exposure.detector
+    paths = [folder / _exposure_file(*key), folder / _mask_file(*key)]
+    if not all(path.exists() for path in paths):
+        pixels = exposure.pixels()
+        for path, hdus in zip(paths, (_exposure_hdus(exposure, pixels), _mask_hdus(pixels)), strict=True):
+            with atomic_path(path) as temporary:
+                hdus.writeto(temporary)
+    return paths
+
+
+def _exposure_hdus(exposure: SimulatedExposure, pixels: DetectorPixels) -> HDUList:
+    from astropy.io import fits
+
+    observation = _observation_header(exposure)
+    wcs = wcs_header(exposure.config, exposure.plan, exposure.detector)
+    image = fits.ImageHDU(pixels.image, header=wcs, name="IMAGE")
+    image.header.update(observation)
+    image.header["BUNIT"] = "adu"
+    mask = fits.ImageHDU(pixels.mask, name="MASK")
+    _add_planes(mask.header, STANDARD_PLANES)
+    variance = fits.ImageHDU(pixels.variance, name="VARIANCE")
+    variance.header["BUNIT"] = "adu2"
+    return fits.HDUList([fits.PrimaryHDU(header=observation), image, mask, variance])
+
+
+def _add_planes(header: Header, names: Iterable[str]) -> None:
+    for bit, name in enumerate(names):
+        card = f"MP_{name}"
+        header[card if len(card) <= 8 else f"HIERARCH {card}"] = bit
+
+
+def _observation_header(exposure: SimulatedExposure) -> Header:
+    from astropy.io.fits import Header
+
+    plan, config = exposure.plan, exposure.config
+    start = plan.mjd - config.exposure_time / 86400 / 2
+    date = datetime.datetime(1858, 11, 17) + datetime.timedelta(days=start)
+    cards: list[tuple[str, Any, str]] = [
+        ("INSTRUME", INSTRUMENT, "simulated camera"),
+        ("OBSERVER", "lamella", "who simulated this"),
+        ("VISIT", plan.visit, "number of the visit"),
+        ("DETECTOR", exposure.detector, "number of the detector"),
+        ("FILTER", plan.band, "passband"),
+        ("EXPTIME", config.exposure_time, "[s] exposure time"),
+        ("TIMESYS", "UTC", "time scale"),
+        ("DATE-OBS", date.isoformat(timespec="milliseconds"), "start of the exposure"),
+        ("MJD-OBS", round(start, 9), "[d] start of the exposure"),
+        ("GAIN", config.gain, "[electron/adu] gain"),
+        ("SATURATE", config.saturation, "[adu] pixels are clipped here"),
+        ("MAGZERO", plan.zero_point, "[mag] AB magnitude of one count"),
+        ("SEEING", plan.psf_fwhm, "[arcsec] full width at half maximum of the PSF"),
+    ]
+    return Header(cards)
+
+
+def _mask_hdus(pixels: DetectorPixels) -> HDUList:
+    from astropy.io import fits
+
+    hdu = fits.PrimaryHDU(pack_planes(pixels.artifacts.planes))
+    _add_planes(hdu.header, ARTIFACT_KINDS)
+    return fits.HDUList([hdu])

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from lamella.coadd.blanksky import clipped_sky, noise_ratio, psf_noise_ratio
+
+SIGMA = 1.7
+
+
+def gaussian_stamp(sigma: float = SIGMA, half: int = 12) -> np.ndarray:
+    x = np.arange(-half, half + 1)
+    stamp = np.exp(-(x[:, None] ** 2 + x**2) / (2 * sigma**2))
+    return stamp / stamp.sum()
+
+
+def noise(seed: int = 3, size: int = 400) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(size, size))
+
+
+def test_clipped_sky_ignores_stars_and_nan():
+    pixels = 5 + 2 * noise()
+    pixels[::7, ::5] += 1000
+    pixels[:10] = np.nan
+    sky, sigma = clipped_sky(pixels)
+    assert sky == pytest.approx(5, abs=0.03)
+    assert sigma == pytest.approx(2, rel=0.02)
+
+
+def test_clipped_sky_of_nothing_is_nan():
+    assert all(math.isnan(value) for value in clipped_sky(np.full((3, 3), np.nan)))
+
+
+def test_clipped_sky_of_a_constant_has_no_noise():
+    assert clipped_sky(np.full((4, 4), 7.0)) == (7.0, 0.0)
+
+
+@given(scale=st.floats(1e-3, 1e3), offset=st.floats(-1e3, 1e3))
+def test_clipped_sky_follows_a_linear_change(scale, offset):
+    pixels = noise(size=40)
+    sky, sigma = clipped_sky(pixels)
+    moved = clipped_sky(scale * pixels + offset)
+    assert moved == pytest.approx((scale * sky + offset, scale * sigma), rel=1e-6, abs=1e-6 * scale)
+
+
+def test_independent_noise_has_ratios_of_one():
+    image, weight = 3 * noise(), np.full((400, 400), 1 / 9)
+    usable = np.ones(image.shape, dtype=bool)
+    assert noise_ratio(image, weight, usable) == pytest.approx((3, 1), rel=0.01)
+    assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(1, rel=0.03)
+
+
+def test_variance_that_is_too_small_shows_in_both_ratios():
+    image, weight = 3 * noise(), np.full((400, 400), 1 / 2.25)
+    usable = np.ones(image.shape, dtype=bool)
+    # Peaks of the noise look like sources here, hence the generous limits.
+    assert noise_ratio(image, weight, usable)[1] == pytest.approx(2, rel=0.05)
+    assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(2, rel=0.12)
+
+
+def test_shared_noise_shows_in_the_fluxes_of_point_sources_only():
+    tau = 0.5
+    image = ndimage.gaussian_filter(noise(size=800), tau, mode="wrap")
+    weight = np.full(image.shape, 1 / image.var())
+    usable = np.ones(image.shape, dtype=bool)
+    # The correlation of neighbours, measured, summed over the autocorrelation of the PSF.
+    power = np.abs(np.fft.fft2(image)) ** 2
+    stamp = np.zeros(image.shape)
+    stamp[:25, :25] = gaussian_stamp()
+    flux_variance = np.mean(power * np.abs(np.fft.fft2(stamp)) ** 2) / image.size
+    expected = math.sqrt(flux_variance / (image.var() * np.sum(stamp**2)))
+    assert expected > 1.4
+    assert noise_ratio(image, weight, usable)[1] == pytest.approx(1, rel=0.02)
+    assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(expected, rel=0.06)
+
+
+def test_a_bright_star_and_gaps_do_not_matter():
+    image = noise()
+    image[80:105, 190:215] += 1e4 * gaussian_stamp()
+    usable = np.ones(image.shape, dtype=bool)
+    usable[:, 300:310] = False
+    image[~usable] = 0
+    weight = usable.astype(float)
+    assert noise_ratio(image, weight, usable) == pytest.approx((1, 1), rel=0.01)
+    assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(1, rel=0.03)
+
+
+def test_too_little_sky_gives_no_number():
+    image, usable = noise(size=9), np.ones((9, 9), dtype=bool)
+    assert noise_ratio(image, usable.astype(float), usable) == (None, None)
+    assert psf_noise_ratio(image, usable.astype(float), usable, gaussian_stamp()) is None

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.wcs import WCS
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
+from lsst.images.psfs import GaussianPointSpreadFunction
+
+from lamella.coadd.archive import PatchCoadd, Rejection
+from lamella.coadd.inputs import DetectorInput, ExposureId
+from lamella.coadd.summary import AB_ZERO_POINT, CoaddSummary, Rejected, ab_magnitude, summarize
+from lamella.planes import bits_of, make_schema
+
+BOX = Box.factory[50:350, 1000:1400]
+SCALE = 0.263
+SIGMA = 1.9
+NOISE = 3.0
+
+
+def make_projection() -> SkyProjection[Any]:
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [52.0, -61.0]
+    wcs.wcs.crpix = [1200, 200]
+    wcs.wcs.cd = np.array([[-SCALE, 0], [0, SCALE]]) / 3600
+    return SkyProjection.from_fits_wcs(wcs, TractFrame(skymap="test", tract=3, bbox=BOX))
+
+
+def make_coadd(*, empty: np.ndarray | None = None, factor: float = 1.0, **changes: Any) -> PatchCoadd:
+    """Make a coadd of pure noise, times a factor, with pixels without data."""
+    empty = np.zeros(BOX.shape, dtype=bool) if empty is None else empty
+    image = factor * np.random.default_rng(1).normal(0, NOISE, BOX.shape)
+    bits = np.zeros(BOX.shape, dtype=np.int32)
+    bits[empty] = bits_of(make_schema(), ["NO_DATA"])
+    variance = np.where(empty, np.inf, (factor * NOISE) ** 2).astype(np.float32)
+    count = np.where(empty, 0, 4).astype(np.int32)
+    values: dict[str, Any] = {
+        "mask": Mask(bits[..., None], schema=make_schema(), bbox=BOX),
+        "variance": Image(variance, bbox=BOX),
+        "exposure_count": Image(count, bbox=BOX),
+        "exposure_count_unmasked": Image(count, bbox=BOX),
+        "band": "i",
+        "skymap": "test",
+        "tract": 3,
+        "patch": (2, 7),
+        "inner_bbox": BOX,
+        "detectors": [make_detector(visit, ccd) for visit in (1, 2) for ccd in (5, 6)],
+    }
+    pixels = np.where(empty, np.nan, image).astype(np.float32)
+    return PatchCoadd(
+        Image(pixels, bbox=BOX, unit=u.nJy, sky_projection=make_projection()), **values | changes
+    )
+
+
+def make_detector(visit: int, ccd: int) -> DetectorInput:
+    return DetectorInput(
+        id=ExposureId("Cam", visit, ccd),
+        band="i",
+        bbox=BOX,
+        projection=make_projection(),
+        psf=GaussianPointSpreadFunction(SIGMA, BOX, 31),
+        weight=0.5,
+    )
+
+
+def test_zero_point_of_ab_magnitudes():
+    assert pytest.approx(3.630780548e12, rel=1e-9) == AB_ZERO_POINT
+    assert ab_magnitude(AB_ZERO_POINT) == 0
+    assert ab_magnitude(1.0) == pytest.approx(31.4, abs=1e-9)
+
+
+@pytest.mark.parametrize("flux", [0.0, -1.0, math.nan, math.inf])
+def test_fluxes_without_a_magnitude(flux):
+    assert ab_magnitude(flux) is None
+
+
+def test_numbers_of_a_plain_coadd():
+    summary = summarize(make_coadd(), seconds=2.5)
+    assert (summary.band, summary.tract, summary.patch, summary.label) == ("i", 3, (2, 7), "3 · 2,7")
+    assert (summary.width, summary.height, summary.seconds) == (400, 300, 2.5)
+    assert (summary.visits, summary.detectors) == (2, 4)
+    assert (summary.median_count, summary.max_count) == (4, 4)
+    assert summary.pixel_scale == pytest.approx(SCALE, rel=1e-6)
+    assert summary.area == pytest.approx(400 * 300 * SCALE**2 / 3600, rel=1e-6)
+    assert summary.psf_fwhm == pytest.approx(2.35482 * SIGMA * SCALE, rel=2e-3)
+    assert summary.psf_area == pytest.approx(4 * np.pi * SIGMA**2, rel=2e-3)
+    assert summary.pixel_noise == pytest.approx(NOISE, rel=0.02)
+    assert summary.noise_ratio == pytest.approx(1, rel=0.02)
+    assert summary.psf_noise_ratio == pytest.approx(1, rel=0.06)
+    assert summary.mask_fractions == {}
+    assert summary.notes == ()
+
+
+def test_depth_is_that_of_the_formula():
+    # sigma of a PSF flux on independent noise: NOISE * sqrt(4 pi SIGMA^2).
+    flux = 5 * NOISE * math.sqrt(4 * math.pi) * SIGMA
+    assert summarize(make_coadd()).depth == pytest.approx(31.4 - 2.5 * math.log10(flux), abs=0.003)
+
+
+def test_depth_is_reached_by_fits_to_noise():
+    """The scatter of fluxes from fits to many places of the noise is a fifth of the flux at the depth."""
+    coadd = make_coadd()
+    summary = summarize(coadd)
+    stamp = coadd.psf.compute_kernel_image(x=1200.0, y=200.0).array
+    half = stamp.shape[0] // 2
+    places = [(y, x) for y in range(half, 300 - half, 12) for x in range(half, 400 - half, 12)]
+    fluxes = [
+        np.sum(stamp * coadd.image.array[y - half : y + half + 1, x - half : x + half + 1]) / np.sum(stamp**2)
+        for y, x in places
+    ]
+    limit = AB_ZERO_POINT * 10 ** (-0.4 * summary.depth)
+    assert 5 * np.std(fluxes) == pytest.approx(limit, rel=4 / math.sqrt(2 * len(fluxes)))
+
+
+@settings(max_examples=8)
+@given(factor=st.floats(1e-3, 1e3))
+def test_brighter_pixels_make_a_shallower_coadd(factor):
+    plain, scaled = summarize(make_coadd()), summarize(make_coadd(factor=factor))
+    assert scaled.depth == pytest.approx(plain.depth - 2.5 * math.log10(factor), abs=1e-5)
+    assert scaled.noise_ratio == pytest.approx(plain.noise_ratio, rel=1e-4)
+
+
+def test_pixels_without_data_do_not_count():
+    empty = np.zeros(BOX.shape, dtype=bool)
+    empty[:, :100] = True
+    summary = summarize(make_coadd(empty=empty))
+    assert summary.covered_fraction == 0.75
+    assert summary.area == pytest.approx(300 * 300 * SCALE**2 / 3600, rel=1e-6)
+    assert summary.median_count == 4
+    assert summary.mask_fractions == {"NO_DATA": 0.25}
+    assert summary.psf_position == (1250, 200)
+
+
+def test_the_psf_is_taken_where_there_are_data():
+    empty = np.zeros(BOX.shape, dtype=bool)
+    empty[100:200, 100:300] = True
+    x, y = summarize(make_coadd(empty=empty)).psf_position
+    assert not empty[y - BOX.y.start, x - BOX.x.start]
+    assert math.hypot(x - 1200, y - 200) < 52
+
+
+def test_the_psf_is_taken_where_it_is_exact():
+    coadd = make_coadd()
+    coadd.mask.array[100:200, 150:250, 0] |= bits_of(make_schema(), ["INEXACT_PSF"])
+    x, y = summarize(coadd).psf_position
+    assert not (100 <= y - BOX.y.start < 200 and 150 <= x - BOX.x.start < 250)
+
+
+def test_rejections_are_counted_by_reason():
+    rejected = [
+        Rejection(ExposureId("Cam", 7, 1), "a", "select", "no overlap"),
+        Rejection(ExposureId("Cam", 7, 2), "b", "select", "no overlap"),
+        Rejection(ExposureId("Cam", 8, 1), "c", "read", "truncated"),
+    ]
+    summary = summarize(make_coadd(rejected=rejected))
+    assert summary.rejected == (Rejected("read", "truncated", 1), Rejected("select", "no overlap", 2))
+    assert summary.rejected_count == 3
+
+
+def test_a_coadd_without_inputs_has_no_psf_and_says_why():
+    summary = summarize(make_coadd(detectors=[]))
+    assert summary.psf_fwhm is summary.psf_area is summary.depth is summary.psf_noise_ratio is None
+    assert summary.noise_ratio == pytest.approx(1, rel=0.02)
+    assert len(summary.notes) == 1
+    assert "no input is on record" in summary.notes[0]
+
+
+def test_a_coadd_without_data_has_no_numbers():
+    summary = summarize(make_coadd(empty=np.ones(BOX.shape, dtype=bool)))
+    assert summary.covered_fraction == summary.area == 0
+    absent = ("median_count", "psf_fwhm", "depth", "median_variance", "pixel_noise", "noise_ratio")
+    assert [getattr(summary, name) for name in absent] == [None] * len(absent)
+
+
+def test_bad_pixels_are_no_sky():
+    coadd = make_coadd()
+    coadd.image.array[:, ::3] *= 2
+    coadd.mask.array[:, ::3, 0] |= bits_of(make_schema(), ["BAD"])
+    assert summarize(coadd).noise_ratio == pytest.approx(1, rel=0.02)
+
+
+def test_summary_survives_json():
+    summary = summarize(make_coadd(rejected=[Rejection(ExposureId("C", 1, 2), "a", "read", "cut")]))
+    assert CoaddSummary.from_dict(json.loads(json.dumps(summary.to_dict(), allow_nan=False))) == summary
+
+
+def test_foreign_values_are_refused():
+    values = summarize(make_coadd()).to_dict()
+    with pytest.raises(ValueError, match="color"):
+        CoaddSummary.from_dict(values | {"color": 1})
+    with pytest.raises(ValueError, match="depth"):
+        CoaddSummary.from_dict(values | {"depth": "deep"})
+
+
+def test_summary_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        summarize(make_coadd()).depth = 30.0

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from lamella.coadd.summary import summarize
+from lamella.errors import OutputError, UnreadableFileError
+from lamella.report.picture import count_picture
+from lamella.report.record import (
+    CoaddRecord,
+    RunRecord,
+    coadd_record,
+    picture_record,
+    read_record,
+    write_record,
+)
+
+
+def test_record_of_a_coadd_has_all_that_the_coadd_says(coadd, records):
+    record = records[1]
+    assert record.name == "r_0_5,4"
+    assert [picture.name for picture in record.pictures] == ["image", "count", "variance", "mask", "psf"]
+    assert len(record.inputs) == 10
+    assert record.inputs[3]["visit"] == 700001
+    assert record.inputs[3]["weight"] == pytest.approx(1.2e-4)
+    assert record.inputs[3]["notes"] == "sky subtracted"
+    assert [row["reason"] for row in record.rejected][:2] == [
+        "PSF of 1.82 arcsec is wider than 1.5 arcsec",
+        "does not overlap the patch",
+    ]
+    assert record.settings["stack"]["sigma_clip"] == 3.0
+    assert record.planes.keys() == record.summary.mask_fractions.keys()
+    assert record.picture("count").title == "Exposures per pixel"
+    assert record.picture("absent") is None
+
+
+def test_a_width_that_is_not_known_is_null(records):
+    assert records[0].inputs[0]["psf_fwhm"] is None
+    assert records[0].inputs[2]["psf_fwhm"] == pytest.approx(0.78)
+
+
+def test_pictures_of_a_record_are_files(coadd):
+    picture = count_picture(coadd)
+    record = picture_record(picture)
+    head, _, content = record.source.partition(",")
+    assert head == "data:image/png;base64"
+    with PillowImage.open(io.BytesIO(base64.b64decode(content))) as found:
+        np.testing.assert_array_equal(np.asarray(found), picture.pixels)
+    assert (record.width, record.height) == (720, 540)
+
+
+def test_records_survive_json_files(records, run, tmp_path):
+    for record, kind in ((records[0], CoaddRecord), (run, RunRecord)):
+        write_record(tmp_path / "record.json", record)
+        assert read_record(tmp_path / "record.json", kind) == record
+
+
+def test_the_head_of_the_json_is_for_people(records, tmp_path):
+    write_record(tmp_path / "record.json", records[0])
+    head = (tmp_path / "record.json").read_text()[:3000]
+    assert '"depth": 27.8' in head
+    assert "base64" not in head
+
+
+def test_a_coadd_without_psf_has_no_picture_of_it(coadd):
+    bare = coadd.copy()
+    bare.detectors = ()
+    record = coadd_record(bare, summarize(bare))
+    assert record.picture("psf") is None
+    assert record.summary.psf_fwhm is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": 3}', "\udcff"])
+def test_a_damaged_file_is_named(content, tmp_path):
+    path = tmp_path / "record.json"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(UnreadableFileError, match=r"record\.json: found .*; expected JSON of a CoaddRecord"):
+        read_record(path, CoaddRecord)
+
+
+def test_a_truncated_or_absent_file_is_named(records, tmp_path):
+    path = tmp_path / "record.json"
+    write_record(path, records[0])
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(UnreadableFileError):
+        read_record(path, CoaddRecord)
+    with pytest.raises(UnreadableFileError):
+        read_record(tmp_path / "absent.json", CoaddRecord)
+
+
+def test_unknown_and_wrong_values_are_refused(records):
+    values = records[0].to_dict()
+    with pytest.raises(ValueError, match="color"):
+        CoaddRecord.from_dict(values | {"color": 1})
+    with pytest.raises(ValueError, match="inputs"):
+        CoaddRecord.from_dict(values | {"inputs": 4})
+
+
+def test_a_folder_that_is_absent_is_an_output_error(records, tmp_path):
+    with pytest.raises(OutputError):
+        write_record(tmp_path / "absent" / "record.json", records[0])
+
+
+def test_numpy_values_become_plain(coadd):
+    odd = coadd[coadd.bbox]
+    odd.settings = {"a": np.float32(2), "b": (np.int64(3), np.nan), "c": {"d": np.bool_(True)}, "e": b"x"}
+    record = coadd_record(odd, summarize(odd), pictures=())
+    assert json.loads(json.dumps(record.to_dict()))["settings"] == {
+        "a": 2.0,
+        "b": [3, None],
+        "c": {"d": True},
+        "e": "x",
+    }
+    assert dataclasses.replace(record, kept=True).kept

@@ -1,0 +1,63 @@
+"""Every error is a built-in one too, says what was found, and survives pickling."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from lamella import errors
+
+EXAMPLES = [
+    errors.LamellaError("Something failed.", value=3),
+    errors.ConfigError("Too small.", option="a.b", found=-1),
+    errors.ShapeError("mask", found=(2, 3), expected=(3, 2)),
+    errors.MaskPlaneError("There is no plane X.", plane="X"),
+    errors.GeometryError("A polygon needs three directions."),
+    errors.SkyMapError("There is no tract 7."),
+    errors.NoOverlapError("They do not overlap."),
+    errors.NoInputsError("Nothing to coadd."),
+    errors.InvalidPsfError("Outside of all inputs.", x=1.0, y=2.0),
+    errors.InputError("a.fits", where="HDU 1", found="7", expected="8"),
+    errors.UnreadableFileError("a.fits", found="17 bytes", expected="a FITS file"),
+    errors.UnknownFormatError("a.txt", found="text", expected="an exposure"),
+    errors.MissingPartError("a.fits", where="BUNIT", found="nothing", expected="a unit"),
+    errors.ProjectionError("a.fits", where="CRVAL1", found="nan", expected="a number"),
+    errors.UnitError("a.fits", where="BUNIT", found="'s'", expected="a unit of flux"),
+    errors.DuplicateInputError("a.fits", found="visit 1", expected="another visit"),
+    errors.OutputError("out.fits", reason="No space left on device"),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda e: type(e).__name__)
+def test_pickling_keeps_type_message_and_values(error: errors.LamellaError) -> None:
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == str(error) != ""
+    assert copy.__dict__ == error.__dict__
+
+
+def test_all_errors_have_an_example() -> None:
+    assert {type(e).__name__ for e in EXAMPLES} == set(errors.__all__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (errors.ConfigError, ValueError),
+        (errors.ShapeError, ValueError),
+        (errors.SkyMapError, LookupError),
+        (errors.UnreadableFileError, OSError),
+        (errors.MissingPartError, LookupError),
+        (errors.OutputError, OSError),
+    ],
+)
+def test_errors_are_built_in_errors_too(kind: type, builtin: type) -> None:
+    assert issubclass(kind, errors.LamellaError)
+    assert issubclass(kind, builtin)
+
+
+def test_an_input_error_names_file_place_found_and_expected() -> None:
+    error = errors.UnitError("a.fits", where="BUNIT", found="'s'", expected="a unit of flux")
+    assert str(error) == "a.fits, BUNIT: found 's'; expected a unit of flux."
+    assert (error.path, error.where) == ("a.fits", "BUNIT")
