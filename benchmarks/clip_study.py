@@ -82,7 +82,7 @@ def study(n: int, pixels: int, controls: dict[str, StackControl], seed: int = 1)
     while done < pixels:
         image, mask, variance, weights, truth = make_strip(rng, n, done // WIDTH, rows)
         good = (mask & REJECTED) == 0
-        ideal = 1.0 / np.sqrt(np.sum(np.where(good, 1.0 / variance, 0.0), axis=0))
+        ideal = 1.0 / np.sqrt(np.maximum(np.sum(np.where(good, 1.0 / variance, 0.0), axis=0), 1e-30))
         some = good.any(axis=0)
         for name, how in controls.items():
             start = time.perf_counter()
@@ -100,6 +100,59 @@ def study(n: int, pixels: int, controls: dict[str, StackControl], seed: int = 1)
     return table
 
 
+SEEING_CONTROLS = {
+    "MEANCLIP": {"statistic": "MEANCLIP"},
+    "NOISECLIP 0": {"statistic": "NOISECLIP", "flux_tolerance": 0.0},
+    "NOISECLIP 0.1": {"statistic": "NOISECLIP", "flux_tolerance": 0.1},
+    "NOISECLIP 0.2": {"statistic": "NOISECLIP", "flux_tolerance": 0.2},
+    "NOISECLIP 0.3": {"statistic": "NOISECLIP", "flux_tolerance": 0.3},
+}
+STAMP = 41
+FWHM = 4.0
+
+
+def moffat(r2: np.ndarray, fwhm: np.ndarray, beta: float = 3.0) -> np.ndarray:
+    """Return a Moffat profile of flux one."""
+    alpha2 = fwhm**2 / (4.0 * (2.0 ** (1.0 / beta) - 1.0))
+    return (beta - 1.0) / (np.pi * alpha2) * (1.0 + r2 / alpha2) ** -beta
+
+
+def seeing_study(n: int, scatter: float, snr: float, stars: int = 400, seed: int = 1):
+    """Return what clips do to stars of one brightness when the seeing differs.
+
+    ``scatter`` is the relative scatter of the width of the PSF between the inputs, and
+    ``snr`` the signal to noise of the peak pixel of one input.  Per control:
+    clipped values in the core (within half a width) and in the wings (to two
+    widths), as fractions, and bias of the flux within two widths, relative to MEAN.
+    """
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:STAMP, :STAMP] - STAMP // 2
+    r2 = (y**2 + x**2).astype(float)
+    r2 = np.tile(r2, (1, stars))
+    widths = FWHM * np.clip(1.0 + scatter * rng.standard_normal(n), 0.6, None)
+    flux = snr / moffat(np.zeros(1), np.array([FWHM]))[0]
+    image = np.stack([flux * moffat(r2, width) for width in widths])
+    image = (image + rng.standard_normal(image.shape)).astype(np.float32)
+    planes = image, np.zeros(image.shape, np.int32), np.ones(image.shape, np.float32)
+    core, wings = r2 <= (0.5 * FWHM) ** 2, (r2 > (0.5 * FWHM) ** 2) & (r2 <= (2.0 * FWHM) ** 2)
+    mean = statistics_stack(*planes, np.ones(n), control=control("MEAN")).image
+    table = {}
+    for name, options in SEEING_CONTROLS.items():
+        result = statistics_stack(*planes, np.ones(n), control=control(**options))
+        lost = 1.0 - result.count / n
+        bias = result.image[core | wings].sum() / mean[core | wings].sum() - 1.0
+        table[name] = lost[core].mean(), lost[wings].mean(), bias
+    return table
+
+
+def print_seeing(n: int = 10) -> None:
+    print("\n| seeing scatter | peak S/N | clip | lost in core | lost in wings | flux |\n|---|---|---|---|---|---|")
+    for scatter in (0.1, 0.2):
+        for snr in (10.0, 100.0, 1000.0):
+            for name, (core, wings, bias) in seeing_study(n, scatter, snr).items():
+                print(f"| {scatter:.0%} | {snr:g} | {name} | {core:.2%} | {wings:.2%} | {bias:+.2%} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pixels", type=int, default=4_000_000, help="pixels per number of inputs")
@@ -109,7 +162,8 @@ def main() -> None:
     for how in controls.values():
         image, mask, variance, weights, _ = make_strip(np.random.default_rng(0), 3, 0, 2)
         statistics_stack(image, mask, variance, weights, control=how)
-    print("| n | statistic | noise | leak | mean pull | ns / input pixel |\n|---|---|---|---|---|---|")
+    print_seeing()
+    print("\n| n | statistic | noise | leak | mean pull | ns / input pixel |\n|---|---|---|---|---|---|")
     for n in args.inputs:
         for name, (noise, leak, bias, cost) in study(n, args.pixels, controls).items():
             print(f"| {n} | {name} | {noise:.4f} | {leak:.1e} | {bias:+.4f} | {cost:.1f} |", flush=True)

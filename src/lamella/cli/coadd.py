@@ -20,6 +20,7 @@ from ..coadd.versions import package_versions
 from ..errors import LamellaError, NoInputsError, NoOverlapError
 from ..files import make_folder
 from ..formats.recognise import Inputs, open_exposures
+from ..formats.regions import read_bright_objects
 from ..formats.registry import known_formats
 from ..report.console import skipped_table, summary_table
 from ..report.page import write_page
@@ -100,7 +101,10 @@ class CoaddRun:
                 f"None of the {len(inputs)} exposures (bands {', '.join(bands)}) overlaps a chosen patch "
                 f"of the sky map {skymap.name!r}."
             )
-        return jobs
+        if self.bright_objects is None:
+            return jobs
+        catalog = read_bright_objects(self.bright_objects)
+        return tuple(dataclasses.replace(job, bright_objects=catalog) for job in jobs)
 
     def _make(
         self, jobs: Sequence[PatchJob], folder: Path

@@ -162,9 +162,7 @@ def _bands(box: Box, spacing: int) -> Iterator[Box]:
         yield Box.factory[y : min(y + rows, box.y.stop), box.x.start : box.x.stop]
 
 
-def _crop(
-    planes: _Planes, box: Box, grid: PositionGrid, margin: int
-) -> tuple[_Planes, tuple[int, int]]:
+def _crop(planes: _Planes, box: Box, grid: PositionGrid, margin: int) -> tuple[_Planes, tuple[int, int]]:
     """Return the pixels that a grid can reach, and the first (y, x) of them."""
     rows = _reach(grid.y, box.y.start, box.y.stop, margin)
     columns = _reach(grid.x, box.x.start, box.x.stop, margin)

@@ -37,7 +37,7 @@ __all__ = ("CLIP_BLOCK", "PAIR_LIMIT", "stack_clip")
 CLIP_BLOCK = 512
 IQR_TO_SIGMA = 0.741301109252802
 HALF_PI = 0.5 * np.pi
-COARSE = 2.0
+COARSE = 1.5
 """Limit of the first of several passes against the known noise, relative to that of the others."""
 PAIR_LIMIT = 5.0
 """Least limit, in sigma, for two inputs that disagree."""

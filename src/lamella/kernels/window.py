@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
@@ -71,7 +71,8 @@ def kernel_weights(kernel: str, fraction: np.ndarray) -> np.ndarray:
         return np.concatenate([1.0 - f, f], axis=-1)
     offset = np.arange(1 - half, half + 1) - f
     weights: np.ndarray = np.sinc(offset) * np.sinc(offset / half)
-    return weights / weights.sum(axis=-1, keepdims=True)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return weights
 
 
 @functools.cache
@@ -119,8 +120,7 @@ def _fold(builder: Any, vector: Any, join: Callable[[Any, Any], Any]) -> Any:
     return lanes[0]
 
 
-@intrinsic(prefer_literal=True)
-def window_sums(
+def _window_sums(
     typing: Any,
     image: Any,
     variance: Any,
@@ -140,7 +140,7 @@ def window_sums(
     n = taps.literal_value
     single, double = ir.VectorType(ir.FloatType(), n), ir.VectorType(ir.DoubleType(), n)
     integer = ir.VectorType(ir.IntType(32), n)
-    result = types.Tuple((types.float64, types.float64, types.int32))
+    result = types.Tuple((types.float64, types.float64, types.int32))  # type: ignore[no-untyped-call]
     signature = result(image, variance, mask, start, table, cells, steps, taps)
 
     def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
@@ -176,3 +176,7 @@ def window_sums(
         return context.make_tuple(builder, sig.return_type, [*sums, _fold(builder, bits, builder.or_)])
 
     return signature, codegen
+
+
+# Typed as anything: what a kernel calls lacks the first argument.
+window_sums: Any = intrinsic(prefer_literal=True)(_window_sums)

@@ -171,7 +171,7 @@ def mask_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
     planes = _planes_by_area(coadd.mask)
     for name, color, _ in planes:
         bit = bits_of(coadd.mask.schema, [name])
-        covered = block_mean((coadd.mask.array[..., 0] & bit != 0).astype(np.float32), max_side)
+        covered = block_mean(coadd.mask.array[..., 0] & bit != 0, max_side)
         opacity = (1.0 if name == "NO_DATA" else 0.8) * np.sqrt(covered)[..., None]
         canvas = (1 - opacity) * canvas + opacity * np.array(color, dtype=np.float64)
     listed = ", ".join(f"{name} {percent(part)}" for name, _, part in planes) or "none"
@@ -238,19 +238,29 @@ def block_mean(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
     """
     step = max(1, math.ceil(max(values.shape) / max_side))
     good = np.isfinite(values)
-    total = _block_sum(np.where(good, values, 0).astype(np.float64), step)
-    number = _block_sum(good.astype(np.float64), step)
-    whole = _block_sum(np.ones(values.shape), step)
+    total, number = _block_sum(np.where(good, values, 0), step), _block_sum(good, step)
     mean = np.full(total.shape, np.nan)
-    np.divide(total, number, out=mean, where=number >= 0.5 * whole)
+    np.divide(total, number, out=mean, where=number >= 0.5 * _block_sizes(values.shape, step))
     return mean
 
 
 def _block_sum(values: np.ndarray, step: int) -> np.ndarray:
-    if step == 1:
-        return values
-    rows = np.add.reduceat(values, np.arange(0, values.shape[0], step), axis=0)
-    return np.add.reduceat(rows, np.arange(0, values.shape[1], step), axis=1)
+    height, width = values.shape
+    rows = np.zeros((-(-height // step), width))
+    for offset in range(step):
+        part = values[offset::step]
+        rows[: len(part)] += part
+    blocks = np.zeros((rows.shape[0], -(-width // step)))
+    for offset in range(step):
+        part = rows[:, offset::step]
+        blocks[:, : part.shape[1]] += part
+    return blocks
+
+
+def _block_sizes(shape: tuple[int, ...], step: int) -> np.ndarray:
+    """Return the number of pixels in each block; the last ones may be cut."""
+    rows, columns = (np.minimum(step, side - np.arange(0, side, step)) for side in shape)
+    return np.multiply.outer(rows, columns)
 
 
 def sky_tone(significance: np.ndarray) -> np.ndarray:

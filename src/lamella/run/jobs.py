@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..coadd.archive import Rejection
 from ..coadd.assemble import AssembleConfig
 from ..coadd.brightmask import BrightObjectCatalog
 from ..coadd.inputs import CoaddTarget, ExposureSource
-from ..coadd.select import SelectControl
+from ..coadd.select import SelectControl, select_exposures
+from ..coadd.versions import package_versions
 from ..coadd.warp import WarpControl
 from ..config import Config, option
 from ..sky.footprint import footprint_polygon
 from ..sky.skymap import SkyMap
+from ..sky.tract import Patch
 
 __all__ = ("PatchConfig", "PatchJob", "fingerprint", "input_files", "plan_jobs")
 
@@ -121,9 +126,7 @@ def _plan_patch(
     selection = select_exposures([source.info for source in sources], patch, control)
     kept = {info.id for info in selection.kept}
     # What does not touch the patch is no news to a person who gave a whole survey.
-    rejected = tuple(
-        Rejection(r.info.id, r.info.path, "select", r.reason) for r in selection.rejected if r.code != OUTSIDE
-    )
+    rejected = tuple(one.record() for one in selection.rejected if one.code != "footprint")
     return PatchJob(
         skymap=skymap,
         tract=patch.tract,

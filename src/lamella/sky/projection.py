@@ -264,11 +264,11 @@ class _Reader:
         turn = math.radians(self.number(f"CROTA{order[1]}", 0.0))
         if any(f"PC{i}_{j}" in self.header for i in (1, 2) for j in (1, 2)):
             unit = [[self.number(f"PC{i}_{j}", float(i == j)) for j in (1, 2)] for i in (1, 2)]
-            return np.diag(scale) @ np.array(unit)
+            return np.asarray(np.diag(scale) @ np.array(unit))
         if turn and order == (2, 1):
             raise self.error("CROTA1", "a rotation with latitude on the first axis", "a CD or PC matrix")
         rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-        return rotation @ np.diag(scale)
+        return np.asarray(rotation @ np.diag(scale))
 
     def unit_scale(self, axis: int) -> float:
         unit = self.text(f"CUNIT{axis}") or "deg"

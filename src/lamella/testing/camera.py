@@ -35,7 +35,8 @@ NJY_MAGNITUDE = 31.4
 
 _SIGMA_PER_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
 _SIP_ORDER = 3
-_INVERSE_ORDER = 8
+_INVERSE_ORDERS = range(4, 10)  # FITS headers have one digit for it
+_INVERSE_ACCURACY = 3e-7  # px
 _STREAMS = ("visit", "detector", "columns", "sources", "noise", "cosmic rays", "satellite", "asteroid")
 
 
@@ -193,7 +194,7 @@ def _wcs_cards(config: SurveyConfig, visit: Visit, detector: int) -> Iterator[tu
     yield from (("CRPIX1", (width + 1) / 2), ("CRPIX2", (height + 1) / 2), ("CRVAL1", ra), ("CRVAL2", dec))
     yield from ((f"CD{i + 1}_{j + 1}", float(cd[i, j])) for i, j in np.ndindex(2, 2))
     if config.distortion > 0:
-        for name, terms in zip(("A", "B", "AP", "BP"), _distortion(config, detector), strict=True):
+        for name, terms in zip(("A", "B", "AP", "BP"), _distortion(config, detector), strict=False):
             yield f"{name}_ORDER", max(p + q for p, q in terms)
             yield from ((f"{name}_{p}_{q}", value) for (p, q), value in terms.items())
 
@@ -203,7 +204,7 @@ type _Polynomial = dict[tuple[int, int], float]
 
 @lru_cache(maxsize=256)
 def _distortion(config: SurveyConfig, detector: int) -> tuple[_Polynomial, ...]:
-    """Return the SIP polynomials A, B, AP, BP of a detector; all visits have the same."""
+    """Return the SIP polynomials A, B and, if there are, AP, BP of a detector; all visits have the same."""
     rng = random_stream(config, "detector", detector)
     terms = [(p, q) for p in range(_SIP_ORDER + 1) for q in range(_SIP_ORDER + 1 - p) if p + q >= 2]
     half = np.array(config.detector_shape[::-1]) / 2.0
@@ -221,20 +222,25 @@ def _evaluate(polynomial: _Polynomial, u: np.ndarray, v: np.ndarray) -> np.ndarr
     return total
 
 
-def _invert(a: _Polynomial, b: _Polynomial, half: np.ndarray) -> tuple[_Polynomial, _Polynomial]:
-    """Fit the inverse polynomials over the detector and a margin, by least squares."""
+def _invert(a: _Polynomial, b: _Polynomial, half: np.ndarray) -> tuple[_Polynomial, ...]:
+    """Fit the inverse polynomials AP, BP over the detector and a margin, by least squares.
+
+    They have the lowest order that is accurate enough.  Where none is, there
+    are no such polynomials: tools then iterate.
+    """
     reach = half + 0.2 * half.max()
     u, v = (grid.ravel() for grid in np.meshgrid(*(np.linspace(-r, r, 25) for r in reach)))
-    shifts = (_evaluate(a, u, v), _evaluate(b, u, v))
+    shifts = np.stack([_evaluate(a, u, v), _evaluate(b, u, v)], axis=-1)
     scale = float(reach.max())
-    s, t = (u + shifts[0]) / scale, (v + shifts[1]) / scale
-    terms = [(p, q) for p in range(_INVERSE_ORDER + 1) for q in range(_INVERSE_ORDER + 1 - p) if p + q >= 1]
-    basis = np.stack([s**p * t**q for p, q in terms], axis=-1)
-    fits = (np.linalg.lstsq(basis, -shift, rcond=None)[0] for shift in shifts)
-    ap, bp = (
-        {term: float(c) / scale ** sum(term) for term, c in zip(terms, fit, strict=True)} for fit in fits
-    )
-    return ap, bp
+    s, t = (u + shifts[:, 0]) / scale, (v + shifts[:, 1]) / scale
+    for order in _INVERSE_ORDERS:
+        terms = [(p, q) for p in range(order + 1) for q in range(order + 1 - p) if p + q >= 1]
+        basis = np.stack([s**p * t**q for p, q in terms], axis=-1)
+        fit = np.linalg.lstsq(basis, -shifts, rcond=None)[0]
+        if np.abs(basis @ fit + shifts).max() < _INVERSE_ACCURACY:
+            rows = (fit / scale ** np.array([[p + q] for p, q in terms])).T
+            return tuple(dict(zip(terms, map(float, row), strict=True)) for row in rows)
+    return ()
 
 
 @lru_cache(maxsize=1024)

@@ -215,18 +215,32 @@ def _claim_folder(survey: Survey) -> None:
         raise OutputError(survey._folder(), reason="the folder holds a survey with other options")
 
 
+def _listed_sizes(folder: Path) -> dict[str, int]:
+    path = folder / _MANIFEST_FILE
+    return _read_json(path).get("bytes", {}) if path.exists() else {}
+
+
 def _is_complete(survey: Survey) -> bool:
     folder = survey._folder()
-    path = folder / _MANIFEST_FILE
-    if not path.exists():
-        return False
-    sizes = _read_json(path).get("bytes", {})
-    return all((folder / name).is_file() and (folder / name).stat().st_size == n for name, n in sizes.items())
+    sizes = _listed_sizes(folder)
+    return bool(sizes) and all(_has_size(folder / name, size) for name, size in sizes.items())
+
+
+def _has_size(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _drop_damaged(folder: Path) -> None:
+    """Remove the manifest, and the files that are not as it says."""
+    for name, size in _listed_sizes(folder).items():
+        if not _has_size(folder / name, size):
+            (folder / name).unlink(missing_ok=True)
+    (folder / _MANIFEST_FILE).unlink(missing_ok=True)
 
 
 def _write_survey(survey: Survey, progress: Callable[[int, int], Any] | None) -> None:
     folder = survey._folder()
-    (folder / _MANIFEST_FILE).unlink(missing_ok=True)
+    _drop_damaged(folder)
     for name in ("exposures", "truth/masks"):
         make_folder(folder / name)
     exposures = survey.exposures()
