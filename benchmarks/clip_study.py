@@ -59,8 +59,9 @@ def make_strip(rng: np.random.Generator, n: int, y0: int, rows: int, recipe: Rec
     variance = np.broadcast_to((sigma[:, None] ** 2 * rowwise)[:, :, None], shape).astype(np.float32)
     image = truth + rng.standard_normal(shape, np.float32) * np.sqrt(variance)
     hit = rng.random(shape, np.float32) < recipe.outliers
-    image[hit] += rng.uniform(*recipe.outlier_sigma, int(hit.sum())).astype(np.float32) * (
-        np.broadcast_to(sigma[:, None, None], shape)[hit]
+    image[hit] += (
+        rng.uniform(*recipe.outlier_sigma, int(hit.sum())).astype(np.float32)
+        * (np.broadcast_to(sigma[:, None, None], shape)[hit])
     )
     for i in range(0, n, 4):
         across = np.abs((yy - offset[i] - slope[i] * xx) / np.hypot(1.0, slope[i]))
@@ -146,7 +147,8 @@ def seeing_study(n: int, scatter: float, snr: float, stars: int = 400, seed: int
 
 
 def print_seeing(n: int = 10) -> None:
-    print("\n| seeing scatter | peak S/N | clip | lost in core | lost in wings | flux |\n|---|---|---|---|---|---|")
+    print("\n| seeing scatter | peak S/N | clip | lost in core | lost in wings | flux |")
+    print("|---|---|---|---|---|---|")
     for scatter in (0.1, 0.2):
         for snr in (10.0, 100.0, 1000.0):
             for name, (core, wings, bias) in seeing_study(n, scatter, snr).items():
@@ -154,7 +156,9 @@ def print_seeing(n: int = 10) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pixels", type=int, default=4_000_000, help="pixels per number of inputs")
     parser.add_argument("--inputs", type=int, nargs="+", default=[2, 3, 5, 10, 30, 100])
     args = parser.parse_args()

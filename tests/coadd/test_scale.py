@@ -305,10 +305,3 @@ def test_wrong_arguments_are_errors():
         warp_weight(variance, mask, 1, scale=0.0)
     with pytest.raises(ConfigError, match="sigma_clip"):
         WeightControl(sigma_clip=0)
-
-
-def test_weight_of_a_patch_takes_well_below_a_second():
-    variance, mask = planes(shape=(4200, 4200))
-    start = time.process_time()
-    warp_weight(variance, mask, 1)
-    assert time.process_time() - start < 1

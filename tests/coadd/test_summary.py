@@ -16,7 +16,8 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.archive import PatchCoadd, Rejection
 from lamella.coadd.inputs import DetectorInput, ExposureId
-from lamella.coadd.summary import AB_ZERO_POINT, CoaddSummary, Rejected, ab_magnitude, summarize
+from lamella.coadd.scale import AB_FLUX_NJY
+from lamella.coadd.summary import CoaddSummary, Rejected, summarize
 from lamella.planes import bits_of, make_schema
 
 BOX = Box.factory[50:350, 1000:1400]
@@ -71,17 +72,6 @@ def make_detector(visit: int, ccd: int) -> DetectorInput:
     )
 
 
-def test_zero_point_of_ab_magnitudes():
-    assert pytest.approx(3.630780548e12, rel=1e-9) == AB_ZERO_POINT
-    assert ab_magnitude(AB_ZERO_POINT) == 0
-    assert ab_magnitude(1.0) == pytest.approx(31.4, abs=1e-9)
-
-
-@pytest.mark.parametrize("flux", [0.0, -1.0, math.nan, math.inf])
-def test_fluxes_without_a_magnitude(flux):
-    assert ab_magnitude(flux) is None
-
-
 def test_numbers_of_a_plain_coadd():
     summary = summarize(make_coadd(), seconds=2.5)
     assert (summary.band, summary.tract, summary.patch, summary.label) == ("i", 3, (2, 7), "3 · 2,7")
@@ -116,7 +106,7 @@ def test_depth_is_reached_by_fits_to_noise():
         np.sum(stamp * coadd.image.array[y - half : y + half + 1, x - half : x + half + 1]) / np.sum(stamp**2)
         for y, x in places
     ]
-    limit = AB_ZERO_POINT * 10 ** (-0.4 * summary.depth)
+    limit = AB_FLUX_NJY * 10 ** (-0.4 * summary.depth)
     assert 5 * np.std(fluxes) == pytest.approx(limit, rel=4 / math.sqrt(2 * len(fluxes)))
 
 

@@ -100,13 +100,20 @@ def test_foreign_model_must_be_sampled_first() -> None:
 
 def test_piff_model() -> None:
     piff = pytest.importorskip("piff")
+    galsim = pytest.importorskip("galsim")
     model = piff.SimplePSF(piff.Gaussian(), piff.Mean())
     star = piff.Star.makeTarget(x=50.0, y=50.0, scale=1.0, stamp_size=21)
     star = model.model.initialize(star)
     star.fit.params = np.array([2.0, 0.05, -0.02])
     model.stars = [star]
+    model.wcs, model.pointing, model.bandpass = {0: galsim.PixelScale(1.0)}, None, None
     model.interp.mean = star.fit.params
     psf = PiffWrapper(model, BOX, 21)
+    if tuple(int(part) for part in piff.__version__.split(".")[:2]) >= (1, 7):
+        # lsst-images does not know what Piff writes since 1.7.
+        with pytest.raises(InvalidPsfError, match=r"cannot be read back: piff 1\.\d+.* do not fit"):
+            psf_to_parameters(psf)
+        return
     kind, parameters = psf_to_parameters(psf)
     back = psf_from_parameters(kind, parameters, Box.factory[0:7, 0:7])
     np.testing.assert_allclose(

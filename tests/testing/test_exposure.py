@@ -33,7 +33,7 @@ def test_noise_has_the_variance_of_the_variance_plane():
         chi.append(((pixels.image - pixels.model) / np.sqrt(pixels.variance))[usable])
         bright.append((pixels.model > (exposure.plan.sky_noise / exposure.plan.to_njy) ** 2)[usable])
     chi, bright = np.concatenate(chi), np.concatenate(bright)
-    assert bright.sum() > 10_000
+    assert bright.sum() > 5000
     for part in (chi, chi[bright]):
         assert abs(part.mean()) < 4 / np.sqrt(part.size)
         assert abs(part.std() - 1) < 4 / np.sqrt(2 * part.size)
@@ -47,7 +47,7 @@ def test_variance_is_that_of_sky_and_photons():
 
 
 def test_stars_have_the_flux_and_the_place_of_the_catalogue():
-    """Noiseless stars through the projection: fluxes to 1e-4 of what neighbours leave alone, places to 1 mpx."""
+    """Noiseless stars found through the projection: fluxes to 1e-4, places to 1 mpx."""
     config = QUIET.replace(galaxies=0, bright_stars=0, saturation=1e7)
     for exposure in Survey(config).exposures("r")[:3]:
         stars = Survey(config).truth.stars
@@ -55,7 +55,7 @@ def test_stars_have_the_flux_and_the_place_of_the_catalogue():
         xy = read.info.projection.sky_to_pixel(_coordinates(stars))
         found = measure_stars(read.pixels.image, xy.x, xy.y, read.psf)
         inside = np.isfinite(found.flux)
-        assert inside.sum() > 8
+        assert inside.sum() > 5
         assert found.flux[inside] * read.to_njy == pytest.approx(stars["flux_r"][inside], rel=1e-4)
         assert found.x[inside] == pytest.approx(xy.x[inside], abs=1e-3)
         assert found.y[inside] == pytest.approx(xy.y[inside], abs=1e-3)
@@ -75,7 +75,7 @@ def test_noisy_fluxes_are_unbiased():
         pulls.append((found.flux - stars["flux_g"] / read.to_njy) / found.flux_error)
     pull = np.concatenate(pulls)
     pull = pull[np.isfinite(pull)]
-    assert pull.size > 100
+    assert pull.size > 60
     assert abs(pull.mean()) < 4 / np.sqrt(pull.size)
     assert abs(pull.std() - 1) < 4 / np.sqrt(2 * pull.size)
 

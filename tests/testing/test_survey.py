@@ -4,15 +4,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from astropy.wcs import WCS
 
 from lamella.errors import ConfigError, MissingPartError, OutputError, UnreadableFileError
-from lamella.planes import STANDARD_PLANES
 from lamella.testing.artifacts import ARTIFACT_KINDS
 from lamella.testing.asserts import assert_bits_equal, assert_exposures_equal
 from lamella.testing.config import SurveyConfig
 from lamella.testing.contracts import check_exposure_source
-from lamella.testing.spherical import separation
 from lamella.testing.survey import Survey, open_survey, simulate_survey
 
 CONFIG = SurveyConfig(
@@ -41,20 +38,6 @@ def test_files_hold_the_pixels_of_memory(survey):
             ):
                 found = hdus[name].data
                 assert_bits_equal(found.astype(found.dtype.newbyteorder("=")), expected, name=name)
-
-
-def test_headers(survey):
-    exposure = survey.exposures()[3]
-    with fits.open(survey.file(exposure.visit, exposure.detector)) as hdus:
-        image, mask = hdus["IMAGE"].header, hdus["MASK"].header
-        planes = {card.removeprefix("MP_"): bit for card, bit in mask.items() if card.startswith("MP_")}
-    assert planes == {name: bit for bit, name in enumerate(STANDARD_PLANES)}
-    assert (image["VISIT"], image["DETECTOR"], image["FILTER"], image["BUNIT"]) == (101, 1, "r", "adu")
-    assert image["MJD-OBS"] == pytest.approx(exposure.plan.mjd - 15 / 86400, abs=1e-8)
-    assert image["DATE-OBS"].startswith("2025-11-22T02:29:") or image["DATE-OBS"].startswith("2025-11-22T02:")
-    ra, dec = WCS(image).all_pix2world(10.0, 20.0, 0)
-    sky = exposure.projection.pixel_to_sky(x=10.0, y=20.0)
-    assert separation(float(ra), float(dec), sky.ra.deg, sky.dec.deg) < 1e-5
 
 
 def test_table_lists_the_exposures(survey):

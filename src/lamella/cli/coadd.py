@@ -30,7 +30,7 @@ from ..run.jobs import PatchJob, plan_jobs
 from ..sky.skymap import SkyMap
 from .grid import GridOptions, choose_skymap, grid_options
 from .options import build_config, config_file_options, config_options
-from .outputs import CoaddFiles, CoaddWork, finished_record
+from .outputs import CoaddFiles, CoaddWork, finished_record, make_color_pictures
 from .settings import COADD_OPTIONS, READ_OPTIONS, SELECT_OPTIONS, WARP_OPTIONS, CoaddConfig
 
 __all__ = ("CoaddRun", "command", "count_cores")
@@ -75,6 +75,7 @@ class CoaddRun:
         jobs = self._plan(inputs, skymap)
         skymap.save(folder / "skymap.json")
         records, failures = self._make(jobs, folder)
+        colors = make_color_pictures(records, folder)
         run = RunRecord(
             title=folder.resolve().name,
             command=self.command_line,
@@ -86,6 +87,7 @@ class CoaddRun:
             failures=failures,
             settings=self.config.to_dict(),
             versions=package_versions(),
+            pictures=colors,
         )
         write_page(folder / "index.html", run)
         self._report(run, folder)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import itertools
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..coadd.archive import PatchCoadd, Warp
@@ -11,13 +13,26 @@ from ..coadd.assemble import Resources
 from ..coadd.summary import summarize
 from ..errors import UnreadableFileError
 from ..files import make_folder
+from ..formats.archives import read_image
 from ..formats.export import write_archive, write_plain_fits
+from ..report.composite import composite
 from ..report.picture import image_picture, write_png
-from ..report.record import CoaddRecord, coadd_pictures, coadd_record, read_record, write_record
+from ..report.record import (
+    CoaddRecord,
+    PictureRecord,
+    coadd_pictures,
+    coadd_record,
+    picture_record,
+    read_record,
+    write_record,
+)
 from ..run.jobs import PatchConfig, PatchJob, fingerprint
 from ..run.patch import PatchWork, make_patch
 
-__all__ = ("CoaddFiles", "CoaddWork", "finished_record")
+__all__ = ("CoaddFiles", "CoaddWork", "finished_record", "make_color_pictures")
+
+
+_PAGE_SIDE = 1200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +84,6 @@ class CoaddWork:
 
     def __call__(self, job: PatchJob) -> CoaddRecord:
         """Do the work and return the record of the coadd."""
-        import time
-
         start = time.perf_counter()
         work = PatchWork(
             resources=self.resources,
@@ -83,8 +96,6 @@ class CoaddWork:
         return self._write(coadd, CoaddFiles(self.folder, job.name), print_of_job, start)
 
     def _write(self, coadd: PatchCoadd, files: CoaddFiles, print_of_job: str, start: float) -> CoaddRecord:
-        import time
-
         # An older record would vouch for the new files while they are being written.
         files.record.unlink(missing_ok=True)
         write_archive(coadd, files.archive)
@@ -117,3 +128,29 @@ def finished_record(job: PatchJob, config: PatchConfig, files: CoaddFiles) -> Co
     if record.fingerprint != fingerprint(job, config):
         return None
     return dataclasses.replace(record, kept=True)
+
+
+def make_color_pictures(records: Sequence[CoaddRecord], folder: Path) -> tuple[PictureRecord, ...]:
+    """Draw one colour picture per patch that has several bands, and write it into the folder.
+
+    Returns
+    -------
+    tuple of PictureRecord
+        Smaller ones for the page.
+    """
+
+    def place(record: CoaddRecord) -> tuple[int, tuple[int, int]]:
+        return record.summary.tract, record.summary.patch
+
+    pictures = []
+    for (tract, patch), group in itertools.groupby(sorted(records, key=place), key=place):
+        bands = {record.summary.band: CoaddFiles(folder, record.name) for record in group}
+        if len(bands) < 2:
+            continue
+        images = {band: read_image(files.archive) for band, files in bands.items()}
+        picture = composite(images)
+        small = composite(images, max_side=_PAGE_SIDE)
+        if picture is not None and small is not None:
+            write_png(folder / f"color-{tract}-{patch[0]},{patch[1]}.png", picture)
+            pictures.append(picture_record(small))
+    return tuple(pictures)

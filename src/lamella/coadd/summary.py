@@ -18,19 +18,15 @@ from ..errors import InvalidPsfError
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
+from .scale import magnitude
 
 __all__ = (
-    "AB_ZERO_POINT",
     "CoaddLike",
     "CoaddSummary",
     "Rejected",
-    "ab_magnitude",
     "covered_pixels",
     "summarize",
 )
-
-AB_ZERO_POINT = 1e32 * 10 ** (-48.6 / 2.5)
-"""Flux of AB magnitude zero in nJy: 48.6 mag at 1 erg/s/cm2/Hz (Oke & Gunn 1983), which is 1e32 nJy."""
 
 _NOT_SKY = ("BAD", "SATURATED", "SUSPECT", "NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "BRIGHT_OBJECT")
 _NOISE_BOX = 1024  # pixels; enough sky to know the noise to a fraction of a percent
@@ -208,11 +204,6 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     )
 
 
-def ab_magnitude(flux: float) -> float | None:
-    """Return the AB magnitude of a flux in nJy, or `None` if that is not positive and finite."""
-    return -2.5 * math.log10(flux / AB_ZERO_POINT) if flux > 0 and math.isfinite(flux) else None
-
-
 def covered_pixels(coadd: CoaddLike) -> np.ndarray:
     """Return where a coadd holds a measurement: a bool array of shape (y, x)."""
     mask = coadd.mask.array[..., 0]
@@ -315,7 +306,7 @@ def _measure_psf(coadd: CoaddLike, x: float, y: float, notes: list[str]) -> _Psf
 def _depth(variance: float | None, psf: _PsfNumbers | None) -> float | None:
     if variance is None or psf is None:
         return None
-    return ab_magnitude(5 * math.sqrt(variance * psf.area))
+    return _finite(magnitude(5 * math.sqrt(variance * psf.area)))
 
 
 def _noise_numbers(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from lsst.images import Box, MaskedImage, MaskSchema, SkyProjection
+from lsst.images import Box, Image, MaskedImage, MaskSchema, SkyProjection
 from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 
 from ..coadd.archive import PatchCoadd, Warp
@@ -17,7 +17,7 @@ from ..coadd.inputs import DetectorInput, WarpInput
 from ..coadd.sources import Planes, mask_plane_of
 from ..errors import LamellaError, UnreadableFileError
 
-__all__ = ("ArchiveWarp", "is_product", "read_product")
+__all__ = ("ArchiveWarp", "is_product", "read_image", "read_product")
 
 _EXPECTED = "a warp or a coadd of lamella"
 _SCHEMAS = ("lamella_warp", "lamella_patch_coadd")
@@ -45,6 +45,19 @@ def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp 
     if not isinstance(product, Warp | PatchCoadd):
         raise UnreadableFileError(path, found=f"a {type(product).__name__}", expected=_EXPECTED)
     return product
+
+
+def read_image(path: str | PathLike[str]) -> Image:
+    """Read the image plane of a warp or a coadd.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or holds something else.
+    """
+    with _open(path, MaskedImage) as reader:
+        image: Image = reader.get_component("image")
+        return image
 
 
 @contextlib.contextmanager

@@ -76,7 +76,8 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
         for symptom in _SYMPTOMS:
             warnings.filterwarnings("error", symptom, AstropyWarning)
         try:
-            with fits.open(path, memmap=False) as hdus:
+            # astropy leaves a file open that it fails on; one that we open is closed.
+            with path.open("rb") as stream, fits.open(stream, memmap=False) as hdus:
                 yield hdus
         except LamellaError:
             raise

@@ -12,6 +12,8 @@ scatter exact on a high pedestal in a single pass over the data.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._jit import jit
@@ -48,7 +50,19 @@ SCATTER_ERROR = 0
 
 
 @jit
-def add_row(x, m, v, weight, rules, masking, work, sums, tallies, lost, at):
+def add_row(
+    x: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    weight: float,
+    rules: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    work: tuple[Any, ...],
+    sums: np.ndarray,
+    tallies: np.ndarray,
+    lost: np.ndarray,
+    at: int,
+) -> None:
     """Add a row of one input to the sums of a mean, which begin at column ``at``.
 
     ``sums`` holds origin, weights, weighted distances, and either the weighted
@@ -77,7 +91,18 @@ def add_row(x, m, v, weight, rules, masking, work, sums, tallies, lost, at):
 
 
 @jit
-def read_row(rules, masking, sums, tallies, lost, at, image, mask, variance, count):
+def read_row(
+    rules: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    sums: np.ndarray,
+    tallies: np.ndarray,
+    lost: np.ndarray,
+    at: int,
+    image: np.ndarray,
+    mask: np.ndarray,
+    variance: np.ndarray,
+    count: np.ndarray,
+) -> None:
     """Write the mean that sums from column ``at`` stand for."""
     end, last = at + mask.size, sums.shape[0] - 1
     sw, third = sums[1, at:end], sums[3, at:end]
@@ -92,7 +117,15 @@ def read_row(rules, masking, sums, tallies, lost, at, image, mask, variance, cou
 
 
 @jit
-def stack_mean(planes, inputs, rules, masking, start, stop, out):
+def stack_mean(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    rules: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    start: int,
+    stop: int,
+    out: tuple[Any, ...],
+) -> None:
     """Write the weighted mean of the pixels from ``start`` to ``stop``.
 
     Parameters
@@ -131,7 +164,17 @@ def stack_mean(planes, inputs, rules, masking, start, stop, out):
 
 
 @jit
-def add_to_mean(x, m, v, weight, rules, masking, sums, tallies, lost):
+def add_to_mean(
+    x: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    weight: float,
+    rules: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    sums: np.ndarray,
+    tallies: np.ndarray,
+    lost: np.ndarray,
+) -> None:
     """Add one input to the sums of a mean.
 
     Parameters
@@ -152,7 +195,14 @@ def add_to_mean(x, m, v, weight, rules, masking, sums, tallies, lost):
 
 
 @jit
-def read_mean(rules, masking, sums, tallies, lost, out):
+def read_mean(
+    rules: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    sums: np.ndarray,
+    tallies: np.ndarray,
+    lost: np.ndarray,
+    out: tuple[Any, ...],
+) -> None:
     """Write the mean that the sums of `add_to_mean` stand for into ``out``."""
     for p in range(0, out[0].size, BLOCK):
         q = min(p + BLOCK, out[0].size)

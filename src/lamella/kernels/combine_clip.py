@@ -7,6 +7,8 @@ made: the values of the pass before stay.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._jit import jit
@@ -47,7 +49,21 @@ NOTHING, PRECISION, INVERSE_SIGMA = 0, 1, 2
 
 
 @jit
-def screen_block(planes, inputs, rules, masking, extra, p, q, kept, keys, work, totals, tallies, lost):
+def screen_block(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    rules: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    extra: int,
+    p: int,
+    q: int,
+    kept: np.ndarray,
+    keys: np.ndarray,
+    work: np.ndarray,
+    totals: np.ndarray,
+    tallies: np.ndarray,
+    lost: np.ndarray,
+) -> None:
     """Screen all inputs of a block of pixels, and write the keys that sort them.
 
     Parameters
@@ -89,7 +105,16 @@ def screen_block(planes, inputs, rules, masking, extra, p, q, kept, keys, work, 
 
 
 @jit
-def scatter_limits(sw, swd, sww, swdd, used, sigmas, centre, reach):
+def scatter_limits(
+    sw: np.ndarray,
+    swd: np.ndarray,
+    sww: np.ndarray,
+    swdd: np.ndarray,
+    used: np.ndarray,
+    sigmas: float,
+    centre: np.ndarray,
+    reach: np.ndarray,
+) -> None:
     """Move the limits of a clip to the mean and the scatter of what it left.
 
     Where one value or none is left there is no scatter, and the limits stay.
@@ -104,7 +129,18 @@ def scatter_limits(sw, swd, sww, swdd, used, sigmas, centre, reach):
 
 
 @jit
-def noise_limits(sw, swd, swv, used, good, sigmas, tolerance, centre, spread, limit):
+def noise_limits(
+    sw: np.ndarray,
+    swd: np.ndarray,
+    swv: np.ndarray,
+    used: np.ndarray,
+    good: np.ndarray,
+    sigmas: float,
+    tolerance: float,
+    centre: np.ndarray,
+    spread: np.ndarray,
+    limit: np.ndarray,
+) -> None:
     """Move the limits of a clip to the mean of what it left, and the noise of that mean."""
     pair = max(sigmas, PAIR_LIMIT)
     for j in range(sw.size):
@@ -118,7 +154,17 @@ def noise_limits(sw, swd, swv, used, good, sigmas, tolerance, centre, spread, li
 
 
 @jit
-def first_scatter_limits(keys, good, sigmas, low, high, lower, upper, centre, reach):
+def first_scatter_limits(
+    keys: np.ndarray,
+    good: np.ndarray,
+    sigmas: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    centre: np.ndarray,
+    reach: np.ndarray,
+) -> None:
     """Set the limits of a clip from the median and the quartiles."""
     quantile(keys, good, 0.25, True, low, high, lower)
     quantile(keys, good, 0.75, True, low, high, upper)
@@ -128,7 +174,18 @@ def first_scatter_limits(keys, good, sigmas, low, high, lower, upper, centre, re
 
 
 @jit
-def first_noise_limits(keys, good, precision, sigmas, tolerance, low, high, lower, limits, before):
+def first_noise_limits(
+    keys: np.ndarray,
+    good: np.ndarray,
+    precision: np.ndarray,
+    sigmas: float,
+    tolerance: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    lower: np.ndarray,
+    limits: np.ndarray,
+    before: np.ndarray,
+) -> None:
     """Set the limits of a clip from the median and its noise.
 
     Where not a single value agrees with the median (as when half of the values
@@ -146,22 +203,38 @@ def first_noise_limits(keys, good, precision, sigmas, tolerance, low, high, lowe
         limits[2, j] = pair * pair if good[j] == 2 else sigmas * sigmas
         before[0, j] = lower[j]
         before[1, j] = noise + (tolerance * lower[j]) * (tolerance * lower[j])
+        before[2, j] = limits[2, j]
 
 
 @jit
-def restore_lost(good, used, before, limits):
+def restore_lost(good: np.ndarray, used: np.ndarray, before: np.ndarray, limits: np.ndarray) -> int:
     """Put back the limits where a pass left nothing, and return how often."""
     changed = 0
     for j in range(good.size):
         if good[j] > 0 and used[j] == 0:
             limits[0, j] = before[0, j]
             limits[1, j] = before[1, j]
+            limits[2, j] = before[2, j]
             changed += 1
     return changed
 
 
 @jit
-def clip_pass(planes, inputs, per_pixel, by_noise, squares, error, p, q, kept, limits, work, sums, tallies):
+def clip_pass(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    per_pixel: bool,
+    by_noise: bool,
+    squares: bool,
+    error: int,
+    p: int,
+    q: int,
+    kept: np.ndarray,
+    limits: np.ndarray,
+    work: np.ndarray,
+    sums: np.ndarray,
+    tallies: np.ndarray,
+) -> None:
     """Add up what lies within the limits, for all inputs of a block of pixels."""
     masks, variances = planes[1], planes[2]
     rows, weights = inputs
@@ -188,7 +261,7 @@ def clip_pass(planes, inputs, per_pixel, by_noise, squares, error, p, q, kept, l
 
 
 @jit
-def copy_limits(limits, before):
+def copy_limits(limits: np.ndarray, before: np.ndarray) -> None:
     """Remember the centre and the width of the clip."""
     for k in range(before.shape[0]):
         for j in range(before.shape[1]):
@@ -196,7 +269,22 @@ def copy_limits(limits, before):
 
 
 @jit
-def clip_block(planes, inputs, rules, clip, p, q, kept, keys, limits, before, work, sums, tallies, total):
+def clip_block(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    rules: tuple[Any, ...],
+    clip: tuple[Any, ...],
+    p: int,
+    q: int,
+    kept: np.ndarray,
+    keys: np.ndarray,
+    limits: np.ndarray,
+    before: np.ndarray,
+    work: np.ndarray,
+    sums: np.ndarray,
+    tallies: np.ndarray,
+    total: np.ndarray,
+) -> None:
     """Make all passes over a block whose values are screened and sorted."""
     by_noise, sigmas, passes, tolerance = clip
     per_pixel, error = rules[3], rules[4]
@@ -213,6 +301,7 @@ def clip_block(planes, inputs, rules, clip, p, q, kept, keys, limits, before, wo
         for j in range(b):
             before[0, j] = centre[j]
             before[1, j] = np.inf
+            before[2, j] = 0.0
     for k in range(passes):
         last = k == passes - 1
         squares = error == SCATTER_ERROR if last else not by_noise
@@ -233,7 +322,17 @@ def clip_block(planes, inputs, rules, clip, p, q, kept, keys, limits, before, wo
 
 
 @jit
-def stack_clip(planes, inputs, rules, clip, masking, network, start, stop, out):
+def stack_clip(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    rules: tuple[Any, ...],
+    clip: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    network: np.ndarray,
+    start: int,
+    stop: int,
+    out: tuple[Any, ...],
+) -> None:
     """Write the clipped mean of the pixels from ``start`` to ``stop``.
 
     Parameters
@@ -249,8 +348,8 @@ def stack_clip(planes, inputs, rules, clip, masking, network, start, stop, out):
     n = inputs[0].size
     kept = np.empty((n, CLIP_BLOCK), np.float32)
     keys = np.empty((n, CLIP_BLOCK), np.int32)
-    limits = np.empty((3, CLIP_BLOCK))
-    before = np.empty((2, CLIP_BLOCK))
+    limits = np.zeros((3, CLIP_BLOCK))
+    before = np.empty((3, CLIP_BLOCK))
     work = np.empty((3, CLIP_BLOCK))
     sums = np.empty((5, CLIP_BLOCK))
     totals = np.empty((2, CLIP_BLOCK))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._jit import jit
@@ -24,7 +26,7 @@ HALF_PI = 0.5 * np.pi
 
 
 @jit
-def median_noise(n):
+def median_noise(n: int) -> float:
     """Return ``n`` times the variance of the median of ``n`` normal values of variance one.
 
     The limit for large ``n`` is pi/2; the correction for finite ``n`` was fitted to
@@ -35,7 +37,9 @@ def median_noise(n):
 
 
 @jit
-def finish_median(error, sums, precision, good, variance):
+def finish_median(
+    error: int, sums: np.ndarray, precision: np.ndarray, good: np.ndarray, variance: np.ndarray
+) -> None:
     """Write the variance of the median.
 
     For three values or more of unequal noise it is that of the asymptotic theory,
@@ -58,7 +62,19 @@ def finish_median(error, sums, precision, good, variance):
 
 
 @jit
-def add_for_variance(planes, inputs, error, p, q, kept, work, centre, sums, bits, tallies):
+def add_for_variance(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    error: int,
+    p: int,
+    q: int,
+    kept: np.ndarray,
+    work: np.ndarray,
+    centre: np.ndarray,
+    sums: np.ndarray,
+    bits: np.ndarray,
+    tallies: np.ndarray,
+) -> None:
     """Collect bits, and what the variance of the median needs."""
     masks, variances = planes[1], planes[2]
     rows = inputs[0]
@@ -81,7 +97,16 @@ def add_for_variance(planes, inputs, error, p, q, kept, work, centre, sums, bits
 
 
 @jit
-def stack_median(planes, inputs, rules, masking, network, start, stop, out):
+def stack_median(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    rules: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    network: np.ndarray,
+    start: int,
+    stop: int,
+    out: tuple[Any, ...],
+) -> None:
     """Write the median of the pixels from ``start`` to ``stop``.
 
     Weights do not count, except that inputs of weight zero are not among ``inputs``.

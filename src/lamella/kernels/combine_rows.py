@@ -12,6 +12,8 @@ weight zero in the row of selected weights.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._jit import jit
@@ -50,7 +52,9 @@ MOSAIC_ERROR = 2
 
 
 @jit
-def screen(x, m, v, bad, use_variance, floor, kept):
+def screen(
+    x: np.ndarray, m: np.ndarray, v: np.ndarray, bad: int, use_variance: bool, floor: float, kept: np.ndarray
+) -> None:
     """Write the values that may be used, and NaN for the others.
 
     Parameters
@@ -78,21 +82,21 @@ def screen(x, m, v, bad, use_variance, floor, kept):
 
 
 @jit
-def tally(kept, m, seen):
+def tally(kept: np.ndarray, m: np.ndarray, seen: np.ndarray) -> None:
     """Collect the mask bits of the rejected values."""
     for j in range(kept.size):
         seen[j] |= 0 if kept[j] == kept[j] else m[j]
 
 
 @jit
-def count_good(kept, good):
+def count_good(kept: np.ndarray, good: np.ndarray) -> None:
     """Count the usable values."""
     for j in range(kept.size):
         good[j] += 1 if kept[j] == kept[j] else 0
 
 
 @jit
-def weigh(v, weight, per_pixel, w):
+def weigh(v: np.ndarray, weight: float, per_pixel: bool, w: np.ndarray) -> None:
     """Write the weights of one input: a constant, or the inverse of the variance."""
     if per_pixel:
         for j in range(w.size):
@@ -103,7 +107,7 @@ def weigh(v, weight, per_pixel, w):
 
 
 @jit
-def set_origin(kept, count, origin):
+def set_origin(kept: np.ndarray, count: np.ndarray, origin: np.ndarray) -> None:
     """Take the first usable value of each pixel as the origin of its sums."""
     for j in range(kept.size):
         first = np.float64(kept[j])
@@ -111,7 +115,7 @@ def set_origin(kept, count, origin):
 
 
 @jit
-def select_all(kept, w, centre, wk, dk):
+def select_all(kept: np.ndarray, w: np.ndarray, centre: np.ndarray, wk: np.ndarray, dk: np.ndarray) -> None:
     """Select all usable values: weights, and distances from a centre."""
     for j in range(kept.size):
         d = np.float64(kept[j]) - centre[j]
@@ -121,7 +125,9 @@ def select_all(kept, w, centre, wk, dk):
 
 
 @jit
-def select_near(kept, w, centre, reach, wk, dk):
+def select_near(
+    kept: np.ndarray, w: np.ndarray, centre: np.ndarray, reach: np.ndarray, wk: np.ndarray, dk: np.ndarray
+) -> None:
     """Select the usable values within ``reach`` of a centre, the limit included."""
     for j in range(kept.size):
         d = np.float64(kept[j]) - centre[j]
@@ -131,7 +137,16 @@ def select_near(kept, w, centre, reach, wk, dk):
 
 
 @jit
-def select_probable(kept, v, w, centre, spread, limit, wk, dk):
+def select_probable(
+    kept: np.ndarray,
+    v: np.ndarray,
+    w: np.ndarray,
+    centre: np.ndarray,
+    spread: np.ndarray,
+    limit: np.ndarray,
+    wk: np.ndarray,
+    dk: np.ndarray,
+) -> None:
     """Select the usable values that agree with a centre within their known noise.
 
     The square of the distance must not exceed ``limit * (v + spread)``.
@@ -144,7 +159,7 @@ def select_probable(kept, v, w, centre, spread, limit, wk, dk):
 
 
 @jit
-def add_moments(wk, dk, sw, swd):
+def add_moments(wk: np.ndarray, dk: np.ndarray, sw: np.ndarray, swd: np.ndarray) -> None:
     """Add weights and weighted distances."""
     for j in range(wk.size):
         sw[j] += wk[j]
@@ -152,7 +167,7 @@ def add_moments(wk, dk, sw, swd):
 
 
 @jit
-def add_squares(wk, dk, sww, swdd):
+def add_squares(wk: np.ndarray, dk: np.ndarray, sww: np.ndarray, swdd: np.ndarray) -> None:
     """Add squared weights and weighted squared distances."""
     for j in range(wk.size):
         sww[j] += wk[j] * wk[j]
@@ -160,7 +175,7 @@ def add_squares(wk, dk, sww, swdd):
 
 
 @jit
-def add_variance(wk, v, error, swv):
+def add_variance(wk: np.ndarray, v: np.ndarray, error: int, swv: np.ndarray) -> None:
     """Add what the error of the mean needs of the input variances."""
     if error == MOSAIC_ERROR:
         for j in range(wk.size):
@@ -171,14 +186,14 @@ def add_variance(wk, v, error, swv):
 
 
 @jit
-def add_weights(kept, w, sw):
+def add_weights(kept: np.ndarray, w: np.ndarray, sw: np.ndarray) -> None:
     """Add the weights of the usable values."""
     for j in range(w.size):
         sw[j] += w[j] if kept[j] == kept[j] else 0.0
 
 
 @jit
-def add_precision(kept, v, power_half, total):
+def add_precision(kept: np.ndarray, v: np.ndarray, power_half: bool, total: np.ndarray) -> None:
     """Add ``1/v`` of the usable values, or ``1/sqrt(v)``."""
     if power_half:
         for j in range(kept.size):
@@ -191,7 +206,7 @@ def add_precision(kept, v, power_half, total):
 
 
 @jit
-def add_bits(wk, m, bits, used):
+def add_bits(wk: np.ndarray, m: np.ndarray, bits: np.ndarray, used: np.ndarray) -> None:
     """Collect the mask bits of the selected values and count them."""
     for j in range(wk.size):
         taken = wk[j] > 0.0
@@ -200,7 +215,16 @@ def add_bits(wk, m, bits, used):
 
 
 @jit
-def add_chances(kept, m, w, bit, use_variance, floor, v, lost):
+def add_chances(
+    kept: np.ndarray,
+    m: np.ndarray,
+    w: np.ndarray,
+    bit: int,
+    use_variance: bool,
+    floor: float,
+    v: np.ndarray,
+    lost: np.ndarray,
+) -> None:
     """Add the weights of the rejected values that carry a mask bit."""
     for j in range(kept.size):
         good = kept[j] == kept[j]
@@ -210,7 +234,7 @@ def add_chances(kept, m, w, bit, use_variance, floor, v, lost):
 
 
 @jit
-def order_keys(bits, key):
+def order_keys(bits: np.ndarray, key: np.ndarray) -> None:
     """Write integers that sort as the floats do, with NaN after all others."""
     for j in range(bits.size):
         b = bits[j]
@@ -219,7 +243,17 @@ def order_keys(bits, key):
 
 
 @jit
-def finish_mean(centre, sw, swd, sww, swdd, swv, error, image, variance):
+def finish_mean(
+    centre: np.ndarray,
+    sw: np.ndarray,
+    swd: np.ndarray,
+    sww: np.ndarray,
+    swdd: np.ndarray,
+    swv: np.ndarray,
+    error: int,
+    image: np.ndarray,
+    variance: np.ndarray,
+) -> None:
     """Write the weighted mean and the variance of that mean."""
     for j in range(image.size):
         image[j] = centre[j] + swd[j] / sw[j]
@@ -238,7 +272,16 @@ def finish_mean(centre, sw, swd, sww, swdd, swv, error, image, variance):
 
 
 @jit
-def finish_mask(bits, seen, good, used, control, mask, image, variance):
+def finish_mask(
+    bits: np.ndarray,
+    seen: np.ndarray,
+    good: np.ndarray,
+    used: np.ndarray,
+    control: tuple[Any, ...],
+    mask: np.ndarray,
+    image: np.ndarray,
+    variance: np.ndarray,
+) -> None:
     """Write the mask, and mark the pixels without data.
 
     Parameters
@@ -268,7 +311,9 @@ def finish_mask(bits, seen, good, used, control, mask, image, variance):
 
 
 @jit
-def raise_lost(total, lost, at, control, mask):
+def raise_lost(
+    total: np.ndarray, lost: np.ndarray, at: int, control: tuple[Any, ...], mask: np.ndarray
+) -> None:
     """Set the bits of which the rejected inputs hold more than a share of the weight.
 
     Parameters

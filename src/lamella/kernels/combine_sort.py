@@ -39,7 +39,7 @@ def sorting_network(n: int) -> np.ndarray:
 
 
 @jit
-def exchange(low, high):
+def exchange(low: np.ndarray, high: np.ndarray) -> None:
     """Order two rows, pixel by pixel."""
     for j in range(low.size):
         a, b = low[j], high[j]
@@ -48,14 +48,14 @@ def exchange(low, high):
 
 
 @jit
-def sort_rows(keys, pairs, width):
+def sort_rows(keys: np.ndarray, pairs: np.ndarray, width: int) -> None:
     """Sort the rows of an array (n, columns) in its first ``width`` columns."""
     for k in range(pairs.shape[0]):
         exchange(keys[pairs[k, 0], :width], keys[pairs[k, 1], :width])
 
 
 @jit
-def decode_keys(key):
+def decode_keys(key: np.ndarray) -> None:
     """Turn keys back into the bits of floats, in place."""
     for j in range(key.size):
         k = key[j]
@@ -63,7 +63,15 @@ def decode_keys(key):
 
 
 @jit
-def quantile(keys, good, fraction, between, low, high, value):
+def quantile(
+    keys: np.ndarray,
+    good: np.ndarray,
+    fraction: float,
+    between: bool,
+    low: np.ndarray,
+    high: np.ndarray,
+    value: np.ndarray,
+) -> None:
     """Write a quantile of each pixel, by its position ``fraction * (good - 1)``.
 
     Parameters

@@ -6,6 +6,8 @@ normally distributed values, or NaN where none is known.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._jit import jit
@@ -34,7 +36,9 @@ IQR_NOISE = 0.25 / 0.3177765727**2 * IQR_TO_SIGMA * IQR_TO_SIGMA
 
 
 @jit
-def clip_limits(x, v, w, n, ordered, clip):
+def clip_limits(
+    x: np.ndarray, v: np.ndarray, w: np.ndarray, n: int, ordered: np.ndarray, clip: tuple[Any, ...]
+) -> tuple[float, float]:
     """Return centre and reach of the last pass of a clip that leaves something."""
     centre = quantile_of(ordered, n, 0.5)
     reach = clip[0] * IQR_TO_SIGMA * (quantile_of(ordered, n, 0.75) - quantile_of(ordered, n, 0.25))
@@ -50,20 +54,23 @@ def clip_limits(x, v, w, n, ordered, clip):
 
 
 @jit
-def spread_of(kind, values, ordered, error, clip):
+def spread_of(
+    kind: int, values: tuple[Any, ...], ordered: np.ndarray, error: int, clip: tuple[Any, ...]
+) -> tuple[float, float, float, float]:
     """Return a statistic, its variance, and the limits within which values were used."""
     x, v, w, n = values
-    origin, centre, reach = np.float64(x[0]), np.float64(x[0]), np.inf
+    centre: float = np.float64(x[0])
+    reach: float = np.inf
     if kind in (VARIANCECLIP, STDEVCLIP):
         centre, reach = clip_limits(x, v, w, n, ordered, clip)
-        origin = centre
-    mean, sample, squared, used, sw = moments_of(x, v, w, n, error, origin, centre, reach)
+    mean, sample, squared, used, sw = moments_of(x, v, w, n, error, centre, centre, reach)
     sww = 0.0
     for i in range(n):
         sww += w[i] * w[i] if abs(np.float64(x[i]) - centre) <= reach else 0.0
     effective = sw * sw / sww
     sample = max(sample, 0.0) if used > 1 else np.nan
-    value, variance = np.float64(used), 0.0
+    value: float = np.float64(used)
+    variance: float = 0.0
     if kind in (VARIANCE, VARIANCECLIP):
         value, variance = sample, 2.0 * sample * sample / (effective - 1.0)
     elif kind in (STDEV, STDEVCLIP):
@@ -89,7 +96,17 @@ def spread_of(kind, values, ordered, error, clip):
 
 
 @jit
-def stack_spread(planes, inputs, kind, rules, clip, masking, start, stop, out):
+def stack_spread(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    kind: int,
+    rules: tuple[Any, ...],
+    clip: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    start: int,
+    stop: int,
+    out: tuple[Any, ...],
+) -> None:
     """Write a statistic of the pixels from ``start`` to ``stop``.
 
     Parameters

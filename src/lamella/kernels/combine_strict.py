@@ -8,6 +8,8 @@ uses and differ where the original does something that it should not.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ._jit import jit
@@ -36,7 +38,7 @@ KINDS = {
 
 
 @jit
-def quantile_of(ordered, n, fraction):
+def quantile_of(ordered: np.ndarray, n: int, fraction: float) -> float:
     """Return a quantile of the first ``n`` sorted values."""
     if n == 0:
         return np.nan
@@ -50,7 +52,16 @@ def quantile_of(ordered, n, fraction):
 
 
 @jit
-def moments_of(x, v, w, n, error, origin, centre, reach):
+def moments_of(
+    x: np.ndarray,
+    v: np.ndarray,
+    w: np.ndarray,
+    n: int,
+    error: int,
+    origin: float,
+    centre: float,
+    reach: float,
+) -> tuple[float, float, float, int, float]:
     """Return mean, variance, squared error, number and weight of the values within reach.
 
     ``reach`` below zero takes all values.
@@ -83,7 +94,16 @@ def moments_of(x, v, w, n, error, origin, centre, reach):
 
 
 @jit
-def clipped_moments(x, v, w, n, ordered, error, sigmas, passes):
+def clipped_moments(
+    x: np.ndarray,
+    v: np.ndarray,
+    w: np.ndarray,
+    n: int,
+    ordered: np.ndarray,
+    error: int,
+    sigmas: float,
+    passes: int,
+) -> tuple[float, float, float, int, float]:
     """Return what `moments_of` does for the values that a clip leaves."""
     centre = quantile_of(ordered, n, 0.5)
     spread = IQR_TO_SIGMA * (quantile_of(ordered, n, 0.75) - quantile_of(ordered, n, 0.25))
@@ -101,7 +121,17 @@ def clipped_moments(x, v, w, n, ordered, error, sigmas, passes):
 
 
 @jit
-def statistic_of(kind, x, v, w, n, ordered, first, error, clip):
+def statistic_of(
+    kind: int,
+    x: np.ndarray,
+    v: np.ndarray,
+    w: np.ndarray,
+    n: int,
+    ordered: np.ndarray,
+    first: tuple[Any, ...],
+    error: int,
+    clip: tuple[Any, ...],
+) -> tuple[float, float, int]:
     """Return a statistic of ``n`` values, its variance, and how many a clip left."""
     mean, sample, squared, used, sw = first
     if kind in (MEANCLIP, VARIANCECLIP, STDEVCLIP):
@@ -134,7 +164,7 @@ def statistic_of(kind, x, v, w, n, ordered, first, error, clip):
 
 
 @jit
-def extreme_of(kind, x, n, crude):
+def extreme_of(kind: int, x: np.ndarray, n: int, crude: float) -> float:
     """Return the smallest or largest value, looked for from the crude mean on."""
     best = crude
     for i in range(n):
@@ -144,7 +174,17 @@ def extreme_of(kind, x, n, crude):
 
 
 @jit
-def stack_strict(planes, weights, kind, rules, clip, masking, start, stop, out):
+def stack_strict(
+    planes: tuple[Any, ...],
+    weights: np.ndarray,
+    kind: int,
+    rules: tuple[Any, ...],
+    clip: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    start: int,
+    stop: int,
+    out: tuple[Any, ...],
+) -> None:
     """Write a statistic of the pixels from ``start`` to ``stop``.
 
     Parameters

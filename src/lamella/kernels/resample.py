@@ -111,7 +111,8 @@ def _source(
         raise ValueError(
             f"The shapes differ: image {image.shape}, mask {mask.shape}, variance {variance.shape}."
         )
-    columns = _stride(width)
+    # A window may be loaded with two columns more than it has.
+    columns = _stride(width + 2)
     pixels = _padded(image, np.float32, columns)
     if no_data:
         pixels[:, :width][(mask & no_data) != 0] = np.nan
@@ -208,7 +209,7 @@ def resample(
         int(start[0]),
     )
     table = weight_table(rule.kernel)
-    covered = row_kernel(table.shape[2])(source, _as_float64(grid), target, table, numbers)
+    covered = row_kernel(2 * kernel_half_width(rule.kernel))(source, _as_float64(grid), target, table, numbers)
     return target.image, target.mask, target.variance, int(covered)
 
 

@@ -95,7 +95,15 @@ def weight_table(kernel: str) -> np.ndarray:
         parts = np.einsum("qd,ndk->nqk", np.linalg.inv(np.vander(nodes, 3, increasing=True)), weights)
     centre = np.zeros((1, *parts.shape[1:]))
     centre[0, 0, kernel_half_width(kernel) - 1] = 1.0
-    return np.ascontiguousarray(np.concatenate([parts, centre]))
+    table = np.concatenate([parts, centre])
+    table_wide = np.zeros((*table.shape[:2], lanes_of(table.shape[2])))
+    table_wide[..., : table.shape[2]] = table
+    return table_wide
+
+
+def lanes_of(taps: int) -> int:
+    """Return how many pixels of a row are loaded for a number of taps: six of eight are one register."""
+    return 8 if taps == 6 else taps
 
 
 def _load(builder: Any, pointer: Any, offset: Any, kind: Any, align: int) -> Any:
@@ -138,15 +146,17 @@ def _window_sums(
     the distances ``steps = (x, y)`` from the middles of their intervals.
     """
     n = taps.literal_value
-    single, double = ir.VectorType(ir.FloatType(), n), ir.VectorType(ir.DoubleType(), n)
-    integer = ir.VectorType(ir.IntType(32), n)
+    wide = lanes_of(n)
+    single, double, integer = (
+        ir.VectorType(kind, wide) for kind in (ir.FloatType(), ir.DoubleType(), ir.IntType(32))
+    )
     result = types.Tuple((types.float64, types.float64, types.int32))  # type: ignore[no-untyped-call]
     signature = result(image, variance, mask, start, table, cells, steps, taps)
 
     def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
-        base = builder.mul(cell, cell.type(3 * n))
+        base = builder.mul(cell, cell.type(3 * wide))
         c0, c1, c2 = (
-            _load(builder, pointer, builder.add(base, cell.type(q * n)), double, 8) for q in range(3)
+            _load(builder, pointer, builder.add(base, cell.type(q * wide)), double, 8) for q in range(3)
         )
         first = builder.insert_element(ir.Constant(double, ir.Undefined), step, ir.IntType(32)(0))
         d = _spread(builder, first, 0)
@@ -161,8 +171,8 @@ def _window_sums(
             for k in range(2)
         )
         wx2, wy2 = builder.fmul(wx, wx), builder.fmul(wy, wy)
-        value = spread = ir.Constant(double, [0.0] * n)
-        bits = ir.Constant(integer, [0] * n)
+        value = spread = ir.Constant(double, [0.0] * wide)
+        bits = ir.Constant(integer, [0] * wide)
         row = args[3]
         for j in range(n):
             pixels = builder.fpext(_load(builder, im, row, single, 4), double)
@@ -171,6 +181,7 @@ def _window_sums(
             spread = builder.fadd(spread, builder.fmul(_spread(builder, wy2, j), pixels))
             bits = builder.or_(bits, _load(builder, ma, row, integer, 4))
             row = builder.add(row, stride)
+        bits = builder.and_(bits, ir.Constant(integer, [-1] * n + [0] * (wide - n)))
         value, spread = builder.fmul(value, wx), builder.fmul(spread, wx2)
         sums = [_fold(builder, value, builder.fadd), _fold(builder, spread, builder.fadd)]
         return context.make_tuple(builder, sig.return_type, [*sums, _fold(builder, bits, builder.or_)])

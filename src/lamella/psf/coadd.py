@@ -267,9 +267,10 @@ class CoaddPsf(PointSpreadFunction):
 
         # Edges that are straight on the detector are curved in the coadd.
         outline = shapely.segmentize(self._components[index].outline, 200.0)
-        outline = shapely.transform(outline, to_coadd)
-        if outline.is_empty or not np.isfinite(shapely.get_coordinates(outline)).all():
+        corners = shapely.get_coordinates(outline)
+        if not len(corners) or not np.isfinite(to_coadd(corners)).all():
             return math.nan, math.nan
+        outline = shapely.transform(outline, to_coadd)
         return middle_within(shapely.make_valid(outline), self._bounds.bbox)
 
 

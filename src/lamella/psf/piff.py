@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from lsst.images import Bounds
 from lsst.images.json import JsonInputArchive
 from lsst.images.json import write as write_json
@@ -16,19 +18,22 @@ _NEEDS_PIFF = "PSF models of Piff need the package piff: pip install 'lamella[pi
 
 
 def piff_to_text(psf: PiffWrapper) -> str:
-    """Return a Piff model as the JSON text of an `lsst.images` archive.
+    """Return a Piff model as the JSON text of an `lsst.images` archive, which has been read back once.
 
     Raises
     ------
     InvalidPsfError
-        Raised when Piff is not installed, or the model is of a kind that the archive cannot hold.
+        Raised when Piff is not installed, or the model cannot be written and read back.
     """
     try:
-        return write_json(psf).model_dump_json()
+        text = write_json(psf).model_dump_json()
     except ImportError as err:
         raise InvalidPsfError(_NEEDS_PIFF) from err
     except NotImplementedError as err:
         raise InvalidPsfError(f"This Piff model cannot be written: {err}") from err
+    # Some versions of Piff write what the archive then cannot read; better to know before the model is gone.
+    piff_from_text(text, psf.bounds)
+    return text
 
 
 def piff_from_text(text: str, bounds: Bounds) -> PiffWrapper:
@@ -37,11 +42,14 @@ def piff_from_text(text: str, bounds: Bounds) -> PiffWrapper:
     Raises
     ------
     InvalidPsfError
-        Raised when Piff is not installed.
+        Raised when Piff is not installed, or its version does not go with that of ``lsst-images``.
     """
     model = PiffSerializationModel.model_validate_json(text)
     try:
         psf = model.deserialize(JsonInputArchive(model.indirect))
     except ArchiveReadError as err:
         raise InvalidPsfError(_NEEDS_PIFF) from err
+    except AttributeError as err:
+        versions = " and ".join(f"{name} {version(name)}" for name in ("piff", "lsst-images"))
+        raise InvalidPsfError(f"A Piff model cannot be read back: {versions} do not fit ({err}).") from err
     return PiffWrapper(psf.piff_psf, bounds, psf.kernel_bbox.x.size)

@@ -115,11 +115,13 @@ def _check_projection(info: ExposureInfo) -> _Problems:
     grid = info.bbox.meshgrid(11)
     x, y = np.asarray(grid.x, dtype=float).ravel(), np.asarray(grid.y, dtype=float).ravel()
     sky = info.projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
-    if not (np.isfinite(sky.x).all() and np.isfinite(sky.y).all()):
-        yield "the projection gives positions that are not finite within the box."
-        return
     back = info.projection.sky_to_pixel_transform.apply_forward(x=np.asarray(sky.x), y=np.asarray(sky.y))
-    worst = float(np.max(np.hypot(np.asarray(back.x) - x, np.asarray(back.y) - y)))
+    shift = np.stack([np.asarray(back.x) - x, np.asarray(back.y) - y])
+    # AST marks what has no place on the sky, or in the image, by a huge number.
+    if not (np.isfinite(shift) & (np.abs(shift) < 1e100)).all():
+        yield "the projection gives positions that are not finite, or none, within the box."
+        return
+    worst = float(np.hypot(*shift).max())
     if not worst <= _INVERSION_TOLERANCE:
         yield (
             f"pixel to sky and back is off by {worst:.3g} px; expected at most {_INVERSION_TOLERANCE:g} px "
@@ -192,16 +194,15 @@ def _check_psf(exposure: Exposure) -> _Problems:
             f"the PSF image of a star at x = {place[0]:.2f}, y = {place[1]:.2f} is centred on "
             f"x = {found[0]:.2f}, y = {found[1]:.2f}."
         )
-    yield from _check_width(exposure.info, found[2])
+    if exposure.info.psf_fwhm is not None:
+        yield from _check_width(exposure.info, exposure.info.psf_fwhm, found[2])
 
 
-def _check_width(info: ExposureInfo, sigma: float) -> _Problems:
-    if info.psf_fwhm is None:
-        return
+def _check_width(info: ExposureInfo, fwhm: float, sigma: float) -> _Problems:
     width = 2.3548 * sigma * _pixel_scale(info)
-    if not 1 / _WIDTH_FACTOR < width / info.psf_fwhm < _WIDTH_FACTOR:
+    if not 1 / _WIDTH_FACTOR < width / fwhm < _WIDTH_FACTOR:
         yield (
-            f"info.psf_fwhm is {info.psf_fwhm:.3g} arcsec, but the PSF model has a FWHM of about "
+            f"info.psf_fwhm is {fwhm:.3g} arcsec, but the PSF model has a FWHM of about "
             f"{width:.3g} arcsec (pixels taken for arcseconds, or sigma for FWHM?)."
         )
 

@@ -183,8 +183,10 @@ def _near(sources: SkySources, projection: SkyProjection[Any], box: Box) -> SkyS
     ra, dec = np.degrees(sky.x), np.degrees(sky.y)
     reach = separation(ra[0], dec[0], ra[1:], dec[1:]).max() + _MARGIN
     close = sources.select(separation(ra[0], dec[0], sources.ra, sources.dec) <= reach)
-    pixels = _to_pixels(projection, close.ra, close.dec)
-    back = projection.pixel_to_sky_transform.apply_forward(x=pixels[0], y=pixels[1])
+    if not len(close):
+        return close
+    x, y = _to_pixels(projection, close.ra, close.dec)
+    back = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
     return close.select(separation(np.degrees(back.x), np.degrees(back.y), close.ra, close.dec) <= _STEP)
 
 
@@ -219,6 +221,8 @@ def project(sources: SkySources, projection: SkyProjection[Any], psf_sigma: floa
 def _to_pixels(
     projection: SkyProjection[Any], ra: np.ndarray, dec: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    if not len(ra):  # AST refuses to transform nothing
+        return np.zeros(0), np.zeros(0)
     point = projection.sky_to_pixel_transform.apply_forward(x=np.radians(ra), y=np.radians(dec))
     return np.asarray(point.x), np.asarray(point.y)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +14,13 @@ from lsst.images import Box, GeneralFrame, SkyProjection
 
 from ..errors import ConfigError, MissingPartError, OutputError, UnreadableFileError
 from ..files import atomic_path, make_folder, write_text
-from ..planes import STANDARD_PLANES
-from .artifacts import ARTIFACT_KINDS
-from .camera import INSTRUMENT, wcs_header
+from .camera import INSTRUMENT
 from .config import SurveyConfig
-from .exposure import DetectorPixels, SimulatedExposure
-from .truth import Truth, exposure_stem, pack_planes, write_table
+from .exposure import SimulatedExposure
+from .hdus import exposure_hdus, truth_mask_hdus
+from .truth import Truth, exposure_stem, write_table
 
 if TYPE_CHECKING:
-    from astropy.io.fits import HDUList, Header
     from astropy.table import Table
 
 __all__ = ("Survey", "exposure_table", "open_survey", "simulate_survey")
@@ -264,60 +261,7 @@ def _write_exposure(folder: Path, exposure: SimulatedExposure) -> list[Path]:
     paths = [folder / _exposure_file(*key), folder / _mask_file(*key)]
     if not all(path.exists() for path in paths):
         pixels = exposure.pixels()
-        for path, hdus in zip(paths, (_exposure_hdus(exposure, pixels), _mask_hdus(pixels)), strict=True):
+        for path, hdus in zip(paths, (exposure_hdus(exposure, pixels), truth_mask_hdus(pixels)), strict=True):
             with atomic_path(path) as temporary:
                 hdus.writeto(temporary)
     return paths
-
-
-def _exposure_hdus(exposure: SimulatedExposure, pixels: DetectorPixels) -> HDUList:
-    from astropy.io import fits
-
-    observation = _observation_header(exposure)
-    wcs = wcs_header(exposure.config, exposure.plan, exposure.detector)
-    image = fits.ImageHDU(pixels.image, header=wcs, name="IMAGE")
-    image.header.update(observation)
-    image.header["BUNIT"] = "adu"
-    mask = fits.ImageHDU(pixels.mask, name="MASK")
-    _add_planes(mask.header, STANDARD_PLANES)
-    variance = fits.ImageHDU(pixels.variance, name="VARIANCE")
-    variance.header["BUNIT"] = "adu2"
-    return fits.HDUList([fits.PrimaryHDU(header=observation), image, mask, variance])
-
-
-def _add_planes(header: Header, names: Iterable[str]) -> None:
-    for bit, name in enumerate(names):
-        card = f"MP_{name}"
-        header[card if len(card) <= 8 else f"HIERARCH {card}"] = bit
-
-
-def _observation_header(exposure: SimulatedExposure) -> Header:
-    from astropy.io.fits import Header
-
-    plan, config = exposure.plan, exposure.config
-    start = plan.mjd - config.exposure_time / 86400 / 2
-    date = datetime.datetime(1858, 11, 17) + datetime.timedelta(days=start)
-    cards: list[tuple[str, Any, str]] = [
-        ("INSTRUME", INSTRUMENT, "simulated camera"),
-        ("OBSERVER", "lamella", "who simulated this"),
-        ("VISIT", plan.visit, "number of the visit"),
-        ("DETECTOR", exposure.detector, "number of the detector"),
-        ("FILTER", plan.band, "passband"),
-        ("EXPTIME", config.exposure_time, "[s] exposure time"),
-        ("TIMESYS", "UTC", "time scale"),
-        ("DATE-OBS", date.isoformat(timespec="milliseconds"), "start of the exposure"),
-        ("MJD-OBS", round(start, 9), "[d] start of the exposure"),
-        ("GAIN", config.gain, "[electron/adu] gain"),
-        ("SATURATE", config.saturation, "[adu] pixels are clipped here"),
-        ("MAGZERO", plan.zero_point, "[mag] AB magnitude of one count"),
-        ("SEEING", plan.psf_fwhm, "[arcsec] full width at half maximum of the PSF"),
-    ]
-    return Header(cards)
-
-
-def _mask_hdus(pixels: DetectorPixels) -> HDUList:
-    from astropy.io import fits
-
-    hdu = fits.PrimaryHDU(pack_planes(pixels.artifacts.planes))
-    _add_planes(hdu.header, ARTIFACT_KINDS)
-    return fits.HDUList([hdu])

@@ -20,7 +20,7 @@ from .sky import make_asteroids, make_catalogue, sources_in_band
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ("Truth", "exposure_stem", "write_table")
+__all__ = ("Truth", "exposure_stem", "pack_planes", "write_table")
 
 _UNITS = {
     "ra": "deg", "dec": "deg", "rotation": "deg", "mjd": "d", "psf_fwhm": "arcsec", "sky_noise": "nJy",

@@ -1,0 +1,139 @@
+"""From the arguments of a stack to what its kernels take: checks, types, packing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..errors import ConfigError, NoInputsError, ShapeError
+from ..kernels import combine
+from .stack_control import StackControl
+
+__all__ = (
+    "checked_weights",
+    "error_kind",
+    "kernel_masking",
+    "kernel_planes",
+    "kernel_rules",
+    "valid_weights",
+    "weight_vector",
+)
+
+_ZERO = np.float32(0.0)
+_BELOW_ZERO = np.nextafter(_ZERO, np.float32(-1.0))
+
+
+def error_kind(control: StackControl) -> int:
+    """Return the number by which kernels know the kind of error that is wanted."""
+    if control.error_from_input_variance:
+        return combine.INPUT_ERROR
+    return combine.MOSAIC_ERROR if control.mosaic_error else combine.SCATTER_ERROR
+
+
+def kernel_rules(control: StackControl, weights: np.ndarray | None) -> tuple[Any, ...]:
+    """Return the rules by which kernels choose values.
+
+    A variance must be usable wherever it enters the result; it may be zero only
+    where nothing is divided by it.
+    """
+    per_pixel = bool(control.weighted) and weights is None
+    divides = per_pixel or control.statistic == "NOISECLIP"
+    error = error_kind(control)
+    use_variance = divides or error != combine.SCATTER_ERROR
+    return control.bad_mask, use_variance, _ZERO if divides else _BELOW_ZERO, per_pixel, error
+
+
+def kernel_masking(control: StackControl) -> tuple[Any, ...]:
+    """Return what kernels need to make the mask."""
+    maps = control.mask_map
+    if maps is None:
+        maps = ((control.bad_mask & ~control.excuse, control.clipped_mask),)
+    thresholds = control.propagation_thresholds
+    return (
+        control.no_good_mask,
+        control.clipped_mask,
+        np.array(maps, np.int32).reshape(-1, 2),
+        np.array([1 << bit for bit in thresholds], np.int32),
+        np.array(list(thresholds.values()), np.float64),
+    )
+
+
+def kernel_planes(
+    image: ArrayLike, mask: ArrayLike, variance: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the planes in the types and the layout of the kernels, checked.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when there are no planes.
+    ShapeError
+        Raised when the shapes are not the same (n, y, x).
+    ConfigError
+        Raised when the mask is of a type that int32 cannot hold.
+    """
+    image, mask, variance = np.asarray(image), np.asarray(mask), np.asarray(variance)
+    if image.ndim != 3:
+        raise ShapeError("image", found=image.shape, expected="(n, y, x)")
+    if len(image) == 0:
+        raise NoInputsError("there are no inputs to combine.")
+    for name, plane in (("mask", mask), ("variance", variance)):
+        if plane.shape != image.shape:
+            raise ShapeError(name, found=plane.shape, expected=image.shape)
+    if not np.can_cast(mask.dtype, np.int32):
+        raise ConfigError(
+            f"mask is of type {mask.dtype}; expected int32 or a smaller integer.",
+            option="mask",
+            found=str(mask.dtype),
+        )
+    # Arrays that cannot be written would make numba compile everything once more.
+    return (
+        np.require(image, np.float32, ("C", "A", "W")),
+        np.require(mask, np.int32, ("C", "A", "W")),
+        np.require(variance, np.float32, ("C", "A", "W")),
+    )
+
+
+def weight_vector(weights: ArrayLike | None, n: int) -> np.ndarray | None:
+    """Return the weights as float64, of shape (n,), or raise a `ShapeError`."""
+    if weights is None:
+        return None
+    vector = np.array(weights, dtype=np.float64)
+    if vector.shape != (n,):
+        raise ShapeError("weights", found=vector.shape, expected=(n,))
+    return vector
+
+
+def checked_weights(weights: ArrayLike | None, n: int, control: StackControl) -> np.ndarray | None:
+    """Return the weights that are to be used, if any.
+
+    Raises
+    ------
+    ShapeError
+        Raised when there is not one weight per input.
+    ConfigError
+        Raised when a weight is negative or not finite.
+    NoInputsError
+        Raised when all weights are zero.
+    """
+    vector = weight_vector(weights, n)
+    if vector is None or control.weighted is False:
+        return None
+    if not valid_weights(vector).any():
+        raise NoInputsError(f"the weights of all {n} inputs are zero.")
+    return vector
+
+
+def valid_weights(vector: np.ndarray) -> np.ndarray:
+    """Return the weights, or raise a `ConfigError` when one is negative or not finite."""
+    wrong = ~((vector >= 0.0) & np.isfinite(vector))
+    if wrong.any():
+        index = int(np.flatnonzero(wrong)[0])
+        raise ConfigError(
+            f"weight {index} is {vector[index]}; expected a finite number that is not negative.",
+            option="weights",
+            found=float(vector[index]),
+        )
+    return vector

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from lamella.errors import InputError, MissingPartError, ShapeError, UnreadableFileError
+from lamella.formats.fitsio import (
+    header_number,
+    image_shape,
+    optional_number,
+    read_headers,
+    read_image,
+    read_table,
+    require_shape,
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    image = np.arange(12000, dtype=">f4").reshape(100, 120)
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])], name="T")
+    path = tmp_path / "x.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(image, name="SCI"), table]).writeto(path)
+    return path
+
+
+def test_an_image_comes_in_the_byte_order_of_the_machine(file: Path) -> None:
+    data, header = read_image(file, "SCI")
+    assert data.dtype == np.dtype("=f4")
+    assert data.flags.c_contiguous
+    assert data[3, 7] == 3 * 120 + 7
+    assert image_shape(header) == (100, 120)
+
+
+def test_headers_are_all_read_or_as_many_as_wanted(file: Path) -> None:
+    assert [h.get("EXTNAME") for h in read_headers(file)] == [None, "SCI", "T"]
+    assert len(read_headers(file, limit=2)) == 2
+
+
+def test_headers_are_read_again_when_the_file_has_changed(file: Path) -> None:
+    assert len(read_headers(file)) == 3
+    fits.HDUList([fits.PrimaryHDU()]).writeto(file, overwrite=True)
+    assert len(read_headers(file)) == 1
+
+
+@pytest.mark.parametrize("cut", [0, 1000, 2880 + 50, 5760 + 400])
+def test_a_file_that_is_cut_off_is_unreadable(file: Path, cut: int) -> None:
+    file.write_bytes(file.read_bytes()[:cut])
+    with pytest.raises(
+        UnreadableFileError, match=r"x\.fits: found .*; expected a complete FITS file"
+    ) as caught:
+        read_headers(file)
+    assert caught.value.path == str(file)
+
+
+def test_a_compressed_file_that_is_cut_off_is_unreadable(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).normal(size=(200, 200)).astype(np.float32)
+    plain = tmp_path / "x.fits"
+    fits.PrimaryHDU(noise).writeto(plain)
+    path = tmp_path / "x.fits.gz"
+    packed = gzip.compress(plain.read_bytes())
+    path.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(UnreadableFileError):
+        read_image(path, 0)
+
+
+@pytest.mark.parametrize("content", [b"not FITS at all", b"\x1f\x8b broken gzip"])
+def test_a_file_that_is_not_fits_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.fits"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFileError):
+        read_headers(path)
+
+
+def test_a_file_that_is_absent_is_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="No such file"):
+        read_headers(tmp_path / "absent.fits")
+
+
+def test_a_missing_hdu_names_those_that_are_there(file: Path) -> None:
+    with pytest.raises(MissingPartError, match="HDU MASK: found only HDUs 0 PRIMARY, 1 SCI, 2 T"):
+        read_image(file, "MASK")
+
+
+def test_tables_and_images_are_not_taken_for_each_other(file: Path) -> None:
+    with pytest.raises(InputError, match="expected a 2-d image"):
+        read_image(file, "T")
+    with pytest.raises(InputError, match="expected a 2-d image"):
+        read_image(file, 0)
+    with pytest.raises(InputError, match="found a ImageHDU; expected a binary table"):
+        read_table(file, "SCI")
+    assert list(read_table(file, "T")[0]["a"]) == [1, 2]
+
+
+def test_an_unquoted_nan_in_a_header_is_not_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "x.fits"
+    fits.PrimaryHDU(header=fits.Header({"CRVAL1": 1.5, "EXPTIME": "53.9"})).writeto(path)
+    content = path.read_bytes()
+    start = content.index(b"CRVAL1")
+    card = b"CRVAL1  =                  NaN".ljust(80)
+    path.write_bytes(content[:start] + card + content[start + 80 :])
+    header = read_headers(path)[0]
+    assert optional_number(header, "CRVAL1") is None
+    with pytest.raises(InputError, match="CRVAL1: found 'NaN'; expected a finite number"):
+        header_number(header, "CRVAL1", path=path)
+    with pytest.raises(MissingPartError, match="SKY"):
+        header_number(header, "SKY", path=path)
+    assert header_number(header, "EXPTIME", path=path) == 53.9
+
+
+def test_headers_of_other_things_describe_no_image(file: Path) -> None:
+    assert image_shape(fits.Header({"NAXIS": 0})) is None
+    assert image_shape(fits.Header({"NAXIS": 3, "NAXIS1": 4, "NAXIS2": 4, "NAXIS3": 2})) is None
+    assert image_shape(read_headers(file)[2]) is None
+
+
+def test_a_tile_compressed_image_has_the_shape_of_the_image(tmp_path: Path) -> None:
+    path = tmp_path / "x.fits.fz"
+    hdu = fits.CompImageHDU(np.zeros((20, 30), dtype=np.int32), name="S1", compression_type="RICE_1")
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    assert image_shape(read_headers(path)[1]) == (20, 30)
+    assert read_image(path, "S1")[0].shape == (20, 30)
+
+
+def test_shapes_that_differ_are_named() -> None:
+    with pytest.raises(ShapeError, match=r"weight has shape \(2, 3\); expected \(3, 3\)"):
+        require_shape("weight", np.zeros((2, 3)), (3, 3))

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given
+from hypothesis import strategies as st
+from lamella.errors import InputError, ShapeError
+from lamella.formats.pixels import (
+    data_extent,
+    gaussian_psf,
+    make_pixels,
+    njy_per_count,
+    pixel_scale,
+    variance_from_weight,
+)
+from lamella.planes import bits_of
+from lamella.sky.projection import projection_from_header
+from lsst.images import Box, MaskedImage
+
+PATH = Path("x.fits")
+
+
+@pytest.fixture(scope="module")
+def projection() -> Any:
+    cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 4.0, "CRPIX2": 4.0, "CRVAL1": 10.0}
+    cards |= {"CRVAL2": 60.0, "CD1_1": -0.2 / 3600, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.3 / 3600}
+    return projection_from_header(cards, path=PATH, hdu=0)
+
+
+def make(
+    projection: Any, image: np.ndarray, variance: np.ndarray, edge_width: int = 0, **flags: Any
+) -> MaskedImage:
+    return make_pixels(image, variance, flags, path=PATH, projection=projection, edge_width=edge_width)
+
+
+def plane(pixels: MaskedImage, name: str) -> np.ndarray:
+    return (pixels.mask.array[..., 0] & bits_of(pixels.mask.schema, [name])) != 0
+
+
+def test_the_ab_system_has_magnitude_zero_at_3631_jansky() -> None:
+    assert njy_per_count(31.4) == 1.0
+    assert njy_per_count(0.0) == pytest.approx(3630.7805e9, rel=1e-7)
+    assert njy_per_count(22.5) == pytest.approx(3630.7805, rel=1e-7)
+
+
+def test_zero_weight_is_no_measurement() -> None:
+    weight = np.array([[4.0, 0.0, np.nan]], dtype=np.float32)
+    assert variance_from_weight(weight, PATH).tolist() == [[0.25, math.inf, math.inf]]
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [([[1.0, -2.0]], "found a weight of -2"), ([[0.0, 0.0]], "found no pixel with a positive weight")],
+)
+def test_weights_that_cannot_be_are_refused(weight: list[list[float]], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        variance_from_weight(np.array(weight), PATH)
+
+
+def test_what_has_no_measurement_says_so_and_why(projection: Any) -> None:
+    image, variance = np.ones((7, 7)), np.ones((7, 7))
+    image[2, 2] = np.nan
+    variance[3, 3] = np.inf
+    variance[4, 4] = 0.0
+    saturated = np.zeros((7, 7), dtype=bool)
+    saturated[5, 5] = True
+    variance[5, 5] = np.inf
+    pixels = make(projection, image, variance, SAT=saturated)
+    lost = [(2, 2), (3, 3), (4, 4), (5, 5)]
+    assert [tuple(map(int, at)) for at in np.argwhere(plane(pixels, "NO_DATA"))] == lost
+    assert np.isnan(pixels.image.array).sum() == np.isposinf(pixels.variance.array).sum() == 4
+    assert plane(pixels, "UNMASKED_NAN").sum() == 1
+    assert plane(pixels, "UNMASKED_NAN")[2, 2]
+    assert np.argwhere(plane(pixels, "BAD")).tolist() == [[3, 3], [4, 4]]
+    assert np.argwhere(plane(pixels, "SATURATED")).tolist() == [[5, 5]]
+
+
+def test_the_rim_is_where_the_data_end_not_where_the_array_does(projection: Any) -> None:
+    variance = np.ones((20, 30))
+    variance[:6] = np.inf
+    variance[:, 27:] = np.inf
+    pixels = make(projection, np.ones((20, 30)), variance, edge_width=2)
+    rim = plane(pixels, "DETECTION_EDGE")
+    expected = np.zeros((20, 30), dtype=bool)
+    expected[6:20, :27] = True
+    expected[8:18, 2:25] = False
+    np.testing.assert_array_equal(rim, expected)
+    # Beyond the end of the detector nothing is broken: there is just nothing.
+    assert not plane(pixels, "BAD").any()
+    assert plane(pixels, "NO_DATA").sum() == 20 * 30 - 14 * 27
+
+
+def test_a_rim_wider_than_the_data_covers_them(projection: Any) -> None:
+    pixels = make(projection, np.ones((7, 7)), np.ones((7, 7)), edge_width=5)
+    assert plane(pixels, "DETECTION_EDGE").all()
+
+
+def test_unknown_planes_follow_behind_the_standard_ones(projection: Any) -> None:
+    mine = np.eye(7, dtype=bool)
+    pixels = make(projection, np.ones((7, 7)), np.ones((7, 7)), MINE=mine)
+    assert bits_of(pixels.mask.schema, ["MINE"]) == 1 << 24
+    np.testing.assert_array_equal(plane(pixels, "MINE"), mine)
+
+
+def test_planes_of_other_shapes_are_refused(projection: Any) -> None:
+    with pytest.raises(ShapeError, match=r"plane variance has shape \(6, 7\); expected \(7, 7\)"):
+        make(projection, np.ones((7, 7)), np.ones((6, 7)))
+    with pytest.raises(ShapeError, match="plane BAD"):
+        make(projection, np.ones((7, 7)), np.ones((7, 7)), BAD=np.zeros((7, 6), dtype=bool))
+
+
+def test_negative_variances_and_nothing_measured_are_refused(projection: Any) -> None:
+    with pytest.raises(InputError, match="found a variance of -1"):
+        make(projection, np.ones((7, 7)), np.full((7, 7), -1.0))
+    with pytest.raises(InputError, match="no pixel with a value and a weight"):
+        make(projection, np.full((7, 7), np.nan), np.ones((7, 7)))
+
+
+def test_inputs_are_not_changed(projection: Any) -> None:
+    image, variance = np.ones((7, 7), dtype=np.float32), np.ones((7, 7), dtype=np.float32)
+    make(projection, image, variance, NO_DATA=np.eye(7, dtype=bool))
+    assert (image == 1).all()
+    assert (variance == 1).all()
+
+
+@given(seed=st.integers(0, 1000), share=st.floats(0.0, 0.9), width=st.integers(0, 4))
+def test_the_contract_holds_for_any_defects(projection: Any, seed: int, share: float, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    image, variance = rng.normal(size=(12, 9)), rng.uniform(0.1, 2.0, size=(12, 9))
+    image[rng.random((12, 9)) < share / 2] = np.nan
+    variance[rng.random((12, 9)) < share / 2] = rng.choice([0.0, np.inf, np.nan])
+    image[5, 5] = variance[5, 5] = 1.0
+    pixels = make(projection, image, variance, edge_width=width)
+    missing = plane(pixels, "NO_DATA")
+    np.testing.assert_array_equal(np.isnan(pixels.image.array), missing)
+    np.testing.assert_array_equal(np.isposinf(pixels.variance.array), missing)
+    assert (pixels.variance.array > 0).all()
+    assert (pixels.image.array[~missing] == image[~missing].astype(np.float32)).all()
+    rows, columns = data_extent(missing)
+    assert not missing[rows, columns].all(axis=0)[[0, -1]].any()
+    assert not missing[rows, columns].all(axis=1)[[0, -1]].any()
+
+
+def test_the_pixel_scale_is_the_root_of_the_area(projection: Any) -> None:
+    assert pixel_scale(projection, Box.from_shape((7, 7))) == pytest.approx(math.sqrt(0.2 * 0.3), rel=1e-7)
+
+
+def test_a_gaussian_has_the_width_that_was_asked_for() -> None:
+    psf = gaussian_psf(4.0, Box.from_shape((50, 50)))
+    stamp = psf.compute_kernel_image(x=20.0, y=20.0)
+    profile = stamp.array[stamp.bbox.y.size // 2]
+    assert profile[stamp.bbox.x.size // 2 + 2] / profile.max() == pytest.approx(0.5, rel=1e-6)
+    assert stamp.array.sum() == pytest.approx(1.0)
+
+
+def test_fits_cards_serve_as_they_are(tan_cards: Callable[..., fits.Header]) -> None:
+    found = projection_from_header(tan_cards((60, 80)), path=PATH, hdu=1)
+    assert pixel_scale(found, Box.from_shape((60, 80))) == pytest.approx(0.262, rel=1e-6)
