@@ -94,9 +94,9 @@ def test_fluxes_are_those_of_the_lsst_pipeline(
         image = np.ascontiguousarray(exposure.pixels.image.array)
         ours, _, _ = sep.sum_circle(image, x, y, 6.0, mask=~np.isfinite(image), subpix=0)
         ratio = ours / theirs[rows]
-        assert rows.sum() > 40
-        assert np.median(ratio) == pytest.approx(1.0, abs=0.01)
-        assert 1.4826 * np.median(np.abs(ratio - np.median(ratio))) < 0.02
+        assert rows.sum() > 30
+        assert np.median(ratio) == pytest.approx(1.0, abs=0.005)
+        assert 1.4826 * np.median(np.abs(ratio - np.median(ratio))) < 0.01
 
 
 def test_noise_is_that_of_the_variance(exposures: list[Exposure]) -> None:
@@ -126,20 +126,24 @@ def test_the_psf_has_the_shape_of_the_stars(
     for exposure in exposures:
         rows = rows_of(exposure, catalogue, "clean")
         rows &= (catalogue["base_PsfFlux_instFlux"] > 20000) & (catalogue["base_PsfFlux_instFlux"] < 2e5)
-        image, ratios = exposure.pixels.image.array, []
+        left = []
         for x, y in zip(*(catalogue[f"base_SdssCentroid_{axis}"][rows] for axis in "xy"), strict=True):
             model = exposure.psf.compute_stellar_image(x=float(x), y=float(y))
-            if not exposure.info.bbox.contains(model.bbox):
-                continue
-            star = image[model.bbox.slice_within(exposure.info.bbox)]
-            near = np.hypot(model.bbox.y.arange[:, None] - y, model.bbox.x.arange[None] - x) < 8
-            wide = near & ~(np.hypot(model.bbox.y.arange[:, None] - y, model.bbox.x.arange[None] - x) < 2)
-            ratios.append(
-                (star[wide].sum() / star[near].sum()) / (model.array[wide].sum() / model.array[near].sum())
-            )
-        assert len(ratios) >= 5
-        # The share of light beyond two pixels says how wide the PSF is.
-        assert np.median(ratios) == pytest.approx(1.0, abs=0.03)
+            if exposure.info.bbox.contains(model.bbox):
+                star = exposure.pixels.image[model.bbox].array
+                left.append(share_left(star, model.array))
+        assert len(left) >= 5
+        # With rows and columns of the stamps exchanged it is 0.06 to 0.07.
+        assert np.median(left) < 0.04
+
+
+def share_left(star: np.ndarray, model: np.ndarray) -> float:
+    """Return the root of the squared light that a model leaves of a star's inner pixels."""
+    half = model.shape[0] // 2
+    inner = np.s_[half - 5 : half + 6, half - 5 : half + 6]
+    star, model = star[inner].astype(float), model[inner]
+    scale = (star * model).sum() / (model**2).sum()
+    return float(np.sqrt(((star - scale * model) ** 2).sum() / (star**2).sum()))
 
 
 @pytest.fixture
@@ -179,9 +183,8 @@ def test_a_frame_that_is_cut_off_is_unreadable(copy: Path) -> None:
     path = copy / "fpC-006377-r4-0399.fit.gz"
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:500_000])
-    (source,) = open_exposures([path])
     with pytest.raises(UnreadableFileError, match=r"fpC-006377-r4-0399\.fit\.gz"):
-        source.read()
+        open_exposures([path]).sources[0].read()
 
 
 def test_frames_of_other_names_are_refused(copy: Path) -> None:

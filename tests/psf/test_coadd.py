@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
@@ -328,6 +328,19 @@ def test_it_can_be_sent_to_other_processes() -> None:
     assert back.bounds == CHIP
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
         assert pool.submit(sum_of, psf).result() == sum_of(psf)
+
+
+def test_threads_get_the_bits_of_one_thread() -> None:
+    inputs = [component(str(k), projection=make_tan(angle=30.0 * k)) for k in range(4)]
+    positions = [(400.0 + 1.7 * k, 450.0 + 0.9 * k) for k in range(80)]
+    alone, shared_psf = coadd(inputs), coadd(inputs)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(
+            pool.map(lambda p: shared_psf.compute_stellar_image(x=p[0], y=p[1]).array, positions * 2)
+        )
+    for position, array in zip(positions * 2, found, strict=True):
+        x, y = position
+        np.testing.assert_array_equal(array, alone.compute_stellar_image(x=x, y=y).array)
 
 
 def test_many_inputs_are_selected_as_one_by_one() -> None:

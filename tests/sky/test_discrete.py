@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from lsst.images import Box
+
 from lamella.errors import ConfigError, SkyMapError
 from lamella.sky.registry import make_skymap
 from lamella.sky.vectors import offset_by, to_skycoord
-from lsst.images import Box
 
 
 def discrete(**options):

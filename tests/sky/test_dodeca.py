@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+
 from lamella.sky.geometry import SkyPolygon
 from lamella.sky.registry import make_skymap
 from lamella.sky.vectors import angular_separation, to_skycoord, to_vectors

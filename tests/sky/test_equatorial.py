@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+
 from lamella.errors import ConfigError
 from lamella.sky.registry import make_skymap
 

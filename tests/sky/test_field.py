@@ -6,12 +6,13 @@ import pytest
 from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
+from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
+
 from lamella.errors import ConfigError, GeometryError, NoInputsError
 from lamella.sky.field import skymap_for_area, skymap_from_exposures
 from lamella.sky.footprint import footprint_polygon, to_pixels
 from lamella.sky.layout import tract_wcs
 from lamella.sky.vectors import to_skycoord
-from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
 
 FRAME = GeneralFrame(unit=u.pix)
 
@@ -148,7 +149,7 @@ def test_exposures_that_cannot_be_mapped():
         skymap_from_exposures(around)
     flat = exposure(10, 20)
     flat.polygon = Polygon(x_vertices=[0.0, 5.0, 9.0], y_vertices=[0.0, 5.0, 9.0])
-    with pytest.raises(GeometryError, match="An exposure: .* great circle"):
+    with pytest.raises(GeometryError, match=r"An exposure: .* great circle"):
         skymap_from_exposures([flat])
 
 

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
+from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
+
 from lamella.errors import GeometryError
 from lamella.sky.footprint import (
     box_polygon,
@@ -17,7 +19,6 @@ from lamella.sky.footprint import (
 from lamella.sky.geometry import SkyPolygon
 from lamella.sky.layout import tract_wcs
 from lamella.sky.vectors import to_skycoord
-from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
 
 FRAME = GeneralFrame(unit=u.pix)
 

@@ -7,6 +7,7 @@ import shapely
 from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lamella.errors import GeometryError
 from lamella.sky.geometry import SkyPolygon
 from lamella.sky.vectors import from_lonlat, offset_by, to_lonlat
@@ -33,7 +34,7 @@ def random_polygon(rng, axis, size):
 
 def plane(vectors, axis):
     """Gnomonic projection about an axis, written down independently."""
-    lon, lat = to_lonlat(axis)
+    lon, _ = to_lonlat(axis)
     east = np.array([-np.sin(lon), np.cos(lon), 0.0])
     north = np.cross(axis, east)
     return np.stack([vectors @ east, vectors @ north], axis=1) / (vectors @ axis)[:, None]

@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+
 from lamella.errors import ConfigError
 from lamella.sky.geometry import SkyPolygon
 from lamella.sky.registry import make_skymap
@@ -56,7 +57,7 @@ def test_nested_pixels_divide_their_parents(order):
     assert np.array_equal(coarse.find_tracts(fine.centers), np.arange(len(fine)) // 4)
 
 
-@pytest.mark.parametrize(("order", "nest"), itertools.product([0, 1, 4], [False, True]))
+@pytest.mark.parametrize(("order", "nest"), [*itertools.product([0, 1, 4], [False, True])])
 def test_pixels_have_equal_shares_of_the_sky(order, nest):
     skymap = build(order, nest)
     coords = to_skycoord(np.random.default_rng(2).normal(size=(100_000, 3)))
@@ -75,7 +76,7 @@ def test_corners_go_round_their_pixel(nest):
         polygon = SkyPolygon.from_vertices(np.array([south, east, north, west]))
         assert polygon.contains(skymap._center_vectors[tract])
         # Pixels have equal areas; their sides are not quite great circles.
-        assert polygon.area.value == pytest.approx(41252.96125 / 768, rel=0.08)
+        assert polygon.area.value == pytest.approx(41252.96125 / 768, rel=0.12)
         nearest = angular_separation(skymap._center_vectors, skymap._center_vectors[tract])
         inside = 0.98 * polygon.vertices + 0.02 * skymap._center_vectors[tract]
         assert np.sort(nearest)[1] > np.radians(4)
@@ -83,7 +84,8 @@ def test_corners_go_round_their_pixel(nest):
 
 
 def test_a_tract_is_turned_so_that_its_pixel_fills_it():
-    skymap = build(2)
+    options = {"log2_nside": 2, "pixel_scale": 20.0, "patches": {"inner": (100, 100)}}
+    skymap = make_skymap("healpix", options)
     tract = skymap.find_tract(SkyCoord(45, 0, unit="deg"))
     assert tract.fits_wcs.wcs.cd[0, 0] == pytest.approx(-tract.fits_wcs.wcs.cd[0, 1], rel=1e-12)
     assert tract.contains(to_skycoord(skymap.pixel_corners(tract.id))).all()

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lsst.images import Box
+
 from lamella.errors import ConfigError, SkyMapError
 from lamella.sky.layout import (
     CellPatches,
@@ -14,7 +16,6 @@ from lamella.sky.layout import (
     tract_wcs,
 )
 from lamella.sky.vectors import from_lonlat
-from lsst.images import Box
 
 SHAPE = GridShape(9, 7)
 
@@ -95,7 +96,7 @@ def test_reference_values_keep_all_digits():
 
 
 def test_directions_beyond_a_projection_are_an_error():
-    with pytest.raises(SkyMapError, match="projection TAN .* does not reach"):
+    with pytest.raises(SkyMapError, match=r"projection TAN .* does not reach"):
         enclose(tract_wcs("TAN", 1.0, (10.0, 0.0)), from_lonlat(np.radians([120.0]), np.zeros(1)))
 
 

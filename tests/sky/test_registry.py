@@ -2,6 +2,7 @@ import json
 import os
 
 import pytest
+
 from lamella.errors import ConfigError, OutputError, UnreadableFileError
 from lamella.sky.registry import SKYMAP_KINDS, load_skymap, make_skymap, skymap_from_json
 
@@ -20,7 +21,7 @@ def test_kinds():
 def test_unknown_kind_and_options():
     with pytest.raises(ConfigError, match="no kind of sky map 'ring'; there are: discrete, dodeca"):
         make_skymap("ring")
-    with pytest.raises(ConfigError, match="no such option; there are: .*num_rings"):
+    with pytest.raises(ConfigError, match=r"no such option; there are: .*num_rings"):
         make_skymap("rings", {"num_rings": 3, "rings": 3})
     with pytest.raises(ConfigError, match="num_rings"):
         make_skymap("rings")

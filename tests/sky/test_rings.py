@@ -4,6 +4,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+
 from lamella.errors import ConfigError
 from lamella.sky.registry import make_skymap
 

@@ -6,14 +6,15 @@ import pytest
 from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
+from lsst.images import Box
+from lsst.images.cells import CellIJ
+
 from lamella.errors import SkyMapError
 from lamella.sky.footprint import to_sky
 from lamella.sky.geometry import SkyPolygon
 from lamella.sky.layout import CellPatches, LegacyPatches
 from lamella.sky.registry import make_skymap
 from lamella.sky.vectors import offset_by, to_skycoord
-from lsst.images import Box
-from lsst.images.cells import CellIJ
 
 
 def one_tract(patches=None, **options):

@@ -4,6 +4,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lamella.errors import GeometryError
 from lamella.sky.vectors import (
     angular_separation,

@@ -38,12 +38,12 @@ class AssembleConfig(Config):
         "How the inputs of a pixel are combined: MEAN; MEANCLIP (mean clipped at their own scatter); "
         "NOISECLIP (mean clipped at the noise known from their variances); MEDIAN.",
     )
-    sigma_clip: float = option(4.0, "Clip values further than this from the centre.", unit="sigma", gt=0)
+    sigma_clip: float = option(3.0, "Clip values further than this from the centre.", unit="sigma", gt=0)
     clip_iter: int = option(2, "Number of clipping passes.", ge=1)
     flux_tolerance: float = option(
         0.3,
-        "NOISECLIP: fraction of the pixel's flux by which inputs may differ without being clipped, "
-        "because their seeing differs.",
+        "NOISECLIP: scatter (one sigma) between inputs that is not noise, as a fraction of the pixel's "
+        "value; differences of seeing make it.",
         ge=0,
     )
     error_from_input_variance: bool = option(
@@ -62,7 +62,7 @@ class AssembleConfig(Config):
     )
     weights: WeightControl = option(WeightControl(), "How the weight of a warp is found.")
     fill_gaps: bool = option(True, "Interpolate pixels to which no input contributed.")
-    gaps: GapControl = option(GapControl(), "How gaps are filled.")
+    gaps: GapControl = option(GapControl(max_gap=10), "How gaps are filled.")
     bright_object_plane: str = option("BRIGHT_OBJECT", "Plane that masks of bright objects are put on.")
     streaming: bool = option(
         False, "Hold one warp in memory at a time; possible for the statistic MEAN, with the same result."

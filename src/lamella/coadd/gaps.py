@@ -22,7 +22,7 @@ from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict
 from ..kernels.sample import clipped_mean, moments, quantiles
 from ..planes import bits_of, plane_names
 
-__all__ = ("GapControl", "GapSummary", "fallback_value", "fill_gaps", "fill_masked_image")
+__all__ = ("GapControl", "GapSummary", "fallback_value", "fill_gaps", "fill_masked_image", "narrow_runs")
 
 _STRICT_REACH = 6
 _STRICT_DECIMALS = 4
@@ -52,6 +52,13 @@ class GapControl(Config):
         ge=1,
     )
     transpose: bool = option(False, "Interpolate along columns instead of rows.")
+    max_gap: int | None = option(
+        None,
+        "Widest gap that is filled; wider ones, and those that reach the border, stay as they are. "
+        "Unset: every gap is filled.",
+        unit="pixel",
+        ge=1,
+    )
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> GapControl:
@@ -127,6 +134,8 @@ def fill_gaps(
     """
     control = control or GapControl()
     _check_arrays(image, mask, variance)
+    if control.max_gap is not None:
+        return _fill_narrow(image, mask, variance, bad_bits, control, strict, interpolated_bit)
     work = [_rows(plane, control.transpose) for plane in (image, mask, variance)]
     fill = _fill_strict if strict else _fill
     summary = fill(work[0], work[1], work[2], bad_bits, interpolated_bit, control)
@@ -134,6 +143,58 @@ def fill_gaps(
         if not np.may_share_memory(plane, rows):
             plane[...] = rows.T if control.transpose else rows
     return summary
+
+
+def _fill_narrow(
+    image: np.ndarray,
+    mask: np.ndarray,
+    variance: np.ndarray,
+    bad_bits: int,
+    control: GapControl,
+    strict: bool,
+    interpolated_bit: int,
+) -> GapSummary:
+    assert control.max_gap is not None
+    bad = (mask & bad_bits) != 0
+    runs = narrow_runs(bad.T, control.max_gap).T if control.transpose else narrow_runs(bad, control.max_gap)
+    # Bad pixels of wide gaps must not be used for the narrow ones beside them.
+    wide = bad & ~runs
+    kept = image[wide]
+    image[wide] = np.nan
+    unlimited = control.replace(max_gap=None)
+    flags = runs.astype(np.int32)
+    summary = fill_gaps(image, flags, variance, 1, control=unlimited, strict=strict, interpolated_bit=0)
+    image[wide] = kept
+    mask[runs] |= interpolated_bit
+    return summary
+
+
+def narrow_runs(flags: np.ndarray, max_width: int) -> np.ndarray:
+    """Return the pixels of runs along rows that are narrow and do not touch the ends of the row.
+
+    Parameters
+    ----------
+    flags
+        bool, shape (y, x).
+    max_width
+        Widest run.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, shape (y, x).
+    """
+    padded = np.zeros((flags.shape[0], flags.shape[1] + 2), dtype=np.int8)
+    padded[:, 1:-1] = flags
+    steps = np.diff(padded, axis=1)
+    rows, starts = np.nonzero(steps == 1)
+    _, stops = np.nonzero(steps == -1)
+    narrow = (stops - starts <= max_width) & (starts > 0) & (stops < flags.shape[1])
+    marks = np.zeros(steps.shape, dtype=np.int8)
+    marks[rows[narrow], starts[narrow]] = 1
+    marks[rows[narrow], stops[narrow]] = -1
+    result: np.ndarray = np.cumsum(marks, axis=1, dtype=np.int8)[:, :-1].astype(bool)
+    return result
 
 
 def fill_masked_image(

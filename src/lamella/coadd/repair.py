@@ -14,10 +14,10 @@ import numpy as np
 from lsst.images import Image, Mask, MaskedImage
 
 from ..planes import bits_of
-from .gaps import GapControl, fill_gaps
+from .gaps import GapControl, fill_gaps, narrow_runs
 from .inputs import Exposure
 
-__all__ = ("narrow_runs", "repair_exposure")
+__all__ = ("repair_exposure",)
 
 def repair_exposure(exposure: Exposure, max_width: int) -> Exposure:
     """Interpolate lost pixels of an exposure where they are in narrow runs.
@@ -80,31 +80,3 @@ def _fill(
     image[runs & ~usable] = np.nan
     filled: np.ndarray = runs & usable
     return filled
-
-
-def narrow_runs(flags: np.ndarray, max_width: int) -> np.ndarray:
-    """Return the pixels of runs along rows that are narrow and do not touch the ends of the row.
-
-    Parameters
-    ----------
-    flags
-        bool, shape (y, x).
-    max_width
-        Widest run.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (y, x).
-    """
-    padded = np.zeros((flags.shape[0], flags.shape[1] + 2), dtype=np.int8)
-    padded[:, 1:-1] = flags
-    steps = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(steps == 1)
-    _, stops = np.nonzero(steps == -1)
-    narrow = (stops - starts <= max_width) & (starts > 0) & (stops < flags.shape[1])
-    marks = np.zeros(steps.shape, dtype=np.int8)
-    marks[rows[narrow], starts[narrow]] = 1
-    marks[rows[narrow], stops[narrow]] = -1
-    result: np.ndarray = np.cumsum(marks, axis=1, dtype=np.int8)[:, :-1].astype(bool)
-    return result

@@ -19,6 +19,7 @@ from ..kernels.window import kernel_half_width
 from ..planes import bits_of
 from ..sky.pixelmap import PixelMap
 from .inputs import Exposure
+from .repair import repair_exposure
 from .scale import apply_calibration
 from .sources import conform_mask
 
@@ -48,6 +49,14 @@ class WarpControl(Config):
     )
     position_tolerance: float = option(
         1e-3, "Largest error of a position, in pixels of the exposure.", unit="pixel", gt=0.0
+    )
+
+    repair_width: int = option(
+        8,
+        "Widest run of lost pixels that is interpolated before resampling, so that it does not spoil its "
+        "neighbours; the pixels themselves stay BAD.",
+        unit="pixel",
+        ge=0,
     )
 
     @pydantic.model_validator(mode="after")
@@ -135,6 +144,7 @@ def resample_exposure(
     target = None if footprint is None else _overlap(footprint, box)
     if target is None:
         return None
+    exposure = repair_exposure(exposure, control.repair_width)
     spacing = pixel_map.spacing(source_box, control.position_tolerance)
     planes, scale = _calibrated_planes(exposure, schema)
     rule = control.rule(schema)

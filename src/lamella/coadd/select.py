@@ -193,16 +193,16 @@ def _checks(info: ExposureInfo, control: SelectControl) -> Iterator[_Check]:
     c, quality = control, info.quality
     yield _Check("psf_fwhm", "PSF FWHM", info.psf_fwhm, c.min_psf_fwhm, c.max_psf_fwhm, "arcsec")
     yield _quality_check(info, "psf_ellipticity_residual", high=c.max_ellipticity_residual)
-    yield _quality_check(info, "psf_size_scatter", high=c.max_size_scatter)
+    yield _quality_check(info, "psf_size_scatter", high=c.max_size_scatter, unit="pixel")
     yield _quality_check(info, "psf_scaled_size_scatter", high=c.max_scaled_size_scatter)
     for name in sorted({*c.min_quality, *c.max_quality}):
         yield _Check(name, name, quality.get(name), c.min_quality.get(name), c.max_quality.get(name))
-    yield _Check("time", "MJD", info.mjd, c.min_mjd, c.max_mjd)
+    yield _Check("time", "MJD", info.mjd, c.min_mjd, c.max_mjd, "day")
 
 
-def _quality_check(info: ExposureInfo, name: str, *, high: float | None) -> _Check:
+def _quality_check(info: ExposureInfo, name: str, *, high: float | None, unit: str = "") -> _Check:
     label = name.replace("psf", "PSF").replace("_", " ")
-    return _Check(name, label, info.quality.get(name), high=high)
+    return _Check(name, label, info.quality.get(name), high=high, unit=unit)
 
 
 def _rank(

@@ -274,13 +274,14 @@ def _default_work(
 
 
 def _run(work: _Work, pixels: int, threads: int) -> None:
+    """Do the work on all pixels, in one range for each thread."""
     if threads <= 1:
         work(0, pixels)
         return
-    step = -(-pixels // threads)
+    edges = [pixels * k // threads for k in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:
         # list() so that an error in a thread reaches the caller.
-        list(pool.map(work, range(0, pixels, step or 1), range(step, pixels + step, step or 1)))
+        list(pool.map(work, edges[:-1], edges[1:]))
 
 
 def _is_poison(image: np.ndarray, mask: np.ndarray, control: StackControl) -> np.ndarray:

@@ -17,8 +17,10 @@ __all__ = ("Background", "fit_background")
 
 _SMOOTHING = 2.0
 """Standard deviation, in pixels, of the filter before sources are looked for."""
-_THRESHOLD = 2.5
+_THRESHOLD = 4.0
 """Sources are taken to be where the filtered image exceeds this many standard deviations."""
+_USABLE = 0.5
+"""A mesh is used when a smaller share of its pixels is masked."""
 _GROWTH = 8
 """Pixels by which sources are grown, so that their wings do not raise the sky."""
 
@@ -65,20 +67,27 @@ def fit_background(image: np.ndarray, ignore: np.ndarray, control: ReadControl, 
     Raises
     ------
     InputError
-        Raised when fewer than a tenth of the pixels can be used.
+        Raised when no mesh has usable pixels in more than half of its area.
     """
     data = np.ascontiguousarray(image, dtype=np.float32)
     bad = ignore | ~np.isfinite(data)
-    if bad.mean() > 0.9:
+    if not _has_sky(bad, control):
         share = f"{100 * bad.mean():.0f} % of the pixels unusable"
-        raise InputError(path, where="sky", found=share, expected="at least a tenth usable")
+        raise InputError(path, where="sky", found=share, expected="a mesh that is half usable")
     data = np.where(bad, np.float32(0), data)
     first = _fit(data, bad, control)
     sources = _find_sources(data - first.level, bad, first.rms)
     # In a field full of light there may be no sky left to see; then the first pass must do.
-    if (sources | bad).mean() > 0.9:
+    if not _has_sky(sources | bad, control):
         return first
     return _fit(data, sources | bad, control)
+
+
+def _has_sky(bad: np.ndarray, control: ReadControl) -> bool:
+    """Tell whether there is a mesh that `sep` accepts; where there is none it returns zeros and no error."""
+    height, width = (_mesh_size(size, control.background_mesh) for size in bad.shape)
+    rows, columns = range(0, bad.shape[0], height), range(0, bad.shape[1], width)
+    return any(bad[y : y + height, x : x + width].mean() < _USABLE for y in rows for x in columns)
 
 
 def _fit(data: np.ndarray, bad: np.ndarray, control: ReadControl) -> Background:

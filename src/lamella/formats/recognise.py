@@ -21,6 +21,9 @@ from .source import ReadControl
 
 __all__ = ("InputProblem", "Inputs", "open_exposures")
 
+_TOLD = 3
+"""Number of problems that the message about having no input tells."""
+
 
 @dataclasses.dataclass(frozen=True)
 class InputProblem:
@@ -219,8 +222,14 @@ class _Finder:
         if self.sources:
             return
         places = ", ".join(map(str, paths)) or "nothing"
-        skipped = "".join(f" Skipped: {problem.error}" for problem in self.problems)
-        raise NoInputsError(f"There are no exposures in {places}.{skipped}", paths=[str(p) for p in paths])
+        message = f"There are no exposures in {places}."
+        if self.problems:
+            told = " ".join(str(problem.error) for problem in self.problems[:_TOLD])
+            more = len(self.problems) - _TOLD
+            message += f" Skipped {len(self.problems)}: {told}" + (
+                f" ... and {more} more" if more > 0 else ""
+            )
+        raise NoInputsError(message, paths=[str(path) for path in paths])
 
 
 def _is_below(path: Path, folders: tuple[Path, ...]) -> bool:

@@ -124,7 +124,7 @@ def known_formats() -> tuple[Format, ...]:
 def _builtin() -> tuple[Format, ...]:
     from . import decam, sdss, table, visit_image
 
-    return (visit_image.FORMAT, decam.FORMAT, sdss.FORMAT, table.FORMAT)
+    return (decam.FORMAT, sdss.FORMAT, visit_image.FORMAT, table.FORMAT)
 
 
 @functools.cache

@@ -302,7 +302,8 @@ def clip_block(
             before[0, j] = centre[j]
             before[1, j] = np.inf
             before[2, j] = 0.0
-    for k in range(passes):
+    k = 0
+    while k < passes:
         last = k == passes - 1
         squares = error == SCATTER_ERROR if last else not by_noise
         wanted = error if last else (INPUT_ERROR if by_noise else SCATTER_ERROR)
@@ -310,9 +311,9 @@ def clip_block(
             planes, inputs, per_pixel, by_noise, squares, wanted, p, q, kept, limits, work, sums, tallies
         )
         if restore_lost(good, used, before, limits) > 0:
-            clip_pass(
-                planes, inputs, per_pixel, by_noise, squares, wanted, p, q, kept, limits, work, sums, tallies
-            )
+            # Once more with limits that do leave something.
+            continue
+        k += 1
         if not last:
             copy_limits(limits, before)
             if by_noise:

@@ -27,6 +27,7 @@ from .combine_strict import (
     VARIANCECLIP,
     moments_of,
     quantile_of,
+    sort_first,
 )
 
 __all__ = ("stack_spread",)
@@ -150,7 +151,7 @@ def stack_spread(
                 )
         bits, used, value, variance = no_data, 0, np.nan, np.inf
         if n > 0:
-            ordered[:n].sort()
+            sort_first(ordered, n)
             value, variance, centre, reach = spread_of(kind, (x, v, w, n), ordered, error, clip)
             bits = 0
             for i in range(n):

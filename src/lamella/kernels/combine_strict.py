@@ -52,6 +52,18 @@ def quantile_of(ordered: np.ndarray, n: int, fraction: float) -> float:
 
 
 @jit
+def sort_first(values: np.ndarray, n: int) -> None:
+    """Sort the first few values of an array by insertion; there are tens of them, rarely more."""
+    for i in range(1, n):
+        value = values[i]
+        k = i
+        while k > 0 and values[k - 1] > value:
+            values[k] = values[k - 1]
+            k -= 1
+        values[k] = value
+
+
+@jit
 def moments_of(
     x: np.ndarray,
     v: np.ndarray,
@@ -229,7 +241,7 @@ def stack_strict(
         first = moments_of(x, v, w, n, error, crude, 0.0, -1.0)
         for i in range(n):
             ordered[i] = x[i]
-        ordered[:n].sort()
+        sort_first(ordered, n)
         used = n
         if kind in (MIN, MAX):
             value, variance = extreme_of(kind, x, n, crude), 0.0

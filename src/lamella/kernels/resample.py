@@ -113,17 +113,11 @@ def _source(
         )
     # A window may be loaded with two columns more than it has.
     columns = _stride(width + 2)
-    pixels = _padded(image, np.float32, columns)
+    pixels, flags = _padded(image, np.float32, columns), _padded(mask, np.int32, columns)
     if no_data:
-        pixels[:, :width][(mask & no_data) != 0] = np.nan
-    return Source(
-        pixels,
-        _padded(variance, np.float32, columns),
-        _padded(mask, np.int32, columns),
-        int(origin[1]),
-        int(origin[0]),
-        width,
-    )
+        pixels[(flags & no_data) != 0] = np.nan
+    spread = _padded(variance, np.float32, columns)
+    return Source(pixels, spread, flags, int(origin[1]), int(origin[0]), width)
 
 
 def _rule(rule: ResampleRule, scale: float) -> Rule:
@@ -143,10 +137,12 @@ def _rule(rule: ResampleRule, scale: float) -> Rule:
 
 
 def _check_cover(grid: PositionGrid, start: tuple[int, int], shape: tuple[int, int]) -> None:
+    if 0 in shape:
+        return
     # Beyond the last node of a spacing above one there is nothing to interpolate to.
     for n, first, begin, size in zip(grid.x.shape, (grid.y0, grid.x0), start, shape, strict=True):
         last = first + (n - 1) * grid.spacing - (grid.spacing > 1)
-        if size and (begin < first or begin + size - 1 > last):
+        if begin < first or begin + size - 1 > last:
             raise ValueError(f"The grid covers pixels {first} to {last}, not {begin} to {begin + size - 1}.")
 
 
@@ -209,7 +205,9 @@ def resample(
         int(start[0]),
     )
     table = weight_table(rule.kernel)
-    covered = row_kernel(2 * kernel_half_width(rule.kernel))(source, _as_float64(grid), target, table, numbers)
+    covered = row_kernel(2 * kernel_half_width(rule.kernel))(
+        source, _as_float64(grid), target, table, numbers
+    )
     return target.image, target.mask, target.variance, int(covered)
 
 

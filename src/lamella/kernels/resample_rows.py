@@ -197,8 +197,10 @@ def row_kernel(taps: int) -> Callable[..., int]:
                     spans = (_span(fx, half, rule.nearest), _span(fy, half, rule.nearest))
                     if spans[0][1] - spans[0][0] < taps or spans[1][1] - spans[1][0] < taps:
                         bits = _or_window(source.mask, ix, iy, spans[0], spans[1])
-                        if not finite:
-                            value, spread = _sum_window(source, table, half, (ix, iy), spans, cells, steps)
+                    if not finite:
+                        # Perhaps a tap of weight zero, or a column that was loaded beyond the window.
+                        value, spread = _sum_window(source, table, half, (ix, iy), spans, cells, steps)
+                        finite = math.isfinite(value) and math.isfinite(spread)
                     if rule.mask_half > 0:
                         bits = (bits & rule.grow) | _narrow_mask(source, rule, (ix, iy), (fx, fy))
                     if not (finite or rule.strict):

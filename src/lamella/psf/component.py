@@ -129,7 +129,7 @@ def _check_matrix(component: PsfComponent, contribution: Contribution) -> None:
     x, y, matrix = contribution.x, contribution.y, contribution.matrix
     size = float(np.abs(matrix).max())
     # A map that shrinks everything to a point is as broken as one that inflates it.
-    area = abs(float(np.linalg.det(matrix)))
+    area = abs(float(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
     if not (size <= MAX_SCALE and area >= 1.0 / MAX_SCALE**2):
         raise InvalidPsfError(
             f"{component.label}: a pixel of the coadd spans {size:.3g} pixels of the detector and "

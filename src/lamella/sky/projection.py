@@ -106,8 +106,7 @@ def tan_projection(
     crpix
         Pixel (x, y) of the tangent point; pixel centres are integers.
     rotation
-        Direction of the y axis, from North toward West (from North toward East
-        with ``flip_x``).
+        Direction of the y axis, from North toward East.
     flip_x
         Whether x grows to the East; the usual sense, of the sky seen from
         inside, is to the West.

@@ -210,8 +210,11 @@ def _check_width(info: ExposureInfo, fwhm: float, sigma: float) -> _Problems:
 def _pixel_scale(info: ExposureInfo) -> float:
     """Return the pixel scale at the centre of the box, in arcseconds."""
     x, y = info.bbox.x.center, info.bbox.y.center
-    sky = info.projection.pixel_to_sky(x=np.array([x, x + 1.0, x]), y=np.array([y, y, y + 1.0]))
-    v = np.asarray(sky.cartesian.xyz.value).T
+    sky = info.projection.pixel_to_sky_transform.apply_forward(
+        x=np.array([x, x + 1.0, x]), y=np.array([y, y, y + 1.0])
+    )
+    ra, dec = np.asarray(sky.x), np.asarray(sky.y)
+    v = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
     return float(np.sqrt(np.linalg.norm(np.cross(v[1] - v[0], v[2] - v[0]))) / _ARCSEC)
 
 

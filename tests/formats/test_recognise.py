@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from lamella.coadd.inputs import ExposureSource
+from lamella.errors import (
+    ConfigError,
+    DuplicateInputError,
+    MissingPartError,
+    NoInputsError,
+    UnknownFormatError,
+    UnreadableFileError,
+)
+from lamella.formats import registry
+from lamella.formats.recognise import open_exposures
+from lamella.formats.registry import (
+    FileHead,
+    Format,
+    Opening,
+    Role,
+    find_format,
+    known_formats,
+    register_format,
+)
+from lamella.formats.source import ReadControl
+
+from .conftest import DecamWriter
+
+
+def test_a_folder_gives_its_exposures_in_the_order_of_their_identities(decam: DecamWriter) -> None:
+    decam.write("c4d_a_ooi_r_v1.fits", visit=30)
+    decam.write("c4d_b_ooi_r_v1.fits", visit=10)
+    decam.write("c4d_c_ooi_r_v1.fits", visit=20, ccds={"N4": 35, "N3": 34})
+    inputs = open_exposures([decam.folder])
+    assert [(s.info.id.visit, s.info.id.detector) for s in inputs] == [(10, 34), (20, 34), (20, 35), (30, 34)]
+    assert inputs.problems == ()
+    assert len(inputs) == 4
+
+
+def test_the_order_of_the_paths_does_not_matter(decam: DecamWriter) -> None:
+    paths = [decam.write(f"c4d_{name}_ooi_r_v1.fits", visit=n) for n, name in enumerate("abc")]
+    forth, back = open_exposures(paths), open_exposures(paths[::-1])
+    assert [s.info.id for s in forth] == [s.info.id for s in back]
+
+
+def test_companions_and_texts_in_a_folder_are_left_alone(decam: DecamWriter) -> None:
+    decam.write()
+    (decam.folder / "README.md").write_text("about")
+    (decam.folder / "survey-bricks.fits").write_bytes(b"")
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1])])
+    table.writeto(decam.folder / "catalogue.fits")
+    (decam.folder / "list.csv").write_text("name,value\na,1\n")
+    assert open_exposures([decam.folder]).problems == ()
+
+
+def test_companions_may_be_named_together_with_their_exposures(decam: DecamWriter) -> None:
+    decam.write()
+    assert len(open_exposures(sorted(decam.folder.iterdir()))) == 1
+
+
+def test_a_path_that_is_given_twice_is_one_exposure(decam: DecamWriter) -> None:
+    path = decam.write()
+    assert len(open_exposures([path, decam.folder, path])) == 1
+
+
+def test_two_exposures_of_one_identity_are_an_error_that_names_both(decam: DecamWriter) -> None:
+    first, second = decam.write("c4d_a_ooi_r_v1.fits"), decam.write("c4d_b_ooi_r_v2.fits")
+    with pytest.raises(DuplicateInputError) as caught:
+        open_exposures([decam.folder])
+    assert str(first) in str(caught.value)
+    assert str(second) in str(caught.value)
+    assert "DECam visit 100 detector 34" in str(caught.value)
+
+
+def test_what_is_wrong_in_a_folder_is_skipped_and_reported(decam: DecamWriter) -> None:
+    decam.write()
+    lonely = decam.write("c4d_b_ooi_r_v1.fits", visit=2, leave_out="w")
+    image = decam.folder / "picture.fits"
+    fits.PrimaryHDU(np.zeros((4, 4), dtype=np.float32)).writeto(image)
+    cut = decam.folder / "x.fits"
+    cut.write_bytes(image.read_bytes()[:3000])
+    inputs = open_exposures([decam.folder])
+    assert len(inputs) == 1
+    found = {problem.path: type(problem.error) for problem in inputs.problems}
+    assert found == {
+        str(lonely): MissingPartError,
+        str(image): UnknownFormatError,
+        str(cut): UnreadableFileError,
+    }
+    assert all(str(problem).startswith(problem.path) for problem in inputs.problems)
+
+
+def test_what_is_wrong_with_a_named_file_is_an_error(decam: DecamWriter) -> None:
+    decam.write()
+    lonely = decam.write("c4d_b_ooi_r_v1.fits", visit=2, leave_out="w")
+    with pytest.raises(MissingPartError, match="c4d_b_oow"):
+        open_exposures([decam.folder, lonely])
+    assert len(open_exposures([decam.folder, lonely], strict=False).problems) == 1
+    with pytest.raises(MissingPartError):
+        open_exposures([decam.folder], strict=True)
+
+
+def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="no such file"):
+        open_exposures([tmp_path / "absent.fits"])
+
+
+def test_an_unknown_file_names_what_could_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "picture.fits"
+    fits.PrimaryHDU(np.zeros((4, 4), dtype=np.float32)).writeto(path)
+    with pytest.raises(UnknownFormatError, match="one of: decam, sdss, lsst-images, table"):
+        open_exposures([path])
+
+
+def test_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NoInputsError, match=f"no exposures in {tmp_path}"):
+        open_exposures([tmp_path])
+    with pytest.raises(NoInputsError, match="no exposures in nothing"):
+        open_exposures([])
+
+
+def test_nothing_usable_tells_why(decam: DecamWriter) -> None:
+    for n in range(5):
+        decam.write(f"c4d_{n}_ooi_r_v1.fits", visit=n, leave_out="w")
+    with pytest.raises(NoInputsError, match=r"Skipped 5: .*c4d_0_ooi.* \.\.\. and 2 more"):
+        open_exposures([decam.folder])
+
+
+def test_only_the_format_that_is_asked_for_is_tried(decam: DecamWriter) -> None:
+    path = decam.write()
+    assert len(open_exposures([path], format="decam")) == 1
+    with pytest.raises(UnknownFormatError, match="expected one of: sdss"):
+        open_exposures([path], format="sdss")
+    with pytest.raises(ConfigError, match="no format 'fits'; there are: decam, sdss, lsst-images, table"):
+        open_exposures([path], format="fits")
+
+
+def test_a_folder_with_an_exposure_table_is_what_the_table_says(decam: DecamWriter) -> None:
+    decam.write("c4d_a_ooi_r_v1.fits", visit=1)
+    decam.write("c4d_b_ooi_r_v1.fits", visit=2)
+    fits.PrimaryHDU(np.zeros((4, 4), dtype=np.float32)).writeto(decam.folder / "truth.fits")
+    row = "file,weight_file,weight_hdu,zero_point,psf_fwhm,band,visit,detector\n"
+    row += "c4d_b_ooi_r_v1.fits,c4d_b_oow_r_v1.fits,1,30,1,r,2,34\n"
+    (decam.folder / "exposures.csv").write_text(row)
+    inputs = open_exposures([decam.folder])
+    assert [(s.info.id.visit, s.info.format) for s in inputs] == [(2, "table")]
+    assert inputs.problems == ()
+
+
+def test_a_damaged_header_field_spoils_one_exposure_only(decam: DecamWriter) -> None:
+    decam.write("c4d_a_ooi_r_v1.fits", visit=1)
+    decam.write("c4d_b_ooi_r_v1.fits", visit=2, header={"CRVAL1": "NaN"})
+    inputs = open_exposures([decam.folder])
+    assert len(inputs) == 1
+    assert [Path(problem.path).name for problem in inputs.problems] == ["c4d_b_ooi_r_v1.fits"]
+
+
+@dataclasses.dataclass
+class FakeSource:
+    info: Any
+
+    def read(self) -> Any:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def clean_registry() -> Iterator[None]:
+    yield
+    registry._ADDED.clear()
+
+
+@pytest.mark.usefixtures("clean_registry")
+def test_others_can_add_a_format(tmp_path: Path, decam: DecamWriter) -> None:
+    (decam_source,) = open_exposures([decam.write()])
+
+    def recognise(head: FileHead) -> Role:
+        return Role.EXPOSURE if head.path.suffix == ".mine" and head.text.startswith("MINE") else Role.FOREIGN
+
+    def read(path: Path, opening: Opening) -> list[ExposureSource]:
+        assert opening.control.edge_width == 9
+        identity = dataclasses.replace(decam_source.info.id, instrument="Mine")
+        return [FakeSource(dataclasses.replace(decam_source.info, id=identity, path=str(path)))]
+
+    mine = Format(name="mine", description="my files", recognise=recognise, open=read)
+    register_format(mine)
+    register_format(mine)
+    path = tmp_path / "a.mine"
+    path.write_text("MINE")
+    (source,) = open_exposures([path], control=ReadControl(edge_width=9))
+    assert source.info.id.instrument == "Mine"
+    assert find_format("mine") is mine
+    assert known_formats()[0] is mine
+    with pytest.raises(ConfigError, match="There is a format 'mine' already"):
+        register_format(dataclasses.replace(mine, description="another"))
+    with pytest.raises(ConfigError, match="'decam' already"):
+        register_format(dataclasses.replace(mine, name="decam"))
+
+
+def test_formats_describe_themselves() -> None:
+    names = [format.name for format in known_formats()]
+    assert names == ["decam", "sdss", "lsst-images", "table"]
+    assert all(format.description for format in known_formats())
+
+
+def test_options_have_help_and_units() -> None:
+    assert ReadControl.units() == {
+        "edge_width": "pixel",
+        "background_mesh": "pixel",
+        "background_filter": "mesh",
+    }
+    with pytest.raises(ConfigError, match="subtract_background"):
+        ReadControl(subtract_background="maybe")
+
+
+def test_the_folders_of_both_surveys_can_be_mixed(shared: Path) -> None:
+    inputs = open_exposures([shared / "data" / "sdss", shared / "data" / "decam"])
+    assert [source.info.id.instrument for source in inputs] == ["DECam"] * 9 + ["SDSS"] * 4
+    assert inputs.problems == ()

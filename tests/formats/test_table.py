@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from lamella.coadd.inputs import Exposure
+from lamella.errors import (
+    InputError,
+    LamellaError,
+    MissingPartError,
+    ProjectionError,
+    ShapeError,
+    UnitError,
+    UnreadableFileError,
+)
+from lamella.formats.pixels import njy_per_count
+from lamella.formats.recognise import open_exposures
+from lamella.formats.source import ReadControl
+from lamella.formats.table_row import COLUMNS
+from lamella.planes import bits_of
+from lsst.images.psfs import GaussianPointSpreadFunction
+
+SHAPE = (40, 50)
+ROW: dict[str, Any] = {
+    "file": "images/a.fits",
+    "image_hdu": "SCI",
+    "variance_hdu": "VAR",
+    "mask_hdu": "DQ",
+    "flags": "BAD=1 SATURATED=6",
+    "zero_point": 27.0,
+    "psf_fwhm": 1.0,
+    "band": "g",
+    "visit": 3,
+    "detector": 1,
+}
+
+type Cards = Callable[..., fits.Header]
+
+
+@pytest.fixture
+def image(tmp_path: Path, tan_cards: Cards) -> Path:
+    """Write the exposure that `ROW` describes."""
+    rng = np.random.default_rng(5)
+    quality = np.zeros(SHAPE, dtype=np.int16)
+    quality[10, 11], quality[10, 12], quality[10, 13] = 1, 2, 4
+    header = tan_cards(SHAPE)
+    header["INSTRUME"] = "WFC"
+    hdus = [
+        fits.PrimaryHDU(),
+        fits.ImageHDU(rng.normal(30.0, 2.0, SHAPE).astype(np.float32), header, name="SCI"),
+        fits.ImageHDU(np.full(SHAPE, 4.0, dtype=np.float32), name="VAR"),
+        fits.ImageHDU(np.full(SHAPE, 0.25, dtype=np.float32), name="WT"),
+        fits.ImageHDU(quality, name="DQ"),
+        fits.ImageHDU(np.zeros((39, 50), dtype=np.float32), name="SMALL"),
+        fits.ImageHDU(np.zeros(SHAPE, dtype=np.float32), name="NOWCS"),
+    ]
+    path = tmp_path / "images" / "a.fits"
+    path.parent.mkdir()
+    fits.HDUList(hdus).writeto(path)
+    return path
+
+
+@pytest.fixture
+def table(tmp_path: Path, image: Path) -> Callable[..., Path]:
+    """Return what writes a table of one row, with some cells changed; `None` leaves one out."""
+
+    def write(name: str = "exposures.ecsv", **changes: Any) -> Path:
+        row = {key: value for key, value in (ROW | changes).items() if value is not None}
+        Table([row]).write(tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+def read(path: Path, **options: Any) -> Exposure:
+    return open_exposures([path], control=ReadControl(**options)).sources[0].read()
+
+
+@pytest.mark.parametrize("name", ["exposures.ecsv", "mine.csv"])
+def test_a_row_becomes_an_exposure(table: Callable[..., Path], name: str) -> None:
+    exposure = read(table(name, mjd=60000.5, exposure_time=30.0, physical_filter="SDSS g"))
+    info = exposure.info
+    assert str(info.id) == "WFC visit 3 detector 1"
+    assert (info.band, info.physical_filter, info.mjd, info.exposure_time) == ("g", "SDSS g", 60000.5, 30.0)
+    assert info.bbox.shape == SHAPE
+    assert exposure.to_njy == pytest.approx(njy_per_count(27.0))
+    assert isinstance(exposure.psf, GaussianPointSpreadFunction)
+    assert exposure.psf.sigma * 2.3548200 * 0.262 == pytest.approx(1.0)
+    assert np.nanmedian(exposure.pixels.variance.array) == 4.0
+    mask, schema = exposure.pixels.mask.array[..., 0], exposure.pixels.mask.schema
+    assert np.argwhere(mask & bits_of(schema, ["BAD"])).tolist() == [[10, 11]]
+    assert np.argwhere(mask & bits_of(schema, ["SATURATED"])).tolist() == [[10, 12], [10, 13]]
+    # The file says that its sky is subtracted, unless told otherwise.
+    assert np.nanmedian(exposure.pixels.image.array) == pytest.approx(30.0, abs=0.3)
+
+
+def test_weights_serve_as_well_as_variances(table: Callable[..., Path]) -> None:
+    exposure = read(table(variance_hdu=None, weight_hdu="WT"))
+    np.testing.assert_allclose(exposure.pixels.variance.array, 4.0)
+
+
+def test_parts_may_lie_in_other_files_and_hdus_be_numbered(table: Callable[..., Path], image: Path) -> None:
+    with fits.open(image) as hdus:
+        fits.PrimaryHDU(np.full(SHAPE, 9.0, dtype=np.float32)).writeto(image.with_name("v.fits"))
+        fits.PrimaryHDU(hdus["DQ"].data).writeto(image.with_name("m.fits"))
+    changes = {
+        "variance_hdu": 0,
+        "variance_file": "images/v.fits",
+        "mask_hdu": 0,
+        "mask_file": "images/m.fits",
+    }
+    exposure = read(table(image_hdu=1, **changes))
+    assert np.nanmedian(exposure.pixels.variance.array) == 9.0
+    assert (exposure.pixels.mask.array & bits_of(exposure.pixels.mask.schema, ["BAD"])).sum() == 1
+
+
+def test_the_first_image_is_taken_when_no_hdu_is_named(table: Callable[..., Path]) -> None:
+    assert np.nanmedian(read(table(image_hdu=None)).pixels.image.array) == pytest.approx(30.0, abs=0.3)
+
+
+def test_sky_that_is_present_is_subtracted(table: Callable[..., Path]) -> None:
+    path = table(sky="present")
+    exposure = read(path)
+    assert np.nanmedian(exposure.pixels.image.array) == pytest.approx(0.0, abs=0.3)
+    assert "Sky of" in exposure.notes[0]
+    assert "Sky left in." in read(path, subtract_background="never").notes
+
+
+def test_a_psfex_file_replaces_the_width(table: Callable[..., Path], shared: Path) -> None:
+    psf = shared / "data" / "psf_and_regions" / "esheldon_test_psfcat.psf"
+    exposure = read(table(psf_fwhm=None, psf_file=str(psf)))
+    assert exposure.psf.bounds == exposure.info.bbox
+    assert exposure.psf.compute_kernel_image(x=20.0, y=20.0).array.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "njy"), [("nJy", 1.0), ("uJy", 1000.0), ("nanomaggy", 3630.7805477), ("mJy", 1e6)]
+)
+def test_units_replace_zero_points(table: Callable[..., Path], unit: str, njy: float) -> None:
+    assert read(table(zero_point=None, unit=unit)).to_njy == pytest.approx(njy)
+
+
+def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], image: Path) -> None:
+    with fits.open(image, mode="update") as hdus:
+        hdus["SCI"].header["BUNIT"] = "uJy"
+    assert read(table(zero_point=None)).to_njy == pytest.approx(1000.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"file": None}, LamellaError, "no reader recognises"),
+        (
+            {"file": "images/b.fits"},
+            UnreadableFileError,
+            r"row 1, column 'file': found .*b\.fits: found No such file",
+        ),
+        ({"visit": 1.5}, InputError, "row 1, column 'visit': found 1.5; expected a whole number"),
+        ({"detector": "S1"}, InputError, "row 1, column 'detector': found 'S1'; expected a finite number"),
+        ({"zero_point": np.nan}, InputError, "row 1, column 'zero_point': found 'nan'"),
+        ({"zero_point": None}, MissingPartError, "row 1, column 'zero_point': found neither"),
+        ({"zero_point": None, "unit": "km"}, UnitError, "row 1, column 'unit': found 'km'"),
+        ({"zero_point": None, "unit": "widgets"}, UnitError, "row 1, column 'unit': found 'widgets'"),
+        ({"psf_fwhm": None}, MissingPartError, "row 1: found neither psf_fwhm nor psf_file"),
+        ({"psf_fwhm": -1.0}, InputError, "row 1, column 'psf_fwhm': found -1"),
+        ({"variance_hdu": None}, MissingPartError, "row 1: found neither variance_hdu nor weight_hdu"),
+        ({"variance_hdu": "XX"}, MissingPartError, "HDU XX: found only HDUs"),
+        ({"variance_hdu": "SMALL"}, ShapeError, r"variance has shape \(39, 50\)"),
+        ({"mask_hdu": "SMALL"}, ShapeError, "mask has shape"),
+        ({"mask_hdu": "VAR"}, InputError, "HDU VAR: found flags of type float32"),
+        ({"image_hdu": "XX"}, MissingPartError, "HDU XX: found only HDUs 0, 1 SCI"),
+        ({"image_hdu": 0}, InputError, "HDU 0: found no 2-d image"),
+        ({"image_hdu": "NOWCS"}, ProjectionError, "NOWCS"),
+        ({"flags": None}, MissingPartError, "flags without a meaning"),
+        ({"flags": "BAD=1"}, InputError, r"HDU DQ: found the unknown flag\(s\) 0x6"),
+        ({"flags": "BAD"}, InputError, "row 1, column 'flags'"),
+        (
+            {"sky": "blue"},
+            InputError,
+            "row 1, column 'sky': found 'blue'; expected 'subtracted' or 'present'",
+        ),
+        ({"colour": 1.0}, InputError, "column 'colour': found an unknown column"),
+    ],
+)
+def test_each_mistake_names_its_row_and_column(
+    table: Callable[..., Path], changes: dict[str, Any], error: type[LamellaError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        read(table(**changes))
+
+
+def test_empty_cells_are_as_if_the_column_were_not_there(tmp_path: Path, table: Callable[..., Path]) -> None:
+    path = table("a.csv")
+    header, cells = path.read_text().splitlines()
+    both = f"{header},weight_hdu,unit\n{cells},,\n{cells.replace(',3,1', ',4,1')},,\n"
+    path.write_text(both)
+    assert [source.info.id.visit for source in open_exposures([path])] == [3, 4]
+    path.write_text(both.replace("g,4,1", ",4,1"))
+    with pytest.raises(MissingPartError, match="row 2, column 'band': found an empty cell"):
+        open_exposures([path])
+
+
+def test_a_broken_table_is_unreadable(table: Callable[..., Path]) -> None:
+    path = table("a.csv")
+    path.write_text(path.read_text() + "1,2,3,4,5,6,7,8,9,10,11,12,13\n")
+    with pytest.raises(UnreadableFileError, match=r"a\.csv"):
+        open_exposures([path])
+
+
+def test_all_columns_are_explained() -> None:
+    assert set(ROW) <= COLUMNS.keys()
+    assert all(text and not text.endswith(".") for text in COLUMNS.values())
+
+
+def test_the_simulated_survey_is_read_bit_for_bit(tmp_path: Path) -> None:
+    from lamella.testing.config import SurveyConfig
+    from lamella.testing.survey import simulate_survey
+
+    config = SurveyConfig(
+        detector_shape=(96, 128), detector_grid=(1, 2), visits_per_band=1, bands=("r",), stars=20, galaxies=5
+    )
+    survey = simulate_survey(tmp_path, config)
+    inputs = open_exposures([tmp_path])
+    assert not inputs.problems
+    assert len(inputs) == len(survey.exposures()) == 2
+    for source, simulated in zip(inputs, survey.exposures(), strict=True):
+        ours, theirs = source.read(), simulated.read()
+        assert ours.info.id == theirs.info.id
+        assert ours.to_njy == theirs.to_njy
+        for name in ("image", "variance", "mask"):
+            found, expected = getattr(ours.pixels, name).array, getattr(theirs.pixels, name).array
+            np.testing.assert_array_equal(found, expected)
