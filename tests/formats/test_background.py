@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lamella.errors import InputError
 from lamella.formats.background import fit_background
 from lamella.formats.source import ReadControl

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,14 @@ import pytest
 import sep
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from lsst.images.psfs import GaussianPointSpreadFunction
+
 from lamella.coadd.inputs import Exposure
 from lamella.errors import InputError, LamellaError, MissingPartError, ProjectionError, ShapeError, UnitError
 from lamella.formats.pixels import njy_per_count
 from lamella.formats.recognise import Inputs, open_exposures
 from lamella.formats.source import ReadControl
 from lamella.planes import bits_of
-from lsst.images.psfs import GaussianPointSpreadFunction
 
 from .conftest import SHAPE, DecamWriter
 
@@ -124,6 +127,20 @@ def test_sources_can_be_sent_to_another_process(decam: DecamWriter) -> None:
     np.testing.assert_array_equal(there.read().pixels.image.array, here.pixels.image.array)
 
 
+def test_threads_read_what_one_reads_alone(decam: DecamWriter) -> None:
+    paths = []
+    for number in range(6):
+        decam.sky = 100.0 * number
+        paths.append(decam.write(f"c4d_{number}_ooi_r_v1.fits", visit=number))
+    alone = [source.read().pixels.image.array for source in open_exposures(paths)]
+    filters = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda source: source.read().pixels.image.array, open_exposures(paths)))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert warnings.filters == filters
+
+
 def negative(arrays: dict[str, np.ndarray]) -> None:
     arrays["w"][5, 5] = -1.0
 
@@ -178,7 +195,7 @@ def test_a_missing_ccd_in_the_weights_is_named(decam: DecamWriter) -> None:
     )
     fine, broken = open_exposures([path])
     assert fine.read().info.id.detector == 34
-    with pytest.raises(MissingPartError, match="_oow_.*, HDU N4: found only HDUs 0 PRIMARY, 1 N3"):
+    with pytest.raises(MissingPartError, match=r"_oow_.*, HDU N4: found only HDUs 0 PRIMARY, 1 N3"):
         broken.read()
 
 
@@ -278,7 +295,6 @@ def test_positions_agree_better_with_the_survey_s_corrections(
     for (x, y), exposure, source in zip(positions, exposures, real, strict=True):
         record = source.recipe.record  # type: ignore[attr-defined]
         sky = exposure.info.projection.pixel_to_sky(x=x, y=y)
-        plain.append(SkyCoord(
-            sky.ra.deg - record.offset[0] / 3600 / np.cos(sky.dec.rad), sky.dec.deg - record.offset[1] / 3600, unit="deg"
-        ))  # fmt: skip
+        east, north = (offset / 3600 for offset in record.offset)
+        plain.append(SkyCoord(sky.ra.deg - east / np.cos(sky.dec.rad), sky.dec.deg - north, unit="deg"))
     assert spread(corrected) < 30 < spread(plain)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from lamella.errors import InputError
 from lamella.formats.decam_flags import CODES, OLD_BITS, decode_flags
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+
 from lamella.errors import InputError, MissingPartError
 from lamella.formats.decam_survey import find_ccd, read_spline_sky
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from lamella.formats.files import FileIndex, bare_name, is_fits_name, walk
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lamella.errors import InputError, MissingPartError, ShapeError, UnreadableFileError
 from lamella.formats.fitsio import (
     header_number,

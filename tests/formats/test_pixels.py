@@ -10,6 +10,8 @@ import pytest
 from astropy.io import fits
 from hypothesis import given
 from hypothesis import strategies as st
+from lsst.images import Box, MaskedImage
+
 from lamella.errors import InputError, ShapeError
 from lamella.formats.pixels import (
     data_extent,
@@ -21,7 +23,6 @@ from lamella.formats.pixels import (
 )
 from lamella.planes import bits_of
 from lamella.sky.projection import projection_from_header
-from lsst.images import Box, MaskedImage
 
 PATH = Path("x.fits")
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lamella.coadd.inputs import ExposureSource
 from lamella.errors import (
     ConfigError,
@@ -29,6 +30,7 @@ from lamella.formats.registry import (
     register_format,
 )
 from lamella.formats.source import ReadControl
+from lamella.testing.contracts import check_exposure_source
 
 from .conftest import DecamWriter
 
@@ -222,3 +224,9 @@ def test_the_folders_of_both_surveys_can_be_mixed(shared: Path) -> None:
     inputs = open_exposures([shared / "data" / "sdss", shared / "data" / "decam"])
     assert [source.info.id.instrument for source in inputs] == ["DECam"] * 9 + ["SDSS"] * 4
     assert inputs.problems == ()
+
+
+def test_real_sources_keep_the_promises_of_sources(shared: Path) -> None:
+    for source in open_exposures([shared / "data" / "decam"]).sources[:4]:
+        check_exposure_source(source)
+    check_exposure_source(open_exposures([shared / "data" / "sdss"]).sources[0])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sep
+
 from lamella.coadd.inputs import Exposure
 from lamella.errors import InputError, MissingPartError, UnreadableFileError
 from lamella.formats.recognise import Inputs, open_exposures

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lamella.errors import ProjectionError
 from lamella.formats.sdss_astrometry import FieldAstrometry, fit_projection
 from lamella.sky.projection import projection_from_header

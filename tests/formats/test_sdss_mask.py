@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lamella.errors import InputError, MissingPartError
 from lamella.formats.sdss_mask import PLANES, read_mask
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from lsst.images.psfs import GaussianPointSpreadFunction
+
 from lamella.coadd.inputs import Exposure
 from lamella.errors import (
     InputError,
@@ -23,7 +25,7 @@ from lamella.formats.recognise import open_exposures
 from lamella.formats.source import ReadControl
 from lamella.formats.table_row import COLUMNS
 from lamella.planes import bits_of
-from lsst.images.psfs import GaussianPointSpreadFunction
+from lamella.testing.contracts import check_exposure_source
 
 SHAPE = (40, 50)
 ROW: dict[str, Any] = {
@@ -229,6 +231,7 @@ def test_the_simulated_survey_is_read_bit_for_bit(tmp_path: Path) -> None:
     assert not inputs.problems
     assert len(inputs) == len(survey.exposures()) == 2
     for source, simulated in zip(inputs, survey.exposures(), strict=True):
+        check_exposure_source(source)
         ours, theirs = source.read(), simulated.read()
         assert ours.info.id == theirs.info.id
         assert ours.to_njy == theirs.to_njy

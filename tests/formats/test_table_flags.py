@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+
 from lamella.errors import InputError, MissingPartError
 from lamella.formats.table_flags import Place, decode_mask, flag_values
 

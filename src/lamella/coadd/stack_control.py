@@ -58,7 +58,10 @@ class StackControl(Config):
     no_good_mask: int = option(0, "Mask bits of pixels without any input.", ge=0, le=_MAX_BITS)
     clipped_mask: int = option(0, "Mask bits of pixels where a clip left out a value.", ge=0, le=_MAX_BITS)
     excuse: int = option(
-        0, "Bits of bad_mask that do not set clipped_mask; without effect if mask_map is given.", ge=0, le=_MAX_BITS
+        0,
+        "Bits of bad_mask that do not set clipped_mask; without effect if mask_map is given.",
+        ge=0,
+        le=_MAX_BITS,
     )
     mask_map: tuple[tuple[int, int], ...] | None = option(
         None,
@@ -76,7 +79,7 @@ class StackControl(Config):
         if self.error_from_input_variance and self.mosaic_error:
             raise ValueError("error_from_input_variance and mosaic_error exclude each other")
         if any(not 0 <= bits <= _MAX_BITS for pair in self.mask_map or () for bits in pair):
-            raise ValueError(f"mask_map needs pairs of mask bits that fit into 31 bits; found {self.mask_map}")
+            raise ValueError(f"mask_map needs pairs of bits from 0 to {_MAX_BITS}; found {self.mask_map}")
         wrong = [bit for bit in self.propagation_thresholds if not 0 <= bit < 31]
         if wrong:
             raise ValueError(f"propagation_thresholds needs bit numbers from 0 to 30; found {wrong[0]}")

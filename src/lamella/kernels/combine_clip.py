@@ -15,23 +15,17 @@ from ._jit import jit
 from .combine import INPUT_ERROR, SCATTER_ERROR
 from .combine_rows import (
     add_bits,
-    add_chances,
     add_moments,
-    add_precision,
     add_squares,
     add_variance,
-    add_weights,
-    count_good,
     finish_mask,
     finish_mean,
-    order_keys,
     raise_lost,
-    screen,
     select_near,
     select_probable,
-    tally,
     weigh,
 )
+from .combine_screen import NOTHING, PRECISION, screen_block
 from .combine_sort import quantile, sort_rows
 
 __all__ = ("CLIP_BLOCK", "PAIR_LIMIT", "stack_clip")
@@ -40,68 +34,13 @@ CLIP_BLOCK = 512
 IQR_TO_SIGMA = 0.741301109252802
 HALF_PI = 0.5 * np.pi
 COARSE = 1.5
-"""Limit of the first of several passes against the known noise, relative to that of the others."""
+"""Limit of the first of several passes against the known noise, over that of the others.
+
+The median is noisier than the mean; at the final limit it would reject good
+values on the far side, and the mean of the rest would follow it.
+"""
 PAIR_LIMIT = 5.0
 """Least limit, in sigma, for two inputs that disagree."""
-
-
-NOTHING, PRECISION, INVERSE_SIGMA = 0, 1, 2
-
-
-@jit
-def screen_block(
-    planes: tuple[Any, ...],
-    inputs: tuple[Any, ...],
-    rules: tuple[Any, ...],
-    masking: tuple[Any, ...],
-    extra: int,
-    p: int,
-    q: int,
-    kept: np.ndarray,
-    keys: np.ndarray,
-    work: np.ndarray,
-    totals: np.ndarray,
-    tallies: np.ndarray,
-    lost: np.ndarray,
-) -> None:
-    """Screen all inputs of a block of pixels, and write the keys that sort them.
-
-    Parameters
-    ----------
-    extra
-        What to add up per pixel in ``totals[1]``: `NOTHING`, `PRECISION` (the
-        sum of ``1/variance``), or `INVERSE_SIGMA` (that of its root).
-    kept, keys
-        Values (float32) and keys (int32) of shape (n, columns), written.
-    totals
-        Sum of the weights of the usable values, if there are thresholds, and
-        ``extra``.
-    tallies
-        Bits of the rejected values in row 1, and number of usable ones in row 2.
-    """
-    images, masks, variances = planes
-    rows, weights = inputs
-    bad, use_variance, floor, per_pixel = rules[0], rules[1], rules[2], rules[3]
-    b = q - p
-    w, seen, good = work[0, :b], tallies[1, :b], tallies[2, :b]
-    threshold_bits = masking[3]
-    totals.fill(0.0)
-    tallies.fill(0)
-    lost.fill(0.0)
-    for k in range(rows.size):
-        i = rows[k]
-        values, m, v = kept[k, :b], masks[i, p:q], variances[i, p:q]
-        screen(images[i, p:q], m, v, bad, use_variance, floor, values)
-        tally(values, m, seen)
-        count_good(values, good)
-        order_keys(values.view(np.int32), keys[k, :b])
-        if extra != NOTHING:
-            add_precision(values, v, extra == INVERSE_SIGMA, totals[1, :b])
-        if threshold_bits.size > 0:
-            weigh(v, weights[i], per_pixel, w)
-            add_weights(values, w, totals[0, :b])
-        for t in range(threshold_bits.size):
-            add_chances(values, m, w, threshold_bits[t], per_pixel, floor, v, lost[t, :b])
 
 
 @jit

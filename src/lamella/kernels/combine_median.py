@@ -8,7 +8,6 @@ import numpy as np
 
 from ._jit import jit
 from .combine import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR
-from .combine_clip import INVERSE_SIGMA, NOTHING, screen_block
 from .combine_rows import (
     add_moments,
     add_squares,
@@ -17,6 +16,7 @@ from .combine_rows import (
     raise_lost,
     select_all,
 )
+from .combine_screen import INVERSE_SIGMA, NOTHING, screen_block
 from .combine_sort import quantile, sort_rows
 
 __all__ = ("MEDIAN_BLOCK", "stack_median")

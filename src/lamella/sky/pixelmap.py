@@ -28,6 +28,8 @@ _SAFETY = 2.0
 _AREA_TOLERANCE = 1e-5
 _PROBES = 12
 _MARGIN = 16
+_UNTESTED = 4.0
+"""Excess of a grid whose cells all miss the source: halves the spacing."""
 
 type _Points = tuple[np.ndarray, np.ndarray]
 
@@ -168,6 +170,9 @@ class PixelMap:
             near = _is_inside(near_box, exact_x, exact_y)
             excess = max(excess, _worst(error[near]) * _SAFETY / tolerance)
         near = _is_inside(near_box, x[:, 1, 1], y[:, 1, 1])
+        if not near.any():
+            # Nothing was tested: the cells are too large for this source.
+            return _UNTESTED
         exact = self._area(x_cell[near] + half, y_cell[near] + half)
         error = np.abs(_blend(_areas(x[near], y[near], spacing), 0.5, 0.5) / exact - 1.0)
         return max(excess, _worst(error) / _AREA_TOLERANCE)
@@ -183,6 +188,8 @@ def _convert(
     start: SkyProjection[Any], end: SkyProjection[Any], x: npt.ArrayLike, y: npt.ArrayLike
 ) -> _Points:
     x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
+    if not x.size:
+        return x.copy(), y.copy()
     shape = x.shape
     lon, lat = _to_sky(start, x.ravel(), y.ravel())
     there_x, there_y = _to_pixels(end, lon, lat)
@@ -223,12 +230,14 @@ def _polish(projection: SkyProjection[Any], target: np.ndarray, x: np.ndarray, y
     x, y = x.copy(), y.copy()
     active = np.flatnonzero(np.isfinite(x))
     for _ in range(_ITERATIONS):
+        if not active.size:
+            break
         residual = target[:, active] - _vector(*_to_sky(projection, x[active], y[active]))
         # Here and below written so that NaN stays active.
-        far = ~(np.abs(residual).max(axis=0, initial=0.0) <= _CLOSED)
+        far = ~(np.abs(residual).max(axis=0) <= _CLOSED)
         active, residual = active[far], residual[:, far]
         if not active.size:
-            return x, y
+            break
         dx, dy = _newton_step(projection, residual, x[active], y[active])
         x[active] += dx
         y[active] += dy

@@ -1,0 +1,79 @@
+"""The first step of a clip or a median: which values of a block may be used, and their order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._jit import jit
+from .combine_rows import (
+    add_chances,
+    add_precision,
+    add_weights,
+    count_good,
+    order_keys,
+    screen,
+    tally,
+    weigh,
+)
+
+__all__ = ("INVERSE_SIGMA", "NOTHING", "PRECISION", "screen_block")
+
+NOTHING, PRECISION, INVERSE_SIGMA = 0, 1, 2
+
+
+@jit
+def screen_block(
+    planes: tuple[Any, ...],
+    inputs: tuple[Any, ...],
+    rules: tuple[Any, ...],
+    masking: tuple[Any, ...],
+    extra: int,
+    p: int,
+    q: int,
+    kept: np.ndarray,
+    keys: np.ndarray,
+    work: np.ndarray,
+    totals: np.ndarray,
+    tallies: np.ndarray,
+    lost: np.ndarray,
+) -> None:
+    """Screen all inputs of a block of pixels, and write the keys that sort them.
+
+    Parameters
+    ----------
+    extra
+        What to add up per pixel in ``totals[1]``: `NOTHING`, `PRECISION` (the
+        sum of ``1/variance``), or `INVERSE_SIGMA` (that of its root).
+    kept, keys
+        Values (float32) and keys (int32) of shape (n, columns), written.
+    totals
+        Sum of the weights of the usable values, if there are thresholds, and
+        ``extra``.
+    tallies
+        Bits of the rejected values in row 1, and number of usable ones in row 2.
+    """
+    images, masks, variances = planes
+    rows, weights = inputs
+    bad, use_variance, floor, per_pixel = rules[0], rules[1], rules[2], rules[3]
+    b = q - p
+    w, seen, good = work[0, :b], tallies[1, :b], tallies[2, :b]
+    threshold_bits = masking[3]
+    totals.fill(0.0)
+    tallies.fill(0)
+    lost.fill(0.0)
+    for k in range(rows.size):
+        i = rows[k]
+        values, m, v = kept[k, :b], masks[i, p:q], variances[i, p:q]
+        screen(images[i, p:q], m, v, bad, use_variance, floor, values)
+        tally(values, m, seen)
+        count_good(values, good)
+        order_keys(values.view(np.int32), keys[k, :b])
+        if extra != NOTHING:
+            add_precision(values, v, extra == INVERSE_SIGMA, totals[1, :b])
+        if threshold_bits.size > 0:
+            weigh(v, weights[i], per_pixel, w)
+            add_weights(values, w, totals[0, :b])
+        for t in range(threshold_bits.size):
+            add_chances(values, m, w, threshold_bits[t], per_pixel, floor, v, lost[t, :b])

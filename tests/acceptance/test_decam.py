@@ -1,0 +1,135 @@
+"""``lamella coadd`` on nine DECam exposures, against what is known of them.
+
+The README of the data gives, from cubic resampling to a common grid: the noise
+of the coadds, and the fluxes of a bright star in each exposure.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sep
+from lsst.images import MaskedImage
+
+from lamella.coadd.archive import PatchCoadd, Warp
+from lamella.formats.archives import read_product
+from lamella.planes import bits_of
+
+NJY_PER_NANOMAGGIE = 3630.78
+NOISE = {"g": 0.0037, "r": 0.0050, "z": 0.0096}
+VISITS = {"g": 2, "r": 3, "z": 4}
+STAR_FLUXES = {"r": (45.5, 48.2, 50.0), "z": (204.0, 205.0, 208.0, 215.0)}
+APERTURE = 8.0  # pixels
+BANDS = pytest.mark.parametrize("band", ["g", "r", "z"])
+
+
+def read_coadd(folder: Path, band: str) -> PatchCoadd:
+    return read_product(folder / f"coadd-{band}-0-0,0.fits")
+
+
+def read_warps(folder: Path, band: str) -> list[Warp]:
+    return [read_product(path) for path in sorted((folder / "warps").glob(f"warp-{band}-*.fits"))]
+
+
+def star_position(coadd: PatchCoadd) -> tuple[float, float]:
+    """Centroid of the brightest star, in pixels of the tract."""
+    image = np.where(np.isfinite(coadd.image.array), coadd.image.array, 0).astype(np.float32)
+    sources = sep.extract(image, 50.0, err=float(np.nanmedian(np.abs(image))))
+    brightest = sources[np.argmax(sources["flux"])]
+    return brightest["x"] + coadd.bbox.x.start, brightest["y"] + coadd.bbox.y.start
+
+
+def aperture_flux(image: MaskedImage, x: float, y: float) -> float:
+    """Flux in nJy; NaN where a pixel of the aperture is missing."""
+    array = np.ascontiguousarray(image.image.array)
+    local = x - image.bbox.x.start, y - image.bbox.y.start
+    flux, _, _ = sep.sum_circle(array, [local[0]], [local[1]], APERTURE, subpix=0)
+    inside = all(APERTURE < at < size for at, size in zip(local, array.shape[::-1], strict=True))
+    return float(flux[0]) if inside else np.nan
+
+
+@BANDS
+def test_each_band_uses_its_exposures(decam: Path, band: str) -> None:
+    coadd = read_coadd(decam, band)
+    assert len(coadd.inputs) == VISITS[band]
+    assert len(coadd.rejected) == 0
+    assert coadd.exposure_count.array.max() == VISITS[band]
+
+
+@BANDS
+def test_the_noise_is_that_of_the_readme(decam: Path, band: str) -> None:
+    coadd = read_coadd(decam, band)
+    blank = coadd.exposure_count.array == VISITS[band]
+    values = coadd.image.array[blank]
+    for _ in range(5):
+        values = values[np.abs(values - np.median(values)) < 3 * 1.4826 * mad(values)]
+    assert 1.4826 * mad(values) / NJY_PER_NANOMAGGIE == pytest.approx(NOISE[band], rel=0.1)
+
+
+def mad(values: np.ndarray) -> float:
+    return float(np.median(np.abs(values - np.median(values))))
+
+
+@pytest.mark.parametrize("band", ["r", "z"])
+def test_the_star_keeps_its_flux(decam: Path, band: str) -> None:
+    coadd = read_coadd(decam, band)
+    x, y = star_position(coadd)
+    weight = {row["visit"]: row["weight"] for row in coadd.inputs}
+    epochs = {warp.visit: aperture_flux(warp, x, y) for warp in read_warps(decam, band)}
+    seen = {visit: flux for visit, flux in epochs.items() if np.isfinite(flux)}
+    assert len(seen) >= 3
+    found = sorted(flux / NJY_PER_NANOMAGGIE for flux in seen.values())
+    expected = STAR_FLUXES[band][-len(found) :] if len(found) < len(STAR_FLUXES[band]) else STAR_FLUXES[band]
+    # The README has another aperture correction in the sky; 3 % is what a few ADU of sky make.
+    assert found == pytest.approx(sorted(expected), rel=0.03)
+    mean = np.average(list(seen.values()), weights=[weight[visit] for visit in seen])
+    assert aperture_flux(coadd, x, y) == pytest.approx(mean, rel=0.01)
+
+
+@BANDS
+def test_ends_of_detectors_are_marked(decam: Path, band: str) -> None:
+    coadd = read_coadd(decam, band)
+    no_data = coadd.mask.get("NO_DATA")
+    edges = np.zeros(no_data.shape, dtype=bool)
+    for warp in read_warps(decam, band):
+        at = warp.bbox.slice_within(coadd.bbox)
+        edges[at.y, at.x] |= warp.mask.get("DETECTION_EDGE")
+    edges &= ~no_data
+    assert edges.sum() > 500
+    assert coadd.mask.get("SENSOR_EDGE")[edges].all()
+    assert coadd.mask.get("INEXACT_PSF")[edges].all()
+
+
+def test_cosmic_rays_are_gone(decam: Path) -> None:
+    """Where a warp has a cosmic ray, the coadd is what the other warps say."""
+    checked = 0
+    for band in ("r", "z"):
+        coadd, warps = read_coadd(decam, band), read_warps(decam, band)
+        for warp in warps:
+            others = [other for other in warps if other is not warp]
+            hits = np.argwhere(warp.mask.get("COSMIC_RAY"))
+            for row, column in hits + np.array([warp.bbox.y.start, warp.bbox.x.start]):
+                values = [value_at(other, row, column) for other in others]
+                values = [value for value in values if value is not None]
+                here = (row - coadd.bbox.y.start, column - coadd.bbox.x.start)
+                if not values or coadd.exposure_count.array[here] == 0:
+                    continue
+                weights = [1 / variance for _, variance in values]
+                mean = np.average([value for value, _ in values], weights=weights)
+                sigma = np.sqrt(1 / sum(weights) + coadd.variance.array[here])
+                assert abs(coadd.image.array[here] - mean) < 5 * sigma
+                checked += 1
+    assert checked > 100
+
+
+def value_at(warp: Warp, row: int, column: int) -> tuple[float, float] | None:
+    """Value and variance of a good pixel of a warp."""
+    if not warp.bbox.contains(x=int(column), y=int(row)):
+        return None
+    at = (row - warp.bbox.y.start, column - warp.bbox.x.start)
+    bad = bits_of(warp.mask.schema, ("BAD", "NO_DATA", "SATURATED", "DETECTION_EDGE"))
+    if warp.mask.array[at][0] & bad:
+        return None
+    return float(warp.image.array[at]), float(warp.variance.array[at])
