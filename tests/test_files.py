@@ -21,17 +21,22 @@ def test_a_file_appears_whole_and_nothing_else_stays(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_no_remains(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="halfway"), atomic_path(path) as temporary:
-        temporary.write_text("ne")
-        raise RuntimeError("halfway")
+
+    def fail_halfway() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("ne")
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        fail_halfway()
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_a_full_disk_is_an_output_error_with_the_final_name(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"a\.fits: cannot be written: No space left"):
-        with atomic_path(tmp_path / "a.fits"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    message = r"a\.fits: cannot be written: No space left"
+    with pytest.raises(OutputError, match=message), atomic_path(tmp_path / "a.fits"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,8 +12,34 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
+    "AssembleConfig": "coadd.assemble",
+    "CoaddTarget": "coadd.inputs",
+    "Exposure": "coadd.inputs",
+    "ExposureId": "coadd.inputs",
+    "ExposureInfo": "coadd.inputs",
+    "LamellaError": "errors",
+    "PatchCoadd": "coadd.archive",
+    "Resources": "coadd.assemble",
+    "SkyMap": "sky.skymap",
     "StackControl": "coadd.stack",
+    "StackResult": "coadd.stack",
+    "StreamingMean": "coadd.stack",
+    "Warp": "coadd.archive",
+    "WarpControl": "coadd.warp",
+    "WarpInput": "coadd.inputs",
+    "assemble": "coadd.assemble",
+    "fill_gaps": "coadd.gaps",
+    "load_skymap": "sky.registry",
+    "make_skymap": "sky.registry",
+    "make_warp": "coadd.warp",
+    "open_exposures": "formats.recognise",
+    "read_product": "formats.archives",
+    "select_exposures": "coadd.select",
+    "skymap_from_exposures": "sky.field",
     "statistics_stack": "coadd.stack",
+    "summarize": "coadd.summary",
+    "write_archive": "formats.export",
+    "write_plain_fits": "formats.export",
 }
 
 __all__ = ("__version__", *_HOMES)

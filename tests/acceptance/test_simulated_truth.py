@@ -157,7 +157,7 @@ def warps_of(stack) -> list[Warp]:
 
 
 def test_counts_are_exact_where_detectors_overlap_a_patch(noiseless) -> None:
-    survey, warps = noiseless
+    _, warps = noiseless
     coadd = assemble(warps, MEAN)
     expected = np.zeros(coadd.image.array.shape, dtype=int)
     for warp in warps:

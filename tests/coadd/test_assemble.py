@@ -70,9 +70,7 @@ def test_the_order_of_inputs_changes_no_bit(maker, order: list[int], statistic: 
     assert_same_bits(assemble([warps[i] for i in order], config), assemble(warps, config))
 
 
-@given(
-    memory=st.floats(1e-4, 0.5), threads=st.integers(1, 3), statistic=st.sampled_from(STATISTICS)
-)
+@given(memory=st.floats(1e-4, 0.5), threads=st.integers(1, 3), statistic=st.sampled_from(STATISTICS))
 @KEEPS_FIXTURES
 def test_tiles_and_threads_change_no_bit(maker, memory: float, threads: int, statistic: str) -> None:
     config = AssembleConfig(statistic=statistic)

@@ -11,6 +11,7 @@ from astropy.table import Table
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.inputs import Exposure
+from lamella.coadd.scale import njy_per_count
 from lamella.errors import (
     InputError,
     LamellaError,
@@ -20,7 +21,6 @@ from lamella.errors import (
     UnitError,
     UnreadableFileError,
 )
-from lamella.formats.pixels import njy_per_count
 from lamella.formats.recognise import open_exposures
 from lamella.formats.source import ReadControl
 from lamella.formats.table_row import COLUMNS

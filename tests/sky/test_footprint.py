@@ -88,4 +88,4 @@ def test_pixel_scale_of_pixels_that_are_not_square():
     wcs.wcs.crval = [10.0, 89.0]
     wcs.wcs.cd = np.array([[-0.2, 0.0], [0.0, 0.8]]) / 3600
     exposure = Exposure(Box.factory[0:11, 0:11], SkyProjection.from_fits_wcs(wcs, FRAME))
-    assert pixel_scale(exposure) == pytest.approx(0.4, rel=1e-6)
+    assert pixel_scale(exposure.projection, exposure.bbox) == pytest.approx(0.4, rel=1e-6)

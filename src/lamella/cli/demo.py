@@ -26,7 +26,9 @@ __all__ = ("command",)
     help="Folder of the survey and the coadds.",
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the simulation.")
-@click.option("--workers", type=click.IntRange(1), help="Patches or tiles worked on at a time.  [default: cores]")
+@click.option(
+    "--workers", type=click.IntRange(1), help="Patches or tiles worked on at a time.  [default: cores]"
+)
 def command(output: Path, seed: int, workers: int | None) -> None:
     """Simulate a small survey, coadd it, and leave coadds, pictures and a report page."""
     survey = simulate_survey(output / "survey", SurveyConfig(seed=seed))

@@ -60,7 +60,7 @@ def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo]) -> SkyMa
         return skymap_from_exposures(exposures, pixel_scale=grid.scale)
     if grid.center is None or grid.size is None:
         raise ConfigError("--center and --size go together.")
-    scale = grid.scale or float(np.median([pixel_scale(info) for info in exposures]))
+    scale = grid.scale or float(np.median([pixel_scale(info.projection, info.bbox) for info in exposures]))
     return skymap_for_area(grid.center, grid.size * u.deg, scale * u.arcsec)
 
 

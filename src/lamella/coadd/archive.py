@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import pydantic
+from astropy.table import Column as TableColumn
 from astropy.table import Table
 from lsst.images import Box, Image, ImageSerializationModel, Mask, MaskedImage, Polygon
 from lsst.images import MaskedImageSerializationModel as MaskedImageModel
@@ -209,34 +210,13 @@ class PatchCoadd(MaskedImage):
 
     @property
     def inputs(self) -> Table:
-        """One row per detector: identity, weight, number of good pixels, PSF width, file, notes."""
-        rows = [
-            (d.id.instrument, d.id.visit, d.id.detector, d.band, d.weight, d.good_pixels)
-            + (np.nan if d.psf_fwhm is None else d.psf_fwhm, d.path, " ".join(d.notes))
-            + (_polygon_text(d),)
-            for d in self.detectors
-        ]
-        table = Table(
-            rows=rows or None,
-            names=("instrument", "visit", "detector", "band", "weight", "good_pixels")
-            + ("psf_fwhm", "path", "notes", "polygon"),
-            dtype=("U32", "i8", "i4", "U16", "f8", "i8", "f8", "U256", "U512", "U1024"),
-        )
-        table["psf_fwhm"].unit = "arcsec"
-        table["weight"].unit = "nJy-2"
-        return table
+        """One row per detector: identity, weight, number of good pixels, PSF width, file, notes, polygon."""
+        return _make_table(_INPUT_COLUMNS, self.detectors)
 
     @property
     def rejected(self) -> Table:
         """One row per exposure that was left out: identity, file, stage, reason."""
-        rows = [
-            (r.id.instrument, r.id.visit, r.id.detector, r.path, r.stage, r.reason) for r in self.rejections
-        ]
-        return Table(
-            rows=rows or None,
-            names=("instrument", "visit", "detector", "path", "stage", "reason"),
-            dtype=("U32", "i8", "i4", "U256", "U16", "U512"),
-        )
+        return _make_table(_REJECTION_COLUMNS, self.rejections)
 
     @property
     def name(self) -> str:
@@ -298,8 +278,43 @@ _COADD_PLAIN_FIELDS = (
 _COADD_FIELDS = (*_COADD_PLAIN_FIELDS, "detectors")
 
 
-def _polygon_text(detector: DetectorInput) -> str:
-    return detector.polygon.wkt if detector.polygon is not None else ""
+class _Column(NamedTuple):
+    """How a column of a table is made from a record."""
+
+    dtype: str
+    value: Callable[[Any], Any]
+    unit: str = ""
+
+
+_ID_COLUMNS = {
+    "instrument": _Column("U", lambda record: record.id.instrument),
+    "visit": _Column("i8", lambda record: record.id.visit),
+    "detector": _Column("i4", lambda record: record.id.detector),
+}
+_INPUT_COLUMNS = {
+    **_ID_COLUMNS,
+    "band": _Column("U", lambda d: d.band),
+    "weight": _Column("f8", lambda d: d.weight, "nJy-2"),
+    "good_pixels": _Column("i8", lambda d: d.good_pixels),
+    "psf_fwhm": _Column("f8", lambda d: np.nan if d.psf_fwhm is None else d.psf_fwhm, "arcsec"),
+    "path": _Column("U", lambda d: d.path),
+    "notes": _Column("U", lambda d: " ".join(d.notes)),
+    "polygon": _Column("U", lambda d: "" if d.polygon is None else d.polygon.wkt),
+}
+_REJECTION_COLUMNS = {
+    **_ID_COLUMNS,
+    "path": _Column("U", lambda r: r.path),
+    "stage": _Column("U", lambda r: r.stage),
+    "reason": _Column("U", lambda r: r.reason),
+}
+
+
+def _make_table(columns: Mapping[str, _Column], records: Sequence[Any]) -> Table:
+    table = Table()
+    for name, column in columns.items():
+        values = np.array([column.value(record) for record in records], dtype=column.dtype)
+        table[name] = TableColumn(values, unit=column.unit or None)
+    return table
 
 
 def _make_psf(image: Warp | PatchCoadd) -> CoaddPsf:
@@ -313,6 +328,7 @@ def _make_psf(image: Warp | PatchCoadd) -> CoaddPsf:
             bbox=d.bbox,
             polygon=d.polygon,
             weight=d.weight,
+            good_pixels=d.good_pixels,
         )
         for d in image.detectors
     ]

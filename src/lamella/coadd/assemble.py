@@ -265,10 +265,10 @@ class _Stacker:
 
     def _read(self, inputs: Sequence[WarpInput], tile: Box) -> tuple[Planes, np.ndarray]:
         shape = (len(inputs), tile.y.size, tile.x.size)
-        no_data = self.control.no_good_mask
+        # What a warp does not cover is NaN without a plane: as if the warp were not there.
         cube = Planes(
             np.full(shape, np.nan, np.float32),
-            np.full(shape, no_data, np.int32),
+            np.zeros(shape, np.int32),
             np.full(shape, np.inf, np.float32),
         )
         unmasked = np.zeros(shape[1:], dtype=np.int32)
@@ -363,7 +363,9 @@ def _make_coadd(
 ) -> PatchCoadd:
     bbox = target.outer_bbox
     detectors = [
-        dataclasses.replace(detector, weight=one.weight) for one in inputs for detector in one.detectors
+        dataclasses.replace(detector, weight=one.weight or 0.0)
+        for one in inputs
+        for detector in one.detectors
     ]
     settings: Mapping[str, object] = {"assemble": config.to_dict()}
     return PatchCoadd(

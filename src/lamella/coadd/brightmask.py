@@ -14,6 +14,7 @@ from lsst.images import XY, Box, Mask, SkyProjection
 
 from ..errors import ConfigError
 from ..planes import bits_of, plane_name
+from ..sky.footprint import pixel_scale
 
 __all__ = ("BrightObject", "BrightObjectCatalog", "paint_bright_objects")
 
@@ -135,7 +136,7 @@ def paint_bright_objects(
         return 0
     bit = mask.schema.bit(plane_name(plane))
     layer = mask.array[..., bit.index]
-    scale = _pixel_scale(projection, mask.bbox)
+    scale = pixel_scale(projection, mask.bbox) / 3600.0
     x, y = _pixels(projection, mask.bbox, catalog)
     return sum(
         _paint(layer, bit.mask, one, int(px) - mask.bbox.x.start, int(py) - mask.bbox.y.start, scale)
@@ -170,14 +171,6 @@ def _paint_box(
     columns = slice(max(math.floor(x - box_width / 2), 0), max(math.floor(x + box_width / 2) + 1, 0))
     layer[rows, columns] |= bit
     return layer[rows, columns].size > 0
-
-
-def _pixel_scale(projection: SkyProjection[Any], bbox: Box) -> float:
-    """Return the side of a square with the area of a pixel at the centre of a box, in degrees."""
-    x, y = bbox.x.center, bbox.y.center
-    sky = projection.pixel_to_sky(XY(x=np.array([x, x + 1, x]), y=np.array([y, y, y + 1])))
-    origin, right, up = sky.cartesian.xyz.value.T
-    return math.degrees(math.sqrt(np.linalg.norm(np.cross(right - origin, up - origin))))
 
 
 def _pixels(projection: SkyProjection[Any], bbox: Box, catalog: BrightObjectCatalog) -> np.ndarray:

@@ -19,6 +19,7 @@ from .inputs import Exposure
 
 __all__ = ("repair_exposure",)
 
+
 def repair_exposure(exposure: Exposure, max_width: int) -> Exposure:
     """Interpolate lost pixels of an exposure where they are in narrow runs.
 

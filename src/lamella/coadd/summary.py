@@ -17,6 +17,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..errors import InvalidPsfError
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
+from ..sky.footprint import pixel_scale
 from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 from .scale import magnitude
 
@@ -181,7 +182,8 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     covered = covered_pixels(coadd)
     notes: list[str] = []
     x, y = _data_centre(coadd, covered)
-    scale = _pixel_scale(coadd.sky_projection, x, y)
+    projection = coadd.sky_projection
+    scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
     psf = _measure_psf(coadd, x, y, notes) if covered.any() else None
     variance = _median(coadd.variance.array[covered])
     return CoaddSummary(
@@ -270,16 +272,6 @@ def _data_centre(coadd: CoaddLike, covered: np.ndarray) -> tuple[int, int]:
         nearest = np.argmin((ys - y) ** 2 + (xs - x) ** 2)
         y, x = int(ys[nearest]), int(xs[nearest])
     return box.x.start + x, box.y.start + y
-
-
-def _pixel_scale(projection: SkyProjection[Any] | None, x: float, y: float) -> float | None:
-    """Return the root of a pixel's area on the sky, in arcseconds."""
-    if projection is None:
-        return None
-    here = projection.pixel_to_sky(x=float(x), y=float(y))
-    steps = [projection.pixel_to_sky(x=x + dx, y=y + dy) for dx, dy in ((1.0, 0.0), (0.0, 1.0))]
-    (ax, ay), (bx, by) = [[d.arcsec for d in here.spherical_offsets_to(step)] for step in steps]
-    return _finite(math.sqrt(abs(ax * by - ay * bx)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,9 @@ from lsst.images import Box, DetectorFrame
 from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ..coadd.scale import njy_per_count
 from ..errors import InputError, MissingPartError, UnitError
+from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
 from .background import fit_background
 from .decam_flags import decode_flags
@@ -37,7 +39,7 @@ from .fitsio import (
     read_image,
     require_shape,
 )
-from .pixels import gaussian_psf, make_pixels, njy_per_count, pixel_scale, variance_from_weight
+from .pixels import gaussian_psf, make_pixels, variance_from_weight
 from .psfex import read_psfex
 from .registry import FileHead, Format, Opening, Role
 from .source import FileSource, ReadControl

@@ -8,40 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from ..errors import InputError
 from ..planes import STANDARD_PLANES, bits_of, make_schema, plane_name
+from ..psf.gaussian import FWHM_PER_SIGMA
 from .fitsio import require_shape
 
 __all__ = (
-    "SIGMA_TO_FWHM",
     "data_extent",
     "gaussian_psf",
     "make_pixels",
-    "njy_per_count",
-    "pixel_scale",
     "variance_from_weight",
 )
-
-SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
-"""Full width at half maximum of a Gaussian of unit standard deviation."""
-
-_AB_MAGNITUDE_OF_NJY = 31.4
-
-
-def njy_per_count(zero_point: float) -> float:
-    """Return the flux of one count in nJy.
-
-    Parameters
-    ----------
-    zero_point
-        AB magnitude of a source of one count.  The AB system puts magnitude 0
-        at 10**12.56 nJy (Oke & Gunn 1983).
-    """
-    return float(10.0 ** (0.4 * (_AB_MAGNITUDE_OF_NJY - zero_point)))
 
 
 def variance_from_weight(weight: np.ndarray, path: Path) -> np.ndarray:
@@ -202,15 +182,6 @@ def _make_mask(planes: Mapping[str, np.ndarray], box: Box, descriptions: dict[st
     return mask
 
 
-def pixel_scale(projection: SkyProjection[Any], bbox: Box) -> float:
-    """Return the pixel scale at the middle of a box, in arcseconds: the root of a pixel's area."""
-    x, y = bbox.x.center, bbox.y.center
-    corners: SkyCoord = projection.pixel_to_sky(x=np.array([x, x + 1, x]), y=np.array([y, y, y + 1]))
-    steps = corners[0].spherical_offsets_to(corners[1:])
-    dx, dy = (offset.arcsec for offset in steps)
-    return math.sqrt(abs(dx[0] * dy[1] - dx[1] * dy[0]))
-
-
 def gaussian_psf(fwhm: float, bbox: Box) -> GaussianPointSpreadFunction:
     """Return a round Gaussian PSF.
 
@@ -221,6 +192,6 @@ def gaussian_psf(fwhm: float, bbox: Box) -> GaussianPointSpreadFunction:
     bbox
         Box of the exposure.
     """
-    sigma = fwhm / SIGMA_TO_FWHM
+    sigma = fwhm / FWHM_PER_SIGMA
     half = max(math.ceil(5.0 * sigma), 7)
     return GaussianPointSpreadFunction(sigma, bounds=bbox, stamp_size=2 * half + 1)

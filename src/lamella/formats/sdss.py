@@ -15,10 +15,13 @@ from typing import Any
 
 import numpy as np
 from astropy.time import Time
-from lsst.images import Box, DetectorFrame
+from lsst.images import Box, DetectorFrame, SkyProjection
 
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ..coadd.scale import njy_per_count
 from ..errors import InputError, MissingPartError
+from ..psf.measure import fwhm
+from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
 from .background import fit_background
 from .files import FileIndex, bare_name
@@ -30,7 +33,7 @@ from .fitsio import (
     read_headers,
     read_image,
 )
-from .pixels import make_pixels, njy_per_count
+from .pixels import make_pixels
 from .registry import FileHead, Format, Opening, Role
 from .sdss_astrometry import fit_projection
 from .sdss_field import BANDS, BandRow, PsField, photon_variance, read_astrometry, read_psf
@@ -107,7 +110,7 @@ class SdssFrame:
         bbox = Box.from_shape(shape)
         band = self._band(header)
         identity = self._identity(header)
-        statistics = PsField(self.psf, band)
+        projection = self._projection(header, identity, band, bbox)
         seconds = header_number(header, "EXPTIME", path=self.image)
         return ExposureInfo(
             id=identity,
@@ -115,8 +118,8 @@ class SdssFrame:
             band=band,
             physical_filter=f"SDSS {band}",
             bbox=bbox,
-            projection=self._projection(header, identity, band, bbox),
-            psf_fwhm=statistics.number("psf_width"),
+            projection=projection,
+            psf_fwhm=self._psf_fwhm(band, projection, bbox),
             mjd=self._middle(header, shape, seconds),
             exposure_time=seconds,
             format=FORMAT.name,
@@ -146,6 +149,11 @@ class SdssFrame:
             to_njy=njy_per_count(zero_point),
             notes=(told, sky_note, f"PSF model of {self.psf}.", self._position_note(info)),
         )
+
+    def _psf_fwhm(self, band: str, projection: SkyProjection[Any], bbox: Box) -> float:
+        # The width that the survey quotes is that of the noise-equivalent area, wings included.
+        pixels = fwhm(read_psf(self.psf, band, bbox), bbox.x.center, bbox.y.center)
+        return pixels * pixel_scale(projection, bbox)
 
     def _band(self, header: Header) -> str:
         band = header_text(header, "FILTER")

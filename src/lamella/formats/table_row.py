@@ -13,11 +13,13 @@ from lsst.images import Box, DetectorFrame
 from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo
+from ..coadd.scale import njy_per_count
 from ..errors import InputError, MissingPartError, UnitError, UnreadableFileError
+from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
 from .background import fit_background
 from .fitsio import Header, hdu_label, header_text, image_shape, read_headers, read_image, require_shape
-from .pixels import gaussian_psf, make_pixels, njy_per_count, pixel_scale, variance_from_weight
+from .pixels import gaussian_psf, make_pixels, variance_from_weight
 from .psfex import read_psfex
 from .source import ReadControl
 from .table_flags import Place, decode_mask

@@ -27,8 +27,10 @@ from ..errors import (
     UnknownFormatError,
     UnreadableFileError,
 )
+from ..psf.gaussian import FWHM_PER_SIGMA
+from ..sky.footprint import pixel_scale
 from .background import fit_background
-from .pixels import SIGMA_TO_FWHM, make_pixels, pixel_scale
+from .pixels import make_pixels
 from .registry import FileHead, Format, Opening, Role
 from .source import FileSource, ReadControl
 
@@ -215,7 +217,7 @@ def _require_finite(projection: SkyProjection[Any], bbox: Box, path: Path) -> No
 def _fwhm(sigma: float, projection: SkyProjection[Any], bbox: Box) -> float | None:
     if not (math.isfinite(sigma) and sigma > 0):
         return None
-    return sigma * SIGMA_TO_FWHM * pixel_scale(projection, bbox)
+    return sigma * FWHM_PER_SIGMA * pixel_scale(projection, bbox)
 
 
 FORMAT = Format(

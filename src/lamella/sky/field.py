@@ -131,7 +131,7 @@ def _polygon(item: SkyPolygon | Footprint) -> SkyPolygon:
 
 
 def _median_scale(items: list[SkyPolygon | Footprint]) -> float:
-    scales = [pixel_scale(item) for item in items if not isinstance(item, SkyPolygon)]
+    scales = [pixel_scale(item.projection, item.bbox) for item in items if not isinstance(item, SkyPolygon)]
     if not scales:
         raise ConfigError("Regions on the sky have no pixels; give a pixel_scale.", option="pixel_scale")
     return float(f"{np.median(scales):.4g}")

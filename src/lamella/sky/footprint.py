@@ -132,12 +132,10 @@ def footprint_polygon(footprint: Footprint, *, per_side: int = 8) -> SkyPolygon:
     return SkyPolygon.hull(to_sky(footprint.projection, *_border(points, per_side)))
 
 
-def pixel_scale(footprint: Footprint) -> float:
-    """Return the square root of the area of a pixel in the middle of an exposure, in arcseconds."""
-    x, y = footprint.bbox.x.center, footprint.bbox.y.center
-    steps = to_sky(
-        footprint.projection, x + np.array([-1.0, 1.0, 0.0, 0.0]), y + np.array([0.0, 0.0, -1.0, 1.0])
-    )
+def pixel_scale(projection: SkyProjection[Any], box: Box) -> float:
+    """Return the square root of the area of a pixel in the middle of a box, in arcseconds."""
+    x, y = box.x.center, box.y.center
+    steps = to_sky(projection, x + np.array([-1.0, 1.0, 0.0, 0.0]), y + np.array([0.0, 0.0, -1.0, 1.0]))
     area = np.linalg.norm(np.cross(steps[1] - steps[0], steps[3] - steps[2])) / 4.0
     return float(np.degrees(np.sqrt(area)) * 3600.0)
 

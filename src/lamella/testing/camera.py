@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lsst.images import Box, DetectorFrame, SkyProjection
 
+from ..coadd.scale import njy_per_count
 from .config import SurveyConfig
 from .spherical import convergence, offset_sky
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = (
     "INSTRUMENT",
-    "NJY_MAGNITUDE",
     "Visit",
     "detector_box",
     "detector_centre",
@@ -30,8 +30,6 @@ __all__ = (
 
 INSTRUMENT = "LamellaSim"
 
-NJY_MAGNITUDE = 31.4
-"""AB magnitude of 1 nJy."""
 
 _SIGMA_PER_FWHM = 1.0 / np.sqrt(8.0 * np.log(2.0))
 _SIP_ORDER = 3
@@ -99,7 +97,7 @@ class Visit:
     @property
     def to_njy(self) -> float:
         """NJy per count."""
-        return float(10.0 ** (0.4 * (NJY_MAGNITUDE - self.zero_point)))
+        return njy_per_count(self.zero_point)
 
     def psf_sigma(self, pixel_scale: float) -> float:
         """Return the standard deviation of the PSF in pixels of a scale in arcseconds."""

@@ -11,6 +11,8 @@ from lsst.images.fields import BaseField
 
 from ..coadd.inputs import Exposure, ExposureInfo, ExposureSource
 from ..planes import STANDARD_PLANES, make_schema
+from ..psf.gaussian import FWHM_PER_SIGMA
+from ..sky.footprint import pixel_scale
 from .asserts import assert_bits_equal
 from .photometry import psf_moments
 
@@ -199,23 +201,12 @@ def _check_psf(exposure: Exposure) -> _Problems:
 
 
 def _check_width(info: ExposureInfo, fwhm: float, sigma: float) -> _Problems:
-    width = 2.3548 * sigma * _pixel_scale(info)
+    width = FWHM_PER_SIGMA * sigma * pixel_scale(info.projection, info.bbox)
     if not 1 / _WIDTH_FACTOR < width / fwhm < _WIDTH_FACTOR:
         yield (
             f"info.psf_fwhm is {fwhm:.3g} arcsec, but the PSF model has a FWHM of about "
             f"{width:.3g} arcsec (pixels taken for arcseconds, or sigma for FWHM?)."
         )
-
-
-def _pixel_scale(info: ExposureInfo) -> float:
-    """Return the pixel scale at the centre of the box, in arcseconds."""
-    x, y = info.bbox.x.center, info.bbox.y.center
-    sky = info.projection.pixel_to_sky_transform.apply_forward(
-        x=np.array([x, x + 1.0, x]), y=np.array([y, y, y + 1.0])
-    )
-    ra, dec = np.asarray(sky.x), np.asarray(sky.y)
-    v = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
-    return float(np.sqrt(np.linalg.norm(np.cross(v[1] - v[0], v[2] - v[0]))) / _ARCSEC)
 
 
 def _check_scale(exposure: Exposure) -> _Problems:

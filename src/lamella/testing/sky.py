@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .camera import NJY_MAGNITUDE, Visit, random_stream
+from ..coadd.scale import AB_FLUX_NJY
+from .camera import Visit, random_stream
 from .config import BAND_WAVELENGTHS, SurveyConfig
 from .render import SkySources
 from .spherical import offset_sky
@@ -32,7 +33,7 @@ _COLUMNS = {
 
 def magnitude_to_njy(magnitude: np.ndarray | float) -> np.ndarray:
     """Convert AB magnitudes to nJy."""
-    return np.asarray(10.0 ** (0.4 * (NJY_MAGNITUDE - np.asarray(magnitude))))
+    return np.asarray(AB_FLUX_NJY * 10.0 ** (-0.4 * np.asarray(magnitude)))
 
 
 @dataclasses.dataclass

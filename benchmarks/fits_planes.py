@@ -1,0 +1,71 @@
+"""Planes in plain, uncompressed FITS files: made, read and written by parts."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+_BLOCK = 2880
+_TYPES = {-32: np.dtype(">f4"), 32: np.dtype(">i4")}
+
+
+class FitsPlane:
+    """The image in the primary HDU of a file, read by boxes.
+
+    A read maps only the rows that it needs, and for no longer than it takes:
+    memory does not grow with what has been read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with fits.open(path) as hdus:
+            header = hdus[0].header
+            self.header = header
+            self.dtype = _TYPES[header["BITPIX"]]
+            self.shape: tuple[int, int] = (header["NAXIS2"], header["NAXIS1"])
+            self._offset: int = hdus[0].fileinfo()["datLoc"]
+
+    def read(self, y: slice = slice(None), x: slice = slice(None)) -> np.ndarray:
+        """Return a copy of a box in the machine's byte order."""
+        rows, columns = range(*y.indices(self.shape[0])), range(*x.indices(self.shape[1]))
+        start = self._offset + rows.start * self.shape[1] * 4
+        first = start - start % mmap.ALLOCATIONGRANULARITY
+        stop = self._offset + rows.stop * self.shape[1] * 4
+        with open(self.path, "rb") as file:
+            pages = mmap.mmap(file.fileno(), stop - first, prot=mmap.PROT_READ, offset=first)
+        strip = np.ndarray((len(rows), self.shape[1]), self.dtype, pages, start - first)
+        return strip[:, columns.start : columns.stop].astype(self.dtype.newbyteorder("="))
+
+
+def create_plane(path: Path, header: fits.Header, kind: str, shape: tuple[int, int]) -> np.memmap:
+    """Make a file and return its pixels, mapped for writing.
+
+    Parameters
+    ----------
+    path
+        Name of the file.
+    header
+        Cards beyond those of the array.
+    kind
+        ``"f"`` for float32, ``"i"`` for int32.
+    shape
+        Rows and columns.
+    """
+    full = fits.Header({"SIMPLE": True, "BITPIX": -32 if kind == "f" else 32, "NAXIS": 2})
+    full["NAXIS1"], full["NAXIS2"] = shape[1], shape[0]
+    full.extend(header.cards, strip=True)
+    text = full.tostring().encode("ascii")
+    size = shape[0] * shape[1] * 4
+    with open(path, "wb") as file:
+        file.write(text)
+        file.truncate(len(text) + -(-size // _BLOCK) * _BLOCK)
+    return np.memmap(path, f">{kind}4", "r+", offset=len(text), shape=shape)
+
+
+def write_planes(path: Path, planes: dict[str, np.ndarray]) -> None:
+    """Write planes as the HDUs of one file, with astropy."""
+    hdus = [fits.ImageHDU(plane, name=name) for name, plane in planes.items()]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path, overwrite=True)

@@ -1,0 +1,217 @@
+"""Simulated warps on one pixel grid, as plain FITS files: what the programs are given to stack.
+
+Each warp has an image, a variance and a mask plane, and a weight map for the
+programs that know no masks: the scalar weight of the warp where its pixel is
+usable, zero elsewhere.  On top of the noise there are what makes stacks hard:
+rejected pixels that hold nonsense, harmless mask bits, outliers that nobody
+masked, and a trail in every fourth warp.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from lamella.planes import bits_of, make_schema
+
+from .fits_planes import FitsPlane, create_plane
+
+REJECTED_FRACTION = 0.025
+HARMLESS_FRACTION = 0.05
+OUTLIER_FRACTION = 0.001
+OUTLIER_SIGMA = (20.0, 500.0)
+TRAIL_WIDTH = 7.0
+TRAIL_FLUX = 150.0
+NONSENSE = 1e4
+SCALE_DEG = 0.2 / 3600
+STRIP = 256
+BYTES_PER_PIXEL = 16
+"""Of one warp: image, variance, mask and weight map."""
+ARCHIVE_BYTES_PER_PIXEL = 12
+
+
+class NoSpaceError(RuntimeError):
+    """The disk is too small for the files of a benchmark."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WarpFiles:
+    """Names of the files of some warps in a folder."""
+
+    folder: Path
+    n: int
+
+    def names(self, kind: str) -> list[Path]:
+        """Return the files of a kind: image, variance, mask, weight or archive."""
+        return [self.folder / f"warp{i:03d}.{kind}.fits" for i in range(self.n)]
+
+    def first(self, n: int) -> WarpFiles:
+        return dataclasses.replace(self, n=n)
+
+    def shape(self) -> tuple[int, int]:
+        return FitsPlane(self.names("image")[0]).shape
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Check that a folder's disk has room.
+
+    Raises
+    ------
+    NoSpaceError
+        Raised when it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise NoSpaceError(
+            f"{folder}: the benchmark needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "choose another folder with --work, or a smaller --size or --n."
+        )
+
+
+def bytes_needed(size: int, n: int, *, archives: bool) -> int:
+    """Return the size of the files of a benchmark, results included."""
+    results = 4
+    return size * size * BYTES_PER_PIXEL * (n + results) + archives * size * size * n * ARCHIVE_BYTES_PER_PIXEL
+
+
+def grid_header(size: int) -> dict[str, object]:
+    """Return the header of the pixel grid: a tangent plane."""
+    centre = (size + 1) / 2
+    return {
+        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CUNIT1": "deg", "CUNIT2": "deg", "RADESYS": "ICRS",
+        "EQUINOX": 2000.0, "CRVAL1": 150.0, "CRVAL2": 2.0, "CRPIX1": centre, "CRPIX2": centre,
+        "CD1_1": -SCALE_DEG, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": SCALE_DEG,
+    }  # fmt: skip
+
+
+def make_warps(folder: Path, size: int, n: int, seed: int = 1) -> WarpFiles:
+    """Write the warps, strip by strip; equal arguments give equal bits."""
+    files = WarpFiles(folder, n)
+    for i in range(n):
+        _make_warp(files, i, size, seed)
+    return files
+
+
+def _make_warp(files: WarpFiles, i: int, size: int, seed: int) -> None:
+    rng = np.random.default_rng((seed, i))
+    sigma = float(rng.uniform(5.0, 10.0))
+    trail = (rng.uniform(0.0, size), rng.uniform(-0.5, 0.5)) if i % 4 == 0 else None
+    weight = 1.0 / sigma**2
+    header = fits.Header({**grid_header(size), "WEIGHT": weight, "VISIT": i + 1})
+    names = [files.names(kind)[i] for kind in ("image", "variance", "mask", "weight")]
+    planes = [create_plane(name, header, kind, (size, size)) for name, kind in zip(names, "ffif", strict=True)]
+    rejected = bits_of(make_schema(), ("BAD",))
+    for y0 in range(0, size, STRIP):
+        rows = slice(y0, min(y0 + STRIP, size))
+        image, variance, mask = _make_strip(rng, i, rows, size, sigma, trail)
+        usable = (mask & rejected) == 0
+        for plane, values in zip(planes, (image, variance, mask, weight * usable), strict=True):
+            plane[rows] = values
+    for plane in planes:
+        plane.flush()
+
+
+def _make_strip(
+    rng: np.random.Generator,
+    i: int,
+    rows: slice,
+    size: int,
+    sigma: float,
+    trail: tuple[float, float] | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, np.newaxis]
+    x = np.arange(size, dtype=np.float32)
+    shape = (y.size, size)
+    variance = np.broadcast_to(sigma**2 * (1.0 + 0.05 * np.sin(y + i)), shape).astype(np.float32)
+    image = 20.0 * np.sin(y / 40.0) * np.sin(x / 55.0)
+    image = image + rng.standard_normal(shape, np.float32) * np.sqrt(variance)
+    hit = rng.random(shape, np.float32) < OUTLIER_FRACTION
+    image[hit] += sigma * rng.uniform(*OUTLIER_SIGMA, int(hit.sum())).astype(np.float32)
+    if trail is not None:
+        across = np.abs(y - trail[0] - trail[1] * x) / np.hypot(1.0, trail[1])
+        image[across < TRAIL_WIDTH / 2] += TRAIL_FLUX
+    schema = make_schema()
+    mask = np.where(
+        rng.random(shape, np.float32) < HARMLESS_FRACTION, np.int32(bits_of(schema, ("DETECTED",))), np.int32(0)
+    )
+    bad = rng.random(shape, np.float32) < REJECTED_FRACTION
+    mask[bad] |= bits_of(schema, ("BAD",))
+    image[bad] = NONSENSE
+    return image.astype(np.float32), variance, mask
+
+
+def make_archives(files: WarpFiles) -> None:
+    """Write the same warps as uncompressed archives of lamella."""
+    import astropy.units as u
+    from lsst.images import Box, Image, Mask
+
+    from lamella.coadd.archive import Warp
+    from lamella.coadd.inputs import DetectorInput, ExposureId
+    from lamella.formats.export import write_archive
+    from lamella.sky.projection import projection_from_header
+
+    for i, path in enumerate(files.names("archive")):
+        image, variance, mask = (FitsPlane(files.names(k)[i]) for k in ("image", "variance", "mask"))
+        projection = projection_from_header(fits.getheader(image.path), path=image.path, hdu=0)
+        box = Box.from_shape(image.shape)
+        detector = DetectorInput(
+            id=ExposureId("Bench", i + 1, 0), band="r", bbox=box, projection=projection, psf=_make_psf(box)
+        )
+        warp = Warp(
+            Image(image.read(), bbox=box, unit=u.nJy, sky_projection=projection),
+            mask=Mask(mask.read()[..., np.newaxis], bbox=box, schema=make_schema()),
+            variance=Image(variance.read(), bbox=box, unit=u.nJy**2),
+            instrument="Bench",
+            visit=i + 1,
+            band="r",
+            detectors=(detector,),
+        )
+        write_archive(warp, path, compress=False)
+
+
+def _make_psf(box: object) -> object:
+    from lsst.images.psfs import GaussianPointSpreadFunction
+
+    return GaussianPointSpreadFunction(2.0, bounds=box, stamp_size=25)
+
+
+def read_through(paths: Iterable[Path]) -> None:
+    """Read files, so that they are in the page cache."""
+    for chunk in _chunks(paths):
+        del chunk
+
+
+def _chunks(paths: Iterable[Path]) -> Iterator[int]:
+    buffer = bytearray(1 << 24)
+    for path in paths:
+        with open(path, "rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                yield count
+
+
+def settle() -> None:
+    """Wait until earlier results are on the disk, so that writing them costs nobody else's time."""
+    os.sync()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the warps of a benchmark.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--n", type=int, required=True)
+    parser.add_argument("--archives", action="store_true")
+    args = parser.parse_args()
+    files = make_warps(args.folder, args.size, args.n)
+    if args.archives:
+        make_archives(files)
+
+
+if __name__ == "__main__":
+    main()
