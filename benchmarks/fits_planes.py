@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import mmap
 from pathlib import Path
 
@@ -38,6 +39,21 @@ class FitsPlane:
             pages = mmap.mmap(file.fileno(), stop - first, prot=mmap.PROT_READ, offset=first)
         strip = np.ndarray((len(rows), self.shape[1]), self.dtype, pages, start - first)
         return strip[:, columns.start : columns.stop].astype(self.dtype.newbyteorder("="))
+
+
+@dataclasses.dataclass(frozen=True)
+class WarpFiles:
+    """Names of the files of the first n warps in a folder."""
+
+    folder: Path
+    n: int
+
+    def names(self, kind: str) -> list[Path]:
+        """Return the files of a kind: image, variance, mask, weight or archive."""
+        return [self.folder / f"warp{i:03d}.{kind}.fits" for i in range(self.n)]
+
+    def first(self, n: int) -> WarpFiles:
+        return dataclasses.replace(self, n=n)
 
 
 def create_plane(path: Path, header: fits.Header, kind: str, shape: tuple[int, int]) -> np.memmap:

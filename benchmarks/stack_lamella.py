@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from pathlib import Path
 
-
-class Stopwatch:
-    """CPU and wall seconds of the phases of a program."""
-
-    def __init__(self) -> None:
-        self.phases: dict[str, dict[str, float]] = {}
-        # The clock of the process counts from its start; what came before this line is start-up.
-        self._wall, self._cpu = time.perf_counter(), 0.0
-
-    def lap(self, name: str) -> None:
-        wall, cpu = time.perf_counter(), time.process_time()
-        self.phases[name] = {"wall_s": wall - self._wall, "cpu_s": cpu - self._cpu}
-        self._wall, self._cpu = wall, cpu
+from .phases import Stopwatch
 
 
 def run(folder: Path, n: int, statistic: str, threads: int, output: Path, find_weights: bool) -> None:
@@ -32,8 +18,7 @@ def run(folder: Path, n: int, statistic: str, threads: int, output: Path, find_w
     from lamella.planes import make_schema
     from lamella.sky.projection import projection_from_header
 
-    from .fits_planes import FitsPlane, write_planes
-    from .warp_files import WarpFiles
+    from .fits_planes import FitsPlane, WarpFiles, write_planes
 
     class FitsWarp:
         """A warp in three plain FITS files as a `lamella.coadd.inputs.WarpSource`."""
@@ -76,7 +61,7 @@ def run(folder: Path, n: int, statistic: str, threads: int, output: Path, find_w
     }
     write_planes(output, planes)
     watch.lap("write")
-    print(json.dumps(watch.phases))
+    watch.report()
 
 
 def parse() -> argparse.Namespace:

@@ -8,23 +8,19 @@ pixel by pixel.  Masks are or-ed over the inputs that were used.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
-from lamella.planes import bits_of, make_schema
-
-from .fits_planes import FitsPlane, write_planes
-from .stack_lamella import Stopwatch
-from .warp_files import WarpFiles
+from .fits_planes import FitsPlane, WarpFiles, write_planes
+from .phases import Stopwatch
 
 ROWS = 64
 SIGMAS = 3.0
 PASSES = 2
 TOLERANCE = 0.3
 IQR_TO_SIGMA = 0.741301109252802
-BAD_PLANES = ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE")
+BAD_PLANES = ("NO_DATA", "BAD", "SAT", "EDGE")
 
 Cube = np.ndarray
 
@@ -115,8 +111,9 @@ def run(folder: Path, n: int, statistic: str, output: Path) -> None:
     files = WarpFiles(folder, n)
     planes = [[FitsPlane(path) for path in files.names(kind)] for kind in ("image", "variance", "mask")]
     weights = np.array([plane.header["WEIGHT"] for plane in planes[0]])
-    schema = make_schema()
-    bad, no_data, clipped = (bits_of(schema, names) for names in (BAD_PLANES, ["NO_DATA"], ["CLIPPED"]))
+    bits_in = planes[2][0].header
+    bad = sum(1 << bits_in[f"MP_{name}"] for name in BAD_PLANES)
+    no_data, clipped = (np.int32(1 << bits_in[f"MP_{name}"]) for name in ("NO_DATA", "CLIPPED"))
     shape = planes[0][0].shape
     result = {name: np.empty(shape, np.float32) for name in ("IMAGE", "VARIANCE")}
     result |= {name: np.empty(shape, np.int32) for name in ("MASK", "COUNT")}
@@ -128,15 +125,15 @@ def run(folder: Path, n: int, statistic: str, output: Path) -> None:
         value, error, used = STATISTICS[statistic](image, variance, weights, good)
         count = used.sum(axis=0, dtype=np.int32)
         bits = np.bitwise_or.reduce(np.where(used, mask, 0), axis=0)
-        bits |= np.where((good & ~used).any(axis=0), np.int32(clipped), np.int32(0))
+        bits |= np.where((good & ~used).any(axis=0), clipped, np.int32(0))
         result["IMAGE"][rows] = np.where(count > 0, value, np.nan)
         result["VARIANCE"][rows] = np.where(count > 0, error, np.inf)
-        result["MASK"][rows] = np.where(count > 0, bits, np.int32(no_data))
+        result["MASK"][rows] = np.where(count > 0, bits, no_data)
         result["COUNT"][rows] = count
     watch.lap("stack")
     write_planes(output, result)
     watch.lap("write")
-    print(json.dumps(watch.phases))
+    watch.report()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ masked, and a trail in every fourth warp.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -19,9 +18,10 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from lamella.formats.export import add_plane_cards
 from lamella.planes import bits_of, make_schema
 
-from .fits_planes import FitsPlane, create_plane
+from .fits_planes import FitsPlane, WarpFiles, create_plane
 
 REJECTED_FRACTION = 0.025
 HARMLESS_FRACTION = 0.05
@@ -39,24 +39,6 @@ ARCHIVE_BYTES_PER_PIXEL = 12
 
 class NoSpaceError(RuntimeError):
     """The disk is too small for the files of a benchmark."""
-
-
-@dataclasses.dataclass(frozen=True)
-class WarpFiles:
-    """Names of the files of some warps in a folder."""
-
-    folder: Path
-    n: int
-
-    def names(self, kind: str) -> list[Path]:
-        """Return the files of a kind: image, variance, mask, weight or archive."""
-        return [self.folder / f"warp{i:03d}.{kind}.fits" for i in range(self.n)]
-
-    def first(self, n: int) -> WarpFiles:
-        return dataclasses.replace(self, n=n)
-
-    def shape(self) -> tuple[int, int]:
-        return FitsPlane(self.names("image")[0]).shape
 
 
 def check_space(folder: Path, needed: int) -> None:
@@ -105,12 +87,13 @@ def _make_warp(files: WarpFiles, i: int, size: int, seed: int) -> None:
     trail = (rng.uniform(0.0, size), rng.uniform(-0.5, 0.5)) if i % 4 == 0 else None
     weight = 1.0 / sigma**2
     header = fits.Header({**grid_header(size), "WEIGHT": weight, "VISIT": i + 1})
+    add_plane_cards(header, make_schema())
     names = [files.names(kind)[i] for kind in ("image", "variance", "mask", "weight")]
     planes = [create_plane(name, header, kind, (size, size)) for name, kind in zip(names, "ffif", strict=True)]
     rejected = bits_of(make_schema(), ("BAD",))
     for y0 in range(0, size, STRIP):
         rows = slice(y0, min(y0 + STRIP, size))
-        image, variance, mask = _make_strip(rng, i, rows, size, sigma, trail)
+        image, variance, mask = make_strip(rng, i, rows, size, sigma, trail)
         usable = (mask & rejected) == 0
         for plane, values in zip(planes, (image, variance, mask, weight * usable), strict=True):
             plane[rows] = values
@@ -118,7 +101,7 @@ def _make_warp(files: WarpFiles, i: int, size: int, seed: int) -> None:
         plane.flush()
 
 
-def _make_strip(
+def make_strip(
     rng: np.random.Generator,
     i: int,
     rows: slice,
@@ -126,6 +109,10 @@ def _make_strip(
     sigma: float,
     trail: tuple[float, float] | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return image, variance and mask of some rows of warp ``i``.
+
+    ``trail`` is where the trail crosses the first column, and its slope.
+    """
     y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, np.newaxis]
     x = np.arange(size, dtype=np.float32)
     shape = (y.size, size)

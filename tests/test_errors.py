@@ -12,6 +12,10 @@ EXAMPLES = [
     errors.LamellaError("Something failed.", value=3),
     errors.ConfigError("Too small.", option="a.b", found=-1),
     errors.ShapeError("mask", found=(2, 3), expected=(3, 2)),
+    errors.CalibrationError("The scale is -1."),
+    errors.PixelTypeError("mask", found="float32", expected="int32"),
+    errors.PixelTypeError("mask", found="int64", expected="int32"),
+    errors.CalibrationError("The scale is -1; expected a positive number.", found=-1.0),
     errors.MaskPlaneError("There is no plane X.", plane="X"),
     errors.GeometryError("A polygon needs three directions."),
     errors.SkyMapError("There is no tract 7."),
@@ -26,6 +30,7 @@ EXAMPLES = [
     errors.UnitError("a.fits", where="BUNIT", found="'s'", expected="a unit of flux"),
     errors.DuplicateInputError("a.fits", found="visit 1", expected="another visit"),
     errors.OutputError("out.fits", reason="No space left on device"),
+    errors.WorkerError("The process died."),
 ]
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from .errors import ConfigError, UnreadableFileError
 
-__all__ = ("Config", "load_options", "option")
+__all__ = ("Config", "PlainValues", "inherited", "load_options", "option")
 
 
 def option(default: Any = ..., help: str = "", *, unit: str = "", **constraints: Any) -> Any:
@@ -38,6 +38,12 @@ def option(default: Any = ..., help: str = "", *, unit: str = "", **constraints:
     if unit:
         constraints["json_schema_extra"] = {"unit": unit}
     return pydantic.Field(default, description=help, **constraints)
+
+
+def inherited(owner: type[Config], name: str, *, default: Any) -> Any:
+    """Declare an option that another configuration has, with another default."""
+    field = owner.model_fields[name]
+    return pydantic.Field(default, description=field.description, json_schema_extra=field.json_schema_extra)
 
 
 class Config(pydantic.BaseModel):
@@ -72,6 +78,26 @@ class Config(pydantic.BaseModel):
         """Return the units of the options that have one."""
         extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
         return {name: str(extra["unit"]) for name, extra in extras.items() if isinstance(extra, dict)}
+
+
+class PlainValues:
+    """Conversion of a dataclass to values that JSON can hold, and back, with checks."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        values: dict[str, Any] = pydantic.TypeAdapter(type(self)).dump_python(self, mode="json")
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make the value from what `to_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            Raised when a value is missing, unknown or of the wrong kind.
+        """
+        return pydantic.TypeAdapter(cls).validate_python(dict(values), extra="forbid")
 
 
 def _config_error(cls: type[Config], err: pydantic.ValidationError) -> ConfigError:

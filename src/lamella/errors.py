@@ -32,6 +32,7 @@ __all__ = (
     "UnitError",
     "UnknownFormatError",
     "UnreadableFileError",
+    "WorkerError",
 )
 
 
@@ -160,6 +161,10 @@ class InvalidPsfError(LamellaError, ValueError):
 
     def __init__(self, message: str, *, x: float = float("nan"), y: float = float("nan")) -> None:
         super().__init__(message, x=x, y=y)
+
+
+class WorkerError(LamellaError, RuntimeError):
+    """A process that worked on a coadd died, or gave up, without saying why."""
 
 
 class NoInputsError(LamellaError, ValueError):

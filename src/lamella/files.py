@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
-from .errors import OutputError
+from .errors import LamellaError, OutputError
 
-__all__ = ("atomic_path", "make_folder", "write_bytes", "write_text")
+__all__ = ("TEMPORARY_PREFIX", "atomic_path", "make_folder", "write_bytes", "write_text")
+
+TEMPORARY_PREFIX = ".lamella-"
+"""How the names of all folders begin that lamella makes for a while and removes again."""
 
 
 @contextlib.contextmanager
@@ -39,7 +42,7 @@ def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
     """
     path = Path(path)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{path.name}-", dir=path.parent))
     except OSError as err:
         raise OutputError(path, reason=err.strerror or str(err)) from err
     temporary = folder / path.name
@@ -48,7 +51,7 @@ def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
-    except OutputError:
+    except LamellaError:  # also one that is an OSError, about a file that was read
         raise
     except OSError as err:
         raise OutputError(path, reason=err.strerror or str(err)) from err

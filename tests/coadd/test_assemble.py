@@ -79,11 +79,20 @@ def test_tiles_and_threads_change_no_bit(maker, memory: float, threads: int, sta
     assert_same_bits(small, assemble(warps, config))
 
 
+def test_tiles_change_no_bit_whatever_planes_are_propagated(maker) -> None:
+    """A warp that misses a part of a tile is as one that misses all of it."""
+    warps = varied_warps(maker)
+    config = MEAN.replace(mask_propagation_thresholds={"NO_DATA": 0.01, "SAT": 0.1})
+    small = assemble(warps, config, resources=Resources(memory=1e-4))
+    assert_same_bits(small, assemble(warps, config))
+
+
 def test_one_warp_at_a_time_changes_no_bit(maker) -> None:
     warps = varied_warps(maker)
-    assert_same_bits(assemble(warps, MEAN.replace(streaming=True)), assemble(warps, MEAN))
-    with pytest.raises(ConfigError, match="streaming needs the statistic MEAN"):
-        AssembleConfig(statistic="MEDIAN", streaming=True)
+    streaming = Resources(streaming=True)
+    assert_same_bits(assemble(warps, MEAN, resources=streaming), assemble(warps, MEAN))
+    with pytest.raises(ConfigError, match="for the statistic MEAN only; found MEDIAN"):
+        assemble(warps, MEAN.replace(statistic="MEDIAN"), resources=streaming)
 
 
 @given(value=st.floats(width=32), statistic=st.sampled_from(STATISTICS))

@@ -6,15 +6,13 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 import astropy.units as u
 import numpy as np
-import pydantic
 from lsst.images import Box, Image, Interval, Mask, MaskSchema
 
-from ..config import Config, option
-from ..errors import DuplicateInputError, NoInputsError
+from ..config import Config, inherited, option
+from ..errors import ConfigError, DuplicateInputError, NoInputsError
 from ..planes import bits_of, make_schema, plane_names
 from .archive import PatchCoadd, Rejection, Warp
 from .brightmask import BrightObjectCatalog, paint_bright_objects
@@ -22,33 +20,18 @@ from .gaps import GapControl, fill_masked_image
 from .inputs import CoaddTarget, WarpInput
 from .prepare import WeightControl, prepare_inputs
 from .sources import Planes, remap_mask
-from .stack import StackControl, StreamingMean, statistics_stack
+from .stack import StackControl, Statistic, StreamingMean, statistics_stack
+from .stack_control import Combination
 from .versions import package_versions
 
 __all__ = ("AssembleConfig", "Resources", "StackedPlanes", "assemble", "stack_inputs")
 
-Statistic = Literal["MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN"]
 
-
-class AssembleConfig(Config):
+class AssembleConfig(Combination):
     """How warps become a coadd."""
 
-    statistic: Statistic = option(
-        "NOISECLIP",
-        "How the inputs of a pixel are combined: MEAN; MEANCLIP (mean clipped at their own scatter); "
-        "NOISECLIP (mean clipped at the noise known from their variances); MEDIAN.",
-    )
-    sigma_clip: float = option(3.0, "Clip values further than this from the centre.", unit="sigma", gt=0)
-    clip_iter: int = option(2, "Number of clipping passes.", ge=1)
-    flux_tolerance: float = option(
-        0.3,
-        "NOISECLIP: scatter (one sigma) between inputs that is not noise, as a fraction of the pixel's "
-        "value; differences of seeing make it.",
-        ge=0,
-    )
-    error_from_input_variance: bool = option(
-        True, "Variance of the coadd from the variances of the inputs; otherwise from their scatter."
-    )
+    statistic: Statistic = inherited(Combination, "statistic", default="NOISECLIP")
+    error_from_input_variance: bool = inherited(Combination, "error_from_input_variance", default=True)
     bad_mask_planes: tuple[str, ...] = option(
         ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE"), "Pixels with one of these planes are left out."
     )
@@ -64,15 +47,6 @@ class AssembleConfig(Config):
     fill_gaps: bool = option(True, "Interpolate pixels to which no input contributed.")
     gaps: GapControl = option(GapControl(max_gap=10), "How gaps are filled.")
     bright_object_plane: str = option("BRIGHT_OBJECT", "Plane that masks of bright objects are put on.")
-    streaming: bool = option(
-        False, "Hold one warp in memory at a time; possible for the statistic MEAN, with the same result."
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _check(self) -> AssembleConfig:
-        if self.streaming and self.statistic != "MEAN":
-            raise ValueError(f"streaming needs the statistic MEAN; found {self.statistic}")
-        return self
 
     def stack_control(self, schema: MaskSchema) -> StackControl:
         """Translate the names of planes into bits."""
@@ -81,13 +55,9 @@ class AssembleConfig(Config):
             for name, value in self.mask_propagation_thresholds.items()
         }
         return StackControl(
-            statistic=self.statistic,
-            sigma_clip=self.sigma_clip,
-            clip_iter=self.clip_iter,
-            flux_tolerance=self.flux_tolerance,
+            **{name: getattr(self, name) for name in Combination.model_fields},
             bad_mask=bits_of(schema, self.bad_mask_planes),
             weighted=True,
-            error_from_input_variance=self.error_from_input_variance,
             no_good_mask=bits_of(schema, ("NO_DATA",)),
             clipped_mask=bits_of(schema, ("CLIPPED",)),
             mask_map=_rejected_mapping(schema, self.bad_mask_planes),
@@ -100,6 +70,9 @@ class Resources(Config):
 
     threads: int = option(1, "Number of threads.", ge=1)
     memory: float = option(1024.0, "Memory for tiles of inputs.", unit="MiB", gt=0)
+    streaming: bool = option(
+        False, "Hold one whole warp in memory at a time instead of tiles of all; for the statistic MEAN only."
+    )
 
 
 @dataclasses.dataclass(slots=True)
@@ -209,7 +182,8 @@ def stack_inputs(
     removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
     result = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
     stacker = _Stacker(inputs, bbox, schema, control, removed, result)
-    if config.streaming:
+    if resources.streaming:
+        _require_mean(config)
         stacker.stream()
         return result
     tiles = list(_tiles(bbox, len(inputs), resources))
@@ -218,6 +192,15 @@ def stack_inputs(
         for _ in pool.map(stacker.stack, tiles):
             pass
     return result
+
+
+def _require_mean(config: AssembleConfig) -> None:
+    if config.statistic != "MEAN":
+        raise ConfigError(
+            f"Warps can be summed one after the other for the statistic MEAN only; found {config.statistic}.",
+            option="streaming",
+            found=config.statistic,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -30,10 +30,14 @@ Statistic = Literal[
 _MAX_BITS = 2**31 - 1
 
 
-class StackControl(Config):
-    """What is computed from the inputs of each pixel, and which of them are used."""
+class Combination(Config):
+    """How the inputs of a pixel become one value; the options that coadds and plain stacks share."""
 
-    statistic: Statistic = option("MEAN", "Statistic that makes a pixel of the result.")
+    statistic: Statistic = option(
+        "MEAN",
+        "How the inputs of a pixel are combined: MEAN; MEANCLIP (mean, clipped at their own scatter); "
+        "NOISECLIP (mean, clipped at the noise known from their variances); MEDIAN; or another statistic.",
+    )
     sigma_clip: float = option(3.0, "Clip values further than this from the centre.", unit="sigma", gt=0)
     clip_iter: int = option(2, "Number of passes of a clip; all are made.", ge=1)
     flux_tolerance: float = option(
@@ -42,15 +46,20 @@ class StackControl(Config):
         "value; differences of seeing and registration make it.",
         ge=0,
     )
+    error_from_input_variance: bool = option(
+        False, "Variance of the result from the variances of the inputs; otherwise from their scatter."
+    )
+
+
+class StackControl(Combination):
+    """What is computed from the inputs of each pixel, and which of them are used."""
+
     bad_mask: int = option(0, "Mask bits, or-ed together, that reject a pixel.", ge=0, le=_MAX_BITS)
     nan_safe: bool = option(True, "Reject pixels that are not finite; otherwise they make the result NaN.")
     weighted: bool | None = option(
         None,
         "True: by the weights given or, without any, by the inverse of each pixel's variance; "
         "False: weights are not used; unset: weights are used if given.",
-    )
-    error_from_input_variance: bool = option(
-        False, "Variance of the result from the variances of the inputs; otherwise from their scatter."
     )
     mosaic_error: bool = option(
         False, "Variance of the result as the mean variance of the inputs, for inputs that hardly overlap."

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
-import pydantic
 from astropy.table import Table
 from lsst.images import Box, Image, Mask, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
+from ..config import PlainValues
 from ..errors import InvalidPsfError
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
@@ -82,7 +81,7 @@ class Rejected:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CoaddSummary:
+class CoaddSummary(PlainValues):
     """The numbers of one coadd.
 
     A number that cannot be measured is `None`, never NaN, so that the summary
@@ -145,21 +144,6 @@ class CoaddSummary:
     def rejected_count(self) -> int:
         """Number of exposures that were left out."""
         return sum(item.count for item in self.rejected)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the numbers as plain values that JSON can hold."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> CoaddSummary:
-        """Make a summary from what `to_dict` gave.
-
-        Raises
-        ------
-        ValueError
-            Raised when a value is missing, unknown or of the wrong kind.
-        """
-        return pydantic.TypeAdapter(cls).validate_python(dict(values), extra="forbid")
 
 
 def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary:

@@ -13,13 +13,13 @@ import math
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
-import pydantic
 from astropy.table import Table
 
 from ..coadd.summary import CoaddLike, CoaddSummary
+from ..config import PlainValues
 from ..errors import UnreadableFileError
 from ..files import write_text
 from .picture import (
@@ -63,28 +63,8 @@ class ReportedCoadd(CoaddLike, Protocol):
         ...
 
 
-class _Plain:
-    """Conversion of a dataclass to plain values and back, with checks."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        values: dict[str, Any] = pydantic.TypeAdapter(type(self)).dump_python(self, mode="json")
-        return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Make the record from what `to_dict` gave.
-
-        Raises
-        ------
-        ValueError
-            Raised when a value is missing, unknown or of the wrong kind.
-        """
-        return pydantic.TypeAdapter(cls).validate_python(dict(values), extra="forbid")
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PictureRecord(_Plain):
+class PictureRecord(PlainValues):
     """An encoded picture with its legend."""
 
     name: str
@@ -108,7 +88,7 @@ class Skipped:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CoaddRecord(_Plain):
+class CoaddRecord(PlainValues):
     """What the report says of one coadd."""
 
     name: str
@@ -136,7 +116,7 @@ class CoaddRecord(_Plain):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RunRecord(_Plain):
+class RunRecord(PlainValues):
     """What the page of a run says."""
 
     title: str

@@ -1,16 +1,25 @@
-"""Run jobs: one after the other, or on any `concurrent.futures` executor."""
+"""Run jobs: one after the other, in processes, or on any `concurrent.futures` executor."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
-from typing import Any
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from typing import Any, cast
 
-__all__ = ("Outcome", "process_pool", "run_jobs")
+from ..errors import WorkerError
+
+__all__ = ("Outcome", "run_in_processes", "run_jobs")
+
+_CONTEXT = multiprocessing.get_context("spawn")
+"""Fresh interpreters: a forked child would inherit the locks of its parent's threads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +30,12 @@ class Outcome[J, R]:
     result: R | None = None
     error: Exception | None = None
     seconds: float = 0.0
+
+    def unwrap(self) -> R:
+        """Return the result, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return cast("R", self.result)
 
 
 def run_jobs[J, R](
@@ -35,10 +50,11 @@ def run_jobs[J, R](
     jobs
         What to do.
     work
-        Function of one job; with a pool of processes it must be picklable.
+        Function of one job; with an executor of processes it must be picklable.
     executor
-        Where to do it: a pool of processes or threads, or that of Dask or
-        Parsl; `None` means here, one after the other.
+        Where to do it: any `concurrent.futures.Executor`, e.g. a pool of
+        threads, Parsl's, or Dask's ``client.get_executor()``; `None` means
+        here, one after the other.
 
     Yields
     ------
@@ -50,22 +66,96 @@ def run_jobs[J, R](
             yield _attempt(work, job)
         return
     futures = {executor.submit(_attempt, work, job): job for job in jobs}
-    for future in as_completed(futures):
-        try:
-            yield future.result()
-        except Exception as err:  # a worker died, or the job could not be sent
-            yield Outcome(futures[future], error=err)
+    try:
+        for future in as_completed(futures):
+            error = future.exception()
+            if error is None:
+                yield future.result()
+            else:  # the worker died, or the job could not be sent
+                yield Outcome(futures[future], error=_typed(error))
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def run_in_processes[J, R](
+    jobs: Sequence[J], work: Callable[[J], R], workers: int
+) -> Iterator[Outcome[J, R]]:
+    """Do the work of each job in a pool of processes of this machine.
+
+    When a process dies, the pool is lost, and with it what the others were
+    doing.  The jobs that have no outcome then get a process each, so that the
+    one that kills its process takes no other along.
+
+    Parameters
+    ----------
+    jobs
+        What to do.
+    work
+        Picklable function of one job.
+    workers
+        Number of processes at a time.  With one worker, or one job, the work
+        is done here.
+
+    Yields
+    ------
+    Outcome
+        In order of completion.  The error of a job whose process died is a
+        `WorkerError`.
+    """
+    if min(workers, len(jobs)) <= 1:
+        yield from run_jobs(jobs, work)
+        return
+    lost: list[J] = []
+    with _process_pool(min(workers, len(jobs))) as pool:
+        for outcome in run_jobs(jobs, work, pool):
+            if isinstance(outcome.error, WorkerError):
+                lost.append(outcome.job)
+            else:
+                yield outcome
+    if lost:
+        with ThreadPoolExecutor(workers) as starters:
+            yield from run_jobs(lost, _InOwnProcess(work), starters)
+
+
+@dataclasses.dataclass(frozen=True)
+class _InOwnProcess[J, R]:
+    """Do the work of a job in a process that is started for it."""
+
+    work: Callable[[J], R]
+
+    def __call__(self, job: J) -> R:
+        with _process_pool(1) as pool:
+            (outcome,) = run_jobs([job], self.work, pool)
+        return outcome.unwrap()
 
 
 @contextlib.contextmanager
-def process_pool(workers: int, n_jobs: int) -> Iterator[Executor | None]:
-    """Give a pool of fresh interpreters, or `None` when one process is enough."""
-    if min(workers, n_jobs) <= 1:
-        yield None
-        return
-    # A forked child would inherit the threads' locks of its parent.
-    with ProcessPoolExecutor(min(workers, n_jobs), mp_context=get_context("spawn")) as pool:
-        yield pool
+def _process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool whose processes end when this one ends, or is interrupted."""
+    before = multiprocessing.active_children()
+    with ProcessPoolExecutor(workers, mp_context=_CONTEXT, initializer=_prepare_worker) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - set(before):
+                child.terminate()
+            raise
+
+
+def _prepare_worker() -> None:
+    # The parent is told of the interrupt, too, and stops its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent has ended, however it ended; then nobody waits for this process."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _attempt(work: Callable[[Any], Any], job: Any) -> Outcome[Any, Any]:
@@ -74,3 +164,9 @@ def _attempt(work: Callable[[Any], Any], job: Any) -> Outcome[Any, Any]:
         return Outcome(job, result=work(job), seconds=time.perf_counter() - start)
     except Exception as err:
         return Outcome(job, error=err, seconds=time.perf_counter() - start)
+
+
+def _typed(error: BaseException) -> Exception:
+    if isinstance(error, BrokenExecutor):
+        return WorkerError("The process that did the work died: it was killed, or there was no memory left.")
+    return error if isinstance(error, Exception) else WorkerError(f"The work was given up: {error!r}.")

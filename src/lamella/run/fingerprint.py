@@ -1,0 +1,54 @@
+"""Whether a coadd that is there is the one that a run would make."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ..coadd.inputs import ExposureSource
+from ..coadd.versions import package_versions
+from .jobs import PatchConfig, PatchJob
+
+__all__ = ("fingerprint", "input_files")
+
+
+def fingerprint(job: PatchJob, config: PatchConfig) -> str:
+    """Return a text that differs when the coadd of a job would differ.
+
+    It covers the pixel grid, the options, the versions of packages, and name, size
+    and time of change of every input file.
+    """
+    files = sorted({file for source in job.sources for file in input_files(source)})
+    return digest(
+        {
+            "grid": [job.skymap.identity, job.skymap.name, job.tract, *job.patch],
+            "inputs": [[str(source.info.id), source.info.path] for source in job.sources],
+            "files": [_file_state(file) for file in files],
+            "rejected": [[str(one.id), one.reason] for one in job.rejected],
+            "bright": [dataclasses.astuple(one) for one in job.bright_objects or ()],
+            "config": config.to_dict(),
+            "reading": dict(job.reading),
+            "versions": package_versions(),
+        }
+    )
+
+
+def digest(content: Any) -> str:
+    """Return the hash of plain values."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def input_files(source: ExposureSource) -> tuple[str, ...]:
+    """Return the files that an exposure is read from; at least the one that its description names."""
+    return tuple(str(file) for file in getattr(source, "files", (source.info.path,)))
+
+
+def _file_state(path: str) -> list[Any]:
+    try:
+        state = Path(path).stat()
+    except OSError:  # gone, or not a file; reading it says why
+        return [path, None]
+    return [path, state.st_size, state.st_mtime_ns]

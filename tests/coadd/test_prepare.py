@@ -1,0 +1,51 @@
+"""Inputs get weights and an order; those without a weight say why."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lamella.coadd.inputs import WarpInput
+from lamella.coadd.prepare import input_of, prepare_inputs, weigh
+from lamella.coadd.scale import WeightControl
+
+BAD = ("BAD", "NO_DATA")
+
+
+def test_the_weight_is_the_inverse_of_the_clipped_mean_variance(maker) -> None:
+    warp = maker.warp(1, variance=4.0)
+    warp.variance.array[0, 0] = 1e6  # a star; clipped
+    warp.variance.array[5] = 9.0
+    maker.flag(warp, "BAD", (slice(5, 6), slice(None)))
+    weighed = weigh(input_of(warp), WeightControl(), BAD)
+    assert isinstance(weighed, WarpInput)
+    assert weighed.weight == pytest.approx(0.25, rel=1e-6)
+
+
+def test_a_scale_enters_the_weight_squared(maker) -> None:
+    one = dataclasses.replace(input_of(maker.warp(1, variance=4.0)), scale=3.0)
+    assert weigh(one, WeightControl(), BAD).weight == pytest.approx(1 / 36)
+
+
+def test_a_given_weight_is_kept(maker) -> None:
+    one = dataclasses.replace(input_of(maker.warp(1)), weight=7.0)
+    assert weigh(one, WeightControl(), BAD) is one
+
+
+def test_inputs_are_in_the_order_of_their_identities(maker) -> None:
+    prepared = prepare_inputs([maker.warp(3), maker.warp(1), maker.warp(2)], WeightControl(), BAD)
+    assert [one.visit for one in prepared.inputs] == [1, 2, 3]
+    assert prepared.projection == maker.projection
+
+
+@pytest.mark.parametrize(("value", "reason"), [(np.nan, "no good pixel"), (0.0, "not positive")])
+def test_a_warp_without_a_weight_says_why(maker, value: float, reason: str) -> None:
+    warp = maker.warp(4)
+    warp.variance.array[:] = value
+    prepared = prepare_inputs([warp], WeightControl(), BAD)
+    assert prepared.inputs == ()
+    (rejection,) = prepared.rejected
+    assert (rejection.id.visit, rejection.stage, rejection.path) == (4, "weight", "visit4.fits")
+    assert reason in rejection.reason
