@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+import dataclasses
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
 
 from ..coadd.inputs import Exposure, ExposureInfo
 from ..config import Config, option
@@ -35,9 +37,12 @@ class ReadControl(Config):
 class Recipe(Protocol):
     """What a reader must know to describe and load one exposure.
 
-    Recipes hold plain values (paths, names, numbers), so that they can be
-    pickled and sent to a worker process.
+    Recipes are dataclasses of plain values (paths, names, numbers), so that they
+    can be pickled and sent to a worker process.  One whose files are not all
+    among its fields names them in a property ``files``.
     """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def describe(self) -> ExposureInfo:
         """Read headers only."""
@@ -78,6 +83,15 @@ class FileSource:
         if self._info is None:
             self._info = self.recipe.describe()
         return self._info
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the exposure is read from, companions included."""
+        named = getattr(self.recipe, "files", None)
+        if named is not None:
+            return tuple(named)
+        values = [getattr(self.recipe, field.name) for field in dataclasses.fields(self.recipe)]
+        return tuple(value for value in values if isinstance(value, Path))
 
     def read(self) -> Exposure:
         """Read the pixels.

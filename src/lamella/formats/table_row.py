@@ -71,6 +71,12 @@ class TableRow:
     """Cells that are not empty."""
     control: ReadControl
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that hold the exposure; what the table says of it is in ``values``."""
+        columns = ("file", "variance_file", "weight_file", "mask_file", "psf_file")
+        return tuple(self.table.parent / self._text(name) for name in columns if name in self.values)
+
     def describe(self) -> ExposureInfo:
         """Read headers only."""
         path, hdu, header = self._image_header()

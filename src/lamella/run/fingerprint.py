@@ -25,7 +25,7 @@ def fingerprint(job: PatchJob, config: PatchConfig) -> str:
     return digest(
         {
             "grid": [job.skymap.identity, job.skymap.name, job.tract, *job.patch],
-            "inputs": [[str(source.info.id), source.info.path] for source in job.sources],
+            "inputs": [_describe(source) for source in job.sources],
             "files": [_file_state(file) for file in files],
             "rejected": [[str(one.id), one.reason] for one in job.rejected],
             "bright": [dataclasses.astuple(one) for one in job.bright_objects or ()],
@@ -44,6 +44,11 @@ def digest(content: Any) -> str:
 def input_files(source: ExposureSource) -> tuple[str, ...]:
     """Return the files that an exposure is read from; at least the one that its description names."""
     return tuple(str(file) for file in getattr(source, "files", (source.info.path,)))
+
+
+def _describe(source: ExposureSource) -> list[str]:
+    # The recipe of a reader also holds what a table or a header said of the exposure.
+    return [str(source.info.id), source.info.path, repr(getattr(source, "recipe", ""))]
 
 
 def _file_state(path: str) -> list[Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..coadd.archive import PatchCoadd, Rejection, Warp
@@ -14,14 +15,18 @@ from ..coadd.assemble import Resources, assemble
 from ..coadd.inputs import CoaddTarget, Exposure, ExposureSource, WarpInput
 from ..coadd.prepare import input_of, weigh
 from ..coadd.warp import make_warp
-from ..errors import InputError
+from ..errors import LamellaError, NoInputsError, OutputError
+from ..files import TEMPORARY_PREFIX
+from .folder import SCRATCH_NAME
 from .jobs import PatchConfig, PatchJob
 from .scratch import write_scratch
 
-__all__ = ("PatchWork", "make_patch")
+__all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_visit")
 
 # Of the memory allowed, warps take this share before they go to disk; tiles get the rest.
 _SHARE_OF_WARPS = 0.5
+_BYTES_PER_PIXEL = 12  # image, mask and variance
+_MEBIBYTE = 2**20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,9 +37,19 @@ class PatchWork:
     scratch: Path | None = None
     """Folder for warps that wait on disk; by default the system's folder for temporary files."""
     keep_warp: Callable[[Warp], None] | None = None
-    """Called with each warp, e.g. to write it."""
+    """Called with each warp, e.g. to write it; several threads may do so at a time."""
     on_visit: Callable[[], None] | None = None
     """Called after each visit, e.g. to move a progress bar."""
+
+
+@dataclasses.dataclass(frozen=True)
+class VisitWarp:
+    """What a visit gave to a patch."""
+
+    warp: Warp | None
+    """`None` when it has no valid pixel there."""
+    rejected: tuple[Rejection, ...] = ()
+    """Its exposures that are not in the warp, and why."""
 
 
 def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None) -> PatchCoadd:
@@ -52,79 +67,63 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
     work
         Threads, memory, folders and callbacks.
 
+    Returns
+    -------
+    PatchCoadd
+        The coadd, with the options of ``config`` and ``job`` among its settings.
+
     Raises
     ------
     NoInputsError
         Raised when no exposure is left.
+    OutputError
+        Raised when the folder for scratch files cannot be written to, or the disk is full.
     """
     work = work or PatchWork()
     target = job.target()
-    with tempfile.TemporaryDirectory(prefix="lamella-", dir=work.scratch) as folder:
-        store = _WarpStore(job, config, work, target, Path(folder))
-        inputs, rejected = store.make_inputs()
+    with _scratch_folder(work.scratch) as folder:
+        inputs, rejected = _PatchInputs(config, work, target, folder).make(job)
+        rejected = sorted((*job.rejected, *rejected))
+        if not inputs:
+            reasons = "; ".join(sorted({f"{one.id}: {one.reason}" for one in rejected}))
+            raise NoInputsError(f"No exposure is left: {reasons}.")
         coadd = assemble(
             inputs,
             config.assemble,
             target=target,
             bright_objects=job.bright_objects,
-            rejected=(*job.rejected, *rejected),
+            rejected=rejected,
             resources=work.resources,
         )
     coadd.settings.update(config.to_dict())
+    if job.reading:
+        coadd.settings["read"] = dict(job.reading)
     return coadd
 
 
-class _WarpStore:
-    """Makes the inputs of a patch, and puts their pixels on disk when they are many."""
+def visits_of(job: PatchJob) -> list[tuple[ExposureSource, ...]]:
+    """Return the exposures of a job, one tuple per visit, in the order of their identities."""
+    groups = itertools.groupby(
+        job.sources, key=lambda source: (source.info.id.instrument, source.info.id.visit)
+    )
+    return [tuple(group) for _, group in groups]
 
-    def __init__(
-        self, job: PatchJob, config: PatchConfig, work: PatchWork, target: CoaddTarget, folder: Path
-    ) -> None:
-        self._job = job
-        self._config = config
-        self._work = work
-        self._target = target
-        self._folder = folder
-        visits = itertools.groupby(
-            job.sources, key=lambda source: (source.info.id.instrument, source.info.id.visit)
-        )
-        self._visits = [tuple(group) for _, group in visits]
-        # Decided beforehand, so that peak memory does not depend on chance.
-        expected = 12 * target.outer_bbox.area * len(self._visits) / 2**20
-        self._on_disk = expected > _SHARE_OF_WARPS * work.resources.memory
 
-    def make_inputs(self) -> tuple[list[WarpInput], list[Rejection]]:
-        """Make one input per visit."""
-        inputs: list[WarpInput] = []
-        rejected: list[Rejection] = []
-        with ThreadPoolExecutor(self._work.resources.threads) as pool:
-            for found, left_out in pool.map(self._make_input, self._visits):
-                inputs += found
-                rejected += left_out
-                if self._work.on_visit is not None:
-                    self._work.on_visit()
-        return inputs, rejected
+def warp_visit(sources: Sequence[ExposureSource], target: CoaddTarget, config: PatchConfig) -> VisitWarp:
+    """Read the exposures of one visit and resample them to the pixels of a patch.
 
-    def _make_input(self, sources: Sequence[ExposureSource]) -> tuple[list[WarpInput], list[Rejection]]:
-        exposures, rejected = _read(sources)
-        warp = None
-        if exposures:
-            target = self._target
-            warp = make_warp(exposures, target.projection, target.outer_bbox, self._config.warp)
-        if warp is None:
-            reason = "no pixel of the patch is covered by valid data"
-            rejected += [Rejection(e.info.id, e.info.path, "warp", reason) for e in exposures]
-            return [], rejected
-        if self._work.keep_warp is not None:
-            self._work.keep_warp(warp)
-        control = self._config.assemble
-        weighed = weigh(input_of(warp), control.weights, control.bad_mask_planes)
-        if not isinstance(weighed, WarpInput):
-            return [], rejected + weighed
-        if self._on_disk:
-            path = self._folder / f"{warp.instrument}-{warp.visit}.warp".replace("/", "_")
-            weighed = dataclasses.replace(weighed, source=write_scratch(weighed.source, path))
-        return [weighed], rejected
+    An exposure that cannot be read or resampled is left out, and the others are used.
+    """
+    exposures, rejected = _read(sources)
+    warp, failed = _warp(exposures, target, config)
+    used = {detector.id for detector in warp.detectors} if warp is not None else set()
+    failed_ids = {one.id for one in failed}
+    empty = [
+        Rejection(e.info.id, e.info.path, "warp", "no pixel of the patch is covered by its valid data")
+        for e in exposures
+        if e.info.id not in used | failed_ids
+    ]
+    return VisitWarp(warp, tuple(sorted((*rejected, *failed, *empty))))
 
 
 def _read(sources: Sequence[ExposureSource]) -> tuple[list[Exposure], list[Rejection]]:
@@ -133,6 +132,86 @@ def _read(sources: Sequence[ExposureSource]) -> tuple[list[Exposure], list[Rejec
     for source in sources:
         try:
             exposures.append(source.read())
-        except InputError as err:
+        except (LamellaError, OSError) as err:
             rejected.append(Rejection(source.info.id, source.info.path, "read", str(err)))
     return exposures, rejected
+
+
+def _warp(
+    exposures: Sequence[Exposure], target: CoaddTarget, config: PatchConfig
+) -> tuple[Warp | None, list[Rejection]]:
+    """Make the warp of the exposures that can be warped."""
+
+    def make(some: Sequence[Exposure]) -> Warp | None:
+        return make_warp(some, target.projection, target.outer_bbox, config.warp) if some else None
+
+    try:
+        return make(exposures), []
+    except LamellaError as err:
+        if len(exposures) == 1:
+            info = exposures[0].info
+            return None, [Rejection(info.id, info.path, "warp", str(err))]
+    # One of them cannot be resampled; it must not take the others along.
+    failed = [rejection for one in exposures for rejection in _warp([one], target, config)[1]]
+    failed_ids = {rejection.id for rejection in failed}
+    return make([one for one in exposures if one.info.id not in failed_ids]), failed
+
+
+class _PatchInputs:
+    """Makes the inputs of a patch, and puts their pixels on disk when they are many."""
+
+    def __init__(self, config: PatchConfig, work: PatchWork, target: CoaddTarget, folder: Path) -> None:
+        self._config = config
+        self._work = work
+        self._target = target
+        self._folder = folder
+        self._on_disk = False
+
+    def make(self, job: PatchJob) -> tuple[list[WarpInput], list[Rejection]]:
+        """Make one input per visit, several visits at a time."""
+        visits = visits_of(job)
+        # Decided beforehand, so that peak memory does not depend on chance.
+        expected = _BYTES_PER_PIXEL * self._target.outer_bbox.area * len(visits) / _MEBIBYTE
+        self._on_disk = expected > _SHARE_OF_WARPS * self._work.resources.memory
+        inputs: list[WarpInput] = []
+        rejected: list[Rejection] = []
+        with ThreadPoolExecutor(self._work.resources.threads) as pool:
+            try:
+                for found, left_out in pool.map(self._make_input, visits):
+                    inputs += found
+                    rejected += left_out
+                    if self._work.on_visit is not None:
+                        self._work.on_visit()
+            except BaseException:  # also an interrupt: what has not begun is not waited for
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return inputs, rejected
+
+    def _make_input(self, sources: Sequence[ExposureSource]) -> tuple[list[WarpInput], list[Rejection]]:
+        made = warp_visit(sources, self._target, self._config)
+        if made.warp is None:
+            return [], list(made.rejected)
+        if self._work.keep_warp is not None:
+            self._work.keep_warp(made.warp)
+        control = self._config.assemble
+        weighed = weigh(input_of(made.warp), control.weights, control.bad_mask_planes)
+        if not isinstance(weighed, WarpInput):
+            return [], [*made.rejected, *weighed]
+        return [self._put_away(weighed)], list(made.rejected)
+
+    def _put_away(self, one: WarpInput) -> WarpInput:
+        if not self._on_disk:
+            return one
+        path = self._folder / f"{one.instrument}-{one.visit}.warp".replace("/", "_")
+        return dataclasses.replace(one, source=write_scratch(one.source, path))
+
+
+@contextmanager
+def _scratch_folder(parent: Path | None) -> Iterator[Path]:
+    prefix = f"{TEMPORARY_PREFIX}{SCRATCH_NAME}-"
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+    except OSError as err:
+        raise OutputError(parent or tempfile.gettempdir(), reason=err.strerror or str(err)) from err
+    with folder as name:
+        yield Path(name)
