@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,10 +32,12 @@ class Report:
     values: dict[str, Any] = dataclasses.field(default_factory=dict)
     failed: bool = False
 
-    def add(self, title: str, table: str, name: str, values: Any) -> None:
-        """Add a section, and print it."""
+    def add(self, title: str, table: str, **values: Any) -> None:
+        """Add a section and the values that belong to it, and print the section."""
+        if not table:
+            return
         self.text += [f"## {title}", table]
-        self.values[name] = values
+        self.values |= values
         print(f"\n## {title}\n\n{table}\n", flush=True)
 
     def write(self, folder: Path) -> None:
@@ -54,24 +57,28 @@ def tell(line: str) -> None:
 
 
 def bench_stack(report: Report, args: argparse.Namespace, folder: Path) -> None:
-    programs = stack.contenders(args.programs)
+    programs = stack.contenders(args.programs, args.statistics)
     archives = any("archive" in one.kinds for one in programs)
     check_space(folder, bytes_needed(args.size, max(args.n), archives=archives))
     rows = _kernels(args)
-    report.add("Statistics stack: kernels in the cache", tables.kernel_table(rows), "kernels", rows)
+    report.add("Statistics stack: kernels in the cache", tables.kernel_table(rows), kernels=rows)
     make = [sys.executable, "-m", "benchmarks.warp_files", folder, "--size", str(args.size)]
     tell(f"writing {max(args.n)} warps of {args.size} x {args.size} pixels to {folder}")
     run_measured([*make, "--n", str(max(args.n)), *(["--archives"] if archives else [])], cwd=ROOT)
     files = WarpFiles(folder, max(args.n))
-    _compile(programs, folder)
-    found = []
-    for row in stack.run_stacks(files, args.n, args.threads, args.repeats, programs, tell):
-        found.append(row)
-        report.failed |= row.status.startswith("failed")
-    values = [row.summary() for row in found]
-    report.add("Statistics stack: from files to files", tables.stack_table(found), "stack", values)
-    phases = tables.phase_table(found)
-    report.add("Statistics stack: CPU seconds of lamella's phases", phases, "phases", None)
+    _compile(programs, folder, args.statistics)
+    found: list[stack.Row] = []
+    task = (args.n, args.threads, args.repeats, programs, tell, args.statistics)
+    try:
+        for row in stack.run_stacks(files, *task):
+            found.append(row)
+            report.failed |= row.status.startswith("failed")
+    finally:
+        # What is measured is worth keeping, also when the rest is not waited for.
+        values = [row.summary() for row in found]
+        report.add("Statistics stack: from files to files", tables.stack_table(found), stack=values)
+        phases = tables.phase_table(found)
+        report.add("Statistics stack: CPU seconds of the phases of lamella", phases)
 
 
 def _kernels(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -79,19 +86,21 @@ def _kernels(args: argparse.Namespace) -> list[dict[str, Any]]:
     threads = [str(count) for count in args.threads]
     repeats = str(KERNEL_REPEATS if args.size >= 1000 else 5)
     command = [sys.executable, "-m", "benchmarks.kernel", "--n", *numbers, "--threads", *threads]
-    _, text = run_measured([*command, "--repeats", repeats], cwd=ROOT)
+    command += ["--statistics", *args.statistics, "--repeats", repeats]
+    _, text = run_measured(command, cwd=ROOT)
     rows: list[dict[str, Any]] = json.loads(text)
     return rows
 
 
-def _compile(programs: Sequence[stack.Contender], folder: Path) -> None:
+def _compile(programs: Sequence[stack.Contender], folder: Path, statistics: Sequence[str]) -> None:
     """Run lamella on two tiny warps, so that no run that counts compiles a kernel."""
     small = folder / "small"
     small.mkdir()
-    make = [sys.executable, "-m", "benchmarks.warp_files", small, "--size", "64", "--n", "2", "--archives"]
-    run_measured(make, cwd=ROOT)
+    make = [sys.executable, "-m", "benchmarks.warp_files", small, "--size", "64", "--n", "2"]
+    archives = any("archive" in one.kinds for one in programs)
+    run_measured([*make, *(["--archives"] if archives else [])], cwd=ROOT)
     own = [one for one in programs if one.name.startswith(stack.REFERENCE)]
-    for _ in stack.run_stacks(WarpFiles(small, 2), [2], [1], 1, own, lambda line: None):
+    for _ in stack.run_stacks(WarpFiles(small, 2), [2], [1], 1, own, lambda line: None, statistics):
         pass
 
 
@@ -106,17 +115,19 @@ def bench_warp(report: Report, args: argparse.Namespace, folder: Path) -> None:
     table = warp_swarp.table(values["results"])
     if not find_swarp():
         table += "\n| SWarp | not installed | | | | | | |"
-    report.add("Lanczos-3 warping", table, "warp", values)
+    report.add("Lanczos-3 warping", table, warp=values)
 
 
 def bench_coadd(report: Report, args: argparse.Namespace, folder: Path) -> None:
     side = max(args.size // 4, 64)
     rows = coadd.run_coadds(folder, side, min(args.n), args.threads, args.repeats, tell)
-    report.add("Exposures to coadds", coadd.table(rows), "coadd", rows)
+    report.add("Exposures to coadds", coadd.table(rows), coadd=rows)
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=sys.modules["benchmarks"].__doc__
+    )
     add = parser.add_argument
     add("--size", type=int, default=4200, help="side of the images in pixels (default: %(default)s)")
     add("--n", type=int, nargs="+", default=[10, 30], help="numbers of warps (default: 10 30)")
@@ -125,9 +136,17 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--exposures", type=int, default=3, help="exposures to warp (default: %(default)s)")
     add("--only", choices=SECTIONS, nargs="+", default=SECTIONS, help="sections to run (default: all)")
     add(
-        "--programs",
-        choices=("lamella", "numpy", "SWarp"),
+        "--statistics",
+        choices=stack.STATISTICS,
         nargs="+",
+        default=stack.STATISTICS,
+        help="statistics of the stacks (default: all)",
+    )
+    add(
+        "--programs",
+        choices=stack.GROUPS,
+        nargs="+",
+        default=stack.GROUPS,
         help="programs that stack (default: all; ratios need lamella)",
     )
     add("--work", type=Path, help="folder for large temporary files (default: that of the system)")
@@ -138,6 +157,8 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
+    # Being told to end is like being interrupted: programs are ended and files removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     report = Report(options={name: value for name, value in vars(args).items() if name != "work"})
     run = {"stack": bench_stack, "warp": bench_warp, "coadd": bench_coadd}
     report.values["load_before"] = machine.load()
@@ -152,6 +173,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (NoSpaceError, CommandError) as err:
             print(f"Error: {err}", file=sys.stderr)
             report.failed = True
+        except KeyboardInterrupt:
+            print("Interrupted: the results are those so far.", file=sys.stderr)
+            report.values["interrupted"] = report.failed = True
     report.values["load_after"] = machine.load()
     report.write(args.output)
     print(f"Results: {args.output / 'bench.md'}, {args.output / 'bench.json'}")

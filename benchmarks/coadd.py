@@ -18,6 +18,7 @@ from .launch import run_measured
 from .machine import load
 
 DETECTORS = (2, 2)
+LAMELLA = (sys.executable, "-c", "import sys; from lamella.cli.main import main; sys.exit(main())")
 
 
 def make_survey(folder: Path, side: int, visits: int) -> None:
@@ -50,10 +51,9 @@ def run_coadds(
         runs, loads = [], []
         for turn in range(repeats):
             loads.append(load())
-            usage, _ = run_measured(
-                [sys.executable, "-c", "from lamella.cli.main import main; main()", "coadd", table]
-                + ["--output", folder / f"coadds{count}.{turn}", "--workers", str(count)]
-            )
+            output = folder / f"coadds{count}.{turn}"
+            command = [*LAMELLA, "coadd", table, "--output", output, "--workers", str(count)]
+            usage, _ = run_measured(command)
             runs.append(usage)
             tell(f"lamella coadd, workers {count}: CPU {usage.cpu_s:.1f} s, wall {usage.wall_s:.1f} s")
         middle = {
@@ -72,11 +72,11 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| workers | visits | input Mpixel | CPU s | wall s | peak MB | ns/input pixel |",
         "|---|---|---|---|---|---|---|",
     ]
-    for r in rows:
-        lines.append(
-            f"| {r['threads']} | {r['visits']} | {r['input_pixels'] / 1e6:.1f} | {r['cpu_s']:.1f} "
-            f"| {r['wall_s']:.1f} | {r['peak_mb']:.0f} | {r['ns_per_input_pixel']:.0f} |"
-        )
+    lines += [
+        f"| {r['threads']} | {r['visits']} | {r['input_pixels'] / 1e6:.1f} | {r['cpu_s']:.1f} "
+        f"| {r['wall_s']:.1f} | {r['peak_mb']:.0f} | {r['ns_per_input_pixel']:.0f} |"
+        for r in rows
+    ]
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,20 +52,29 @@ def run_measured(
     with tempfile.TemporaryDirectory(prefix="usage-") as folder:
         report = Path(folder, "usage.json")
         launcher = [sys.executable, "-I", "-S", __file__, report, *command]
-        done = subprocess.run(
-            [str(word) for word in launcher],
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-            raise CommandError(f"exit status {done.returncode}: {last}")
-        return Usage(**json.loads(report.read_text())), done.stdout
+        status, text, errors = _run([str(word) for word in launcher], cwd, {**os.environ, **(env or {})})
+        if status != 0:
+            last = (errors.strip() or text.strip() or "no message").splitlines()[-1]
+            raise CommandError(f"exit status {status}: {last}")
+        return Usage(**json.loads(report.read_text())), text
+
+
+def _run(command: list[str], cwd: Path | None, env: dict[str, str]) -> tuple[int, str, str]:
+    """Return exit status, output and errors; leave no process behind when interrupted."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=cwd, env=env, stdout=pipe, stderr=pipe, text=True, process_group=0
+    ) as process:
+        try:
+            text, errors = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, text, errors
 
 
 def main(report: str, *command: str) -> int:
+    """Run the command, and write what it used to the file ``report``."""
     start = time.perf_counter()
     pid = os.posix_spawnp(command[0], command, os.environ)
     _, status, usage = os.wait4(pid, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shutil
 import statistics
 import sys
@@ -14,14 +15,18 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from .fits_planes import WarpFiles
+from .coadd import LAMELLA
+from .fits_planes import FitsPlane, WarpFiles
 from .launch import CommandError, run_measured
 from .machine import load
-from .stack_swarp import COMBINE_TYPES, find_swarp, swarp_command
+from .stack_swarp import find_swarp, swarp_command
 from .warp_files import read_through, settle
 
 ROOT = Path(__file__).parents[1]
 STATISTICS = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")
+DEFAULT = ("NOISECLIP",)
+"""The statistic of lamella unless another is asked for: enough to see what else a program does."""
+GROUPS = ("lamella", "archives", "numpy", "SWarp")
 REFERENCE = "lamella"
 AGREE = 0.01
 """Pixels agree when they differ by less than this many sigma of the coadd."""
@@ -34,6 +39,8 @@ class Contender:
     """A program that stacks, and how it is called."""
 
     name: str
+    group: str
+    """The name by which it is chosen on the command line."""
     kinds: tuple[str, ...]
     """The files that it reads."""
     command: Command | None
@@ -80,24 +87,33 @@ class Row:
         return values
 
 
-def contenders(only: Sequence[str] | None = None) -> list[Contender]:
-    """Return the programs, those that are not installed included."""
+def contenders(only: Sequence[str] | None = None, wanted: Sequence[str] = STATISTICS) -> list[Contender]:
+    """Return the programs that have something to do, those that are not installed included."""
     swarp = find_swarp()
     planes = ("image", "variance", "mask")
     found = [
-        Contender(REFERENCE, planes, _lamella),
-        Contender("lamella, weights found", planes, _lamella_weights, comparable=False),
-        Contender("lamella stack, archives", ("archive",), _lamella_stack, comparable=False),
-        Contender("numpy by blocks of rows", planes, _numpy, threaded=False),
+        Contender(REFERENCE, "lamella", planes, _lamella),
         Contender(
-            "SWarp",
-            ("image", "weight"),
-            _swarp if swarp else None,
-            image_hdu=0,
-            statistics=tuple(COMBINE_TYPES),
+            "lamella, weights found",
+            "lamella",
+            planes,
+            _lamella_weights,
+            statistics=DEFAULT,
+            comparable=False,
         ),
+        Contender(
+            "lamella stack, archives",
+            "archives",
+            ("archive",),
+            _lamella_stack,
+            statistics=DEFAULT,
+            comparable=False,
+        ),
+        Contender("numpy by blocks of rows", "numpy", planes, _numpy, threaded=False),
+        Contender("SWarp", "SWarp", ("image", "weight"), _swarp if swarp else None, image_hdu=0),
     ]
-    return [one for one in found if only is None or one.name.split()[0].rstrip(",") in only]
+    named = [one for one in found if one.group in only]
+    return [one for one in named if set(one.statistics) & set(wanted)]
 
 
 def _module(name: str, files: WarpFiles, statistic: str, output: Path) -> list[str | Path]:
@@ -115,8 +131,7 @@ def _lamella_weights(files: WarpFiles, statistic: str, threads: int, output: Pat
 
 def _lamella_stack(files: WarpFiles, statistic: str, threads: int, output: Path) -> list[str | Path]:
     options = ["--statistic", statistic.lower(), "--workers", str(threads), "--output", output]
-    program = "from lamella.cli.main import main; main()"
-    return [sys.executable, "-c", program, "stack", *files.names("archive"), *options]
+    return [*LAMELLA, "stack", *files.names("archive"), *options]
 
 
 def _numpy(files: WarpFiles, statistic: str, threads: int, output: Path) -> list[str | Path]:
@@ -136,6 +151,7 @@ def run_stacks(
     repeats: int,
     programs: Sequence[Contender],
     tell: Callable[[str], None],
+    wanted: Sequence[str] = STATISTICS,
 ) -> Iterator[Row]:
     """Run all programs on all tasks; the rows of a task come when it is done.
 
@@ -154,10 +170,12 @@ def run_stacks(
         Who takes part.
     tell
         Called with a line about each run.
+    wanted
+        The statistics.
     """
-    pixels = int(np.prod(fits.getdata(files.names("image")[0]).shape))
+    pixels = math.prod(FitsPlane(files.names("image")[0]).shape)
     for n in sizes:
-        for statistic in STATISTICS:
+        for statistic in wanted:
             yield from _run_task(files.first(n), statistic, threads, repeats, programs, pixels, tell)
 
 
@@ -217,7 +235,9 @@ def _run_once(one: Contender, row: Row, files: WarpFiles, output: Path) -> None:
     row.wall_s.append(usage.wall_s)
     row.peak_mb.append(usage.peak_mb)
     if text.startswith("{"):
-        row.phases.append(json.loads(text))
+        phases = json.loads(text)
+        known = sum(phase["cpu_s"] for phase in phases.values())
+        row.phases.append(phases | {"exit": {"cpu_s": usage.cpu_s - known}})
 
 
 def _line(row: Row) -> str:

@@ -56,7 +56,9 @@ def mean(image: Cube, variance: Cube, weights: np.ndarray, good: Cube) -> tuple[
     return *weighted_mean(image, variance, weights, good), good
 
 
-def median(image: Cube, variance: Cube, weights: np.ndarray, good: Cube) -> tuple[np.ndarray, np.ndarray, Cube]:
+def median(
+    image: Cube, variance: Cube, weights: np.ndarray, good: Cube
+) -> tuple[np.ndarray, np.ndarray, Cube]:
     centre = sorted_quantile(sort_good(image, good), good.sum(axis=0), 0.5)
     _, error = weighted_mean(image, variance, weights, good)
     return centre, 0.5 * np.pi * error, good

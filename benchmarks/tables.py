@@ -10,15 +10,13 @@ from .stack import REFERENCE, Row
 
 
 def stack_table(rows: Sequence[Row]) -> str:
-    """Return one table for each number of inputs and statistic."""
+    """Return the stacks as a table, with ratios to lamella on as many threads."""
     lines = [
         "| n | statistic | program | threads | CPU s | wall s | peak MB | ns/input pixel "
         "| CPU ÷ lamella | wall ÷ lamella | pixels that differ |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
-        lines.append(_stack_line(row, _reference(row, rows)))
-    return "\n".join(lines)
+    return "\n".join([*lines, *(_stack_line(row, _reference(row, rows)) for row in rows)])
 
 
 def _reference(row: Row, rows: Sequence[Row]) -> Row | None:
@@ -34,7 +32,9 @@ def _stack_line(row: Row, reference: Row | None) -> str:
     if not row.cpu_s:
         return f"{head}| {row.status} | | | | | | |"
     cells = [_spread(row.cpu_s), _spread(row.wall_s), f"{max(row.peak_mb):.0f}", f"{row.ns_per_pixel:.1f}"]
-    cells += [ratio(row.cpu_s, reference.cpu_s), ratio(row.wall_s, reference.wall_s)] if reference else ["", ""]
+    cells += (
+        [ratio(row.cpu_s, reference.cpu_s), ratio(row.wall_s, reference.wall_s)] if reference else ["", ""]
+    )
     cells.append("" if row.disagree is None else f"{row.disagree:.1e}" if row.disagree else "0")
     return head + "".join(f"| {cell} " for cell in cells) + "|"
 
@@ -66,7 +66,10 @@ def phase_table(rows: Sequence[Row]) -> str:
 
 def kernel_table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the times of the kernels."""
-    lines = ["| statistic | n | threads | CPU ns/input pixel | wall ns/input pixel |", "|---|---|---|---|---|"]
+    lines = [
+        "| statistic | n | threads | CPU ns/input pixel | wall ns/input pixel |",
+        "|---|---|---|---|---|",
+    ]
     for row in rows:
         cells = ["{:.2f} ({:.2f}–{:.2f})".format(*row[name]) for name in ("cpu_ns", "wall_ns")]
         lines.append(f"| {row['statistic']} | {row['n']} | {row['threads']} | {cells[0]} | {cells[1]} |")

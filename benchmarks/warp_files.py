@@ -60,7 +60,9 @@ def check_space(folder: Path, needed: int) -> None:
 def bytes_needed(size: int, n: int, *, archives: bool) -> int:
     """Return the size of the files of a benchmark, results included."""
     results = 4
-    return size * size * BYTES_PER_PIXEL * (n + results) + archives * size * size * n * ARCHIVE_BYTES_PER_PIXEL
+    return (
+        size * size * BYTES_PER_PIXEL * (n + results) + archives * size * size * n * ARCHIVE_BYTES_PER_PIXEL
+    )
 
 
 def grid_header(size: int) -> dict[str, object]:
@@ -89,7 +91,9 @@ def _make_warp(files: WarpFiles, i: int, size: int, seed: int) -> None:
     header = fits.Header({**grid_header(size), "WEIGHT": weight, "VISIT": i + 1})
     add_plane_cards(header, make_schema())
     names = [files.names(kind)[i] for kind in ("image", "variance", "mask", "weight")]
-    planes = [create_plane(name, header, kind, (size, size)) for name, kind in zip(names, "ffif", strict=True)]
+    planes = [
+        create_plane(name, header, kind, (size, size)) for name, kind in zip(names, "ffif", strict=True)
+    ]
     rejected = bits_of(make_schema(), ("BAD",))
     for y0 in range(0, size, STRIP):
         rows = slice(y0, min(y0 + STRIP, size))
@@ -126,7 +130,9 @@ def make_strip(
         image[across < TRAIL_WIDTH / 2] += TRAIL_FLUX
     schema = make_schema()
     mask = np.where(
-        rng.random(shape, np.float32) < HARMLESS_FRACTION, np.int32(bits_of(schema, ("DETECTED",))), np.int32(0)
+        rng.random(shape, np.float32) < HARMLESS_FRACTION,
+        np.int32(bits_of(schema, ("DETECTED",))),
+        np.int32(0),
     )
     bad = rng.random(shape, np.float32) < REJECTED_FRACTION
     mask[bad] |= bits_of(schema, ("BAD",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from os import PathLike
@@ -44,7 +45,7 @@ def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
     try:
         folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY_PREFIX}{path.name}-", dir=path.parent))
     except OSError as err:
-        raise OutputError(path, reason=err.strerror or str(err)) from err
+        raise OutputError(path, reason=_reason(err)) from err
     temporary = folder / path.name
     try:
         yield temporary
@@ -54,11 +55,16 @@ def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
     except LamellaError:  # also one that is an OSError, about a file that was read
         raise
     except OSError as err:
-        raise OutputError(path, reason=err.strerror or str(err)) from err
+        raise OutputError(path, reason=_reason(err)) from err
     finally:
         temporary.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def _reason(err: OSError) -> str:
+    # Libraries that raise an error anew put its number into the text.
+    return err.strerror or re.sub(r"^\[Errno \d+\] ", "", str(err)) or type(err).__name__
 
 
 def _sync(path: Path) -> None:
@@ -94,5 +100,5 @@ def make_folder(path: str | PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as err:
-        raise OutputError(path, reason=err.strerror or str(err)) from err
+        raise OutputError(path, reason=_reason(err)) from err
     return path

@@ -1,7 +1,9 @@
-"""``lamella demo``: a simulated survey, its coadds, and how they compare with the truth."""
+"""``lamella demo``: a simulated survey and its coadds."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -9,9 +11,8 @@ import click
 from ..coadd.assemble import Resources
 from ..testing.config import SurveyConfig
 from ..testing.survey import simulate_survey
-from .coadd import CoaddRun, count_cores
-from .grid import GridOptions
-from .settings import CoaddConfig
+from .coadd import count_cores, workers_option
+from .coadd_run import CoaddRun
 
 __all__ = ("command",)
 
@@ -25,22 +26,29 @@ __all__ = ("command",)
     show_default=True,
     help="Folder of the survey and the coadds.",
 )
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of the simulation.")
 @click.option(
-    "--workers", type=click.IntRange(1), help="Patches or tiles worked on at a time.  [default: cores]"
+    "--seed",
+    type=click.IntRange(0),
+    metavar="INTEGER",
+    default=1,
+    show_default=True,
+    help="Seed of the simulation.",
 )
-def command(output: Path, seed: int, workers: int | None) -> None:
-    """Simulate a small survey, coadd it, and leave coadds, pictures and a report page."""
+@workers_option
+@click.pass_context
+def command(ctx: click.Context, /, output: Path, seed: int, workers: int | None) -> None:
+    """Simulate a small survey, coadd it, and leave coadds, pictures and a report page.
+
+    The survey, with the truth about it, is in OUTPUT/survey, and the results
+    are in OUTPUT/coadds. A second call makes only what is missing.
+    """
     survey = simulate_survey(output / "survey", SurveyConfig(seed=seed))
-    click.echo(f"Survey: {survey.table} (the truth is in {output / 'survey' / 'truth'})")
+    folder = output / "coadds"
+    click.echo(f"Survey: {survey.table}\nTruth:  {output / 'survey' / 'truth'}")
     run = CoaddRun(
-        output=output / "coadds",
-        config=CoaddConfig(),
-        grid=GridOptions(),
+        output=folder,
         resources=Resources(threads=workers or count_cores()),
-        command_line=f"lamella coadd {survey.table} --output {output / 'coadds'}",
+        command_line=shlex.join(["lamella", *sys.argv[1:]]),
     )
-    records = run([survey.table])
-    for record in records:
-        for what, name in record.files.items():
-            click.echo(f"{record.summary.band} {what}: {output / 'coadds' / name}")
+    if run([survey.table]).failures:
+        ctx.exit(1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -13,13 +14,17 @@ from .. import __version__
 __all__ = ("main",)
 
 _COMMANDS = {
-    "coadd": ("lamella.cli.coadd", "Coadd exposures: one coadd per band and patch."),
-    "warp": ("lamella.cli.warp", "Resample exposures to the pixels of a patch, one warp per visit."),
-    "stack": ("lamella.cli.stack", "Combine warps on one pixel grid into a coadd."),
-    "skymap": ("lamella.cli.skymap", "Make a sky map, or ask where a position or an exposure falls."),
-    "inspect": ("lamella.cli.inspect", "Say what an exposure, a warp or a coadd holds."),
-    "demo": ("lamella.cli.demo", "Simulate a small survey and coadd it."),
+    "coadd": "Coadd exposures: one coadd per band and patch.",
+    "warp": "Resample exposures to the pixels of a patch, one warp per visit.",
+    "stack": "Combine warps on one pixel grid into a coadd.",
+    "skymap": "Make a sky map, or ask where a position or an exposure falls.",
+    "inspect": "Say what an exposure, a warp, a coadd or a sky map holds.",
+    "butler": "Make, fill, export and clean a Butler repository of the LSST middleware.",
+    "demo": "Simulate a small survey and coadd it.",
 }
+"""Modules of this package, each with a ``command``."""
+
+_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
 
 class _LazyGroup(click.Group):
@@ -31,13 +36,12 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command: click.Command = module.command
+        command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl(list(_COMMANDS.items()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -46,18 +50,49 @@ def _lamella() -> None:
     """Deep coadds of astronomical exposures, with mask, variance, PSF and provenance."""
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; errors of lamella end in one line and exit status 1.
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    The status is 0 when all went well, 1 when something could not be read,
+    made or written, 2 when the command or its options were wrong, and 130 after
+    an interrupt.  An error is told in one line.
 
     Parameters
     ----------
     arguments
         What follows the name of the program; by default those of the process.
     """
-    from ..errors import LamellaError
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    from ..errors import ConfigError, LamellaError
 
     try:
-        return _lamella.main(args=arguments, prog_name="lamella")
+        status = _lamella.main(args=arguments, prog_name="lamella", standalone_mode=False)
+    except click.ClickException as err:
+        err.show()
+        return err.exit_code
+    except click.Abort:
+        return _say("Interrupted. What is finished is kept, and the same command continues.", _INTERRUPTED)
+    except ConfigError as err:
+        return _say(f"Error: {_one_line(err)}", _MISUSED)
     except LamellaError as err:
-        click.echo(f"Error: {err}", err=True)
-        sys.exit(1)
+        return _say(f"Error: {_one_line(err)}", _FAILED)
+    except OSError as err:
+        return _say(f"Error: {_describe(err)}", _FAILED)
+    return status if isinstance(status, int) else 0
+
+
+def _say(text: str, status: int) -> int:
+    click.echo(text, err=True)
+    return status
+
+
+def _one_line(err: Exception) -> str:
+    return " ".join(str(err).split())
+
+
+def _describe(err: OSError) -> str:
+    reason = err.strerror or str(err) or type(err).__name__
+    return f"{err.filename}: {reason}." if err.filename else f"{reason}."

@@ -1,10 +1,16 @@
-"""Command-line options made from configurations, so that no name, default or help is typed again."""
+"""Command-line options made from configurations, so that no name, default or help is typed again.
+
+Values come from three places: a file, ``--set``, and options of their own; the
+later wins.  All three are brought to one form, dotted names of options with
+their values, before the configuration is made.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +20,27 @@ import yaml
 from ..config import Config, load_options
 from ..errors import ConfigError
 
-__all__ = ("build_config", "config_file_options", "config_options", "option_name")
+__all__ = (
+    "FileOptions",
+    "build_config",
+    "config_file_options",
+    "config_options",
+    "option_name",
+    "parse_setting",
+    "print_config",
+    "require",
+)
+
+_UNSHARED = ("config_file", "settings", "show_config")
+"""Parameters that a file of options cannot hold."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FileOptions:
+    """What a file of options holds beyond the names of the command line."""
+
+    path: Path | None = None
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def option_name(path: str) -> str:
@@ -43,34 +69,39 @@ def config_options[F: Callable[..., Any]](config: type[Config], paths: Sequence[
 
 
 def config_file_options[F: Callable[..., Any]](function: F) -> F:
-    """Add the options that name a file of options, and that set any option."""
-    function = click.option(
-        "--set",
-        "settings",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Set any option by its full name, e.g. assemble.gaps.fallback=MEAN. Can be repeated.",
-    )(function)
-    return click.option(
-        "-c",
-        "--config",
-        "config_values",
-        type=click.Path(dir_okay=False, path_type=Path),
-        is_eager=True,
-        callback=_read_file,
-        help="YAML or TOML file of options, with the names of the command line; the command line wins.",
-    )(function)
+    """Add the options that name a file of options, that set any option, and that show all."""
+    options = (
+        click.option(
+            "-c",
+            "--config",
+            "config_file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            is_eager=True,
+            callback=_read_file,
+            help="YAML or TOML file of options, with the names of the command line or as --show-config "
+            "prints them; the command line wins.",
+        ),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Set any option by its full name, e.g. assemble.gaps.fallback=MEAN. Can be repeated.",
+        ),
+        click.option(
+            "--show-config", is_flag=True, help="Print all options as they are in force, as YAML, and stop."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
-def _read_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> dict[str, Any]:
-    """Let a file of options fill in the command line; return what has no name there."""
-    values = load_options(path) if path else {}
-    names = {
-        option.lstrip("-").replace("-", "_"): one.name for one in ctx.command.params for option in one.opts
-    }
-    known = {name for name in values if name.replace("-", "_") in names}
-    ctx.default_map = {names[name.replace("-", "_")]: values[name] for name in known}  # type: ignore[misc]
-    return {name: value for name, value in values.items() if name not in known}
+def require(ctx: click.Context, *names: str) -> None:
+    """End with a message about usage if a parameter was given neither in a file nor on the command line."""
+    for parameter in ctx.command.params:
+        if parameter.name in names and not ctx.params.get(parameter.name):
+            raise click.MissingParameter(ctx=ctx, param=parameter)
 
 
 def build_config[C: Config](
@@ -78,7 +109,7 @@ def build_config[C: Config](
     paths: Sequence[str],
     *,
     given: Mapping[str, Any],
-    nested: Mapping[str, Any] | None = None,
+    file: FileOptions | None = None,
     settings: Sequence[str] = (),
 ) -> C:
     """Put a configuration together: defaults, then a file, then the command line.
@@ -91,7 +122,7 @@ def build_config[C: Config](
         The paths that have options on the command line.
     given
         Values of these options by parameter name; `None` for those not given.
-    nested
+    file
         Values from a file, nested like the configuration.
     settings
         Assignments ``NAME=VALUE``; the value is a YAML literal.
@@ -99,48 +130,187 @@ def build_config[C: Config](
     Raises
     ------
     ConfigError
-        Raised for unknown names and wrong values, naming them.
+        Raised for unknown names and wrong values, naming them and where they stand.
     """
-    flat = {option_name(path): path for path in paths}
+    file = file or FileOptions()
     values: dict[str, Any] = {}
-    for name, value in (nested or {}).items():
-        _assign(values, name, value)
+    places: dict[str, str] = {}
+    for path, value in _leaves(config, file.values, f"{file.path}: "):
+        values[path], places[path] = value, f"{file.path}: {path}"
+    flat = {option_name(path): path for path in paths}
     for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {setting}: expected NAME=VALUE.", option=name, found=setting)
-        _assign(values, flat.get(name.replace("_", "-"), name), yaml.safe_load(text))
+        name, value = parse_setting(setting)
+        full = flat.get(name.replace("_", "-"), name)
+        for path, leaf in _leaves(config, {full: value}, "--set "):
+            values[path], places[path] = leaf, f"--set {path}"
     for path in paths:
         value = given.get(_parameter(path))
         if value is not None:
-            _assign(values, path, value)
-    return config(**values)
+            values[path], places[path] = value, f"--{option_name(path)}"
+    try:
+        return config(**_nest(values))
+    except ConfigError as err:
+        place = places.get(err.option, err.option or "options")
+        raise ConfigError(
+            f"{place}: {err.reason}.", option=err.option, found=err.found, reason=err.reason
+        ) from None
 
 
-def _assign(values: dict[str, Any], path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-    if isinstance(value, Mapping) and isinstance(values.get(last), dict):
-        for name, inner in value.items():
-            _assign(values[last], name, inner)
-    else:
-        values[last] = dict(value) if isinstance(value, Mapping) else value
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """Split an assignment ``NAME=VALUE``; the value is a YAML literal.
+
+    Raises
+    ------
+    ConfigError
+        Raised when it is not of this form.
+    """
+    name, equals, text = setting.partition("=")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        equals = ""
+    if not equals:
+        raise ConfigError(
+            f"--set {setting}: expected NAME=VALUE with a YAML value.", option=name, found=setting
+        )
+    return name.strip(), value
+
+
+def print_config(ctx: click.Context, config: Config) -> None:
+    """Print all options that are in force, in a form that ``--config`` reads."""
+    own = {
+        _long_name(parameter): _plain(ctx.params[parameter.name])
+        for parameter in ctx.command.params
+        if parameter.name in ctx.params
+        and parameter.name not in _UNSHARED
+        and not parameter.name.startswith(_PARAMETER_PREFIX)
+    }
+    told = {name: value for name, value in own.items() if value not in (None, [], False)}
+    click.echo(yaml.safe_dump(told | config.to_dict(), sort_keys=False, width=100), nl=False)
+
+
+def _long_name(parameter: click.Parameter) -> str:
+    return max(parameter.opts, key=len).lstrip("-")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+# Files.
+
+
+def _read_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> FileOptions:
+    """Let a file of options fill in the command line; return what has no name there."""
+    if path is None:
+        return FileOptions()
+    parameters = {
+        option.lstrip("-").replace("-", "_"): one
+        for one in ctx.command.params
+        for option in one.opts
+        if one.name not in (*_UNSHARED, "help")
+    }
+    defaults: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
+    for name, value in load_options(path).items():
+        one = parameters.get(str(name).replace("-", "_"))
+        if one is None or one.name is None:
+            nested[str(name)] = value
+        else:
+            defaults[one.name] = _check_value(ctx, one, value, f"{path}: {name}")
+    ctx.default_map = defaults
+    return FileOptions(path, nested)
+
+
+def _check_value(ctx: click.Context, parameter: click.Parameter, value: Any, place: str) -> Any:
+    """Return a value in the form that click takes from the command line."""
+    if (parameter.multiple or parameter.nargs == -1) and not isinstance(value, list):
+        value = [value]
+    try:
+        parameter.type_cast_value(ctx, value)
+    except (click.BadParameter, TypeError) as err:
+        reason = err.message if isinstance(err, click.BadParameter) else str(err)
+        raise ConfigError(
+            f"{place}: {reason.rstrip('.')}.", option=str(parameter.name), found=value
+        ) from None
+    return value
+
+
+def _leaves(
+    config: type[Config], values: Mapping[str, Any], place: str, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Give nested values with dotted names; a name may be dotted already."""
+    for name, value in values.items():
+        first, _, rest = str(name).partition(".")
+        first = first.replace("-", "_")
+        field = config.model_fields.get(first)
+        path = f"{prefix}{first}"
+        if field is None:
+            known = ", ".join(config.model_fields)
+            raise ConfigError(
+                f"{place}{prefix}{name}: no such option; there are: {known}.", option=path, found=value
+            )
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Config):
+            value = {rest: value} if rest else value
+            if not isinstance(value, Mapping):
+                raise ConfigError(
+                    f"{place}{path}: found {value!r}; expected options.", option=path, found=value
+                )
+            yield from _leaves(inner, value, place, f"{path}.")
+        elif rest:
+            raise ConfigError(
+                f"{place}{path} has no options of its own.", option=f"{path}.{rest}", found=value
+            )
+        else:
+            yield path, value
+
+
+def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        place = nested
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return nested
+
+
+# Options of the command line.
+
+_PARAMETER_PREFIX = "option_"
+_MAX_METAVAR = 60
 
 
 def _parameter(path: str) -> str:
-    return "option_" + path.replace(".", "_")
+    return _PARAMETER_PREFIX + path.replace(".", "_")
 
 
 def _make_option(config: type[Config], path: str) -> Callable[[Any], Any]:
     owner, field = _find(config, path)
     unit = owner.units().get(path.rpartition(".")[2], "")
-    annotation = field.annotation
-    help_text = f"{field.description}{_default_text(field.default, unit)}"
-    name = option_name(path)
-    if annotation is bool:
-        return click.option(f"--{name}/--no-{name}", _parameter(path), default=None, help=help_text)
-    return click.option(f"--{name}", _parameter(path), type=_click_type(annotation), help=help_text)
+    kind = _simplify(field.annotation)
+    name, text = option_name(path), str(field.description)
+    choices = [str(item) for item in typing.get_args(kind)] if _is_literal(kind) else []
+    metavar = f"[{'|'.join(choices)}]"
+    if len(metavar) > _MAX_METAVAR:
+        metavar, text = "NAME", f"{text}  One of {', '.join(choices)}."
+    text += _default_text(field.default, unit)
+    if kind is bool:
+        return click.option(f"--{name}/--no-{name}", _parameter(path), default=None, help=text)
+    kind_of_value, own_metavar = _click_type(kind)
+    return click.option(
+        f"--{name}",
+        _parameter(path),
+        type=kind_of_value,
+        metavar=metavar if choices else own_metavar,
+        help=text,
+    )
 
 
 def _find(config: type[Config], path: str) -> tuple[type[Config], Any]:
@@ -160,20 +330,35 @@ def _default_text(default: Any, unit: str) -> str:
         default = ",".join(str(item) for item in default)
     if isinstance(default, bool):
         default = "on" if default else "off"
+    if isinstance(default, float):
+        default = f"{default:g}"
     return f"  [default: {default}{' ' + unit if unit else ''}]"
 
 
-def _click_type(annotation: Any) -> Any:
-    origin = typing.get_origin(annotation)
-    if origin is typing.Literal:
-        return click.Choice([str(item) for item in typing.get_args(annotation)], case_sensitive=False)
-    if origin in (types.UnionType, typing.Union):
-        inner = [item for item in typing.get_args(annotation) if item is not type(None)]
-        return _click_type(inner[0])
-    return _List() if origin is tuple else annotation
+def _simplify(annotation: Any) -> Any:
+    """Return an annotation without its name, if it has one, and without `None`."""
+    if isinstance(annotation, typing.TypeAliasType):
+        return _simplify(annotation.__value__)
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        (inner,) = (item for item in typing.get_args(annotation) if item is not type(None))
+        return _simplify(inner)
+    return annotation
 
 
-class _List(click.ParamType):
+def _is_literal(kind: Any) -> bool:
+    return typing.get_origin(kind) is typing.Literal
+
+
+def _click_type(kind: Any) -> tuple[Any, str | None]:
+    """Return the type that click is to convert to, and what the help calls its values."""
+    if _is_literal(kind):
+        return click.Choice([str(item) for item in typing.get_args(kind)], case_sensitive=False), None
+    if typing.get_origin(kind) is tuple:
+        return _List(), "LIST"
+    return kind, {float: "NUMBER", int: "INTEGER"}.get(kind)
+
+
+class _List(click.ParamType):  # type: ignore[type-arg]
     """Several texts with commas between them; an empty text means an empty list."""
 
     name = "list"

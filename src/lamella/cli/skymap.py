@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from astropy.coordinates import SkyCoord
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -18,7 +17,8 @@ from ..sky.footprint import footprint_polygon
 from ..sky.registry import SKYMAP_KINDS, load_skymap, make_skymap
 from ..sky.skymap import SkyMap
 from ..sky.tract import Tract
-from .grid import GridOptions, PositionType, choose_skymap, grid_options
+from .grid import GridOptions, PositionType, area_options, choose_skymap
+from .options import parse_setting
 
 __all__ = ("command", "describe_skymap")
 
@@ -34,14 +34,21 @@ def command() -> None:
 @click.argument("exposures", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="JSON file to write.")
 @click.option(
-    "--kind", type=click.Choice(sorted(SKYMAP_KINDS)), help="Kind of sky map, for one that is not fitted."
+    "--kind",
+    type=click.Choice(sorted(SKYMAP_KINDS)),
+    metavar="KIND",
+    help=f"Kind of a sky map that is not fitted: {', '.join(sorted(SKYMAP_KINDS))}.",
 )
+@area_options
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the kind. Can be repeated."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the kind, or of one that is fitted, e.g. patch_size=2000. Can be repeated.",
 )
 @click.option("--name", default="", help="Name of the sky map.  [default: from its kind and identity]")
 @click.option("--overwrite", is_flag=True, help="Replace the file if it is there.")
-@grid_options
 def make(
     exposures: tuple[Path, ...],
     output: Path,
@@ -51,28 +58,31 @@ def make(
     overwrite: bool,
     **given: Any,
 ) -> None:
-    """Make a sky map: fitted around EXPOSURES, or of a kind that covers the sky.
+    """Make a sky map: fitted around EXPOSURES or an area, or of a kind that covers the sky.
 
     \b
-    lamella skymap make *.fits -o skymap.json
-    lamella skymap make --kind rings --set num_rings=120 --set projection=TAN -o rings.json
+    lamella skymap make *.fits -o field.json --set patch_size=2000
+    lamella skymap make --kind rings --set num_rings=120 -o rings.json
     """
     if output.exists() and not overwrite:
         raise OutputError(output, reason="it exists (use --overwrite)")
+    grid, options = GridOptions.take(given), dict(parse_setting(one) for one in settings)
     if kind is not None:
-        if exposures:
-            raise ConfigError("A sky map of a kind is not made around exposures: leave out one of them.")
-        skymap = make_skymap(kind, _options(settings), name=name)
+        if exposures or grid:
+            raise ConfigError(
+                "A sky map is of a --kind, or is made around exposures or an area; choose one.", option="kind"
+            )
+        skymap = make_skymap(kind, options, name=name)
     else:
         sources = open_exposures(exposures).sources if exposures else ()
-        skymap = choose_skymap(GridOptions.take(given), [source.info for source in sources])
+        skymap = choose_skymap(grid, [source.info for source in sources], name=name, **options)
     skymap.save(output)
     Console().print(describe_skymap(skymap))
 
 
 @command.command("show")
 @click.argument("skymap", type=click.Path(path_type=Path))
-@click.option("--tract", type=int, help="Show this tract.")
+@click.option("--tract", type=int, metavar="INTEGER", help="Show this tract only.")
 def show(skymap: Path, tract: int | None) -> None:
     """Show what SKYMAP is made of."""
     found = load_skymap(skymap)
@@ -82,14 +92,17 @@ def show(skymap: Path, tract: int | None) -> None:
 @command.command("find")
 @click.argument("skymap", type=click.Path(path_type=Path))
 @click.argument("exposures", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--at", "position", type=PositionType(), help='Position, as "RA,DEC".')
-def find(skymap: Path, exposures: tuple[Path, ...], position: SkyCoord | None) -> None:
+@click.option("--at", "position", type=PositionType(), help="A position.")
+def find(skymap: Path, exposures: tuple[Path, ...], position: tuple[float, float] | None) -> None:
     """Find the tracts and patches of a position, or those that EXPOSURES overlap."""
+    if position is None and not exposures:
+        raise click.UsageError("Give exposures, or a position with --at.")
     found = load_skymap(skymap)
     table = Table("what", "tract", "patches", box=None, pad_edge=False)
     if position is not None:
-        tract = found.find_tract(position)
-        table.add_row(position.to_string("decimal"), str(tract.id), tract.find_patch(position).label)
+        place = SkyCoord(*position, unit="deg", frame="icrs")
+        tract = found.find_tract(place)
+        table.add_row(place.to_string("decimal"), str(tract.id), tract.find_patch(place).label)
     for source in open_exposures(exposures).sources if exposures else ():
         for tract, patches in found.find_tract_patches(footprint_polygon(source.info)):
             labels = " ".join(patch.label for patch in patches)
@@ -100,8 +113,8 @@ def find(skymap: Path, exposures: tuple[Path, ...], position: SkyCoord | None) -
 def describe_skymap(skymap: SkyMap[Any], tracts: Sequence[Tract] | None = None) -> RenderableType:
     """Return a description of a sky map for the terminal."""
     head = Table(box=None, show_header=False, pad_edge=False)
-    config = {name: value for name, value in skymap.config.to_dict().items()}
-    for name, value in {"name": skymap.name, "kind": skymap.kind, "tracts": len(skymap), **config}.items():
+    facts = {"name": skymap.name, "kind": skymap.kind, "tracts": len(skymap), **skymap.config.to_dict()}
+    for name, value in facts.items():
         head.add_row(name, str(value))
     head.add_row("identity", skymap.identity)
     shown = tracts if tracts is not None else [skymap[i] for i in range(min(len(skymap), _MANY))]
@@ -112,13 +125,3 @@ def describe_skymap(skymap: SkyMap[Any], tracts: Sequence[Tract] | None = None) 
         table.add_row(str(tract.id), centre, size, f"{tract.n_patches.x} x {tract.n_patches.y}")
     more = len(skymap) - len(shown) if tracts is None else 0
     return Group(head, "", table, *([f"and {more} more tracts"] if more > 0 else []))
-
-
-def _options(settings: Sequence[str]) -> dict[str, Any]:
-    values = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {setting}: expected NAME=VALUE.", option=name, found=setting)
-        values[name] = yaml.safe_load(text)
-    return values

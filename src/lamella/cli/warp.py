@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,28 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..coadd.archive import Rejection, Warp
 from ..coadd.inputs import ExposureSource
-from ..coadd.warp import make_warp
 from ..errors import NoInputsError
-from ..files import make_folder
-from ..formats.export import write_archive
-from ..formats.recognise import open_exposures
+from ..report.console import skipped_table
+from ..report.record import Skipped
+from ..run.execute import run_jobs
+from ..run.fingerprint import warp_fingerprint
+from ..run.folder import hold_folder
 from ..run.jobs import PatchJob, plan_jobs
+from ..run.patch import visits_of, warp_visit
+from .coadd import count_cores, format_option, workers_option
+from .coadd_run import find_exposures
 from .grid import GridOptions, choose_skymap, grid_options
-from .options import build_config, config_file_options, config_options
+from .options import (
+    FileOptions,
+    build_config,
+    config_file_options,
+    config_options,
+    print_config,
+    require,
+)
+from .outputs import PRODUCTS, save_skymap, warp_is_finished, warp_path, write_warp
 from .settings import READ_OPTIONS, SELECT_OPTIONS, WARP_OPTIONS, CoaddConfig
 
 __all__ = ("command",)
@@ -27,64 +42,111 @@ _OPTIONS = (*WARP_OPTIONS, *SELECT_OPTIONS, *READ_OPTIONS)
 
 
 @click.command("warp")
-@click.argument("exposures", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the warps.")
-@click.option("--format", "format_name", help="Format of the exposures.  [default: recognised]")
+@click.argument("exposures", nargs=-1, metavar="EXPOSURES...", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the warps.  [required]")
+@format_option
 @grid_options
 @click.option("--band", "bands", multiple=True, help="This band only. Can be repeated.")
 @click.option("--patch", "patches", multiple=True, help='This patch only, e.g. "5,4". Can be repeated.')
 @config_options(CoaddConfig, _OPTIONS)
 @config_file_options
-@click.option("--compress/--no-compress", default=False, show_default=True, help="Compress the files.")
-@click.option("--overwrite", is_flag=True, help="Make warps again that are there.")
+@workers_option
+@click.option(
+    "--compress/--no-compress", default=False, help="Compress the files, without loss.  [default: off]"
+)
+@click.option("--overwrite", is_flag=True, help="Make warps again that are done.")
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     exposures: tuple[Path, ...],
     output: Path,
     format_name: str | None,
     bands: tuple[str, ...],
     patches: tuple[str, ...],
-    config_values: dict[str, Any],
+    config_file: FileOptions,
     settings: tuple[str, ...],
+    show_config: bool,
+    workers: int | None,
     compress: bool,
     overwrite: bool,
     **given: Any,
 ) -> None:
-    """Resample EXPOSURES to the pixels of the patches that they overlap: one warp per visit and patch."""
+    """Resample EXPOSURES to the pixels of the patches that they overlap: one warp per visit and patch.
+
+    A rerun makes only what is missing or whose inputs or options have changed.
+    """
     grid = GridOptions.take(given)
-    config = build_config(CoaddConfig, _OPTIONS, given=given, nested=config_values, settings=settings)
-    folder = make_folder(output)
-    sources = open_exposures(exposures, format=format_name, control=config.read).sources
-    skymap = choose_skymap(grid, [source.info for source in sources])
-    skymap.save(folder / "skymap.json")
-    table = Table("warp", "detectors", "pixels", box=None, pad_edge=False)
-    for job in plan_jobs(sources, skymap, config.select, bands=bands, patches=patches):
-        for row in _warp_patch(job, config, folder, compress=compress, overwrite=overwrite):
-            table.add_row(*row)
-    if not table.row_count:
-        raise NoInputsError("No warp was made: no exposure has valid data on a patch.")
-    Console(stderr=True).print(table)
+    config = build_config(CoaddConfig, _OPTIONS, given=given, file=config_file, settings=settings)
+    if show_config:
+        print_config(ctx, config)
+        return
+    require(ctx, "exposures", "output")
+    inputs = find_exposures(exposures, format_name, config, leave_out=output)
+    skymap = choose_skymap(grid, [source.info for source in inputs.sources])
+    jobs = plan_jobs(inputs.sources, skymap, config.select, bands=bands, patches=patches)
+    tasks = [
+        _Task(dataclasses.replace(job, reading=config.read.to_dict()), visit)
+        for job in jobs
+        for visit in visits_of(job)
+    ]
+    with hold_folder(output, PRODUCTS) as folder, ThreadPoolExecutor(workers or count_cores()) as pool:
+        save_skymap(skymap, folder)
+        work = _WarpWork(folder, config, compress, overwrite)
+        made = [outcome.unwrap() for outcome in run_jobs(tasks, work, pool)]
+    rejected = [one for job in jobs for one in job.rejected] + [one for part in made for one in part.rejected]
+    skipped = [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
+    skipped += [Skipped(f"{one.id} ({one.path})", one.reason) for one in sorted(rejected)]
+    _report(sorted((part for part in made if part.name), key=lambda part: part.name), skipped)
 
 
-def _warp_patch(
-    job: PatchJob, config: CoaddConfig, folder: Path, *, compress: bool, overwrite: bool
-) -> list[tuple[str, str, str]]:
-    rows = []
-    target = job.target()
-    for (instrument, visit), group in itertools.groupby(job.sources, key=_visit_of):
-        path = folder / f"warp-{job.name}-{instrument.replace('/', '_')}-{visit}.fits"
-        if path.exists() and not overwrite:
-            rows.append((path.name, "kept", ""))
-            continue
-        warp = make_warp(
-            [source.read() for source in group], target.projection, target.outer_bbox, config.warp
-        )
-        if warp is None:
-            continue
-        write_archive(warp, path, compress=compress)
-        good = sum(detector.good_pixels for detector in warp.detectors)
-        rows.append((path.name, str(len(warp.detectors)), str(good)))
-    return rows
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    job: PatchJob
+    visit: tuple[ExposureSource, ...]
 
 
-def _visit_of(source: ExposureSource) -> tuple[str, int]:
-    return source.info.id.instrument, source.info.id.visit
+@dataclasses.dataclass(frozen=True)
+class _WarpRow:
+    """What became of a task; without a name when there is no warp."""
+
+    name: str = ""
+    detectors: str = ""
+    pixels: str = ""
+    rejected: tuple[Rejection, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _WarpWork:
+    folder: Path
+    config: CoaddConfig
+    compress: bool
+    overwrite: bool
+
+    def __call__(self, task: _Task) -> _WarpRow:
+        identity = task.visit[0].info.id
+        path = warp_path(self.folder, task.job, identity.instrument, identity.visit)
+        stamp = warp_fingerprint(task.job, task.visit, self.config)
+        if not self.overwrite and warp_is_finished(path, stamp):
+            return _WarpRow(path.name, "kept")
+        made = warp_visit(task.visit, task.job.target(), self.config)
+        if made.warp is None:
+            return _WarpRow(rejected=made.rejected)
+        write_warp(made.warp, path, stamp, compress=self.compress)
+        return _row(made.warp, path, made.rejected)
+
+
+def _row(warp: Warp, path: Path, rejected: tuple[Rejection, ...]) -> _WarpRow:
+    good = sum(detector.good_pixels for detector in warp.detectors)
+    return _WarpRow(path.name, str(len(warp.detectors)), str(good), rejected)
+
+
+def _report(rows: Sequence[_WarpRow], skipped: Sequence[Skipped]) -> None:
+    if skipped:
+        Console(stderr=True).print(skipped_table(skipped, title="Skipped"))
+    if not rows:
+        raise NoInputsError("No warp was made: no exposure has valid data on a chosen patch.")
+    table = Table("warp", "detectors", "pixels with data", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row.name, row.detectors, row.pixels)
+    Console().print(table)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from astropy.io import fits
 from lsst.images import Box, Image, MaskedImage, MaskSchema, SkyProjection
-from lsst.images.serialization import ArchiveReadError, Reader, open_archive
+from lsst.images.serialization import Reader, open_archive
 
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, WarpInput
-from ..coadd.sources import Planes, mask_plane_of
-from ..errors import LamellaError, UnreadableFileError
+from ..coadd.sources import Planes
+from ..errors import UnreadableFileError
 
-__all__ = ("ArchiveWarp", "is_product", "read_image", "read_product")
+__all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")
 
 _EXPECTED = "a warp or a coadd of lamella"
 _SCHEMAS = ("lamella_warp", "lamella_patch_coadd")
@@ -47,6 +48,18 @@ def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp 
     return product
 
 
+def read_metadata(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read the flexible metadata of a warp or a coadd, and nothing else.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or holds something else.
+    """
+    with _open(path, MaskedImage) as reader:
+        return dict(reader.metadata)
+
+
 def read_image(path: str | PathLike[str]) -> Image:
     """Read the image plane of a warp or a coadd.
 
@@ -62,18 +75,26 @@ def read_image(path: str | PathLike[str]) -> Image:
 
 @contextlib.contextmanager
 def _open[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]]:
+    with _typed_errors(path), open_archive(fspath(path), kind) as reader:
+        yield reader
+
+
+@contextlib.contextmanager
+def _typed_errors(path: str | PathLike[str]) -> Iterator[None]:
     try:
-        with open_archive(fspath(path), kind) as reader:
-            yield reader
-    except (OSError, ValueError, KeyError, TypeError, ArchiveReadError) as err:
-        if isinstance(err, LamellaError):
-            raise
+        yield
+    except (UnreadableFileError, MemoryError):
+        raise
+    except Exception as err:  # what astropy, AST and pydantic say of damaged bytes has no end
         reason = " ".join(str(err).split()) or type(err).__name__
         raise UnreadableFileError(path, found=reason, expected=_EXPECTED) from err
 
 
 class ArchiveWarp:
     """A warp in an archive as a `lamella.coadd.inputs.WarpSource`: boxes are read when they are needed.
+
+    Used as a context manager, it keeps the file open, which makes reading many
+    boxes several times faster; otherwise it opens the file for each box.
 
     Parameters
     ----------
@@ -83,11 +104,14 @@ class ArchiveWarp:
     Raises
     ------
     UnreadableFileError
-        Raised when the file is absent, damaged, or not a warp.
+        Raised when the file is absent, damaged, or not a warp; also by `read`.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = fspath(path)
+        self._stack = contextlib.ExitStack()
+        self._reader: Reader[Warp] | None = None
+        self._lock = threading.Lock()
         with _open(self.path, Warp) as reader:
             tree: Any = reader.get_tree()
             self.instrument: str = tree.instrument
@@ -98,15 +122,34 @@ class ArchiveWarp:
             self.detectors: tuple[DetectorInput, ...] = reader.get_component("detectors")
             self.projection: SkyProjection[Any] = reader.get_component("sky_projection")
 
+    def __enter__(self) -> Self:
+        self._reader = self._stack.enter_context(_open(self.path, Warp))
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._reader = None
+        self._stack.close()
+
     def read(self, box: Box) -> Planes:
-        """Read the planes of a box."""
-        with _open(self.path, Warp) as reader:
-            part = reader.get_component("masked_image", bbox=box)
-        return Planes(
-            np.ascontiguousarray(part.image.array, dtype=np.float32),
-            np.ascontiguousarray(mask_plane_of(part), dtype=np.int32),
-            np.ascontiguousarray(part.variance.array, dtype=np.float32),
-        )
+        """Read the planes of a box; several threads may do so at a time."""
+        with self._reading() as reader:
+            image, mask, variance = (
+                reader.get_component(name, bbox=box) for name in ("image", "mask", "variance")
+            )
+            return Planes(
+                np.ascontiguousarray(image.array, dtype=np.float32),
+                np.ascontiguousarray(mask.array[..., 0], dtype=np.int32),
+                np.ascontiguousarray(variance.array, dtype=np.float32),
+            )
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[Reader[Warp]]:
+        if self._reader is None:
+            with _open(self.path, Warp) as reader:
+                yield reader
+            return
+        with self._lock, _typed_errors(self.path):
+            yield self._reader
 
     def as_input(self) -> WarpInput:
         """Return the record of this warp for `lamella.coadd.assemble.assemble`."""

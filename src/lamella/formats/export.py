@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
+import textwrap
 from os import PathLike
 
 import numpy as np
 from astropy.io import fits
-from astropy.io.fits.verify import VerifyWarning
 from lsst.images import MaskedImage, MaskSchema
 
 from ..coadd.archive import PatchCoadd, Warp
@@ -17,6 +16,9 @@ from ..files import atomic_path
 from ..planes import legacy_name
 
 __all__ = ("psf_position", "write_archive", "write_plain_fits")
+
+
+_KEYWORD_LENGTH, _COMMENT_START, _CARD_LENGTH = 8, 33, 80
 
 
 def write_archive(image: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool = True) -> None:
@@ -72,7 +74,10 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
                 fits.table_to_hdu(coadd.rejected, name="REJECTED"),
             ]
         )
-        hdus.writeto(temporary, checksum=True)
+        for hdu in hdus:
+            # Without the time that is the default, so that equal coadds are equal files.
+            hdu.add_checksum(when="of the HDU")
+        hdus.writeto(temporary)
 
 
 def psf_position(coadd: PatchCoadd) -> tuple[float, float] | None:
@@ -117,10 +122,31 @@ def _projection_header(coadd: MaskedImage, path: str | PathLike[str]) -> fits.He
         raise ProjectionError(
             path, where="the WCS", found="a projection that no FITS header can hold", expected="a FITS WCS"
         )
-    header = wcs.to_header(relax=True)
+    header = _with_cd_matrix(wcs.to_header(relax=True))
     # IRAF's keywords: local = parent + LTV; DS9 shows them as physical coordinates.
     header["LTV1"] = (-coadd.bbox.x.start, "parent x of the first column, negative")
     header["LTV2"] = (-coadd.bbox.y.start, "parent y of the first row, negative")
+    return header
+
+
+def _with_cd_matrix(header: fits.Header) -> fits.Header:
+    """Return a header of a projection as most tools expect it.
+
+    PV1_3 and PV1_4 repeat LONPOLE and LATPOLE, and tools that know the older
+    TAN with PV polynomials take them for distortions; a CDELT of one degree is
+    taken for the size of a pixel.
+    """
+    header = header.copy()
+    for axis in (1, 2):
+        step = header.pop(f"CDELT{axis}", 1.0)
+        for other in (2, 1):
+            part = header.pop(f"PC{axis}_{other}", float(axis == other))
+            header.insert(
+                f"CRVAL{axis}", (f"CD{axis}_{other}", step * part, "[deg] transformation matrix"), after=True
+            )
+    for number in range(5):
+        header.remove(f"PV1_{number}", ignore_missing=True)
+    header.remove("MJDREF", ignore_missing=True)
     return header
 
 
@@ -132,13 +158,13 @@ def _mask_hdu(coadd: MaskedImage, path: str | PathLike[str]) -> fits.ImageHDU:
 
 def add_plane_cards(header: fits.Header, schema: MaskSchema) -> None:
     """Add one card ``MP_<PLANE>`` per mask plane: its bit, and its meaning as the comment."""
-    with warnings.catch_warnings():
-        # A comment that does not fit into its card is cut: the name tells enough.
-        warnings.simplefilter("ignore", VerifyWarning)
-        for name in schema.names:
-            bit = int(schema.bit(name).mask).bit_length() - 1
-            key = f"MP_{legacy_name(name)}"
-            header[key if len(key) <= 8 else f"HIERARCH {key}"] = (bit, schema.descriptions[name][:40])
+    for name in schema.names:
+        bit = int(schema.bit(name).mask).bit_length() - 1
+        key = f"MP_{legacy_name(name)}"
+        if len(key) > _KEYWORD_LENGTH:
+            key = f"HIERARCH {key}"
+        room = _CARD_LENGTH - max(_COMMENT_START, len(f"{key} = {bit} / "))
+        header[key] = (bit, textwrap.shorten(schema.descriptions[name], room, placeholder=" ..."))
 
 
 def _psf_hdus(coadd: PatchCoadd) -> list[fits.ImageHDU]:

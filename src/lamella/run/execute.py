@@ -11,7 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+)
 from typing import Any, cast
 
 from ..errors import WorkerError
@@ -20,6 +27,8 @@ __all__ = ("Outcome", "run_in_processes", "run_jobs")
 
 _CONTEXT = multiprocessing.get_context("spawn")
 """Fresh interpreters: a forked child would inherit the locks of its parent's threads."""
+
+_DIED = "The process that did the work died: it was killed, or there was no memory left."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +77,15 @@ def run_jobs[J, R](
     futures = {executor.submit(_attempt, work, job): job for job in jobs}
     try:
         for future in as_completed(futures):
-            error = future.exception()
-            if error is None:
-                yield future.result()
-            else:  # the worker died, or the job could not be sent
-                yield Outcome(futures[future], error=_typed(error))
+            try:
+                outcome = future.result()
+            except BrokenExecutor:
+                outcome = Outcome(futures[future], error=WorkerError(_DIED))
+            except CancelledError:
+                outcome = Outcome(futures[future], error=WorkerError("The executor gave the job up."))
+            except Exception as err:  # the job could not be sent, or its result came back damaged
+                outcome = Outcome(futures[future], error=err)
+            yield outcome
     finally:
         for future in futures:
             future.cancel()
@@ -164,9 +177,3 @@ def _attempt(work: Callable[[Any], Any], job: Any) -> Outcome[Any, Any]:
         return Outcome(job, result=work(job), seconds=time.perf_counter() - start)
     except Exception as err:
         return Outcome(job, error=err, seconds=time.perf_counter() - start)
-
-
-def _typed(error: BaseException) -> Exception:
-    if isinstance(error, BrokenExecutor):
-        return WorkerError("The process that did the work died: it was killed, or there was no memory left.")
-    return error if isinstance(error, Exception) else WorkerError(f"The work was given up: {error!r}.")

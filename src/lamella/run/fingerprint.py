@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +13,43 @@ from ..coadd.inputs import ExposureSource
 from ..coadd.versions import package_versions
 from .jobs import PatchConfig, PatchJob
 
-__all__ = ("fingerprint", "input_files")
+__all__ = ("fingerprint", "input_files", "warp_fingerprint")
 
 
 def fingerprint(job: PatchJob, config: PatchConfig) -> str:
     """Return a text that differs when the coadd of a job would differ.
 
-    It covers the pixel grid, the options, the versions of packages, and name, size
-    and time of change of every input file.
+    It covers the pixel grid, the options, the versions of packages, what is
+    known of the exposures, and name, size and time of change of all files that
+    they are read from.
     """
-    files = sorted({file for source in job.sources for file in input_files(source)})
-    return digest(
-        {
-            "grid": [job.skymap.identity, job.skymap.name, job.tract, *job.patch],
-            "inputs": [_describe(source) for source in job.sources],
-            "files": [_file_state(file) for file in files],
+    return _digest(
+        _inputs(job, job.sources)
+        | {
             "rejected": [[str(one.id), one.reason] for one in job.rejected],
             "bright": [dataclasses.astuple(one) for one in job.bright_objects or ()],
             "config": config.to_dict(),
-            "reading": dict(job.reading),
-            "versions": package_versions(),
         }
     )
 
 
-def digest(content: Any) -> str:
-    """Return the hash of plain values."""
+def warp_fingerprint(job: PatchJob, visit: Sequence[ExposureSource], config: PatchConfig) -> str:
+    """Return a text that differs when the warp of a visit on the patch of a job would differ."""
+    return _digest(_inputs(job, visit) | {"config": config.warp.to_dict()})
+
+
+def _inputs(job: PatchJob, sources: Sequence[ExposureSource]) -> dict[str, Any]:
+    files = sorted({file for source in sources for file in input_files(source)})
+    return {
+        "grid": [job.skymap.identity, job.skymap.name, job.tract, *job.patch],
+        "inputs": [_describe(source) for source in sources],
+        "files": [_file_state(file) for file in files],
+        "reading": dict(job.reading),
+        "versions": package_versions(),
+    }
+
+
+def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ from ..sky.footprint import footprint_polygon
 from ..sky.skymap import SkyMap
 from ..sky.tract import Patch
 
-__all__ = ("PatchConfig", "PatchJob", "plan_jobs")
+__all__ = ("PatchConfig", "PatchJob", "patch_target", "plan_jobs")
 
 
 class PatchConfig(Config):
@@ -53,15 +53,19 @@ class PatchJob:
 
     def target(self) -> CoaddTarget:
         """Return the pixel grid of the coadd."""
-        patch = self.skymap[self.tract].patch(self.patch)
-        return CoaddTarget(
-            outer_bbox=patch.outer_bbox,
-            projection=patch.projection,
-            inner_bbox=patch.inner_bbox,
-            skymap=self.skymap.name,
-            tract=self.tract,
-            patch=self.patch,
-        )
+        return patch_target(self.skymap, self.skymap[self.tract].patch(self.patch))
+
+
+def patch_target(skymap: SkyMap[Any], patch: Patch) -> CoaddTarget:
+    """Return a patch of a sky map as the pixel grid of a coadd."""
+    return CoaddTarget(
+        outer_bbox=patch.outer_bbox,
+        projection=patch.projection,
+        inner_bbox=patch.inner_bbox,
+        skymap=skymap.name,
+        tract=patch.tract,
+        patch=patch.index,
+    )
 
 
 def plan_jobs(

@@ -85,7 +85,7 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
         inputs, rejected = _PatchInputs(config, work, target, folder).make(job)
         rejected = sorted((*job.rejected, *rejected))
         if not inputs:
-            reasons = "; ".join(sorted({f"{one.id}: {one.reason}" for one in rejected}))
+            reasons = "; ".join(sorted({f"{one.id}: {one.reason.rstrip('.')}" for one in rejected}))
             raise NoInputsError(f"No exposure is left: {reasons}.")
         coadd = assemble(
             inputs,

@@ -1,0 +1,174 @@
+"""Parts of the documentation that are made from the code, so that they cannot go out of date.
+
+Functions return Markdown, or reStructuredText where Sphinx documents modules;
+`setup` gives each a directive.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+import lamella
+from lamella.cli import main as lamella_main
+from lamella.config import Config
+from lamella.planes import STANDARD_PLANES, legacy_name
+
+__all__ = ("command_reference", "mask_planes", "modules", "option_table", "public_names", "setup")
+
+
+def root_command() -> click.Group:
+    """Return the `lamella` command with its subcommands."""
+    return next(value for value in vars(lamella_main).values() if isinstance(value, click.Group))
+
+
+def find_command(name: str) -> click.Command:
+    """Return a subcommand by its name, e.g. ``"skymap make"``."""
+    command: click.Command = root_command()
+    for part in name.split():
+        found = (
+            command.get_command(click.Context(command), part) if isinstance(command, click.Group) else None
+        )
+        if found is None:
+            raise LookupError(f"There is no command 'lamella {name}'.")
+        command = found
+    return command
+
+
+def command_reference(name: str) -> str:
+    """Return the reference of a command: its usage, what it does, its options."""
+    command = find_command(name)
+    context = click.Context(command, info_name=f"lamella {name}")
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    parts = ["```text", " ".join(usage.split()), "```", "", *_help_text(command), ""]
+    options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
+    return "\n".join([*parts, *(line for one in options for line in _option_lines(one, context))])
+
+
+def _help_text(command: click.Command) -> Iterator[str]:
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        if paragraph.startswith("\b"):  # click's mark for lines that are kept as they are
+            yield "\n".join(["```console", *(f"$ {line}" for line in paragraph.splitlines()[1:]), "```"])
+        else:
+            yield paragraph + "\n"
+
+
+def _option_lines(option: click.Option, context: click.Context) -> Iterator[str]:
+    names, text = option.get_help_record(context) or ("", "")
+    yield f"`{names}`"
+    yield f": {' '.join(text.split()).replace('[', chr(92) + '[')}"
+    yield ""
+
+
+def option_table(path: str) -> str:
+    """Return a table of all options of a configuration, with those of the configurations in it."""
+    module, _, name = path.rpartition(".")
+    config = getattr(importlib.import_module(module), name)
+    rows = ["| option | default | unit | meaning |", "|---|---|---|---|"]
+    return "\n".join([*rows, *_option_rows(config, None, "")])
+
+
+def _option_rows(config: type[Config], values: Config | None, prefix: str) -> Iterator[str]:
+    units = config.units()
+    for name, field in config.model_fields.items():
+        value = getattr(values, name) if values is not None else field.default
+        if isinstance(value, Config):
+            yield from _option_rows(type(value), value, f"{prefix}{name}.")
+            continue
+        shown = "required" if field.is_required() else _shown(value)
+        meaning = (field.description or "").replace("|", "\\|") + _choices(field.annotation)
+        yield f"| `{prefix}{name}` | {shown} | {units.get(name, '')} | {meaning} |"
+
+
+def _choices(annotation: Any) -> str:
+    annotation = getattr(annotation, "__value__", annotation)  # of `type X = ...`
+    if typing.get_origin(annotation) is not typing.Literal:
+        return ""
+    return " One of " + ", ".join(f"`{item or chr(34) * 2}`" for item in typing.get_args(annotation)) + "."
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == () or value == {}:
+        return "–"
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"`{name}: {item}`" for name, item in value.items())
+    return f"`{value}`"
+
+
+def mask_planes() -> str:
+    """Return a table of the standard mask planes: bits, and names in the original pipelines."""
+    rows = ["| plane | bit | original name | meaning |", "|---|---|---|---|"]
+    for bit, (name, meaning) in enumerate(STANDARD_PLANES.items()):
+        old = legacy_name(name)
+        rows.append(f"| `{name}` | {bit} | {f'`{old}`' if old != name else 'the same'} | {meaning} |")
+    return "\n".join(rows)
+
+
+def public_names() -> str:
+    """Return a table of the names that can be imported from `lamella`."""
+    rows = ["| name | defined in | what |", "|---|---|---|"]
+    for name in sorted(set(lamella.__all__) - {"__version__"}, key=str.lower):
+        value = getattr(lamella, name)
+        summary = inspect.cleandoc(value.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        rows.append(f"| {{py:obj}}`{name} <{value.__module__}.{name}>` | `{value.__module__}` | {summary} |")
+    return "\n".join(rows)
+
+
+def modules(package: str) -> str:
+    """Return, as reStructuredText, the reference of all modules of a package that have public names."""
+    folder = importlib.import_module(package)
+    parts = []
+    for found in sorted(pkgutil.iter_modules(folder.__path__), key=lambda found: found.name):
+        name = f"{package}.{found.name}"
+        if not found.name.startswith("_") and getattr(importlib.import_module(name), "__all__", ()):
+            parts += [name, "-" * len(name), "", f".. automodule:: {name}"]
+            parts += ["   :members:", "   :show-inheritance:", ""]
+    return "\n".join(parts)
+
+
+def setup(app: Any) -> dict[str, Any]:
+    """Register one directive per function."""
+    from docutils.parsers.rst import Directive
+    from docutils.statemachine import StringList
+
+    def directive(make: Any, arguments: int) -> type[Directive]:
+        def run(self: Directive) -> list[Any]:
+            lines = make(*self.arguments).splitlines()
+            node = _container()
+            self.state.nested_parse(
+                StringList(lines, make.__name__), self.content_offset, node, match_titles=True
+            )
+            return node.children
+
+        options = {"required_arguments": arguments, "final_argument_whitespace": True, "run": run}
+        return type(make.__name__, (Directive,), options)
+
+    # Before napoleon, which takes what stands before a colon for a type.
+    app.connect("autodoc-process-docstring", _keep_colons, priority=400)
+    app.add_directive("command-reference", directive(command_reference, 1))
+    app.add_directive("option-table", directive(option_table, 1))
+    app.add_directive("mask-planes", directive(mask_planes, 0))
+    app.add_directive("public-names", directive(public_names, 0))
+    app.add_directive("modules", directive(modules, 1))
+    return {"version": lamella.__version__, "parallel_read_safe": True}
+
+
+def _keep_colons(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    if what in ("property", "attribute", "data") and lines:
+        lines[0] = lines[0].replace(": ", " – ", 1)
+
+
+def _container() -> Any:
+    from docutils import nodes
+
+    return nodes.container()

@@ -1,0 +1,39 @@
+"""How Sphinx builds the documentation."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from lamella import __version__
+
+project = "lamella"
+author = "the lamella developers"
+copyright = "the lamella developers; BSD 3-clause licence"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "from_code"]
+exclude_patterns = ["_build", "_ext"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+smartquotes = False  # they make dashes of the -- of options
+suppress_warnings = ["toc.empty_glob"]
+
+default_role = "py:obj"
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"exclude-members": "model_config, model_post_init"}
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+# As a list within the description: the attributes have entries of their own.
+napoleon_custom_sections = [("Attributes", "params_style")]
+
+html_theme = "furo"
+html_title = f"lamella {version}"
+html_static_path = ["_static"]
+html_css_files = ["lamella.css"]
+html_show_sphinx = False
+pygments_style = "friendly"

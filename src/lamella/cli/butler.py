@@ -1,0 +1,211 @@
+"""``lamella butler``: repositories of the LSST middleware."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+from rich.console import Console
+
+from ..errors import ConfigError
+from ..formats.recognise import open_exposures
+from ..formats.source import ReadControl
+from ..report.console import skipped_table
+from ..report.record import Skipped
+from ..sky.registry import load_skymap
+from .coadd import format_option
+from .options import build_config, config_options
+
+__all__ = ("command",)
+
+_READ_OPTIONS = ("subtract_background", "background_mesh", "edge_width")
+_ALL_TRACTS = 100
+"""A sky map with more tracts than this is registered where there are exposures."""
+
+_repository = click.argument("repository", metavar="REPO")
+
+
+@click.group("butler")
+def command() -> None:
+    """Make, fill, export and clean a Butler repository of the LSST middleware."""
+
+
+@command.command("create")
+@_repository
+@click.option(
+    "--registry",
+    metavar="URL",
+    help="Database, e.g. postgresql+psycopg://user@host/name.  [default: an SQLite file in REPO]",
+)
+@click.option("--namespace", metavar="NAME", help="Schema of a PostgreSQL database, in lower case.")
+def create(repository: str, registry: str | None, namespace: str | None) -> None:
+    """Make an empty repository REPO."""
+    with _session(repository):
+        _tasks("repository").create_repository(repository, registry=registry, namespace=namespace)
+    click.echo(f"Made the repository {repository}.")
+
+
+@command.command("ingest")
+@_repository
+@click.argument("exposures", nargs=-1, required=True, metavar="EXPOSURES...", type=click.Path(path_type=Path))
+@format_option
+@click.option(
+    "--copy", is_flag=True, help="Copy into the repository.  [default: refer to the files where they are]"
+)
+@click.option("--run", help="Run to put the exposures in.  [default: <instrument>/calexp]")
+@config_options(ReadControl, _READ_OPTIONS)
+def ingest(
+    repository: str,
+    exposures: tuple[Path, ...],
+    format_name: str | None,
+    copy: bool,
+    run: str | None,
+    **given: Any,
+) -> None:
+    """Add EXPOSURES of any format to REPO, with instruments, filters, detectors, visits and regions.
+
+    Exposures that are there already are left as they are.
+    """
+    control = build_config(ReadControl, _READ_OPTIONS, given=given)
+    found = open_exposures([path.absolute() for path in exposures], format=format_name, control=control)
+    with _session(repository):
+        with _tasks("repository").open_repository(repository, writeable=True) as butler:
+            transfer = "copy" if copy else "direct"
+            refs = _tasks("ingest").ingest_exposures(butler, found.sources, run=run, transfer=transfer)
+    if found.problems:
+        skipped = [Skipped(problem.path, str(problem.error)) for problem in found.problems]
+        Console(stderr=True).print(skipped_table(skipped, title="Skipped"))
+    visits = {(ref.dataId["instrument"], ref.dataId["visit"]) for ref in refs}
+    runs = ", ".join(sorted({ref.run for ref in refs}))
+    click.echo(f"The repository has {_count(len(refs), 'exposure')} of {_count(len(visits), 'visit')} in {runs}.")
+
+
+@command.command("skymap")
+@_repository
+@click.argument("skymap", type=click.Path(path_type=Path))
+@click.option("--name", help="Name in the repository.  [default: that of the sky map]")
+@click.option("--tract", "tracts", type=int, multiple=True, help="Add this tract only. Can be repeated.")
+@click.option("--all-tracts", is_flag=True, help="Add all tracts, however many there are.")
+def skymap(
+    repository: str, skymap: Path, name: str | None, tracts: tuple[int, ...], all_tracts: bool
+) -> None:
+    """Add a sky map, the JSON file SKYMAP, to REPO.
+
+    Of a sky map with more than 100 tracts, those that overlap exposures in
+    the repository are added; call it again after more are ingested.
+    """
+    grid = load_skymap(skymap)
+    with _session(repository):
+        repositories = _tasks("repository")
+        with repositories.open_repository(repository, writeable=True) as butler:
+            chosen: Sequence[int] | None = tracts or None
+            if chosen is None and not all_tracts and len(grid) > _ALL_TRACTS:
+                chosen = repositories.visited_tracts(butler, grid)
+            name = repositories.register_skymap(butler, grid, name=name, tracts=chosen)
+    number = len(grid) if chosen is None else len(chosen)
+    click.echo(f"The repository has the sky map {name} with {_count(number, 'tract')} of this call.")
+
+
+@command.command("regions")
+@_repository
+@click.argument("regions", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--skymap", "skymap_name", required=True, help="Name of the sky map in REPO.")
+def regions(repository: str, regions: tuple[Path, ...], skymap_name: str) -> None:
+    """Add masks of bright objects, the DS9 region files REGIONS, to REPO.
+
+    What a file is for stands in its remarks '# tract: 0', '# patch: 5,4' and '# filter: HSC-I',
+    or in its name, BrightObjectMask-0-5,4-HSC-I.reg.
+    """
+    with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
+        refs = _tasks("bright_objects").ingest_bright_objects(butler, regions, skymap=skymap_name)
+    click.echo(f"The repository has {_count(len(refs), 'mask')} of bright objects of this call.")
+
+
+@command.command("export")
+@_repository
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "-i", "--input", "collections", required=True, help="Collections to search, separated by commas."
+)
+@click.option("--coadd-name", default="deep", show_default=True, help="Beginning of the names of datasets.")
+@click.option("--warps", is_flag=True, help="Copy warps as well.")
+@click.option("--plain", is_flag=True, help="Write coadds as FITS files that need nothing of lamella to be read.")
+@click.option("--results/--no-results", default=True, help="Put coadds under <name>Coadd-results, too.")
+def export(
+    repository: str, folder: Path, collections: str, coadd_name: str, warps: bool, plain: bool, results: bool
+) -> None:
+    """Copy coadds of REPO into FOLDER in the layout of the original pipelines, deepCoadd/HSC-I/0/5,4.fits."""
+    with _session(repository), _tasks("repository").open_repository(repository) as butler:
+        files = _tasks("export").export_coadds(
+            butler,
+            folder,
+            collections=collections.split(","),
+            coadd_name=coadd_name,
+            warps=warps,
+            results=results,
+            form="plain" if plain else "archive",
+        )
+    click.echo(f"Wrote {_count(len(files), 'file')} to {folder}.")
+
+
+@command.command("clean")
+@_repository
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="MINUTES",
+    help="Leave younger files alone, which a running process may be writing; 0 when none is running.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say which files would be removed.")
+def clean(repository: str, older_than: float, dry_run: bool) -> None:
+    """Remove files that killed processes left in REPO. What the repository knows is not touched."""
+    with _session(repository):
+        repositories = _tasks("repository")
+        with repositories.open_repository(repository) as butler:
+            files = repositories.clean_orphans(butler, older_than=60.0 * older_than, dry_run=dry_run)
+    for path in files:
+        click.echo(path)
+    click.echo(f"{'Would remove' if dry_run else 'Removed'} {_count(len(files), 'file')}.")
+
+
+@command.command("config")
+def config() -> None:
+    """Print the folder for DAF_BUTLER_CONFIG_PATH.
+
+    With it, plain butler and pipetask find lamella's storage classes also in
+    a repository that was made without lamella:
+
+    \b
+    export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)
+    """
+    click.echo(_tasks("repository").CONFIG_FOLDER)
+
+
+def _tasks(module: str) -> ModuleType:
+    """Import a module of the middleware's floor, which is optional."""
+    try:
+        return importlib.import_module(f"..tasks.{module}", __package__)
+    except ModuleNotFoundError as err:
+        if err.name is None or err.name.split(".")[0] not in ("lsst", "sqlalchemy"):
+            raise
+        raise ConfigError(
+            "This command needs the LSST middleware: pip install 'lamella[lsst]'.", option="butler", found=err.name
+        ) from err
+
+
+@contextlib.contextmanager
+def _session(repository: str) -> Iterator[None]:
+    """Tell errors of the middleware as errors of lamella."""
+    with _tasks("failures").repository_errors(repository):
+        yield
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

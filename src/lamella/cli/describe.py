@@ -1,0 +1,249 @@
+"""What is said of a file in the terminal: short, in 80 columns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import yaml
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from lsst.images import Box, MaskSchema, SkyProjection
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..coadd.archive import PatchCoadd, Warp
+from ..coadd.inputs import DetectorInput, Exposure, ExposureId, ExposureSource
+from ..coadd.summary import CoaddSummary, summarize
+from ..report.wording import number, percent, reasons, significant
+from ..sky.footprint import pixel_scale
+
+__all__ = (
+    "describe_coadd",
+    "describe_exposure",
+    "describe_plain_fits",
+    "describe_warp",
+    "exposure_table",
+    "is_plain_fits",
+)
+
+_NEVER_FOLDED = ("visit", "det", "band", "centre (deg)", "pixels", "mask plane")
+_FEW = 12
+"""Number of inputs that are listed unless all are asked for."""
+
+
+def describe_coadd(coadd: PatchCoadd, path: Path, *, verbose: bool = False) -> RenderableType:
+    """Describe a coadd: place, coverage, depth, inputs, what was left out, mask planes."""
+    summary = summarize(coadd)
+    facts = {
+        "coadd": f"band {coadd.band}, tract {coadd.tract}, patch {coadd.patch[0]},{coadd.patch[1]} "
+        f"of sky map {coadd.skymap}",
+        **_place(coadd.bbox, coadd.sky_projection),
+        "inner box": "the same" if coadd.inner_bbox == coadd.bbox else _box_text(coadd.inner_bbox),
+        **_quality(summary),
+        "inputs": f"{summary.detectors} detector images of {summary.visits} visits",
+        "left out": "\n".join(reasons(summary.rejected)) or "none",
+        "statistic": _statistic(coadd.settings),
+        "made by": f"lamella {coadd.versions.get('lamella', '?')}",
+        "notes": "\n".join((*coadd.notes, *summary.notes)) or "none",
+    }
+    parts = [_facts(path, facts), _planes(coadd.mask.schema, summary.mask_fractions)]
+    parts.append(_detectors(coadd.detectors, verbose=verbose))
+    if verbose:
+        left_out = [
+            (one.id, {"left out": one.stage, "reason": one.reason, "file": one.path})
+            for one in coadd.rejections
+        ]
+        parts.append(_by_instrument(left_out))
+        parts.append(Text(yaml.safe_dump({"settings": coadd.settings, "versions": coadd.versions})))
+    return Group(*parts)
+
+
+def describe_warp(warp: Warp, path: Path, *, verbose: bool = False) -> RenderableType:
+    """Describe a warp: place, detectors, mask planes."""
+    good = np.isfinite(warp.variance.array)
+    noise = float(np.sqrt(np.median(warp.variance.array[good]))) if good.any() else None
+    facts = {
+        "warp": f"{warp.instrument} visit {warp.visit}, band {warp.band}",
+        **_place(warp.bbox, warp.sky_projection),
+        "data": f"{percent(float(good.mean()))} of the pixels",
+        "noise": f"{significant(noise)} nJy per pixel, by the variance",
+    }
+    fractions = {name: float(warp.mask.get(name).mean()) for name in warp.mask.schema.names}
+    fractions = {name: part for name, part in fractions.items() if part}
+    return Group(
+        _facts(path, facts),
+        _planes(warp.mask.schema, fractions),
+        _detectors(warp.detectors, verbose=verbose, weights=False),
+    )
+
+
+def exposure_table(sources: Iterable[ExposureSource], *, verbose: bool = False) -> RenderableType:
+    """List exposures by what their headers say."""
+    rows = []
+    for source in sources:
+        info = source.info
+        centre = info.projection.pixel_to_sky(x=info.bbox.x.center, y=info.bbox.y.center)
+        row = {"band": info.band, "centre (deg)": f"{centre.ra.deg:.3f} {centre.dec.deg:+.3f}"}
+        if verbose:
+            row["pixels"] = f"{info.bbox.x.size}×{info.bbox.y.size}"
+        row |= {"PSF ″": number(info.psf_fwhm), "file": info.path if verbose else Path(info.path).name}
+        rows.append((info.id, row))
+    return _by_instrument(rows) if rows else Text("No exposures.")
+
+
+def describe_exposure(exposure: Exposure) -> RenderableType:
+    """Describe the pixels of an exposure: noise, photometric scale, masked parts, notes."""
+    pixels = exposure.pixels
+    good = np.isfinite(pixels.image.array) & np.isfinite(pixels.variance.array)
+    noise = float(np.sqrt(np.median(pixels.variance.array[good]))) if good.any() else None
+    facts = {
+        "data": f"{percent(float(good.mean()))} of the pixels",
+        "noise": f"{significant(noise)} {pixels.unit or 'counts'} per pixel, by the variance",
+        "scale": f"{exposure.to_njy:.6g} nJy per unit"
+        if isinstance(exposure.to_njy, float)
+        else "varies over the pixels",
+        "notes": "\n".join(exposure.notes) or "none",
+    }
+    fractions = {name: float(pixels.mask.get(name).mean()) for name in pixels.mask.schema.names}
+    fractions = {name: part for name, part in fractions.items() if part}
+    return Group(_facts(exposure.info.id, facts), _planes(pixels.mask.schema, fractions))
+
+
+def is_plain_fits(path: Path) -> bool:
+    """Return whether a file is a plain FITS file of a coadd that lamella wrote."""
+    try:
+        header = fits.getheader(path, 0)
+    except (OSError, ValueError):
+        return False
+    return str(header.get("CREATOR", "")).startswith("lamella") and "PATCH" in header
+
+
+def describe_plain_fits(path: Path) -> RenderableType:
+    """Describe a plain FITS file of a coadd: its identity, and what its HDUs hold."""
+    with fits.open(path) as hdus:
+        head = hdus[0].header
+        facts = {
+            "coadd": f"band {head['BAND']}, tract {head['TRACT']}, patch {head['PATCH']} "
+            f"of sky map {head['SKYMAP']}",
+            "inputs": f"{head['NVISITS']} visits",
+            "made by": head["CREATOR"],
+        }
+        rows = [
+            {
+                "HDU": f"{index} {hdu.name}",
+                "holds": f"{len(hdu.data)} rows"
+                if isinstance(hdu, fits.BinTableHDU)
+                else "×".join(str(size) for size in reversed(hdu.shape)),
+                "unit": str(hdu.header.get("BUNIT", "")),
+            }
+            for index, hdu in enumerate(hdus)
+            if hdu.data is not None
+        ]
+    return Group(_facts(path, facts), _rows(rows))
+
+
+# Parts of the descriptions.
+
+
+def _by_instrument(rows: Sequence[tuple[ExposureId, dict[str, str]]]) -> RenderableType:
+    """Put rows of exposures that are sorted by identity into one table per instrument."""
+    tables = []
+    for instrument, group in itertools.groupby(rows, key=lambda row: row[0].instrument):
+        members = [{"visit": str(id.visit), "det": str(id.detector), **row} for id, row in group]
+        tables.append(_rows(members, title=instrument))
+    return Group(*tables)
+
+
+def _place(bbox: Box, projection: SkyProjection[Any] | None) -> dict[str, str]:
+    facts = {"pixels": _box_text(bbox)}
+    if projection is None:
+        return facts
+    centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
+    scale = pixel_scale(projection, bbox)
+    place = SkyCoord(centre.ra, centre.dec)
+    return facts | {
+        "centre": f"{place.to_string('hmsdms', sep=':', precision=2)}  "
+        f"({place.ra.deg:.6f} {place.dec.deg:+.6f} deg, ICRS)",
+        "scale": f"{scale:.4f} arcsec per pixel; "
+        f"{_angle(bbox.x.size * scale)} × {_angle(bbox.y.size * scale)}",
+    }
+
+
+def _box_text(bbox: Box) -> str:
+    return (
+        f"{bbox.x.size} × {bbox.y.size}, x {bbox.x.start} to {bbox.x.stop - 1}, "
+        f"y {bbox.y.start} to {bbox.y.stop - 1}"
+    )
+
+
+def _angle(arcsec: float) -> str:
+    angle = arcsec * u.arcsec
+    if arcsec < 100:
+        return f"{arcsec:.1f} arcsec"
+    return f"{angle.to_value(u.arcmin):.2f} arcmin" if arcsec < 6000 else f"{angle.to_value(u.deg):.3f} deg"
+
+
+def _quality(summary: CoaddSummary) -> dict[str, str]:
+    return {
+        "data": f"{percent(summary.covered_fraction)} of the pixels; visits per pixel: "
+        f"median {number(summary.median_count, 0)}, at most {summary.max_count}",
+        "PSF": f"{number(summary.psf_fwhm)} arcsec full width at half maximum, at the centre of the data",
+        "depth": f"{number(summary.depth)} mag (AB) for a point source of 5 sigma",
+        "noise": f"{significant(summary.pixel_noise)} nJy per pixel of blank sky; "
+        f"{number(summary.noise_ratio)} of what the variance says",
+    }
+
+
+def _statistic(settings: Mapping[str, Any]) -> str:
+    options = settings.get("assemble", {})
+    return str(options.get("statistic", "unknown"))
+
+
+def _planes(schema: MaskSchema, fractions: Mapping[str, float]) -> RenderableType:
+    rows = [
+        {"mask plane": name, "pixels": percent(part), "meaning": schema.descriptions[name]}
+        for name, part in fractions.items()
+    ]
+    return _rows(rows) if rows else Text("No pixel is masked.")
+
+
+def _detectors(detectors: Sequence[DetectorInput], *, verbose: bool, weights: bool = True) -> RenderableType:
+    shown = detectors if verbose else detectors[:_FEW]
+    rows = []
+    for one in shown:
+        row = {"weight nJy⁻²": significant(one.weight)} if weights else {}
+        row |= {"good pixels": str(one.good_pixels), "PSF ″": number(one.psf_fwhm)}
+        rows.append((one.id, row | {"file": one.path if verbose else Path(one.path).name}))
+    more = len(detectors) - len(shown)
+    return Group(_by_instrument(rows), *([f"and {more} more (-v shows all)"] if more else []))
+
+
+def _facts(title: object, facts: Mapping[str, str]) -> Table:
+    table = Table(title=Text(str(title)), title_justify="left", box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, text in facts.items():
+        table.add_row(name, Text(text))
+    return table
+
+
+def _rows(rows: Sequence[Mapping[str, str]], *, title: str = "") -> RenderableType:
+    table = Table(
+        title=Text(title, style="bold") if title else None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for name in rows[0]:
+        table.add_column(name, overflow="fold", no_wrap=name in _NEVER_FOLDED)
+    for row in rows:
+        # Text, not str: a bracket in a file name is no markup.
+        table.add_row(*(Text(value) for value in row.values()))
+    return Group("", table)

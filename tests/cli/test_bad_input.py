@@ -1,0 +1,247 @@
+"""Bad input through the command: one clear error, or a reported skip; nothing half-written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from lamella.testing.survey import Survey
+
+from .conftest import Ended, change_fits, lamella
+
+VISIT, DETECTOR = 101, 0
+
+
+def cut(part: float) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        content = path.read_bytes()
+        path.write_bytes(content[: int(len(content) * part)])
+
+    return change
+
+
+def on_hdus(change: Callable[[fits.HDUList], object]) -> Callable[[Path], None]:
+    return lambda path: change_fits(path, change)
+
+
+def drop_wcs(hdus: fits.HDUList) -> None:
+    for name in ("CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"):
+        for hdu in hdus:
+            hdu.header.remove(name, ignore_missing=True)
+
+
+def set_card(name: str, value: object, hdu: str = "IMAGE") -> Callable[[fits.HDUList], object]:
+    return lambda hdus: hdus[hdu].header.set(name, value)
+
+
+def crop_mask(hdus: fits.HDUList) -> None:
+    hdus["MASK"].data = hdus["MASK"].data[:-1]
+
+
+def fill(hdu: str, value: float) -> Callable[[fits.HDUList], object]:
+    return lambda hdus: hdus[hdu].data.fill(value)
+
+
+def unknown_flags(hdus: fits.HDUList) -> None:
+    hdus["MASK"].data[3, 3] = 1 << 29
+
+
+def coadd(survey: Survey, out: Path, *options: object, where: Path | None = None) -> Ended:
+    return lamella("coadd", where or survey.table.parent, "-o", out, "--band", "r", "--workers", 1, *options)
+
+
+def one_line(ended: Ended) -> str:
+    """The command must have failed with a single line; return it."""
+    assert ended.status == 1
+    assert ended.out == ""
+    assert ended.err.startswith("Error: ")
+    assert ended.err.count("\n") == 1
+    return ended.err
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def no_leftovers(folder: Path) -> bool:
+    return not list(folder.rglob(".lamella*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (on_hdus(lambda hdus: hdus.pop(hdus.index_of("VARIANCE"))), "VARIANCE"),
+        (on_hdus(crop_mask), "shape"),
+        (on_hdus(fill("VARIANCE", 0.0)), "foundnopixel"),
+        (on_hdus(fill("VARIANCE", -1.0)), "variance"),
+        (on_hdus(fill("IMAGE", np.nan)), "foundnopixel"),
+        (on_hdus(unknown_flags), "HDUMASK:found"),
+    ],
+    ids=["missing HDU", "shapes", "zero variance", "negative variance", "all NaN", "flags"],
+)
+def test_an_exposure_with_bad_pixels_is_a_reported_rejection(
+    own_survey: Survey, tmp_path: Path, change: Callable[[Path], None], reason: str
+) -> None:
+    change(own_survey.file(VISIT, DETECTOR))
+    out = tmp_path / "out"
+    ended = coadd(own_survey, out)
+    assert ended.status == 0
+    record = json.loads((out / "coadd-r-0-0,0.json").read_text())
+    assert record["summary"]["detectors"] == 3
+    (row,) = record["rejected"]
+    assert (row["visit"], row["detector"], row["stage"]) == (VISIT, DETECTOR, "read")
+    assert reason in squeezed(row["reason"])
+    assert squeezed(row["reason"])[:40] in squeezed((out / "index.html").read_text())
+    assert squeezed("1 ×") in squeezed(ended.out)
+    assert no_leftovers(out)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (cut(0.02), ""),
+        (cut(0.7), "complete"),
+        (lambda path: path.unlink(), "Nosuchfile"),
+        (lambda path: path.write_text("<html>404</html>"), ""),
+        (on_hdus(drop_wcs), "projection"),
+        (on_hdus(set_card("CRVAL1", "nan")), "CRVAL1"),
+        (on_hdus(set_card("CTYPE1", "RA---ZPX")), ""),
+    ],
+    ids=["truncated header", "truncated pixels", "absent", "not FITS", "no WCS", "NaN WCS", "unknown WCS"],
+)
+def test_an_exposure_with_a_bad_header_is_skipped_in_a_folder_and_an_error_by_name(
+    own_survey: Survey, tmp_path: Path, change: Callable[[Path], None], reason: str
+) -> None:
+    path = own_survey.file(VISIT, DETECTOR)
+    change(path)
+    out = tmp_path / "out"
+    ended = coadd(own_survey, out)
+    assert ended.status == 0
+    assert "Skipped" in ended.err
+    for text in (ended.err, (out / "index.html").read_text()):
+        assert path.name in squeezed(text)
+        assert reason in squeezed(text)
+    assert json.loads((out / "coadd-r-0-0,0.json").read_text())["summary"]["detectors"] == 3
+    assert path.name in one_line(coadd(own_survey, tmp_path / "strict", where=own_survey.table))
+    assert not (tmp_path / "strict").exists()
+
+
+def edit_table(survey: Survey, change: Callable[[Table], object]) -> None:
+    table = Table.read(survey.table)
+    change(table)
+    table.write(survey.table, overwrite=True)
+
+
+def test_a_truncated_companion_is_a_reported_rejection(own_survey: Survey, tmp_path: Path) -> None:
+    def change(table: Table) -> None:
+        table["variance_file"] = table["file"]
+        table["variance_file"][table["visit"] == VISIT] = "cut.fits"
+
+    (own_survey.table.parent / "cut.fits").write_bytes(own_survey.file(VISIT, 0).read_bytes())
+    edit_table(own_survey, change)
+    cut(0.7)(own_survey.table.parent / "cut.fits")
+    ended = coadd(own_survey, tmp_path / "out", where=own_survey.table)
+    assert ended.status == 0
+    record = json.loads((tmp_path / "out" / "coadd-r-0-0,0.json").read_text())
+    assert [(row["visit"], row["detector"], row["stage"]) for row in record["rejected"]] == [
+        (VISIT, 0, "read"),
+        (VISIT, 1, "read"),
+    ]
+    assert all("cut.fits" in row["reason"] for row in record["rejected"])
+
+
+def test_wrong_units_are_a_reported_rejection(own_survey: Survey, tmp_path: Path) -> None:
+    edit_table(own_survey, lambda table: table.remove_column("zero_point"))
+    for visit in (101, 103):
+        for detector in (0, 1):
+            unit = "s" if (visit, detector) == (VISIT, DETECTOR) else "nJy"
+            change_fits(own_survey.file(visit, detector), set_card("BUNIT", unit))
+    ended = coadd(own_survey, tmp_path / "out")
+    assert ended.status == 0
+    (row,) = json.loads((tmp_path / "out" / "coadd-r-0-0,0.json").read_text())["rejected"]
+    assert (row["visit"], row["detector"], row["stage"]) == (VISIT, DETECTOR, "read")
+    assert row["reason"].endswith("BUNIT: found 's'; expected a unit of flux density, e.g. nJy.")
+
+
+def test_two_exposures_of_one_identity_are_an_error_that_names_both(
+    own_survey: Survey, tmp_path: Path
+) -> None:
+    def change(table: Table) -> None:
+        table["visit"][table["visit"] == 103] = 101
+
+    edit_table(own_survey, change)
+    message = one_line(coadd(own_survey, tmp_path / "out"))
+    assert "visit-0101-detector-00.fits" in message
+    assert "visit-0103-detector-00.fits" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_exposures_broken_means_failure(own_survey: Survey, tmp_path: Path) -> None:
+    for visit in (101, 103):
+        for detector in (0, 1):
+            change_fits(own_survey.file(visit, detector), fill("VARIANCE", 0.0))
+    ended = coadd(own_survey, tmp_path / "out")
+    assert ended.status == 1
+    assert "No coadd was made" in ended.err
+    assert "found no pixel with a value and a weight; expected at least one.\n" in ended.err
+    assert not list((tmp_path / "out").glob("coadd-*"))
+    assert no_leftovers(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--center", "10,20", "--size", "0.01"], "overlaps a chosen patch"),
+        (["--patch", "7,7"], "overlaps a chosen patch"),
+        (["--skymap", "absent.json"], "absent.json"),
+        (["--bright-objects", "absent.reg"], "absent.reg"),
+        (["--format", "decam"], "expected one of: decam"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_options_that_lead_to_nothing_are_one_clear_error(
+    survey: Survey, tmp_path: Path, options: list[str], message: str
+) -> None:
+    assert message in one_line(coadd(survey, tmp_path / "out", *options, where=survey.table))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "content"),
+    [
+        ("--skymap", "{"),
+        ("--skymap", '{"format": "something else"}'),
+        ("--bright-objects", "wcs; fk5\ncircle(1,2)\n"),
+        ("--bright-objects", "circle(150.1,2.2,0.01) # ID: 1\n"),
+    ],
+)
+def test_broken_files_beside_the_exposures_are_one_clear_error(
+    survey: Survey, tmp_path: Path, option: str, content: str
+) -> None:
+    path = tmp_path / "broken"
+    path.write_text(content)
+    assert str(path) in one_line(coadd(survey, tmp_path / "out", option, path, where=survey.table))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_sky_map_whose_numbers_were_changed_is_refused(
+    survey: Survey, patches: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "map.json"
+    path.write_text(patches.read_text().replace('"pixel_scale": 0.2', '"pixel_scale": 0.3'))
+    message = one_line(coadd(survey, tmp_path / "out", "--skymap", path, where=survey.table))
+    assert "identity" in message
+
+
+def test_an_empty_folder_and_an_absent_file(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "absent.fits"):
+        message = one_line(lamella("coadd", path, "-o", tmp_path / "out"))
+        assert str(path) in message
+    assert not (tmp_path / "out").exists()

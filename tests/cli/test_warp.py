@@ -1,0 +1,83 @@
+"""``lamella warp``: one warp per visit and patch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lamella.formats.archives import read_metadata, read_product
+from lamella.testing.survey import Survey
+
+from .conftest import change_fits, fits_bits, lamella, lamella_ok, listing
+
+
+def test_the_warps_are_those_that_the_coadd_keeps(survey: Survey, coadds: Path, tmp_path: Path) -> None:
+    text = lamella_ok("warp", survey.table, "-o", tmp_path, "--workers", 2)
+    made = sorted(tmp_path.glob("warp-*"))
+    assert [path.name for path in made] == [path.name for path in sorted((coadds / "warps").iterdir())]
+    assert [line.split()[:2] for line in text.splitlines()[1:]] == [[path.name, "2"] for path in made]
+    for path in made:
+        assert fits_bits(path) == fits_bits(coadds / "warps" / path.name)
+    assert (tmp_path / "skymap.json").read_bytes() == (coadds / "skymap.json").read_bytes()
+
+
+def test_a_rerun_makes_what_is_missing_or_changed(own_survey: Survey, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = ["warp", own_survey.table, "-o", out, "--band", "r", "--workers", 1]
+    lamella_ok(*command)
+    first, second = sorted(out.glob("warp-*"))
+    before = listing(out)
+    assert lamella_ok(*command).count("kept") == 2
+    assert listing(out) == before
+    # Options of later stages do not matter to warps.
+    lamella_ok(*command, "--set", "assemble.statistic=MEAN")
+    assert listing(out) == before
+    change_fits(own_survey.file(101, 1), lambda hdus: hdus["IMAGE"].data.__iadd__(1))
+    assert lamella_ok(*command).count("kept") == 1
+    after = listing(out)
+    assert [before[path.name] == after[path.name] for path in (first, second)] == [False, True]
+    second.write_bytes(second.read_bytes()[:9000])
+    assert lamella_ok(*command).count("kept") == 1
+    assert read_product(second).visit == 103
+    assert lamella_ok(*command, "--kernel", "bilinear").count("kept") == 0
+    assert lamella_ok(*command, "--kernel", "bilinear", "--overwrite").count("kept") == 0
+    assert set(read_metadata(first)) == {"lamella_fingerprint"}
+
+
+def test_compressed_warps_hold_the_same(survey: Survey, coadds: Path, tmp_path: Path) -> None:
+    lamella_ok("warp", survey.table, "-o", tmp_path, "--band", "g", "--compress")
+    path = sorted(tmp_path.glob("warp-*"))[0]
+    ours, theirs = read_product(path), read_product(coadds / "warps" / path.name)
+    assert path.stat().st_size < (coadds / "warps" / path.name).stat().st_size
+    for plane in ("image", "mask", "variance"):
+        assert getattr(ours, plane).array.tobytes() == getattr(theirs, plane).array.tobytes()
+
+
+def test_a_visit_on_several_patches_and_a_choice_of_them(
+    survey: Survey, patches: Path, tmp_path: Path
+) -> None:
+    lamella_ok("warp", survey.table, "-o", tmp_path, "--band", "r", "--skymap", patches, "--patch", "1,1")
+    assert {path.name.split("-LamellaSim")[0] for path in tmp_path.glob("warp-*")} == {"warp-r-0-1,1"}
+
+
+@pytest.mark.parametrize("hdu", ["VARIANCE", "IMAGE"])
+def test_what_cannot_be_used_is_reported(own_survey: Survey, tmp_path: Path, hdu: str) -> None:
+    change_fits(own_survey.file(101, 0), lambda hdus: hdus[hdu].data.fill(float("nan")))
+    ended = lamella("warp", own_survey.table, "-o", tmp_path / "out", "--band", "r", "--workers", 1)
+    assert ended.status == 0
+    assert "visit 101 detector 0" in " ".join(ended.err.split())
+    (path,) = (tmp_path / "out").glob("warp-*-101.fits")
+    assert [one.id.detector for one in read_product(path).detectors] == [1]
+    none = lamella(
+        "warp", own_survey.table, "-o", tmp_path / "none", "--band", "r",
+        "--set", "select.exclude_visits=[101, 103]",
+    )  # fmt: skip
+    assert none.status == 1
+    assert "No warp was made" in none.err
+
+
+def test_nothing_on_the_patch_is_an_error(survey: Survey, tmp_path: Path) -> None:
+    ended = lamella("warp", survey.table, "-o", tmp_path / "out", "--center", "10,20", "--size", "0.01")
+    assert ended.status == 1
+    assert ended.err.startswith("Error: No warp was made")

@@ -1,0 +1,194 @@
+"""One patch from its exposures: the same bits however it is made; nobody takes others along."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamella.coadd.archive import PatchCoadd, Rejection, Warp
+from lamella.coadd.assemble import Resources, assemble
+from lamella.coadd.inputs import Exposure, ExposureInfo
+from lamella.coadd.select import SelectControl
+from lamella.errors import LamellaError, NoInputsError, OutputError, UnreadableFileError
+from lamella.run import patch as module
+from lamella.run.jobs import PatchConfig, PatchJob, plan_jobs
+from lamella.run.patch import PatchWork, make_patch, visits_of, warp_visit
+from lamella.sky.discrete import FieldSkyMap
+from lamella.testing.survey import Survey
+
+
+@dataclasses.dataclass(frozen=True)
+class Spoiled:
+    """An exposure that is changed, or breaks, when it is read."""
+
+    inner: Any
+    change: Callable[[Exposure], Exposure]
+
+    @property
+    def info(self) -> ExposureInfo:
+        info: ExposureInfo = self.inner.info
+        return info
+
+    def read(self) -> Exposure:
+        return self.change(self.inner.read())
+
+
+def raising(error: Exception) -> Callable[[Exposure], Exposure]:
+    def change(exposure: Exposure) -> Exposure:
+        raise error
+
+    return change
+
+
+@pytest.fixture(scope="session")
+def job(survey: Survey, skymap: FieldSkyMap) -> PatchJob:
+    planned = plan_jobs(survey.exposures(), skymap, SelectControl(), patches=["0,0"])[0]
+    empty = {one.id for one in make_patch(planned, PatchConfig()).rejections}
+    return dataclasses.replace(planned, sources=tuple(s for s in planned.sources if s.info.id not in empty))
+
+
+@pytest.fixture(scope="session")
+def coadd(job: PatchJob) -> PatchCoadd:
+    return make_patch(job, PatchConfig())
+
+
+def same_bits(first: PatchCoadd, second: PatchCoadd) -> bool:
+    return (
+        first.bbox == second.bbox
+        and all(
+            getattr(first, name).array.tobytes() == getattr(second, name).array.tobytes()
+            for name in ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked")
+        )
+        and [(d.id, d.weight, d.good_pixels) for d in first.detectors]
+        == [(d.id, d.weight, d.good_pixels) for d in second.detectors]
+        and first.rejections == second.rejections
+    )
+
+
+def spoil(job: PatchJob, index: int, change: Callable[[Exposure], Exposure]) -> PatchJob:
+    sources = list(job.sources)
+    sources[index] = Spoiled(sources[index], change)
+    return dataclasses.replace(job, sources=tuple(sources))
+
+
+def test_the_coadd_is_that_of_assemble(job: PatchJob, coadd: PatchCoadd) -> None:
+    warps = [warp_visit(visit, job.target(), PatchConfig()).warp for visit in visits_of(job)]
+    direct = assemble([warp for warp in warps if warp is not None], target=job.target())
+    assert same_bits(coadd, direct)
+    assert int(coadd.exposure_count.array.max()) == 3
+    assert coadd.settings["warp"] == PatchConfig().warp.to_dict()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        PatchWork(resources=Resources(threads=3)),
+        PatchWork(resources=Resources(threads=2, memory=0.05)),
+    ],
+    ids=["threads", "on disk"],
+)
+def test_threads_and_memory_do_not_change_a_bit(
+    job: PatchJob, coadd: PatchCoadd, work: PatchWork, tmp_path: Path
+) -> None:
+    other = make_patch(job, PatchConfig(), dataclasses.replace(work, scratch=tmp_path))
+    assert same_bits(other, coadd)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_little_memory_puts_warps_on_disk(
+    job: PatchJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+    write = module.write_scratch
+    monkeypatch.setattr(module, "write_scratch", lambda s, p: written.append(p) or write(s, p))
+    make_patch(job, PatchConfig(), PatchWork(scratch=tmp_path))
+    assert written == []
+    make_patch(job, PatchConfig(), PatchWork(scratch=tmp_path, resources=Resources(memory=0.1)))
+    assert len(written) == 3
+    assert all(path.parent.parent == tmp_path for path in written)
+
+
+def test_callbacks_see_each_visit_and_each_warp(job: PatchJob) -> None:
+    warps: list[Warp] = []
+    visits: list[int] = []
+    make_patch(
+        job, PatchConfig(), PatchWork(keep_warp=warps.append, on_visit=lambda: visits.append(len(warps)))
+    )
+    assert sorted(warp.visit for warp in warps) == [100, 101, 102]
+    assert len(visits) == 3
+
+
+@pytest.mark.parametrize(
+    "error", [UnreadableFileError("a.fits", found="17 bytes", expected="a FITS file"), OSError("gone")]
+)
+def test_an_exposure_that_cannot_be_read_is_left_out_with_its_reason(job: PatchJob, error: OSError) -> None:
+    found = make_patch(spoil(job, 1, raising(error)), PatchConfig())
+    assert [(r.id, r.stage, r.reason) for r in found.rejections] == [
+        (job.sources[1].info.id, "read", str(error))
+    ]
+    assert [d.id for d in found.detectors] == [s.info.id for s in job.sources if s is not job.sources[1]]
+
+
+def test_an_exposure_that_cannot_be_scaled_does_not_take_its_visit_along(job: PatchJob) -> None:
+    bad = spoil(job, 0, lambda exposure: dataclasses.replace(exposure, to_njy=-1.0))
+    found = make_patch(bad, PatchConfig())
+    ((identity, stage, reason),) = [(r.id, r.stage, r.reason) for r in found.rejections]
+    assert (identity, stage) == (job.sources[0].info.id, "warp")
+    assert "-1" in reason
+    without = make_patch(dataclasses.replace(job, sources=job.sources[1:]), PatchConfig())
+    assert np.array_equal(found.image.array, without.image.array, equal_nan=True)
+
+
+def test_an_exposure_without_valid_pixels_is_on_record(job: PatchJob) -> None:
+    def blank(exposure: Exposure) -> Exposure:
+        exposure.pixels.image.array[...] = np.nan
+        exposure.pixels.variance.array[...] = np.inf
+        no_data = exposure.pixels.mask.schema.bit("NO_DATA")
+        exposure.pixels.mask.array[..., no_data.index] = no_data.mask
+        return exposure
+
+    found = make_patch(spoil(job, 2, blank), PatchConfig())
+    assert [(r.id, r.stage) for r in found.rejections] == [(job.sources[2].info.id, "warp")]
+
+
+def test_nothing_left_is_an_error_that_says_why(job: PatchJob) -> None:
+    error = LamellaError("It fell off the shelf.")
+    sources = tuple(Spoiled(source, raising(error)) for source in job.sources)
+    with pytest.raises(NoInputsError, match="visit 100 detector 0: It fell off the shelf"):
+        make_patch(dataclasses.replace(job, sources=sources), PatchConfig())
+    rejection = Rejection(job.sources[0].info.id, "", "select", "too wide")
+    with pytest.raises(NoInputsError, match="too wide"):
+        make_patch(dataclasses.replace(job, sources=(), rejected=(rejection,)), PatchConfig())
+
+
+def test_an_error_of_the_program_is_not_taken_for_bad_input(job: PatchJob) -> None:
+    with pytest.raises(ZeroDivisionError):
+        make_patch(spoil(job, 0, lambda exposure: 1 // 0), PatchConfig())  # type: ignore[arg-type,return-value]
+
+
+def test_a_callback_that_fails_ends_the_work(job: PatchJob) -> None:
+    begun: list[Any] = []
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    watched = tuple(Spoiled(s, lambda e: begun.append(e.info.id) or e) for s in job.sources)
+    with pytest.raises(KeyboardInterrupt):
+        make_patch(dataclasses.replace(job, sources=watched), PatchConfig(), PatchWork(on_visit=stop))
+    assert len({identity.visit for identity in begun}) <= 2
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_an_output_error(job: PatchJob, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        make_patch(job, PatchConfig(), PatchWork(scratch=tmp_path / "file"))
+
+
+def test_options_of_reading_are_among_the_settings(job: PatchJob) -> None:
+    found = make_patch(dataclasses.replace(job, reading={"edge_width": 5}), PatchConfig())
+    assert found.settings["read"] == {"edge_width": 5}

@@ -1,0 +1,204 @@
+"""The documentation says what is true: its examples run, its links lead somewhere, its commands exist."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import importlib
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+
+import lamella
+from lamella.planes import ALIASES, STANDARD_PLANES
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+RUN = ("README.md", "docs/quick-start.md", "docs/python.md", "docs/outputs.md")
+"""Pages whose examples run where `lamella demo` has been."""
+
+
+def load_from_code() -> ModuleType:
+    """Load the Sphinx extension, which needs Sphinx only when Sphinx runs it."""
+    spec = importlib.util.spec_from_file_location("from_code", ROOT / "docs" / "_ext" / "from_code.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+from_code = load_from_code()
+
+
+def page_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Return the code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+ANY_PAGE = pytest.mark.parametrize("path", PAGES, ids=page_name)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `lamella demo` leaves it, from a smaller survey."""
+    from lamella.cli.main import main
+    from lamella.testing.config import SurveyConfig
+    from lamella.testing.survey import simulate_survey
+
+    folder = tmp_path_factory.mktemp("docs")
+    config = SurveyConfig(
+        bands=("g", "r"), visits_per_band=3, detector_shape=(160, 170), stars=40, galaxies=40, bright_stars=1
+    )
+    survey = simulate_survey(folder / "demo" / "survey", config)
+    with pytest.raises(SystemExit) as ended:
+        main(["coadd", str(survey.table), "-o", str(folder / "demo" / "coadds"), "--workers", "1", "-q"])
+    assert ended.value.code in (0, None)
+    return folder
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_the_examples_of_a_page_run(name: str, demo: Path) -> None:
+    """All blocks of a page, one after the other, with warnings as errors."""
+    code = "\n".join(blocks(ROOT / name, "python"))
+    assert code
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=demo, capture_output=True, text=True, timeout=300
+    )
+    assert found.returncode == 0, found.stderr
+    assert found.stdout
+
+
+@ANY_PAGE
+def test_examples_import_what_there_is(path: Path) -> None:
+    for block in blocks(path, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+                assert missing == [], f"{path.name}: {node.module} has no {missing}"
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "lamella":
+                assert hasattr(lamella, node.attr), f"{path.name}: there is no lamella.{node.attr}"
+
+
+@ANY_PAGE
+def test_names_in_the_text_exist(path: Path) -> None:
+    """`lamella.x.y` between backticks is a module, or something in one."""
+    for name in sorted(set(re.findall(r"`(lamella(?:\.\w+)+)[`(]", path.read_text()))):
+        assert resolves(name), f"{path.name}: there is no {name}"
+
+
+def resolves(name: str) -> bool:
+    parts = name.split(".")
+    value = importlib.import_module(parts[0])
+    for index, part in enumerate(parts[1:], start=2):
+        if not hasattr(value, part):
+            try:
+                importlib.import_module(".".join(parts[:index]))
+            except ImportError:
+                return False
+        value = getattr(value, part)
+    return True
+
+
+@ANY_PAGE
+def test_relative_links_and_pictures_exist(path: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"`[^`]*`", "", text)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    targets += re.findall(r"^```\{image\} (\S+)", path.read_text(), flags=re.MULTILINE)
+    for target in targets:
+        if "://" not in target:
+            file = target.partition("#")[0]
+            assert (path.parent / file).exists(), f"{path.name} links to {target}"
+
+
+def test_every_page_is_in_the_contents() -> None:
+    text = (ROOT / "docs" / "index.md").read_text() + (ROOT / "docs" / "api.md").read_text()
+    listed = re.findall(r"^([a-z-]+\*?)$", text, flags=re.MULTILINE)
+    sources = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("*.rst")]
+    for name in sorted(source.stem for source in sources if source.stem != "index"):
+        assert sum(fnmatch.fnmatch(name, pattern) for pattern in listed) == 1, name
+    for name in listed:
+        assert name.endswith("*") or any(source.stem == name for source in sources), name
+
+
+def command_lines() -> Iterator[tuple[str, str]]:
+    for path in PAGES:
+        for block in blocks(path, "console"):
+            for line in block.splitlines():
+                if line.startswith("$ lamella"):
+                    yield path.name, line.removeprefix("$ ")
+        for inline in re.findall(r"`(lamella [a-z][^`]*)`", path.read_text()):
+            yield path.name, inline
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(command_lines())))
+def test_commands_have_the_options_that_are_shown(page: str, line: str) -> None:
+    """The command line is parsed, and nothing is run."""
+    words = shlex.split(line)[1:]
+    command: click.Command = from_code.root_command()
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(click.Context(command), words[0])
+        assert found is not None, f"{page}: there is no command {line!r}"
+        command, words = found, words[1:]
+    context = click.Context(command, resilient_parsing=True)
+    known = {name for one in command.get_params(context) for name in (*one.opts, *one.secondary_opts)}
+    for word in words:
+        option = word.partition("=")[0]
+        assert not word.startswith("-") or option in known, f"{page}: {line!r} has no option {option}"
+    if words and "..." not in line:
+        parser = click.Context(command, resilient_parsing=True, ignore_unknown_options=False)
+        command.parse_args(parser, [word for word in words if word not in ("--config", "options.yaml")])
+
+
+def test_the_reference_has_every_command_and_option() -> None:
+    page = (ROOT / "docs" / "command.md").read_text()
+    shown = re.findall(r"^```\{command-reference\} (.*)$", page, flags=re.MULTILINE)
+    assert sorted(shown) == sorted(leaf_commands(from_code.root_command()))
+    for name in shown:
+        text = from_code.command_reference(name)
+        command = from_code.find_command(name)
+        for option in command.params:
+            assert all(f"{one}" in text for one in option.opts if option.param_type_name == "option")
+
+
+def leaf_commands(group: click.Group, prefix: str = "") -> Iterator[str]:
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from leaf_commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}"
+
+
+def test_the_tables_of_options_show_defaults_and_units() -> None:
+    page = (ROOT / "docs" / "options.md").read_text()
+    tables = re.findall(r"^```\{option-table\} (.*)$", page, flags=re.MULTILINE)
+    text = {path: from_code.option_table(path) for path in tables}
+    coadd = text["lamella.cli.settings.CoaddConfig"]
+    assert "| `assemble.statistic` | `NOISECLIP` |" in coadd
+    assert "| `assemble.gaps.max_gap` | `10` | pixel |" in coadd
+    assert "| `num_rings` | required |" in text["lamella.sky.rings.RingsConfig"]
+    assert all(table.count("\n") > 1 for table in text.values())
+
+
+def test_the_table_of_mask_planes_has_both_names() -> None:
+    table = from_code.mask_planes()
+    assert all(f"| `{name}` | {bit} |" in table for bit, name in enumerate(STANDARD_PLANES))
+    assert all(f"| `{old}` |" in table for old in ALIASES)
+
+
+def test_the_table_of_public_names_is_complete() -> None:
+    table = from_code.public_names()
+    assert all(f"`{name} <" in table for name in lamella.__all__ if name != "__version__")
