@@ -41,7 +41,23 @@ def find_command(name: str) -> click.Command:
     return command
 
 
-def command_reference(name: str) -> str:
+def command_names(group: click.Group | None = None, prefix: str = "") -> Iterator[str]:
+    """Yield the names of all commands that do something, e.g. ``"skymap make"``."""
+    group = group or root_command()
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from command_names(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}"
+
+
+def command_reference() -> str:
+    """Return the reference of all commands."""
+    return "\n".join(f"## lamella {name}\n\n{describe_command(name)}\n" for name in command_names())
+
+
+def describe_command(name: str) -> str:
     """Return the reference of a command: its usage, what it does, its options."""
     command = find_command(name)
     context = click.Context(command, info_name=f"lamella {name}")
@@ -155,7 +171,7 @@ def setup(app: Any) -> dict[str, Any]:
 
     # Before napoleon, which takes what stands before a colon for a type.
     app.connect("autodoc-process-docstring", _keep_colons, priority=400)
-    app.add_directive("command-reference", directive(command_reference, 1))
+    app.add_directive("command-reference", directive(command_reference, 0))
     app.add_directive("option-table", directive(option_table, 1))
     app.add_directive("mask-planes", directive(mask_planes, 0))
     app.add_directive("public-names", directive(public_names, 0))
