@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/lamella demo --output $(DEMO)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks

@@ -46,7 +46,9 @@ class Report:
         record = {"machine": machine.describe(), "options": self.options, **self.values}
         about = json.dumps(record["machine"], indent=1)
         opening = ["# Benchmarks", "How they are made and how to read them: `../README.md`."]
-        text = [*opening, f"```json\n{about}\n```", *self.text]
+        loads = [self.values.get(name) for name in ("load_before", "load_after")]
+        busy = f"Running processes over 1, 5 and 15 minutes: {loads[0]} before, {loads[1]} after."
+        text = [*opening, f"```json\n{about}\n```", busy, *self.text]
         (folder / "bench.md").write_text("\n\n".join(text) + "\n")
         (folder / "bench.json").write_text(json.dumps(record, indent=1, default=str) + "\n")
 
@@ -111,6 +113,7 @@ def bench_warp(report: Report, args: argparse.Namespace, folder: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.warp_swarp", *sides, "--output", output]
     usage, _ = run_measured([*command, "--exposures", str(args.exposures)], cwd=ROOT)
     values = json.loads(output.read_text())
+    values["options"].pop("output")
     values["process_peak_mb"] = usage.peak_mb
     table = warp_swarp.table(values["results"])
     if not find_swarp():
@@ -159,7 +162,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     # Being told to end is like being interrupted: programs are ended and files removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    report = Report(options={name: value for name, value in vars(args).items() if name != "work"})
+    report = Report(
+        options={name: value for name, value in vars(args).items() if name not in ("work", "output")}
+    )
     run = {"stack": bench_stack, "warp": bench_warp, "coadd": bench_coadd}
     report.values["load_before"] = machine.load()
     with tempfile.TemporaryDirectory(prefix="lamella-bench-", dir=args.work, delete=not args.keep) as folder:

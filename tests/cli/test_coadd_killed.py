@@ -87,7 +87,7 @@ def test_runs_with_several_processes_that_are_killed_at_any_time(
     arguments = ["coadd", survey.table, "-o", tmp_path, "--skymap", patches, "--band", "r", "--workers", "2"]
     command_line = [sys.executable, "-m", "lamella.cli", *map(str, arguments)]
     moments = random.Random(5)
-    for _ in range(3):
+    for _ in range(2):
         process = subprocess.Popen(command_line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 60
         while not (tmp_path / ".lamella-lock").exists() and time.monotonic() < end:

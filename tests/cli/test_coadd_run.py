@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -10,17 +11,18 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 import lamella
-from lamella.cli import outputs
+from lamella.cli import coadd_run, outputs
 from lamella.cli.coadd_run import CoaddRun
 from lamella.coadd.assemble import Resources
 from lamella.formats.archives import read_product
-from lamella.formats.recognise import open_exposures
+from lamella.formats.recognise import Inputs, open_exposures
 from lamella.run.coadds import coadd_exposures
 from lamella.run.folder import hold_folder
 from lamella.testing.survey import Survey
@@ -342,3 +344,44 @@ def test_a_folder_can_be_moved(survey: Survey, finished: Path, tmp_path: Path) -
     before = listing(moved)
     lamella_ok("coadd", survey.table, "-o", moved)
     assert changed(moved, before) == {"index.html"}
+
+
+_DEADLY = """
+import dataclasses, os
+from typing import Any
+@dataclasses.dataclass(frozen=True)
+class Deadly:
+    inner: Any
+    @property
+    def info(self):
+        return self.inner.info
+    def read(self):
+        os._exit(9)
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_its_own_coadd_only(
+    survey: Survey, coadds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deadly.py").write_text(_DEADLY)
+    monkeypatch.syspath_prepend(tmp_path)
+    deadly = importlib.import_module("deadly").Deadly
+    find = coadd_run.open_exposures
+
+    def find_deadly(*arguments: Any, **options: Any) -> Inputs:
+        found = find(*arguments, **options)
+        return Inputs(tuple(deadly(s) if s.info.id.visit == 101 else s for s in found.sources))
+
+    monkeypatch.setattr(coadd_run, "open_exposures", find_deadly)
+    out = tmp_path / "out"
+    ended = command("coadd", survey.table, "-o", out, "--workers", 2)
+    assert ended.status == 1
+    assert "coadd r-0-0,0" in ended.err
+    assert "died" in ended.err
+    assert {path.name for path in out.glob("coadd-*.fits")} == {
+        "coadd-g-0-0,0.fits",
+        "coadd-g-0-0,0-plain.fits",
+    }
+    assert fits_bits(out / "coadd-g-0-0,0.fits") == fits_bits(coadds / "coadd-g-0-0,0.fits")
+    assert not list(out.rglob(".lamella*"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
-from lamella.coadd.sources import ImageSource, conform_mask, mask_plane_of, remap_mask
+from lamella.coadd.sources import BitMoves, ImageSource, conform_mask, mask_plane_of
 from lamella.errors import MaskPlaneError
 from lamella.planes import bits_of, make_schema
 
@@ -47,8 +47,8 @@ def test_bits_move_between_schemas_by_name() -> None:
     names = ("BAD", "BETA", "DELTA")
     mask = np.array([[bits_of(old, (name,)) for name in names]], dtype=np.int32)
     expected = [[bits_of(new, (name,)) for name in names]]
-    np.testing.assert_array_equal(remap_mask(mask, old, new), expected)
-    assert remap_mask(mask, old, old) is mask
+    np.testing.assert_array_equal(BitMoves(old, new)(mask), expected)
+    assert BitMoves(old, old)(mask) is mask
 
 
 def test_only_masks_of_one_int32_are_a_plane() -> None:

@@ -73,16 +73,17 @@ def ingest(
     """
     control = build_config(ReadControl, _READ_OPTIONS, given=given)
     found = open_exposures([path.absolute() for path in exposures], format=format_name, control=control)
-    with _session(repository):
-        with _tasks("repository").open_repository(repository, writeable=True) as butler:
-            transfer = "copy" if copy else "direct"
-            refs = _tasks("ingest").ingest_exposures(butler, found.sources, run=run, transfer=transfer)
+    with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
+        transfer = "copy" if copy else "direct"
+        refs = _tasks("ingest").ingest_exposures(butler, found.sources, run=run, transfer=transfer)
     if found.problems:
         skipped = [Skipped(problem.path, str(problem.error)) for problem in found.problems]
         Console(stderr=True).print(skipped_table(skipped, title="Skipped"))
     visits = {(ref.dataId["instrument"], ref.dataId["visit"]) for ref in refs}
     runs = ", ".join(sorted({ref.run for ref in refs}))
-    click.echo(f"The repository has {_count(len(refs), 'exposure')} of {_count(len(visits), 'visit')} in {runs}.")
+    click.echo(
+        f"The repository has {_count(len(refs), 'exposure')} of {_count(len(visits), 'visit')} in {runs}."
+    )
 
 
 @command.command("skymap")
@@ -134,7 +135,9 @@ def regions(repository: str, regions: tuple[Path, ...], skymap_name: str) -> Non
 )
 @click.option("--coadd-name", default="deep", show_default=True, help="Beginning of the names of datasets.")
 @click.option("--warps", is_flag=True, help="Copy warps as well.")
-@click.option("--plain", is_flag=True, help="Write coadds as FITS files that need nothing of lamella to be read.")
+@click.option(
+    "--plain", is_flag=True, help="Write coadds as FITS files that need nothing of lamella to be read."
+)
 @click.option("--results/--no-results", default=True, help="Put coadds under <name>Coadd-results, too.")
 def export(
     repository: str, folder: Path, collections: str, coadd_name: str, warps: bool, plain: bool, results: bool
@@ -196,7 +199,9 @@ def _tasks(module: str) -> ModuleType:
         if err.name is None or err.name.split(".")[0] not in ("lsst", "sqlalchemy"):
             raise
         raise ConfigError(
-            "This command needs the LSST middleware: pip install 'lamella[lsst]'.", option="butler", found=err.name
+            "This command needs the LSST middleware: pip install 'lamella[lsst]'.",
+            option="butler",
+            found=err.name,
         ) from err
 
 

@@ -78,6 +78,8 @@ def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **option
         return skymap_from_exposures(exposures, pixel_scale=grid.scale, **options)
     if grid.center is None or grid.size is None:
         raise ConfigError("--center and --size go together.")
+    if grid.scale is None and not exposures:
+        raise ConfigError("--scale is needed where there are no exposures to take it from.", option="scale")
     scale = grid.scale or float(np.median([pixel_scale(info.projection, info.bbox) for info in exposures]))
     center = SkyCoord(*grid.center, unit="deg", frame="icrs")
     return skymap_for_area(center, grid.size * u.deg, scale * u.arcsec, **options)

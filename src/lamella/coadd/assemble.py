@@ -19,7 +19,7 @@ from .brightmask import BrightObjectCatalog, paint_bright_objects
 from .gaps import GapControl, fill_masked_image
 from .inputs import CoaddTarget, WarpInput
 from .prepare import WeightControl, prepare_inputs
-from .sources import Planes, remap_mask
+from .sources import BitMoves, Planes
 from .stack import StackControl, Statistic, StreamingMean, statistics_stack
 from .stack_control import Combination
 from .versions import package_versions
@@ -181,7 +181,7 @@ def stack_inputs(
     control = config.stack_control(schema)
     removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
     result = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
-    stacker = _Stacker(inputs, bbox, schema, control, removed, result)
+    stacker = _Stacker([_Input(one, schema) for one in inputs], bbox, control, removed, result)
     if resources.streaming:
         _require_mean(config)
         stacker.stream()
@@ -207,20 +207,19 @@ def _require_mean(config: AssembleConfig) -> None:
 class _Stacker:
     """Stack tiles of some inputs into shared output planes."""
 
-    inputs: Sequence[WarpInput]
+    inputs: Sequence[_Input]
     bbox: Box
-    schema: MaskSchema
     control: StackControl
     removed: int
     result: StackedPlanes
 
     def stack(self, tile: Box) -> None:
         """Stack the inputs that overlap a tile."""
-        inside = [i for i in self.inputs if _overlap(i.source.bbox, tile) is not None]
+        inside = [one for one in self.inputs if one.overlap(tile) is not None]
         if not inside:
             return
         cube, unmasked = self._read(inside, tile)
-        weights = np.array([i.weight for i in inside], dtype=np.float64)
+        weights = np.array([one.record.weight for one in inside], dtype=np.float64)
         stacked = statistics_stack(cube.image, cube.mask, cube.variance, weights, control=self.control)
         at = tile.slice_within(self.bbox)
         yx = (at.y, at.x)
@@ -235,10 +234,10 @@ class _Stacker:
         shape = (self.bbox.y.size, self.bbox.x.size)
         mean = StreamingMean(shape, self.control)
         for one in self.inputs:
-            if _overlap(one.source.bbox, self.bbox) is None:
+            if one.overlap(self.bbox) is None:
                 continue
             cube, unmasked = self._read([one], self.bbox)
-            mean.add(cube.image[0], cube.mask[0], cube.variance[0], one.weight)
+            mean.add(cube.image[0], cube.mask[0], cube.variance[0], one.record.weight)
             self.result.unmasked[...] += unmasked
         stacked = mean.result()
         self.result.image[...] = stacked.image
@@ -246,34 +245,46 @@ class _Stacker:
         self.result.variance[...] = stacked.variance
         self.result.count[...] = stacked.count
 
-    def _read(self, inputs: Sequence[WarpInput], tile: Box) -> tuple[Planes, np.ndarray]:
+    def _read(self, inputs: Sequence[_Input], tile: Box) -> tuple[Planes, np.ndarray]:
         shape = (len(inputs), tile.y.size, tile.x.size)
-        # What a warp does not cover is NaN without a plane: as if the warp were not there.
-        cube = Planes(
-            np.full(shape, np.nan, np.float32),
-            np.zeros(shape, np.int32),
-            np.full(shape, np.inf, np.float32),
-        )
+        cube = Planes(np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
         unmasked = np.zeros(shape[1:], dtype=np.int32)
         for index, one in enumerate(inputs):
-            box = _overlap(one.source.bbox, tile)
+            box = one.overlap(tile)
             assert box is not None
+            if box != tile:
+                # What a warp does not cover is NaN without a plane: as if the warp were not there.
+                cube.image[index], cube.mask[index], cube.variance[index] = np.nan, 0, np.inf
             at = box.slice_within(tile)
-            part = self._read_one(one, box)
+            part = one.read(box)
             unmasked[at.y, at.x] += (part.mask & self.control.bad_mask) == 0
             cube.image[index, at.y, at.x] = part.image
-            cube.mask[index, at.y, at.x] = part.mask & ~self.removed
+            np.bitwise_and(part.mask, ~self.removed, out=cube.mask[index, at.y, at.x])
             cube.variance[index, at.y, at.x] = part.variance
         return cube, unmasked
 
-    def _read_one(self, one: WarpInput, box: Box) -> Planes:
-        part = one.source.read(box)
-        mask = remap_mask(part.mask, one.source.schema, self.schema)
-        if one.alternate is not None:
-            mask = mask | _alternate_bits(one.alternate, box, self.schema)
-        if one.scale == 1.0:
+
+class _Input:
+    """An input with its mask in the bits of the coadd."""
+
+    def __init__(self, record: WarpInput, schema: MaskSchema) -> None:
+        self.record = record
+        self._schema = schema
+        self._moves = BitMoves(record.source.schema, schema)
+
+    def overlap(self, tile: Box) -> Box | None:
+        """Return the part of a tile that the input holds."""
+        return _overlap(self.record.source.bbox, tile)
+
+    def read(self, box: Box) -> Planes:
+        """Read a box on the photometric scale of the coadd, with the alternate planes."""
+        part = self.record.source.read(box)
+        mask = self._moves(part.mask)
+        if self.record.alternate is not None:
+            mask = mask | _alternate_bits(self.record.alternate, box, self._schema)
+        if self.record.scale == 1.0:
             return Planes(part.image, mask, part.variance)
-        scale = np.float32(one.scale)
+        scale = np.float32(self.record.scale)
         return Planes(part.image * scale, mask, part.variance * (scale * scale))
 
 
@@ -333,7 +344,7 @@ def _rejected_mapping(schema: MaskSchema, bad: Iterable[str]) -> tuple[tuple[int
 
 def _mark_inexact_psf(mask: np.ndarray, schema: MaskSchema) -> None:
     causes = bits_of(schema, ("SENSOR_EDGE", "CLIPPED", "REJECTED"))
-    mask[(mask & causes) != 0] |= bits_of(schema, ("INEXACT_PSF",))
+    np.bitwise_or(mask, bits_of(schema, ("INEXACT_PSF",)), out=mask, where=(mask & causes) != 0)
 
 
 def _make_coadd(

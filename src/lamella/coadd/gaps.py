@@ -157,6 +157,8 @@ def _fill_narrow(
     assert control.max_gap is not None
     bad = (mask & bad_bits) != 0
     runs = narrow_runs(bad.T, control.max_gap).T if control.transpose else narrow_runs(bad, control.max_gap)
+    if not runs.any():
+        return GapSummary(0, 0, None)
     # Bad pixels of wide gaps must not be used for the narrow ones beside them.
     wide = bad & ~runs
     kept = image[wide]

@@ -10,7 +10,7 @@ from lsst.images import Box, MaskedImage, MaskSchema
 from ..errors import MaskPlaneError
 from ..planes import bits_of, make_schema
 
-__all__ = ("ImageSource", "Planes", "conform_mask", "mask_plane_of", "remap_mask")
+__all__ = ("BitMoves", "ImageSource", "Planes", "conform_mask", "mask_plane_of")
 
 
 @dataclasses.dataclass(slots=True)
@@ -101,27 +101,25 @@ def conform_mask(image: MaskedImage, schema: MaskSchema) -> np.ndarray:
     return result
 
 
-def remap_mask(mask: np.ndarray, old: MaskSchema, new: MaskSchema) -> np.ndarray:
-    """Move the bits of an int32 mask from one of lamella's schemas to another, by name.
+class BitMoves:
+    """Moves the bits of int32 masks from one of lamella's schemas to another, by name.
 
     Parameters
     ----------
-    mask
-        int32, shape (y, x).
     old, new
         Schemas of `lamella.planes.make_schema`; ``new`` has all planes of ``old``.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32; ``mask`` itself when no bit moves.
     """
-    moves = [(bits_of(old, (name,)), bits_of(new, (name,))) for name in old.names]
-    kept = sum(before for before, after in moves if before == after)
-    moves = [(before, after) for before, after in moves if before != after]
-    if not moves:
-        return mask
-    result = mask & kept
-    for before, after in moves:
-        result[(mask & before) != 0] |= after
-    return result
+
+    def __init__(self, old: MaskSchema, new: MaskSchema) -> None:
+        pairs = [(bits_of(old, (name,)), bits_of(new, (name,))) for name in old.names]
+        self._kept = sum(before for before, after in pairs if before == after)
+        self._moves = [(before, after) for before, after in pairs if before != after]
+
+    def __call__(self, mask: np.ndarray) -> np.ndarray:
+        """Return the mask with its bits moved: ``mask`` itself when no bit has to."""
+        if not self._moves:
+            return mask
+        result: np.ndarray = mask & self._kept
+        for before, after in self._moves:
+            result[(mask & before) != 0] |= after
+        return result

@@ -144,9 +144,8 @@ def _with_cd_matrix(header: fits.Header) -> fits.Header:
             header.insert(
                 f"CRVAL{axis}", (f"CD{axis}_{other}", step * part, "[deg] transformation matrix"), after=True
             )
-    for number in range(5):
-        header.remove(f"PV1_{number}", ignore_missing=True)
-    header.remove("MJDREF", ignore_missing=True)
+    for repeated in ("PV1_3", "PV1_4", "MJDREF"):
+        header.remove(repeated, ignore_missing=True)
     return header
 
 

@@ -1,0 +1,115 @@
+"""``lamella butler``: a repository from empty to exported."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lamella.cli.main import main
+from lamella.testing.survey import Survey
+
+from .conftest import lamella, lamella_ok
+
+WITHOUT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith(("lsst.daf", "lsst.pipe", "lsst.pex", "lsst.sphgeom", "sqlalchemy")):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from lamella.cli.main import main
+main(["butler", "create", "never"])
+"""
+
+
+def test_without_the_middleware_it_says_what_to_install(tmp_path: Path) -> None:
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: This command needs the LSST middleware: pip install 'lamella[lsst]'.\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
+    root = tmp_path_factory.mktemp("site") / "repo"
+    assert lamella_ok("butler", "create", root) == f"Made the repository {root}.\n"
+    return root
+
+
+def test_a_repository_is_filled_and_filling_it_again_changes_nothing(
+    repository: Path, survey: Survey, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        told = lamella_ok("butler", "ingest", repository, survey.table)
+        assert told == "The repository has 8 exposures of 4 visits in LamellaSim/calexp.\n"
+    lamella_ok("skymap", "make", survey.table, "-o", tmp_path / "sky.json", "--name", "field")
+    for _ in range(2):
+        told = lamella_ok("butler", "skymap", repository, tmp_path / "sky.json")
+        assert told == "The repository has the sky map field with 1 tract of this call.\n"
+    (tmp_path / "BrightObjectMask-0-0,0-r.reg").write_text("wcs; fk5\ncircle(1d, 2d, 3d) # ID: 1\n")
+    told = lamella_ok(
+        "butler", "regions", repository, tmp_path / "BrightObjectMask-0-0,0-r.reg", "--skymap", "field"
+    )
+    assert told == "The repository has 1 mask of bright objects of this call.\n"
+    assert lamella_ok("butler", "clean", repository, "--older-than", 0) == "Removed 0 files.\n"
+
+
+def test_copies_go_into_the_repository(repository: Path, survey: Survey) -> None:
+    told = lamella_ok("butler", "ingest", repository, survey.file(100, 0).parent.parent, "--copy", "--run", "own")
+    assert told == "The repository has 8 exposures of 4 visits in own.\n"
+    assert len(list((repository / "own").rglob("*.fits"))) == 8
+
+
+def test_all_sky_maps_are_added_where_there_are_exposures(repository: Path, tmp_path: Path) -> None:
+    lamella_ok("skymap", "make", "--kind", "rings", "--set", "num_rings=12", "-o", tmp_path / "sky.json")
+    told = lamella_ok("butler", "skymap", repository, tmp_path / "sky.json", "--name", "all", "--tract", 3)
+    assert told == "The repository has the sky map all with 1 tract of this call.\n"
+
+
+def test_failures_are_told_in_one_line(repository: Path, tmp_path: Path) -> None:
+    ended = lamella("butler", "create", repository)
+    assert (ended.status, ended.err) == (
+        1,
+        f"Error: {repository}: cannot be written: it is a repository already.\n",
+    )
+    ended = lamella("butler", "export", repository, tmp_path / "x", "-i", "skymaps")
+    assert (ended.status, ended.err) == (1, "Error: There is no deepCoadd in the collections ['skymaps'].\n")
+    ended = lamella("butler", "export", repository, tmp_path / "x", "-i", "absent")
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "absent" in ended.err
+    ended = lamella("butler", "clean", tmp_path / "nothing")
+    assert (ended.status, ended.err.count("\n")) == (1, 1)
+    assert "expected a Butler repository" in ended.err
+
+
+def test_cleaning_names_what_it_removes(repository: Path) -> None:
+    orphan = repository / "skymaps" / "x.tmp.json"
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.write_text("half")
+    os.utime(orphan, (0, 0))
+    told = lamella_ok("butler", "clean", repository, "--dry-run")
+    assert told == f"{orphan.resolve()}\nWould remove 1 file.\n"
+    assert orphan.exists()
+    assert lamella_ok("butler", "clean", repository) == f"{orphan.resolve()}\nRemoved 1 file.\n"
+    assert not orphan.exists()
+
+
+def test_the_folder_of_configurations_is_printed(repository: Path) -> None:
+    folder = Path(lamella_ok("butler", "config").strip())
+    assert {"storageClasses.yaml", "datastore.yaml"} <= {path.name for path in folder.iterdir()}
+    assert importlib.import_module("lamella.tasks.repository").CONFIG_FOLDER == str(folder)
+
+
+def test_it_is_among_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "butler" in capsys.readouterr().out

@@ -1,0 +1,221 @@
+"""Archives: parts of them, and what damaged ones give."""
+
+from __future__ import annotations
+
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lsst.images import Box, Image, Mask
+from lsst.images.psfs import GaussianPointSpreadFunction
+
+from lamella.coadd.archive import PatchCoadd, Warp
+from lamella.coadd.inputs import DetectorInput, ExposureId
+from lamella.coadd.sources import ImageSource
+from lamella.errors import UnreadableFileError
+from lamella.formats.archives import (
+    ArchiveWarp,
+    is_product,
+    read_image,
+    read_metadata,
+    read_product,
+)
+from lamella.formats.export import write_archive
+from lamella.planes import make_schema
+
+from .test_export import BOX, make_coadd, make_projection
+
+
+def make_warp() -> Warp:
+    rng = np.random.default_rng(1)
+    projection = make_projection()
+    image = rng.normal(size=BOX.shape).astype(np.float32)
+    image[3:6, 10:20] = np.nan
+    variance = rng.uniform(1, 2, BOX.shape).astype(np.float32)
+    variance[3:6, 10:20] = np.inf
+    schema = make_schema(["EXTRA_PLANE"])
+    mask = rng.integers(0, 2**24, (*BOX.shape, 1), dtype=np.int32)
+    return Warp(
+        Image(image, bbox=BOX, unit=u.nJy, sky_projection=projection),
+        mask=Mask(mask, bbox=BOX, schema=schema),
+        variance=Image(variance, bbox=BOX, unit=u.nJy**2),
+        instrument="Cam",
+        visit=12,
+        band="r",
+        detectors=[
+            DetectorInput(
+                id=ExposureId("Cam", 12, 7),
+                band="r",
+                bbox=BOX,
+                projection=projection,
+                psf=GaussianPointSpreadFunction(2.0, BOX, 21),
+                good_pixels=1000,
+                path="a.fits",
+            )
+        ],
+        metadata={"note": "kept"},
+    )
+
+
+@pytest.fixture(scope="module")
+def warp() -> Warp:
+    return make_warp()
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "compressed"])
+def path(warp: Warp, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found: Path = tmp_path_factory.mktemp("archives") / "warp.fits"
+    write_archive(warp, found, compress=request.param)
+    return found
+
+
+@pytest.fixture(scope="module")
+def coadd_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("archives") / "coadd.fits"
+    write_archive(make_coadd(), found)
+    return found
+
+
+@pytest.mark.parametrize("opened", [False, True])
+@settings(max_examples=8)
+@given(data=st.data())
+def test_a_box_of_a_warp_is_its_slice(path: Path, warp: Warp, opened: bool, data: st.DataObject) -> None:
+    y0, y1 = sorted(data.draw(st.lists(st.integers(0, 40), min_size=2, max_size=2, unique=True)))
+    x0, x1 = sorted(data.draw(st.lists(st.integers(0, 50), min_size=2, max_size=2, unique=True)))
+    box = Box.factory[1000 + y0 : 1000 + y1, 2000 + x0 : 2000 + x1]
+    archive, expected = ArchiveWarp(path), ImageSource(warp).read(box)
+    if opened:
+        with archive:
+            found = archive.read(box)
+    else:
+        found = archive.read(box)
+    for name, kind in (("image", np.float32), ("mask", np.int32), ("variance", np.float32)):
+        ours, theirs = getattr(found, name), getattr(expected, name)
+        assert ours.dtype == kind
+        assert ours.flags.c_contiguous
+        assert ours.flags.writeable
+        assert np.array_equal(ours, theirs, equal_nan=kind == np.float32)
+
+
+def test_what_is_known_of_a_warp_without_its_pixels(path: Path, warp: Warp) -> None:
+    archive = ArchiveWarp(path)
+    assert (archive.instrument, archive.visit, archive.band) == ("Cam", 12, "r")
+    assert archive.bbox == BOX
+    assert archive.schema == warp.mask.schema
+    assert archive.projection == warp.sky_projection
+    assert [d.id for d in archive.detectors] == [ExposureId("Cam", 12, 7)]
+    record = archive.as_input()
+    assert (record.key, record.weight, record.source) == (("Cam", 12), None, archive)
+    assert read_metadata(path) == {"note": "kept"}
+
+
+def test_threads_may_read_at_a_time(path: Path, warp: Warp) -> None:
+    boxes = [Box.factory[y : y + 1, 2000:2050] for y in range(1000, 1040)]
+    with ArchiveWarp(path) as archive, ThreadPoolExecutor(4) as pool:
+        rows = [planes.image for planes in pool.map(archive.read, boxes)]
+    assert np.array_equal(np.concatenate(rows), warp.image.array, equal_nan=True)
+
+
+def test_after_its_block_a_warp_can_still_be_read(path: Path, warp: Warp) -> None:
+    with ArchiveWarp(path) as archive:
+        pass
+    assert np.array_equal(archive.read(BOX).image, warp.image.array, equal_nan=True)
+
+
+def test_an_error_of_the_user_is_not_taken_for_a_damaged_file(path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), ArchiveWarp(path):
+        1 / 0  # noqa: B018
+
+
+def test_parts_of_a_coadd(coadd_path: Path) -> None:
+    whole = read_product(coadd_path)
+    assert isinstance(whole, PatchCoadd)
+    box = Box.factory[1003:1010, 2001:2020]
+    part = read_product(coadd_path, bbox=box)
+    assert isinstance(part, PatchCoadd)
+    assert part.bbox == box
+    for name in ("image", "variance", "exposure_count"):
+        expected = getattr(whole, name)[box].array
+        assert np.array_equal(getattr(part, name).array, expected, equal_nan=expected.dtype.kind == "f")
+    assert np.array_equal(part.mask.array, whole.mask[box].array)
+    assert np.array_equal(read_image(coadd_path).array, whole.image.array, equal_nan=True)
+
+
+def test_products_are_recognised(path: Path, coadd_path: Path, tmp_path: Path) -> None:
+    assert is_product(path)
+    assert is_product(coadd_path)
+    other = tmp_path / "other.fits"
+    fits.PrimaryHDU(np.zeros((3, 3))).writeto(other)
+    (tmp_path / "text.fits").write_text("nonsense")
+    for wrong in (other, tmp_path / "text.fits", tmp_path / "absent.fits", tmp_path):
+        assert not is_product(wrong)
+        for read in (read_product, read_image, read_metadata, ArchiveWarp):
+            with pytest.raises(UnreadableFileError, match=str(wrong)):
+                read(wrong)
+
+
+def test_a_coadd_is_not_a_warp(coadd_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="coadd"):
+        ArchiveWarp(coadd_path)
+
+
+def test_a_box_outside_is_an_error(path: Path) -> None:
+    with pytest.raises((UnreadableFileError, ValueError, IndexError)):
+        ArchiveWarp(path).read(Box.factory[0:5, 0:5])
+
+
+@pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.5, 0.8])
+def test_a_truncated_archive_is_a_typed_error(path: Path, tmp_path: Path, part: float) -> None:
+    cut = _truncate(path, tmp_path, part)
+    with pytest.raises(UnreadableFileError, match=r"cut\.fits"):
+        ArchiveWarp(cut)
+    with pytest.raises(UnreadableFileError, match=r"cut\.fits"):
+        read_product(cut)
+
+
+@pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
+@pytest.mark.parametrize("part", [0.85, 0.9, 0.95, 0.98, 0.999])
+def test_no_truncated_archive_gives_other_pixels(path: Path, warp: Warp, tmp_path: Path, part: float) -> None:
+    # The last bytes are an index and padding, which reading can do without.
+    try:
+        found = ArchiveWarp(_truncate(path, tmp_path, part)).read(BOX)
+    except UnreadableFileError:
+        return
+    assert np.array_equal(found.image, warp.image.array, equal_nan=True)
+    assert np.array_equal(found.mask, warp.mask.array[..., 0])
+    assert np.array_equal(found.variance, warp.variance.array)
+
+
+def _truncate(path: Path, folder: Path, part: float) -> Path:
+    content = path.read_bytes()
+    cut = folder / "cut.fits"
+    cut.write_bytes(content[: int(len(content) * part)])
+    return cut
+
+
+@settings(max_examples=40)
+@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), in_tree=st.booleans())
+def test_flipped_bits_give_an_answer_or_a_typed_error(
+    path: Path, place: float, bit: int, in_tree: bool
+) -> None:
+    content = bytearray(path.read_bytes())
+    start = content.rfind(b"XTENSION") if in_tree else 0  # the last HDU names all parts
+    content[start + int(place * (len(content) - start))] ^= 1 << bit
+    damaged = path.with_name("damaged.fits")
+    damaged.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        is_product(damaged)
+        try:
+            archive = ArchiveWarp(damaged)
+            shape = archive.read(archive.bbox).image.shape
+        except UnreadableFileError:
+            return
+        assert shape == archive.bbox.shape
