@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
+    "ArchiveWarp": "formats.archives",
     "AssembleConfig": "coadd.assemble",
     "CoaddTarget": "coadd.inputs",
     "Exposure": "coadd.inputs",
@@ -19,6 +20,7 @@ _HOMES: dict[str, str] = {
     "ExposureInfo": "coadd.inputs",
     "LamellaError": "errors",
     "PatchCoadd": "coadd.archive",
+    "PatchConfig": "run.jobs",
     "Resources": "coadd.assemble",
     "SkyMap": "sky.skymap",
     "StackControl": "coadd.stack",
@@ -28,6 +30,7 @@ _HOMES: dict[str, str] = {
     "WarpControl": "coadd.warp",
     "WarpInput": "coadd.inputs",
     "assemble": "coadd.assemble",
+    "coadd_exposures": "run.coadds",
     "fill_gaps": "coadd.gaps",
     "load_skymap": "sky.registry",
     "make_skymap": "sky.registry",

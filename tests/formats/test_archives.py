@@ -200,7 +200,7 @@ def _truncate(path: Path, folder: Path, part: float) -> Path:
     return cut
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), in_tree=st.booleans())
 def test_flipped_bits_give_an_answer_or_a_typed_error(
     path: Path, place: float, bit: int, in_tree: bool

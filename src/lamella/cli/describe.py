@@ -33,6 +33,7 @@ __all__ = (
 )
 
 _NEVER_FOLDED = ("visit", "det", "band", "centre (deg)", "pixels", "mask plane")
+_FEW_NOTES = 4
 _FEW = 12
 """Number of inputs that are listed unless all are asked for."""
 
@@ -50,7 +51,7 @@ def describe_coadd(coadd: PatchCoadd, path: Path, *, verbose: bool = False) -> R
         "left out": "\n".join(reasons(summary.rejected)) or "none",
         "statistic": _statistic(coadd.settings),
         "made by": f"lamella {coadd.versions.get('lamella', '?')}",
-        "notes": "\n".join((*coadd.notes, *summary.notes)) or "none",
+        "notes": _notes((*coadd.notes, *summary.notes), verbose=verbose),
     }
     parts = [_facts(path, facts), _planes(coadd.mask.schema, summary.mask_fractions)]
     parts.append(_detectors(coadd.detectors, verbose=verbose))
@@ -198,6 +199,12 @@ def _quality(summary: CoaddSummary) -> dict[str, str]:
         "noise": f"{significant(summary.pixel_noise)} nJy per pixel of blank sky; "
         f"{number(summary.noise_ratio)} of what the variance says",
     }
+
+
+def _notes(notes: Sequence[str], *, verbose: bool) -> str:
+    if verbose or len(notes) <= _FEW_NOTES:
+        return "\n".join(notes) or "none"
+    return f"{len(notes)} about the inputs (-v shows them)"
 
 
 def _statistic(settings: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import ndimage, signal
+from scipy import ndimage
 
 __all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
 
@@ -100,6 +100,8 @@ def psf_noise_ratio(
     """
     if any(inner > outer for inner, outer in zip(stamp.shape, image.shape, strict=True)):
         return None
+    from scipy import signal  # a second of start-up that most commands do not need
+
     flipped = stamp[::-1, ::-1]
     found = signal.fftconvolve(weight * image, flipped, mode="same")
     information = signal.fftconvolve(weight, flipped**2, mode="same")
