@@ -1,40 +1,57 @@
 # Two commands do everything: `make demo` and `make test`.
 PYTHON ?= python3
+# The core has an environment of its own, without the LSST middleware: its tests prove that it needs none.
 VENV := .venv
+LSST := .venv-lsst
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LSST_READY := $(LSST)/.ready
 DEMO ?= demo
+PYTEST := -m pytest --numprocesses auto --dist loadfile
+LSST_TESTS := tests/tasks tests/cli/test_butler.py
 
-.PHONY: demo test lint bench docs clean setup
+.PHONY: demo test test-core test-lsst lint bench docs clean setup
 
 demo: $(READY)
 	$(BIN)/lamella demo --output $(DEMO)
 
-test: $(READY)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(TESTS)
+test: test-core test-lsst
 
-lint: $(READY)
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/mypy
+test-core: $(READY)
+	$(BIN)/python $(PYTEST) $(LSST_TESTS:%=--ignore=%) $(TESTS)
+
+test-lsst: $(LSST_READY)
+	PATH="$(CURDIR)/$(LSST)/bin:$$PATH" $(LSST)/bin/python $(PYTEST) $(LSST_TESTS)
+
+lint: $(LSST_READY)
+	$(LSST)/bin/ruff format --check src tests benchmarks
+	$(LSST)/bin/ruff check src tests benchmarks
+	$(LSST)/bin/mypy
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(READY)
-	$(BIN)/pip install --quiet --constraint constraints.txt --group docs
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
 
-setup: $(READY)
+setup: $(READY) $(LSST_READY)
 
-# The stamp is newer than what it was made from, so that a second run starts at once.
+# The stamps are newer than what they were made from, so that a second run starts at once.
 $(READY): pyproject.toml constraints.txt
+	$(call make_environment,$(VENV),.)
+
+$(LSST_READY): pyproject.toml constraints.txt
+	$(call make_environment,$(LSST),".[lsst]")
+
+define make_environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \
 		{ echo "lamella needs Python 3.12 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable .
-	touch $@
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --upgrade --constraint constraints.txt pip
+	$(1)/bin/python -m pip install --quiet --constraint constraints.txt --group dev --editable $(2)
+	touch $(1)/.ready
+endef
 
 clean:
-	rm -rf $(VENV) $(DEMO) docs/_build
+	rm -rf $(VENV) $(LSST) $(DEMO) docs/_build

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lamella.cli.main import main
+from lamella.sky.registry import load_skymap
 from lamella.testing.survey import Survey
 
 from .conftest import lamella, lamella_ok
@@ -29,8 +31,6 @@ main(["butler", "create", "never"])
 
 
 def test_without_the_middleware_it_says_what_to_install(tmp_path: Path) -> None:
-    import sys
-
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: This command needs the LSST middleware: pip install 'lamella[lsst]'.\n"
@@ -64,13 +64,21 @@ def test_a_repository_is_filled_and_filling_it_again_changes_nothing(
 
 
 def test_copies_go_into_the_repository(repository: Path, survey: Survey) -> None:
-    told = lamella_ok("butler", "ingest", repository, survey.file(100, 0).parent.parent, "--copy", "--run", "own")
+    told = lamella_ok(
+        "butler", "ingest", repository, survey.file(100, 0).parent.parent, "--copy", "--run", "own"
+    )
     assert told == "The repository has 8 exposures of 4 visits in own.\n"
     assert len(list((repository / "own").rglob("*.fits"))) == 8
 
 
-def test_all_sky_maps_are_added_where_there_are_exposures(repository: Path, tmp_path: Path) -> None:
-    lamella_ok("skymap", "make", "--kind", "rings", "--set", "num_rings=12", "-o", tmp_path / "sky.json")
+def test_of_a_sky_map_of_the_whole_sky_the_tracts_with_exposures_are_added(
+    repository: Path, tmp_path: Path
+) -> None:
+    settings = ("--set", "num_rings=12", "--set", "patches={inner: [20000, 20000]}")
+    lamella_ok("skymap", "make", "--kind", "rings", *settings, "-o", tmp_path / "sky.json")
+    assert len(load_skymap(tmp_path / "sky.json")) > 100
+    told = lamella_ok("butler", "skymap", repository, tmp_path / "sky.json", "--name", "all")
+    assert told == "The repository has the sky map all with 1 tract of this call.\n"
     told = lamella_ok("butler", "skymap", repository, tmp_path / "sky.json", "--name", "all", "--tract", 3)
     assert told == "The repository has the sky map all with 1 tract of this call.\n"
 
@@ -106,7 +114,7 @@ def test_cleaning_names_what_it_removes(repository: Path) -> None:
 def test_the_folder_of_configurations_is_printed(repository: Path) -> None:
     folder = Path(lamella_ok("butler", "config").strip())
     assert {"storageClasses.yaml", "datastore.yaml"} <= {path.name for path in folder.iterdir()}
-    assert importlib.import_module("lamella.tasks.repository").CONFIG_FOLDER == str(folder)
+    assert str(folder) == importlib.import_module("lamella.tasks.repository").CONFIG_FOLDER
 
 
 def test_it_is_among_the_commands(capsys: pytest.CaptureFixture[str]) -> None:

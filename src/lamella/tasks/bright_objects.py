@@ -1,0 +1,101 @@
+"""Masks of bright objects into a repository: one region file per patch and band."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from lsst.daf.butler import Butler, DatasetRef, FileDataset
+
+from ..coadd.brightmask import BrightObjectCatalog
+from ..errors import DuplicateInputError, InputError, MissingPartError
+from ..formats.regions import read_bright_objects
+from .datasets import BRIGHT_OBJECT_RUN
+from .skymap_store import stored_skymap
+
+__all__ = ("ingest_bright_objects",)
+
+_FILE_NAME = re.compile(r"BrightObjectMask-(?P<tract>\d+)-(?P<patch>\d+,\d+)-(?P<filter>.+)\.reg")
+
+
+def ingest_bright_objects(
+    butler: Butler, paths: Iterable[str | PathLike[str]], *, skymap: str
+) -> list[DatasetRef]:
+    """Copy region files into a repository.
+
+    Which patch and band a file is for stands in its remarks ``# tract: 0``,
+    ``# patch: 5,4`` and ``# filter: HSC-I``, or in its name
+    ``BrightObjectMask-<tract>-<patch>-<filter>.reg``.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    paths
+        The files.
+    skymap
+        Name of the sky map that tracts and patches are counted in.
+
+    Returns
+    -------
+    list of DatasetRef
+        One dataset per file; those that were there already are among them.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when a file does not say what it is for.
+    InputError
+        Raised when no filter or band of that name is registered, or a file is damaged.
+    SkyMapError
+        Raised when there is no such sky map, tract or patch.
+    DuplicateInputError
+        Raised when the repository has another file for the same patch and band.
+    """
+    grid, bands = stored_skymap(butler, skymap), _bands_by_name(butler)
+    refs = []
+    for path in map(Path, paths):
+        place = _place_of(path, read_bright_objects(path))
+        if place["filter"] not in bands:
+            known = ", ".join(sorted(bands)) or "none (ingest exposures first)"
+            raise InputError(path, where="filter", found=place["filter"], expected=f"one of: {known}")
+        data_id = {
+            "skymap": skymap,
+            "tract": int(place["tract"]),
+            "patch": grid[int(place["tract"])].patch(place["patch"]).sequential,
+            "band": bands[place["filter"]],
+        }
+        refs.append(_ingest(butler, path, data_id))
+    return refs
+
+
+def _bands_by_name(butler: Butler) -> dict[str, str]:
+    """Return bands by the names of filters, and by their own."""
+    records = butler.query_dimension_records("physical_filter", explain=False)
+    return {record.band: record.band for record in records} | {record.name: record.band for record in records}
+
+
+def _place_of(path: Path, catalog: BrightObjectCatalog) -> dict[str, str]:
+    match = _FILE_NAME.fullmatch(path.name)
+    place = match.groupdict() if match else {}
+    place |= {name: str(value) for name, value in catalog.metadata.items()}
+    for name in ("tract", "patch", "filter"):
+        if name not in place:
+            raise MissingPartError(path, where=name, found="nothing", expected=f"a remark '# {name}: ...'")
+    return place
+
+
+def _ingest(butler: Butler, path: Path, data_id: Mapping[str, Any]) -> DatasetRef:
+    found = butler.find_dataset("brightObjectMask", data_id, collections=BRIGHT_OBJECT_RUN)
+    if found is not None:
+        if butler.getURI(found).read() != path.read_bytes():
+            name = f"tract {data_id['tract']} patch {data_id['patch']} band {data_id['band']}"
+            raise DuplicateInputError(path, found=f"regions of {name}", expected="those in the repository")
+        return found
+    expanded = butler.registry.expandDataId(data_id)
+    ref = DatasetRef(butler.get_dataset_type("brightObjectMask"), expanded, run=BRIGHT_OBJECT_RUN)
+    butler.ingest(FileDataset(str(path.absolute()), [ref]), transfer="copy")
+    return ref

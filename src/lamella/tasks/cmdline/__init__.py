@@ -1,0 +1,1 @@
+"""The command-line tasks of the manual: arguments, data references, task runner, persistence."""

@@ -1,0 +1,281 @@
+"""The command line of the manual's time."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lsst.pex.config import Config, FieldValidationError
+from lsst.utils.logging import getLogger
+
+from ...errors import ConfigError, LamellaError
+from .butler import CommandButler
+from .command_options import add_options
+from .config_files import load_config_file
+from .data_ids import DataIdContainer, IdAction
+from .dataset_arguments import NamesDatasetType
+from .log_setup import LogSettings, set_up_log
+from .places import find_place, resolve
+from .processes import import_debug
+from .protocol import LegacyButler
+from .show import show, stops
+
+__all__ = ("ArgumentParser",)
+
+_EPILOG = """
+Data identifiers: --id and --selectId take KEY=VALUE …, where VALUE is items joined by ^ and an item may be
+a range first..last or first..last:stride. Several keys stand for all combinations; options may be repeated.
+@FILE anywhere stands for the options in a file; # begins a comment there.
+The exit status is the number of targets that failed (255 for 253 or more), 253 when the run could not start,
+254 when there was nothing to do, 2 for a wrong command line.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class _IdArgument:
+    """An option that takes data identifiers."""
+
+    name: str
+    datasetType: str | NamesDatasetType
+    ContainerClass: type[DataIdContainer]
+    level: str | None
+    doMakeDataRefList: bool
+
+    def getDatasetType(self, namespace: argparse.Namespace) -> str:
+        return (
+            self.datasetType
+            if isinstance(self.datasetType, str)
+            else self.datasetType.getDatasetType(namespace)
+        )
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Parser of ``SCRIPT INPUT [options]``.
+
+    Parameters
+    ----------
+    name
+        Name of the task: its configuration files are ``<name>.py``, and it is
+        the name of its log.
+    usage
+        First line of the help.
+    **kwargs
+        What `argparse.ArgumentParser` takes.
+    """
+
+    def __init__(self, name: str, usage: str | None = None, **kwargs: Any) -> None:
+        self._name = name
+        self._ids: dict[str, _IdArgument] = {}
+        super().__init__(
+            usage=usage or "%(prog)s INPUT [options]",
+            fromfile_prefix_chars="@",
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **kwargs,
+        )
+        add_options(self)
+
+    def add_id_argument(
+        self,
+        name: str,
+        datasetType: str | NamesDatasetType,
+        help: str,
+        level: str | None = None,
+        doMakeDataRefList: bool = True,
+        ContainerClass: type[DataIdContainer] = DataIdContainer,
+    ) -> None:
+        """Add an option that takes data identifiers.
+
+        Parameters
+        ----------
+        name
+            The option, ``--id``.
+        datasetType
+            Name of the dataset type that the identifiers are for, or something
+            that knows it when the command line has been parsed.
+        help
+            Text for ``--help``.
+        level
+            Given to the container.
+        doMakeDataRefList
+            Whether to look the data up.
+        ContainerClass
+            What holds the identifiers.
+
+        Raises
+        ------
+        RuntimeError
+            Raised when the parser has this option.
+        """
+        argument = name.lstrip("-")
+        if argument in self._ids:
+            raise RuntimeError(f"The parser has {name} already")
+        self._ids[argument] = _IdArgument(argument, datasetType, ContainerClass, level, doMakeDataRefList)
+        if not isinstance(datasetType, str) and hasattr(datasetType, "add_to"):
+            datasetType.add_to(self)
+        self.add_argument(
+            name, nargs="*", action=IdAction, help=help, metavar="KEY=VALUE1[^VALUE2[^VALUE3...]"
+        )
+
+    def addReuseOption(self, choices: Sequence[str]) -> None:
+        """Add ``--reuse-outputs-from``: steps of the task whose outputs are taken over where they exist.
+
+        The parsed ``reuse`` is the list of all steps up to the given one.
+
+        Parameters
+        ----------
+        choices
+            The steps in their order.
+        """
+        self.add_argument(
+            "--reuse-outputs-from",
+            dest="reuse",
+            default=[],
+            type=lambda text: _steps_up_to(text, choices),
+            metavar="{" + ",".join((*choices, "all")) + "}",
+            help="take over outputs that exist, of the steps up to this one",
+        )
+
+    def parse_args(  # type: ignore[override]
+        self,
+        config: Config,
+        args: Sequence[str] | None = None,
+        log: logging.Logger | None = None,
+        override: Callable[[Config], Any] | None = None,
+    ) -> argparse.Namespace:
+        """Parse the arguments of a command.
+
+        Parameters
+        ----------
+        config
+            Configuration of the task, with the defaults of its class; changed in place.
+        args
+            Arguments; by default those of the process.
+        log
+            Parent of the task's log.
+        override
+            Function that changes the configuration after the camera's files and
+            before the command line.
+
+        Returns
+        -------
+        namespace : `argparse.Namespace`
+            ``input``, ``output``, ``config``, ``butler``, ``log``, and the options; for
+            each option of identifiers its container.
+
+        Raises
+        ------
+        SystemExit
+            Raised when the command line is wrong, and when ``--show`` was all that was wanted.
+        """
+        args = list(sys.argv[1:] if args is None else args)
+        self._require_input(args)
+        namespace = argparse.Namespace(
+            input=resolve("PIPE_INPUT_ROOT", args[0]),
+            config=config,
+            log=log or getLogger("lamella"),
+            idNames=tuple(self._ids),
+        )
+        for name, argument in self._ids.items():
+            setattr(namespace, name, argument.ContainerClass(level=argument.level))
+        try:
+            namespace.butler = CommandButler(find_place(namespace.input))
+            self._apply_overrides(config, namespace.butler, override)
+            super().parse_args(args[1:], namespace)
+            self._finish(namespace)
+        except (LamellaError, FieldValidationError, LookupError) as err:
+            self.error(_message(err))
+        self._show(namespace)
+        return namespace
+
+    def _require_input(self, args: Sequence[str]) -> None:
+        if args and not args[0].startswith(("-", "@")):
+            return
+        self.print_help()
+        if len(args) == 1 and args[0] in ("-h", "--help"):
+            self.exit()
+        self.exit(1, f"{self.prog}: error: Must specify input as first argument\n")
+
+    def _apply_overrides(
+        self, config: Config, butler: LegacyButler, override: Callable[[Config], Any] | None
+    ) -> None:
+        """Read the configuration files of the instruments, and call the hook of the task."""
+        for folder in butler.overridePaths:
+            path = Path(folder) / f"{self._name}.py"
+            if path.is_file():
+                load_config_file(config, path)
+        if override is not None:
+            override(config)
+
+    def _finish(self, namespace: argparse.Namespace) -> None:
+        """Make of the options what the runner needs: log, butler, references, a frozen configuration."""
+        namespace.logSettings = LogSettings(tuple(namespace.loglevel or ()), namespace.longlog)
+        set_up_log(namespace.logSettings)
+        namespace.calib = namespace.calib and resolve("PIPE_CALIB_ROOT", namespace.calib)
+        if namespace.calib:
+            namespace.log.warning("--calib is not used: calibrations are in the repository's own collections")
+        output = namespace.output and resolve("PIPE_OUTPUT_ROOT", namespace.output)
+        place = find_place(namespace.input, rerun=namespace.rerun, output=output)
+        namespace.output = place.chain
+        if namespace.clobberOutput and not place.is_own:
+            raise ConfigError(
+                "--clobber-output needs an output that is not the input.", option="clobber-output"
+            )
+        namespace.butler.moveTo(place)
+        namespace.log.info("Input: %s; output: collection %s", namespace.input, place.chain)
+        self._find_data(namespace, namespace.butler)
+        if namespace.debug:
+            import_debug()
+        namespace.config.validate()
+        namespace.config.freeze()
+
+    def _find_data(self, namespace: argparse.Namespace, butler: LegacyButler) -> None:
+        for name, argument in self._ids.items():
+            container = getattr(namespace, name)
+            container.setDatasetType(argument.getDatasetType(namespace))
+            if argument.doMakeDataRefList:
+                try:
+                    container.castDataIds(butler)
+                except (TypeError, LookupError) as err:
+                    self.error(f"--{name}: {_message(err)}")
+                container.makeDataRefList(namespace)
+
+    def _show(self, namespace: argparse.Namespace) -> None:
+        try:
+            text = show(namespace.show, namespace)
+        except ConfigError as err:
+            self.exit(1, f"{self.prog}: {err}\n")
+        if text:
+            print(text)
+        if stops(namespace.show):
+            self.exit(0)
+
+    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        """Return the arguments on one line of an ``@FILE``: as a shell would split it, without comments."""
+        return list(_split(arg_line))
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line, and end with status 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _split(line: str) -> Iterator[str]:
+    yield from (word for word in shlex.split(line, comments=True) if word.strip())
+
+
+def _message(err: Exception) -> str:
+    return str(err.args[0] if isinstance(err, KeyError) and err.args else err)
+
+
+def _steps_up_to(text: str, choices: Sequence[str]) -> list[str]:
+    if text == "all":
+        return list(choices)
+    if text not in choices:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of: {', '.join((*choices, 'all'))}")
+    return list(choices[: choices.index(text) + 1])

@@ -1,0 +1,318 @@
+"""Today's Butler in the words of the manual's time."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import shutil
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lsst.daf.butler import Butler, DatasetRef, DatasetType, MissingDatasetTypeError
+from lsst.daf.butler.registry import ConflictingDefinitionError
+from lsst.pipe.base import Instrument
+
+from ..datasets import DATASETS, Dataset, coadd_datasets
+from ..repository import open_repository
+from .data_ref import DataRef
+from .keys import KeyTranslator, canonical
+from .places import Place, begin_run, inputs_of, records_folder, remove_runs
+from .records import Records
+
+__all__ = ("CommandButler",)
+
+_LOG = logging.getLogger("lamella.cmdline")
+
+_COMPONENTS = {
+    "_bbox": ("bbox",),
+    "_wcs": ("sky_projection", "projection", "wcs"),
+    "_md": ("metadata", "info"),
+}
+"""Suffixes of the manual's time, and the components that they mean, the first that a dataset has."""
+
+
+class CommandButler:
+    """A repository, read and written with the manual's names of datasets and keys.
+
+    Parameters
+    ----------
+    place
+        Repository, and collections to read and write.
+    run
+        Run to write to; `None` until `start` makes one.
+
+    Notes
+    -----
+    A copy in another process opens the repository itself, once for all references.
+    """
+
+    def __init__(self, place: Place, run: str | None = None) -> None:
+        self.place = place
+        self.run = run
+        self._opened: Butler | None = None
+        self._butler: Butler | None = None
+        self._keys: KeyTranslator | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., CommandButler], tuple[Any, ...]]:
+        return _reopen, (self.place, self.run)
+
+    @property
+    def root(self) -> str:
+        """Root of the repository."""
+        return self.place.root
+
+    @property
+    def collection(self) -> str:
+        """Chained collection of the output."""
+        return self.place.chain
+
+    @property
+    def butler(self) -> Butler:
+        """Today's Butler; it can write when `start` has been called."""
+        if self._butler is None:
+            collections = inputs_of(self._base, self.place) if self.run is None else [self.place.chain]
+            self._butler = self._base.clone(collections=collections, run=self.run)
+        return self._butler
+
+    @property
+    def _base(self) -> Butler:
+        """The opened repository, without collections; its clones share the connection."""
+        if self._opened is None:
+            self._opened = open_repository(self.root, writeable=self.run is not None)
+            self._closer = weakref.finalize(self, self._opened.close)
+        return self._opened
+
+    def moveTo(self, place: Place) -> None:
+        """Read and write other collections of the same repository, before anything is written."""
+        self.place = place
+        self._butler = self._keys = None
+
+    @property
+    def keys(self) -> KeyTranslator:
+        """Translator of data identifiers."""
+        if self._keys is None:
+            self._keys = KeyTranslator(self.butler)
+        return self._keys
+
+    @property
+    def records(self) -> Records:
+        """The files about the output that are no datasets."""
+        return Records(records_folder(self.place))
+
+    @property
+    def overridePaths(self) -> list[str]:
+        """Folders with configuration files of the instruments, the most general first."""
+        paths: list[str] = []
+        for record in self._base.query_dimension_records("instrument", explain=False):
+            try:
+                instrument = Instrument.from_string(record.class_name)
+            except Exception as err:
+                _LOG.debug("No configuration files of instrument %s: %s", record.name, err)
+                continue
+            paths += [str(path) for path in getattr(instrument, "configPaths", ())]
+        return list(dict.fromkeys(paths))
+
+    def start(self, clobber: bool = False) -> None:
+        """Make a new run for output; does nothing when there is one.
+
+        Parameters
+        ----------
+        clobber
+            Remove first what earlier commands wrote to the same output.
+        """
+        if self.run is not None:
+            return
+        self.close()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            self._opened = open_repository(self.root, writeable=True)
+            self._closer = weakref.finalize(self, self._opened.close)
+            if clobber:
+                remove_runs(self._opened, self.place)
+                for folder in ("config", "schema"):
+                    shutil.rmtree(self.records.path(folder), ignore_errors=True)
+            self.run = begin_run(self._opened, self.place)
+            undo.pop_all()
+
+    def getKeys(self, datasetType: str, level: str | None = None) -> dict[str, type]:
+        """Return the keys that identify a dataset of a type, and the types of their values.
+
+        Raises
+        ------
+        LookupError
+            Raised when there is no such dataset type.
+        """
+        return KeyTranslator.keys_of(self.datasetType(datasetType).dimensions)
+
+    def datasetType(self, name: str) -> DatasetType:
+        """Return a dataset type, of the repository or one that lamella writes.
+
+        Raises
+        ------
+        LookupError
+            Raised when neither knows it.
+        """
+        name = _today(name)
+        try:
+            return self.butler.get_dataset_type(name)
+        except MissingDatasetTypeError:
+            known = _known_dataset(name)
+            if known is None:
+                raise LookupError(f"There is no dataset type {name!r}.") from None
+            return known.make_type(self.butler.dimensions)
+
+    def dataCoordinate(self, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> dict[str, Any]:
+        """Return today's data identifier of a dataset."""
+        return self.keys.to_gen3(
+            self.datasetType(datasetType).dimensions, canonical(dataId) | canonical(rest)
+        )
+
+    def get(
+        self,
+        datasetType: str,
+        dataId: Mapping[str, Any] = {},
+        immediate: bool = True,
+        bbox: Any = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        **rest: Any,
+    ) -> Any:
+        """Read a dataset; see `DataRef.get`.
+
+        Raises
+        ------
+        LookupError
+            Raised when there is no such dataset.
+        """
+        name, suffix = self._split(datasetType)
+        identifier = self.dataCoordinate(name, dataId, **rest)
+        if suffix == "_filename":
+            return self._filenames(name, identifier)
+        wanted = dict(parameters or {}) | ({} if bbox is None else {"bbox": bbox})
+        if suffix in _COMPONENTS:
+            name = f"{name}.{self._component(name, suffix)}"
+        read = self.butler.get if immediate else self.butler.getDeferred
+        return read(name, identifier, parameters=wanted or None)
+
+    def _split(self, name: str) -> tuple[str, str]:
+        """Return the name of a dataset type, and the suffix that says what of it is wanted."""
+        for suffix in ("_sub", "_filename", *_COMPONENTS):
+            if name.endswith(suffix):
+                return _today(name.removesuffix(suffix)), suffix
+        return _today(name), ""
+
+    def _component(self, name: str, suffix: str) -> str:
+        has = self.datasetType(name).storageClass.allComponents()
+        for component in _COMPONENTS[suffix]:
+            if component in has:
+                return component
+        raise LookupError(f"{name} has no {suffix.removeprefix('_')}; it has: {', '.join(has)}.")
+
+    def _filenames(self, name: str, identifier: Mapping[str, Any]) -> list[str]:
+        primary, components = self.butler.getURIs(name, identifier)
+        uris = [primary] if primary is not None else list(components.values())
+        return [uri.ospath if uri.isLocal else str(uri) for uri in uris]
+
+    def put(self, obj: Any, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> None:
+        """Write a dataset into the run of this command; what this command wrote before is replaced."""
+        self.start()
+        known = self.datasetType(datasetType)
+        self.butler.registry.registerDatasetType(known)
+        self._put(obj, known.name, self.dataCoordinate(known.name, dataId, **rest))
+
+    def putMetadata(self, metadata: Any, datasetType: str, ref: DataRef) -> None:
+        """Write the metadata of a task that worked on a reference."""
+        self.start()
+        dimensions = self.datasetType(ref.datasetType).dimensions
+        self.butler.registry.registerDatasetType(DatasetType(datasetType, dimensions, "TaskMetadata"))
+        self._put(metadata, datasetType, self.dataCoordinate(datasetType, ref.dataId))
+
+    def _put(self, obj: Any, name: str, identifier: Mapping[str, Any]) -> DatasetRef:
+        try:
+            return self.butler.put(obj, name, identifier)
+        except ConflictingDefinitionError:
+            old = self.butler.find_dataset(name, identifier, collections=[self.run or ""])
+            if old is None:
+                raise
+            self.butler.pruneDatasets([old], disassociate=True, unstore=True, purge=True)
+            return self.butler.put(obj, name, identifier)
+
+    def datasetExists(
+        self, datasetType: str, dataId: Mapping[str, Any] = {}, write: bool = False, **rest: Any
+    ) -> bool:
+        """Tell whether a dataset can be read (with ``write``: whether this command has written it)."""
+        if write and self.run is None:
+            return False
+        name, _ = self._split(datasetType)
+        try:
+            identifier = self.dataCoordinate(name, dataId, **rest)
+            collections = [self.run or ""] if write else None
+            return bool(self.butler.exists(name, identifier, collections=collections))
+        except LookupError:
+            return False
+
+    def dataRef(
+        self, datasetType: str, dataId: Mapping[str, Any] = {}, level: str | None = None, **rest: Any
+    ) -> DataRef:
+        """Return a reference, whether or not the dataset exists.
+
+        Raises
+        ------
+        LookupError
+            Raised when the repository has no such patch or filter.
+        """
+        identifier = self.keys.normal(canonical(dataId) | canonical(rest))
+        self.dataCoordinate(datasetType, identifier)
+        return DataRef(self, _today(datasetType), identifier)
+
+    def subset(
+        self, datasetType: str, dataId: Mapping[str, Any] = {}, level: str | None = None, **rest: Any
+    ) -> list[DataRef]:
+        """Return references to the existing datasets that match, in the order of their identifiers."""
+        known = self.datasetType(datasetType)
+        given = canonical(dataId) | canonical(rest)
+        try:
+            identifier = self.keys.to_gen3(known.dimensions, given)
+            found = self.butler.query_datasets(known.name, data_id=identifier, explain=False, limit=None)
+        except (LookupError, MissingDatasetTypeError) as err:
+            _LOG.warning("%s", err)
+            return []
+        extra = {key: given[key] for key in ("skymap", "instrument") if key in given}
+        coordinates = sorted((ref.dataId for ref in found), key=lambda item: item.required_values)
+        return [DataRef(self, known.name, self.keys.to_gen2(item) | extra) for item in coordinates]
+
+    def queryMetadata(
+        self, datasetType: str, format: str | Sequence[str], dataId: Mapping[str, Any] = {}, **rest: Any
+    ) -> list[Any]:
+        """Return the values of one key, or tuples of several, of the existing datasets that match."""
+        found = [ref.dataId for ref in self.subset(datasetType, dataId, **rest)]
+        if isinstance(format, str):
+            return list(dict.fromkeys(item[format] for item in found))
+        return list(dict.fromkeys(tuple(item[key] for key in format) for item in found))
+
+    def close(self) -> None:
+        """Close the connection to the database; the next call opens it again."""
+        if self._opened is not None:
+            self._closer()
+        self._opened = self._butler = self._keys = None
+
+
+@functools.lru_cache(maxsize=4)
+def _reopen(place: Place, run: str | None) -> CommandButler:
+    return CommandButler(place, run)
+
+
+def _today(name: str) -> str:
+    """Return today's name of a dataset type."""
+    if name.endswith("Coadd_skyMap"):
+        return "skyMap"
+    return name.removesuffix("_tempExp") + "_directWarp" if name.endswith("Coadd_tempExp") else name
+
+
+def _known_dataset(name: str) -> Dataset | None:
+    """Return what lamella writes under a name, for any kind of coadd."""
+    prefix, coadd, _ = name.partition("Coadd")
+    candidates = (*DATASETS, *(coadd_datasets(prefix) if coadd else ()))
+    return next((dataset for dataset in candidates if dataset.name == name), None)

@@ -1,0 +1,80 @@
+"""The options that all command-line tasks have."""
+
+from __future__ import annotations
+
+import argparse
+
+from .config_actions import ConfigFileAction, ConfigValueAction, LogLevelAction
+from .log_setup import LEVELS
+
+__all__ = ("add_options",)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all command-line tasks have."""
+    _add_places(parser)
+    _add_config(parser)
+    _add_log(parser)
+    _add_running(parser)
+    _add_persistence(parser)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--calib", metavar="PATH", help="accepted, and not used")
+    parser.add_argument("--output", metavar="PATH", help="output; its path becomes the name of a collection")
+    parser.add_argument(
+        "--rerun", metavar="[IN:]OUT", help="output collection rerun/OUT, which builds on rerun/IN"
+    )
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c", "--config", nargs="*", action=ConfigValueAction, metavar="NAME=VALUE",
+        default=argparse.SUPPRESS,
+        help="set options, e.g. -c sigmaClip=3 scaleZeroPoint.retarget=package.module.Class",
+    )  # fmt: skip
+    parser.add_argument(
+        "-C", "--configfile", "--config-file", nargs="*", action=ConfigFileAction, metavar="FILE",
+        dest="configfile", default=argparse.SUPPRESS, help="read configuration files; they are not executed",
+    )  # fmt: skip
+    parser.add_argument(
+        "--show", nargs="+", default=[], metavar="WHAT",
+        help="print config[=GLOB[:NOIGNORECASE]], history=GLOB, tasks or data, and stop; with run, go on",
+    )  # fmt: skip
+
+
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-L", "--loglevel", nargs="*", action=LogLevelAction, metavar="LEVEL|COMPONENT=LEVEL",
+        help=f"log levels: {', '.join(LEVELS)}",
+    )  # fmt: skip
+    parser.add_argument("--longlog", action="store_true", help="log times, data and places in the code")
+    parser.add_argument("-d", "--debug", action="store_true", help="import your module debug")
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--doraise", action="store_true", help="raise the first error instead of logging it")
+    parser.add_argument("--noExit", action="store_true", help="end with status 0 even if data failed")
+    parser.add_argument("--profile", metavar="FILE", help="write a profile of this process")
+    parser.add_argument(
+        "-j", "--processes", type=_positive, default=1, metavar="N", help="number of processes"
+    )
+    parser.add_argument("-t", "--timeout", type=float, metavar="SEC", help="seconds that one target may take")
+
+
+def _add_persistence(parser: argparse.ArgumentParser) -> None:
+    for option, name, text in (
+        ("--clobber-output", "clobberOutput", "remove the output of earlier runs first"),
+        ("--clobber-config", "clobberConfig", "replace the stored configuration and schemas"),
+        ("--no-backup-config", "noBackupConfig", "keep no copy of what is replaced"),
+        ("--clobber-versions", "clobberVersions", "replace the stored versions of the software"),
+        ("--no-versions", "noVersions", "neither store nor compare versions of the software"),
+    ):
+        parser.add_argument(option, dest=name, action="store_true", help=text)

@@ -1,0 +1,138 @@
+"""What ``--id`` and ``--selectId`` hold: data identifiers, and references to the data."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from .data_ref import DataRef
+from .id_grammar import parse_id
+from .protocol import KEY_ALIASES, OPTIONAL_KEYS, LegacyButler
+
+__all__ = ("CoaddDataIdContainer", "DataIdContainer", "IdAction")
+
+_LOG = logging.getLogger("lamella.cmdline")
+
+
+class DataIdContainer:
+    """Data identifiers of one option, and references to the data that they stand for.
+
+    Parameters
+    ----------
+    level
+        Accepted as in the manual's time; not used.
+
+    Attributes
+    ----------
+    idList : `list` [`dict`]
+        The identifiers, in the order of the command line.
+    refList : `list` [`DataRef`]
+        The references, when `makeDataRefList` has been called.
+    datasetType : `str`
+        Name of the dataset type that they refer to.
+    """
+
+    def __init__(self, level: str | None = None) -> None:
+        self.level = level
+        self.datasetType = ""
+        self.idList: list[dict[str, Any]] = []
+        self.refList: list[DataRef] = []
+
+    def setDatasetType(self, datasetType: str) -> None:
+        """Set the name of the dataset type."""
+        self.datasetType = datasetType
+
+    def castDataIds(self, butler: LegacyButler) -> None:
+        """Give the values the types of their keys, in place.
+
+        An unknown key is warned of, and its value stays text.
+
+        Raises
+        ------
+        TypeError
+            Raised when a value cannot have the type of its key.
+        """
+        keys = butler.getKeys(self.datasetType)
+        ids = [{KEY_ALIASES.get(key, key): value for key, value in dataId.items()} for dataId in self.idList]
+        for key in sorted({key for dataId in ids for key in dataId} - set(keys) - OPTIONAL_KEYS):
+            _LOG.warning(
+                "Unexpected ID %s; taking its value as text. %s has: %s",
+                key,
+                self.datasetType,
+                ", ".join(keys),
+            )
+        self.idList = [
+            {key: _cast(key, value, keys.get(key, str)) for key, value in dataId.items()} for dataId in ids
+        ]
+
+    def makeDataRefList(self, namespace: argparse.Namespace) -> None:
+        """Fill ``refList`` with the existing datasets that match; warn where none does.
+
+        Parameters
+        ----------
+        namespace
+            The parsed command, with the ``butler``.
+        """
+        groups: dict[tuple[Any, ...], list[DataRef]] = {}
+        found: dict[DataRef, None] = {}
+        for dataId in self.idList:
+            # Sixteen detectors of five visits are five questions to the repository.
+            group = {key: value for key, value in dataId.items() if key != "ccd"}
+            key = tuple(group.items())
+            if key not in groups:
+                groups[key] = namespace.butler.subset(self.datasetType, group)
+            matches = [ref for ref in groups[key] if _fits(ref, dataId)]
+            if not matches:
+                _LOG.warning("No data found for dataId=%s", dataId)
+            found |= dict.fromkeys(matches)
+        self.refList += found
+
+
+class CoaddDataIdContainer(DataIdContainer):
+    """Data identifiers of coadds, which need not exist: each must be complete."""
+
+    def makeDataRefList(self, namespace: argparse.Namespace) -> None:
+        """Fill ``refList`` with one reference for each identifier.
+
+        Raises
+        ------
+        RuntimeError
+            Raised when an identifier lacks a key.
+        """
+        butler = namespace.butler
+        for dataId in self.idList:
+            for key in butler.getKeys(self.datasetType):
+                if key not in dataId:
+                    raise RuntimeError(f"--id must include {key}")
+        refs = [butler.dataRef(self.datasetType, dataId) for dataId in self.idList]
+        self.refList += dict.fromkeys(refs)
+
+
+class IdAction(argparse.Action):
+    """Adds what one ``--id`` stands for to the container of that option."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Add the identifiers to those of earlier occurrences, or end with the error."""
+        try:
+            getattr(namespace, self.dest).idList += parse_id(values)
+        except ValueError as err:
+            parser.error(f"{option_string}: {err}")
+
+
+def _fits(ref: DataRef, dataId: Mapping[str, Any]) -> bool:
+    return "ccd" not in dataId or ref.dataId.get("ccd") == dataId["ccd"]
+
+
+def _cast(key: str, value: Any, kind: type) -> Any:
+    try:
+        return kind(value)
+    except ValueError:
+        raise TypeError(f"Cannot cast value {value!r} to {kind.__name__} for ID key {key}") from None

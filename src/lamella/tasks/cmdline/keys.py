@@ -1,0 +1,235 @@
+"""Translation of data identifiers: the manual's keys, and the dimensions of today's Butler.
+
+=========  ==============================================================
+manual     dimensions
+=========  ==============================================================
+tract      tract
+patch      patch; ``5,4`` is column and row, a single number today's index
+filter     physical_filter, or band
+visit      visit
+ccd        detector
+=========  ==============================================================
+
+The sky map and the instrument, which today's Butler also asks for, are found:
+the manual knows one of each.  Where a repository has several, say which with
+``skymap=NAME`` and ``instrument=NAME``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lsst.daf.butler import Butler, DataCoordinate, DimensionGroup, DimensionRecord
+
+from ...errors import SkyMapError
+from .protocol import KEY_ALIASES
+
+__all__ = ("KeyTranslator", "canonical")
+
+
+def canonical(dataId: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a data identifier with the manual's names of the keys."""
+    return {KEY_ALIASES.get(key, key): value for key, value in dataId.items()}
+
+
+class KeyTranslator:
+    """Translates data identifiers for one repository.
+
+    Parameters
+    ----------
+    butler
+        The repository, opened for reading.
+    """
+
+    def __init__(self, butler: Butler) -> None:
+        self._butler = butler
+        self._cells: dict[tuple[Any, Any], dict[int, str]] = {}
+        self._records: dict[str, list[DimensionRecord]] = {}
+
+    @staticmethod
+    def keys_of(dimensions: DimensionGroup) -> dict[str, type]:
+        """Return the manual's keys of a dataset with these dimensions, and their types."""
+        names = set(dimensions.names)
+        keys: dict[str, type] = {}
+        if "tract" in names:
+            keys["tract"] = int
+        if "patch" in names:
+            keys["patch"] = str
+        if names & {"band", "physical_filter"}:
+            keys["filter"] = str
+        if names & {"visit", "exposure"}:
+            keys["visit"] = int
+        if "detector" in names:
+            keys["ccd"] = int
+        return keys
+
+    def to_gen3(self, dimensions: DimensionGroup, dataId: Mapping[str, Any]) -> dict[str, Any]:
+        """Return today's identifier of what the manual's keys identify.
+
+        Keys that the dimensions do not ask for are passed over; those that are
+        missing stay missing, for a search.
+
+        Raises
+        ------
+        LookupError
+            Raised when the repository has no such patch or filter, or several
+            sky maps or instruments and it is not said which.
+        """
+        given = canonical(dataId)
+        names = set(dimensions.names)
+        found: dict[str, Any] = {}
+        if "skymap" in names:
+            found["skymap"] = given.get("skymap") or self.only_skymap()
+        if "instrument" in names and (instrument := self._instrument(given)):
+            found["instrument"] = instrument
+        if "tract" in names and "tract" in given:
+            found["tract"] = int(given["tract"])
+        if "patch" in names and "patch" in given:
+            found["patch"] = self._patch(found, given["patch"])
+        if "filter" in given:
+            found |= self._filter(dimensions, given["filter"])
+        for key, dimension in (("visit", "visit"), ("visit", "exposure"), ("ccd", "detector")):
+            if dimension in dimensions.required and key in given:
+                found[dimension] = int(given[key])
+        return found
+
+    def to_gen2(self, coordinate: DataCoordinate) -> dict[str, Any]:
+        """Return the manual's identifier for one of today's, with its implied dimensions."""
+        found: dict[str, Any] = {}
+        for key in self.keys_of(coordinate.dimensions):
+            match key:
+                case "patch":
+                    found[key] = self._cell(coordinate["skymap"], coordinate["tract"], coordinate["patch"])
+                case "filter":
+                    found[key] = self._filter_name(coordinate)
+                case "visit":
+                    name = "visit" if "visit" in coordinate.dimensions else "exposure"
+                    found[key] = coordinate[name]
+                case "ccd":
+                    found[key] = coordinate["detector"]
+                case _:
+                    found[key] = coordinate[key]
+        return found
+
+    def normal(self, dataId: Mapping[str, Any]) -> dict[str, Any]:
+        """Return an identifier with the manual's names, and patches as column and row.
+
+        Raises
+        ------
+        LookupError
+            Raised when the repository has no such patch.
+        """
+        given = canonical(dataId)
+        patch = given.get("patch")
+        if patch is not None and "tract" in given:
+            skymap, tract = given.get("skymap") or self.only_skymap(), int(given["tract"])
+            index = self._patch({"skymap": skymap, "tract": tract}, patch)
+            given["patch"] = self._cell(skymap, tract, index)
+        return given
+
+    def only_skymap(self) -> str:
+        """Return the name of the sky map of the repository.
+
+        Raises
+        ------
+        LookupError
+            Raised when there is none, or several.
+        """
+        names = [record.name for record in self._all("skymap")]
+        if len(names) > 1:
+            names = self._readable_skymaps() or names
+        return _only(names, "sky map", "skymap")
+
+    def _readable_skymaps(self) -> list[str]:
+        refs = self._butler.query_datasets("skyMap", explain=False, limit=None)
+        return sorted({str(ref.dataId["skymap"]) for ref in refs})
+
+    def _instrument(self, given: Mapping[str, Any]) -> str | None:
+        """Return the instrument; `None` when there are several and only a search can tell."""
+        if given.get("instrument"):
+            return str(given["instrument"])
+        names = {record.name for record in self._all("instrument")}
+        if len(names) > 1 and "filter" in given:
+            known = self._all("physical_filter")
+            names = {record.instrument for record in known if record.name == given["filter"]} or names
+        return _only(sorted(names), "instrument", "instrument")
+
+    def _patch(self, found: Mapping[str, Any], patch: Any) -> int:
+        """Return the index of a patch that is given as column and row, or as its index."""
+        numbers = [part.strip() for part in str(patch).split(",")]
+        if not all(part.isdecimal() for part in numbers) or len(numbers) > 2:
+            raise SkyMapError(f"{patch!r} is not a patch; expected column,row such as 5,4.", patch=patch)
+        if len(numbers) == 1:
+            return int(numbers[0])
+        if "tract" not in found:
+            raise SkyMapError(f"Patch {patch} is given without a tract.", patch=patch)
+        wanted = ",".join(str(int(part)) for part in numbers)
+        for index, cell in self._cells_of(found["skymap"], found["tract"]).items():
+            if cell == wanted:
+                return index
+        raise _no_patch(found["skymap"], found["tract"], patch)
+
+    def _cell(self, skymap: Any, tract: Any, index: Any) -> str:
+        """Return column and row of a patch, as the manual writes them."""
+        try:
+            return self._cells_of(skymap, tract)[index]
+        except KeyError:
+            raise _no_patch(skymap, tract, index) from None
+
+    def _cells_of(self, skymap: Any, tract: Any) -> dict[int, str]:
+        """Return column and row of each patch of a tract, by its index; they are read once."""
+        key = (skymap, tract)
+        if key not in self._cells:
+            records = self._query("patch", skymap=skymap, tract=tract)
+            self._cells[key] = {record.id: f"{record.cell_x},{record.cell_y}" for record in records}
+        return self._cells[key]
+
+    def _filter(self, dimensions: DimensionGroup, name: Any) -> dict[str, Any]:
+        records = self._all("physical_filter")
+        physical = [record for record in records if record.name == name]
+        bands = {record.band for record in records if name in (record.name, record.band)}
+        if not bands:
+            raise SkyMapError(
+                f"The repository has no filter {name!r}; there are: "
+                f"{', '.join(sorted({record.name for record in records}))}.",
+                filter=name,
+            )
+        if physical and "physical_filter" in dimensions.names:
+            return {"physical_filter": name}
+        if "band" in dimensions.names:
+            return {"band": _only(sorted(bands), "band", "filter")}
+        return {}
+
+    def _filter_name(self, coordinate: DataCoordinate) -> str:
+        if "physical_filter" in coordinate.dimensions:
+            return str(coordinate["physical_filter"])
+        band = coordinate["band"]
+        names = {record.name for record in self._all("physical_filter") if record.band == band}
+        return names.pop() if len(names) == 1 else str(band)
+
+    def _all(self, element: str) -> list[DimensionRecord]:
+        if element not in self._records:
+            found = self._query(element)
+            if not found:
+                return []
+            self._records[element] = found
+        return self._records[element]
+
+    def _query(self, element: str, **values: Any) -> list[DimensionRecord]:
+        return self._butler.query_dimension_records(element, explain=False, limit=None, **values)
+
+
+def _only(names: Sequence[str], kind: str, key: str) -> str:
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise SkyMapError(f"The repository has no {kind}.", **{key: None})
+    raise SkyMapError(
+        f"The repository has more than one {kind}: {', '.join(names)}. Say which with {key}=NAME.",
+        **{key: list(names)},
+    )
+
+
+def _no_patch(skymap: str, tract: Any, patch: Any) -> SkyMapError:
+    return SkyMapError(f"Tract {tract} of {skymap} has no patch {patch}.", tract=tract, patch=patch)

@@ -1,0 +1,186 @@
+"""Storing what a run was made with, and comparing it with what is stored.
+
+All runs that share an output must share the configuration of a task, the
+schemas of its catalogs, and the versions of the software.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import platform
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from astropy.table import Table
+from lsst.pex.config import Config
+from lsst.pipe.base import TaskError
+from lsst.utils.packages import Packages
+
+from ...errors import LamellaError
+from .config_files import config_text, load_config_text
+from .records import Records
+
+__all__ = ("current_versions", "write_config", "write_schema", "write_versions")
+
+_LOG = logging.getLogger("lamella.cmdline")
+
+
+def write_config(records: Records, name: str, config: Config, *, clobber: bool, backup: bool) -> None:
+    """Store the configuration of a task, or check that the stored one is equal.
+
+    Parameters
+    ----------
+    records
+        Where.
+    name
+        Name of the dataset in the manual's words, ``deep_assembleCoadd_config``.
+    config
+        The configuration.
+    clobber
+        Store it whatever is there.
+    backup
+        Keep what is replaced.
+
+    Raises
+    ------
+    TaskError
+        Raised when the stored one differs or cannot be read; each difference is logged.
+    """
+    file = f"config/{name.removesuffix('_config')}.py"
+    stored = None if clobber else _read(records, file, "--clobber-config")
+    if stored is None:
+        records.write(file, config_text(config), backup=backup)
+        return
+    old = type(config)()
+    try:
+        load_config_text(old, stored, name=str(records.path(file)))
+    except LamellaError as err:
+        raise TaskError(
+            f"The stored configuration cannot be read: {err} Use --clobber-config to replace it."
+        ) from err
+    if not _is_equal(config, old):
+        raise TaskError(
+            f"The configuration differs from that of earlier runs with this output ({records.path(file)}): "
+            "use another output, or --clobber-config."
+        )
+
+
+def _is_equal(config: Config, old: Config) -> bool:
+    """Compare two configurations, and log every difference."""
+
+    def tell(text: str) -> None:
+        _LOG.fatal("Comparing configuration: %s", text)
+
+    return bool(config.compare(old, shortcut=False, output=tell))  # type: ignore[no-untyped-call]
+
+
+def write_schema(records: Records, name: str, catalog: Table, *, clobber: bool, backup: bool) -> None:
+    """Store the columns of a catalog, or check that the stored ones are the same.
+
+    Parameters
+    ----------
+    records
+        Where.
+    name
+        Name of the dataset type of the catalog.
+    catalog
+        A table; its rows do not matter.
+    clobber, backup
+        As for `write_config`.
+
+    Raises
+    ------
+    TaskError
+        Raised when the stored columns differ, or cannot be read.
+    """
+    file = f"schema/{name}.yaml"
+    columns = [_column(catalog[key]) for key in catalog.colnames]
+    stored = None if clobber else _read(records, file, "--clobber-config")
+    if stored is None:
+        records.write(file, yaml.safe_dump({"columns": columns}, sort_keys=False), backup=backup)
+    elif _parse(records, file, stored, "--clobber-config").get("columns") != columns:
+        raise TaskError(
+            f"The columns of {name} differ from those of earlier runs with this output "
+            f"({records.path(file)}): use another output, or --clobber-config."
+        )
+
+
+def _column(column: Any) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": str(column.dtype),
+        "shape": list(column.shape[1:]),
+        "unit": None if column.unit is None else str(column.unit),
+        "description": column.description or "",
+    }
+
+
+def current_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that are imported."""
+    return dict(_versions_of(frozenset(name.partition(".")[0] for name in sys.modules)))
+
+
+@functools.cache
+def _versions_of(imported: frozenset[str]) -> dict[str, str]:
+    # The search takes a good part of a second, and the answer depends on what is imported.
+    found: Mapping[str, str] = Packages.fromSystem()
+    return {"python": platform.python_version(), **{str(key): str(found[key]) for key in sorted(found)}}
+
+
+def write_versions(records: Records, dataset: str, *, clobber: bool, backup: bool) -> None:
+    """Store the versions of the software, or check that the stored ones agree.
+
+    Packages that only one of the two knows are no disagreement; new ones are
+    added to the file.
+
+    Parameters
+    ----------
+    records
+        Where.
+    dataset
+        Name of the file, without suffix.
+    clobber, backup
+        As for `write_config`.
+
+    Raises
+    ------
+    TaskError
+        Raised when a package has another version now; the message lists them.
+    """
+    file = f"config/{dataset}.yaml"
+    now = current_versions()
+    text = None if clobber else _read(records, file, "--clobber-versions")
+    if text is None:
+        records.write(file, yaml.safe_dump(now), backup=backup)
+        return
+    stored = {key: str(value) for key, value in _parse(records, file, text, "--clobber-versions").items()}
+    changed = [
+        f"{key}: {now[key]} vs {stored[key]}" for key in sorted(now) if now[key] != stored.get(key, now[key])
+    ]
+    if changed:
+        raise TaskError(
+            f"Version mismatch ({'; '.join(changed)}), now and when the output was begun: "
+            "use another output, --clobber-versions or --no-versions."
+        )
+    if not now.keys() <= stored.keys():
+        records.write(file, yaml.safe_dump(stored | now))
+
+
+def _read(records: Records, file: str, remedy: str) -> str | None:
+    try:
+        return records.read(file)
+    except LamellaError as err:
+        raise TaskError(f"{err} Use {remedy} to replace it.") from err
+
+
+def _parse(records: Records, file: str, text: str, remedy: str) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as err:
+        raise TaskError(f"{records.path(file)} cannot be read: {err}. Use {remedy} to replace it.") from err
+    if not isinstance(found, dict):
+        raise TaskError(f"{records.path(file)} is not a mapping. Use {remedy} to replace it.")
+    return found

@@ -1,0 +1,293 @@
+"""Running a command-line task for each of its targets, here or in several processes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import logging
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from lsst.pipe.base import NoWorkFound, Struct, TaskError
+from lsst.utils.logging import getLogger
+
+from ...errors import LamellaError, NoInputsError
+from ...run.execute import Outcome, run_in_processes
+from .log_setup import LogSettings, label
+from .processes import prepare_process, profiled, time_limit
+
+if TYPE_CHECKING:
+    from .task import CmdLineTask
+
+__all__ = ("ButlerInitializedTaskRunner", "Target", "TaskRunner")
+
+type Target = tuple[Any, dict[str, Any]]
+"""A data reference, and what ``runDataRef`` takes beside it."""
+
+
+class TaskRunner:
+    """Runs a task for each target of a parsed command.
+
+    Parameters
+    ----------
+    TaskClass
+        The task.
+    parsedCmd
+        The parsed command.
+    doReturnResults
+        Whether results hold what the task returned.
+
+    Attributes
+    ----------
+    hasStarted : `bool`
+        Whether configuration, schemas and versions could be stored.
+
+    Notes
+    -----
+    With more than one process, each is a fresh interpreter that does one target
+    after the other; the runner and the targets are sent to it, so both must be
+    picklable.
+    """
+
+    TIMEOUT = 3600 * 24 * 30
+    """Seconds that one target may take, where ``--timeout`` does not say."""
+
+    def __init__(
+        self, TaskClass: type[CmdLineTask], parsedCmd: argparse.Namespace, doReturnResults: bool = False
+    ) -> None:
+        self.TaskClass = TaskClass
+        self.doReturnResults = doReturnResults
+        self.hasStarted = True
+        self.config = parsedCmd.config
+        self.log = parsedCmd.log
+        self.doRaise = parsedCmd.doraise
+        self.clobberConfig = parsedCmd.clobberConfig
+        self.doBackup = not parsedCmd.noBackupConfig
+        self.numProcesses = parsedCmd.processes
+        self.timeout = parsedCmd.timeout or self.TIMEOUT
+        self.logSettings: LogSettings = parsedCmd.logSettings
+        self.debug = parsedCmd.debug
+        if self.numProcesses > 1 and not TaskClass.canMultiprocess:
+            self.log.warning("%s does not support multiprocessing; using one process", TaskClass.__name__)
+            self.numProcesses = 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"log": self.log.name}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state | {"log": getLogger(state["log"])}
+
+    @staticmethod
+    def getTargetList(parsedCmd: argparse.Namespace, **kwargs: Any) -> list[Target]:
+        """Return the targets: by default each reference of ``--id``, with the same keyword arguments.
+
+        Parameters
+        ----------
+        parsedCmd
+            The parsed command.
+        **kwargs
+            Keyword arguments of ``runDataRef``.
+        """
+        return [(ref, kwargs) for ref in parsedCmd.id.refList]
+
+    def run(self, parsedCmd: argparse.Namespace) -> list[Struct]:
+        """Run the task for each target.
+
+        Returns
+        -------
+        resultList : `list` [`lsst.pipe.base.Struct`]
+            For each target, in their order: ``exitStatus`` (0 or 1), ``nothing``
+            (whether there was nothing to do), and with ``doReturnResults`` also
+            ``dataRef``, ``metadata`` and ``result``.
+
+        Raises
+        ------
+        Exception
+            Raised with ``--doraise`` by the first target that fails.
+        """
+        targets = self.getTargetList(parsedCmd)
+        if not targets:
+            self.log.warning(
+                "Not running the task because there is no data to process; "
+                'you may preview data using "--show data"'
+            )
+            return []
+        with profiled(parsedCmd.profile):
+            if not self.precall(parsedCmd):
+                self.hasStarted = False
+                return []
+            results = self._do(targets)
+        _report(self.log, results)
+        return results
+
+    def _do(self, targets: list[Target]) -> list[Struct]:
+        work = functools.partial(_in_worker if min(self.numProcesses, len(targets)) > 1 else _here, self)
+        results: dict[int, Struct] = {}
+        for outcome in run_in_processes(list(enumerate(targets)), work, self.numProcesses):
+            results[outcome.job[0]] = self._result_of(outcome)
+        return [results[number] for number in sorted(results)]
+
+    def _result_of(self, outcome: Outcome[tuple[int, Target], Struct]) -> Struct:
+        """Return the result of a target; that of one whose process died is a failure."""
+        if outcome.error is None:
+            return outcome.unwrap()
+        if self.doRaise:
+            raise outcome.error
+        dataRef, _ = outcome.job[1]
+        self.log.fatal("Failed on dataId=%s: %s", _describe(dataRef), outcome.error)
+        return Struct(exitStatus=1, nothing=False)
+
+    def makeTask(
+        self, parsedCmd: argparse.Namespace | None = None, args: Target | None = None
+    ) -> CmdLineTask:
+        """Return a task, for a parsed command (before the run) or for a target."""
+        return self.TaskClass(config=self.config, log=self.log)
+
+    def precall(self, parsedCmd: argparse.Namespace) -> bool:
+        """Store configuration, schemas and versions, once before all targets.
+
+        Returns
+        -------
+        ok : `bool`
+            Whether that could be done; if not, the reason has been logged.
+
+        Raises
+        ------
+        Exception
+            Raised instead with ``--doraise``.
+        """
+        try:
+            parsedCmd.butler.start(clobber=parsedCmd.clobberOutput)
+            self._precallImpl(self.makeTask(parsedCmd=parsedCmd), parsedCmd)
+        except Exception as err:
+            if self.doRaise:
+                raise
+            self.log.fatal("Failed in task initialization: %s", err, exc_info=not _is_plain(err))
+            return False
+        return True
+
+    def _precallImpl(self, task: CmdLineTask, parsedCmd: argparse.Namespace) -> None:
+        butler = parsedCmd.butler
+        if not parsedCmd.noVersions:
+            task.writePackageVersions(butler, clobber=parsedCmd.clobberVersions, doBackup=self.doBackup)
+        task.writeConfig(butler, clobber=self.clobberConfig, doBackup=self.doBackup)
+        task.writeSchemas(butler, clobber=self.clobberConfig, doBackup=self.doBackup)
+
+    def __call__(self, args: Target) -> Struct:
+        """Do one target.
+
+        An error is logged and becomes an exit status of 1; metadata is written
+        in any case.
+
+        Parameters
+        ----------
+        args
+            The target.
+
+        Raises
+        ------
+        Exception
+            Raised with ``--doraise`` when the target fails.
+        """
+        dataRef, kwargs = args
+        with label(_describe(dataRef)):
+            task = self.makeTask(args=args)
+            attempt = _Attempt()
+            try:
+                with time_limit(self.timeout):
+                    attempt.result = self.runTask(task, dataRef, kwargs)
+                attempt.nothing = attempt.result is None and task.noneMeansNothing
+            except (NoWorkFound, NoInputsError) as err:
+                attempt.nothing = True
+                task.log.warning("Nothing to do for dataId=%s: %s", _describe(dataRef), err)
+            except Exception as err:
+                attempt.failed = True
+                if self.doRaise:
+                    raise
+                task.log.fatal(
+                    "Failed on dataId=%s: %s: %s",
+                    _describe(dataRef),
+                    type(err).__name__,
+                    err,
+                    exc_info=not isinstance(err, TaskError),
+                )
+            finally:
+                task.writeMetadata(dataRef)
+        return self._struct(attempt, dataRef, task)
+
+    def _struct(self, attempt: _Attempt, dataRef: Any, task: CmdLineTask) -> Struct:
+        result = Struct(exitStatus=int(attempt.failed), nothing=attempt.nothing)
+        if self.doReturnResults:
+            result.mergeItems(
+                Struct(dataRef=dataRef, metadata=task.metadata, result=attempt.result),
+                "dataRef",
+                "metadata",
+                "result",
+            )
+        return result
+
+    def runTask(self, task: CmdLineTask, dataRef: Any, kwargs: dict[str, Any]) -> Any:
+        """Call the task for one target; override it where the call is another."""
+        return task.runDataRef(dataRef, **kwargs)
+
+
+class ButlerInitializedTaskRunner(TaskRunner):
+    """A runner for tasks that need the butler when they are made, as those that read schemas."""
+
+    def makeTask(
+        self, parsedCmd: argparse.Namespace | None = None, args: Target | None = None
+    ) -> CmdLineTask:
+        """Return a task that was made with ``butler``.
+
+        Raises
+        ------
+        TypeError
+            Raised when neither a parsed command nor a target is given.
+        """
+        if parsedCmd is not None:
+            butler = parsedCmd.butler
+        elif args is not None:
+            butler = getattr(args[0], "butler", args[0])
+        else:
+            raise TypeError("makeTask needs a parsed command or a target")
+        make: Callable[..., CmdLineTask] = self.TaskClass
+        return make(config=self.config, log=self.log, butler=butler)
+
+
+@dataclasses.dataclass
+class _Attempt:
+    """How a target went."""
+
+    failed: bool = False
+    nothing: bool = False
+    result: Any = None
+
+
+def _here(runner: TaskRunner, job: tuple[int, Target]) -> Struct:
+    return runner(job[1])
+
+
+def _in_worker(runner: TaskRunner, job: tuple[int, Target]) -> Struct:
+    """Do one target in a process of its own."""
+    prepare_process(runner.logSettings, runner.debug, "LSST_ALLOW_IMPLICIT_THREADS" in os.environ)
+    return runner(job[1])
+
+
+def _report(log: logging.Logger | Any, results: list[Struct]) -> None:
+    failed = sum(result.exitStatus != 0 for result in results)
+    nothing = sum(result.nothing for result in results)
+    if failed:
+        log.error("%d of %d dataRefs failed", failed, len(results))
+    if nothing:
+        log.warning("%d of %d dataRefs had nothing to do", nothing, len(results))
+
+
+def _describe(dataRef: Any) -> str:
+    return str(getattr(dataRef, "dataId", dataRef))
+
+
+def _is_plain(err: Exception) -> bool:
+    """Whether the message of an error says all: ours, and those of tasks."""
+    return isinstance(err, TaskError | LamellaError)

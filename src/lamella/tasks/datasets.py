@@ -1,0 +1,77 @@
+"""Names, dimensions and storage classes of the datasets that the tasks read and write."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from lsst.daf.butler import Butler, DatasetType, DimensionUniverse
+from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
+
+__all__ = (
+    "BRIGHT_OBJECT_RUN",
+    "DATASETS",
+    "SKYMAP_RUN",
+    "Dataset",
+    "coadd_datasets",
+    "find_runs",
+    "make_dataset_types",
+)
+
+SKYMAP_RUN = "skymaps"
+"""Run of all sky maps."""
+
+BRIGHT_OBJECT_RUN = "brightObjectMasks"
+"""Run of the masks of bright objects."""
+
+_PATCH = ("skymap", "tract", "patch")
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """What a dataset type is made of."""
+
+    name: str
+    storage_class: str
+    dimensions: tuple[str, ...]
+
+    def make_type(self, universe: DimensionUniverse) -> DatasetType:
+        """Return the dataset type in a repository's universe of dimensions."""
+        return DatasetType(self.name, self.dimensions, self.storage_class, universe=universe)
+
+
+def coadd_datasets(coadd_name: str = "deep") -> tuple[Dataset, ...]:
+    """Return the datasets of one kind of coadd.
+
+    Parameters
+    ----------
+    coadd_name
+        Beginning of the names, the option ``coaddName`` of the tasks.
+    """
+    coadd, warp, patch_band = f"{coadd_name}Coadd", (*_PATCH, "instrument", "visit"), (*_PATCH, "band")
+    return (
+        Dataset(f"{coadd}_directWarp", "LamellaWarp", warp),
+        Dataset(f"{coadd}_psfMatchedWarp", "LamellaWarp", warp),
+        Dataset(f"{coadd_name}Visits", "StructuredDataDict", patch_band),
+        Dataset(coadd, "LamellaPatchCoadd", patch_band),
+        Dataset(f"{coadd}_nImage", "ImageV2", patch_band),
+        Dataset(f"{coadd}_inputSummary_tract", "ArrowAstropy", ("skymap", "tract", "band")),
+    )
+
+
+DATASETS: tuple[Dataset, ...] = (
+    Dataset("calexp", "LamellaExposure", ("instrument", "visit", "detector")),
+    Dataset("skyMap", "LamellaSkyMap", ("skymap",)),
+    Dataset("brightObjectMask", "LamellaBrightObjects", (*_PATCH, "band")),
+)
+"""What a repository holds before the first task runs."""
+
+
+def make_dataset_types(universe: DimensionUniverse) -> list[DatasetType]:
+    """Return the dataset types that a new repository has."""
+    return [dataset.make_type(universe) for dataset in DATASETS]
+
+
+def find_runs(butler: Butler) -> Sequence[str]:
+    """Return the names of all runs of a repository."""
+    return butler.collections.query("*", collection_types=CollectionType.RUN)

@@ -1,0 +1,167 @@
+"""How a Butler repository reads and writes lamella's values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from lsst.daf.butler import FormatterV2
+from lsst.images import Box
+from lsst.images.formatters import GenericFormatter
+from lsst.images.serialization import open_archive
+from lsst.resources import ResourcePath
+
+from ..coadd.archive import PatchCoadd, Warp
+from ..coadd.brightmask import BrightObject, BrightObjectCatalog
+from ..coadd.exposure_archive import ExposureImage
+from ..coadd.inputs import Exposure
+from ..formats.regions import read_bright_objects
+from ..psf.coadd import CoaddPsf
+from ..sky.registry import load_skymap
+from ..sky.skymap import SkyMap
+from .recipes import source_from_json
+
+__all__ = (
+    "PLANES",
+    "ArchiveFormatter",
+    "BrightObjectsFormatter",
+    "ExposureFormatter",
+    "SkyMapFormatter",
+    "regions_to_text",
+)
+
+PLANES = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked", "detectors/numbers")
+
+
+class ArchiveFormatter(GenericFormatter):
+    """Warps and coadds in `lsst.images` archives, whole, by box or by component.
+
+    The write parameter ``recipe`` is ``uncompressed`` (the default, because
+    reading is most of the work of a stack), ``lossless``, or a recipe of the
+    repository for `lsst.images.formatters.GenericFormatter`.
+    """
+
+    supported_extensions: ClassVar[frozenset[str]] = frozenset({".fits"})
+
+    def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
+        """Write an archive with its provenance; it is on disk before it gets its name."""
+        super().write_local_file(in_memory_dataset, uri)
+        _sync(uri.ospath)
+
+    def _get_compression_options(self) -> dict[str, Any]:
+        recipe = self.write_parameters.get("recipe", "uncompressed")
+        if recipe == "uncompressed":
+            return dict.fromkeys(PLANES)
+        return {} if recipe == "lossless" else super()._get_compression_options()
+
+    def _read_from_resource_path(self, uri: Any, component: str | None = None) -> Any:
+        if component == "psf":
+            return self._read_psf(uri)
+        return super()._read_from_resource_path(uri, component)
+
+    def _read_psf(self, uri: Any) -> CoaddPsf:
+        """Return the PSF of a warp or a coadd, which is made of its inputs."""
+        kind: type[Warp | PatchCoadd] = self.file_descriptor.storageClass.pytype
+        with open_archive(uri, cls=kind, partial=True) as reader:
+            box: Box = reader.get_component("bbox")
+            corner = Box.factory[box.y.start : box.y.start + 1, box.x.start : box.x.start + 1]
+            projection = reader.get_component("sky_projection")
+            return CoaddPsf(reader.read(bbox=corner).psf.components, projection=projection, bounds=box)
+
+
+class ExposureFormatter(ArchiveFormatter):
+    """Exposures: archives with a copy (``.fits``), or references to the original files (``.json``)."""
+
+    supported_extensions: ClassVar[frozenset[str]] = frozenset({".fits", ".json"})
+
+    def write_local_file(self, in_memory_dataset: Exposure, uri: ResourcePath) -> None:
+        """Write a copy of an exposure."""
+        super().write_local_file(ExposureImage(in_memory_dataset), uri)
+
+    def _read_from_resource_path(self, uri: Any, component: str | None = None) -> Any:
+        resource = ResourcePath(uri)
+        parameters = dict(self.file_descriptor.parameters or {})
+        if resource.getExtension() == ".json":
+            return _read_reference(resource, component, parameters)
+        with open_archive(uri, cls=ExposureImage, partial=bool(component or parameters)) as reader:
+            if component is not None:
+                return reader.get_component(component, **parameters)
+            image: ExposureImage = reader.read(**parameters)
+            return image.exposure
+
+
+def _read_reference(resource: ResourcePath, component: str | None, parameters: Mapping[str, Any]) -> Any:
+    source = source_from_json(resource.read().decode(), path=str(resource))
+    if component == "info":
+        return source.info
+    if component in ("sky_projection", "bbox"):
+        return getattr(source.info, {"sky_projection": "projection"}.get(component, component))
+    exposure = source.read()
+    if component == "psf":
+        return exposure.psf
+    image = ExposureImage(exposure)[parameters["bbox"]] if "bbox" in parameters else ExposureImage(exposure)
+    if component is None:
+        return image.exposure
+    return image.exposure.pixels if component == "masked_image" else getattr(image, component)
+
+
+class _TextFormatter(FormatterV2):
+    """Base of formatters of small text files."""
+
+    can_read_from_local_file = True
+
+    def _text_of(self, value: Any) -> str:
+        raise NotImplementedError
+
+    def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
+        """Write the text; it is on disk before it gets its name."""
+        Path(uri.ospath).write_text(self._text_of(in_memory_dataset), encoding="utf-8")
+        _sync(uri.ospath)
+
+
+class SkyMapFormatter(_TextFormatter):
+    """Sky maps as JSON, as ``lamella skymap`` writes them."""
+
+    default_extension = ".json"
+
+    def _text_of(self, value: SkyMap[Any]) -> str:
+        return value.to_json()
+
+    def read_from_local_file(self, path: str, component: str | None = None, expected_size: int = -1) -> Any:
+        """Read a sky map."""
+        return load_skymap(path)
+
+
+class BrightObjectsFormatter(_TextFormatter):
+    """Masks of bright objects as DS9 region files."""
+
+    default_extension = ".reg"
+
+    def _text_of(self, value: BrightObjectCatalog) -> str:
+        return regions_to_text(value)
+
+    def read_from_local_file(self, path: str, component: str | None = None, expected_size: int = -1) -> Any:
+        """Read the regions."""
+        return read_bright_objects(path)
+
+
+def regions_to_text(catalog: BrightObjectCatalog) -> str:
+    """Return the regions of bright objects as a DS9 region file that `read_bright_objects` understands."""
+    remarks = [f"# {name}: {value}" for name, value in catalog.metadata.items()]
+    return "\n".join([*remarks, "wcs; fk5", *map(_region_line, catalog)]) + "\n"
+
+
+def _region_line(region: BrightObject) -> str:
+    sizes = (region.radius,) if region.shape == "circle" else (region.width, region.height)
+    numbers = ", ".join(f"{float(value)!r}d" for value in (region.ra, region.dec, *sizes))
+    return f"{region.shape}({numbers}) # ID: {region.id}, mag: {float(region.mag)!r}"
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

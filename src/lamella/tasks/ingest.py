@@ -1,0 +1,151 @@
+"""Exposures into a repository: as references to the files that they are in, or as copies."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from lsst.daf.butler import Butler, DatasetRef, FileDataset
+from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
+from lsst.images.serialization import write_archive
+
+from ..coadd.exposure_archive import ExposureImage
+from ..coadd.inputs import ExposureSource
+from ..errors import DuplicateInputError
+from ..files import TEMPORARY_PREFIX
+from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN
+from .formatters import PLANES
+from .recipes import source_to_json
+from .repository import register_instrument
+from .visit_records import Visit, group_visits, insert_visit
+
+__all__ = ("Transfer", "default_run", "defaults_chain", "ingest_exposures")
+
+Transfer = Literal["direct", "copy"]
+
+
+def default_run(instrument: str) -> str:
+    """Return the run that exposures of an instrument go to."""
+    return f"{instrument}/calexp"
+
+
+def defaults_chain(instrument: str) -> str:
+    """Return the collection of all that tasks need: exposures, sky maps, masks of bright objects."""
+    return f"{instrument}/defaults"
+
+
+def ingest_exposures(
+    butler: Butler,
+    sources: Sequence[ExposureSource],
+    *,
+    run: str | None = None,
+    transfer: Transfer = "direct",
+) -> list[DatasetRef]:
+    """Add exposures of any format: their instruments, filters, detectors, visits, regions, and themselves.
+
+    Each visit is added whole or not at all.  Exposures that the run has
+    already are left as they are.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    sources
+        The exposures, from `lamella.formats.recognise.open_exposures`.
+    run
+        Run to put them in; by default that of `default_run`.
+    transfer
+        ``"direct"`` leaves the files where they are and refers to them;
+        ``"copy"`` puts all that a coadd needs into the repository.
+
+    Returns
+    -------
+    list of DatasetRef
+        The datasets of all ``sources``, in the order of their identities.
+
+    Raises
+    ------
+    DuplicateInputError
+        Raised when the run has the exposure from another file, or the
+        repository has its visit elsewhere on the sky or in another filter.
+    InputError
+        Raised when the exposures of a visit contradict each other, or one that
+        is not on disk is to be referred to.
+    """
+    refs: list[DatasetRef] = []
+    visits = group_visits(sources)
+    for instrument in sorted({visit.key["instrument"] for visit in visits}):
+        register_instrument(butler, instrument)
+        _register_collections(butler, instrument, run or default_run(instrument))
+    for visit in visits:
+        refs += _ingest_visit(butler, visit, run or default_run(visit.key["instrument"]), transfer)
+    return refs
+
+
+def _register_collections(butler: Butler, instrument: str, run: str) -> None:
+    chain = defaults_chain(instrument)
+    butler.collections.register(run, CollectionType.RUN)
+    butler.collections.register(chain, CollectionType.CHAINED)
+    wanted = (run, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
+    missing = [one for one in wanted if one not in butler.collections.get_info(chain).children]
+    if missing:
+        butler.collections.extend_chain(chain, missing)
+
+
+def _ingest_visit(butler: Butler, visit: Visit, run: str, transfer: Transfer) -> list[DatasetRef]:
+    present = {
+        int(ref.dataId["detector"]): ref
+        for ref in butler.query_datasets("calexp", run, **visit.key, find_first=False, explain=False)
+    }
+    for source in visit.sources:
+        if source.info.id.detector in present:
+            _require_same(butler, present[source.info.id.detector], source)
+    new = [source for source in visit.sources if source.info.id.detector not in present]
+    with _staging_folder(butler) as folder:
+        staged = {source.info.id.detector: _stage(source, Path(folder), transfer) for source in new}
+        with butler.transaction():
+            insert_visit(butler, visit)
+            added = {detector: _make_ref(butler, visit, detector, run) for detector in staged}
+            datasets = [FileDataset(str(staged[detector]), [ref]) for detector, ref in added.items()]
+            if datasets:
+                butler.ingest(*datasets, transfer="move")
+    found = present | added
+    return [found[source.info.id.detector] for source in visit.sources]
+
+
+def _make_ref(butler: Butler, visit: Visit, detector: int, run: str) -> DatasetRef:
+    data_id = butler.registry.expandDataId({**visit.key, "detector": detector})
+    return DatasetRef(butler.get_dataset_type("calexp"), data_id, run=run)
+
+
+def _require_same(butler: Butler, ref: DatasetRef, source: ExposureSource) -> None:
+    uri = butler.getURI(ref)
+    if uri.getExtension() == ".json":
+        same = uri.read().decode() == source_to_json(source)
+        found = f"{source.info.id}, which the run {ref.run} has from another file, or with other options"
+    else:
+        path = butler.get(ref.makeComponentRef("info")).path
+        same = Path(path).absolute() == Path(source.info.path).absolute()
+        found = f"{source.info.id}, which the run {ref.run} has from {path}"
+    if not same:
+        raise DuplicateInputError(source.info.path, found=found, expected="a new exposure, or another run")
+
+
+def _staging_folder(butler: Butler) -> tempfile.TemporaryDirectory[str]:
+    """Return a folder on the file system of the repository, so that files are moved by renaming."""
+    roots: Any = [root for root in butler.get_datastore_roots().values() if root is not None and root.isLocal]
+    parent = roots[0].ospath if roots else None
+    return tempfile.TemporaryDirectory(
+        prefix=f"{TEMPORARY_PREFIX}ingest-", dir=parent, ignore_cleanup_errors=True
+    )
+
+
+def _stage(source: ExposureSource, folder: Path, transfer: Transfer) -> Path:
+    path = folder / f"{source.info.id.detector}.{'json' if transfer == 'direct' else 'fits'}"
+    if transfer == "direct":
+        path.write_text(source_to_json(source), encoding="utf-8")
+    else:
+        write_archive(ExposureImage(source.read()), str(path), compression_options=dict.fromkeys(PLANES))
+    return path

@@ -1,0 +1,1 @@
+"""The tasks of the AssembleCoaddTask manual page, by their documented names."""

@@ -1,0 +1,716 @@
+"""From warps to a coadd: the documented task."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import astropy.units as u
+import numpy as np
+from lsst.images import Box, Image, Mask, MaskedImage
+from lsst.pipe.base import Struct
+
+from ...coadd.archive import PatchCoadd, Rejection
+from ...coadd.assemble import Resources, StackedPlanes, stack_inputs
+from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
+from ...coadd.inputs import WarpInput
+from ...coadd.scale import WeightProblem, warp_weight
+from ...coadd.sources import conform_mask
+from ...coadd.stack_control import StackControl
+from ...coadd.versions import package_versions
+from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
+from ...planes import bits_of, make_schema, plane_name, plane_names
+from ..cmdline.argument_parser import ArgumentParser
+from ..cmdline.data_ids import CoaddDataIdContainer
+from ..pipeline.make_warp import warp_rejections
+from .assembleCoaddConfig import AssembleCoaddConfig
+from .assembleInputs import (
+    GivenControl,
+    PreparedPart,
+    WarpToStack,
+    alt_spans,
+    empty_planes,
+    rejections_of,
+    stack_record,
+    with_mask,
+)
+from .coaddBase import CoaddBaseTask, SelectDataIdContainer, coadd_target
+from .references import WarpRef, overlap, sub_boxes, warp_ref, warp_refs
+from .scaleZeroPoint import ImageScaler
+from .spans import as_spans
+from .statistics import Property, StatisticsControl, stringToStatisticsProperty
+
+__all__ = ("AssembleCoaddConfig", "AssembleCoaddTask")
+
+
+class AssembleCoaddTask(CoaddBaseTask):
+    """Assembles the coadd of a patch from warps, one per visit.
+
+    The arithmetic is that of `lamella.assemble`, which gives the same bits;
+    this class is its documented form, whose steps can be called one by one and
+    overridden.  Warps are `lamella.Warp`, coadds `lamella.PatchCoadd`.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As `lsst.pipe.base.Task` takes them.
+    """
+
+    ConfigClass: ClassVar[type[AssembleCoaddConfig]] = AssembleCoaddConfig
+    _DefaultName = "assembleCoadd"
+    config: AssembleCoaddConfig
+    interpImage: Any
+    scaleZeroPoint: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.makeSubtask("interpImage")
+        self.makeSubtask("scaleZeroPoint")
+        self.warpType: str = self.config.warpType
+
+    def runDataRef(
+        self,
+        dataRef: Any,
+        selectDataList: Sequence[Any] = (),
+        warpRefList: Sequence[Any] = (),
+    ) -> Struct | None:
+        """Assemble the coadd of a patch, and write it.
+
+        Parameters
+        ----------
+        dataRef
+            Data reference of the patch.
+        selectDataList
+            Exposures from which those that overlap the patch are chosen.
+        warpRefList
+            Data references of warps, instead of exposures.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct or `None`
+            As that of `run`; `None`, with a warning, when there is nothing to coadd.
+
+        Raises
+        ------
+        ConfigError
+            Raised when both exposures and warps are given.
+        """
+        if selectDataList and warpRefList:
+            raise ConfigError("give either selectDataList or warpRefList.", option="warpRefList")
+        skyInfo = self.getSkyInfo(dataRef)
+        refs = list(warpRefList)
+        self.deselected = []
+        if not refs:
+            calExpRefList = self.selectExposures(dataRef, skyInfo, selectDataList=selectDataList)
+            if not calExpRefList:
+                self.log.warning("No exposures to coadd.")
+                return None
+            self.log.info("Coadding %d exposures", len(calExpRefList))
+            refs = self.getTempExpRefList(dataRef, calExpRefList)
+        inputData = self.prepareInputs(refs)
+        self.log.info("Found %d warps", len(inputData.tempExpRefList))
+        if not inputData.tempExpRefList:
+            self.log.warning("No warps to coadd.")
+            return None
+        supplementaryData = self.makeSupplementaryData(dataRef, selectDataList)
+        retStruct = self.run(
+            skyInfo,
+            inputData.tempExpRefList,
+            inputData.imageScalerList,
+            inputData.weightList,
+            supplementaryData=supplementaryData,
+        )
+        retStruct.coaddExposure.rejections = tuple(sorted((*self.deselected, *inputData.rejected)))
+        self.processResults(retStruct.coaddExposure, dataRef)
+        if self.config.doWrite:
+            self._write(retStruct, dataRef)
+        return retStruct
+
+    def _write(self, retStruct: Struct, dataRef: Any) -> None:
+        name = self.getCoaddDatasetName(self.warpType)
+        self.log.info("Persisting %s", name)
+        dataRef.put(retStruct.coaddExposure, name)
+        if self.config.doNImage and retStruct.nImage is not None:
+            dataRef.put(retStruct.nImage, f"{name}_nImage")
+
+    def makeSupplementaryData(self, dataRef: Any, selectDataList: Sequence[Any] = ()) -> Struct | None:
+        """Make further inputs of `run`; for subclasses that need some.
+
+        Parameters
+        ----------
+        dataRef
+            Data reference of the patch.
+        selectDataList
+            Exposures or warps.
+        """
+        return None
+
+    def readBrightObjectMasks(self, dataRef: Any) -> BrightObjectCatalog | None:
+        """Read the regions around bright objects; `None`, with a warning, when they cannot be read.
+
+        Parameters
+        ----------
+        dataRef
+            Data reference of the patch.
+        """
+        try:
+            found = dataRef.get("brightObjectMask", immediate=True)
+        except (LookupError, OSError, ValueError) as err:
+            self.log.warning("Unable to read brightObjectMask for %s: %s", dataRef.dataId, err)
+            return None
+        assert isinstance(found, BrightObjectCatalog)
+        return found
+
+    def prepareInputs(self, refList: Sequence[Any]) -> Struct:
+        """Find the weight of each warp, and the factor to its photometric scale.
+
+        Parameters
+        ----------
+        refList
+            Data references of warps, or warps.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``tempExpRefList`` (also called ``tempExprefList`` and
+            ``warpRefList``): the warps that can be used; ``weightList`` and
+            ``imageScalerList``, of the same length; ``rejected``: records of the
+            others that exist, with reasons.
+        """
+        kept: list[tuple[Any, float, ImageScaler]] = []
+        rejected: list[Rejection] = []
+        for item in refList:
+            ref = warp_ref(item, self.getTempExpDatasetName(self.warpType))
+            if not ref.exists():
+                self.log.warning("Could not find %s %s; skipping it", ref.name, ref.dataId)
+                continue
+            found = self._weigh(ref)
+            if isinstance(found, str):
+                rejected += rejections_of(ref, found)
+                self.log.warning("Leaving out %s %s: %s", ref.name, ref.dataId, found)
+                continue
+            weight, imageScaler = found
+            rejected += warp_rejections(ref.header)
+            self.log.info("Weight of %s %s = %.4g", ref.name, ref.dataId, weight)
+            kept.append((item, weight, imageScaler))
+        refs = [item for item, _, _ in kept]
+        return Struct(
+            tempExpRefList=refs,
+            tempExprefList=refs,
+            warpRefList=refs,
+            weightList=[weight for _, weight, _ in kept],
+            imageScalerList=[imageScaler for _, _, imageScaler in kept],
+            rejected=rejected,
+        )
+
+    def _weigh(self, ref: WarpRef) -> tuple[float, ImageScaler] | str:
+        """Return weight and scaler of a warp, or why it has none."""
+        warp = ref.read()
+        try:
+            imageScaler = self._scaler_of(warp, ref)
+            imageScaler.scaleMaskedImage(warp)
+        except (CalibrationError, NoInputsError) as err:
+            return str(err)
+        schema = make_schema(warp.mask.schema.names)
+        bad = bits_of(schema, self.config.badMaskPlanes, missing_ok=True)
+        control = self.config.toCore().weights
+        weight = warp_weight(warp.variance.array, conform_mask(warp, schema), bad, control)
+        return str(weight) if isinstance(weight, WeightProblem) else (weight, imageScaler)
+
+    def _scaler_of(self, warp: Any, ref: WarpRef) -> ImageScaler:
+        if not self.config.doScaleZeroPoint:
+            return ImageScaler(1.0)
+        scaler: ImageScaler = self.scaleZeroPoint.computeImageScaler(exposure=warp, dataRef=ref)
+        return scaler
+
+    def prepareStats(self, mask: Any = None) -> Struct:
+        """Return how inputs are combined.
+
+        Parameters
+        ----------
+        mask
+            Bits of planes that reject a pixel, in `lamella.planes.make_schema`, or
+            names of planes; those of ``config.badMaskPlanes`` by default.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``statsCtrl`` (also called ``ctrl``), a `StatisticsControl`;
+            ``statsFlags`` (also called ``flags``), a `Property`.
+        """
+        names = (
+            plane_names(self.config.badMaskPlanes)
+            if mask is None or isinstance(mask, int)
+            else plane_names(mask)
+        )
+        thresholds = self.config.maskPropagationThresholds
+        schema = make_schema((*names, *thresholds))
+        statsCtrl = StatisticsControl(
+            numSigmaClip=self.config.sigmaClip,
+            numIter=self.config.clipIter,
+            andMask=mask if isinstance(mask, int) else bits_of(schema, names),
+            nanSafe=True,
+            schema=schema,
+        )
+        statsCtrl.setFluxTolerance(self.config.fluxTolerance)
+        statsCtrl.setWeighted(True)
+        statsCtrl.setCalcErrorFromInputVariance(self.config.calcErrorFromInputVariance)
+        for plane, threshold in thresholds.items():
+            statsCtrl.setMaskPropagationThreshold(bits_of(schema, (plane,)).bit_length() - 1, threshold)
+        statsFlags = stringToStatisticsProperty(self.config.statistic)
+        return Struct(statsCtrl=statsCtrl, ctrl=statsCtrl, statsFlags=statsFlags, flags=statsFlags)
+
+    def run(
+        self,
+        skyInfo: Struct,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler],
+        weightList: Sequence[float],
+        altMaskList: Sequence[Any] | None = None,
+        mask: Any = None,
+        supplementaryData: Struct | None = None,
+    ) -> Struct:
+        """Combine warps, one subregion after the other.
+
+        Parameters
+        ----------
+        skyInfo
+            Where the patch lies, as `getSkyInfo` returns it.
+        tempExpRefList
+            Data references of warps, or warps, in any order.
+        imageScalerList, weightList
+            Their scalers and weights.
+        altMaskList
+            For each warp `None`, or further planes: regions by the name of a plane.
+        mask
+            Bits or names of the planes that reject a pixel, instead of
+            ``config.badMaskPlanes``; or a `lsst.images.Mask`, for pixels that are
+            rejected in all warps: those on which it has one of these planes.
+        supplementaryData
+            Used by subclasses.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``coaddExposure``, a `lamella.PatchCoadd`; ``nImage``, the number of
+            inputs used at each pixel, or `None` without ``config.doNImage``; and the
+            lists that went in: ``warpRefList``, ``imageScalerList``,
+            ``weightList``, ``altMaskList``.
+
+        Raises
+        ------
+        NoInputsError
+            Raised when there is no warp.
+        ConfigError
+            Raised when the lists differ in length.
+        """
+        inputs = self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList)
+        everywhere, mask = (mask, None) if isinstance(mask, Mask) else (None, mask)
+        if everywhere is not None:
+            inputs = [one._replace(altMask=with_mask(one.altMask, everywhere)) for one in inputs]
+        stats = self.prepareStats(mask)
+        coaddExposure = self._empty_coadd(skyInfo, inputs)
+        refs, scalers, weights, altMasks = (list(column) for column in zip(*inputs, strict=True))
+        self.assembleMetadata(coaddExposure, refs, weights)
+        nImage = coaddExposure.exposure_count if self.config.doNImage else None
+        if self.config.doOnlineForMean and self.config.statistic == "MEAN":
+            self.assembleOnlineMeanCoadd(
+                coaddExposure, refs, scalers, weights, altMasks, stats.statsCtrl, nImage=nImage
+            )
+        else:
+            width, height = self.config.subregionSize
+            for subBBox in sub_boxes(skyInfo.bbox, (width, height)):
+                self.assembleSubregion(
+                    coaddExposure,
+                    subBBox,
+                    refs,
+                    scalers,
+                    weights,
+                    altMasks,
+                    stats.statsFlags,
+                    stats.statsCtrl,
+                    nImage=nImage,
+                )
+        self.setInexactPsf(coaddExposure.mask)
+        return Struct(
+            coaddExposure=coaddExposure,
+            nImage=nImage,
+            warpRefList=list(tempExpRefList),
+            imageScalerList=list(imageScalerList),
+            weightList=list(weightList),
+            altMaskList=None if altMaskList is None else list(altMaskList),
+        )
+
+    def _aligned(
+        self,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler],
+        weightList: Sequence[float],
+        altMaskList: Sequence[Any] | None,
+    ) -> list[WarpToStack]:
+        """Return the inputs in the order in which they are summed, that of their identities."""
+        altMasks = [None] * len(tempExpRefList) if altMaskList is None else altMaskList
+        for name, values in (
+            ("imageScalerList", imageScalerList),
+            ("weightList", weightList),
+            ("altMaskList", altMasks),
+        ):
+            if len(values) != len(tempExpRefList):
+                raise ConfigError(
+                    f"{name} has {len(values)} elements for {len(tempExpRefList)} warps.", option=name
+                )
+        if not len(tempExpRefList):
+            raise NoInputsError("Nothing to coadd: no warps were given.")
+        refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
+        inputs = [WarpToStack(*one) for one in zip(refs, imageScalerList, weightList, altMasks, strict=True)]
+        inputs.sort(key=lambda one: one.ref.key)
+        for before, after in itertools.pairwise(inputs):
+            if before.ref.key == after.ref.key:
+                raise DuplicateInputError(
+                    str(after.ref.dataId), found="two warps of this visit", expected="one warp per visit"
+                )
+        return inputs
+
+    def _empty_coadd(self, skyInfo: Struct, inputs: Sequence[WarpToStack]) -> PatchCoadd:
+        """Make a coadd to which nothing has contributed yet, with all planes that it will have."""
+        target = coadd_target(skyInfo)
+        names = {name for one in inputs for name in one.ref.header.mask.schema.names}
+        names |= {plane_name(name) for one in inputs for name in alt_spans(one.altMask)}
+        if self.config.doMaskBrightObjects:
+            names.add(self.config.brightObjectMaskName)
+        schema = make_schema(names)
+        bbox = target.outer_bbox
+        planes = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
+        unit, metadata = u.nJy, {}
+        if self.config.doScaleZeroPoint:
+            unit, metadata = u.ct, {"fluxMag0": self.scaleZeroPoint.getPhotoCalib().getFluxMag0()}
+        return PatchCoadd(
+            Image(planes.image, bbox=bbox, unit=unit, sky_projection=target.projection),
+            mask=Mask(planes.mask[..., np.newaxis], bbox=bbox, schema=schema),
+            variance=Image(planes.variance, bbox=bbox, unit=unit**2),
+            exposure_count=Image(planes.count, bbox=bbox),
+            exposure_count_unmasked=Image(planes.unmasked, bbox=bbox),
+            band="",
+            skymap=target.skymap,
+            tract=target.tract,
+            patch=target.patch,
+            inner_bbox=target.inner_bbox or bbox,
+            settings={"assemble": self.config.toCore().to_dict()},
+            versions=package_versions(),
+            metadata=metadata or None,
+        )
+
+    def assembleMetadata(
+        self, coaddExposure: PatchCoadd, tempExpRefList: Sequence[Any], weightList: Sequence[float]
+    ) -> None:
+        """Set what a coadd says of its inputs: band, detectors with weights (hence the PSF), notes.
+
+        One pixel of each warp is read.
+
+        Parameters
+        ----------
+        coaddExposure
+            The coadd.
+        tempExpRefList
+            Data references of warps, or warps.
+        weightList
+            Their weights.
+
+        Raises
+        ------
+        ConfigError
+            Raised when the lists differ in length.
+        """
+        if len(tempExpRefList) != len(weightList):
+            raise ConfigError(
+                f"weightList has {len(weightList)} elements for {len(tempExpRefList)} warps.",
+                option="weightList",
+            )
+        refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
+        pairs = sorted(zip(refs, weightList, strict=True), key=lambda pair: pair[0].key)
+        coaddInputs = self.inputRecorder.makeCoaddInputs()
+        for ref, weight in pairs:
+            self.inputRecorder.addVisitToCoadd(coaddInputs, ref.header, weight)
+        if self.config.doUsePsfMatchedPolygons:
+            self.shrinkValidPolygons(coaddInputs)
+        coaddExposure.band = pairs[0][0].header.band if pairs else ""
+        coaddExposure.detectors = tuple(coaddInputs.ccds)
+        coaddExposure.notes = tuple(sorted({note for ccd in coaddInputs.ccds for note in ccd.notes}))
+        # It is computed from the detectors when it is asked for.
+        coaddExposure.__dict__.pop("psf", None)
+
+    def assembleSubregion(
+        self,
+        coaddExposure: PatchCoadd,
+        bbox: Box,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler],
+        weightList: Sequence[float],
+        altMaskList: Sequence[Any],
+        statsFlags: Property,
+        statsCtrl: StatisticsControl,
+        nImage: Image | None = None,
+    ) -> None:
+        """Combine the warps in one box, and put the result into the coadd.
+
+        Parameters
+        ----------
+        coaddExposure
+            The coadd to change.
+        bbox
+            The box, within that of the coadd.
+        tempExpRefList, imageScalerList, weightList, altMaskList
+            Warps, and what belongs to each.
+        statsFlags, statsCtrl
+            How they are combined, see `prepareStats`.
+        nImage
+            Image of counts that is changed as well.
+        """
+        self._stack(
+            coaddExposure,
+            bbox,
+            self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList),
+            self._core_control(coaddExposure, statsFlags, statsCtrl),
+            nImage,
+            streaming=False,
+        )
+
+    def assembleOnlineMeanCoadd(
+        self,
+        coaddExposure: PatchCoadd,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler],
+        weightList: Sequence[float],
+        altMaskList: Sequence[Any],
+        statsCtrl: StatisticsControl,
+        nImage: Image | None = None,
+    ) -> None:
+        """Average the warps over the whole coadd, with one of them in memory at a time.
+
+        The arguments are those of `assembleSubregion`, and so are the bits of the result.
+        """
+        self._stack(
+            coaddExposure,
+            coaddExposure.bbox,
+            self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList),
+            self._core_control(coaddExposure, Property.MEAN, statsCtrl),
+            nImage,
+            streaming=True,
+        )
+
+    def _core_control(
+        self, coaddExposure: PatchCoadd, statsFlags: Property, statsCtrl: StatisticsControl
+    ) -> StackControl:
+        return statsCtrl.to_core(
+            statsFlags,
+            clipped=bits_of(statsCtrl.schema, ("CLIPPED",)),
+            mask_map=tuple(self.setRejectedMaskMapping(statsCtrl)),
+            schema=coaddExposure.mask.schema,
+        )
+
+    def _stack(
+        self,
+        coadd: PatchCoadd,
+        bbox: Box,
+        inputs: Sequence[WarpToStack],
+        control: StackControl,
+        nImage: Image | None,
+        *,
+        streaming: bool,
+    ) -> None:
+        """Stack some inputs over a box into a coadd."""
+        at = bbox.slice_within(coadd.bbox)
+        yx = (at.y, at.x)
+        unmasked = coadd.exposure_count_unmasked.array[yx]
+        unmasked[...] = 0
+        warps = []
+        for one in inputs:
+            box = overlap(one.ref.bbox, bbox)
+            if box is None:
+                continue
+            source = PreparedPart(self, one, box, coadd, control.bad_mask)
+            # Read at once for a small box; one after the other for the whole patch.
+            warps.append(stack_record(one, source if streaming else source.load()))
+        stacked = (
+            self._stack_warps(warps, bbox, coadd, control, streaming) if warps else empty_planes(bbox, coadd)
+        )
+        coadd.image.array[yx] = stacked.image
+        coadd.mask.array[(*yx, 0)] = stacked.mask
+        coadd.variance.array[yx] = stacked.variance
+        coadd.exposure_count.array[yx] = stacked.count
+        if nImage is not None and nImage is not coadd.exposure_count:
+            part = bbox.slice_within(nImage.bbox)
+            nImage.array[part.y, part.x] = stacked.count
+
+    def _stack_warps(
+        self, warps: list[WarpInput], bbox: Box, coadd: PatchCoadd, control: StackControl, streaming: bool
+    ) -> StackedPlanes:
+        config = GivenControl(control=control, statistic=control.statistic, remove_mask_planes=())
+        resources = Resources(streaming=streaming, threads=self.config.threads)
+        return stack_inputs(warps, bbox, coadd.mask.schema, config, resources)
+
+    def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: Mapping[str, Sequence[Any]]) -> Mask:
+        """Set planes of a mask in some regions, in place.
+
+        Parameters
+        ----------
+        mask
+            The mask.
+        altMaskSpans
+            Lists of regions by the name of the plane that they are put on; a region
+            is anything that `lamella.tasks.manual.spans.as_spans` takes.
+
+        Returns
+        -------
+        lsst.images.Mask
+            The mask; another one, with more planes, when it did not have one of them.
+        """
+        spans = {plane_name(name): [as_spans(one) for one in found] for name, found in altMaskSpans.items()}
+        bad = plane_names(self.config.badMaskPlanes)
+        if self.config.doUsePsfMatchedPolygons and "NO_DATA" in spans and "NO_DATA" in bad:
+            # What no longer contributes for want of data must not count as rejected.
+            for region in spans["NO_DATA"]:
+                inside = region.to_array(mask.bbox)
+                for name in bad:
+                    if name in mask.schema.names:
+                        mask.clear(name, inside)
+        for name, regions in spans.items():
+            if name not in mask.schema.names:
+                mask = mask.add_plane(name, f"Plane {name} of alternative masks.")
+            for region in regions:
+                region.setMask(mask, name)
+        return mask
+
+    def removeMaskPlanes(self, maskedImage: MaskedImage) -> None:
+        """Clear the planes of ``config.removeMaskPlanes``; those that an image does not have do not matter.
+
+        Parameters
+        ----------
+        maskedImage
+            Image to change.
+        """
+        for name in plane_names(self.config.removeMaskPlanes):
+            if name in maskedImage.mask.schema.names:
+                maskedImage.mask.clear(name)
+            else:
+                self.log.debug("There is no mask plane %s to remove.", name)
+
+    @staticmethod
+    def setRejectedMaskMapping(statsCtrl: StatisticsControl) -> list[tuple[int, int]]:
+        """Return which planes a coadd gets where inputs are rejected.
+
+        Parameters
+        ----------
+        statsCtrl
+            Tells what is rejected.
+
+        Returns
+        -------
+        list of tuple of int
+            Pairs of bits of the warps and bits of the coadd: rejected for
+            other reasons gives REJECTED; EDGE gives SENSOR_EDGE; CLIPPED gives CLIPPED.
+        """
+        schema = statsCtrl.schema
+        edge, clipped = bits_of(schema, ("EDGE",)), bits_of(schema, ("CLIPPED",))
+        others = statsCtrl.getAndMask() & ~(bits_of(schema, ("NO_DATA",)) | edge | clipped)
+        return [
+            (others, bits_of(schema, ("REJECTED",))),
+            (edge, bits_of(schema, ("SENSOR_EDGE",))),
+            (clipped, clipped),
+        ]
+
+    def setInexactPsf(self, mask: Mask) -> None:
+        """Set INEXACT_PSF where an input was rejected, clipped, or ends.
+
+        Parameters
+        ----------
+        mask
+            Mask of a coadd, changed in place.
+        """
+        inexact = np.zeros(mask.bbox.shape, dtype=bool)
+        for name in {"SENSOR_EDGE", "CLIPPED", "REJECTED"} & set(mask.schema.names):
+            inexact |= mask.get(name)
+        mask.set("INEXACT_PSF", inexact)
+
+    def processResults(
+        self,
+        coaddExposure: PatchCoadd,
+        dataRef: Any = None,
+        brightObjectMasks: BrightObjectCatalog | None = None,
+        dataId: Any = None,
+    ) -> None:
+        """Interpolate over pixels without data, and paint the masks of bright objects, as configured.
+
+        Parameters
+        ----------
+        coaddExposure
+            The coadd, changed in place.
+        dataRef
+            Data reference of the patch; or, as in later versions, the regions
+            themselves as the second argument.
+        brightObjectMasks, dataId
+            Regions and identifier, instead of a data reference.
+        """
+        if isinstance(dataRef, BrightObjectCatalog):
+            dataRef, brightObjectMasks = None, dataRef
+        if self.config.doInterp:
+            self.interpImage.run(coaddExposure, planeName="NO_DATA")
+        if self.config.doMaskBrightObjects:
+            if dataRef is not None and brightObjectMasks is None:
+                brightObjectMasks = self.readBrightObjectMasks(dataRef)
+            if dataId is None and dataRef is not None:
+                dataId = dataRef.dataId
+            self.setBrightObjectMasks(coaddExposure, dataId, brightObjectMasks)
+
+    def setBrightObjectMasks(self, exposure: PatchCoadd, dataId: Any, brightObjectMasks: Any = None) -> None:
+        """Paint the regions around bright objects on the plane ``config.brightObjectMaskName``.
+
+        Parameters
+        ----------
+        exposure
+            The coadd, changed in place.
+        dataId, brightObjectMasks
+            Identifier of the patch, and a `lamella.coadd.brightmask.BrightObjectCatalog`;
+            in either order.  Without a catalogue a warning is all.
+        """
+        if isinstance(dataId, BrightObjectCatalog):
+            dataId, brightObjectMasks = brightObjectMasks, dataId
+        if brightObjectMasks is None:
+            self.log.warning("Unable to apply bright object mask: none supplied")
+            return
+        self._compare_identity(dataId or {}, brightObjectMasks.metadata)
+        assert exposure.sky_projection is not None
+        painted = paint_bright_objects(
+            exposure.mask, exposure.sky_projection, brightObjectMasks, self.config.brightObjectMaskName
+        )
+        self.log.info("Applied %d of %d bright object masks", painted, len(brightObjectMasks))
+
+    def _compare_identity(self, dataId: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        for key, value in dataId.items():
+            if key not in metadata:
+                self.log.warning("Expected to see %s in metadata of the bright object masks", key)
+            elif str(metadata[key]) != str(value):
+                self.log.warning(
+                    "Expected to see %s == %s in metadata of the bright object masks, saw %s",
+                    key,
+                    value,
+                    metadata[key],
+                )
+
+    @classmethod
+    def _makeArgumentParser(cls) -> ArgumentParser:
+        parser = ArgumentParser(name=cls._DefaultName)
+        parser.add_id_argument(
+            "--id",
+            f"{cls.ConfigClass().coaddName}Coadd",
+            help="the patch, e.g. --id tract=12 patch=1,2 filter=r",
+            ContainerClass=CoaddDataIdContainer,
+        )
+        parser.add_id_argument(
+            "--selectId",
+            "calexp",
+            help="exposures to coadd, e.g. --selectId visit=6789 ccd=0..9",
+            ContainerClass=SelectDataIdContainer,
+        )
+        return parser

@@ -1,0 +1,157 @@
+"""Options of the task that assembles coadds, by their documented names."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from lsst.pex.config import ChoiceField, Config, ConfigField, ConfigurableField, Field, ListField
+
+from ...coadd.assemble import AssembleConfig, Resources
+from ...coadd.scale import WeightControl
+from ...planes import plane_names
+from .coaddBase import CoaddBaseConfig, refuse
+from .fields import borrow, check_with_core
+from .interpImage import InterpImageTask
+from .scaleZeroPoint import ScaleZeroPointTask
+
+__all__ = ("AssembleCoaddConfig", "CoaddPsfConfig")
+
+
+class CoaddPsfConfig(Config):
+    """How the PSFs of the inputs are resampled."""
+
+    warpingKernelName = ChoiceField[str](
+        "Kernel that stamps of PSFs are resampled with",
+        default="lanczos3",
+        allowed={"lanczos3": "Lanczos function of order 3"},
+    )
+    cacheSize = Field[int]("Accepted for the sake of older files; without effect", default=10000)
+
+
+class AssembleCoaddConfig(CoaddBaseConfig):
+    """How warps become a coadd; `toCore` says which option of `lamella.AssembleConfig` each one is."""
+
+    warpType = ChoiceField[str](
+        "Kind of warps that are combined",
+        default="direct",
+        allowed={"direct": "resampled", "psfMatched": "resampled and matched to one PSF"},
+    )
+    subregionSize = ListField[int](
+        "Width and height of the boxes that are combined one after the other; changes no result [pixel]",
+        length=2,
+        default=[2000, 2000],
+        itemCheck=lambda size: size > 0,
+    )
+    statistic = borrow(AssembleConfig, "statistic", default="MEANCLIP")
+    doOnlineForMean = Field[bool](
+        "Hold one warp in memory at a time; for the statistic MEAN only", default=False
+    )
+    doSigmaClip = Field[bool]("Older form of the statistic MEANCLIP", default=False)
+    sigmaClip = borrow(AssembleConfig, "sigma_clip")
+    clipIter = borrow(AssembleConfig, "clip_iter")
+    fluxTolerance = borrow(AssembleConfig, "flux_tolerance")
+    calcErrorFromInputVariance = borrow(AssembleConfig, "error_from_input_variance")
+    scaleZeroPoint: Any = ConfigurableField(
+        "Scales warps to one zero point, if doScaleZeroPoint", target=ScaleZeroPointTask
+    )
+    doScaleZeroPoint = Field[bool](
+        "Scale warps to the zero point of scaleZeroPoint; otherwise the coadd is in nJy, as the warps are",
+        default=False,
+    )
+    doInterp = borrow(AssembleConfig, "fill_gaps")
+    interpImage: Any = ConfigurableField("Fills pixels without data, if doInterp", target=InterpImageTask)
+    doWrite = Field[bool]("Write the coadd", default=True)
+    doWriteArtifactMasks = Field[bool]("Write the masks of artifacts", default=False)
+    doNImage = Field[bool]("Return, and write, the number of inputs used at each pixel", default=False)
+    doUsePsfMatchedPolygons = Field[bool]("Use the shrunk polygons of PSF-matched warps", default=False)
+    maskPropagationThresholds = borrow(AssembleConfig, "mask_propagation_thresholds", default={"SAT": 0.1})
+    removeMaskPlanes = borrow(AssembleConfig, "remove_mask_planes")
+    doMaskBrightObjects = Field[bool]("Paint the masks of bright objects", default=False)
+    brightObjectMaskName = borrow(AssembleConfig, "bright_object_plane")
+    coaddPsf: Any = ConfigField("How the PSFs of the inputs are resampled", CoaddPsfConfig)
+    doAttachTransmissionCurve = Field[bool]("Combine the transmission curves of the inputs", default=False)
+    hasFakes = Field[bool]("Combine warps with added sources", default=False)
+    doSelectVisits = Field[bool]("Combine the visits of a list only", default=False)
+    doInputMap = Field[bool]("Make a map of the inputs", default=False)
+    threads = borrow(Resources, "threads")
+
+    def setDefaults(self) -> None:
+        """Set what other tasks have otherwise."""
+        super().setDefaults()
+        self.badMaskPlanes = ["NO_DATA", "BAD", "SAT", "EDGE"]
+
+    def toCore(self) -> AssembleConfig:
+        """Return the core's form of this: the one place where options are translated."""
+        interp = self.interpImage.value
+        return AssembleConfig(
+            statistic=self.statistic,
+            sigma_clip=self.sigmaClip,
+            clip_iter=self.clipIter,
+            flux_tolerance=self.fluxTolerance,
+            error_from_input_variance=self.calcErrorFromInputVariance,
+            bad_mask_planes=plane_names(self.badMaskPlanes),
+            remove_mask_planes=plane_names(self.removeMaskPlanes),
+            mask_propagation_thresholds={
+                plane_names([name])[0]: value for name, value in self.maskPropagationThresholds.items()
+            },
+            weights=WeightControl(sigma_clip=self.sigmaClip, clip_iter=self.clipIter),
+            fill_gaps=self.doInterp,
+            **({"gaps": interp.toCore()} if hasattr(interp, "toCore") else {}),
+            bright_object_plane=self.brightObjectMaskName,
+        )
+
+    def validate(self) -> None:
+        """Check the options one by one, together as the core does, and against each other."""
+        if self.doPsfMatch:
+            warnings.warn(
+                'doPsfMatch is deprecated: it sets warpType = "psfMatched".', FutureWarning, stacklevel=2
+            )
+            self.warpType = "psfMatched"
+        if self.doSigmaClip and self.statistic != "MEANCLIP":
+            warnings.warn(
+                'doSigmaClip is deprecated: it sets statistic = "MEANCLIP".', FutureWarning, stacklevel=2
+            )
+            self.statistic = "MEANCLIP"
+        super().validate()
+        check_with_core(self, _NAMES)
+        if self.doInterp and self.statistic not in _FILLABLE:
+            refuse(
+                self,
+                "doInterp",
+                f"a coadd of {self.statistic} cannot be interpolated; there are: {_FILLABLE}",
+            )
+        if not self.doScaleZeroPoint and _is_changed(self.scaleZeroPoint):
+            refuse(self, "scaleZeroPoint", "it has no effect without doScaleZeroPoint = True")
+        for name, reason in _REFUSED.items():
+            if getattr(self, name):
+                refuse(self, name, reason)
+
+
+_NAMES = {
+    "sigma_clip": "sigmaClip",
+    "clip_iter": "clipIter",
+    "flux_tolerance": "fluxTolerance",
+    "error_from_input_variance": "calcErrorFromInputVariance",
+    "bad_mask_planes": "badMaskPlanes",
+    "remove_mask_planes": "removeMaskPlanes",
+    "mask_propagation_thresholds": "maskPropagationThresholds",
+    "fill_gaps": "doInterp",
+    "gaps": "interpImage",
+    "bright_object_plane": "brightObjectMaskName",
+    "weights": "sigmaClip",
+    "statistic": "statistic",
+}
+_FILLABLE = ("MEAN", "MEDIAN", "MEANCLIP", "NOISECLIP", "VARIANCE", "VARIANCECLIP")
+_REFUSED = {
+    "doWriteArtifactMasks": "this task finds no artifacts",
+    "doAttachTransmissionCurve": "transmission curves of exposures are not known",
+    "hasFakes": "there are no datasets with added sources",
+    "doSelectVisits": "the command line selects with --selectId; the pipeline task has this option",
+    "doInputMap": "maps of inputs are not made; the coadd's table of inputs has their polygons",
+}
+
+
+def _is_changed(scaleZeroPoint: object) -> bool:
+    target, value = scaleZeroPoint.target, scaleZeroPoint.value  # type: ignore[attr-defined]
+    return target is not ScaleZeroPointTask or not value.compare(ScaleZeroPointTask.ConfigClass())

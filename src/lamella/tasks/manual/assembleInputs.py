@@ -1,0 +1,140 @@
+"""Warps with their scalers, weights and further masks, in the form that the core stacks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from lsst.images import Box, Mask, MaskedImage, MaskSchema
+
+from ...coadd.archive import PatchCoadd, Rejection
+from ...coadd.assemble import AssembleConfig, StackedPlanes
+from ...coadd.inputs import ExposureId, WarpInput, WarpSource
+from ...coadd.sources import ImageSource, Planes, conform_mask
+from ...coadd.stack_control import StackControl
+from ...planes import bits_of
+from .references import WarpRef
+from .scaleZeroPoint import ImageScaler
+
+__all__ = (
+    "GivenControl",
+    "PreparedPart",
+    "WarpToStack",
+    "alt_spans",
+    "empty_planes",
+    "rejections_of",
+    "stack_record",
+    "with_mask",
+)
+
+
+class WarpToStack(NamedTuple):
+    """A warp and what belongs to it."""
+
+    ref: WarpRef
+    imageScaler: ImageScaler
+    weight: float
+    altMask: Any
+
+
+class GivenControl(AssembleConfig):
+    """How inputs are combined, given in bits instead of names."""
+
+    control: StackControl
+
+    def stack_control(self, schema: MaskSchema) -> StackControl:
+        """Return what was given."""
+        return self.control
+
+
+class Preparing(Protocol):
+    """The steps of a task that a part of a warp goes through."""
+
+    def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: Mapping[str, Sequence[Any]]) -> Mask:
+        """Set planes in some regions."""
+
+    def removeMaskPlanes(self, maskedImage: MaskedImage) -> None:
+        """Clear planes that say nothing about a coadd."""
+
+
+@dataclasses.dataclass
+class PreparedPart:
+    """A part of a warp as a source: read, masked further, scaled, and rid of planes when it is asked for."""
+
+    task: Preparing
+    one: WarpToStack
+    bbox: Box
+    coadd: PatchCoadd
+    bad: int
+
+    @property
+    def schema(self) -> MaskSchema:
+        """Schema of the coadd."""
+        return self.coadd.mask.schema
+
+    def load(self) -> ImageSource:
+        """Return the part in memory."""
+        part = self.one.ref.read(self.bbox)
+        bits = conform_mask(part, self.schema)
+        mask = Mask(bits[..., np.newaxis].copy(), schema=self.schema, bbox=self.bbox)
+        if self.one.altMask is not None:
+            mask = self.task.applyAltMaskPlanes(mask, alt_spans(self.one.altMask))
+        image = MaskedImage(part.image, mask=mask, variance=part.variance)
+        self.one.imageScaler.scaleMaskedImage(image)
+        at = self.bbox.slice_within(self.coadd.bbox)
+        self.coadd.exposure_count_unmasked.array[at.y, at.x] += (mask.array[..., 0] & self.bad) == 0
+        self.task.removeMaskPlanes(image)
+        return ImageSource(image)
+
+    def read(self, box: Box) -> Planes:
+        """Return the planes of a box of the part."""
+        return self.load().read(box)
+
+
+def empty_planes(bbox: Box, coadd: PatchCoadd) -> StackedPlanes:
+    """Return the planes of a box that no warp reaches."""
+    return StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(coadd.mask.schema, ("NO_DATA",)))
+
+
+def stack_record(one: WarpToStack, source: WarpSource) -> WarpInput:
+    """Return the core's record of a warp, with a source of its pixels."""
+    header = one.ref.header
+    return WarpInput(
+        instrument=header.instrument,
+        visit=header.visit,
+        band=header.band,
+        source=source,
+        weight=one.weight,
+    )
+
+
+def alt_spans(altMask: Any) -> dict[str, list[Any]]:
+    """Return an alternative mask as regions by the name of the plane."""
+    if altMask is None:
+        return {}
+    if isinstance(altMask, Mask):
+        return {
+            name: [(altMask.get(name), altMask.bbox)]
+            for name in altMask.schema.names
+            if altMask.get(name).any()
+        }
+    return {name: list(regions) for name, regions in altMask.items()}
+
+
+def with_mask(altMask: Any, everywhere: Mask) -> dict[str, list[Any]]:
+    """Return an alternative mask with the planes of another one added."""
+    spans = alt_spans(altMask)
+    for name, regions in alt_spans(everywhere).items():
+        spans.setdefault(name, []).extend(regions)
+    return spans
+
+
+def rejections_of(ref: WarpRef, reason: str) -> list[Rejection]:
+    """Return the records of the exposures in a warp that was left out."""
+    header = ref.header
+    identities = [(d.id, d.path) for d in header.detectors]
+    if not identities:
+        identities = [(ExposureId(header.instrument, header.visit, -1), "")]
+    return [Rejection(identity, path, "weight", reason) for identity, path in identities]

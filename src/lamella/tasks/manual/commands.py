@@ -1,0 +1,81 @@
+"""Entry points of the documented commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from ..cmdline.status import EXIT_NOT_STARTED
+
+__all__ = ("assemble_coadd", "make_coadd_temp_exp", "make_discrete_sky_map", "make_sky_map")
+
+_REJECTING = {
+    "safeClipAssembleCoadd": "SafeClipAssembleCoaddTask, the default of this command,",
+    "compareWarpAssembleCoadd": "CompareWarpAssembleCoaddTask, which --warpCompareCoadd asks for,",
+}
+
+
+def make_sky_map(args: Sequence[str] | None = None) -> None:
+    """Run ``makeSkyMap.py``."""
+    from .makeSkyMap import MakeSkyMapTask
+
+    MakeSkyMapTask.parseAndRun(_arguments(args))
+
+
+def make_discrete_sky_map(args: Sequence[str] | None = None) -> None:
+    """Run ``makeDiscreteSkyMap.py``."""
+    from .makeDiscreteSkyMap import MakeDiscreteSkyMapTask
+
+    MakeDiscreteSkyMapTask.parseAndRun(_arguments(args))
+
+
+def make_coadd_temp_exp(args: Sequence[str] | None = None) -> None:
+    """Run ``makeCoaddTempExp.py``."""
+    from .makeCoaddTempExp import MakeCoaddTempExpTask
+
+    MakeCoaddTempExpTask.parseAndRun(_arguments(args))
+
+
+def assemble_coadd(args: Sequence[str] | None = None) -> None:
+    """Run ``assembleCoadd.py``; the switches choose the task."""
+    rest, task = choose_task(_arguments(args))
+    if task in _REJECTING and not _asks_for_help(rest):
+        sys.stderr.write(
+            f"assembleCoadd.py: error: {_REJECTING[task]} rejects artifacts, which is not there yet. "
+            "Give --legacyCoadd for AssembleCoaddTask, which clips outliers pixel by pixel.\n"
+        )
+        sys.exit(EXIT_NOT_STARTED)
+    from .assembleCoadd import AssembleCoaddTask
+
+    AssembleCoaddTask.parseAndRun(rest)
+
+
+def choose_task(args: Sequence[str]) -> tuple[list[str], str]:
+    """Return the arguments without the switches that choose a task, and its name.
+
+    Parameters
+    ----------
+    args
+        Arguments; ``--legacyCoadd`` and ``--warpCompareCoadd`` (or
+        ``--compareWarpCoadd``) may stand anywhere.
+    """
+    switches = {
+        "--legacyCoadd": "assembleCoadd",
+        "--warpCompareCoadd": "compareWarpAssembleCoadd",
+        "--compareWarpCoadd": "compareWarpAssembleCoadd",
+    }
+    found = [switches[arg] for arg in args if arg in switches]
+    if len(set(found)) > 1:
+        sys.stderr.write(
+            "assembleCoadd.py: error: --legacyCoadd and --warpCompareCoadd exclude each other.\n"
+        )
+        sys.exit(2)
+    return [arg for arg in args if arg not in switches], found[0] if found else "safeClipAssembleCoadd"
+
+
+def _asks_for_help(args: Sequence[str]) -> bool:
+    return not args or "-h" in args or "--help" in args
+
+
+def _arguments(args: Sequence[str] | None) -> list[str]:
+    return list(sys.argv[1:] if args is None else args)

@@ -1,0 +1,126 @@
+"""Interpolation over bad pixels of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+from lsst.images import Mask, MaskedImage
+from lsst.pex.config import Config
+from lsst.pipe.base import Struct
+
+from ...coadd.gaps import GapControl, GapSummary, fill_masked_image
+from ...errors import ConfigError, MaskPlaneError
+from ...planes import make_schema, plane_name
+from ..cmdline.task import Task
+from .fields import borrow, check_with_core
+from .spans import as_spans
+
+__all__ = ("InterpImageConfig", "InterpImageTask")
+
+_OPTIONS = {
+    "use_fallback_at_edge": "useFallbackValueAtEdge",
+    "fallback": "fallbackValueType",
+    "fallback_value": "fallbackUserValue",
+    "negative_fallback_allowed": "negativeFallbackAllowed",
+    "transpose": "transpose",
+    "edge_reach": "edgeReach",
+    "max_gap": "maxGap",
+}
+"""Options of the core, and their documented names."""
+
+
+class InterpImageConfig(Config):
+    """How bad pixels are filled; see `lamella.coadd.gaps.GapControl`."""
+
+    useFallbackValueAtEdge = borrow(GapControl, "use_fallback_at_edge")
+    fallbackValueType = borrow(GapControl, "fallback")
+    fallbackUserValue = borrow(GapControl, "fallback_value")
+    negativeFallbackAllowed = borrow(GapControl, "negative_fallback_allowed")
+    transpose = borrow(GapControl, "transpose")
+    edgeReach = borrow(GapControl, "edge_reach")
+    maxGap = borrow(GapControl, "max_gap")
+
+    def validate(self) -> None:
+        """Check the options one by one, and together as the core does."""
+        super().validate()
+        check_with_core(self, {**_OPTIONS, "": "fallbackUserValue"})
+
+    def toCore(self) -> GapControl:
+        """Return the core's form of this."""
+        return GapControl(**{core: getattr(self, name) for core, name in _OPTIONS.items()})
+
+
+class InterpImageTask(Task):
+    """Interpolates over bad pixels."""
+
+    ConfigClass: ClassVar[type[Config]] = InterpImageConfig
+    _DefaultName = "interpImage"
+    config: InterpImageConfig
+
+    def run(
+        self,
+        image: MaskedImage,
+        planeName: str | None = None,
+        fwhmPixels: float | None = None,
+        defects: Iterable[Any] | None = None,
+    ) -> Struct:
+        """Fill bad pixels in place, and set INTERPOLATED on them.
+
+        Parameters
+        ----------
+        image
+            Image, mask and variance.
+        planeName
+            Mask plane of the pixels to fill.
+        fwhmPixels
+            Accepted for the sake of older scripts; the filling does not depend on it.
+        defects
+            Regions to fill, instead of a plane: boxes or sets of spans.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``summary``: a `lamella.coadd.gaps.GapSummary`.
+
+        Raises
+        ------
+        ConfigError
+            Raised when both a plane and defects are given, or none of them.
+        MaskPlaneError
+            Raised when the mask does not have the plane.
+        """
+        if (planeName is None) == (defects is None):
+            raise ConfigError("give either planeName or defects.", option="planeName", found=planeName)
+        control = self.config.toCore()
+        if planeName is not None:
+            if plane_name(planeName) not in image.mask.schema.names:
+                known = ", ".join(image.mask.schema.names)
+                raise MaskPlaneError(f"There is no mask plane {planeName!r}; there are: {known}.")
+            summary = fill_masked_image(image, (planeName,), control)
+        else:
+            summary = _fill_defects(image, list(defects or ()), control)
+        self.metadata["interpolated_pixel_count"] = summary.pixels
+        if summary.fallback is not None:
+            self.log.info(
+                "%d pixels had nothing near to interpolate from and got the fallback value %g",
+                summary.fallback_pixels,
+                summary.fallback,
+            )
+        self.log.info("Interpolated over %d pixels.", summary.pixels)
+        return Struct(summary=summary)
+
+
+def _fill_defects(image: MaskedImage, defects: list[Any], control: GapControl) -> GapSummary:
+    """Fill regions that need not be on any plane of the mask."""
+    flags = np.zeros(image.bbox.shape, dtype=bool)
+    for defect in defects:
+        flags |= as_spans(defect).to_array(image.bbox)
+    # A mask of its own, so that planes of the image do not count as defects.
+    scratch = Mask(0, schema=make_schema(), bbox=image.bbox)
+    scratch.set("BAD", flags)
+    work = MaskedImage(image.image, mask=scratch, variance=image.variance)
+    summary = fill_masked_image(work, ("BAD",), control)
+    image.mask.set("INTERPOLATED", flags & scratch.get("INTERPOLATED"))
+    return summary

@@ -1,0 +1,210 @@
+"""From exposures to warps: the documented task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from lsst.pex.config import ConfigurableField, Field
+from lsst.pipe.base import Struct
+
+from ...coadd.inputs import Exposure, ExposureInfo
+from ...errors import MissingPartError
+from ..cmdline.argument_parser import ArgumentParser
+from ..cmdline.data_ids import CoaddDataIdContainer
+from ..pipeline.select import rejection_to_plain
+from .coaddBase import (
+    CoaddBaseConfig,
+    CoaddBaseTask,
+    CoaddTaskRunner,
+    SelectDataIdContainer,
+    add_background,
+    coadd_target,
+    groupPatchExposures,
+    refuse,
+)
+from .selectImages import make_select_struct
+from .warpAndPsfMatch import WarpAndPsfMatchTask
+
+__all__ = ("MakeCoaddTempExpConfig", "MakeCoaddTempExpTask", "MakeTempExpRunner")
+
+
+class MakeCoaddTempExpConfig(CoaddBaseConfig):
+    """How exposures become warps."""
+
+    warpAndPsfMatch: Any = ConfigurableField("Resamples the exposures of a visit", target=WarpAndPsfMatchTask)
+    doWrite = Field[bool]("Write the warps", default=True)
+    bgSubtracted = Field[bool]("Leave the sky subtracted", default=True)
+    makeDirect = Field[bool]("Make warps", default=True)
+    makePsfMatched = Field[bool]("Make warps that are matched to one PSF", default=False)
+    doWriteEmptyWarps = Field[bool]("Write warps without a valid pixel", default=False)
+    doApplySkyCorr = Field[bool]("Subtract the dataset skyCorr", default=False)
+
+    def validate(self) -> None:
+        """Check the options, and refuse what cannot be made."""
+        super().validate()
+        if self.makePsfMatched or self.doPsfMatch:
+            name = "makePsfMatched" if self.makePsfMatched else "doPsfMatch"
+            refuse(self, name, "warps cannot be matched to one PSF yet; makeDirect makes the others")
+        if not self.makeDirect:
+            refuse(self, "makeDirect", "at least one of makeDirect and makePsfMatched must be True")
+        if self.doWriteEmptyWarps:
+            refuse(
+                self,
+                "doWriteEmptyWarps",
+                "a warp without a valid pixel has no box; there is nothing to write",
+            )
+
+
+class MakeTempExpRunner(CoaddTaskRunner):
+    """Gives each patch its exposures, and the task the steps of which outputs are taken over."""
+
+    def __init__(self, TaskClass: Any, parsedCmd: Any, doReturnResults: bool = False) -> None:
+        super().__init__(TaskClass, parsedCmd, doReturnResults)
+        self.reuse = list(parsedCmd.reuse)
+
+    def makeTask(self, parsedCmd: Any = None, args: Any = None) -> Any:
+        """Return a task, for a parsed command or for a target."""
+        task_class: Any = self.TaskClass
+        return task_class(config=self.config, log=self.log, reuse=self.reuse)
+
+
+class MakeCoaddTempExpTask(CoaddBaseTask):
+    """Makes the warps of the visits that overlap a patch.
+
+    Parameters
+    ----------
+    reuse
+        Steps whose outputs are taken over where they exist: "makeCoaddTempExp".
+    **kwargs
+        As `lsst.pipe.base.Task` takes them.
+    """
+
+    ConfigClass: ClassVar[type[MakeCoaddTempExpConfig]] = MakeCoaddTempExpConfig
+    _DefaultName = "makeCoaddTempExp"
+    RunnerClass = MakeTempExpRunner
+    config: MakeCoaddTempExpConfig
+    warpAndPsfMatch: Any
+
+    def __init__(self, *args: Any, reuse: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.reuse = list(reuse)
+        self.makeSubtask("warpAndPsfMatch")
+
+    def runDataRef(self, patchRef: Any, selectDataList: Sequence[Any] = ()) -> list[Any] | None:
+        """Make the warps of a patch, and write them.
+
+        Parameters
+        ----------
+        patchRef
+            Data reference of the patch.
+        selectDataList
+            Exposures from which those that overlap the patch are chosen.
+
+        Returns
+        -------
+        list or `None`
+            Data references of the warps that have a valid pixel; `None`, with a
+            warning, when no exposure overlaps the patch.
+        """
+        skyInfo = self.getSkyInfo(patchRef)
+        calExpRefList = self.selectExposures(patchRef, skyInfo, selectDataList=selectDataList)
+        if not calExpRefList:
+            self.log.warning("No exposures to coadd for patch %s", patchRef.dataId)
+            return None
+        self.log.info("Selected %d calexps for patch %s", len(calExpRefList), patchRef.dataId)
+        name = self.getTempExpDatasetName("direct")
+        groups = groupPatchExposures(patchRef, calExpRefList, self.getCoaddDatasetName(), name)
+        self.log.info("Processing %d warps for patch %s", len(groups), patchRef.dataId)
+        made = []
+        for dataId, refs in groups:
+            tempExpRef = patchRef.getButler().dataRef(name, dataId)
+            if self._DefaultName in self.reuse and tempExpRef.datasetExists(name):
+                self.log.info("Skipping %s, which exists", dataId)
+                made.append(tempExpRef)
+                continue
+            exposures = self.run(refs, skyInfo, visitId=int(dataId["visit"])).exposures
+            if exposures["direct"] is None:
+                self.log.warning("Warp %s has no valid pixel", dataId)
+                continue
+            if self.config.doWrite:
+                tempExpRef.put(exposures["direct"], name)
+            made.append(tempExpRef)
+        return made or None
+
+    def run(self, calexpRefList: Sequence[Any], skyInfo: Struct, visitId: int = 0) -> Struct:
+        """Make the warp of a visit.
+
+        Parameters
+        ----------
+        calexpRefList
+            Data references of the visit's exposures.
+        skyInfo
+            Where the patch lies, as `getSkyInfo` returns it.
+        visitId
+            Number of the visit, for messages.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``exposures``: warps by type, ``direct`` and ``psfMatched``; each
+            `None` when there is none.
+        """
+        sources = [_CalExpSource(self, ref) for ref in calexpRefList]
+        result = self.warpAndPsfMatch.run(sources, coadd_target(skyInfo))
+        if result.direct is not None:
+            good = sum(detector.good_pixels for detector in result.direct.detectors)
+            self.log.info("Warp of visit %d has %d good pixels", visitId, good)
+            result.direct.metadata["rejected"] = json.dumps(
+                [rejection_to_plain(one) for one in result.rejected]
+            )
+        return Struct(exposures={"direct": result.direct, "psfMatched": result.psfMatched})
+
+    def readExposure(self, dataRef: Any) -> Exposure:
+        """Read one exposure, with the sky as configured."""
+        exposure = self.getCalExp(dataRef, self.config.bgSubtracted)
+        return self.applySkyCorr(dataRef, exposure) if self.config.doApplySkyCorr else exposure
+
+    def applySkyCorr(self, dataRef: Any, calexp: Exposure) -> Exposure:
+        """Return an exposure with the dataset ``skyCorr`` subtracted.
+
+        Raises
+        ------
+        MissingPartError
+            Raised when there is none.
+        """
+        if not dataRef.datasetExists("skyCorr"):
+            raise MissingPartError(str(dataRef.dataId), found="no dataset skyCorr", expected="the correction")
+        return add_background(calexp, dataRef.get("skyCorr", immediate=True), sign=-1.0)
+
+    @classmethod
+    def _makeArgumentParser(cls) -> ArgumentParser:
+        parser = ArgumentParser(name=cls._DefaultName)
+        parser.add_id_argument(
+            "--id",
+            f"{cls.ConfigClass().coaddName}Coadd",
+            help="the patch, e.g. --id tract=12 patch=1,2 filter=r",
+            ContainerClass=CoaddDataIdContainer,
+        )
+        parser.add_id_argument(
+            "--selectId",
+            "calexp",
+            help="exposures to warp, e.g. --selectId visit=6789 ccd=0..9",
+            ContainerClass=SelectDataIdContainer,
+        )
+        parser.addReuseOption([cls._DefaultName])
+        return parser
+
+
+class _CalExpSource:
+    """An exposure of the repository that is read when it is needed."""
+
+    def __init__(self, task: MakeCoaddTempExpTask, ref: Any) -> None:
+        self._task = task
+        self._ref = ref
+        self.info: ExposureInfo = make_select_struct(ref).info
+
+    def read(self) -> Exposure:
+        """Read the pixels."""
+        return self._task.readExposure(self._ref)

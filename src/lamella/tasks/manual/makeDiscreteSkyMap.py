@@ -1,0 +1,175 @@
+"""Making the sky map of one tract around some exposures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from lsst.pex.config import Config, ConfigField, Field
+from lsst.pipe.base import Struct
+
+from ...coadd.inputs import ExposureInfo
+from ...errors import ConfigError, GeometryError, NoInputsError
+from ...sky.discrete import DiscreteConfig, DiscreteSkyMap
+from ...sky.footprint import footprint_polygon
+from ...sky.geometry import SkyPolygon
+from ...sky.vectors import to_lonlat
+from ..cmdline.argument_parser import ArgumentParser
+from ..cmdline.runner import TaskRunner
+from ..cmdline.task import CmdLineTask
+from .coaddBase import SelectDataIdContainer
+from .makeSkyMap import log_skymap, write_skymap
+from .selectImages import SelectStruct, make_select_struct
+from .skyMaps import BaseSkyMapConfig, skymap_name_field
+
+__all__ = ("MakeDiscreteSkyMapConfig", "MakeDiscreteSkyMapRunner", "MakeDiscreteSkyMapTask")
+
+
+class MakeDiscreteSkyMapConfig(Config):
+    """How the sky map is laid out."""
+
+    coaddName = Field[str]('Kind of coadd that the sky map is for: "deep"', default="deep")
+    skyMap: Any = ConfigField("Options of the sky map", BaseSkyMapConfig)
+    borderSize = Field[float]("Margin around the circle of the exposures [deg]", default=0.0)
+    doAppend = Field[bool]("Add a tract to the sky map that is there", default=False)
+    skyMapName = skymap_name_field()
+    doWrite = Field[bool]("Write the sky map", default=True)
+
+    def setDefaults(self) -> None:
+        """Set no overlap: there is one tract."""
+        super().setDefaults()
+        self.skyMap.tractOverlap = 0.0
+
+
+class MakeDiscreteSkyMapRunner(TaskRunner):
+    """Runs the task once, with all exposures of ``--id``."""
+
+    @staticmethod
+    def getTargetList(parsedCmd: Any, **kwargs: Any) -> list[tuple[Any, dict[str, Any]]]:
+        """Return the repository as the one target, with its exposures."""
+        return [(parsedCmd.butler, {"dataRefList": parsedCmd.id.dataList, **kwargs})]
+
+
+class MakeDiscreteSkyMapTask(CmdLineTask):
+    """Makes the sky map of one tract that holds some exposures."""
+
+    ConfigClass: ClassVar[type[Config]] = MakeDiscreteSkyMapConfig
+    _DefaultName = "makeDiscreteSkyMap"
+    RunnerClass = MakeDiscreteSkyMapRunner
+    config: MakeDiscreteSkyMapConfig
+
+    def runDataRef(self, butler: Any, dataRefList: Sequence[Any]) -> Struct:  # type: ignore[override]
+        """Make the sky map, and write it if configured.
+
+        Parameters
+        ----------
+        butler
+            The repository.
+        dataRefList
+            Data references of the exposures, or `SelectStruct` records.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``skyMap``.
+        """
+        records = [r if isinstance(r, SelectStruct) else make_select_struct(r) for r in dataRefList]
+        old = self._old_skymap(butler) if self.config.doAppend else None
+        skyMap = self.run([record.info for record in records], old).skyMap
+        log_skymap(self.log, skyMap)
+        if self.config.doWrite:
+            write_skymap(butler, skyMap)
+        return Struct(skyMap=skyMap)
+
+    def run(self, infos: Sequence[ExposureInfo], oldSkyMap: DiscreteSkyMap | None = None) -> Struct:
+        """Make the sky map.
+
+        Parameters
+        ----------
+        infos
+            What is known of the exposures.
+        oldSkyMap
+            Sky map to add a tract to; it is not changed.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``skyMap``.
+
+        Raises
+        ------
+        NoInputsError
+            Raised when there are no exposures.
+        ConfigError
+            Raised when the old sky map is of another kind or has other options.
+        """
+        if not infos:
+            raise NoInputsError("No data found from which to compute a sky map.")
+        ra, dec, radius = self._circle(infos)
+        common = {
+            "tract_overlap": self.config.skyMap.tractOverlap,
+            "pixel_scale": self.config.skyMap.pixelScale,
+            "projection": self.config.skyMap.projection,
+            "rotation": self.config.skyMap.rotation,
+            "patches": self.config.skyMap.patches(),
+        }
+        if oldSkyMap is None:
+            config = DiscreteConfig(ra=(ra,), dec=(dec,), radius=(radius,), **common)
+        else:
+            config = _appended(oldSkyMap, ra, dec, radius, common)
+        name = self.config.skyMapName or f"{self.config.coaddName}Coadd"
+        return Struct(skyMap=DiscreteSkyMap(config, name=name))
+
+    def _circle(self, infos: Sequence[ExposureInfo]) -> tuple[float, float, float]:
+        """Return centre and radius of the circle around all exposures, with the border, in degrees."""
+        vertices = []
+        for info in infos:
+            try:
+                vertices.append(footprint_polygon(info).vertices)
+            except GeometryError as err:
+                raise GeometryError(f"{info.id}: {err}") from err
+        circle = SkyPolygon.hull(np.concatenate(vertices)).bounding_circle
+        lon, lat = np.degrees(to_lonlat(np.array(circle.axis)))
+        return float(lon), float(lat), float(np.degrees(circle.angle)) + self.config.borderSize
+
+    def _old_skymap(self, butler: Any) -> Any:
+        if self.config.skyMapName is None:
+            raise ConfigError(
+                "with doAppend, skyMapName must name the new sky map: one that is there does not change.",
+                option="skyMapName",
+            )
+        return butler.get(f"{self.config.coaddName}Coadd_skyMap")
+
+    @classmethod
+    def _makeArgumentParser(cls) -> ArgumentParser:
+        parser = ArgumentParser(name=cls._DefaultName)
+        parser.add_id_argument(
+            "--id",
+            "calexp",
+            help="exposures to be covered, e.g. --id visit=123..456 ccd=0..9",
+            ContainerClass=SelectDataIdContainer,
+        )
+        return parser
+
+    def _getConfigName(self) -> None:
+        """Return no name: the sky map itself holds its configuration."""
+
+    def _getMetadataName(self) -> None:
+        """Return no name: there is no data identifier that metadata could have."""
+
+
+def _appended(old: Any, ra: float, dec: float, radius: float, common: dict[str, Any]) -> DiscreteConfig:
+    if not isinstance(old, DiscreteSkyMap):
+        raise ConfigError(
+            f"a tract can be added to a discrete sky map only; found {old!r}.", option="doAppend"
+        )
+    for name, value in common.items():
+        if getattr(old.config, name) != value:
+            raise ConfigError(
+                f"the sky map that is there has {name} {getattr(old.config, name)}; expected {value}.",
+                option=name,
+                found=value,
+            )
+    config = old.config
+    return config.replace(ra=(*config.ra, ra), dec=(*config.dec, dec), radius=(*config.radius, radius))

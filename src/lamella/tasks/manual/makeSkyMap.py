@@ -1,0 +1,111 @@
+"""Making a sky map, and putting it into a repository."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from lsst.images import Box
+from lsst.pex.config import Config, Field
+from lsst.pipe.base import Struct
+
+from ...sky.footprint import corner_vectors
+from ...sky.skymap import SkyMap
+from ...sky.vectors import to_lonlat
+from ..cmdline.argument_parser import ArgumentParser
+from ..cmdline.runner import TaskRunner
+from ..cmdline.task import CmdLineTask
+from ..repository import open_repository, register_skymap
+from .skyMaps import make_configured_skymap, skymap_field, skymap_name_field
+
+__all__ = ("MakeSkyMapConfig", "MakeSkyMapRunner", "MakeSkyMapTask", "log_skymap", "write_skymap")
+
+
+class MakeSkyMapConfig(Config):
+    """Which sky map is made."""
+
+    coaddName = Field[str]('Kind of coadd that the sky map is for: "deep"', default="deep")
+    skyMap = skymap_field("dodeca")
+    skyMapName = skymap_name_field()
+    doWrite = Field[bool]("Write the sky map", default=True)
+
+
+class MakeSkyMapRunner(TaskRunner):
+    """Runs a task once, for the whole repository."""
+
+    @staticmethod
+    def getTargetList(parsedCmd: Any, **kwargs: Any) -> list[tuple[Any, dict[str, Any]]]:
+        """Return the repository as the one target."""
+        return [(parsedCmd.butler, kwargs)]
+
+
+class MakeSkyMapTask(CmdLineTask):
+    """Makes a sky map from its configuration."""
+
+    ConfigClass: ClassVar[type[Config]] = MakeSkyMapConfig
+    _DefaultName = "makeSkyMap"
+    RunnerClass = MakeSkyMapRunner
+    config: MakeSkyMapConfig
+
+    def runDataRef(self, butler: Any) -> Struct:
+        """Make the sky map, and write it if configured.
+
+        Parameters
+        ----------
+        butler
+            The repository.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``skyMap``.
+        """
+        name = self.config.skyMapName or f"{self.config.coaddName}Coadd"
+        skyMap = make_configured_skymap(self.config.skyMap.active, name)
+        log_skymap(self.log, skyMap)
+        if self.config.doWrite:
+            write_skymap(butler, skyMap)
+        return Struct(skyMap=skyMap)
+
+    @classmethod
+    def _makeArgumentParser(cls) -> ArgumentParser:
+        return ArgumentParser(name=cls._DefaultName)
+
+    def _getConfigName(self) -> None:
+        """Return no name: the sky map itself holds its configuration."""
+
+    def _getMetadataName(self) -> None:
+        """Return no name: there is no data identifier that metadata could have."""
+
+
+def write_skymap(butler: Any, skyMap: SkyMap[Any]) -> None:
+    """Register tracts and patches, and write the sky map.
+
+    Parameters
+    ----------
+    butler
+        Repository of the command line.
+    skyMap
+        The sky map.
+    """
+    with open_repository(butler.root, writeable=True) as repository:
+        register_skymap(repository, skyMap)
+
+
+def log_skymap(log: Any, skyMap: SkyMap[Any], most: int = 100) -> None:
+    """Log corners and number of patches of the tracts, up to some number of them."""
+    log.info("sky map %s (%s) has %d tracts", skyMap.name, skyMap.kind, len(skyMap))
+    for number in range(min(len(skyMap), most)):
+        tract = skyMap[number]
+        box: Box = tract.bbox
+        ra, dec = np.degrees(to_lonlat(corner_vectors(tract.projection, box)))
+        corners = ", ".join(f"({x:.3f}, {y:.3f})" for x, y in zip(ra, dec, strict=True))
+        log.info(
+            "tract %d has corners %s (RA, Dec deg) and %d x %d patches",
+            number,
+            corners,
+            tract.n_patches.x,
+            tract.n_patches.y,
+        )
+    if len(skyMap) > most:
+        log.info("and %d more tracts", len(skyMap) - most)

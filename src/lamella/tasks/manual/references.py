@@ -1,0 +1,115 @@
+"""Data references to warps, and what is known of a warp without reading all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from lsst.images import Box, Interval
+from lsst.images import NoOverlapError as BoxesApartError
+
+from ...coadd.archive import Warp
+
+__all__ = ("WarpRef", "overlap", "sub_boxes", "warp_ref", "warp_refs")
+
+
+class WarpRef:
+    """A data reference to a warp, or a warp in memory that stands in for one.
+
+    Parameters
+    ----------
+    ref
+        A data reference, with ``dataId``, ``datasetExists`` and ``get``, or a `lamella.Warp`.
+    name
+        Name of the warp's dataset type.
+    """
+
+    def __init__(self, ref: Any, name: str) -> None:
+        self.ref = ref
+        self.name = name
+
+    @property
+    def dataId(self) -> dict[str, Any]:
+        """Keys and values that tell which warp this is."""
+        if isinstance(self.ref, Warp):
+            return {"instrument": self.ref.instrument, "visit": self.ref.visit, "filter": self.ref.band}
+        return dict(self.ref.dataId)
+
+    def exists(self) -> bool:
+        """Return whether there is such a warp."""
+        return isinstance(self.ref, Warp) or bool(self.ref.datasetExists(self.name))
+
+    def read(self, box: Box | None = None) -> Warp:
+        """Return a copy of the warp, or of the part of it in a box inside of `bbox`."""
+        if isinstance(self.ref, Warp):
+            return (self.ref if box is None else self.ref[box]).copy()
+        if box is None:
+            return self._checked(self.ref.get(self.name, immediate=True))
+        return self._checked(self.ref.get(f"{self.name}_sub", bbox=box, immediate=True))
+
+    def _checked(self, found: Any) -> Warp:
+        if not isinstance(found, Warp):
+            raise TypeError(
+                f"{self.name} {self.dataId} is a {type(found).__name__}; expected a lamella.Warp."
+            )
+        return found
+
+    @cached_property
+    def bbox(self) -> Box:
+        """Box of the pixels."""
+        found = self.ref.bbox if isinstance(self.ref, Warp) else self.ref.get(f"{self.name}_bbox")
+        assert isinstance(found, Box)
+        return found
+
+    @cached_property
+    def header(self) -> Warp:
+        """The warp cut down to one pixel, for all else that it holds."""
+        y, x = self.bbox.y.start, self.bbox.x.start
+        return self.read(Box.factory[y : y + 1, x : x + 1])
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What orders the inputs of a coadd."""
+        return self.header.instrument, self.header.visit
+
+
+def warp_refs(refs: Iterable[Any], name: str) -> list[WarpRef]:
+    """Return data references, or warps, as references to warps of a dataset type."""
+    return [warp_ref(ref, name) for ref in refs]
+
+
+def warp_ref(ref: Any, name: str) -> WarpRef:
+    """Return a data reference, or a warp, as a reference to a warp of a dataset type."""
+    return ref if isinstance(ref, WarpRef) else WarpRef(ref, name)
+
+
+def overlap(first: Box, second: Box) -> Box | None:
+    """Return the box that two boxes have in common, if they have one."""
+    try:
+        return first.intersection(second)
+    except BoxesApartError:
+        return None
+
+
+def sub_boxes(bbox: Box, size: tuple[int, int]) -> list[Box]:
+    """Cut a box into smaller ones.
+
+    Parameters
+    ----------
+    bbox
+        Box to cut.
+    size
+        Largest width and height.
+
+    Returns
+    -------
+    list of lsst.images.Box
+        Row by row; the last ones of a row and a column may be smaller.
+    """
+    width, height = size
+    return [
+        Box(Interval(y, min(y + height, bbox.y.stop)), Interval(x, min(x + width, bbox.x.stop)))
+        for y in range(bbox.y.start, bbox.y.stop, height)
+        for x in range(bbox.x.start, bbox.x.stop, width)
+    ]

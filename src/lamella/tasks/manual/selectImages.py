@@ -1,0 +1,237 @@
+"""Which exposures go into the coadd of a patch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from lsst.images import Box, SkyProjection
+from lsst.pex.config import Config
+from lsst.pipe.base import Struct
+
+from ...coadd.inputs import ExposureId, ExposureInfo
+from ...coadd.select import SelectControl, Selection, select_exposures
+from ...sky.geometry import SkyPolygon
+from ..cmdline.task import Task
+from .fields import borrow, check_with_core
+
+__all__ = (
+    "BaseSelectImagesTask",
+    "BestSeeingWcsSelectImagesConfig",
+    "BestSeeingWcsSelectImagesTask",
+    "PsfWcsSelectImagesConfig",
+    "PsfWcsSelectImagesTask",
+    "SelectStruct",
+    "WcsSelectImagesConfig",
+    "WcsSelectImagesTask",
+    "make_select_struct",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class SelectStruct:
+    """An exposure that may be selected.
+
+    Attributes
+    ----------
+    dataRef
+        Its data reference.
+    info
+        What is known of it without reading pixels.
+    """
+
+    dataRef: Any
+    info: ExposureInfo
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Projections cannot be sent to another process; the repository has them there, too.
+        return make_select_struct, (self.dataRef,)
+
+    @property
+    def wcs(self) -> SkyProjection[Any]:
+        """Pixels to ICRS."""
+        return self.info.projection
+
+    @property
+    def bbox(self) -> Box:
+        """Box of the pixels."""
+        return self.info.bbox
+
+
+def make_select_struct(dataRef: Any) -> SelectStruct:
+    """Return an exposure for selection, given its data reference; no pixel is read."""
+    return SelectStruct(dataRef, dataRef.get("calexp.info", immediate=True))
+
+
+class BaseSelectImagesTask(Task):
+    """What all tasks that select exposures have in common."""
+
+    ConfigClass: ClassVar[type[Config]] = Config
+    _DefaultName = "selectImages"
+
+    def run(self, *args: Any, **kwargs: Any) -> Struct:
+        """Select; each kind of task takes what it needs."""
+        raise NotImplementedError(f"{type(self).__name__} does not select by itself.")
+
+
+class WcsSelectImagesConfig(Config):
+    """Which exposures are left out although they overlap the patch."""
+
+    excludeDetectors = borrow(SelectControl, "exclude_detectors")
+
+    coreNames: ClassVar[dict[str, str]] = {"exclude_detectors": "excludeDetectors"}
+    """Options of the core, and their documented names."""
+
+    def validate(self) -> None:
+        """Check the options one by one, and together as the core does."""
+        super().validate()
+        check_with_core(self, self.coreNames)
+
+    def toCore(self) -> SelectControl:
+        """Return the core's form of this."""
+        values: dict[str, Any] = {core: getattr(self, name) for core, name in self.coreNames.items()}
+        values["exclude_detectors"] = tuple(values["exclude_detectors"])
+        return SelectControl(**values)
+
+
+class WcsSelectImagesTask(BaseSelectImagesTask):
+    """Selects the exposures that overlap a region of the sky."""
+
+    ConfigClass = WcsSelectImagesConfig
+    _DefaultName = "WcsSelectImages"
+    config: WcsSelectImagesConfig
+
+    def runDataRef(
+        self,
+        dataRef: Any,
+        coordList: Any,
+        makeDataRefList: bool = True,
+        selectDataList: Sequence[SelectStruct] = (),
+    ) -> Struct:
+        """Select data references of exposures.
+
+        Parameters
+        ----------
+        dataRef
+            Data reference of the patch; not used here.
+        coordList
+            Sky coordinates, whose convex hull is the region.
+        makeDataRefList
+            Whether to return data references.
+        selectDataList
+            Exposures to select from.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``dataRefList``: of what was selected, or `None`; ``exposureInfoList``: its
+            `SelectStruct` records; ``deselected``: records of the others, with reasons.
+        """
+        selection = self.select([item.info for item in selectDataList], coordList)
+        for item in selection.rejected:
+            self.log.info("Leaving out %s: %s", item.info.id, item.reason)
+        kept = {info.id for info in selection.kept}
+        chosen = [item for item in selectDataList if item.info.id in kept]
+        chosen.sort(key=lambda item: item.info.id)
+        return Struct(
+            dataRefList=[item.dataRef for item in chosen] if makeDataRefList else None,
+            exposureInfoList=chosen,
+            deselected=list(selection.rejected),
+        )
+
+    def run(  # type: ignore[override]
+        self,
+        wcsList: Sequence[SkyProjection[Any]],
+        bboxList: Sequence[Box],
+        coordList: Any,
+        dataIds: Sequence[Any] | None = None,
+    ) -> list[int]:
+        """Select by geometry alone.
+
+        Parameters
+        ----------
+        wcsList, bboxList
+            Projection and pixel box of each exposure.
+        coordList
+            Sky coordinates, whose convex hull is the region.
+        dataIds
+            Identities, for messages.
+
+        Returns
+        -------
+        list of int
+            Indices of the exposures that overlap the region.
+        """
+        labels = [str(one) for one in (dataIds if dataIds is not None else range(len(wcsList)))]
+        images = zip(labels, wcsList, bboxList, strict=True)
+        infos = [_bare_info(index, *image) for index, image in enumerate(images)]
+        region = _region(coordList)
+        selection = select_exposures(infos, region, SelectControl())
+        return [info.id.visit for info in selection.kept]
+
+    def select(self, infos: Sequence[ExposureInfo], coordList: Any) -> Selection:
+        """Select records of exposures; see `lamella.select_exposures`."""
+        return select_exposures(infos, _region(coordList), self.config.toCore())
+
+
+def _bare_info(index: int, label: str, wcs: SkyProjection[Any], bbox: Box) -> ExposureInfo:
+    return ExposureInfo(id=ExposureId("", index, 0), path=label, band="", bbox=bbox, projection=wcs)
+
+
+def _region(coordList: Any) -> SkyPolygon:
+    if isinstance(coordList, SkyPolygon):
+        return coordList
+    if isinstance(coordList, SkyCoord | np.ndarray):
+        return SkyPolygon.hull(coordList)
+    return SkyPolygon.hull(SkyCoord(list(coordList)))
+
+
+class PsfWcsSelectImagesConfig(WcsSelectImagesConfig):
+    """Limits on the quality of the PSF."""
+
+    maxPsfFwhm = borrow(SelectControl, "max_psf_fwhm")
+    maxEllipResidual = borrow(SelectControl, "max_ellipticity_residual", default=0.007)
+    maxSizeScatter = borrow(SelectControl, "max_size_scatter")
+    maxScaledSizeScatter = borrow(SelectControl, "max_scaled_size_scatter", default=0.009)
+    requireKnown = borrow(SelectControl, "require_known", default=True)
+
+    coreNames: ClassVar[dict[str, str]] = {
+        **WcsSelectImagesConfig.coreNames,
+        "max_psf_fwhm": "maxPsfFwhm",
+        "max_ellipticity_residual": "maxEllipResidual",
+        "max_size_scatter": "maxSizeScatter",
+        "max_scaled_size_scatter": "maxScaledSizeScatter",
+        "require_known": "requireKnown",
+    }
+
+
+class PsfWcsSelectImagesTask(WcsSelectImagesTask):
+    """Selects the exposures that overlap a region and have a good model of their PSF."""
+
+    ConfigClass = PsfWcsSelectImagesConfig
+    _DefaultName = "PsfWcsSelectImages"
+
+
+class BestSeeingWcsSelectImagesConfig(WcsSelectImagesConfig):
+    """How many visits are used, and the limits of their seeing."""
+
+    nImagesMax = borrow(SelectControl, "max_visits", default=5)
+    maxPsfFwhm = borrow(SelectControl, "max_psf_fwhm")
+    minPsfFwhm = borrow(SelectControl, "min_psf_fwhm")
+
+    coreNames: ClassVar[dict[str, str]] = {
+        **WcsSelectImagesConfig.coreNames,
+        "max_visits": "nImagesMax",
+        "max_psf_fwhm": "maxPsfFwhm",
+        "min_psf_fwhm": "minPsfFwhm",
+    }
+
+
+class BestSeeingWcsSelectImagesTask(WcsSelectImagesTask):
+    """Selects, of the visits that overlap a region, those of the best seeing."""
+
+    ConfigClass = BestSeeingWcsSelectImagesConfig
+    _DefaultName = "BestSeeingWcsSelectImages"

@@ -1,0 +1,202 @@
+"""Options of sky maps by their documented names."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from lsst.pex.config import Config, ConfigChoiceField, Field, ListField
+
+from ...sky import discrete, dodeca, equatorial, healpix, rings
+from ...sky.layout import CellPatches, LegacyPatches, PatchLayout
+from ...sky.registry import SKYMAP_KINDS
+from ...sky.skymap import SkyMap, SkyMapConfig
+from .fields import borrow, check_with_core
+
+__all__ = ("SKYMAP_CONFIGS", "BaseSkyMapConfig", "make_configured_skymap", "skymap_field")
+
+
+class LegacyTractConfig(Config):
+    """Patches with a border of pixels; their sizes are options of the sky map."""
+
+
+class CellTractConfig(Config):
+    """Patches made of square cells."""
+
+    cellInnerDimensions = ListField[int](
+        "Width and height of the inner box of a cell, which are equal [pixel]",
+        length=2,
+        default=[CellPatches.model_fields["cell_inner"].default] * 2,
+        listCheck=lambda sizes: sizes[0] == sizes[1],
+    )
+    cellBorder = borrow(CellPatches, "cell_border")
+    numCellsPerPatchInner = borrow(CellPatches, "cells")
+    numCellsInPatchBorder = borrow(CellPatches, "border_cells")
+
+    def toCore(self) -> CellPatches:
+        """Return the core's form of this."""
+        return CellPatches(
+            cell_inner=self.cellInnerDimensions[0],
+            cell_border=self.cellBorder,
+            cells=self.numCellsPerPatchInner,
+            border_cells=self.numCellsInPatchBorder,
+        )
+
+
+_COMMON = {
+    "tract_overlap": "tractOverlap",
+    "pixel_scale": "pixelScale",
+    "projection": "projection",
+    "rotation": "rotation",
+}
+
+
+class BaseSkyMapConfig(Config):
+    """Options of all sky maps."""
+
+    kind: ClassVar[str] = ""
+    coreNames: ClassVar[dict[str, str]] = _COMMON
+    """Options of the core, and their documented names."""
+
+    patchInnerDimensions = borrow(LegacyPatches, "inner")
+    patchBorder = borrow(LegacyPatches, "border")
+    tractBuilder = ConfigChoiceField(
+        "How tracts are cut into patches: by patchInnerDimensions and patchBorder, or into cells",
+        typemap={"legacy": LegacyTractConfig, "cells": CellTractConfig},
+        default="legacy",
+    )
+    tractOverlap = borrow(SkyMapConfig, "tract_overlap")
+    pixelScale = borrow(SkyMapConfig, "pixel_scale")
+    projection = borrow(SkyMapConfig, "projection")
+    rotation = borrow(SkyMapConfig, "rotation")
+
+    def validate(self) -> None:
+        """Check the options one by one, and together as the core does."""
+        super().validate()
+        if self.kind:
+            check_with_core(self, {**self.coreNames, "": next(iter(self.coreNames.values()))})
+
+    def patches(self) -> PatchLayout:
+        """Return how tracts are cut into patches."""
+        if self.tractBuilder.name == "cells":
+            return self.tractBuilder.active.toCore()  # type: ignore[no-any-return]
+        return LegacyPatches(inner=tuple(self.patchInnerDimensions), border=self.patchBorder)
+
+    def toCore(self) -> SkyMapConfig:
+        """Return the core's form of this."""
+        values = {core: _plain(getattr(self, name)) for core, name in self.coreNames.items()}
+        return SKYMAP_KINDS[self.kind].config_class(**values, patches=self.patches())
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | float | int | bool) else tuple(value)
+
+
+class DiscreteSkyMapConfig(BaseSkyMapConfig):
+    """Square tracts around chosen circles."""
+
+    kind = "discrete"
+    coreNames: ClassVar[dict[str, str]] = {
+        "ra": "raList",
+        "dec": "decList",
+        "radius": "radiusList",
+        **_COMMON,
+    }
+    raList = borrow(discrete.DiscreteConfig, "ra")
+    decList = borrow(discrete.DiscreteConfig, "dec")
+    radiusList = borrow(discrete.DiscreteConfig, "radius")
+
+
+class FieldSkyMapConfig(BaseSkyMapConfig):
+    """One rectangular tract; lamella's own."""
+
+    kind = "field"
+    coreNames: ClassVar[dict[str, str]] = {
+        "ra": "ra",
+        "dec": "dec",
+        "width": "width",
+        "height": "height",
+        **_COMMON,
+    }
+    tractOverlap = borrow(discrete.FieldConfig, "tract_overlap")
+    projection = borrow(discrete.FieldConfig, "projection")
+    ra = borrow(discrete.FieldConfig, "ra")
+    dec = borrow(discrete.FieldConfig, "dec")
+    width = borrow(discrete.FieldConfig, "width")
+    height = borrow(discrete.FieldConfig, "height")
+
+
+class RingsSkyMapConfig(BaseSkyMapConfig):
+    """Rings of constant declination."""
+
+    kind = "rings"
+    coreNames: ClassVar[dict[str, str]] = {
+        "num_rings": "numRings",
+        "ra_start": "raStart",
+        "version": "version",
+        **_COMMON,
+    }
+    numRings = borrow(rings.RingsConfig, "num_rings")
+    raStart = borrow(rings.RingsConfig, "ra_start")
+    version = borrow(rings.RingsConfig, "version")
+
+
+class DodecaSkyMapConfig(BaseSkyMapConfig):
+    """Twelve tracts on the faces of a dodecahedron."""
+
+    kind = "dodeca"
+    coreNames: ClassVar[dict[str, str]] = {"with_tracts_on_poles": "withTractsOnPoles", **_COMMON}
+    withTractsOnPoles = borrow(dodeca.DodecaConfig, "with_tracts_on_poles")
+    tractOverlap = borrow(dodeca.DodecaConfig, "tract_overlap")
+    pixelScale = borrow(dodeca.DodecaConfig, "pixel_scale")
+    projection = borrow(dodeca.DodecaConfig, "projection")
+
+    def setDefaults(self) -> None:
+        """Set the border of patches, which is wider than elsewhere."""
+        super().setDefaults()
+        self.patchBorder = dodeca.DodecaConfig().patches.border_size
+
+
+class EquatSkyMapConfig(BaseSkyMapConfig):
+    """One band along the equator."""
+
+    kind = "equatorial"
+    coreNames: ClassVar[dict[str, str]] = {"num_tracts": "numTracts", "dec_range": "decRange", **_COMMON}
+    projection = borrow(equatorial.EquatorialConfig, "projection")
+    numTracts = borrow(equatorial.EquatorialConfig, "num_tracts")
+    decRange = borrow(equatorial.EquatorialConfig, "dec_range")
+
+
+class HealpixSkyMapConfig(BaseSkyMapConfig):
+    """Tracts on the pixels of a HEALPix map."""
+
+    kind = "healpix"
+    coreNames: ClassVar[dict[str, str]] = {"log2_nside": "log2NSide", "nest": "nest", **_COMMON}
+    rotation = borrow(healpix.HealpixConfig, "rotation")
+    log2NSide = borrow(healpix.HealpixConfig, "log2_nside")
+    nest = borrow(healpix.HealpixConfig, "nest")
+
+
+SKYMAP_CONFIGS: dict[str, type[BaseSkyMapConfig]] = {
+    "discrete": DiscreteSkyMapConfig,
+    "dodeca": DodecaSkyMapConfig,
+    "equat": EquatSkyMapConfig,
+    "field": FieldSkyMapConfig,
+    "healpix": HealpixSkyMapConfig,
+    "rings": RingsSkyMapConfig,
+}
+"""Options of each kind of sky map, by its documented name."""
+
+
+def skymap_field(default: str) -> ConfigChoiceField:
+    """Return a field that chooses a kind of sky map and holds its options."""
+    return ConfigChoiceField("Kind of sky map, and its options", typemap=SKYMAP_CONFIGS, default=default)
+
+
+def skymap_name_field() -> Any:
+    """Return the field of the name that a sky map has in the repository."""
+    return Field[str]("Name of the sky map in the repository; unset: that of the coadd", optional=True)
+
+
+def make_configured_skymap(config: BaseSkyMapConfig, name: str) -> SkyMap[Any]:
+    """Make the sky map that options describe."""
+    return SKYMAP_KINDS[config.kind](config.toCore(), name=name)

@@ -1,0 +1,136 @@
+"""Regions of pixels that are not boxes, as rows of consecutive pixels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from lsst.images import Box, Mask
+
+from ...errors import GeometryError, ShapeError
+
+__all__ = ("Span", "SpanSet", "as_spans")
+
+
+class Span(NamedTuple):
+    """Consecutive pixels of one row, both ends included."""
+
+    y: int
+    x0: int
+    x1: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SpanSet:
+    """A set of pixels as rows of consecutive ones.
+
+    Parameters
+    ----------
+    spans
+        Triples (y, x0, x1), both ends included, in any order; they may overlap.
+
+    Raises
+    ------
+    GeometryError
+        Raised when a span ends before it begins.
+    """
+
+    spans: tuple[Span, ...]
+
+    def __init__(self, spans: Iterable[tuple[int, int, int]] = ()) -> None:
+        found = tuple(sorted({Span(*(int(value) for value in span)) for span in spans}))
+        for span in found:
+            if span.x1 < span.x0:
+                raise GeometryError(f"The span of row {span.y} from {span.x0} to {span.x1} has no pixel.")
+        object.__setattr__(self, "spans", found)
+
+    @classmethod
+    def from_array(cls, flags: np.ndarray, bbox: Box) -> Self:
+        """Make the set of the pixels that are true.
+
+        Parameters
+        ----------
+        flags
+            bool of shape (y, x).
+        bbox
+            Box of the array.
+
+        Raises
+        ------
+        ShapeError
+            Raised when array and box differ in shape.
+        """
+        if flags.shape != tuple(bbox.shape):
+            raise ShapeError("flags", found=flags.shape, expected=tuple(bbox.shape))
+        padded = np.zeros((flags.shape[0], flags.shape[1] + 2), dtype=np.int8)
+        padded[:, 1:-1] = flags
+        steps = np.diff(padded, axis=1)
+        rows, starts = np.nonzero(steps == 1)
+        _, stops = np.nonzero(steps == -1)
+        x, y = bbox.x.start, bbox.y.start
+        return cls(zip(rows + y, starts + x, stops + x - 1, strict=True))
+
+    @classmethod
+    def from_box(cls, bbox: Box) -> Self:
+        """Make the set of all pixels of a box."""
+        return cls((y, bbox.x.min, bbox.x.max) for y in bbox.y.range)
+
+    def __iter__(self) -> Iterator[Span]:
+        return iter(self.spans)
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    def to_array(self, bbox: Box) -> np.ndarray:
+        """Return which pixels of a box are in the set: bool of shape (y, x)."""
+        flags = np.zeros(bbox.shape, dtype=bool)
+        for y, x0, x1 in self.spans:
+            if y in bbox.y:
+                start, stop = max(x0, bbox.x.start), min(x1 + 1, bbox.x.stop)
+                flags[y - bbox.y.start, start - bbox.x.start : max(stop, start) - bbox.x.start] = True
+        return flags
+
+    def getArea(self) -> int:
+        """Return the number of pixels."""
+        return 0 if not self.spans else int(self.to_array(self.getBBox()).sum())
+
+    def getBBox(self) -> Box:
+        """Return the smallest box around the pixels.
+
+        Raises
+        ------
+        GeometryError
+            Raised when there is no pixel.
+        """
+        if not self.spans:
+            raise GeometryError("A set without pixels has no box.")
+        y0, y1 = self.spans[0].y, self.spans[-1].y
+        x0, x1 = min(span.x0 for span in self.spans), max(span.x1 for span in self.spans)
+        return Box.factory[y0 : y1 + 1, x0 : x1 + 1]
+
+    def setMask(self, mask: Mask, plane: str) -> None:
+        """Set a plane of a mask on the pixels that lie on it."""
+        mask.set(plane, self.to_array(mask.bbox))
+
+
+def as_spans(region: Any) -> SpanSet:
+    """Return a set of pixels from what can stand for one.
+
+    Parameters
+    ----------
+    region
+        A `SpanSet`; a `lsst.images.Box`; a pair of a boolean array and its
+        box; a `lsst.images.Mask`, for the pixels with any plane; or triples
+        (y, x0, x1).
+    """
+    if isinstance(region, SpanSet):
+        return region
+    if isinstance(region, Box):
+        return SpanSet.from_box(region)
+    if isinstance(region, Mask):
+        return SpanSet.from_array(region.array.any(axis=-1), region.bbox)
+    if isinstance(region, tuple) and len(region) == 2 and isinstance(region[1], Box):
+        return SpanSet.from_array(np.asarray(region[0], dtype=bool), region[1])
+    return SpanSet(region)

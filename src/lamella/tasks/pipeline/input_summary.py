@@ -1,0 +1,150 @@
+"""Which exposures are in the coadds of a tract, and which are not, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import lsst.pipe.base.connectionTypes as ct
+import numpy as np
+from astropy.table import Column, Table
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    OutputQuantizedConnection,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+)
+
+from ...coadd.archive import Rejection
+from ...coadd.inputs import DetectorInput
+from .base import CoaddPipelineTask
+
+__all__ = (
+    "CoaddInputSummaryConfig",
+    "CoaddInputSummaryConnections",
+    "CoaddInputSummaryTask",
+    "CoaddInputs",
+)
+
+
+class CoaddInputs(NamedTuple):
+    """The inputs of one coadd."""
+
+    tract: int
+    patch: int
+    """Number of the patch in the tract."""
+    band: str
+    detectors: Sequence[DetectorInput]
+    rejected: Sequence[Rejection]
+
+
+class CoaddInputSummaryConnections(
+    PipelineTaskConnections, dimensions=("skymap", "tract", "band"), defaultTemplates={"coaddName": "deep"}
+):
+    """What `CoaddInputSummaryTask` reads and writes."""
+
+    coadds = ct.Input(
+        doc="Coadds of the tract, of which the lists of inputs are read.",
+        name="{coaddName}Coadd",
+        storageClass="LamellaPatchCoadd",
+        dimensions=("skymap", "tract", "patch", "band"),
+        multiple=True,
+        deferLoad=True,
+    )
+    summary = ct.Output(
+        doc="One row per patch and exposure.",
+        name="{coaddName}Coadd_inputSummary_tract",
+        storageClass="ArrowAstropy",
+        dimensions=("skymap", "tract", "band"),
+    )
+
+
+class CoaddInputSummaryConfig(PipelineTaskConfig, pipelineConnections=CoaddInputSummaryConnections):
+    """Options of `CoaddInputSummaryTask`: none of its own."""
+
+
+class CoaddInputSummaryTask(CoaddPipelineTask):
+    """List the exposures of all coadds of a tract and a band."""
+
+    ConfigClass = CoaddInputSummaryConfig
+    _DefaultName = "coaddInputSummary"
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Read the lists of inputs, without pixels, and make the table."""
+        coadds = (
+            CoaddInputs(
+                tract=int(handle.dataId["tract"]),
+                patch=int(handle.dataId["patch"]),
+                band=str(handle.dataId["band"]),
+                detectors=handle.get(component="detectors"),
+                rejected=handle.get(component="rejected"),
+            )
+            for handle in butlerQC.get(inputRefs.coadds)
+        )
+        butlerQC.put(self.run(coadds), outputRefs)
+
+    def run(self, coadds: Iterable[CoaddInputs]) -> Struct:
+        """Make the table.
+
+        Parameters
+        ----------
+        coadds
+            Inputs of the coadds, in any order.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``summary``, an `astropy.table.Table` with one row per patch and
+            exposure, sorted.  An exposure that is not in the coadd has a
+            weight of 0, and ``stage`` and ``reason`` tell why.
+        """
+        rows = sorted(row for coadd in coadds for row in _rows(coadd))
+        table = Table()
+        for index, (name, (dtype, unit, description)) in enumerate(_COLUMNS.items()):
+            values = np.array([row[index] for row in rows], dtype=dtype)
+            table[name] = Column(values, unit=unit or None, description=description)
+        used = int(np.count_nonzero(table["good_pixels"]))
+        self.log.info("%d exposures are in coadds, %d are not.", used, len(table) - used)
+        return Struct(summary=table)
+
+
+_COLUMNS: dict[str, tuple[str, str, str]] = {
+    "tract": ("i8", "", "Number of the tract."),
+    "patch": ("i8", "", "Number of the patch in the tract."),
+    "band": ("U", "", "Short name of the passband."),
+    "instrument": ("U", "", "Name of the instrument."),
+    "visit": ("i8", "", "Number of the visit."),
+    "detector": ("i4", "", "Number of the detector."),
+    "weight": ("f8", "nJy-2", "Weight of the visit in the coadd; 0 for what is not in it."),
+    "good_pixels": ("i8", "", "Pixels of the patch that the exposure owns in the warp."),
+    "psf_fwhm": ("f8", "arcsec", "Width of the PSF at half maximum; NaN if not known."),
+    "stage": ("U", "", "Where the exposure was left out: read, select, warp or weight."),
+    "reason": ("U", "", "Why it was left out."),
+}
+
+
+def _rows(coadd: CoaddInputs) -> Iterable[tuple[Any, ...]]:
+    place = (coadd.tract, coadd.patch, coadd.band)
+    for one in coadd.detectors:
+        fwhm = np.nan if one.psf_fwhm is None else one.psf_fwhm
+        yield (
+            *place,
+            one.id.instrument,
+            one.id.visit,
+            one.id.detector,
+            one.weight,
+            one.good_pixels,
+            fwhm,
+            "",
+            "",
+        )
+    for left_out in coadd.rejected:
+        id = left_out.id
+        yield (*place, id.instrument, id.visit, id.detector, 0.0, 0, np.nan, left_out.stage, left_out.reason)

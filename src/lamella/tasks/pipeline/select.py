@@ -1,0 +1,201 @@
+"""Which exposures and visits go into a coadd: a subtask, and the task that writes it down."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import lsst.pipe.base.connectionTypes as ct
+from lsst.pex.config import ConfigurableField
+from lsst.pipe.base import (
+    InputQuantizedConnection,
+    NoWorkFound,
+    OutputQuantizedConnection,
+    PipelineTaskConfig,
+    PipelineTaskConnections,
+    QuantumContext,
+    Struct,
+    Task,
+)
+
+from ...coadd.archive import Rejection
+from ...coadd.inputs import ExposureId, ExposureInfo
+from ...coadd.select import SelectControl, Selection, select_exposures
+from ...sky.tract import Patch
+from ..derive import derive_config, to_core
+from .base import CoaddPipelineTask, place_of
+
+__all__ = (
+    "SelectDeepCoaddVisitsConfig",
+    "SelectDeepCoaddVisitsConnections",
+    "SelectDeepCoaddVisitsTask",
+    "SelectExposuresConfig",
+    "SelectExposuresTask",
+    "selected_visits",
+    "selection_rejections",
+)
+
+
+class SelectExposuresConfig(derive_config(SelectControl)):  # type: ignore[misc]
+    """Which exposures are used."""
+
+
+class SelectExposuresTask(Task):
+    """Choose exposures by footprint, image quality, time and seeing.
+
+    To retarget it, give a task whose `run` has the same arguments and result.
+    """
+
+    ConfigClass = SelectExposuresConfig
+    _DefaultName = "select"
+
+    def run(self, infos: Sequence[ExposureInfo], patch: Patch) -> Struct:
+        """Choose the exposures of a patch.
+
+        Parameters
+        ----------
+        infos
+            Exposures of one band, in any order.
+        patch
+            Where the coadd is.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``kept``, the identities of those that are used, in their order;
+            and ``rejected``, a `lamella.coadd.archive.Rejection` for each
+            other one that overlaps the patch.
+        """
+        selection = select_exposures(infos, patch, to_core(self.config))
+        return Struct(kept=tuple(info.id for info in selection.kept), rejected=_records(selection))
+
+
+def _records(selection: Selection) -> tuple[Rejection, ...]:
+    # The middleware offers all whose region touches that of the patch; to miss its pixels is no news.
+    return tuple(one.record() for one in selection.rejected if one.code != "footprint")
+
+
+class SelectDeepCoaddVisitsConnections(
+    PipelineTaskConnections,
+    dimensions=("skymap", "tract", "patch", "band"),
+    defaultTemplates={"outputCoaddName": "deep"},
+):
+    """What `SelectDeepCoaddVisitsTask` reads and writes."""
+
+    calexps = ct.Input(
+        doc="Calibrated exposures that may overlap the patch.",
+        name="calexp",
+        storageClass="LamellaExposure",
+        dimensions=("instrument", "visit", "detector"),
+        multiple=True,
+        deferLoad=True,
+    )
+    skyMap = ct.Input(
+        doc="Tracts and patches.", name="skyMap", storageClass="LamellaSkyMap", dimensions=("skymap",)
+    )
+    selectedVisits = ct.Output(
+        doc="Visits to coadd, and exposures that were left out, with reasons.",
+        name="{outputCoaddName}Visits",
+        storageClass="StructuredDataDict",
+        dimensions=("skymap", "tract", "patch", "band"),
+    )
+
+
+class SelectDeepCoaddVisitsConfig(PipelineTaskConfig, pipelineConnections=SelectDeepCoaddVisitsConnections):
+    """Options of `SelectDeepCoaddVisitsTask`."""
+
+    select: Any = ConfigurableField(doc="Chooses the exposures.", target=SelectExposuresTask)
+
+
+class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
+    """Choose the visits of a patch and a band, and write down why others are left out."""
+
+    ConfigClass = SelectDeepCoaddVisitsConfig
+    _DefaultName = "selectDeepCoaddVisits"
+    select: SelectExposuresTask
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.makeSubtask("select")
+
+    def runQuantum(
+        self,
+        butlerQC: QuantumContext,
+        inputRefs: InputQuantizedConnection,
+        outputRefs: OutputQuantizedConnection,
+    ) -> None:
+        """Read what is known of the exposures, without pixels, and choose."""
+        patch, _ = place_of(butlerQC, butlerQC.get(inputRefs.skyMap))
+        infos = [handle.get(component="info") for handle in butlerQC.get(inputRefs.calexps)]
+        butlerQC.put(self.run(infos, patch), outputRefs)
+
+    def run(self, infos: Sequence[ExposureInfo], patch: Patch) -> Struct:
+        """Choose the visits of a patch.
+
+        Parameters
+        ----------
+        infos
+            Exposures of one band, in any order.
+        patch
+            Where the coadd is.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``selectedVisits``, plain values: under ``selected`` a list of
+            instrument, visit and detectors, under ``rejected`` a list of
+            exposures with reasons.
+
+        Raises
+        ------
+        lsst.pipe.base.NoWorkFound
+            Raised when no exposure is selected.
+        """
+        chosen = self.select.run(infos, patch)
+        if not chosen.kept:
+            reasons = "; ".join(sorted({one.reason for one in chosen.rejected})) or "none overlaps the patch"
+            raise NoWorkFound(f"None of {len(infos)} exposures is selected: {reasons}")
+        result = _as_plain(chosen.kept, chosen.rejected)
+        self.log.info(
+            "Selected %d visits with %d of %d exposures.",
+            len(result["selected"]), len(chosen.kept), len(chosen.kept) + len(chosen.rejected),
+        )  # fmt: skip
+        for one in chosen.rejected:
+            self.log.verbose("Left out %s: %s", one.id, one.reason)
+        return Struct(selectedVisits=result)
+
+
+def _as_plain(kept: Sequence[ExposureId], rejected: Sequence[Rejection]) -> dict[str, Any]:
+    visits: dict[tuple[str, int], list[int]] = {}
+    for id in kept:
+        visits.setdefault((id.instrument, id.visit), []).append(id.detector)
+    return {
+        "selected": [
+            {"instrument": instrument, "visit": visit, "detectors": detectors}
+            for (instrument, visit), detectors in visits.items()
+        ],
+        "rejected": [rejection_to_plain(one) for one in rejected],
+    }
+
+
+def selected_visits(content: Mapping[str, Any]) -> set[tuple[str, int]]:
+    """Return the instrument and visit of each visit of a dataset ``deepCoaddVisits``."""
+    return {(str(row["instrument"]), int(row["visit"])) for row in content["selected"]}
+
+
+def selection_rejections(content: Mapping[str, Any]) -> list[Rejection]:
+    """Return the exposures that a dataset ``deepCoaddVisits`` says were left out."""
+    return [rejection_from_plain(row) for row in content["rejected"]]
+
+
+def rejection_to_plain(value: Rejection) -> dict[str, Any]:
+    """Return a rejection as values that JSON and YAML can hold."""
+    id = dataclasses.asdict(value.id)
+    return {**id, "path": value.path, "stage": value.stage, "reason": value.reason}
+
+
+def rejection_from_plain(row: Mapping[str, Any]) -> Rejection:
+    """Make a rejection from what `rejection_to_plain` gave."""
+    id = ExposureId(str(row["instrument"]), int(row["visit"]), int(row["detector"]))
+    return Rejection(id, str(row["path"]), str(row["stage"]), str(row["reason"]))

@@ -1,0 +1,102 @@
+"""Recipes of exposures as JSON: how a repository refers to files that stay where they are.
+
+A recipe says how one exposure of any format is read (see
+`lamella.formats.source.Recipe`).  Its fields are plain values, so the text
+holds no more than the name of its class and these; nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+
+from ..coadd.inputs import ExposureSource
+from ..errors import InputError, UnreadableFileError
+from ..formats.source import FileSource
+
+__all__ = ("FORMAT", "source_from_json", "source_to_json")
+
+FORMAT = "lamella-exposure-1"
+"""What the text says that it is."""
+
+_EXPECTED = "a reference to an exposure"
+
+
+def source_to_json(source: ExposureSource) -> str:
+    """Return how an exposure on disk is read, as text.
+
+    Parameters
+    ----------
+    source
+        The exposure.  Relative paths are taken from the present folder.
+
+    Raises
+    ------
+    InputError
+        Raised when the exposure is not on disk.
+    """
+    if not isinstance(source, FileSource):
+        raise InputError(
+            source.info.path,
+            found=f"an exposure of class {type(source).__name__}",
+            expected="one on disk, to refer to (others can be copied)",
+        )
+    recipe: Any = source.recipe
+    cls = type(recipe)
+    values = pydantic.TypeAdapter(cls).dump_python(recipe)
+    content = {"format": FORMAT, "class": f"{cls.__module__}:{cls.__qualname__}", "recipe": _plain(values)}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it, with absolute paths."""
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def source_from_json(text: str, *, path: str) -> FileSource:
+    """Make the source of an exposure from text that `source_to_json` returned.
+
+    Parameters
+    ----------
+    text
+        The text.
+    path
+        Where it comes from, for errors.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the text is damaged, or does not fit this version of lamella.
+    """
+    try:
+        content = json.loads(text)
+        if content["format"] != FORMAT:
+            raise UnreadableFileError(path, where="format", found=repr(content["format"]), expected=FORMAT)
+        cls = _recipe_class(content["class"], path)
+        return FileSource(pydantic.TypeAdapter(cls).validate_python(content["recipe"]))
+    except (ValueError, TypeError, KeyError, ImportError, AttributeError) as err:
+        if isinstance(err, UnreadableFileError):
+            raise
+        raise UnreadableFileError(path, found=" ".join(str(err).split()), expected=_EXPECTED) from err
+
+
+def _recipe_class(name: str, path: str) -> Any:
+    """Import a class, and make sure that it is that of a recipe before it is used."""
+    module, _, qualname = name.partition(":")
+    cls = getattr(importlib.import_module(module), qualname)
+    is_recipe = dataclasses.is_dataclass(cls) and all(hasattr(cls, one) for one in ("describe", "load"))
+    if not is_recipe:
+        raise UnreadableFileError(path, where="class", found=name, expected="a recipe of an exposure")
+    return cls

@@ -1,0 +1,158 @@
+"""Butler repositories that hold lamella's datasets: made, opened, and given instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from os import PathLike, fspath
+from pathlib import Path
+
+from lsst.daf.butler import Butler, Config
+from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
+from lsst.pipe.base import Instrument
+
+from ..errors import OutputError
+from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, find_runs, make_dataset_types
+from .failures import repository_errors
+from .instrument import instrument_class, instrument_record
+from .orphans import clean_orphans
+from .skymap_store import register_skymap, stored_skymap, visited_tracts
+
+__all__ = (
+    "CONFIG_FOLDER",
+    "clean_orphans",
+    "create_repository",
+    "open_repository",
+    "register_instrument",
+    "register_skymap",
+    "stored_skymap",
+    "visited_tracts",
+)
+
+CONFIG_FOLDER = str(files(__package__) / "configs")
+"""Folder for the environment variable ``DAF_BUTLER_CONFIG_PATH``.
+
+With it, plain ``butler`` and ``pipetask`` work with lamella's datasets in a
+repository that was made without lamella.
+"""
+
+_CONFIG_FILES = ("storageClasses.yaml", "datastore.yaml")
+
+
+def create_repository(
+    root: str | PathLike[str], *, registry: str | None = None, namespace: str | None = None
+) -> None:
+    """Make an empty repository.
+
+    Storage classes and formatters go into its ``butler.yaml``, so that plain
+    ``butler`` and ``pipetask`` need nothing but lamella installed.
+
+    Parameters
+    ----------
+    root
+        Folder; made if it is absent.
+    registry
+        Address of the database, e.g. ``postgresql://user@host/name``; by
+        default an SQLite file in the folder.
+    namespace
+        Schema of a PostgreSQL database, in lower case.
+
+    Raises
+    ------
+    OutputError
+        Raised when the folder holds a repository already, or cannot be
+        written to, or when the database refuses.
+    """
+    root = fspath(root)
+    config = Config()
+    for name in _CONFIG_FILES:
+        config.update(Config(str(Path(CONFIG_FOLDER) / name)))
+    if registry is not None:
+        config["registry", "db"] = registry
+    if namespace is not None:
+        config["registry", "namespace"] = namespace
+    with repository_errors(root):
+        if "://" not in root and (Path(root) / "butler.yaml").exists():
+            raise OutputError(root, reason="it is a repository already")
+        Butler.makeRepo(root, config)
+        with Butler.from_config(root, writeable=True) as butler:
+            prepare_repository(butler)
+
+
+def prepare_repository(butler: Butler) -> None:
+    """Register lamella's dataset types and runs; only reads where they are there already."""
+    for dataset_type in make_dataset_types(butler.dimensions):
+        if not butler.registry.queryDatasetTypes(dataset_type.name):
+            butler.registry.registerDatasetType(dataset_type)
+    runs = set(find_runs(butler))
+    for run in (SKYMAP_RUN, BRIGHT_OBJECT_RUN):
+        if run not in runs:
+            butler.collections.register(run, CollectionType.RUN)
+
+
+def open_repository(
+    root: str | PathLike[str],
+    *,
+    writeable: bool = False,
+    collections: str | Sequence[str] = (),
+    run: str | None = None,
+) -> Butler:
+    """Open a repository, whether lamella made it or not.
+
+    Parameters
+    ----------
+    root
+        Folder or address.
+    writeable
+        Whether to write.  A repository of others then gets lamella's dataset types and runs.
+    collections
+        Collections to search.
+    run
+        Run to write to.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when there is no repository, or it has no such collection.
+    OutputError
+        Raised when the database refuses.
+    """
+    with repository_errors(fspath(root)):
+        butler = Butler.from_config(
+            fspath(root),
+            collections=collections or None,
+            run=run,
+            searchPaths=[CONFIG_FOLDER],
+            writeable=writeable or run is not None,
+        )
+        if butler.isWriteable():
+            prepare_repository(butler)
+        return butler
+
+
+def register_instrument(butler: Butler, name: str) -> type[Instrument]:
+    """Add an instrument, unless the repository has one of that name.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    name
+        Short name of the instrument.
+
+    Returns
+    -------
+    type
+        The class of the instrument in the repository: that of lamella, or the
+        one that was there; that of lamella, too, when the latter is not
+        installed here.
+    """
+    found = butler.query_dimension_records("instrument", instrument=name, explain=False)
+    if not found:
+        record = instrument_record(instrument_class(name))
+        butler.registry.insertDimensionData("instrument", record, skip_existing=True)
+        return instrument_class(name)
+    try:
+        return type(Instrument.fromName(name, butler.registry))
+    except (ImportError, TypeError):
+        return instrument_class(name)

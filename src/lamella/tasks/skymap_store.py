@@ -1,0 +1,115 @@
+"""Sky maps in a repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lsst.daf.butler import Butler
+from lsst.sphgeom import ConvexPolygon
+
+from ..errors import DuplicateInputError, SkyMapError
+from ..sky.skymap import SkyMap
+from .datasets import SKYMAP_RUN
+from .skymap_records import from_region, patch_records, rename_skymap, skymap_record, tract_record
+
+__all__ = ("register_skymap", "stored_skymap", "visited_tracts")
+
+
+def register_skymap(
+    butler: Butler,
+    skymap: SkyMap[Any],
+    *,
+    name: str | None = None,
+    tracts: Iterable[int] | None = None,
+) -> str:
+    """Add a sky map: records of its tracts and patches with their regions, and the sky map itself.
+
+    What is there already stays; tracts can be added later.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    skymap
+        The sky map.
+    name
+        Name in the repository; by default its own.
+    tracts
+        Numbers of the tracts; by default all, which takes minutes for a sky
+        map that covers the sky.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    DuplicateInputError
+        Raised when the repository has another sky map of that name.
+    SkyMapError
+        Raised when there is no such tract, or the name is too long.
+    """
+    skymap = rename_skymap(skymap, name)
+    _require_same(butler, skymap)
+    known = {record.id for record in _query(butler, "tract", skymap.name)}
+    wanted = sorted(set(range(len(skymap)) if tracts is None else tracts) - known)
+    chosen = [skymap[number] for number in wanted]
+    insert = butler.registry.insertDimensionData
+    with butler.transaction():
+        if not _query(butler, "skymap", skymap.name):
+            insert("skymap", skymap_record(skymap), skip_existing=True)
+        for tract in chosen:
+            insert("tract", tract_record(tract), skip_existing=True)
+            insert("patch", *patch_records([tract]), skip_existing=True)
+        if not _has_skymap(butler, skymap.name):
+            butler.put(skymap, "skyMap", skymap=skymap.name, run=SKYMAP_RUN)
+    return skymap.name
+
+
+def stored_skymap(butler: Butler, name: str) -> SkyMap[Any]:
+    """Return a sky map of the repository.
+
+    Raises
+    ------
+    SkyMapError
+        Raised when there is none of that name.
+    """
+    known = [record.name for record in butler.query_dimension_records("skymap", explain=False)]
+    if name not in known or not _has_skymap(butler, name):
+        there = ", ".join(known) or "none"
+        raise SkyMapError(f"There is no sky map {name!r} in the repository; there are: {there}.", skymap=name)
+    skymap: SkyMap[Any] = butler.get("skyMap", skymap=name, collections=SKYMAP_RUN)
+    return skymap
+
+
+def _query(butler: Butler, element: str, skymap: str) -> list[Any]:
+    return butler.query_dimension_records(element, skymap=skymap, explain=False, limit=None)
+
+
+def _has_skymap(butler: Butler, name: str) -> bool:
+    refs = butler.query_datasets("skyMap", SKYMAP_RUN, skymap=name, explain=False)
+    return bool(refs)
+
+
+def _require_same(butler: Butler, skymap: SkyMap[Any]) -> None:
+    for record in butler.query_dimension_records("skymap", explain=False):
+        found, same = record.hash.hex(), record.hash == bytes.fromhex(skymap.identity)
+        if record.name == skymap.name and not same:
+            raise DuplicateInputError(
+                f"sky map {skymap.name!r}", found=f"identity {skymap.identity}", expected=f"{found}"
+            )
+        if record.name != skymap.name and same:
+            raise SkyMapError(
+                f"The repository has this sky map under the name {record.name!r}, not {skymap.name!r}."
+            )
+
+
+def visited_tracts(butler: Butler, skymap: SkyMap[Any]) -> list[int]:
+    """Return the tracts of a sky map that overlap the exposures of a repository, sorted."""
+    tracts: set[int] = set()
+    for record in butler.query_dimension_records("visit_detector_region", explain=False, limit=None):
+        if isinstance(record.region, ConvexPolygon):
+            tracts |= {tract.id for tract in skymap.overlapping(from_region(record.region))}
+    return sorted(tracts)

@@ -1,0 +1,244 @@
+"""Visits as dimension records: when, through which filter, and where on the sky."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import astropy.time
+import astropy.units as u
+import numpy as np
+from lsst.daf.butler import Butler, Timespan
+from lsst.sphgeom import DISJOINT, ConvexPolygon, LonLat, Region
+
+from ..coadd.inputs import ExposureInfo, ExposureSource
+from ..errors import DuplicateInputError, InputError
+from ..sky.footprint import footprint_polygon
+from ..sky.geometry import SkyPolygon
+from .instrument import DETECTOR_MAX, VISIT_MAX
+from .skymap_records import from_region, to_region
+
+__all__ = ("UNKNOWN_DAY", "Visit", "filter_name", "group_visits", "insert_visit")
+
+UNKNOWN_DAY = 0
+"""Day of observation of an exposure whose time is not known."""
+
+_NAME_LENGTH = 32
+_GROWTH = 1e-9
+"""Part by which the area of a region must grow to be another region."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Visit:
+    """The exposures of one visit."""
+
+    sources: tuple[ExposureSource, ...]
+
+    @property
+    def first(self) -> ExposureInfo:
+        """What is known of the exposure of the first detector."""
+        return self.sources[0].info
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """Identity."""
+        return {"instrument": self.first.id.instrument, "visit": self.first.id.visit}
+
+    @functools.cached_property
+    def polygons(self) -> dict[int, SkyPolygon]:
+        """Regions of valid pixels by detector."""
+        return {source.info.id.detector: footprint_polygon(source.info) for source in self.sources}
+
+    @property
+    def timespan(self) -> Timespan | None:
+        """When the shutter was open; `None` if not known."""
+        if self.first.mjd is None:
+            return None
+        middle = astropy.time.Time(self.first.mjd, format="mjd", scale="utc").tai
+        half = 0.5 * (self.first.exposure_time or 0.0) * u.s
+        # A timespan must not be empty.
+        return Timespan(middle - half, middle + max(half, 1e-3 * u.s))
+
+    @property
+    def day(self) -> int:
+        """Day of observation as YYYYMMDD, which changes at noon UTC."""
+        if self.first.mjd is None:
+            return UNKNOWN_DAY
+        return int(astropy.time.Time(self.first.mjd - 0.5, format="mjd").strftime("%Y%m%d"))
+
+
+def filter_name(info: ExposureInfo) -> str:
+    """Return the name of the physical filter: that of the band where none is known."""
+    return info.physical_filter or info.band
+
+
+def group_visits(sources: Sequence[ExposureSource]) -> list[Visit]:
+    """Return exposures by visit, in the order of their identities.
+
+    Raises
+    ------
+    DuplicateInputError
+        Raised when two exposures have one identity.
+    InputError
+        Raised when exposures of one visit differ in their filter, or when a
+        name or a number is longer than a repository can hold.
+    """
+    ordered = sorted(sources, key=lambda source: source.info.id)
+    for one, other in itertools.pairwise(ordered):
+        if one.info.id == other.info.id:
+            found = f"{one.info.id}, which is also that of {one.info.path}"
+            raise DuplicateInputError(other.info.path, found=found, expected="one file per exposure")
+    groups = itertools.groupby(ordered, key=lambda source: (source.info.id.instrument, source.info.id.visit))
+    visits = [Visit(tuple(group)) for _, group in groups]
+    for visit in visits:
+        _check(visit)
+    return visits
+
+
+def _check(visit: Visit) -> None:
+    first = visit.first
+    for info in (source.info for source in visit.sources):
+        _require(info, "visit", str(info.id.visit), 0 <= info.id.visit < VISIT_MAX, f"0 to {VISIT_MAX - 1}")
+        detector = info.id.detector
+        _require(info, "detector", str(detector), 0 <= detector < DETECTOR_MAX, f"0 to {DETECTOR_MAX - 1}")
+        for where, name in (("filter", filter_name(info)), ("band", info.band)):
+            fits = 0 < len(name) <= _NAME_LENGTH
+            _require(info, where, repr(name), fits, f"a name of 1 to {_NAME_LENGTH} characters")
+        same = (filter_name(info), info.band) == (filter_name(first), first.band)
+        _require(info, "filter", filter_name(info), same, f"{filter_name(first)}, as in {first.path}")
+
+
+def _require(info: ExposureInfo, where: str, found: str, condition: bool, expected: str) -> None:
+    if not condition:
+        raise InputError(info.path, where=where, found=found, expected=expected)
+
+
+def insert_visit(butler: Butler, visit: Visit) -> None:
+    """Add the records of a visit, of its filter and of its detectors; what is there stays.
+
+    Regions that do not hold all of the pixels are made larger.
+
+    Raises
+    ------
+    DuplicateInputError
+        Raised when the repository has the visit elsewhere on the sky or in
+        another filter, or the filter in another band.
+    """
+    _insert_filter(butler, visit)
+    insert = functools.partial(butler.registry.insertDimensionData, skip_existing=True)
+    instrument, number = visit.key["instrument"], visit.key["visit"]
+    insert(
+        "detector",
+        *[
+            {"instrument": instrument, "id": detector, "full_name": str(detector), "purpose": "SCIENCE"}
+            for detector in visit.polygons
+        ],
+    )
+    if not _insert_new(butler, visit):
+        _grow_visit(butler, visit)
+    existing = {
+        record.detector: record
+        for record in butler.query_dimension_records("visit_detector_region", **visit.key, explain=False)
+    }
+    for detector, polygon in visit.polygons.items():
+        row = {"instrument": instrument, "visit": number, "detector": detector}
+        _sync_region(butler, "visit_detector_region", row, existing.get(detector), polygon.vertices, visit)
+
+
+def _insert_filter(butler: Butler, visit: Visit) -> None:
+    name, band = filter_name(visit.first), visit.first.band
+    key = {"instrument": visit.key["instrument"], "physical_filter": name}
+    for record in butler.query_dimension_records("physical_filter", **key, explain=False):
+        if record.band != band:
+            raise DuplicateInputError(
+                visit.first.path, where=f"filter {name}", found=f"band {band}", expected=f"band {record.band}"
+            )
+        return
+    row = {"instrument": visit.key["instrument"], "name": name, "band": band}
+    butler.registry.insertDimensionData("physical_filter", row, skip_existing=True)
+
+
+def _insert_new(butler: Butler, visit: Visit) -> bool:
+    """Add the records of a visit that is not there; tell whether that was done."""
+    if butler.query_dimension_records("visit", **visit.key, explain=False):
+        return False
+    number = visit.key["visit"]
+    common = {"instrument": visit.key["instrument"]}
+    vertices = np.concatenate([polygon.vertices for polygon in visit.polygons.values()])
+    center = LonLat(to_region(vertices).getCentroid())
+    observed = {
+        **common,
+        "id": number,
+        "physical_filter": filter_name(visit.first),
+        "day_obs": visit.day,
+        "exposure_time": visit.first.exposure_time,
+        "timespan": visit.timespan,
+    }
+    exposure = {
+        **observed,
+        "obs_id": str(number),
+        "group": str(number),
+        "observation_type": "science",
+        "tracking_ra": center.getLon().asDegrees(),
+        "tracking_dec": center.getLat().asDegrees(),
+        "can_see_sky": True,
+    }
+    rows: dict[str, dict[str, Any]] = {
+        "day_obs": {**common, "id": visit.day, "timespan": None},
+        "group": {**common, "name": str(number)},
+        "visit_system": {**common, "id": 0, "name": "one-to-one"},
+        "exposure": exposure,
+        "visit": {**observed, "name": str(number), "region": to_region(vertices)},
+        "visit_definition": {**common, "exposure": number, "visit": number},
+        "visit_system_membership": {**common, "visit": number, "visit_system": 0},
+    }
+    for element, row in rows.items():
+        butler.registry.insertDimensionData(element, row, skip_existing=True)
+    return True
+
+
+def _grow_visit(butler: Butler, visit: Visit) -> None:
+    (record,) = butler.query_dimension_records("visit", **visit.key, explain=False)
+    name = filter_name(visit.first)
+    if record.physical_filter != name:
+        raise DuplicateInputError(
+            visit.first.path, where=f"{visit.first.id}", found=name, expected=record.physical_filter
+        )
+    vertices = np.concatenate([polygon.vertices for polygon in visit.polygons.values()])
+    _sync_region(butler, "visit", record.toDict(), record, vertices, visit, may_be_apart=True)
+
+
+def _sync_region(
+    butler: Butler,
+    element: str,
+    row: dict[str, Any],
+    record: Any,
+    vertices: np.ndarray,
+    visit: Visit,
+    *,
+    may_be_apart: bool = False,
+) -> None:
+    """Make sure that the region of a record holds some directions."""
+    if record is None or record.region is None:
+        region: Region | None = to_region(vertices)
+    else:
+        if not may_be_apart and record.region.relate(to_region(vertices)) & DISJOINT:
+            where = f"visit {visit.key['visit']} detector {row['detector']}"
+            raise DuplicateInputError(
+                visit.first.path, where=where, found="another place on the sky", expected="that on record"
+            )
+        region = _grown(record.region, vertices)
+    if region is not None:
+        butler.registry.syncDimensionData(element, {**row, "region": region}, update=True)
+
+
+def _grown(region: Region, vertices: np.ndarray) -> ConvexPolygon | None:
+    """Return the hull of a region and some directions; `None` when the region holds them."""
+    if not isinstance(region, ConvexPolygon):
+        return None
+    old = from_region(region)
+    new = SkyPolygon.hull(np.concatenate([old.vertices, vertices]))
+    return None if new.area <= old.area * (1.0 + _GROWTH) else to_region(new)

@@ -1,0 +1,34 @@
+"""Fixtures of the tests that go through all tasks: the manual's example, and a database server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
+
+from .hsc_fixture import HscSite, build_site, warp_command
+from .postgres import PostgresServer, run_postgres
+
+
+@pytest.fixture(scope="session")
+def hsc_site(tmp_path_factory: pytest.TempPathFactory) -> HscSite:
+    """Exposures and sky map in a repository; copy it before writing to it."""
+    return build_site(tmp_path_factory.mktemp("ci_hsc"))
+
+
+@pytest.fixture(scope="session")
+def warped_site(hsc_site: HscSite, tmp_path_factory: pytest.TempPathFactory) -> HscSite:
+    """The same with the warps of both filters; copy it before writing to it."""
+    site = hsc_site.copy(tmp_path_factory.mktemp("warped"))
+    for name in site.example.pairs:
+        site.checked(warp_command(site.example, name))
+    return site
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A database server on loopback."""
+    with run_postgres() as server:
+        yield server

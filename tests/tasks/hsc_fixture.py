@@ -1,0 +1,256 @@
+"""The site of the manual's example: a folder with exposures, sky map and repository."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table
+from lsst.daf.butler import Butler, CollectionType, DatasetRef
+from lsst.images import Image
+
+from lamella.coadd.archive import PatchCoadd, Warp
+from lamella.coadd.assemble import assemble
+from lamella.coadd.warp import make_warp
+from lamella.formats.recognise import open_exposures
+from lamella.run.jobs import PatchConfig, plan_jobs
+from lamella.tasks.ingest import ingest_exposures
+from lamella.tasks.repository import create_repository, open_repository, register_skymap
+from lamella.testing.asserts import assert_bits_equal
+from lamella.testing.hsc_example import HscExample, write_hsc_example
+from lamella.testing.hsc_grid import hsc_skymap
+
+__all__ = (
+    "ASSEMBLE_HSC_I",
+    "ASSEMBLE_HSC_R",
+    "PATCH",
+    "PIPETASK",
+    "HscSite",
+    "assert_same_bits",
+    "assert_same_contents",
+    "assert_same_value",
+    "assert_same_warp",
+    "build_site",
+    "contents",
+    "expected_coadd",
+    "input_pairs",
+    "select_ids",
+    "unknown_files",
+    "warp_command",
+)
+
+PATCH = {"tract": 0, "patch": 4 * 16 + 5}
+"""Patch 5,4 of tract 0 as the middleware numbers it."""
+
+# As the manual prints them.
+ASSEMBLE_HSC_I = (
+    "assembleCoadd.py --legacyCoadd $CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-I "
+    "       --selectId visit=903986 ccd=16 --selectId visit=903986 ccd=22 --selectId visit=903986 ccd=23 "
+    "       --selectId visit=903986 ccd=100 --selectId visit=904014 ccd=1 --selectId visit=904014 ccd=6 "
+    "       --selectId visit=904014 ccd=12 --selectId visit=903990 ccd=18 --selectId visit=903990 ccd=25 "
+    "       --selectId visit=904010 ccd=4 --selectId visit=904010 ccd=10 --selectId visit=904010 ccd=100 "
+    "       --selectId visit=903988 ccd=16 --selectId visit=903988 ccd=17 --selectId visit=903988 ccd=23 "
+    "       --selectId visit=903988 ccd=24"
+)
+ASSEMBLE_HSC_R = (
+    "assembleCoadd.py --legacyCoadd $CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter=HSC-R "
+    "       --selectId visit=903334 ccd=16 --selectId visit=903334 ccd=22 --selectId visit=903334 ccd=23 "
+    "       --selectId visit=903334 ccd=100 --selectId visit=903336 ccd=17 --selectId visit=903336 ccd=24 "
+    "       --selectId visit=903338 ccd=18 --selectId visit=903338 ccd=25 --selectId visit=903342 ccd=4 "
+    "       --selectId visit=903342 ccd=10 --selectId visit=903342 ccd=100 --selectId visit=903344 ccd=0 "
+    "       --selectId visit=903344 ccd=5 --selectId visit=903344 ccd=11 --selectId visit=903346 ccd=1 "
+    "       --selectId visit=903346 ccd=6 --selectId visit=903346 ccd=12"
+)
+
+# Starts a run, or goes on with one that was killed.
+PIPETASK = (
+    "pipetask run -b $CI_HSC_DIR/DATA -p resource://lamella/pipelines/coadd.yaml -i HSC/defaults "
+    "-o lamella/coadds --skip-existing-in lamella/coadds --register-dataset-types "
+    "-d \"skymap='discrete/ci_hsc' and tract=0 and patch=69 and band='i'\""
+)
+
+
+def select_ids(example: HscExample, name: str) -> str:
+    """Return the ``--selectId`` options for all exposures of a filter."""
+    return " ".join(f"--selectId visit={visit} ccd={ccd}" for visit, ccd in example.pairs[name])
+
+
+def warp_command(example: HscExample, name: str) -> str:
+    """Return the command that makes the warps of a filter."""
+    ids = select_ids(example, name)
+    return f"makeCoaddTempExp.py $CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter={name} {ids}"
+
+
+@dataclasses.dataclass(frozen=True)
+class HscSite:
+    """What ``$CI_HSC_DIR`` names.
+
+    Attributes
+    ----------
+    root
+        Its folder; the repository is ``DATA`` in it.
+    example
+        The exposures.
+    """
+
+    root: Path
+    example: HscExample
+
+    @property
+    def repository(self) -> Path:
+        return self.root / "DATA"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for a command: the programs of this Python come first."""
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return os.environ | {"CI_HSC_DIR": str(self.root), "PATH": programs}
+
+    def shell(self, command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command line as a person would type it; the result has what it printed."""
+        return subprocess.run(
+            ["bash", "-c", command],
+            env=self.environment,
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
+
+    def checked(self, command: str) -> str:
+        """Run a command line that must end well, and return what it printed."""
+        done = self.shell(command)
+        assert done.returncode == 0, f"{command}\nended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+    def start(self, command: str, log: Path) -> subprocess.Popen[bytes]:
+        """Start a command line in a process group of its own, which can be killed as one."""
+        with log.open("wb") as out:
+            return subprocess.Popen(
+                ["bash", "-c", f"exec {command}"],
+                env=self.environment,
+                cwd=self.root,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def copy(self, root: Path) -> HscSite:
+        """Return a site with a repository of its own; the exposures are not copied."""
+        root.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(self.repository, root / "DATA")
+        return HscSite(root, self.example)
+
+
+def build_site(root: Path, *, registry: str | None = None, namespace: str | None = None) -> HscSite:
+    """Make the exposures, and a repository that holds them and the sky map.
+
+    Parameters
+    ----------
+    root
+        An empty folder.
+    registry, namespace
+        Address and schema of the database; an SQLite file by default.
+    """
+    site = HscSite(root, write_hsc_example(root / "raw"))
+    create_repository(site.repository, registry=registry, namespace=namespace)
+    with open_repository(site.repository, writeable=True) as butler:
+        register_skymap(butler, hsc_skymap())
+        ingest_exposures(butler, open_exposures([site.example.table]).sources)
+    return site
+
+
+def expected_coadd(site: HscSite, band: str, config: PatchConfig | None = None) -> PatchCoadd:
+    """Return the coadd of patch 5,4 as the functions of the core make it, without files."""
+    config = config or PatchConfig()
+    sources = open_exposures([site.example.table]).sources
+    (job,) = plan_jobs(sources, hsc_skymap(), config.select, bands=[band], patches=["5,4"])
+    target = job.target()
+    exposures = [source.read() for source in job.sources]
+    visits = sorted({exposure.info.id.visit for exposure in exposures})
+    warps = [
+        make_warp(
+            [one for one in exposures if one.info.id.visit == visit],
+            target.projection,
+            target.outer_bbox,
+            config.warp,
+        )
+        for visit in visits
+    ]
+    return assemble([warp for warp in warps if warp is not None], config.assemble, target=target)
+
+
+def input_pairs(coadd: PatchCoadd) -> tuple[tuple[int, int], ...]:
+    """Return visit and detector of the inputs in the table of a coadd."""
+    return tuple((int(row["visit"]), int(row["detector"])) for row in coadd.inputs)
+
+
+def assert_same_bits(found: PatchCoadd, expected: PatchCoadd) -> None:
+    """Require that two coadds are equal: pixels, counts, inputs with weights, and PSF."""
+    assert (found.bbox, found.inner_bbox) == (expected.bbox, expected.inner_bbox)
+    assert tuple(found.mask.schema.names) == tuple(expected.mask.schema.names)
+    for name in ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked"):
+        assert_bits_equal(getattr(found, name).array, getattr(expected, name).array, name=name)
+    for name in ("visit", "detector", "weight", "good_pixels", "psf_fwhm"):
+        assert found.inputs[name].tolist() == expected.inputs[name].tolist(), name
+    x, y = found.bbox.x.center, found.bbox.y.center
+    stamps = [coadd.psf.compute_kernel_image(x=x, y=y).array for coadd in (found, expected)]
+    assert_bits_equal(*stamps, name="psf")
+
+
+def assert_same_warp(found: Warp, expected: Warp) -> None:
+    """Require that two warps are equal."""
+    assert found.bbox == expected.bbox
+    for name in ("image", "mask", "variance"):
+        assert_bits_equal(getattr(found, name).array, getattr(expected, name).array, name=name)
+    assert [(d.id, d.good_pixels) for d in found.detectors] == [
+        (d.id, d.good_pixels) for d in expected.detectors
+    ]
+
+
+def contents(butler: Butler, collection: str) -> dict[tuple[str, tuple[tuple[str, Any], ...]], DatasetRef]:
+    """Return the datasets that the runs below a collection hold, by type and data ID."""
+    refs = butler.query_all_datasets(collection, find_first=True, limit=None)
+    found = (ref for ref in refs if ref.run.startswith(f"{collection}/"))
+    return {(ref.datasetType.name, tuple(sorted(ref.dataId.required.items()))): ref for ref in found}
+
+
+def assert_same_contents(found: Butler, expected: Butler, collection: str) -> None:
+    """Require that a collection holds the same datasets in two repositories, each readable and equal."""
+    ours, theirs = contents(found, collection), contents(expected, collection)
+    assert ours.keys() == theirs.keys()
+    for key, ref in ours.items():
+        assert_same_value(found.get(ref), expected.get(theirs[key]))
+
+
+def assert_same_value(found: Any, expected: Any) -> None:
+    """Require that two datasets are equal, those apart that tell of times and resources."""
+    assert type(found) is type(expected)
+    if isinstance(found, PatchCoadd):
+        assert_same_bits(found, expected)
+    elif isinstance(found, Warp):
+        assert_same_warp(found, expected)
+    elif isinstance(found, Image):
+        assert_bits_equal(found.array, expected.array)
+    elif isinstance(found, Table):
+        assert found.pformat() == expected.pformat()
+
+
+def unknown_files(butler: Butler) -> list[Path]:
+    """Return the files in a repository's folder that are neither datasets nor what keeps the books."""
+    (root,) = (Path(root.ospath) for root in butler.get_datastore_roots().values() if root is not None)
+    runs = butler.collections.query("*", collection_types=CollectionType.RUN)
+    refs = butler.query_all_datasets(runs, find_first=False, limit=None)
+    uris = butler.get_many_uris(refs, allow_missing=True).values()
+    known = {Path(uri.ospath).resolve() for one in uris for uri in one.iter_all() if uri.isLocal}
+    known |= {root / name for name in ("butler.yaml", "gen3.sqlite3")}
+    # What a command notes beside its output.
+    known |= {path for path in root.glob("deepCoadd-results/config/*") if path.suffix in (".py", ".yaml")}
+    files = (path for path in root.rglob("*") if path.is_file())
+    return sorted(path for path in files if path.resolve() not in known)

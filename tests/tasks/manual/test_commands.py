@@ -1,0 +1,175 @@
+"""The documented commands on a repository."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
+
+from lamella.sky.discrete import DiscreteSkyMap
+from lamella.tasks.cmdline.status import EXIT_NOT_STARTED, EXIT_NOTHING
+from lamella.tasks.manual import commands
+from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
+from lamella.tasks.repository import create_repository, open_repository
+
+ID = ["--id", "tract=0", "patch=5,4", "filter=HSC-I"]
+SELECT = "--selectId visit=903986..903990:2 ccd=0..111 --selectId visit=904010^904014 ccd=0..111"
+
+
+@pytest.mark.parametrize(
+    ("args", "rest", "task"),
+    [
+        (["--legacyCoadd", "REPO", "--id"], ["REPO", "--id"], "assembleCoadd"),
+        (["REPO", "--legacyCoadd"], ["REPO"], "assembleCoadd"),
+        (["REPO"], ["REPO"], "safeClipAssembleCoadd"),
+        (["REPO", "--warpCompareCoadd"], ["REPO"], "compareWarpAssembleCoadd"),
+        (["--compareWarpCoadd", "REPO"], ["REPO"], "compareWarpAssembleCoadd"),
+    ],
+)
+def test_switches_choose_the_task(args: list[str], rest: list[str], task: str) -> None:
+    assert commands.choose_task(args) == (rest, task)
+
+
+@pytest.mark.parametrize("switch", [[], ["--warpCompareCoadd"], ["--compareWarpCoadd"]])
+def test_artifact_rejection_is_said_to_be_missing(switch: list[str], capsys: Any) -> None:
+    with pytest.raises(SystemExit) as exit:
+        commands.assemble_coadd(["REPO", *switch, *ID])
+    assert exit.value.code == EXIT_NOT_STARTED
+    message = capsys.readouterr().err
+    assert "--legacyCoadd" in message
+    assert ("CompareWarpAssembleCoaddTask" if switch else "SafeClipAssembleCoaddTask") in message
+
+
+def test_switches_exclude_each_other(capsys: Any) -> None:
+    with pytest.raises(SystemExit) as exit:
+        commands.assemble_coadd(["REPO", "--legacyCoadd", "--warpCompareCoadd"])
+    assert exit.value.code == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        commands.assemble_coadd,
+        commands.make_coadd_temp_exp,
+        commands.make_discrete_sky_map,
+        commands.make_sky_map,
+    ],
+)
+def test_help(command: Any, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as exit:
+        command(["--help"])
+    assert not exit.value.code
+    assert "--rerun" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def warped(hsc_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A repository with the warps of one filter."""
+    site = hsc_site.copy(tmp_path_factory.mktemp("manual") / "site")
+    commands.make_coadd_temp_exp([str(site.repository), *ID, *shlex.split(SELECT)])
+    return site
+
+
+def assemble(site: Any, *options: str) -> Any:
+    args = [str(site.repository), *ID, *shlex.split(SELECT), *options]
+    (found,) = AssembleCoaddTask.parseAndRun(args, doReturnResults=True).resultList
+    return found
+
+
+def test_a_rerun_takes_warps_over_and_writes_its_own_coadd(warped: Any) -> None:
+    found = assemble(warped, "--rerun", "one", "-c", "doNImage=True").result
+    with open_repository(warped.repository, collections="rerun/one") as butler:
+        where = {
+            "skymap": butler.query_dimension_records("skymap")[0].name,
+            "tract": 0,
+            "patch": 69,
+            "band": "i",
+        }
+        metadata = butler.get("deep_assembleCoadd_metadata", **where)
+        stored, count = butler.get("deepCoadd", **where), butler.get("deepCoadd_nImage", **where)
+    assert metadata["assembleCoadd:interpImage"]["interpolated_pixel_count"] > 0
+    folder = warped.repository / "rerun" / "one"
+    assert "config.doNImage=True" in (folder / "config" / "deep_assembleCoadd.py").read_text()
+    pairs = [(row["visit"], row["detector"]) for row in stored.inputs]
+    assert pairs == list(warped.example.pairs["HSC-I"])
+    assert (stored.image.array == found.coaddExposure.image.array).sum() == found.coaddExposure.bbox.area
+    assert (count.array == stored.exposure_count.array).all()
+
+
+def test_what_is_stored_with_an_output_must_agree(warped: Any) -> None:
+    first = assemble(warped, "--rerun", "checked")
+    assert first.exitStatus == 0
+    folder = warped.repository / "rerun" / "checked"
+    args = [str(warped.repository), *ID, *shlex.split(SELECT), "--rerun", "checked"]
+    with pytest.raises(SystemExit) as exit:
+        AssembleCoaddTask.parseAndRun([*args, "-c", "sigmaClip=2"])
+    assert exit.value.code == EXIT_NOT_STARTED
+    AssembleCoaddTask.parseAndRun([*args, "-c", "sigmaClip=2", "--clobber-config"])
+    versions = next(folder.rglob("packages.yaml"))
+    versions.write_text(re.sub(r"(?m)^numpy: .*$", "numpy: '0.1'", versions.read_text()))
+    with pytest.raises(SystemExit) as exit:
+        AssembleCoaddTask.parseAndRun([*args, "-c", "sigmaClip=2"])
+    assert exit.value.code == EXIT_NOT_STARTED
+    AssembleCoaddTask.parseAndRun([*args, "-c", "sigmaClip=2", "--clobber-versions"])
+    assert "0.1'" not in versions.read_text()
+
+
+def test_subtasks_are_retargeted_by_file_and_by_command_line(warped: Any, tmp_path: Path) -> None:
+    module = "lamella.tasks.manual.selectImages"
+    overrides = tmp_path / "seeing.py"
+    overrides.write_text(
+        f"from {module} import BestSeeingWcsSelectImagesTask\n"
+        "config.select.retarget(BestSeeingWcsSelectImagesTask)\n"
+        "config.select.nImagesMax = 2\n"
+    )
+    by_file = assemble(warped, "--rerun", "file", "-C", str(overrides)).result.coaddExposure
+    by_line = assemble(
+        warped,
+        *("--rerun", "line", "-c"),
+        f"select.retarget={module}.BestSeeingWcsSelectImagesTask",
+        "select.nImagesMax=2",
+    ).result.coaddExposure
+    for coadd in (by_file, by_line):
+        assert len(set(coadd.inputs["visit"])) == 2
+    assert (by_file.inputs["visit"] == by_line.inputs["visit"]).all()
+    assert len(set(assemble(warped, "--rerun", "plain").result.coaddExposure.inputs["visit"])) == 5
+
+
+def test_nothing_to_coadd_has_a_status_of_its_own(warped: Any) -> None:
+    args = ["--legacyCoadd", str(warped.repository), *ID, "--selectId", "visit=903334", "ccd=0..111"]
+    with pytest.raises(SystemExit) as exit:
+        commands.assemble_coadd([*args[:2], "--id", "tract=0", "patch=0,0", "filter=HSC-I", *args[6:]])
+    assert exit.value.code == EXIT_NOTHING
+
+
+def test_a_repository_gets_its_sky_map(tmp_path: Path) -> None:
+    create_repository(tmp_path / "repo")
+    options = (
+        "skyMap=equat skyMap.active.pixelScale=60 skyMap.active.numTracts=12 skyMap.active.patchBorder=1"
+    )
+    commands.make_sky_map([str(tmp_path / "repo"), "-c", *options.split()])
+    with open_repository(tmp_path / "repo", collections="skymaps") as butler:
+        skymap = butler.get("skyMap", skymap="deepCoadd")
+        assert len(butler.query_dimension_records("tract", skymap="deepCoadd")) == len(skymap) == 12
+    assert skymap.config.pixel_scale == 60
+    assert skymap.config.patches.border == 1
+
+
+def test_exposures_get_a_sky_map_around_them(hsc_site: Any, tmp_path: Path) -> None:
+    site = hsc_site.copy(tmp_path / "site")
+    options = (
+        "-c skyMapName=around skyMap.pixelScale=20 skyMap.patchInnerDimensions=[100,100] borderSize=0.01"
+    )
+    commands.make_discrete_sky_map(
+        [str(site.repository), "--id", "visit=903986", "ccd=16^22^23", *options.split()]
+    )
+    with open_repository(site.repository, collections="skymaps") as butler:
+        skymap = butler.get("skyMap", skymap="around")
+    assert isinstance(skymap, DiscreteSkyMap)
+    assert len(skymap) == 1

@@ -1,0 +1,269 @@
+"""The pipeline with the middleware's own commands: bits, reruns, failures, quantum-backed Butler."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("lsst.ctrl.mpexec", reason="needs the extra [lsst]")
+
+from click.testing import Result
+from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
+from lsst.daf.butler import Butler
+from lsst.daf.butler.cli.butler import cli as butler_command
+from lsst.daf.butler.cli.utils import LogCliRunner
+from lsst.pipe.base import Pipeline
+from lsst.pipe.base.pipelineIR import ContractError
+from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
+
+from lamella.cli.main import main as lamella
+from lamella.coadd.archive import PatchCoadd
+from lamella.coadd.inputs import Exposure
+from lamella.errors import UnreadableFileError
+from lamella.formats.archives import is_product, read_product
+from lamella.formats.recognise import open_exposures
+from lamella.run.coadds import coadd_exposures
+from lamella.sky.field import skymap_from_exposures
+from lamella.sky.skymap import SkyMap
+from lamella.tasks.ingest import defaults_chain, ingest_exposures
+from lamella.tasks.pipeline.make_warp import ExposureHandle
+from lamella.tasks.repository import create_repository, open_repository, register_skymap
+from lamella.testing.config import SurveyConfig
+from lamella.testing.survey import Survey, simulate_survey
+
+PIPELINE = "resource://lamella/pipelines/coadd.yaml"
+WHERE = "skymap = 'tiny'"
+PLACE = {"skymap": "tiny", "tract": 0, "patch": 0, "band": "r"}
+TINY = SurveyConfig(
+    bands=("r",), visits_per_band=2, detector_grid=(1, 2), detector_shape=(70, 60), dither=3.0,
+    stars=5, galaxies=3, bright_stars=0, cosmic_rays=2,
+)  # fmt: skip
+PIXELS = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked")
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """A repository with a survey, one patch, and a run of the pipeline."""
+
+    repo: Path
+    survey: Survey
+    skymap: SkyMap[Any]
+    inputs: str
+    screen: str
+
+    def open(self, collection: str) -> Butler:
+        return open_repository(self.repo, collections=collection)
+
+    def common(self, output: str, *options: str, where: str = WHERE) -> list[str]:
+        return ["-b", str(self.repo), "-i", self.inputs, "-o", output, "-p", PIPELINE, "-d", where, *options]
+
+    def run(self, output: str, *options: str, where: str = WHERE) -> Result:
+        """Run the pipeline in this process, which spares the start of another one."""
+        arguments = ["run", *self.common(output, "--register-dataset-types", *options, where=where)]
+        return LogCliRunner().invoke(pipetask, arguments)
+
+    def runs(self, collection: str) -> list[str]:
+        with open_repository(self.repo) as butler:
+            return list(butler.collections.query(f"{collection}/*"))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    folder = tmp_path_factory.mktemp("site")
+    survey = simulate_survey(folder / "survey", TINY)
+    sources = open_exposures([survey.table]).sources
+    skymap = skymap_from_exposures([source.info for source in sources], name="tiny")
+    repo = folder / "repo"
+    create_repository(repo)
+    with open_repository(repo, writeable=True) as butler:
+        register_skymap(butler, skymap)
+        ingest_exposures(butler, sources)
+    site = Site(repo, survey, skymap, defaults_chain(sources[0].info.id.instrument), "")
+    command = Path(sys.executable).parent / "pipetask"
+    done = subprocess.run(
+        [command, "run", *site.common("first", "--register-dataset-types")],
+        capture_output=True, text=True, check=False, env={**os.environ, "DAF_BUTLER_ROOT_LOGGER": "lsst"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return dataclasses.replace(site, screen=done.stderr)
+
+
+def assert_same(found: PatchCoadd, expected: PatchCoadd) -> None:
+    for name in PIXELS:
+        assert getattr(found, name) == getattr(expected, name), name
+    assert found.rejections == expected.rejections
+    assert [(one.id, one.weight, one.good_pixels) for one in found.detectors] == [
+        (one.id, one.weight, one.good_pixels) for one in expected.detectors
+    ]
+
+
+def test_bits_are_those_of_the_function_and_of_the_command(site: Site, tmp_path: Path) -> None:
+    with site.open("first") as butler:
+        coadd = butler.get("deepCoadd", PLACE)
+    (expected,) = coadd_exposures(open_exposures([site.survey.table]).sources, site.skymap)
+    assert_same(coadd, expected)
+    assert int(expected.exposure_count.array.max()) == 2
+    site.skymap.save(tmp_path / "tiny.json")
+    arguments = ["coadd", str(site.survey.table), "-o", str(tmp_path / "out"), "-q"]
+    with pytest.raises(SystemExit) as ended:
+        lamella([*arguments, "--skymap", str(tmp_path / "tiny.json")])
+    assert ended.value.code == 0
+    (path,) = filter(is_product, (tmp_path / "out").rglob("*.fits"))
+    assert_same(coadd, read_product(path))
+
+
+def test_messages_reach_the_screen_and_the_log_dataset(site: Site) -> None:
+    with site.open("first") as butler:
+        records = butler.get("assembleCoadd_log", PLACE)
+        metadata = butler.get("assembleCoadd_metadata", PLACE)
+    ours = [record.message for record in records if record.name == "lsst.lamella.assembleCoadd"]
+    assert [message.split(";")[0] for message in ours] == ["Coadded 2 visits with 4 exposures"]
+    assert ours[0] in site.screen
+    assert "lsst.lamella.makeWarp INFO: Warped 2 of 2 exposures" in site.screen
+    assert metadata["assembleCoadd"]["visits"] == 2
+
+
+def test_warps_selection_and_summary_are_datasets(site: Site) -> None:
+    with site.open("first") as butler:
+        warp = butler.get("deepCoadd_directWarp", PLACE, instrument="LamellaSim", visit=100)
+        content = butler.get("deepVisits", PLACE)
+        table = butler.get("deepCoadd_inputSummary_tract", skymap="tiny", tract=0, band="r")
+        coadd = butler.get("deepCoadd", PLACE)
+    assert (warp.instrument, warp.visit, warp.band) == ("LamellaSim", 100, "r")
+    assert [(row["visit"], row["detectors"]) for row in content["selected"]] == [(100, [0, 1]), (101, [0, 1])]
+    assert list(table["weight"]) == [one.weight for one in coadd.detectors]
+    assert list(table["detector"]) == [0, 1, 0, 1]
+    assert str(table["weight"].unit) == "1 / nJy2"
+
+
+def test_options_and_connections_can_be_set(site: Site) -> None:
+    result = site.run(
+        "options", "-c", "assembleCoadd:assemble.statistic=MEAN", "-c", "assembleCoadd:doNImage=True",
+        "-c", "makeWarp:select.excludeVisits=[100]", "-c", "selectDeepCoaddVisits:select.excludeVisits=[100]",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    with site.open("options") as butler:
+        coadd, count = butler.get("deepCoadd", PLACE), butler.get("deepCoadd_nImage", PLACE)
+        config = butler.get("assembleCoadd_config")
+    assert {one.id.visit for one in coadd.detectors} == {101}
+    assert {(one.id.visit, one.stage, one.reason) for one in coadd.rejections} == {
+        (100, "select", "visit 100 is excluded")
+    }
+    assert count.array.tolist() == coadd.exposure_count_unmasked.array.tolist()
+    assert coadd.settings["assemble"]["statistic"] == config.assemble.statistic == "MEAN"
+
+
+def test_different_selections_are_refused() -> None:
+    pipeline = Pipeline.from_uri(PIPELINE)
+    pipeline.addConfigOverride("makeWarp", "select.maxPsfFwhm", 2.0)
+    with pytest.raises(ContractError, match=r"selectDeepCoaddVisits\.select differ"):
+        pipeline.to_graph()
+    pipeline.addConfigOverride("selectDeepCoaddVisits", "select.maxPsfFwhm", 2.0)
+    assert set(pipeline.to_graph().tasks) == set(pipeline.task_labels)
+
+
+def test_nothing_selected_is_no_failure_and_no_coadd(site: Site) -> None:
+    both = [item for task in ("makeWarp", "selectDeepCoaddVisits")
+            for item in ("-c", f"{task}:select.maxPsfFwhm=0.05")]  # fmt: skip
+    result = site.run("none", *both)
+    assert result.exit_code == 0, result.output
+    with site.open("none") as butler:
+        assert butler.find_dataset("deepCoadd", PLACE, collections="none") is None
+        log = butler.get("selectDeepCoaddVisits_log", PLACE)
+    assert any("PSF FWHM" in record.message for record in log)
+
+
+def test_a_failure_is_seen_and_a_rerun_makes_what_is_missing(site: Site, tmp_path: Path) -> None:
+    path = site.survey.file(100, 0)
+    moved = shutil.move(path, tmp_path / path.name)
+    try:
+        assert site.run("broken").exit_code == 1
+    finally:
+        shutil.move(moved, path)
+    with site.open("broken") as butler:
+        assert butler.find_dataset("deepCoadd", PLACE, collections="broken") is None
+        kept = butler.find_dataset("deepCoadd_directWarp", PLACE, instrument="LamellaSim", visit=101)
+    result = site.run("broken", "--extend-run", "--skip-existing", "--clobber-outputs")
+    assert result.exit_code == 0, result.output
+    assert len(site.runs("broken")) == 1
+    with site.open("broken") as butler, site.open("first") as first:
+        again = butler.find_dataset("deepCoadd_directWarp", PLACE, instrument="LamellaSim", visit=101)
+        assert again == kept
+        assert_same(butler.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE))
+
+
+def test_pixels_that_cannot_be_read_are_a_failure_unless_partial_outputs_are_welcome(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = ExposureHandle.read
+
+    def read_or_fail(self: ExposureHandle) -> Exposure:
+        if (self.info.id.visit, self.info.id.detector) == (101, 1):
+            raise UnreadableFileError(self.info.path, found="garbage", expected="an exposure")
+        return read(self)
+
+    monkeypatch.setattr(ExposureHandle, "read", read_or_fail)
+    assert site.run("partial").exit_code == 1
+    with site.open("partial") as butler:
+        warp = butler.get("deepCoadd_directWarp", PLACE, instrument="LamellaSim", visit=101)
+        assert butler.find_dataset("deepCoadd", PLACE, collections="partial") is None
+    assert [one.id.detector for one in warp.detectors] == [0]
+    assert site.run("welcome", "--no-raise-on-partial-outputs").exit_code == 0
+    with site.open("welcome") as butler:
+        coadd = butler.get("deepCoadd", PLACE)
+        metadata = butler.get("makeWarp_metadata", PLACE, instrument="LamellaSim", visit=101)
+    assert [(one.id.visit, one.id.detector, one.stage) for one in coadd.rejections] == [(101, 1, "read")]
+    assert "garbage" in metadata["makeWarp"]["failure"]["message"]
+
+
+def test_what_another_run_has_is_not_made_again(site: Site) -> None:
+    options = ("-c", "coaddInputSummary:saveLogOutput=False", "--skip-existing-in", "first")
+    result = site.run("second", *options)
+    # The whole graph is there already, which the middleware calls an error.
+    assert result.exit_code == 1
+    assert "QuantumGraph was empty" in result.output + str(result.exception)
+
+
+def test_quantum_backed_butler(site: Site, tmp_path: Path) -> None:
+    graph = str(tmp_path / "graph.qg")
+    runner = LogCliRunner()
+    for arguments in (
+        ["qgraph", *site.common("qbb", "--qgraph-datastore-records", "-q", graph)],
+        ["pre-exec-init-qbb", str(site.repo), graph],
+        ["run-qbb", str(site.repo), graph],
+    ):
+        result = runner.invoke(pipetask, arguments)
+        assert result.exit_code == 0, result.output + str(result.exception)
+    assert site.runs("qbb") == []
+    transfer = [
+        "transfer-from-graph",
+        "--register-dataset-types",
+        "--update-output-chain",
+        graph,
+        str(site.repo),
+    ]
+    result = runner.invoke(butler_command, transfer)
+    assert result.exit_code == 0, result.output + str(result.exception)
+    with site.open("qbb") as butler, site.open("first") as first:
+        assert_same(butler.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE))
+
+
+def test_coadds_from_warps_of_another_run_from_python(site: Site) -> None:
+    butler = SimplePipelineExecutor.prep_butler(str(site.repo), inputs=["first", site.inputs], output="again")
+    with butler:
+        executor = SimplePipelineExecutor.from_pipeline_filename(
+            f"{PIPELINE}#coadds", where=WHERE, butler=butler
+        )
+        quanta = executor.run(register_dataset_types=True)
+    assert sorted(quantum.taskName.rpartition(".")[2] for quantum in quanta if quantum.taskName) == [
+        "AssembleCoaddPipelineTask", "CoaddInputSummaryTask", "SelectDeepCoaddVisitsTask"
+    ]  # fmt: skip
+    with site.open("again") as found, site.open("first") as first:
+        assert_same(found.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE))

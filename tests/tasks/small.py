@@ -1,0 +1,82 @@
+"""A repository of a tiny simulated survey, and coadds to put into it."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lsst.daf.butler import Butler
+
+from lamella.coadd.archive import PatchCoadd, Warp
+from lamella.coadd.inputs import ExposureSource
+from lamella.formats.recognise import open_exposures
+from lamella.run.jobs import PatchConfig, plan_jobs
+from lamella.run.patch import PatchWork, make_patch
+from lamella.sky.field import skymap_from_exposures
+from lamella.sky.skymap import SkyMap
+from lamella.tasks.repository import create_repository, open_repository
+from lamella.testing.config import SurveyConfig
+from lamella.testing.survey import simulate_survey
+
+CONFIG = SurveyConfig(
+    bands=("g", "r"),
+    visits_per_band=2,
+    detector_grid=(1, 2),
+    detector_shape=(70, 80),
+    stars=6,
+    galaxies=4,
+    bright_stars=1,
+    dither=3.0,
+    asteroids=0,
+)
+INSTRUMENT = "LamellaSim"
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallSurvey:
+    """Exposures on disk, and a sky map around them."""
+
+    table: Path
+    sources: tuple[ExposureSource, ...]
+    skymap: SkyMap[Any]
+
+    def make_products(self, band: str = "r") -> tuple[PatchCoadd, list[Warp]]:
+        """Return the coadd of the first patch, and its warps."""
+        warps: list[Warp] = []
+        job = plan_jobs(self.sources, self.skymap, PatchConfig().select, bands=[band])[0]
+        return make_patch(job, PatchConfig(), PatchWork(keep_warp=warps.append)), warps
+
+
+def make_survey(folder: Path) -> SmallSurvey:
+    """Simulate the survey."""
+    table = simulate_survey(folder, CONFIG).table
+    sources = open_exposures([table]).sources
+    skymap = skymap_from_exposures([source.info for source in sources], name="small", patch_size=110)
+    return SmallSurvey(table, sources, skymap)
+
+
+def new_repository(root: Path) -> Butler:
+    """Make a repository, and open it for writing; all are copies of one, which is quicker."""
+    shutil.copytree(_empty_repository(), root, dirs_exist_ok=True)
+    return open_repository(root, writeable=True)
+
+
+@functools.cache
+def _empty_repository() -> Path:
+    root = Path(tempfile.mkdtemp(prefix="lamella-test-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    create_repository(root)
+    return root
+
+
+def files_of(butler: Butler) -> list[Path]:
+    """Return the files in the folders of runs and of files that wait to be ingested."""
+    (root,) = butler.get_datastore_roots().values()
+    assert root is not None
+    folder = Path(root.ospath)
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.parent != folder)

@@ -1,0 +1,145 @@
+"""Killed at any moment, cleaned and run again: nothing is lost, wrong or left over.
+
+By default each command is killed three times; ``LAMELLA_KILLS=15`` makes it 15.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
+
+from lamella.tasks.repository import clean_orphans, open_repository
+
+from .hsc_fixture import ASSEMBLE_HSC_I, PIPETASK, HscSite, assert_same_contents, unknown_files
+
+pytestmark = pytest.mark.slow
+
+KILLS = int(os.environ.get("LAMELLA_KILLS", "3"))
+COMMANDS = {"pipetask": (PIPETASK, "lamella/coadds"), "assembleCoadd": (ASSEMBLE_HSC_I, "deepCoadd-results")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Undisturbed:
+    """A site on which the command ended well, the seconds to its first file, and how many files it made."""
+
+    site: HscSite
+    startup: float
+    files: int
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def command(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def start(command: str, request: pytest.FixtureRequest) -> HscSite:
+    """The site before the command."""
+    site: HscSite = request.getfixturevalue("hsc_site" if command == "pipetask" else "warped_site")
+    return site
+
+
+@pytest.fixture(scope="module")
+def undisturbed(command: str, start: HscSite, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    site = start.copy(tmp_path_factory.mktemp("undisturbed"))
+    before, begin = files_of(site), time.monotonic()
+    process = site.start(COMMANDS[command][0], site.root / "log")
+    wait_for_files(process, site, before, 1)
+    startup = time.monotonic() - begin
+    assert process.wait() == 0, (site.root / "log").read_text()
+    return Undisturbed(site, startup, len(files_of(site) - before))
+
+
+@pytest.mark.parametrize("number", range(KILLS))
+def test_a_rerun_makes_good(
+    command: str, number: int, undisturbed: Undisturbed, start: HscSite, tmp_path: Path
+) -> None:
+    line, collection = COMMANDS[command]
+    site = start.copy(tmp_path)
+    how = kill_at_random(site, line, undisturbed, np.random.default_rng([len(command), number]))
+    left = clean(site)
+    rerun = site.shell(line)
+    # The middleware calls it an error when there is nothing left to do.
+    assert rerun.returncode == 0 or "QuantumGraph was empty" in rerun.stdout, f"{how}\n{rerun.stdout}"
+    print(f"{how}; {len(left)} files cleaned; rerun: {rerun.returncode}")
+    reference = undisturbed.site.repository
+    with open_repository(site.repository) as butler, open_repository(reference) as expected:
+        assert unknown_files(butler) == [], how
+        assert_same_contents(butler, expected, collection)
+
+
+def clean(site: HscSite) -> list[str]:
+    """Do what ``lamella butler clean REPO --older-than 0`` does; it must remove all that it should."""
+    with open_repository(site.repository, writeable=True) as butler:
+        left = unknown_files(butler)
+        removed = clean_orphans(butler, older_than=0.0)
+        assert sorted(removed) == sorted(str(path.resolve()) for path in left)
+        assert unknown_files(butler) == []
+    return removed
+
+
+def files_of(site: HscSite) -> set[Path]:
+    return {path for path in site.repository.rglob("*") if not path.name.startswith("gen3.sqlite3")}
+
+
+def wait_for_files(process: subprocess.Popen[bytes], site: HscSite, before: set[Path], count: int) -> None:
+    """Wait until a process has made so many files and folders."""
+    while process.poll() is None and len(files_of(site) - before) < count:
+        time.sleep(0.002)
+
+
+def kill_at_random(site: HscSite, line: str, undisturbed: Undisturbed, rng: np.random.Generator) -> str:
+    """Start a command, kill it, and tell when.
+
+    By the clock, most moments would be in the start, when nothing can happen;
+    three in four are taken after a random number of files.
+    """
+    before, begin = files_of(site), time.monotonic()
+    process = site.start(line, site.root / "log")
+    if rng.random() < 0.25:
+        time.sleep(rng.uniform(0.0, undisturbed.startup))
+    else:
+        wait_for_files(process, site, before, int(rng.integers(1, undisturbed.files)))
+        time.sleep(rng.uniform(0.0, 0.05))
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, (site.root / "log").read_text()
+    made = len(files_of(site) - before)
+    return f"killed after {time.monotonic() - begin:.2f} s with {made} of {undisturbed.files} new files"
+
+
+# Ends while a transaction has changed a part of the file; what it was stays in a journal.
+KILLED_IN_A_TRANSACTION = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("pragma cache_size = 1")
+connection.execute("begin immediate")
+connection.execute("create table half (written text)")
+connection.executemany("insert into half values (?)", [("x" * 1000,)] * 5000)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_repository_can_be_cleaned_and_read_after_a_kill_in_a_transaction(
+    hsc_site: HscSite, tmp_path: Path
+) -> None:
+    site = hsc_site.copy(tmp_path)
+    database = site.repository / "gen3.sqlite3"
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_A_TRANSACTION, str(database)])
+    assert killed.returncode == -signal.SIGKILL
+    assert Path(f"{database}-journal").stat().st_size > 0
+    assert "Removed 0 files" in site.checked("lamella butler clean $CI_HSC_DIR/DATA --older-than 0")
+    assert not Path(f"{database}-journal").exists()
+    # A reader, such as the start of `pipetask run`, cannot roll back.
+    with open_repository(site.repository) as butler:
+        assert butler.query_datasets("calexp", "HSC/calexp", limit=1)

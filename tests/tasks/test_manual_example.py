@@ -1,0 +1,151 @@
+"""The page on the manual's example: its commands and programs run, and do what it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
+
+from lamella.coadd.archive import PatchCoadd
+from lamella.formats.archives import read_product
+from lamella.run.jobs import PatchConfig
+from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
+from lamella.tasks.repository import open_repository
+from lamella.testing.hsc_example import HscExample
+
+from .hsc_fixture import (
+    ASSEMBLE_HSC_I,
+    ASSEMBLE_HSC_R,
+    PATCH,
+    HscSite,
+    assert_same_bits,
+    expected_coadd,
+    input_pairs,
+    unknown_files,
+)
+
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).parents[2] / "docs" / "manual-example.md"
+FILTERS = {"i": "HSC-I", "r": "HSC-R"}
+
+
+def page_steps() -> list[tuple[str, str]]:
+    """Return the programs and commands of the page, in order, with the language of each."""
+    blocks = re.findall(r"^```(python|console)\n(.*?)^```$", PAGE.read_text(), flags=re.M | re.S)
+    steps = []
+    for language, text in blocks:
+        if language == "python":
+            steps.append((language, text))
+        else:
+            steps += [(language, command) for command in re.split(r"^\$ ", text, flags=re.M)[1:]]
+    return steps
+
+
+@pytest.fixture(scope="module")
+def page_site(tmp_path_factory: pytest.TempPathFactory) -> tuple[HscSite, list[str]]:
+    """The site that a reader of the page has at its end, and what each step printed."""
+    folder = tmp_path_factory.mktemp("page")
+    root = folder / "ci_hsc"
+    root.mkdir()
+    site = HscSite(root, HscExample(root / "raw"))
+    printed = []
+    for language, text in page_steps():
+        command = f"python -W error - <<'END'\n{text}END" if language == "python" else text
+        printed.append(site.checked(f"cd {shlex.quote(str(folder))}\n{command}"))
+    return site, printed
+
+
+@pytest.fixture(scope="module", params=FILTERS)
+def coadd(request: pytest.FixtureRequest, page_site: tuple[HscSite, list[str]]) -> PatchCoadd:
+    with open_repository(page_site[0].repository, collections="deepCoadd-results") as butler:
+        found: PatchCoadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band=request.param, **PATCH)
+    return found
+
+
+def test_the_commands_are_those_of_the_manual(shared: Path) -> None:
+    lines = (shared / "spec" / "manual.txt").read_text().splitlines()
+    assert ASSEMBLE_HSC_I in lines
+    assert ASSEMBLE_HSC_R in lines
+
+
+@pytest.mark.parametrize("printed", [ASSEMBLE_HSC_I, ASSEMBLE_HSC_R])
+def test_the_page_has_them(printed: str) -> None:
+    # A shell takes a backslash and the end of its line away.
+    commands = [text.replace("\\\n", "").rstrip() for language, text in page_steps() if language == "console"]
+    assert printed in commands
+
+
+def test_the_table_of_inputs_has_exactly_the_pairs(
+    coadd: PatchCoadd, page_site: tuple[HscSite, list[str]]
+) -> None:
+    name = FILTERS[coadd.band]
+    assert input_pairs(coadd) == page_site[0].example.pairs[name]
+    assert len(coadd.inputs) == {"HSC-I": 16, "HSC-R": 17}[name]
+    assert len(coadd.rejections) == 0
+    assert (coadd.inputs["good_pixels"] > 500).all()
+    # A weight per visit.
+    weights = {(row["visit"], row["weight"]) for row in coadd.inputs}
+    assert len(weights) == len({visit for visit, _ in weights}) == {"HSC-I": 5, "HSC-R": 6}[name]
+
+
+def test_the_coadd_is_deeper_than_its_inputs(coadd: PatchCoadd) -> None:
+    counts = coadd.exposure_count.array
+    assert counts.max() >= 5
+    assert (counts > 0).mean() > 0.95
+    good = (counts > 0) & np.isfinite(coadd.variance.array)
+    deep, shallow = good & (counts >= 4), good & (counts == 1)
+    assert np.median(coadd.variance.array[deep]) < 0.5 * np.median(coadd.variance.array[shallow])
+
+
+def test_the_coadd_is_that_of_the_functions(coadd: PatchCoadd, page_site: tuple[HscSite, list[str]]) -> None:
+    config = PatchConfig(assemble=AssembleCoaddConfig().toCore())
+    assert_same_bits(coadd, expected_coadd(page_site[0], coadd.band, config))
+
+
+def test_results_are_where_the_manual_says(coadd: PatchCoadd, page_site: tuple[HscSite, list[str]]) -> None:
+    name = FILTERS[coadd.band]
+    data = page_site[0].repository
+    for path in (f"deepCoadd-results/{name}/0/5,4/calexp-{name}-0-5,4.fits", f"deepCoadd/{name}/0/5,4.fits"):
+        assert_same_bits(read_product(data / path), coadd)
+
+
+def test_the_pipeline_finds_the_same_exposures(page_site: tuple[HscSite, list[str]]) -> None:
+    site, _ = page_site
+    with open_repository(site.repository, collections="lamella/coadds") as butler:
+        coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)
+    assert coadd.settings["assemble"]["statistic"] == "NOISECLIP"
+    assert input_pairs(coadd) == site.example.pairs["HSC-I"]
+
+
+def test_nothing_is_left_over(page_site: tuple[HscSite, list[str]]) -> None:
+    site, printed = page_site
+    assert printed[-1].startswith("Removed 0 files")
+    exported = {"deepCoadd/skyMap.json"}
+    for name in FILTERS.values():
+        exported |= {
+            f"deepCoadd/{name}/0/5,4.fits",
+            f"deepCoadd-results/{name}/0/5,4/calexp-{name}-0-5,4.fits",
+        }
+    with open_repository(site.repository) as butler:
+        found = {path.relative_to(site.repository).as_posix() for path in unknown_files(butler)}
+    assert found == exported
+
+
+def test_what_the_page_shows_is_printed(page_site: tuple[HscSite, list[str]]) -> None:
+    _, printed = page_site
+    assert printed[0] == "{'HSC-R': 17, 'HSC-I': 16}\n"
+    tables = next(text for text in printed if "good_pixels" in text)
+    assert "903986" in tables
+    assert "903334" in tables
+
+
+def test_help_is_there(page_site: tuple[HscSite, list[str]]) -> None:
+    text = page_site[0].checked("assembleCoadd.py --help")
+    assert "--selectId" in text
+    assert "--id" in text

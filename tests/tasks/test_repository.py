@@ -1,0 +1,201 @@
+"""Repositories: made, opened, filled with sky maps and instruments, cleaned."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
+
+from lsst.daf.butler import Butler
+from lsst.pipe.base import Instrument
+
+from lamella.errors import ConfigError, DuplicateInputError, OutputError, SkyMapError, UnreadableFileError
+from lamella.sky.footprint import footprint_polygon
+from lamella.sky.registry import make_skymap
+from lamella.tasks.ingest import ingest_exposures
+from lamella.tasks.instrument import LamellaInstrument, instrument_class
+from lamella.tasks.repository import (
+    CONFIG_FOLDER,
+    clean_orphans,
+    create_repository,
+    open_repository,
+    register_instrument,
+    register_skymap,
+    stored_skymap,
+    visited_tracts,
+)
+from lamella.tasks.skymap_records import from_region
+
+from .small import INSTRUMENT, SmallSurvey, files_of, make_survey, new_repository
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
+    return make_survey(tmp_path_factory.mktemp("survey"))
+
+
+def test_a_new_repository_has_dataset_types_runs_and_storage_classes(tmp_path: Path) -> None:
+    with new_repository(tmp_path / "repo") as butler:
+        assert butler.get_dataset_type("calexp").dimensions.required == {"instrument", "visit", "detector"}
+        assert butler.get_dataset_type("skyMap").storageClass_name == "LamellaSkyMap"
+        assert set(butler.collections.query("*")) == {"skymaps", "brightObjectMasks"}
+    assert "lamella.tasks.formatters.ExposureFormatter" in (tmp_path / "repo" / "butler.yaml").read_text()
+
+
+def test_a_repository_is_not_made_twice(tmp_path: Path) -> None:
+    create_repository(tmp_path)
+    before = (tmp_path / "butler.yaml").read_bytes()
+    with pytest.raises(OutputError, match="it is a repository already"):
+        create_repository(tmp_path)
+    assert (tmp_path / "butler.yaml").read_bytes() == before
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="expected a Butler repository"):
+        open_repository(tmp_path / "absent")
+    with pytest.raises(OutputError, match=r"pg: cannot be written: .*Connection refused"):
+        create_repository(tmp_path / "pg", registry="postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_opening_for_writing_again_writes_nothing(tmp_path: Path) -> None:
+    new_repository(tmp_path).close()
+    before = (tmp_path / "gen3.sqlite3").read_bytes()
+    open_repository(tmp_path, writeable=True).close()
+    assert (tmp_path / "gen3.sqlite3").read_bytes() == before
+
+
+def test_sky_maps_become_records_with_their_regions(tmp_path: Path, survey: SmallSurvey) -> None:
+    skymap = survey.skymap
+    with new_repository(tmp_path) as butler:
+        assert register_skymap(butler, skymap) == "small"
+        assert register_skymap(butler, skymap) == "small"
+        (record,) = butler.query_dimension_records("skymap")
+        assert record.hash == bytes.fromhex(skymap.identity)
+        assert (record.tract_max, record.patch_nx_max, record.patch_ny_max) == (1, *skymap[0].n_patches)
+        patches = {r.id: r for r in butler.query_dimension_records("patch", skymap="small", tract=0)}
+        assert len(patches) == len(skymap[0]) > 1
+        for patch in skymap[0]:
+            found = patches[patch.sequential]
+            assert (found.cell_x, found.cell_y) == patch.index
+            # Regions are stored to the last digits, so that selections agree with those of the core.
+            assert from_region(found.region).vertices == pytest.approx(patch.polygon.vertices, abs=1e-15)
+        assert stored_skymap(butler, "small") == skymap
+        (ref,) = butler.query_datasets("skyMap", "skymaps")
+        assert butler.getURI(ref).read().decode() == skymap.to_json()
+
+
+def test_tracts_are_added_later_and_another_sky_map_is_refused(tmp_path: Path) -> None:
+    skymap = make_skymap("rings", {"num_rings": 4, "patches": {"builder": "legacy", "inner": (60000, 60000)}})
+    other = make_skymap("rings", {"num_rings": 5}, name=skymap.name)
+    with new_repository(tmp_path) as butler:
+        for tracts in ([3], [3, 1]):
+            register_skymap(butler, skymap, tracts=tracts)
+        assert [r.id for r in butler.query_dimension_records("tract", order_by="id")] == [1, 3]
+        with pytest.raises(DuplicateInputError, match="identity"):
+            register_skymap(butler, other, tracts=[0])
+        with pytest.raises(SkyMapError, match=f"under the name '{skymap.name}'"):
+            register_skymap(butler, skymap, name="again", tracts=[0])
+        with pytest.raises(SkyMapError, match="no tract 99"):
+            register_skymap(butler, skymap, tracts=[99])
+        with pytest.raises(SkyMapError, match="there are: rings"):
+            stored_skymap(butler, "absent")
+
+
+def test_tracts_with_exposures_are_found(tmp_path: Path, survey: SmallSurvey) -> None:
+    skymap = make_skymap("rings", {"num_rings": 20})
+    with new_repository(tmp_path) as butler:
+        assert visited_tracts(butler, skymap) == []
+        ingest_exposures(butler, survey.sources)
+        expected = {t.id for s in survey.sources for t in skymap.overlapping(footprint_polygon(s.info))}
+        assert visited_tracts(butler, skymap) == sorted(expected) != []
+
+
+@pytest.mark.parametrize("name", ["HSC", "Sub-aru/Mega Cam", "a.b", "Instrument"])
+def test_the_middleware_finds_the_class_of_any_instrument(tmp_path: Path, name: str) -> None:
+    with new_repository(tmp_path) as butler:
+        assert register_instrument(butler, name) is register_instrument(butler, name)
+        found = Instrument.fromName(name, butler.registry)
+        assert isinstance(found, LamellaInstrument)
+        assert found.getName() == name == found.collection_prefix
+        with pytest.raises(NotImplementedError, match="calibrated"):
+            found.getRawFormatter({})
+        found.register(butler.registry)
+        (record,) = butler.query_dimension_records("instrument")
+        assert len(record.class_name) <= 64
+
+
+def test_an_instrument_of_others_stays(tmp_path: Path) -> None:
+    record = {
+        "name": "Own",
+        "visit_max": 9,
+        "exposure_max": 9,
+        "detector_max": 9,
+        "class_name": "not.installed.Own",
+    }
+    with new_repository(tmp_path) as butler:
+        butler.registry.insertDimensionData("instrument", {**record, "visit_system": 1})
+        assert register_instrument(butler, "Own").getName() == "Own"
+        (found,) = butler.query_dimension_records("instrument")
+        assert (found.class_name, found.visit_max) == ("not.installed.Own", 9)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 33])
+def test_names_of_instruments_have_limits(name: str) -> None:
+    with pytest.raises(ConfigError, match="expected 1 to 32"):
+        instrument_class(name)
+
+
+def test_a_repository_of_others_needs_the_folder_of_configurations(
+    tmp_path: Path, survey: SmallSurvey
+) -> None:
+    Butler.makeRepo(tmp_path)
+    with open_repository(tmp_path, writeable=True) as butler:
+        ingest_exposures(butler, survey.sources[:1])
+    code = (
+        "import sys; from lsst.daf.butler import Butler\n"
+        f"with Butler.from_config({str(tmp_path)!r}, collections={INSTRUMENT + '/defaults'!r}) as butler:\n"
+        "    print(butler.get('calexp', instrument='LamellaSim', visit=100, detector=0).info.id)"
+    )
+    environment = {**os.environ, "DAF_BUTLER_CONFIG_PATH": CONFIG_FOLDER}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, f"{survey.sources[0].info.id}\n"), done.stderr
+
+
+def test_cleaning_removes_orphans_and_nothing_else(tmp_path: Path, survey: SmallSurvey) -> None:
+    with new_repository(tmp_path) as butler:
+        register_skymap(butler, survey.skymap)
+        ingest_exposures(butler, survey.sources[:2])
+        kept = files_of(butler)
+        assert len(kept) == 3
+        folder = kept[0].parent
+        orphans = [
+            folder / "abcdcalexp.tmp.fits",
+            folder / "never-registered.fits",
+            tmp_path / ".lamella-ingest-x" / "0.json",
+        ]
+        notes = tmp_path / "notes" / "of-a-person.tmp.fits"
+        for path in (*orphans, notes):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("half")
+        assert clean_orphans(butler) == []
+        old = time.time() - 7200
+        os.utime(orphans[0], (old, old))
+        assert clean_orphans(butler) == [str(orphans[0])]
+        expected = sorted(map(str, orphans[1:]))
+        assert clean_orphans(butler, older_than=0, dry_run=True) == expected
+        assert clean_orphans(butler, older_than=0) == expected
+        assert not orphans[2].parent.exists()
+        assert sorted(files_of(butler)) == sorted([*kept, notes])
+        assert np.isfinite(butler.get("calexp", **_key(survey), collections=f"{INSTRUMENT}/calexp").to_njy)
+
+
+def _key(survey: SmallSurvey) -> dict[str, object]:
+    identity = survey.sources[0].info.id
+    return {"instrument": identity.instrument, "visit": identity.visit, "detector": identity.detector}

@@ -1,0 +1,196 @@
+"""Two processes write to a repository at once: nothing is lost, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
+
+from lamella.coadd.archive import PatchCoadd
+from lamella.formats.archives import read_product
+from lamella.formats.export import write_archive
+from lamella.tasks.datasets import coadd_datasets
+from lamella.tasks.repository import open_repository
+from lamella.testing.asserts import assert_bits_equal
+
+from .hsc_fixture import (
+    ASSEMBLE_HSC_I,
+    ASSEMBLE_HSC_R,
+    PATCH,
+    HscSite,
+    build_site,
+    expected_coadd,
+    input_pairs,
+    warp_command,
+)
+
+COUNT = 6
+
+# Puts coadds for some patches, waits before each file is finished, and prints when it wrote.
+WRITER = """
+import json, sys, time
+from pathlib import Path
+from lamella.formats.archives import read_product
+from lamella.tasks.formatters import ArchiveFormatter
+from lamella.tasks.repository import open_repository
+
+root, archive, first, count, pause = sys.argv[1], sys.argv[2], *map(float, sys.argv[3:])
+times, write = [], ArchiveFormatter.write_local_file
+
+def slow(self, value, uri):
+    begin = time.time()
+    time.sleep(pause)
+    write(self, value, uri)
+    times.append([begin, time.time()])
+
+ArchiveFormatter.write_local_file = slow
+coadd = read_product(archive)
+with open_repository(root, writeable=True, run="writers") as butler:
+    Path(archive + f".{int(first)}").touch()
+    while not Path(archive + ".go").exists():
+        time.sleep(0.01)
+    for patch in range(int(first), int(first + count)):
+        coadd.image.array[...] = patch
+        butler.put(coadd, "deepCoadd", skymap="discrete/ci_hsc", tract=0, patch=patch, band="i")
+print(json.dumps(times))
+"""
+
+
+@pytest.fixture(scope="module")
+def coadd(hsc_site: HscSite) -> PatchCoadd:
+    return expected_coadd(hsc_site, "i")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def site(
+    request: pytest.FixtureRequest, hsc_site: HscSite, tmp_path_factory: pytest.TempPathFactory
+) -> HscSite:
+    """A repository with dataset types for coadds."""
+    root = tmp_path_factory.mktemp("writers")
+    if request.param == "sqlite":
+        site = hsc_site.copy(root)
+    else:
+        server = request.getfixturevalue("postgres")
+        site = build_site(root, registry=server.new_database("writers"), namespace="two_writers")
+    with open_repository(site.repository, writeable=True) as butler:
+        for dataset in coadd_datasets():
+            if dataset.name == "deepCoadd":
+                butler.registry.registerDatasetType(dataset.make_type(butler.dimensions))
+    return site
+
+
+def run_writers(site: HscSite, archive: Path, firsts: list[int], pause: float) -> list[list[list[float]]]:
+    """Let writers go at the same moment, and return when each wrote its files."""
+    command = [sys.executable, "-c", WRITER, str(site.repository), str(archive)]
+    writers = [
+        subprocess.Popen(
+            [*command, str(first), str(COUNT), str(pause)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for first in firsts
+    ]
+    wait_until(lambda: all(Path(f"{archive}.{first}").exists() for first in firsts), writers)
+    Path(f"{archive}.go").touch()
+    times = []
+    for writer in writers:
+        out, err = writer.communicate(timeout=300)
+        assert writer.returncode == 0, err.decode()
+        times.append(json.loads(out.splitlines()[-1]))
+    return times
+
+
+def wait_until(condition: Callable[[], bool], writers: list[subprocess.Popen[bytes]]) -> None:
+    while not condition():
+        ended = [writer.communicate()[1].decode() for writer in writers if writer.poll()]
+        assert not ended, ended[0]
+        time.sleep(0.05)
+
+
+def test_nothing_is_lost(site: HscSite, coadd: PatchCoadd, tmp_path: Path) -> None:
+    archive = tmp_path / "coadd.fits"
+    write_archive(coadd, archive)
+    first, second = run_writers(site, archive, [100, 200], pause=0.2)
+    with open_repository(site.repository, collections="writers") as butler:
+        refs = butler.query_datasets("deepCoadd", limit=None)
+        written = {*range(100, 100 + COUNT), *range(200, 200 + COUNT)}
+        assert sorted(ref.dataId["patch"] for ref in refs) == sorted(written)
+        for ref in refs:
+            found = butler.get(ref)
+            assert set(found.image.array.ravel().tolist()) == {ref.dataId["patch"]}
+            assert_bits_equal(found.variance.array, coadd.variance.array)
+        sqlite = (site.repository / "gen3.sqlite3").exists()
+    together = [(a, b) for a, b in itertools.product(first, second) if max(a[0], b[0]) < min(a[1], b[1])]
+    # What the documentation says: SQLite lets one process at a time write files, PostgreSQL both.
+    assert bool(together) != sqlite
+
+
+def test_the_first_of_two_equal_names_wins(site: HscSite, coadd: PatchCoadd, tmp_path: Path) -> None:
+    archive = tmp_path / "coadd.fits"
+    write_archive(coadd, archive)
+    command = [sys.executable, "-c", WRITER, str(site.repository), str(archive), "50", "1", "0.2"]
+    Path(f"{archive}.go").touch()
+    writers = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    errors = [writer.communicate(timeout=300)[1].decode() for writer in writers]
+    assert sorted(bool(writer.returncode) for writer in writers) == [False, True]
+    assert "Conflict" in "".join(errors)
+    with open_repository(site.repository, collections="writers") as butler:
+        found = butler.get("deepCoadd", skymap="discrete/ci_hsc", tract=0, patch=50, band="i")
+    assert set(found.image.array.ravel().tolist()) == {50}
+    assert read_product(archive).bbox == found.bbox
+
+
+# Begins runs as the commands of the manual do, at the same time as another process.
+BEGINNER = """
+import sys, time
+from pathlib import Path
+from lamella.tasks.cmdline.places import begin_run, find_place
+from lamella.tasks.repository import open_repository
+
+root, flags, name, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+place = find_place(str(root), rerun="race")
+with open_repository(root, writeable=True) as butler:
+    (flags / name).touch()
+    while not (flags / "go").exists():
+        time.sleep(0.01)
+    for _ in range(count):
+        print(begin_run(butler, place))
+"""
+
+
+def test_no_run_is_lost_from_a_chain(site: HscSite, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BEGINNER, str(site.repository), str(tmp_path)]
+    beginners = [
+        subprocess.Popen([*command, name, "10"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for name in ("a", "b")
+    ]
+    wait_until(lambda: all((tmp_path / name).exists() for name in ("a", "b")), beginners)
+    (tmp_path / "go").touch()
+    made = []
+    for beginner in beginners:
+        out, err = beginner.communicate(timeout=300)
+        assert beginner.returncode == 0, err.decode()
+        made += out.decode().split()
+    assert len(set(made)) == 20
+    with open_repository(site.repository) as butler:
+        chain = butler.collections.get_info("rerun/race").children
+    assert set(made) <= set(chain)
+
+
+def test_both_commands_of_the_manual_at_once(site: HscSite, tmp_path: Path) -> None:
+    for name in site.example.pairs:
+        site.checked(warp_command(site.example, name))
+    commands = {"i": ASSEMBLE_HSC_I, "r": ASSEMBLE_HSC_R}
+    running = {band: site.start(line, tmp_path / band) for band, line in commands.items()}
+    for band, process in running.items():
+        assert process.wait(300) == 0, (tmp_path / band).read_text()
+    with open_repository(site.repository, collections="deepCoadd-results") as butler:
+        for band, name in (("i", "HSC-I"), ("r", "HSC-R")):
+            coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band=band, **PATCH)
+            assert input_pairs(coadd) == site.example.pairs[name]
