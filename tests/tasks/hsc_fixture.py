@@ -249,7 +249,8 @@ def unknown_files(butler: Butler) -> list[Path]:
     refs = butler.query_all_datasets(runs, find_first=False, limit=None)
     uris = butler.get_many_uris(refs, allow_missing=True).values()
     known = {Path(uri.ospath).resolve() for one in uris for uri in one.iter_all() if uri.isLocal}
-    known |= {root / name for name in ("butler.yaml", "gen3.sqlite3")}
+    # The database may have a journal; only SQLite knows whether it is needed.
+    known |= {root / "butler.yaml", *root.glob("gen3.sqlite3*")}
     # What a command notes beside its output.
     known |= {path for path in root.glob("deepCoadd-results/config/*") if path.suffix in (".py", ".yaml")}
     files = (path for path in root.rglob("*") if path.is_file())

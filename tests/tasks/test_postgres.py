@@ -1,4 +1,4 @@
-"""A repository whose registry is a PostgreSQL database: the same commands, the same datasets, the same bits."""
+"""A repository in a PostgreSQL database: the same commands, the same datasets, the same bits."""
 
 from __future__ import annotations
 

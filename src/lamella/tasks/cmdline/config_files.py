@@ -94,7 +94,7 @@ def load_config_text(config: Config, text: str, *, name: str = "<config>") -> No
 
 def config_text(config: Config, *, with_imports: bool = True) -> str:
     """Return the statements that make a configuration of the same class equal to this one."""
-    return str(config.saveToString(skipImports=not with_imports))  # type: ignore[no-untyped-call]
+    return str(config.saveToString(skipImports=not with_imports))
 
 
 class _Reader:

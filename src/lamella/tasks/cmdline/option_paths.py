@@ -173,14 +173,14 @@ def retarget(
         Raised when the class is not something a subtask can be.
     """
     try:
-        owner.retarget(target, ConfigClass=config_class, at=at)  # type: ignore[no-untyped-call]
+        owner.retarget(target, ConfigClass=config_class, at=at)
     except (TypeError, ValueError, AttributeError) as err:
         raise ConfigError(f"{owner._field.name} cannot be retargeted to {target!r}: {_short(err)}") from err
 
 
 def history_entry(file: str, line: int, text: str) -> list[StackFrame]:
     """Return where an option was set, as the history of a configuration keeps it."""
-    return [StackFrame(file, line, "load", text)]  # type: ignore[no-untyped-call]
+    return [StackFrame(file, line, "load", text)]
 
 
 def find_class(path: str) -> Any:

@@ -74,7 +74,7 @@ def _is_equal(config: Config, old: Config) -> bool:
     def tell(text: str) -> None:
         _LOG.fatal("Comparing configuration: %s", text)
 
-    return bool(config.compare(old, shortcut=False, output=tell))  # type: ignore[no-untyped-call]
+    return bool(config.compare(old, shortcut=False, output=tell))
 
 
 def write_schema(records: Records, name: str, catalog: Table, *, clobber: bool, backup: bool) -> None:

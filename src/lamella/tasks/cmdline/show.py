@@ -71,7 +71,7 @@ def _show_config(config: Config, pattern: str) -> str:
         return config_text(config, with_imports=False).rstrip()
     matches = _matcher(pattern)
     stream = _OptionStream()
-    config.saveToStream(stream, skipImports=True)  # type: ignore[no-untyped-call]
+    config.saveToStream(stream, skipImports=True)
     return "\n\n".join(text.strip() for name, text in stream.options if matches(name))
 
 
@@ -105,7 +105,7 @@ def _show_history(config: Config, pattern: str) -> str:
 
 
 def _history_of(config: Config, field: str) -> str:
-    return str(pex_history.format(config, field)).rstrip()  # type: ignore[no-untyped-call]
+    return str(pex_history.format(config, field)).rstrip()
 
 
 def _fields(config: Config, prefix: str = "") -> Iterator[tuple[str, Config, str]]:
