@@ -222,9 +222,16 @@ def contents(butler: Butler, collection: str) -> dict[tuple[str, tuple[tuple[str
 
 
 def assert_same_contents(found: Butler, expected: Butler, collection: str) -> None:
-    """Require that a collection holds the same datasets in two repositories, each readable and equal."""
+    """Require that a collection holds the same datasets in two repositories, each readable and equal.
+
+    The middleware writes the log of a quantum last, after the record of its
+    success: that of one quantum may be missing when the process was killed between both.
+    """
     ours, theirs = contents(found, collection), contents(expected, collection)
-    assert ours.keys() == theirs.keys()
+    missing = theirs.keys() - ours.keys()
+    assert ours.keys() <= theirs.keys()
+    assert len(missing) <= 1
+    assert all(name.endswith("_log") for name, _ in missing)
     for key, ref in ours.items():
         assert_same_value(found.get(ref), expected.get(theirs[key]))
 

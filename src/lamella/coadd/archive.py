@@ -5,7 +5,8 @@ parts.  Their schemas are registered under the entry-point group
 ``lsst.images.schemas``, so that ``lsst.images.open_archive`` and its command-line
 tools read our files, with components and with parts of the pixels.
 
-This is the only module that touches the serialization classes of `lsst.images`.
+This module and `lamella.coadd.exposure_archive` are the only ones that touch the
+serialization classes of `lsst.images`.
 """
 
 from __future__ import annotations
