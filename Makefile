@@ -39,17 +39,17 @@ setup: $(READY) $(LSST_READY)
 
 # The stamps are newer than what they were made from, so that a second run starts at once.
 $(READY): pyproject.toml constraints.txt
-	$(call make_environment,$(VENV),.)
+	$(call make_environment,$(VENV),dev,.)
 
 $(LSST_READY): pyproject.toml constraints.txt
-	$(call make_environment,$(LSST),".[lsst]")
+	$(call make_environment,$(LSST),dev-lsst,".[lsst]")
 
 define make_environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \
 		{ echo "lamella needs Python 3.12 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
 	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 	$(1)/bin/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(1)/bin/python -m pip install --quiet --constraint constraints.txt --group dev --editable $(2)
+	$(1)/bin/python -m pip install --quiet --constraint constraints.txt --group $(2) --editable $(3)
 	touch $(1)/.ready
 endef
 

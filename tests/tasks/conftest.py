@@ -1,26 +1,34 @@
-"""Fixtures of the tests that go through all tasks: the manual's example, and a database server."""
+"""Fixtures of the tests that go through all tasks: the manual's example, and a database server.
+
+What needs the middleware is imported when it is used: without it, test modules say why they are skipped.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
-
-from .hsc_fixture import HscSite, build_site, warp_command
 from .postgres import PostgresServer, run_postgres
+
+if TYPE_CHECKING:
+    from .hsc_fixture import HscSite
 
 
 @pytest.fixture(scope="session")
 def hsc_site(tmp_path_factory: pytest.TempPathFactory) -> HscSite:
     """Exposures and sky map in a repository; copy it before writing to it."""
+    from .hsc_fixture import build_site
+
     return build_site(tmp_path_factory.mktemp("ci_hsc"))
 
 
 @pytest.fixture(scope="session")
 def warped_site(hsc_site: HscSite, tmp_path_factory: pytest.TempPathFactory) -> HscSite:
     """The same with the warps of both filters; copy it before writing to it."""
+    from .hsc_fixture import warp_command
+
     site = hsc_site.copy(tmp_path_factory.mktemp("warped"))
     for name in site.example.pairs:
         site.checked(warp_command(site.example, name))

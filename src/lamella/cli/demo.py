@@ -50,5 +50,8 @@ def command(ctx: click.Context, /, output: Path, seed: int, workers: int | None)
         resources=Resources(threads=workers or count_cores()),
         command_line=shlex.join(["lamella", *sys.argv[1:]]),
     )
-    if run([survey.table]).failures:
+    failed = bool(run([survey.table]).failures)
+    for what, pattern in (("Coadds:  ", "coadd-*.fits"), ("Pictures:", "*.png")):
+        click.echo(" ".join([what, *(str(path) for path in sorted(folder.glob(pattern)))]))
+    if failed:
         ctx.exit(1)
