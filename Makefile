@@ -9,6 +9,8 @@ LSST_READY := $(LSST)/.ready
 DEMO ?= demo
 PYTEST := -m pytest --numprocesses auto --dist loadfile
 LSST_TESTS := tests/tasks tests/cli/test_butler.py
+# These have parts that need the middleware, and run in both.
+BOTH := tests/test_docs.py tests/testing/test_hsc_example.py
 
 .PHONY: demo test test-core test-lsst lint bench docs clean setup
 
@@ -21,7 +23,7 @@ test-core: $(READY)
 	$(BIN)/python $(PYTEST) $(LSST_TESTS:%=--ignore=%) $(TESTS)
 
 test-lsst: $(LSST_READY)
-	PATH="$(CURDIR)/$(LSST)/bin:$$PATH" $(LSST)/bin/python $(PYTEST) $(LSST_TESTS)
+	PATH="$(CURDIR)/$(LSST)/bin:$$PATH" $(LSST)/bin/python $(PYTEST) $(LSST_TESTS) $(BOTH)
 
 lint: $(LSST_READY)
 	$(LSST)/bin/ruff format --check src tests benchmarks

@@ -26,6 +26,15 @@ RUN = ("README.md", "docs/quick-start.md", "docs/python.md", "docs/outputs.md")
 """Pages whose examples run where `lamella demo` has been."""
 
 
+MIDDLEWARE_PAGES = ("manual.md", "manual-example.md", "pipelines.md")
+"""Pages about what needs the extra [lsst]; these tests run with it, too."""
+
+
+def need_middleware(path: Path) -> None:
+    if path.name in MIDDLEWARE_PAGES:
+        pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
+
+
 def load_from_code() -> ModuleType:
     """Load the Sphinx extension, which needs Sphinx only when Sphinx runs it."""
     spec = importlib.util.spec_from_file_location("from_code", ROOT / "docs" / "_ext" / "from_code.py")
@@ -81,6 +90,7 @@ def test_the_examples_of_a_page_run(name: str, demo: Path) -> None:
 
 @ANY_PAGE
 def test_examples_import_what_there_is(path: Path) -> None:
+    need_middleware(path)
     for block in blocks(path, "python"):
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom):
@@ -94,6 +104,7 @@ def test_examples_import_what_there_is(path: Path) -> None:
 @ANY_PAGE
 def test_names_in_the_text_exist(path: Path) -> None:
     """`lamella.x.y` between backticks is a module, or something in one."""
+    need_middleware(path)
     for name in sorted(set(re.findall(r"`(lamella(?:\.\w+)+)[`(]", path.read_text()))):
         assert resolves(name), f"{path.name}: there is no {name}"
 

@@ -98,7 +98,10 @@ def test_nonsense_is_one_clear_error(tmp_path: Path) -> None:
         assert ended.err.count("\n") == 1
 
 
-def test_one_bad_file_does_not_hide_the_others(survey: Survey, coadds: Path, tmp_path: Path) -> None:
+def test_one_bad_file_does_not_hide_the_others(
+    survey: Survey, coadds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")  # so that no path is folded
     cut = tmp_path / "cut.fits"
     cut.write_bytes((coadds / "coadd-r-0-0,0.fits").read_bytes()[:30000])
     (tmp_path / "a.txt").write_text("nonsense")

@@ -145,6 +145,8 @@ def test_an_interrupt_from_the_keyboard_is_status_130(survey: Survey, tmp_path: 
     code = (
         "import os, signal, sys; import lamella.files as files; sync = files._sync\n"
         "def interrupt(path): os.kill(os.getpid(), signal.SIGINT); sync(path)\n"
+        # A job in the background of a shell without job control ignores interrupts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "files._sync = interrupt; from lamella.cli.main import main\n"
         f"main(['coadd', {str(survey.table)!r}, '-o', {str(tmp_path / 'out')!r}, '--workers', '1'])"
     )

@@ -102,12 +102,14 @@ def test_a_process_that_dies_costs_its_own_job_only() -> None:
 
 
 _PARENT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from lamella.run.execute import run_in_processes
 sys.path.insert(0, {folder!r})
 from sleeper import sleep
 if __name__ == "__main__":
+    # A job in the background of a shell without job control ignores interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         list(run_in_processes([1, 2], sleep, 2))
     except KeyboardInterrupt:

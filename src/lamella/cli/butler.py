@@ -171,7 +171,8 @@ def clean(repository: str, older_than: float, dry_run: bool) -> None:
     """Remove files that killed processes left in REPO. What the repository knows is not touched."""
     with _session(repository):
         repositories = _tasks("repository")
-        with repositories.open_repository(repository) as butler:
+        # Opened for writing, so that the database rolls back what a killed process had begun.
+        with repositories.open_repository(repository, writeable=True) as butler:
             files = repositories.clean_orphans(butler, older_than=60.0 * older_than, dry_run=dry_run)
     for path in files:
         click.echo(path)

@@ -175,7 +175,12 @@ def begin_run(butler: Butler, place: Place) -> str:
     run = f"{place.chain}/{moment}"
     butler.collections.register(place.chain, CollectionType.CHAINED)
     butler.collections.register(run)
-    butler.collections.redefine_chain(place.chain, [run, *inputs])
+    # Not redefined: a command that runs at the same time may have added a run of its own.
+    butler.collections.prepend_chain(place.chain, run)
+    members = butler.collections.get_info(place.chain).children
+    missing = [name for name in inputs if name not in members]
+    if missing:
+        butler.collections.extend_chain(place.chain, missing)
     return run
 
 
