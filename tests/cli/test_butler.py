@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -28,6 +29,15 @@ sys.meta_path.insert(0, Absent())
 from lamella.cli.main import main
 main(["butler", "create", "never"])
 """
+
+
+@pytest.fixture(autouse=True)
+def _fresh_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that ran in this process before may have turned the middleware's log on."""
+    for name in ("", "lsst", "lsst.daf.butler", "lamella"):
+        logger = logging.getLogger(name)
+        monkeypatch.setattr(logger, "handlers", [])
+        monkeypatch.setattr(logger, "level", logging.NOTSET if name else logging.WARNING)
 
 
 def test_without_the_middleware_it_says_what_to_install(tmp_path: Path) -> None:
