@@ -47,6 +47,15 @@ def test_without_the_middleware_it_says_what_to_install(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("function", ["make_sky_map", "make_coadd_temp_exp", "assemble_coadd"])
+def test_the_commands_of_the_manual_say_what_to_install(function: str, tmp_path: Path) -> None:
+    start = WITHOUT.partition("from lamella.cli.main")[0]
+    code = f"{start}from lamella.tasks.manual import commands\ncommands.{function}(['--legacyCoadd', 'REPO'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (253, "")
+    assert done.stderr == "Error: This command needs the LSST middleware: pip install 'lamella[lsst]'.\n"
+
+
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from ..cmdline.status import EXIT_NOT_STARTED
 
@@ -17,23 +19,17 @@ _REJECTING = {
 
 def make_sky_map(args: Sequence[str] | None = None) -> None:
     """Run ``makeSkyMap.py``."""
-    from .makeSkyMap import MakeSkyMapTask
-
-    MakeSkyMapTask.parseAndRun(_arguments(args))
+    _task("makeSkyMap", "MakeSkyMapTask").parseAndRun(_arguments(args))
 
 
 def make_discrete_sky_map(args: Sequence[str] | None = None) -> None:
     """Run ``makeDiscreteSkyMap.py``."""
-    from .makeDiscreteSkyMap import MakeDiscreteSkyMapTask
-
-    MakeDiscreteSkyMapTask.parseAndRun(_arguments(args))
+    _task("makeDiscreteSkyMap", "MakeDiscreteSkyMapTask").parseAndRun(_arguments(args))
 
 
 def make_coadd_temp_exp(args: Sequence[str] | None = None) -> None:
     """Run ``makeCoaddTempExp.py``."""
-    from .makeCoaddTempExp import MakeCoaddTempExpTask
-
-    MakeCoaddTempExpTask.parseAndRun(_arguments(args))
+    _task("makeCoaddTempExp", "MakeCoaddTempExpTask").parseAndRun(_arguments(args))
 
 
 def assemble_coadd(args: Sequence[str] | None = None) -> None:
@@ -45,9 +41,18 @@ def assemble_coadd(args: Sequence[str] | None = None) -> None:
             "Give --legacyCoadd for AssembleCoaddTask, which clips outliers pixel by pixel.\n"
         )
         sys.exit(EXIT_NOT_STARTED)
-    from .assembleCoadd import AssembleCoaddTask
+    _task("assembleCoadd", "AssembleCoaddTask").parseAndRun(rest)
 
-    AssembleCoaddTask.parseAndRun(rest)
+
+def _task(module: str, name: str) -> Any:
+    """Import a task; without the middleware, say what to install and end."""
+    try:
+        return getattr(importlib.import_module(f".{module}", __package__), name)
+    except ModuleNotFoundError as err:
+        if not (err.name or "").startswith("lsst."):
+            raise
+        sys.stderr.write("Error: This command needs the LSST middleware: pip install 'lamella[lsst]'.\n")
+        sys.exit(EXIT_NOT_STARTED)
 
 
 def choose_task(args: Sequence[str]) -> tuple[list[str], str]:
