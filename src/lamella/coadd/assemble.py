@@ -19,8 +19,8 @@ from .brightmask import BrightObjectCatalog, paint_bright_objects
 from .gaps import GapControl, fill_masked_image
 from .inputs import CoaddTarget, WarpInput
 from .prepare import WeightControl, prepare_inputs
-from .sources import BitMoves, Planes
-from .stack import StackControl, Statistic, StreamingMean, statistics_stack
+from .sources import BitMoves, Planes, overlap
+from .stack import StackControl, StackResult, Statistic, StreamingMean, statistics_stack
 from .stack_control import Combination
 from .versions import package_versions
 
@@ -222,12 +222,8 @@ class _Stacker:
         weights = np.array([one.record.weight for one in inside], dtype=np.float64)
         stacked = statistics_stack(cube.image, cube.mask, cube.variance, weights, control=self.control)
         at = tile.slice_within(self.bbox)
-        yx = (at.y, at.x)
-        self.result.image[yx] = stacked.image
-        self.result.mask[yx] = stacked.mask
-        self.result.variance[yx] = stacked.variance
-        self.result.count[yx] = stacked.count
-        self.result.unmasked[yx] = unmasked
+        self._store(stacked, (at.y, at.x))
+        self.result.unmasked[at.y, at.x] = unmasked
 
     def stream(self) -> None:
         """Sum the inputs one after the other over the whole box."""
@@ -239,11 +235,11 @@ class _Stacker:
             cube, unmasked = self._read([one], self.bbox)
             mean.add(cube.image[0], cube.mask[0], cube.variance[0], one.record.weight)
             self.result.unmasked[...] += unmasked
-        stacked = mean.result()
-        self.result.image[...] = stacked.image
-        self.result.mask[...] = stacked.mask
-        self.result.variance[...] = stacked.variance
-        self.result.count[...] = stacked.count
+        self._store(mean.result(), (slice(None), slice(None)))
+
+    def _store(self, stacked: StackResult, yx: tuple[slice, slice]) -> None:
+        for name in ("image", "mask", "variance", "count"):
+            getattr(self.result, name)[yx] = getattr(stacked, name)
 
     def _read(self, inputs: Sequence[_Input], tile: Box) -> tuple[Planes, np.ndarray]:
         shape = (len(inputs), tile.y.size, tile.x.size)
@@ -274,7 +270,7 @@ class _Input:
 
     def overlap(self, tile: Box) -> Box | None:
         """Return the part of a tile that the input holds."""
-        return _overlap(self.record.source.bbox, tile)
+        return overlap(self.record.source.bbox, tile)
 
     def read(self, box: Box) -> Planes:
         """Read a box on the photometric scale of the coadd, with the alternate planes."""
@@ -290,7 +286,7 @@ class _Input:
 
 def _alternate_bits(alternate: Mask, box: Box, schema: MaskSchema) -> np.ndarray:
     bits = np.zeros((box.y.size, box.x.size), dtype=np.int32)
-    shared = _overlap(alternate.bbox, box)
+    shared = overlap(alternate.bbox, box)
     if shared is None:
         return bits
     at = shared.slice_within(box)
@@ -298,12 +294,6 @@ def _alternate_bits(alternate: Mask, box: Box, schema: MaskSchema) -> np.ndarray
     for name in part.schema.names:
         bits[at.y, at.x][part.get(name)] |= bits_of(schema, (name,))
     return bits
-
-
-def _overlap(first: Box, second: Box) -> Box | None:
-    y0, y1 = max(first.y.start, second.y.start), min(first.y.stop, second.y.stop)
-    x0, x1 = max(first.x.start, second.x.start), min(first.x.stop, second.x.stop)
-    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
 
 
 # Image, mask and variance of one input pixel, and the kernel's own working space.

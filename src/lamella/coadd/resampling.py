@@ -21,7 +21,7 @@ from ..sky.pixelmap import PixelMap
 from .inputs import Exposure
 from .repair import repair_exposure
 from .scale import apply_calibration
-from .sources import conform_mask
+from .sources import conform_mask, overlap
 
 __all__ = ("Resampled", "WarpControl", "resample_exposure")
 
@@ -141,7 +141,7 @@ def resample_exposure(
     source_box = exposure.pixels.bbox
     pixel_map = PixelMap(exposure.info.projection, projection)
     footprint = pixel_map.destination_box(source_box)
-    target = None if footprint is None else _overlap(footprint, box)
+    target = None if footprint is None else overlap(footprint, box)
     if target is None:
         return None
     exposure = repair_exposure(exposure, control.repair_width)
@@ -157,12 +157,6 @@ def resample_exposure(
     if len(done) == 1:
         return Resampled(target, *done[0])
     return Resampled(target, *(np.concatenate(pieces) for pieces in zip(*done, strict=True)))
-
-
-def _overlap(one: Box, other: Box) -> Box | None:
-    y0, y1 = max(one.y.start, other.y.start), min(one.y.stop, other.y.stop)
-    x0, x1 = max(one.x.start, other.x.start), min(one.x.stop, other.x.stop)
-    return Box.factory[y0:y1, x0:x1] if y1 > y0 and x1 > x0 else None
 
 
 def _bands(box: Box, spacing: int) -> Iterator[Box]:

@@ -10,7 +10,7 @@ from lsst.images import Box, MaskedImage, MaskSchema
 from ..errors import MaskPlaneError
 from ..planes import bits_of, make_schema
 
-__all__ = ("BitMoves", "ImageSource", "Planes", "conform_mask", "mask_plane_of")
+__all__ = ("BitMoves", "ImageSource", "Planes", "conform_mask", "mask_plane_of", "overlap")
 
 
 @dataclasses.dataclass(slots=True)
@@ -123,3 +123,10 @@ class BitMoves:
         for before, after in self._moves:
             result[(mask & before) != 0] |= after
         return result
+
+
+def overlap(first: Box, second: Box) -> Box | None:
+    """Return the common part of two boxes, or `None` when there is none."""
+    y0, y1 = max(first.y.start, second.y.start), min(first.y.stop, second.y.stop)
+    x0, x1 = max(first.x.start, second.x.start), min(first.x.stop, second.x.stop)
+    return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
