@@ -17,6 +17,7 @@ from lamella.coadd.assemble import AssembleConfig, Resources, assemble
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget, ExposureId, WarpInput
 from lamella.coadd.prepare import input_of
+from lamella.coadd.spans import SpanMask
 from lamella.errors import ConfigError, DuplicateInputError, NoInputsError
 from lamella.planes import make_schema
 
@@ -205,7 +206,10 @@ def test_planes_can_be_removed_and_added(maker) -> None:
     maker.flag(warps[1], "CUSTOM", (slice(5, 6), slice(None)))
     artifacts = Mask(0, bbox=Box.factory[110:112, 210:213], schema=make_schema())
     artifacts.set("CLIPPED")
-    inputs = [input_of(warps[0]), dataclasses.replace(input_of(warps[1]), alternate=artifacts)]
+    inputs = [
+        input_of(warps[0]),
+        dataclasses.replace(input_of(warps[1]), alternate=SpanMask.from_mask(artifacts)),
+    ]
     config = MEAN.replace(bad_mask_planes=(*MEAN.bad_mask_planes, "CLIPPED"))
     coadd = assemble(inputs, config, target=target_of(maker))
     assert not coadd.mask.get("NOT_DEBLENDED").any()

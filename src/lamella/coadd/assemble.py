@@ -277,23 +277,11 @@ class _Input:
         part = self.record.source.read(box)
         mask = self._moves(part.mask)
         if self.record.alternate is not None:
-            mask = mask | _alternate_bits(self.record.alternate, box, self._schema)
+            mask = mask | self.record.alternate.bits(box, self._schema)
         if self.record.scale == 1.0:
             return Planes(part.image, mask, part.variance)
         scale = np.float32(self.record.scale)
         return Planes(part.image * scale, mask, part.variance * (scale * scale))
-
-
-def _alternate_bits(alternate: Mask, box: Box, schema: MaskSchema) -> np.ndarray:
-    bits = np.zeros((box.y.size, box.x.size), dtype=np.int32)
-    shared = overlap(alternate.bbox, box)
-    if shared is None:
-        return bits
-    at = shared.slice_within(box)
-    part = alternate[shared]
-    for name in part.schema.names:
-        bits[at.y, at.x][part.get(name)] |= bits_of(schema, (name,))
-    return bits
 
 
 # Image, mask and variance of one input pixel, and the kernel's own working space.

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
-from lsst.images import Box, Mask, MaskedImage, MaskSchema, Polygon, SkyProjection
+from lsst.images import Box, MaskedImage, MaskSchema, Polygon, SkyProjection
 from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
+
+from .spans import SpanMask
 
 __all__ = (
     "CoaddTarget",
@@ -177,7 +179,12 @@ class WarpInput:
     """Weight of all pixels of this warp; `None` to have it found from the variance."""
     scale: float = 1.0
     """Factor that puts the pixels on the photometric scale of the coadd."""
-    alternate: Mask | None = None
+    matched: WarpSource | None = None
+    """The same visit, matched to the PSF in which visits are compared; `None` where it was not made."""
+    matched_scale: float = 1.0
+    """Factor that puts the pixels of ``matched`` on the photometric scale of the coadd: its own, never
+    that of ``source``."""
+    alternate: SpanMask | None = None
     """Further planes (e.g. artifacts found later) to be or-ed into the mask."""
 
     @property

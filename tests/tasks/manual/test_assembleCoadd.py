@@ -20,6 +20,7 @@ from lamella.coadd.assemble import assemble
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget
 from lamella.coadd.prepare import input_of
+from lamella.coadd.spans import SpanMask
 from lamella.errors import ConfigError, DuplicateInputError, MaskPlaneError, NoInputsError
 from lamella.planes import bits_of, make_schema
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
@@ -129,7 +130,7 @@ def test_run_with_alternative_masks(maker, sky_info) -> None:
     coadd = coadd_of(task, sky_info, warps, altMaskList=[None, {"CLIPPED": [spans]}, None]).coaddExposure
     task.processResults(coadd)
     inputs = [input_of(warp) for warp in warps]
-    inputs[1] = dataclasses.replace(inputs[1], alternate=alternate)
+    inputs[1] = dataclasses.replace(inputs[1], alternate=SpanMask.from_mask(alternate))
     target = CoaddTarget(outer_bbox=maker.bbox, projection=maker.projection)
     assert_same_coadd(coadd, assemble(inputs, task.config.toCore(), target=target))
     assert plane(coadd, "CLIPPED").sum() == 6
