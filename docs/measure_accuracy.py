@@ -19,9 +19,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "acceptance"))
 import test_decam as decam
 import test_sdss as sdss
 import test_simulated_truth as truth
+from astropy.coordinates import SkyCoord
 from conftest import run_command
 
 from lamella import assemble, open_exposures, read_product
+from lamella.coadd.archive import PatchCoadd
 from lamella.psf.measure import adaptive_moments
 from lamella.testing.config import SurveyConfig
 from lamella.testing.photometry import measure_stars
@@ -81,6 +83,49 @@ def moments() -> tuple[np.ndarray, np.ndarray]:
     return np.array(ratios), np.array(offsets)
 
 
+def pulls_of_stars(survey: Survey, coadd: PatchCoadd) -> np.ndarray:
+    """Measured less true fluxes of isolated stars, over the stated errors."""
+    stars = truth.find_stars(survey, coadd, NOISY.visits_per_band, "r")
+    found = measure_stars(coadd.image, stars.x, stars.y, coadd.psf, variance=coadd.variance)
+    pulls = (found.flux - stars.flux) / found.flux_error
+    return pulls[np.isfinite(pulls)]
+
+
+def pulls_of_blank_sky(survey: Survey, coadd: PatchCoadd) -> np.ndarray:
+    """Fluxes in the PSF where there is no star, over the stated errors."""
+    table, box = survey.truth.stars, coadd.bbox
+    stars = coadd.sky_projection.sky_to_pixel(SkyCoord(table["ra"], table["dec"], unit="deg"))
+    rows = np.arange(box.y.start + 20, box.y.stop - 20, 14)
+    columns = np.arange(box.x.start + 20, box.x.stop - 20, 14)
+    y, x = (part.ravel() for part in np.meshgrid(rows, columns, indexing="ij"))
+    apart = np.hypot(x[:, None] - stars.x, y[:, None] - stars.y).min(axis=1)
+    full = coadd.exposure_count.array[y - box.y.start, x - box.x.start] == NOISY.visits_per_band
+    chosen = (apart > 20) & full
+    found = measure_stars(coadd.image, x[chosen], y[chosen], coadd.psf, variance=coadd.variance)
+    pulls = found.flux / found.flux_error
+    return pulls[np.isfinite(pulls)]
+
+
+def corrected_errors() -> None:
+    """Scatter of fluxes over their stated errors, as propagated and as corrected."""
+    clean = NOISY.replace(**NO_ARTIFACTS, star_magnitudes=(21.0, 24.0), stars=260)
+    sky: dict[str, list[np.ndarray]] = {"none": [], "pixel": [], "psf": []}
+    stars: dict[str, list[np.ndarray]] = {"none": [], "pixel": [], "psf": []}
+    for seed in SEEDS:
+        survey = Survey(clean.replace(seed=seed))
+        warps = truth.make_warps(survey, "r")
+        for kind in sky:
+            coadd = assemble(warps, truth.MEAN.replace(correct_variance=kind))
+            sky[kind].append(pulls_of_blank_sky(survey, coadd))
+            stars[kind].append(pulls_of_stars(survey, coadd))
+        print(f"variance, seed {seed}: pixel {coadd.noise.pixel:.3f}, psf {coadd.noise.psf:.3f}")
+    for kind in sky:
+        for name, parts in (("blank sky", sky[kind]), ("stars", stars[kind])):
+            pull = np.concatenate(parts)
+            error = 1 / np.sqrt(2 * pull.size)
+            print(f"chi, {kind}, {name}: {np.sqrt(np.mean(pull**2)):.3f} +- {error:.3f}, n = {pull.size}")
+
+
 def simulated() -> None:
     """Simulated exposures against their truth."""
     for statistic in ("MEAN", "NOISECLIP"):
@@ -98,6 +143,7 @@ def simulated() -> None:
             ratio, pull = (np.concatenate(part) for part in zip(*both, strict=True))
             print(f"flux, {sky}, r = {stars}: {median_and_error(ratio)}, ", end="")
             print(f"scatter {scatter(pull):.2f} of the stated error, beyond 5: {np.mean(abs(pull) > 5):.2f}")
+    corrected_errors()
     ratios, offsets = moments()
     print(
         f"second moments, star / PSF: median {np.median(ratios):.4f}, range {ratios.min():.4f} to "

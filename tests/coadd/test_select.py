@@ -142,6 +142,57 @@ def test_record_is_what_a_coadd_keeps(patch):
             "0.02 > 0.019",
         ),
         ({"quality": {"stars": 3.0}}, {"min_quality": {"stars": 6}}, "stars", "stars 3 < 6"),
+        (
+            {"quality": {"psfTraceRadiusDelta": 0.9}},
+            {"max_trace_radius_delta": 0.7},
+            "psf_trace_radius_delta",
+            "PSF trace radius delta 0.9 pixel > 0.7",
+        ),
+        (
+            {"quality": {"psfApFluxDelta": 0.5}},
+            {"max_aperture_flux_delta": 0.24},
+            "psf_aperture_flux_delta",
+            "0.5 > 0.24",
+        ),
+        (
+            {"quality": {"psfApCorrSigmaScaledDelta": np.nan}},
+            {"max_aperture_correction_delta": 0.22},
+            "psf_aperture_correction_delta",
+            "nan > 0.22",
+        ),
+        (
+            {"quality": {"psfStarDeltaE1Median": 0.006, "psfStarDeltaE2Median": -0.008}},
+            {"max_ellipticity_residual": 0.009},
+            "psf_ellipticity_residual",
+            "0.01 > 0.009",
+        ),
+        (
+            {"quality": {"nPsfStar": 5.0}},
+            {"min_psf_stars": {"r": 6, "fallback": 1}},
+            "psf_stars",
+            "PSF stars 5 < 6",
+        ),
+        (
+            {"quality": {"star_ellipticity": 0.5}},
+            {"max_star_ellipticity": {"u": 0.9, "fallback": 0.4}},
+            "star_ellipticity",
+            "star ellipticity 0.5 > 0.4",
+        ),
+        (
+            {"quality": {"starUnNormalizedEMedian": 3.0}},
+            {"max_star_unnormalized_ellipticity": {"fallback": 2.8}},
+            "star_unnormalized_ellipticity",
+            "3 pixel^2 > 2.8",
+        ),
+        # Pixels of half an arcsecond.
+        ({"psf_fwhm": 2.6}, {"max_psf_fwhm_pixels": 5.0}, "psf_fwhm", "PSF FWHM 5.2"),
+        ({"psf_fwhm": 0.9}, {"min_psf_fwhm_pixels": 2.0}, "psf_fwhm", "PSF FWHM 1.8"),
+        (
+            {"quality": {"effTime": 12.0}},
+            {"min_visit_quality": {"effTime": 15.0}},
+            "effTime",
+            "mean effTime of the visit 12 < 15",
+        ),
         ({"quality": {"sky": 3.0}}, {"max_quality": {"sky": 2}}, "sky", "sky 3 > 2"),
     ],
 )
@@ -214,11 +265,60 @@ def test_quantiles_of_seeing(limits, expected):
 
 
 @pytest.mark.parametrize(
-    "limits", [{"seeing_quantiles": (0.5, 0.5)}, {"max_visits": 0}, {"max_psf_fwhm": 0.0}]
+    "limits",
+    [
+        {"seeing_quantiles": (0.5, 0.5)},
+        {"max_visits": 0},
+        {"max_psf_fwhm": 0.0},
+        {"min_psf_stars": {"r": 6}},
+        {"seeing_statistic": "mode"},
+    ],
 )
 def test_limits_that_cannot_be_are_refused(limits):
     with pytest.raises(ConfigError, match=next(iter(limits))):
         SelectControl(**limits)
+
+
+def test_one_rule_for_all_numbers_that_are_not_known(patch):
+    limits = {
+        "max_psf_fwhm_pixels": 4.0,
+        "max_size_scatter": 1.0,
+        "max_trace_radius_delta": 0.7,
+        "min_psf_stars": {"fallback": 6},
+        "min_visit_quality": {"effTime": 1.0},
+    }
+    assert kept([info()], patch, **limits) == [1]
+    for name, value in limits.items():
+        only_rejection(info(), patch, require_known=True, **{name: value})
+
+
+@given(order=st.permutations(range(6)))
+def test_means_of_visits_do_not_depend_on_the_order(order):
+    patch = patch_at(*POLE, size=100)
+    times = {(1, 1): 10.0, (1, 2): 20.0, (2, 1): 9.0, (2, 2): np.nan, (3, 1): 16.0, (3, 2): None}
+    infos = [info(v, d, size=100, quality={} if t is None else {"effTime": t}) for (v, d), t in times.items()]
+    control = SelectControl(min_visit_quality={"effTime": 15.0})
+    selection = select_exposures([infos[i] for i in order], patch, control)
+    # 15 of 10 and 20; 16 of 16 and an unknown one.  A visit goes with all its exposures.
+    assert [i.id.visit for i in selection.kept] == [1, 1, 3, 3]
+    assert [r.reason for r in selection.rejected] == ["mean effTime of the visit 9 < 15"] * 2
+
+
+def test_a_visit_of_nothing_but_nan_has_no_mean(patch):
+    rejected = only_rejection(info(quality={"effTime": np.nan}), patch, min_visit_quality={"effTime": 0.0})
+    assert rejected.reason == "mean effTime of the visit nan < 0"
+
+
+def test_visits_are_ranked_by_median_or_mean(patch):
+    widths = {1: (0.8, 0.8, 1.7), 2: (1.0, 1.0, 1.0)}
+    infos = [info(v, d, psf_fwhm=w) for v, many in widths.items() for d, w in enumerate(many)]
+    assert set(kept(infos, patch, max_visits=1)) == {1}
+    assert set(kept(infos, patch, max_visits=1, seeing_statistic="mean")) == {2}
+
+
+def test_visits_of_equal_seeing_are_ranked_by_their_numbers(patch):
+    infos = [info(visit, psf_fwhm=1.0) for visit in (3, 1, 2)]
+    assert kept(infos, patch, max_visits=2) == [1, 2]
 
 
 def test_units_of_limits():

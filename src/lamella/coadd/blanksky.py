@@ -35,18 +35,43 @@ def clipped_sky(values: np.ndarray, *, n_sigma: float = 3.0, rounds: int = 5) ->
     tuple of float
         Median and noise; (NaN, NaN) when no pixel is finite.
     """
-    kept = values[np.isfinite(values)].astype(np.float64)
+    kept = np.sort(values[np.isfinite(values)].astype(np.float64))
     if kept.size == 0:
         return math.nan, math.nan
     for _ in range(rounds):
-        centre = float(np.median(kept))
-        distance = np.abs(kept - centre)
-        sigma = 1.4826 * float(np.median(distance))
-        inside = kept[distance <= n_sigma * sigma]
-        if inside.size == kept.size:
+        centre = _median_of_sorted(kept)
+        sigma = 1.4826 * _median_distance(kept, centre)
+        low = np.searchsorted(kept, centre - n_sigma * sigma, side="left")
+        high = np.searchsorted(kept, centre + n_sigma * sigma, side="right")
+        if high - low == kept.size:
             break
-        kept = inside
+        kept = kept[low:high]
     return centre, sigma
+
+
+def _median_of_sorted(values: np.ndarray) -> float:
+    half = values.size // 2
+    return float(values[half] if values.size % 2 else 0.5 * (values[half - 1] + values[half]))
+
+
+def _median_distance(values: np.ndarray, centre: float) -> float:
+    """Return the median distance of sorted values from a centre, without sorting the distances."""
+    half = values.size // 2
+    upper = _nth_distance(values, centre, half + 1)
+    return upper if values.size % 2 else 0.5 * (_nth_distance(values, centre, half) + upper)
+
+
+def _nth_distance(values: np.ndarray, centre: float, n: int) -> float:
+    """Return the n-th smallest distance of sorted values from a centre, counted from 1."""
+    # The n nearest values stand side by side; find the first of them.
+    low, high = 0, values.size - n
+    while low < high:
+        middle = (low + high) // 2
+        if centre - values[middle] > values[middle + n] - centre:
+            low = middle + 1
+        else:
+            high = middle
+    return float(max(centre - values[low], values[low + n - 1] - centre))
 
 
 def noise_ratio(
@@ -54,7 +79,7 @@ def noise_ratio(
 ) -> tuple[float | None, float | None]:
     """Return the scatter of the pixels of blank sky, and its ratio to the predicted one.
 
-    Pixels within 3 pixels of one above 5 sigma are no blank sky.
+    Pixels within 3 pixels of one that is 5 times the scatter above the sky are no blank sky.
 
     Parameters
     ----------
@@ -71,7 +96,7 @@ def noise_ratio(
         Scatter in units of the image, and the ratio; `None` where there are less than 100 pixels.
     """
     pixels = image * np.sqrt(weight)
-    sky = usable & ~_near_sources(pixels, 3)
+    sky = usable & ~_near_sources(pixels, usable, 3)
     return _sigma(image[sky]), _sigma(pixels[sky])
 
 
@@ -110,11 +135,13 @@ def psf_noise_ratio(
     ratio = np.zeros_like(found)
     ratio[whole] = found[whole] / np.sqrt(information[whole])
     radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
-    return _sigma(ratio[whole & ~_near_sources(ratio, radius)])
+    return _sigma(ratio[whole & ~_near_sources(ratio, whole, radius)])
 
 
-def _near_sources(significance: np.ndarray, radius: int) -> np.ndarray:
-    near: np.ndarray = ndimage.maximum_filter(significance, size=2 * radius + 1) > _SOURCE_SIGMA
+def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> np.ndarray:
+    # In units of the scatter, because the predicted noise, which is in question, may be far off.
+    limit = _SOURCE_SIGMA * clipped_sky(significance[usable])[1]
+    near: np.ndarray = ndimage.maximum_filter(significance, size=2 * radius + 1) > limit
     return near
 
 

@@ -1,0 +1,207 @@
+"""What blank sky says of the variance plane of a coadd, and the correction that follows.
+
+Resampling gives neighbouring pixels noise in common.  The variance of each
+pixel is known all the same, but no variance plane holds what pixels share, so
+that the error of a flux, which adds up many of them, comes out too small.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from lsst.images import Box, Image, Mask
+from lsst.images.psfs import PointSpreadFunction
+
+from ..config import PlainValues
+from ..errors import InvalidPsfError
+from ..planes import bits_of
+from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
+
+__all__ = (
+    "NoisyCoadd",
+    "SkyNoise",
+    "VarianceCorrection",
+    "corrected",
+    "covered_pixels",
+    "data_centre",
+    "measure_sky_noise",
+)
+
+VarianceCorrection = Literal["none", "pixel", "psf"]
+
+_NOT_SKY = ("BAD", "SATURATED", "SUSPECT", "NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "BRIGHT_OBJECT")
+_NOISE_BOX = 1024  # pixels; enough sky to know the noise to a fraction of a percent
+_LIMIT = 10.0  # factor of variances that is believed, either way
+_DIGITS = 6  # fewer than rounding in a Fourier transform could change
+
+
+class NoisyCoadd(Protocol):
+    """What is needed of a coadd to measure its noise."""
+
+    @property
+    def image(self) -> Image: ...  # noqa: D102
+    @property
+    def mask(self) -> Mask: ...  # noqa: D102
+    @property
+    def variance(self) -> Image: ...  # noqa: D102
+    @property
+    def bbox(self) -> Box: ...  # noqa: D102
+    @property
+    def psf(self) -> PointSpreadFunction | None: ...  # noqa: D102
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SkyNoise(PlainValues):
+    """The noise of blank sky around the centre of a coadd's data, against its propagated variance.
+
+    A number that could not be measured is `None`.  All are rounded to six digits.
+    """
+
+    pixel_noise: float | None = None
+    """Scatter of pixels, nJy."""
+    pixel: float | None = None
+    """Variance of single pixels over the propagated one."""
+    psf: float | None = None
+    """The same for fluxes of point sources, measured with the PSF: it has in it what pixels share."""
+    correction: VarianceCorrection = "none"
+    """Which of the two the variance plane was multiplied by."""
+
+    @property
+    def applied(self) -> float:
+        """What the propagated variance was multiplied by; 1 if it was left alone."""
+        factor = self.factor(self.correction)
+        return 1.0 if factor is None else factor
+
+    def factor(self, kind: VarianceCorrection) -> float | None:
+        """Return the factor of a correction; `None` where there is none."""
+        return {"none": None, "pixel": self.pixel, "psf": self.psf}[kind]
+
+
+def measure_sky_noise(coadd: NoisyCoadd) -> SkyNoise:
+    """Compare the variance plane of a coadd with the scatter of blank sky.
+
+    Parameters
+    ----------
+    coadd
+        A coadd whose variance plane is as it was propagated.
+
+    Returns
+    -------
+    SkyNoise
+        From up to 1024 x 1024 pixels around the centre of the data.  Sources
+        too faint to be recognised count as noise.
+    """
+    covered = covered_pixels(coadd)
+    if not covered.any():
+        return SkyNoise()
+    x, y = data_centre(coadd, covered)
+    part = _box_around(coadd.bbox, x, y)
+    not_sky = bits_of(coadd.mask.schema, _NOT_SKY, missing_ok=True)
+    usable = covered[part] & (coadd.mask.array[..., 0][part] & not_sky == 0)
+    image = np.where(usable, coadd.image.array[part], 0).astype(np.float64)
+    weight = np.zeros_like(image)
+    np.divide(1, coadd.variance.array[part], out=weight, where=usable)
+    image -= np.nan_to_num(clipped_sky(image[usable])[0])
+    noise, pixel = noise_ratio(image, weight, usable)
+    stamp = _psf_image(coadd, x, y)
+    of_sources = None if stamp is None else psf_noise_ratio(image, weight, usable, stamp)
+    return SkyNoise(pixel_noise=_rounded(noise), pixel=_square(pixel), psf=_square(of_sources))
+
+
+def corrected[C: Any](coadd: C, kind: VarianceCorrection) -> C:
+    """State the noise of a coadd in it, and multiply its variance plane if that is wanted.
+
+    Parameters
+    ----------
+    coadd
+        A `lamella.coadd.archive.PatchCoadd` whose variance plane is as it was
+        propagated.  Its variance, ``noise`` and ``notes`` are changed in place.
+    kind
+        Which factor the variance plane is multiplied by.  When it was not
+        measured, or is beyond a factor of ten, the plane stays as it is and a
+        note says so.
+
+    Returns
+    -------
+    PatchCoadd
+        The same coadd.
+    """
+    noise = measure_sky_noise(coadd)
+    factor = noise.factor(kind)
+    if kind != "none":
+        wrong = _objection(factor)
+        if wrong:
+            note = f"The variance plane was not corrected ({kind}): {wrong}."
+        else:
+            coadd.variance.array[...] *= np.float32(factor)
+            noise = dataclasses.replace(noise, correction=kind)
+            note = f"The variance plane was multiplied by {factor:.4g} ({kind}), measured on blank sky."
+        coadd.notes = (*coadd.notes, note)
+    coadd.noise = noise
+    return coadd
+
+
+def _objection(factor: float | None) -> str:
+    if factor is None:
+        return "there is too little blank sky, or no PSF, to measure the factor"
+    if not 1.0 / _LIMIT <= factor <= _LIMIT:
+        return f"the factor measured, {factor:.4g}, is beyond {_LIMIT:g}"
+    return ""
+
+
+def covered_pixels(coadd: NoisyCoadd) -> np.ndarray:
+    """Return where a coadd holds a measurement: a bool array of shape (y, x)."""
+    mask = coadd.mask.array[..., 0]
+    variance = coadd.variance.array
+    no_data = bits_of(coadd.mask.schema, ["NO_DATA"], missing_ok=True)
+    good: np.ndarray = np.isfinite(coadd.image.array) & np.isfinite(variance) & (variance > 0)
+    good &= mask & no_data == 0
+    return good
+
+
+def data_centre(coadd: NoisyCoadd, covered: np.ndarray) -> tuple[int, int]:
+    """Return (x, y) of the pixel next to the centroid of those that the PSF model describes exactly."""
+    inexact = bits_of(coadd.mask.schema, ["INEXACT_PSF"], missing_ok=True)
+    exact = covered & (coadd.mask.array[..., 0] & inexact == 0)
+    choice = exact if exact.any() else covered
+    box = coadd.bbox
+    if not choice.any():
+        return round(box.x.center), round(box.y.center)
+    y = round(np.average(np.arange(choice.shape[0]), weights=choice.sum(axis=1)))
+    x = round(np.average(np.arange(choice.shape[1]), weights=choice.sum(axis=0)))
+    if not choice[y, x]:
+        ys, xs = np.nonzero(choice)
+        nearest = np.argmin((ys - y) ** 2 + (xs - x) ** 2)
+        y, x = int(ys[nearest]), int(xs[nearest])
+    return box.x.start + x, box.y.start + y
+
+
+def _psf_image(coadd: NoisyCoadd, x: int, y: int) -> np.ndarray | None:
+    """Return the PSF at a pixel, of sum 1."""
+    try:
+        if coadd.psf is None:
+            return None
+        stamp = coadd.psf.compute_kernel_image(x=float(x), y=float(y)).array.astype(np.float64)
+    except InvalidPsfError:
+        return None
+    normalised: np.ndarray = stamp / stamp.sum()
+    return normalised
+
+
+def _box_around(bbox: Box, x: int, y: int) -> tuple[slice, slice]:
+    def around(middle: int, start: int, size: int) -> slice:
+        first = max(min(middle - start - _NOISE_BOX // 2, size - _NOISE_BOX), 0)
+        return slice(first, first + _NOISE_BOX)
+
+    return around(y, bbox.y.start, bbox.y.size), around(x, bbox.x.start, bbox.x.size)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(f"{value:.{_DIGITS}g}")
+
+
+def _square(ratio: float | None) -> float | None:
+    return None if ratio is None else _rounded(ratio**2)
