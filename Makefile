@@ -44,7 +44,7 @@ $(READY): pyproject.toml constraints.txt
 	$(call make_environment,$(VENV),dev,.)
 
 $(LSST_READY): pyproject.toml constraints.txt
-	$(call make_environment,$(LSST),dev-lsst,".[lsst]")
+	$(call make_environment,$(LSST),dev-lsst,".[bps]")
 
 define make_environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \

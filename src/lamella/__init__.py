@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
     "ArchiveWarp": "formats.archives",
+    "ArtifactMasks": "coadd.artifact_masks",
     "AssembleConfig": "coadd.assemble",
     "CoaddTarget": "coadd.inputs",
     "Exposure": "coadd.inputs",
@@ -36,12 +37,14 @@ _HOMES: dict[str, str] = {
     "make_skymap": "sky.registry",
     "make_warp": "coadd.warp",
     "open_exposures": "formats.recognise",
+    "read_artifacts": "formats.artifacts",
     "read_product": "formats.archives",
     "select_exposures": "coadd.select",
     "skymap_from_exposures": "sky.field",
     "statistics_stack": "coadd.stack",
     "summarize": "coadd.summary",
     "write_archive": "formats.export",
+    "write_artifacts": "formats.artifacts",
     "write_plain_fits": "formats.export",
 }
 

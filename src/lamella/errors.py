@@ -17,16 +17,20 @@ __all__ = (
     "ConfigError",
     "DuplicateInputError",
     "GeometryError",
+    "IncompleteIdError",
     "InputError",
     "InvalidPsfError",
     "LamellaError",
     "MaskPlaneError",
     "MissingPartError",
     "NoInputsError",
+    "NoMatchedWarpsError",
     "NoOverlapError",
+    "NoiseError",
     "OutputError",
     "PixelTypeError",
     "ProjectionError",
+    "PsfMatchError",
     "ShapeError",
     "SkyMapError",
     "UnitError",
@@ -132,6 +136,10 @@ class CalibrationError(LamellaError, ValueError):
     """A photometric scale is not finite, not positive, undefined on some pixels, or in wrong units."""
 
 
+class NoiseError(LamellaError, ValueError):
+    """The scatter of pixels and their variances differ by more than can be believed."""
+
+
 class MaskPlaneError(LamellaError, ValueError):
     """A mask plane is unknown, or there are more planes than bits."""
 
@@ -163,12 +171,37 @@ class InvalidPsfError(LamellaError, ValueError):
         super().__init__(message, x=x, y=y)
 
 
+class PsfMatchError(LamellaError, ValueError):
+    """An image cannot be matched to a PSF, e.g. because that is narrower than the one it has."""
+
+
+class IncompleteIdError(LamellaError, RuntimeError):
+    """An identifier of a coadd lacks a key.
+
+    Parameters
+    ----------
+    message
+        What is wrong.
+    key
+        The key that is missing.
+    """
+
+    key: str
+
+    def __init__(self, message: str, *, key: str) -> None:
+        super().__init__(message, key=key)
+
+
 class WorkerError(LamellaError, RuntimeError):
     """A process that worked on a coadd died, or gave up, without saying why."""
 
 
 class NoInputsError(LamellaError, ValueError):
     """Nothing is left to make a coadd from."""
+
+
+class NoMatchedWarpsError(LamellaError, RuntimeError):
+    """Warps are to be compared, and none is matched to a common PSF."""
 
 
 class InputError(LamellaError, ValueError):

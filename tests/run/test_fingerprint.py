@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lsst.images import Box
 
 from lamella.coadd.archive import Rejection
 from lamella.coadd.assemble import AssembleConfig
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import Exposure, ExposureInfo
+from lamella.coadd.psfmatch import MatchControl, patch_target_psf
+from lamella.coadd.reject import RejectControl
 from lamella.coadd.select import SelectControl
 from lamella.coadd.warp import WarpControl
 from lamella.run import fingerprint as module
-from lamella.run.fingerprint import fingerprint, input_files, warp_fingerprint
+from lamella.run.fingerprint import fingerprint, input_files, matched_fingerprint, warp_fingerprint
 from lamella.run.jobs import PatchConfig, PatchJob, plan_jobs
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
@@ -111,3 +114,21 @@ def test_a_warp_depends_on_its_own_visit_and_on_resampling_only(job: PatchJob) -
 def test_a_source_without_files_stands_for_the_one_that_it_names(survey: Survey) -> None:
     exposure = survey.exposures()[0]
     assert input_files(exposure) == (exposure.info.path,)
+
+
+def test_a_matched_warp_depends_on_its_target_and_on_the_match() -> None:
+    box = Box.factory[0:50, 0:60]
+    psf, config = patch_target_psf(5.0, box), PatchConfig()
+    plain = matched_fingerprint("warp", psf, config)
+    assert plain == matched_fingerprint("warp", patch_target_psf(5.0, box), config)
+    assert plain == matched_fingerprint("warp", psf, PatchConfig(warp_type="psf_matched"))
+    assert plain != matched_fingerprint("other", psf, config)
+    assert plain != matched_fingerprint("warp", patch_target_psf(5.000001, box), config)
+    assert plain != matched_fingerprint("warp", psf, PatchConfig(match=MatchControl(ridge=1e-4)))
+
+
+def test_rejection_and_matching_are_a_part_of_it(job: PatchJob) -> None:
+    reject = [RejectControl(), RejectControl(method="safe_clip"), RejectControl(warn_fraction=0.1)]
+    configs = [PatchConfig(assemble=AssembleConfig(reject=one)) for one in reject]
+    configs += [PatchConfig(warp_type="psf_matched"), PatchConfig(match=MatchControl(fwhm=6.0))]
+    assert len({fingerprint(job, config) for config in configs}) == len(configs)

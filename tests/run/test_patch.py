@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from lamella.coadd.archive import PatchCoadd, Rejection, Warp
-from lamella.coadd.assemble import Resources, assemble
+from lamella.coadd.assemble import AssembleConfig, Resources, assemble
 from lamella.coadd.inputs import Exposure, ExposureInfo
+from lamella.coadd.psfmatch import MatchControl
+from lamella.coadd.reject import Findings, RejectControl
 from lamella.coadd.select import SelectControl
-from lamella.errors import LamellaError, NoInputsError, OutputError, UnreadableFileError
+from lamella.errors import LamellaError, NoInputsError, OutputError, PsfMatchError, UnreadableFileError
 from lamella.run import patch as module
 from lamella.run.jobs import PatchConfig, PatchJob, plan_jobs
 from lamella.run.patch import PatchWork, make_patch, visits_of, warp_visit
@@ -192,3 +194,34 @@ def test_a_scratch_folder_that_cannot_be_made_is_an_output_error(job: PatchJob, 
 def test_options_of_reading_are_among_the_settings(job: PatchJob) -> None:
     found = make_patch(dataclasses.replace(job, reading={"edge_width": 5}), PatchConfig())
     assert found.settings["read"] == {"edge_width": 5}
+
+
+# Rejection of artifacts.
+
+COMPARE = PatchConfig(assemble=AssembleConfig(reject=RejectControl(method="compare_warp")))
+
+
+def test_findings_are_given_to_those_who_ask(job: PatchJob) -> None:
+    found: list[Findings] = []
+    coadd = make_patch(job, COMPARE, PatchWork(on_findings=found.append))
+    assert found[0].removals == coadd.removals
+    assert len(found) == 1
+    assert len(found[0].removed) == len({source.info.id.visit for source in job.sources})
+
+
+def test_a_single_visit_is_coadded_with_a_note(job: PatchJob) -> None:
+    visit = job.sources[0].info.id.visit
+    single = dataclasses.replace(job, sources=tuple(s for s in job.sources if s.info.id.visit == visit))
+    for method in ("compare_warp", "safe_clip"):
+        config = PatchConfig(assemble=AssembleConfig(reject=RejectControl(method=method)))
+        coadd = make_patch(single, config)
+        plain = make_patch(single, PatchConfig(assemble=AssembleConfig(statistic="MEAN")))
+        assert any(f"visit {visit} is the only visit" in note for note in coadd.notes)
+        assert coadd.image.array.tobytes() == plain.image.array.tobytes()
+        assert sum(one.removed for one in coadd.removals) == 0
+
+
+def test_when_no_visit_can_be_matched_nothing_is_compared(job: PatchJob) -> None:
+    narrow = COMPARE.replace(match=MatchControl(fwhm=1.2))
+    with pytest.raises(PsfMatchError, match=r"No visit could be matched to a common PSF.*too narrow"):
+        make_patch(job, narrow)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, ClassVar, NamedTuple, Self
@@ -38,8 +39,18 @@ from ..errors import InvalidPsfError, ShapeError
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
 from .inputs import DetectorInput, ExposureId
+from .removals import KINDS, Removal
+from .skynoise import SkyNoise
 
-__all__ = ("PatchCoadd", "PatchCoaddSerializationModel", "Rejection", "Warp", "WarpSerializationModel")
+__all__ = (
+    "MatchRecord",
+    "PatchCoadd",
+    "PatchCoaddSerializationModel",
+    "Rejection",
+    "Warp",
+    "WarpSerializationModel",
+    "psf_components",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -49,8 +60,19 @@ class Rejection:
     id: ExposureId
     path: str
     stage: str
-    """Where it was left out: ``"read"``, ``"select"``, ``"warp"`` or ``"weight"``."""
+    """Where it was left out: ``"read"``, ``"select"``, ``"warp"``, ``"weight"`` or ``"match"``."""
     reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class MatchRecord:
+    """How well the PSF of one detector of a warp was matched to the model."""
+
+    id: ExposureId
+    residual: float
+    """Greatest difference from the model, as a fraction of the model's peak."""
+    noise_gain: float
+    """Noise of a matched pixel relative to that of a pixel before, if pixels share none."""
 
 
 class Warp(MaskedImage):
@@ -69,6 +91,10 @@ class Warp(MaskedImage):
         Identity of the visit.
     detectors
         The detectors that were merged into this warp.
+    matched_psf
+        The model that the PSF was matched to; `None` for a warp with its own PSF.
+    match_records
+        How well that was done, detector by detector.
     metadata
         Flexible metadata.
     """
@@ -83,6 +109,8 @@ class Warp(MaskedImage):
         visit: int,
         band: str,
         detectors: Sequence[DetectorInput] = (),
+        matched_psf: PointSpreadFunction | None = None,
+        match_records: Sequence[MatchRecord] = (),
         metadata: dict[str, MetadataValue] | None = None,
     ) -> None:
         super().__init__(image, mask=mask, variance=variance, metadata=metadata)
@@ -90,11 +118,13 @@ class Warp(MaskedImage):
         self.visit = visit
         self.band = band
         self.detectors = tuple(detectors)
+        self.matched_psf = matched_psf
+        self.match_records = tuple(match_records)
 
     @property
-    def psf(self) -> CoaddPsf:
-        """PSF of the warp: that of the detector which covers the position, warped."""
-        return _make_psf(self)
+    def psf(self) -> PointSpreadFunction:
+        """PSF of the warp: the model it was matched to, or that of the detector at the position, warped."""
+        return self.matched_psf or _make_psf(self)
 
     def __getitem__(self, bbox: Box | EllipsisType) -> Warp:
         part = super().__getitem__(bbox)
@@ -113,6 +143,8 @@ class Warp(MaskedImage):
             visit=self.visit,
             band=self.band,
             detectors=self.detectors,
+            matched_psf=self.matched_psf,
+            match_records=self.match_records,
         )
 
     def serialize(self, archive: OutputArchive[Any]) -> WarpSerializationModel[Any]:
@@ -124,6 +156,10 @@ class Warp(MaskedImage):
         model.detectors = archive.serialize_direct(
             "detectors", functools.partial(_serialize_detectors, self.detectors)
         )
+        if self.matched_psf is not None:
+            model.matched = archive.serialize_direct(
+                "matched", functools.partial(_serialize_match, self.matched_psf, self.match_records)
+            )
         return model
 
     @staticmethod
@@ -163,6 +199,12 @@ class PatchCoadd(MaskedImage):
         Versions of the packages that matter.
     notes
         What a user should know of the inputs.
+    noise
+        What was measured of the noise of blank sky; `None` if nothing was.
+    removals
+        How much of each visit was removed as artifacts; empty if none were looked for.
+    matched_psf
+        The model that all inputs were matched to; `None` if they were not.
     metadata
         Flexible metadata.
     """
@@ -185,6 +227,9 @@ class PatchCoadd(MaskedImage):
         settings: Mapping[str, Any] | None = None,
         versions: Mapping[str, str] | None = None,
         notes: Sequence[str] = (),
+        noise: SkyNoise | None = None,
+        removals: Sequence[Removal] = (),
+        matched_psf: PointSpreadFunction | None = None,
         metadata: dict[str, MetadataValue] | None = None,
     ) -> None:
         super().__init__(image, mask=mask, variance=variance, metadata=metadata)
@@ -203,11 +248,18 @@ class PatchCoadd(MaskedImage):
         self.settings = dict(settings or {})
         self.versions = dict(versions or {})
         self.notes = tuple(notes)
+        self.noise = noise
+        self.removals = tuple(removals)
+        self.matched_psf = matched_psf
 
     @functools.cached_property
-    def psf(self) -> CoaddPsf:
-        """PSF of the coadd: the weighted mean of the warped PSFs of the inputs that cover a position."""
-        return _make_psf(self)
+    def psf(self) -> PointSpreadFunction:
+        """PSF of the coadd.
+
+        It is the model that all inputs were matched to; without one, the
+        weighted mean of the warped PSFs of the inputs that cover a position.
+        """
+        return self.matched_psf or _make_psf(self)
 
     @property
     def inputs(self) -> Table:
@@ -218,6 +270,11 @@ class PatchCoadd(MaskedImage):
     def rejected(self) -> Table:
         """One row per exposure that was left out: identity, file, stage, reason."""
         return _make_table(_REJECTION_COLUMNS, self.rejections)
+
+    @property
+    def artifacts(self) -> Table:
+        """One row per visit: its pixels, those removed as artifacts by kind, their part of all, a warning."""
+        return _make_table(_REMOVAL_COLUMNS, self.removals)
 
     @property
     def name(self) -> str:
@@ -254,6 +311,10 @@ class PatchCoadd(MaskedImage):
         model.detectors = archive.serialize_direct(
             "detectors", functools.partial(_serialize_detectors, self.detectors)
         )
+        if self.matched_psf is not None:
+            model.matched = archive.serialize_direct(
+                "matched", functools.partial(_serialize_match, self.matched_psf, ())
+            )
         model.rejected = [RejectionModel.from_value(r) for r in self.rejections]
         for name in _COADD_PLAIN_FIELDS:
             setattr(model, name, getattr(self, name))
@@ -275,8 +336,10 @@ _COADD_PLAIN_FIELDS = (
     "settings",
     "versions",
     "notes",
+    "noise",
+    "removals",
 )
-_COADD_FIELDS = (*_COADD_PLAIN_FIELDS, "detectors")
+_COADD_FIELDS = (*_COADD_PLAIN_FIELDS, "detectors", "matched_psf")
 
 
 class _Column(NamedTuple):
@@ -308,6 +371,13 @@ _REJECTION_COLUMNS = {
     "stage": _Column("U", lambda r: r.stage),
     "reason": _Column("U", lambda r: r.reason),
 }
+_REMOVAL_NUMBERS = ("visit", "valid", "removed", *KINDS, "alone")
+_REMOVAL_COLUMNS = {
+    "instrument": _Column("U", lambda r: r.instrument),
+    **{name: _Column("i8", operator.attrgetter(name)) for name in _REMOVAL_NUMBERS},
+    "fraction": _Column("f8", lambda r: r.fraction),
+    "warning": _Column("U", lambda r: r.warning),
+}
 
 
 def _make_table(columns: Mapping[str, _Column], records: Sequence[Any]) -> Table:
@@ -321,7 +391,12 @@ def _make_table(columns: Mapping[str, _Column], records: Sequence[Any]) -> Table
 def _make_psf(image: Warp | PatchCoadd) -> CoaddPsf:
     if not image.detectors or image.sky_projection is None:
         raise InvalidPsfError("There is no PSF, because no input is on record.")
-    components = [
+    return CoaddPsf(psf_components(image.detectors), image.sky_projection, image.bbox)
+
+
+def psf_components(detectors: Sequence[DetectorInput]) -> list[PsfComponent]:
+    """Return the records of some detectors as the inputs of a PSF."""
+    return [
         PsfComponent(
             label=str(d.id),
             psf=d.psf,
@@ -331,9 +406,8 @@ def _make_psf(image: Warp | PatchCoadd) -> CoaddPsf:
             weight=d.weight,
             good_pixels=d.good_pixels,
         )
-        for d in image.detectors
+        for d in detectors
     ]
-    return CoaddPsf(components, projection=image.sky_projection, bounds=image.bbox)
 
 
 # Archives ask for a web address; the schemas are not on the web, and this top-level domain never is.
@@ -364,6 +438,23 @@ class RejectionModel(IdModel):
         """Make the value."""
         identity = ExposureId(self.instrument, self.visit, self.detector)
         return Rejection(identity, self.path, self.stage, self.reason)
+
+
+class MatchRecordModel(IdModel):
+    """Serialized form of a `MatchRecord`."""
+
+    residual: float
+    noise_gain: float
+
+    @classmethod
+    def from_value(cls, value: MatchRecord) -> Self:
+        """Make the serialized form."""
+        return cls(**dataclasses.asdict(value.id), residual=value.residual, noise_gain=value.noise_gain)
+
+    def to_value(self) -> MatchRecord:
+        """Make the value."""
+        identity = ExposureId(self.instrument, self.visit, self.detector)
+        return MatchRecord(identity, self.residual, self.noise_gain)
 
 
 class NumbersModel(pydantic.BaseModel):
@@ -407,8 +498,45 @@ class DetectorsModel[P: pydantic.BaseModel](pydantic.BaseModel):
 
     def deserialize(self, archive: InputArchive[Any]) -> tuple[DetectorInput, ...]:
         """Make the values."""
-        numbers = np.zeros(0) if self.numbers is None else np.asarray(archive.get_array(self.numbers))
+        numbers = _load_numbers(self.numbers, archive)
         return tuple(_load_detector(row, numbers, archive) for row in self.rows)
+
+
+class MatchModel(pydantic.BaseModel):
+    """Serialized form of the PSF that pixels were matched to, and of how well that was done."""
+
+    psf: PsfModel
+    bounds: Box
+    records: list[MatchRecordModel]
+    numbers: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        default=None, description="The arrays of the PSF model, one behind the other, as float64."
+    )
+
+    def deserialize_psf(self, archive: InputArchive[Any]) -> PointSpreadFunction:
+        """Make the PSF model."""
+        return _load_psf(self.psf, _load_numbers(self.numbers, archive), self.bounds)
+
+    def to_records(self) -> tuple[MatchRecord, ...]:
+        """Make the records."""
+        return tuple(record.to_value() for record in self.records)
+
+
+def _serialize_match(
+    psf: PointSpreadFunction, records: Sequence[MatchRecord], archive: OutputArchive[Any]
+) -> MatchModel:
+    numbers: list[np.ndarray] = []
+    return MatchModel(
+        psf=_dump_psf(psf, numbers),
+        bounds=psf.bounds.bbox,
+        records=[MatchRecordModel.from_value(record) for record in records],
+        numbers=archive.add_array(np.concatenate(numbers), name="numbers") if numbers else None,
+    )
+
+
+def _load_numbers(
+    numbers: ArrayReferenceModel | InlineArrayModel | None, archive: InputArchive[Any]
+) -> np.ndarray:
+    return np.zeros(0) if numbers is None else np.asarray(archive.get_array(numbers))
 
 
 def _serialize_detectors(
@@ -483,11 +611,15 @@ def _load_psf(model: PsfModel, numbers: np.ndarray, bounds: Box) -> PointSpreadF
     return psf_from_parameters(model.kind, parameters, bounds)
 
 
+def _load_matched_psf(model: MatchModel | None, archive: InputArchive[Any]) -> PointSpreadFunction | None:
+    return None if model is None else model.deserialize_psf(archive)
+
+
 class WarpSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
     """Serialized form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_warp"
-    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = _SCHEMA_URL_BASE
     PUBLIC_TYPE: ClassVar[type] = Warp
@@ -496,6 +628,9 @@ class WarpSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
     visit: int = pydantic.Field(description="Number of the visit.")
     band: str = pydantic.Field(description="Short name of the passband.")
     detectors: DetectorsModel[P] = pydantic.Field(description="The detectors merged into this warp.")
+    matched: MatchModel | None = pydantic.Field(
+        default=None, description="The PSF that the warp was matched to; absent where it was not."
+    )
 
     def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any) -> Warp:
         """Read the warp, or a box of it."""
@@ -508,12 +643,16 @@ class WarpSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
             visit=self.visit,
             band=self.band,
             detectors=self.detectors.deserialize(archive),
+            matched_psf=_load_matched_psf(self.matched, archive),
+            match_records=() if self.matched is None else self.matched.to_records(),
         )._finish_deserialize(self)
 
     def deserialize_component(self, component: str, archive: InputArchive[Any], **kwargs: Any) -> Any:
         """Read one part."""
         if component == "detectors":
             return self.detectors.deserialize(archive)
+        if component == "matched_psf":
+            return _load_matched_psf(self.matched, archive)
         if component == "masked_image":
             return super().deserialize(archive, **kwargs)
         return super().deserialize_component(component, archive, **kwargs)
@@ -523,7 +662,7 @@ class PatchCoaddSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
     """Serialized form of a `PatchCoadd`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_patch_coadd"
-    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = _SCHEMA_URL_BASE
     PUBLIC_TYPE: ClassVar[type] = PatchCoadd
@@ -542,6 +681,13 @@ class PatchCoaddSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
     settings: dict[str, Any] = pydantic.Field(description="Options the coadd was made with.")
     versions: dict[str, str] = pydantic.Field(description="Versions of packages.")
     notes: tuple[str, ...] = pydantic.Field(description="What a user should know of the inputs.")
+    noise: SkyNoise | None = pydantic.Field(default=None, description="Noise of blank sky, as measured.")
+    matched: MatchModel | None = pydantic.Field(
+        default=None, description="The PSF that all inputs were matched to; absent where they were not."
+    )
+    removals: tuple[Removal, ...] = pydantic.Field(
+        default=(), description="What was removed from each visit as artifacts."
+    )
 
     def deserialize(
         self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
@@ -556,6 +702,7 @@ class PatchCoaddSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
             exposure_count_unmasked=self.exposure_count_unmasked.deserialize(archive, bbox=bbox),
             detectors=self.detectors.deserialize(archive),
             rejected=[r.to_value() for r in self.rejected],
+            matched_psf=_load_matched_psf(self.matched, archive),
             **{name: getattr(self, name) for name in _COADD_PLAIN_FIELDS},
         )._finish_deserialize(self)
 
@@ -571,4 +718,6 @@ class PatchCoaddSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
             return self.detectors.deserialize(archive)
         if component == "rejected":
             return tuple(r.to_value() for r in self.rejected)
+        if component == "matched_psf":
+            return _load_matched_psf(self.matched, archive)
         return super().deserialize_component(component, archive, **kwargs)

@@ -179,6 +179,8 @@ class WarpInput:
     """Weight of all pixels of this warp; `None` to have it found from the variance."""
     scale: float = 1.0
     """Factor that puts the pixels on the photometric scale of the coadd."""
+    model_psf: PointSpreadFunction | None = None
+    """PSF that the pixels of ``source`` were matched to; `None` where they were not."""
     matched: WarpSource | None = None
     """The same visit, matched to the PSF in which visits are compared; `None` where it was not made."""
     matched_scale: float = 1.0

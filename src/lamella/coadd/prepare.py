@@ -6,16 +6,29 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lsst.images import Box, Interval, SkyProjection
+import astropy.units as u
+import numpy as np
+from lsst.images import Box, Image, Interval, Mask, SkyProjection
+from lsst.images.psfs import PointSpreadFunction
 
-from ..errors import NoInputsError
+from ..errors import NoInputsError, PsfMatchError
 from ..planes import bits_of
+from ..psf.parameters import psf_to_parameters
 from .archive import Rejection, Warp
 from .inputs import CoaddTarget, ExposureId, WarpInput
 from .scale import WeightControl, WeightProblem, warp_weight
 from .sources import ImageSource
 
-__all__ = ("Prepared", "WeightControl", "input_of", "prepare_inputs", "target_around", "weigh")
+__all__ = (
+    "Prepared",
+    "WeightControl",
+    "input_of",
+    "prepare_inputs",
+    "same_psf",
+    "target_around",
+    "warp_of",
+    "weigh",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,11 +39,39 @@ class Prepared:
     rejected: tuple[Rejection, ...] = ()
     projection: SkyProjection[Any] | None = None
 
+    def model_psf(self) -> PointSpreadFunction | None:
+        """Return the PSF that all inputs were matched to; `None` when none was matched.
+
+        Raises
+        ------
+        PsfMatchError
+            Raised when inputs were matched to different PSFs, or some only:
+            there is no PSF of their mean.
+        """
+        models = [one.model_psf for one in self.inputs]
+        first = models[0] if models else None
+        if first is None and not any(models):
+            return None
+        for one in self.inputs:
+            if one.model_psf is None or first is None or not same_psf(one.model_psf, first):
+                raise PsfMatchError(
+                    f"{one.instrument} visit {one.visit} and {self.inputs[0].instrument} visit "
+                    f"{self.inputs[0].visit} are not matched to the same PSF; a coadd needs warps that all "
+                    "are, or none."
+                )
+        return first
+
     def common_target(self) -> CoaddTarget:
         """Return the box around all inputs as the place of the coadd."""
         if self.projection is None:
             raise NoInputsError("The pixel grid of the coadd is unknown: give a target, or whole warps.")
         return target_around([one.source.bbox for one in self.inputs], self.projection)
+
+
+def same_psf(first: PointSpreadFunction, second: PointSpreadFunction) -> bool:
+    """Return whether two models are made of the same numbers, whatever their bounds."""
+    (kind, mine), (other, theirs) = psf_to_parameters(first), psf_to_parameters(second)
+    return kind == other and all(np.array_equal(value, theirs[name]) for name, value in mine.items())
 
 
 def target_around(boxes: Sequence[Box], projection: SkyProjection[Any]) -> CoaddTarget:
@@ -83,6 +124,25 @@ def input_of(warp: Warp) -> WarpInput:
         band=warp.band,
         source=ImageSource(warp),
         detectors=warp.detectors,
+        model_psf=warp.matched_psf,
+    )
+
+
+def warp_of(one: WarpInput, projection: SkyProjection[Any]) -> Warp:
+    """Return the warp that a record is of, with all its pixels as its source has them.
+
+    The scale of the record and its alternate planes are not applied.
+    """
+    box, planes = one.source.bbox, one.source.read(one.source.bbox)
+    return Warp(
+        Image(planes.image, bbox=box, unit=u.nJy, sky_projection=projection),
+        mask=Mask(planes.mask[..., np.newaxis], bbox=box, schema=one.source.schema),
+        variance=Image(planes.variance, bbox=box, unit=u.nJy**2),
+        instrument=one.instrument,
+        visit=one.visit,
+        band=one.band,
+        detectors=one.detectors,
+        matched_psf=one.model_psf,
     )
 
 

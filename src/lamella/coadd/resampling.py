@@ -23,7 +23,7 @@ from .repair import repair_exposure
 from .scale import apply_calibration
 from .sources import conform_mask, overlap
 
-__all__ = ("Resampled", "WarpControl", "resample_exposure")
+__all__ = ("Resampled", "WarpControl", "inside_polygon", "resample_exposure")
 
 type _Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -198,12 +198,12 @@ def _calibrated_planes(exposure: Exposure, schema: MaskSchema) -> tuple[_Planes,
         )
     mask = conform_mask(pixels, schema)
     if exposure.info.polygon is not None:
-        outside = ~_inside_polygon(exposure.info.polygon, pixels.bbox)
+        outside = ~inside_polygon(exposure.info.polygon, pixels.bbox)
         mask = np.where(outside, mask | np.int32(bits_of(schema, ["NO_DATA"])), mask)
     return (pixels.image.array, mask, pixels.variance.array), float(scale)
 
 
-def _inside_polygon(polygon: Polygon, box: Box) -> np.ndarray:
+def inside_polygon(polygon: Polygon, box: Box) -> np.ndarray:
     """Return which pixel centres of a box lie in a polygon, by the crossings of each row.
 
     A centre on the left or lower border counts as inside, on the right or
@@ -217,5 +217,7 @@ def _inside_polygon(polygon: Polygon, box: Box) -> np.ndarray:
     x = x0[edge] + (rows[row, 0] - y0[edge]) / (y1[edge] - y0[edge]) * (x1[edge] - x0[edge])
     column = np.clip(np.ceil(x) - box.x.start, 0, box.x.size).astype(np.int64)
     np.add.at(crossings, (row, column), 1)
-    inside: np.ndarray = np.cumsum(crossings[:, :-1], axis=1, dtype=np.int32) % 2 == 1
+    # Sums may wrap around; whether they are odd does not change.
+    np.cumsum(crossings[:, :-1], axis=1, dtype=np.int8, out=crossings[:, :-1])
+    inside: np.ndarray = crossings[:, :-1] & 1 != 0
     return inside

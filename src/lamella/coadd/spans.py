@@ -49,15 +49,14 @@ class Runs:
         if flags.shape != tuple(bbox.shape):
             raise ShapeError("flags", found=flags.shape, expected=tuple(bbox.shape))
         rows = np.flatnonzero(flags.any(axis=1))
-        padded = np.zeros((len(rows), flags.shape[1] + 2), dtype=np.int8)
+        padded = np.zeros((len(rows), flags.shape[1] + 2), dtype=bool)
         padded[:, 1:-1] = flags[rows]
-        steps = np.diff(padded, axis=1)
-        index, starts = np.nonzero(steps == 1)
-        stops = np.nonzero(steps == -1)[1]
+        # Rows begin and end outside of the set, so that its steps are a start and a stop in turn.
+        row, step = np.divmod(np.flatnonzero(padded[:, 1:] != padded[:, :-1]), flags.shape[1] + 1)
         return cls(
-            (rows[index] + bbox.y.start).astype(np.int32),
-            (starts + bbox.x.start).astype(np.int32),
-            (stops + bbox.x.start).astype(np.int32),
+            (rows[row[::2]] + bbox.y.start).astype(np.int32),
+            (step[::2] + bbox.x.start).astype(np.int32),
+            (step[1::2] + bbox.x.start).astype(np.int32),
         )
 
     @property

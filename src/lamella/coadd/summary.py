@@ -9,16 +9,15 @@ from typing import Any, Protocol
 
 import numpy as np
 from astropy.table import Table
-from lsst.images import Box, Image, Mask, SkyProjection
-from lsst.images.psfs import PointSpreadFunction
+from lsst.images import Image, Mask, SkyProjection
 
 from ..config import PlainValues
 from ..errors import InvalidPsfError
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale
-from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 from .scale import magnitude
+from .skynoise import NoisyCoadd, SkyNoise, VarianceCorrection, covered_pixels, data_centre, measure_sky_noise
 
 __all__ = (
     "CoaddLike",
@@ -28,11 +27,8 @@ __all__ = (
     "summarize",
 )
 
-_NOT_SKY = ("BAD", "SATURATED", "SUSPECT", "NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "BRIGHT_OBJECT")
-_NOISE_BOX = 1024  # pixels; enough sky to know the noise to a fraction of a percent
 
-
-class CoaddLike(Protocol):
+class CoaddLike(NoisyCoadd, Protocol):
     """What this module needs of a coadd; `lamella.coadd.archive.PatchCoadd` has it all.
 
     Attributes
@@ -45,6 +41,8 @@ class CoaddLike(Protocol):
         PSF model; `None`, or an `InvalidPsfError` on access, if there is none.
     inputs, rejected
         One row per detector that is in the coadd, and per exposure that is not.
+    noise
+        What was measured of the noise when the coadd was made; `None` if nothing was.
     """
 
     band: str
@@ -52,19 +50,11 @@ class CoaddLike(Protocol):
     patch: tuple[int, int]
 
     @property
-    def image(self) -> Image: ...  # noqa: D102
-    @property
-    def mask(self) -> Mask: ...  # noqa: D102
-    @property
-    def variance(self) -> Image: ...  # noqa: D102
-    @property
-    def bbox(self) -> Box: ...  # noqa: D102
+    def noise(self) -> SkyNoise | None: ...  # noqa: D102
     @property
     def sky_projection(self) -> SkyProjection[Any] | None: ...  # noqa: D102
     @property
     def exposure_count(self) -> Image: ...  # noqa: D102
-    @property
-    def psf(self) -> PointSpreadFunction | None: ...  # noqa: D102
     @property
     def inputs(self) -> Table: ...  # noqa: D102
     @property
@@ -128,6 +118,10 @@ class CoaddSummary(PlainValues):
     """Measured noise of pixels over what the variance plane says."""
     psf_noise_ratio: float | None
     """The same for point-source fluxes; it exceeds one where neighbouring pixels share noise."""
+    variance_correction: VarianceCorrection = "none"
+    """Which factor, of pixels or of the PSF, the variance plane was multiplied by when it was made."""
+    variance_factor: float = 1.0
+    """That factor.  The ratios above are those to the variance plane as it is, after the correction."""
     mask_fractions: dict[str, float]
     """Part of the pixels that each mask plane covers; planes without a pixel are left out."""
     seconds: float | None = None
@@ -165,7 +159,7 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     """
     covered = covered_pixels(coadd)
     notes: list[str] = []
-    x, y = _data_centre(coadd, covered)
+    x, y = data_centre(coadd, covered)
     projection = coadd.sky_projection
     scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
     psf = _measure_psf(coadd, x, y, notes) if covered.any() else None
@@ -173,7 +167,7 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     return CoaddSummary(
         **_inputs_numbers(coadd),
         **_coverage_numbers(coadd, covered),
-        **_noise_numbers(coadd, covered, (x, y), psf),
+        **_noise_numbers(coadd),
         band=coadd.band,
         tract=int(coadd.tract),
         patch=(int(coadd.patch[0]), int(coadd.patch[1])),
@@ -188,16 +182,6 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
         seconds=seconds,
         notes=tuple(notes),
     )
-
-
-def covered_pixels(coadd: CoaddLike) -> np.ndarray:
-    """Return where a coadd holds a measurement: a bool array of shape (y, x)."""
-    mask = coadd.mask.array[..., 0]
-    variance = coadd.variance.array
-    no_data = bits_of(coadd.mask.schema, ["NO_DATA"], missing_ok=True)
-    good: np.ndarray = np.isfinite(coadd.image.array) & np.isfinite(variance) & (variance > 0)
-    good &= mask & no_data == 0
-    return good
 
 
 def _finite(value: float) -> float | None:
@@ -241,28 +225,10 @@ def _mask_fractions(mask: Mask) -> dict[str, float]:
     return parts
 
 
-def _data_centre(coadd: CoaddLike, covered: np.ndarray) -> tuple[int, int]:
-    """Return (x, y) of the pixel next to the centroid of those that the PSF model describes exactly."""
-    inexact = bits_of(coadd.mask.schema, ["INEXACT_PSF"], missing_ok=True)
-    exact = covered & (coadd.mask.array[..., 0] & inexact == 0)
-    choice = exact if exact.any() else covered
-    box = coadd.bbox
-    if not choice.any():
-        return round(box.x.center), round(box.y.center)
-    y = round(np.average(np.arange(choice.shape[0]), weights=choice.sum(axis=1)))
-    x = round(np.average(np.arange(choice.shape[1]), weights=choice.sum(axis=0)))
-    if not choice[y, x]:
-        ys, xs = np.nonzero(choice)
-        nearest = np.argmin((ys - y) ** 2 + (xs - x) ** 2)
-        y, x = int(ys[nearest]), int(xs[nearest])
-    return box.x.start + x, box.y.start + y
-
-
 @dataclasses.dataclass(frozen=True)
 class _PsfNumbers:
-    """The PSF at a pixel: its image of sum 1, its width and area in pixels."""
+    """Width and area of the PSF at a pixel, in pixels."""
 
-    stamp: np.ndarray
     fwhm: float
     area: float
 
@@ -272,8 +238,7 @@ def _measure_psf(coadd: CoaddLike, x: float, y: float, notes: list[str]) -> _Psf
         psf = coadd.psf
         if psf is None:
             return None
-        stamp = psf.compute_kernel_image(x=float(x), y=float(y)).array.astype(np.float64)
-        return _PsfNumbers(stamp / stamp.sum(), fwhm(psf, x, y), effective_area(psf, x, y))
+        return _PsfNumbers(fwhm(psf, x, y), effective_area(psf, x, y))
     except InvalidPsfError as err:
         notes.append(f"No PSF at the centre of the data: {err.message}")
         return None
@@ -285,25 +250,16 @@ def _depth(variance: float | None, psf: _PsfNumbers | None) -> float | None:
     return _finite(magnitude(5 * math.sqrt(variance * psf.area)))
 
 
-def _noise_numbers(
-    coadd: CoaddLike, covered: np.ndarray, centre: tuple[int, int], psf: _PsfNumbers | None
-) -> dict[str, Any]:
-    """Measure the noise of blank sky in a box around the centre of the data."""
-    part = _box_around(coadd.bbox, *centre)
-    not_sky = bits_of(coadd.mask.schema, _NOT_SKY, missing_ok=True)
-    usable = covered[part] & (coadd.mask.array[..., 0][part] & not_sky == 0)
-    image = np.where(usable, coadd.image.array[part], 0).astype(np.float64)
-    weight = np.zeros_like(image)
-    np.divide(1, coadd.variance.array[part], out=weight, where=usable)
-    image -= np.nan_to_num(clipped_sky(image[usable])[0])
-    noise, ratio = noise_ratio(image, weight, usable)
-    of_sources = psf_noise_ratio(image, weight, usable, psf.stamp) if psf else None
-    return {"pixel_noise": noise, "noise_ratio": ratio, "psf_noise_ratio": of_sources}
+def _noise_numbers(coadd: CoaddLike) -> dict[str, Any]:
+    noise = coadd.noise or measure_sky_noise(coadd)
 
+    def ratio(factor: float | None) -> float | None:
+        return None if factor is None else math.sqrt(factor / noise.applied)
 
-def _box_around(bbox: Box, x: int, y: int) -> tuple[slice, slice]:
-    def around(middle: int, start: int, size: int) -> slice:
-        first = max(min(middle - start - _NOISE_BOX // 2, size - _NOISE_BOX), 0)
-        return slice(first, first + _NOISE_BOX)
-
-    return around(y, bbox.y.start, bbox.y.size), around(x, bbox.x.start, bbox.x.size)
+    return {
+        "pixel_noise": noise.pixel_noise,
+        "noise_ratio": ratio(noise.pixel),
+        "psf_noise_ratio": ratio(noise.psf),
+        "variance_correction": noise.correction,
+        "variance_factor": noise.applied,
+    }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..coadd.archive import PatchCoadd
 from ..coadd.assemble import Resources
 from ..coadd.inputs import ExposureSource
+from ..coadd.reject import Findings
 from ..sky.field import skymap_from_exposures
 from ..sky.skymap import SkyMap
 from .jobs import PatchConfig, plan_jobs
@@ -23,6 +24,7 @@ def coadd_exposures(
     *,
     bands: Iterable[str] = (),
     resources: Resources | None = None,
+    on_findings: Callable[[Findings], None] | None = None,
 ) -> Iterator[PatchCoadd]:
     """Make the coadds of some exposures: one per band and patch.
 
@@ -40,6 +42,9 @@ def coadd_exposures(
         Make coadds of these bands only; empty means all.
     resources
         Threads and memory; the results do not depend on them.
+    on_findings
+        Called for each coadd, before it is given, with the artifacts that were
+        found; `lamella.ArtifactMasks.of` puts both together.
 
     Yields
     ------
@@ -55,6 +60,6 @@ def coadd_exposures(
     config = config or PatchConfig()
     if skymap is None:
         skymap = skymap_from_exposures(source.info for source in sources)
-    work = PatchWork(resources=resources or Resources())
+    work = PatchWork(resources=resources or Resources(), on_findings=on_findings)
     for job in plan_jobs(sources, skymap, config.select, bands=bands):
         yield make_patch(job, config, work)

@@ -9,11 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from lsst.images.psfs import PointSpreadFunction
+
 from ..coadd.inputs import ExposureSource
 from ..coadd.versions import package_versions
+from ..psf.parameters import psf_to_parameters
 from .jobs import PatchConfig, PatchJob
 
-__all__ = ("fingerprint", "input_files", "warp_fingerprint")
+__all__ = ("fingerprint", "input_files", "matched_fingerprint", "warp_fingerprint")
 
 
 def fingerprint(job: PatchJob, config: PatchConfig) -> str:
@@ -36,6 +40,23 @@ def fingerprint(job: PatchJob, config: PatchConfig) -> str:
 def warp_fingerprint(job: PatchJob, visit: Sequence[ExposureSource], config: PatchConfig) -> str:
     """Return a text that differs when the warp of a visit on the patch of a job would differ."""
     return _digest(_inputs(job, visit) | {"config": config.warp.to_dict()})
+
+
+def matched_fingerprint(stamp: str, psf: PointSpreadFunction, config: PatchConfig) -> str:
+    """Return a text that differs when a matched warp would differ.
+
+    Parameters
+    ----------
+    stamp
+        The text of the direct warp.
+    psf
+        What it is matched to, which follows from all visits of the patch.
+    config
+        How.
+    """
+    kind, numbers = psf_to_parameters(psf)
+    parameters = {name: np.asarray(value).tolist() for name, value in numbers.items()}
+    return _digest({"warp": stamp, "psf": [kind, parameters], "config": config.match.to_dict()})
 
 
 def _inputs(job: PatchJob, sources: Sequence[ExposureSource]) -> dict[str, Any]:

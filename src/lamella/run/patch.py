@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..coadd.archive import PatchCoadd, Rejection, Warp
+from ..coadd.artifact_masks import rejection_note
 from ..coadd.assemble import Resources, assemble
-from ..coadd.inputs import CoaddTarget, Exposure, ExposureSource, WarpInput
+from ..coadd.inputs import CoaddTarget, Exposure, ExposureSource, WarpInput, WarpSource
 from ..coadd.prepare import input_of, weigh
+from ..coadd.reject import Findings
 from ..coadd.warp import make_warp
-from ..errors import LamellaError, NoInputsError, OutputError
+from ..errors import LamellaError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
 from .folder import SCRATCH_NAME
 from .jobs import PatchConfig, PatchJob
+from .match import match_inputs, use_matched
 from .scratch import write_scratch
 
 __all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_visit")
@@ -38,8 +42,12 @@ class PatchWork:
     """Folder for warps that wait on disk; by default the system's folder for temporary files."""
     keep_warp: Callable[[Warp], None] | None = None
     """Called with each warp, e.g. to write it; several threads may do so at a time."""
+    keep_matched: Callable[[Warp], None] | None = None
+    """The same for matched warps, which are made when this is given, or when the options need them."""
     on_visit: Callable[[], None] | None = None
     """Called after each visit, e.g. to move a progress bar."""
+    on_findings: Callable[[Findings], None] | None = None
+    """Called with the artifacts that were found in the visits, before they are combined."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +62,10 @@ class VisitWarp:
 
 def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None) -> PatchCoadd:
     """Make the coadd of one band and patch.
+
+    Where visits are to be compared, or coadded with the same PSF, each warp is
+    also matched to a common PSF once all warps are made: then the widest PSF is
+    known, and exposures are still read once.
 
     An exposure that cannot be read, does not touch the patch, or has no valid
     weight is left out and recorded with its reason.
@@ -76,13 +88,20 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
     ------
     NoInputsError
         Raised when no exposure is left.
+    PsfMatchError
+        Raised when visits are to be matched to a common PSF, and none has a PSF or can be matched.
     OutputError
         Raised when the folder for scratch files cannot be written to, or the disk is full.
     """
     work = work or PatchWork()
     target = job.target()
     with _scratch_folder(work.scratch) as folder:
-        inputs, rejected = _PatchInputs(config, work, target, folder).make(job)
+        maker = _PatchInputs(config, work, target, folder)
+        inputs, rejected = maker.make(job)
+        matching = maker.match(inputs) if inputs and maker.matches else None
+        if matching is not None:
+            inputs, more = matching.inputs, matching.rejected
+            rejected += more
         rejected = sorted((*job.rejected, *rejected))
         if not inputs:
             reasons = "; ".join(sorted({f"{one.id}: {one.reason.rstrip('.')}" for one in rejected}))
@@ -94,8 +113,14 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
             bright_objects=job.bright_objects,
             rejected=rejected,
             resources=work.resources,
+            on_findings=work.on_findings,
         )
+    note = rejection_note(config.assemble.reject.method, coadd.removals)
+    if note is not None:
+        coadd.notes += (note,)
     coadd.settings.update(config.to_dict())
+    if matching is not None:
+        coadd.settings["matching"] = matching.summary
     if job.reading:
         coadd.settings["read"] = dict(job.reading)
     return coadd
@@ -171,7 +196,8 @@ class _PatchInputs:
         """Make one input per visit, several visits at a time."""
         visits = visits_of(job)
         # Decided beforehand, so that peak memory does not depend on chance.
-        expected = _BYTES_PER_PIXEL * self._target.outer_bbox.area * len(visits) / _MEBIBYTE
+        kinds = 2 if self.matches else 1
+        expected = kinds * _BYTES_PER_PIXEL * self._target.outer_bbox.area * len(visits) / _MEBIBYTE
         self._on_disk = expected > _SHARE_OF_WARPS * self._work.resources.memory
         inputs: list[WarpInput] = []
         rejected: list[Rejection] = []
@@ -197,13 +223,48 @@ class _PatchInputs:
         weighed = weigh(input_of(made.warp), control.weights, control.bad_mask_planes)
         if not isinstance(weighed, WarpInput):
             return [], [*made.rejected, *weighed]
-        return [self._put_away(weighed)], list(made.rejected)
+        stored = dataclasses.replace(weighed, source=self._put_away(weighed, weighed.source, "warp"))
+        return [stored], list(made.rejected)
 
-    def _put_away(self, one: WarpInput) -> WarpInput:
+    def _put_away(self, one: WarpInput, source: WarpSource, kind: str) -> WarpSource:
         if not self._on_disk:
-            return one
-        path = self._folder / f"{one.instrument}-{one.visit}.warp".replace("/", "_")
-        return dataclasses.replace(one, source=write_scratch(one.source, path))
+            return source
+        path = self._folder / f"{one.instrument}-{one.visit}.{kind}".replace("/", "_")
+        return write_scratch(source, path)
+
+    @property
+    def matches(self) -> bool:
+        """Whether matched warps are made."""
+        return self._config.needs_matched or self._work.keep_matched is not None
+
+    def match(self, inputs: Sequence[WarpInput]) -> _MatchedInputs:
+        """Match the inputs to a common PSF, and take the kind of warp that is to be combined."""
+        config = self._config
+        found, matching = match_inputs(
+            inputs,
+            self._target,
+            config.match,
+            put_away=lambda one, source: self._put_away(one, source, "matched"),
+            keep=self._work.keep_matched,
+            threads=self._work.resources.threads,
+        )
+        if matching.failed and not matching.records and config.assemble.reject.method == "compare_warp":
+            reasons = "; ".join(sorted({reason.rstrip(".") for _, reason in matching.failed}))
+            raise PsfMatchError(f"No visit could be matched to a common PSF, to compare them: {reasons}.")
+        rejected: list[Rejection] = []
+        if config.warp_type == "psf_matched":
+            assemble = config.assemble
+            found, rejected = use_matched(found, matching, assemble.weights, assemble.bad_mask_planes)
+        return _MatchedInputs(found, rejected, matching.to_dict())
+
+
+@dataclasses.dataclass(frozen=True)
+class _MatchedInputs:
+    """Inputs after the match, those without, and what a user should know of it."""
+
+    inputs: list[WarpInput]
+    rejected: list[Rejection]
+    summary: dict[str, Any]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from .render import draw_gaussians, project
 from .sky import make_asteroids
 from .spherical import offset_sky
 
-__all__ = ("ARTIFACT_KINDS", "Artifact", "Injection", "inject_artifacts")
+__all__ = ("ARTIFACT_KINDS", "Artifact", "Injection", "draw_track", "inject_artifacts")
 
 ARTIFACT_KINDS = ("COSMIC_RAY", "SATELLITE", "ASTEROID")
 """Kinds of artifacts, in the order of their bits in the truth masks."""
@@ -139,12 +139,31 @@ def inject_artifacts(config: SurveyConfig, visit: int, detector: int) -> Injecti
 def _add_cosmic_rays(config: SurveyConfig, painter: _Painter) -> None:
     rng = random_stream(config, "cosmic rays", painter.visit.visit, painter.detector)
     for _ in range(config.cosmic_rays):
-        signal, ends = _track(rng, config.detector_shape, painter.visit.sky_noise)
+        signal, ends = draw_track(rng, config.detector_shape, painter.visit.sky_noise)
         painter.add("COSMIC_RAY", signal, ends, masked=rng.random() >= config.unmasked_cosmic_rays)
 
 
-def _track(rng: np.random.Generator, shape: tuple[int, int], sky_noise: float) -> tuple[np.ndarray, _Ends]:
-    """Draw a sharp track, one pixel wide: 12 to 400 times the noise of the sky."""
+def draw_track(
+    rng: np.random.Generator, shape: tuple[int, int], sky_noise: float
+) -> tuple[np.ndarray, _Ends]:
+    """Draw the sharp track of a cosmic ray, one pixel wide: 12 to 400 times the noise of the sky.
+
+    Parameters
+    ----------
+    rng
+        Source of all random numbers.
+    shape
+        Rows and columns of the detector.
+    sky_noise
+        Noise of the sky in one pixel.
+
+    Returns
+    -------
+    signal
+        Image of shape (y, x), float64, in the unit of the noise.
+    ends
+        Positions x, y of the start and x, y of the end, in pixels.
+    """
     height, width = shape
     x, y = rng.uniform(0, width - 1), rng.uniform(0, height - 1)
     length, angle = 1.0 + rng.exponential(5.0), rng.uniform(0, 2 * np.pi)

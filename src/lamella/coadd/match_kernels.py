@@ -1,0 +1,214 @@
+"""The kernels that match one detector of a warp: sampled, fitted, and written as products."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from lsst.images import Box, SkyProjection
+
+from ..errors import InvalidPsfError, PsfMatchError
+from ..kernels.convolve import CELL, SeparableKernels, factor_kernels
+from ..psf.blas import one_blas_thread
+from ..psf.coadd import CoaddPsf
+from ..psf.matching import (
+    KernelField,
+    MatchControl,
+    MatchQuality,
+    fit_field,
+    match_quality,
+    solve_kernels,
+    widest_fwhm,
+)
+from .archive import psf_components
+from .inputs import DetectorInput
+
+__all__ = ("DetectorPsf", "RegionKernels")
+
+_PLACES = 3
+"""Positions along an axis at which a width is measured."""
+_SPACING = 700.0
+_MOST_PLACES = 5
+"""Kernels are found this many pixels apart, but at no more positions along an axis."""
+_PROBES = 16
+"""Positions along an axis at which a detector is looked for in a box."""
+_LEAST_SHARE = 0.6
+"""Part of a lattice that is on the detector; where less is, as in a corner of the patch, it is made finer."""
+_IMAGE_TOLERANCE = 1e-3
+"""Error of a kernel written as products, as a fraction of the target's peak, under the PSF."""
+_VARIANCE_TOLERANCE = 3e-3
+"""The same for the kernel of the variance, as a fraction of its largest value."""
+
+
+class DetectorPsf:
+    """The PSF of one detector in pixels of a patch."""
+
+    def __init__(self, detector: DetectorInput, projection: SkyProjection[Any], box: Box) -> None:
+        self.detector = detector
+        self._psf = CoaddPsf(psf_components([dataclasses.replace(detector, weight=1.0)]), projection, box)
+        self.box = box
+
+    @functools.cached_property
+    def covered(self) -> Box:
+        """The part of the box in which the detector has a PSF, found to a fifteenth of its sides."""
+        y, x = (_along(side.start, side.size, _PROBES) for side in (self.box.y, self.box.x))
+        found = np.array([(row, column) for row in y for column in x if self._psf.is_defined(column, row)])
+        if not len(found):
+            return self.box
+        (y0, x0), (y1, x1) = found.min(axis=0).astype(int), found.max(axis=0).astype(int)
+        return Box.factory[y0 : y1 + 1, x0 : x1 + 1]
+
+    def places(self, rows: int, columns: int) -> list[tuple[float, float]]:
+        """Return pixels (x, y) with a PSF: on a lattice over the part with the detector, and its middle."""
+        lattice = self._lattice(rows, columns)
+        if len(lattice) < _LEAST_SHARE * rows * columns:
+            lattice = self._lattice(2 * rows - 1, 2 * columns - 1)
+        try:
+            middle = self._psf.average_position()
+        except InvalidPsfError:
+            return lattice
+        return [*lattice, (float(round(middle[0])), float(round(middle[1])))]
+
+    def _lattice(self, rows: int, columns: int) -> list[tuple[float, float]]:
+        y, x = (
+            _along(side.start, side.size, n)
+            for side, n in zip((self.covered.y, self.covered.x), (rows, columns), strict=True)
+        )
+        return [(column, row) for row in y for column in x if self._psf.is_defined(column, row)]
+
+    def widths(self) -> Iterator[float]:
+        """Measure the width at some places, where there is a PSF."""
+        for x, y in self.places(_PLACES, _PLACES):
+            try:
+                yield widest_fwhm(self._psf, x, y)
+            except InvalidPsfError:
+                continue
+
+    def sample(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return x and y of some places where there is a PSF, and the PSFs: shape (n, y, x)."""
+        rows, columns = (
+            int(np.clip(math.ceil(size / _SPACING) + 1, 3, _MOST_PLACES)) for size in self.covered.shape
+        )
+        found = []
+        for x, y in self.places(rows, columns):
+            try:
+                found.append((x, y, self._psf.compute_kernel_image(x=x, y=y).array))
+            except InvalidPsfError:
+                continue
+        places = np.array([(x, y) for x, y, _ in found]).reshape(-1, 2)
+        return places[:, 0], places[:, 1], np.array([stamp for *_, stamp in found], dtype=np.float64)
+
+
+def _along(start: int, size: int, count: int) -> list[float]:
+    inset = min(2.0, size / 4)
+    places: list[float] = np.rint(np.linspace(start + inset, start + size - 1 - inset, count)).tolist()
+    return places
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RegionKernels:
+    """The kernels of a frame around a region, for image and variance, and what they do."""
+
+    image: SeparableKernels
+    variance: SeparableKernels
+    footprint: tuple[np.ndarray, np.ndarray]
+    """Offsets in y and x over which mask planes spread."""
+    least_square: float
+    """Least sum of the squares of a kernel."""
+    quality: MatchQuality
+    """The worst of all places."""
+    typical_residual: float
+    """The median of all places."""
+
+    @classmethod
+    @one_blas_thread()
+    def find(
+        cls, psf: DetectorPsf, target: np.ndarray, frame: Box, side: int, control: MatchControl
+    ) -> RegionKernels:
+        """Find the kernels that turn the PSF of a detector into a target."""
+        x, y, stamps = psf.sample()
+        if not len(stamps):
+            raise PsfMatchError(f"{psf.detector.id}: it has no PSF on the patch that could be matched.")
+        x, y = x - frame.x.start, y - frame.y.start
+        solved = solve_kernels(stamps, target, side, control.ridge)
+        field = fit_field(solved, x, y, min(control.spatial_order, _order_within(psf.covered)))
+        image, variance = _factor(field, frame, stamps.mean(axis=0), float(target.max()))
+        found = [
+            match_quality(stamp, target, image.at(row, column))
+            for stamp, row, column in zip(stamps, y.tolist(), x.tolist(), strict=True)
+        ]
+        return cls(
+            image,
+            variance,
+            _footprint(solved, control.mask_threshold),
+            float(np.square(solved).sum(axis=(1, 2)).min()),
+            MatchQuality(max(q.residual for q in found), max(q.noise_gain for q in found)),
+            float(np.median([q.residual for q in found])),
+        )
+
+    def part(self, first: int, last: int) -> RegionKernels:
+        """Return the kernels of some rows of cells."""
+        return dataclasses.replace(
+            self, image=self.image.part(first, last), variance=self.variance.part(first, last)
+        )
+
+
+def _order_within(box: Box) -> int:
+    """Return the greatest order of polynomials that linear interpolation between nodes can follow in a box.
+
+    The outermost nodes are beyond the box that the kernels were found in;
+    straight lines may be drawn out to them, parabolas of a small box may not.
+    """
+    size = min(box.y.size, box.x.size)
+    return 0 if size < CELL // 4 else 1 if size < 2 * CELL else 4
+
+
+def _factor(
+    field: KernelField, box: Box, stamp: np.ndarray, peak: float
+) -> tuple[SeparableKernels, SeparableKernels]:
+    """Write the kernels of the nodes in a box, and their squares, as sums of products."""
+    counts = [math.ceil(size / CELL) + 1 for size in (box.y.size, box.x.size)]
+    y, x = (index.ravel() * float(CELL) for index in np.mgrid[: counts[0], : counts[1]])
+    nodes = field.at(x, y)
+    squares = np.square(nodes)
+    side = nodes.shape[-1]
+    spectrum = _Spectrum(stamp, side)
+
+    def image_error(errors: np.ndarray) -> float:
+        return spectrum.greatest(errors) / peak
+
+    def variance_error(errors: np.ndarray) -> float:
+        return float(np.abs(errors).max() / squares.max())
+
+    return (
+        factor_kernels(nodes.reshape(*counts, side, side), image_error, _IMAGE_TOLERANCE),
+        factor_kernels(squares.reshape(*counts, side, side), variance_error, _VARIANCE_TOLERANCE),
+    )
+
+
+class _Spectrum:
+    """A PSF that small kernels are convolved with."""
+
+    def __init__(self, stamp: np.ndarray, side: int) -> None:
+        self._shape = (scipy.fft.next_fast_len(stamp.shape[0] + side, real=True),) * 2
+        self._transform = scipy.fft.rfft2(stamp, self._shape)
+
+    def greatest(self, kernels: np.ndarray) -> float:
+        """Return the greatest absolute value of the PSF convolved with any of some kernels."""
+        made = scipy.fft.irfft2(scipy.fft.rfft2(kernels, self._shape) * self._transform, self._shape)
+        return float(np.abs(made).max())
+
+
+def _footprint(kernels: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the disc, as offsets, beyond which all weights are less than a part of the greatest one."""
+    half = kernels.shape[-1] // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    sizes = np.abs(kernels)
+    matters = (sizes >= threshold * sizes.max(axis=(1, 2), keepdims=True)).any(axis=0)
+    disc = np.hypot(y, x) <= np.hypot(y, x)[matters].max()
+    return y[disc], x[disc]

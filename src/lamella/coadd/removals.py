@@ -1,0 +1,113 @@
+"""What was removed from a visit, and the record of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from .runs import no_runs, shared_runs, united_runs
+from .spans import Runs
+
+__all__ = ("KINDS", "Removal", "VisitArtifacts")
+
+KINDS = ("transient", "streak", "ghost", "clipped", "untested")
+"""Kinds of removed pixels.
+
+A *transient* is a compact or irregular difference from the other visits; a *streak* a straight one; a *ghost*
+is faint and wide; *clipped* pixels were found by SafeClip; *untested* ones could not be compared.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class VisitArtifacts:
+    """What is to be removed from one visit.
+
+    Attributes
+    ----------
+    kinds
+        Pixels by kind (see `KINDS`).
+    valid
+        Pixels of the warp that are not masked.
+    alone
+        Number of these that no other visit has, so that nothing could be compared.
+    edges
+        Pixels of the matched warp at the edge of a detector, where that was used up to its edge.
+    notes
+        What a user should know.
+    """
+
+    kinds: dict[str, Runs]
+    valid: Runs
+    alone: int = 0
+    edges: Runs | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def removed(self) -> Runs:
+        """The pixels of all kinds."""
+        return united_runs(no_runs(), *self.kinds.values())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class Removal:
+    """How much of a visit was removed, and as what.
+
+    Attributes
+    ----------
+    instrument, visit
+        Identity.
+    valid
+        Number of its pixels that were not masked.
+    removed
+        Number of these that were removed.
+    transient, streak, ghost, clipped, untested
+        Number of these by kind; a pixel may be of more than one.
+    alone
+        Number of valid pixels that no other visit has: artifacts stay there.
+    warning
+        What a user should look at, or nothing.
+    """
+
+    instrument: str
+    visit: int
+    valid: int
+    removed: int
+    transient: int = 0
+    streak: int = 0
+    ghost: int = 0
+    clipped: int = 0
+    untested: int = 0
+    alone: int = 0
+    warning: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Part of the valid pixels that was removed."""
+        return self.removed / self.valid if self.valid else 0.0
+
+    @classmethod
+    def of(cls, instrument: str, visit: int, found: VisitArtifacts, warn_fraction: float) -> Removal:
+        """Count the pixels of what was found in a visit.
+
+        Parameters
+        ----------
+        instrument, visit
+            Identity.
+        found
+            What was found.
+        warn_fraction
+            The record has a warning when more than this part of the visit is removed.
+        """
+        counts = {kind: shared_runs(runs, found.valid).area for kind, runs in found.kinds.items()}
+        removed = shared_runs(found.removed, found.valid).area
+        record = cls(
+            instrument=instrument, visit=visit, valid=found.valid.area, removed=removed, alone=found.alone
+        )
+        warnings = [*found.notes]
+        if record.fraction > warn_fraction:
+            warnings.append(
+                f"{100 * record.fraction:.1f} % of its pixels were removed, more than "
+                f"{100 * warn_fraction:.1f} %: look at its photometric scale, sky and PSF."
+            )
+        counted: Any = counts
+        return dataclasses.replace(record, warning=" ".join(warnings), **counted)

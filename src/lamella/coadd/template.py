@@ -1,0 +1,210 @@
+"""The static sky that epochs are compared with, and how far they may differ from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from lsst.images import Box, MaskSchema
+from scipy import ndimage
+
+from ..config import Config, option
+from ..errors import NoMatchedWarpsError
+from ..planes import bits_of
+from .inputs import WarpInput, WarpSource
+from .scale import WeightProblem, warp_weight
+from .tiles import Resources, stack_inputs
+
+if TYPE_CHECKING:
+    from .assemble import AssembleConfig
+
+__all__ = ("Template", "TemplateControl", "make_template", "matched_inputs")
+
+_NOISE = np.float32(3.0)  # sigma that are no source yet
+_WEIGHT_ROWS = 64  # that the weight of a matched warp is measured on
+
+
+class TemplateControl(Config):
+    """How matched warps become the static sky, and how exact their match is."""
+
+    sigma_clip: float = option(
+        3.0, "A pixel further than this from the others is not part of the template.", unit="sigma", gt=0
+    )
+    clip_iter: int = option(2, "Number of passes of the clip.", ge=1)
+    clip_flux_tolerance: float = option(
+        0.05,
+        "Scatter (one sigma) between epochs that does not take a pixel out of the template, as a "
+        "fraction of its value.",
+        ge=0,
+    )
+    bad_mask_planes: tuple[str, ...] = option(
+        ("NO_DATA",), "Pixels of matched warps with one of these planes are not part of the template."
+    )
+    flux_tolerance: float = option(
+        0.02,
+        "Difference (one sigma) of a matched warp that is no sign of an artifact, as a fraction of the "
+        "template: the error of the PSF matching and of the photometric scale.",
+        ge=0,
+    )
+    registration: float = option(
+        0.05,
+        "Difference (one sigma) in position that is no sign of an artifact: times the slope of the template.",
+        unit="pixel",
+        ge=0,
+    )
+    direct_flux_tolerance: float = option(
+        0.5,
+        "As flux_tolerance, for warps that are not matched and for pixels whose match used masked ones: "
+        "a fraction of the brightest pixel near by, as far as that is above the noise of the template.",
+        ge=0,
+    )
+    reach: int = option(2, "How near that is, to each side along rows and columns.", unit="pixel", ge=0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Template:
+    """The static sky; arrays of shape (y, x).
+
+    Attributes
+    ----------
+    bbox
+        Box of the arrays.
+    image, variance
+        float32; NaN and +inf where there is no epoch.
+    epochs
+        int32; number of epochs that could have been used.
+    tolerance
+        float32; difference (one sigma) of a matched warp that is no sign of an artifact.
+    direct_tolerance
+        float32; the same for a warp that is not matched.
+    """
+
+    bbox: Box
+    image: np.ndarray
+    variance: np.ndarray
+    epochs: np.ndarray
+    tolerance: np.ndarray
+    direct_tolerance: np.ndarray
+
+    @classmethod
+    def of(
+        cls, bbox: Box, image: np.ndarray, variance: np.ndarray, epochs: np.ndarray, control: TemplateControl
+    ) -> Self:
+        """Make a template of a coadd of matched warps.
+
+        Parameters
+        ----------
+        bbox
+            Box of the arrays.
+        image, variance
+            float32 of shape (y, x); NaN and +inf where there is no epoch.
+        epochs
+            int32 of shape (y, x); number of epochs that could have been used.
+        control
+            How far epochs may differ from it.
+        """
+        known = np.isfinite(image)
+        sky = np.where(known, image, np.float32(0.0))
+        # The brightest of several pixels of noise is not a source.
+        sources = np.maximum(sky - _NOISE * np.sqrt(np.where(known, variance, np.float32(0.0))), 0.0)
+        tolerances = _matched_tolerance(sky, control), _direct_tolerance(sources, control)
+        return cls(bbox, image, variance, epochs, *tolerances)
+
+
+def matched_inputs(inputs: Sequence[WarpInput], bad_mask_planes: Sequence[str]) -> list[WarpInput]:
+    """Return the inputs that have a matched warp, with it in the place of the other one.
+
+    They have weights of their own: matching makes the noise of a pixel the
+    smaller the better the seeing was.  The variances of some rows tell it.  What has no valid
+    weight is left out.
+    """
+    found = []
+    for one in inputs:
+        if one.matched is not None:
+            weight = _weight_of(one.matched, one.matched_scale, bad_mask_planes)
+            if weight is not None:
+                matched = dataclasses.replace(one, source=one.matched, scale=one.matched_scale)
+                found.append(dataclasses.replace(matched, weight=weight, alternate=None))
+    return found
+
+
+def _weight_of(source: WarpSource, scale: float, bad_mask_planes: Sequence[str]) -> float | None:
+    box = source.bbox
+    step = max(1, box.y.size // _WEIGHT_ROWS)
+    rows = [
+        source.read(Box.factory[y : y + 1, box.x.start : box.x.stop]) for y in box.y.range[step // 2 :: step]
+    ]
+    variance, mask = (np.concatenate([getattr(row, name) for row in rows]) for name in ("variance", "mask"))
+    bad = bits_of(source.schema, bad_mask_planes, missing_ok=True)
+    weight = warp_weight(variance, mask, bad, scale=scale)
+    return None if isinstance(weight, WeightProblem) else weight
+
+
+def make_template(
+    inputs: Sequence[WarpInput],
+    bbox: Box,
+    schema: MaskSchema,
+    config: AssembleConfig,
+    control: TemplateControl,
+    resources: Resources,
+) -> Template:
+    """Make the static sky from the matched warps.
+
+    It is the mean of the epochs that agree within their known noise.  Where two
+    epochs disagree it is the lower one, and where half of them disagree with the
+    other half it is the lower half: light is more often added than taken away.
+
+    Parameters
+    ----------
+    inputs
+        The inputs of the coadd, with their matched warps.
+    bbox
+        Box of the template.
+    schema
+        A schema with all planes of the matched warps.
+    config
+        How the coadd is made.
+    control
+        How the template is made.
+    resources
+        Threads and memory.
+
+    Raises
+    ------
+    NoMatchedWarpsError
+        Raised when there is no matched warp at all.
+    """
+    matched = matched_inputs(inputs, config.bad_mask_planes)
+    if not matched:
+        raise NoMatchedWarpsError(
+            "Epochs cannot be compared: no warp has a PSF-matched one beside it.  Make matched warps, or "
+            'reject with "safe_clip", or not at all ("none").'
+        )
+    how = config.replace(
+        statistic="NOISECLIP",
+        sigma_clip=control.sigma_clip,
+        clip_iter=control.clip_iter,
+        flux_tolerance=control.clip_flux_tolerance,
+        error_from_input_variance=True,
+        bad_mask_planes=control.bad_mask_planes,
+        mask_propagation_thresholds={},
+    )
+    planes = stack_inputs(matched, bbox, schema, how, resources.replace(streaming=False))
+    return Template.of(bbox, planes.image, planes.variance, planes.unmasked, control)
+
+
+def _matched_tolerance(sky: np.ndarray, control: TemplateControl) -> np.ndarray:
+    across, up = (np.gradient(sky, axis=axis) if sky.shape[axis] > 1 else sky * 0 for axis in (1, 0))
+    slope = np.hypot(across, up, dtype=np.float32)
+    tolerance: np.ndarray = np.hypot(
+        np.float32(control.flux_tolerance) * sky, np.float32(control.registration) * slope
+    )
+    return tolerance
+
+
+def _direct_tolerance(sources: np.ndarray, control: TemplateControl) -> np.ndarray:
+    brightest = ndimage.maximum_filter(sources, size=2 * control.reach + 1, mode="nearest")
+    tolerance: np.ndarray = np.float32(control.direct_flux_tolerance) * brightest
+    return tolerance

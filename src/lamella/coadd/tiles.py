@@ -1,0 +1,200 @@
+"""The loop over tiles: inputs of a patch are read, put on one scale and stacked, a tile at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from lsst.images import Box, Interval, MaskSchema
+
+from ..config import Config, option
+from ..errors import ConfigError
+from ..planes import bits_of
+from .inputs import WarpInput
+from .sources import BitMoves, Planes, overlap
+from .stack import StackControl, StackResult, StreamingMean, statistics_stack
+
+if TYPE_CHECKING:
+    from .assemble import AssembleConfig
+
+__all__ = ("InputReader", "Resources", "StackedPlanes", "stack_inputs")
+
+
+class Resources(Config):
+    """What a computation may use; results do not depend on it."""
+
+    threads: int = option(1, "Number of threads.", ge=1)
+    memory: float = option(1024.0, "Memory for tiles of inputs.", unit="MiB", gt=0)
+    streaming: bool = option(
+        False, "Hold one whole warp in memory at a time instead of tiles of all; for the statistic MEAN only."
+    )
+
+
+@dataclasses.dataclass(slots=True)
+class StackedPlanes(Planes):
+    """The planes of a coadd, with counts of inputs; arrays of shape (y, x)."""
+
+    count: np.ndarray
+    """int32; inputs really used."""
+    unmasked: np.ndarray
+    """int32; inputs whose pixel was not masked."""
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int], no_data: int) -> StackedPlanes:
+        """Make planes to which no input contributed."""
+        return cls(
+            image=np.full(shape, np.nan, dtype=np.float32),
+            mask=np.full(shape, no_data, dtype=np.int32),
+            variance=np.full(shape, np.inf, dtype=np.float32),
+            count=np.zeros(shape, dtype=np.int32),
+            unmasked=np.zeros(shape, dtype=np.int32),
+        )
+
+
+def stack_inputs(
+    inputs: Sequence[WarpInput],
+    bbox: Box,
+    schema: MaskSchema,
+    config: AssembleConfig,
+    resources: Resources,
+) -> StackedPlanes:
+    """Stack inputs over a box, tile by tile.
+
+    Parameters
+    ----------
+    inputs
+        Warps with weights, in the order in which they are summed.
+    bbox
+        Box of the result.
+    schema
+        Schema of the result's mask; it has all planes of the inputs.
+    config, resources
+        How to combine, and with what.
+
+    Returns
+    -------
+    StackedPlanes
+        Arrays of the shape of ``bbox``.
+    """
+    control = config.stack_control(schema)
+    removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
+    result = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
+    stacker = _Stacker([InputReader(one, schema) for one in inputs], bbox, control, removed, result)
+    if resources.streaming:
+        _require_mean(config)
+        stacker.stream()
+        return result
+    tiles = list(_tiles(bbox, len(inputs), resources))
+    with ThreadPoolExecutor(resources.threads) as pool:
+        # A failed tile fails the coadd: results are consumed so that errors surface.
+        for _ in pool.map(stacker.stack, tiles):
+            pass
+    return result
+
+
+def _require_mean(config: AssembleConfig) -> None:
+    if config.statistic != "MEAN":
+        raise ConfigError(
+            f"Warps can be summed one after the other for the statistic MEAN only; found {config.statistic}.",
+            option="streaming",
+            found=config.statistic,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Stacker:
+    """Stack tiles of some inputs into shared output planes."""
+
+    inputs: Sequence[InputReader]
+    bbox: Box
+    control: StackControl
+    removed: int
+    result: StackedPlanes
+
+    def stack(self, tile: Box) -> None:
+        """Stack the inputs that overlap a tile."""
+        inside = [one for one in self.inputs if one.overlap(tile) is not None]
+        if not inside:
+            return
+        cube, unmasked = self._read(inside, tile)
+        weights = np.array([one.record.weight for one in inside], dtype=np.float64)
+        stacked = statistics_stack(cube.image, cube.mask, cube.variance, weights, control=self.control)
+        at = tile.slice_within(self.bbox)
+        self._store(stacked, (at.y, at.x))
+        self.result.unmasked[at.y, at.x] = unmasked
+
+    def stream(self) -> None:
+        """Sum the inputs one after the other over the whole box."""
+        shape = (self.bbox.y.size, self.bbox.x.size)
+        mean = StreamingMean(shape, self.control)
+        for one in self.inputs:
+            if one.overlap(self.bbox) is None:
+                continue
+            cube, unmasked = self._read([one], self.bbox)
+            mean.add(cube.image[0], cube.mask[0], cube.variance[0], one.record.weight)
+            self.result.unmasked[...] += unmasked
+        self._store(mean.result(), (slice(None), slice(None)))
+
+    def _store(self, stacked: StackResult, yx: tuple[slice, slice]) -> None:
+        for name in ("image", "mask", "variance", "count"):
+            getattr(self.result, name)[yx] = getattr(stacked, name)
+
+    def _read(self, inputs: Sequence[InputReader], tile: Box) -> tuple[Planes, np.ndarray]:
+        shape = (len(inputs), tile.y.size, tile.x.size)
+        cube = Planes(np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
+        unmasked = np.zeros(shape[1:], dtype=np.int32)
+        for index, one in enumerate(inputs):
+            box = one.overlap(tile)
+            assert box is not None
+            if box != tile:
+                # What a warp does not cover is NaN without a plane: as if the warp were not there.
+                cube.image[index], cube.mask[index], cube.variance[index] = np.nan, 0, np.inf
+            at = box.slice_within(tile)
+            part = one.read(box)
+            unmasked[at.y, at.x] += (part.mask & self.control.bad_mask) == 0
+            cube.image[index, at.y, at.x] = part.image
+            np.bitwise_and(part.mask, ~self.removed, out=cube.mask[index, at.y, at.x])
+            cube.variance[index, at.y, at.x] = part.variance
+        return cube, unmasked
+
+
+class InputReader:
+    """An input with its mask in the bits of the coadd."""
+
+    def __init__(self, record: WarpInput, schema: MaskSchema) -> None:
+        self.record = record
+        self._schema = schema
+        self._moves = BitMoves(record.source.schema, schema)
+
+    def overlap(self, tile: Box) -> Box | None:
+        """Return the part of a tile that the input holds."""
+        return overlap(self.record.source.bbox, tile)
+
+    def read(self, box: Box) -> Planes:
+        """Read a box on the photometric scale of the coadd, with the alternate planes."""
+        part = self.record.source.read(box)
+        mask = self._moves(part.mask)
+        if self.record.alternate is not None:
+            mask = mask | self.record.alternate.bits(box, self._schema)
+        if self.record.scale == 1.0:
+            return Planes(part.image, mask, part.variance)
+        scale = np.float32(self.record.scale)
+        return Planes(part.image * scale, mask, part.variance * (scale * scale))
+
+
+# Image, mask and variance of one input pixel, and the kernel's own working space.
+_BYTES_PER_INPUT_PIXEL = 32
+_TILE_WIDTH = 1024
+_MAX_TILE_ROWS = 128
+
+
+def _tiles(bbox: Box, n_inputs: int, resources: Resources) -> Iterator[Box]:
+    width = min(_TILE_WIDTH, bbox.x.size)
+    per_row = _BYTES_PER_INPUT_PIXEL * n_inputs * width * resources.threads
+    rows = int(np.clip(resources.memory * 2**20 // per_row, 1, _MAX_TILE_ROWS))
+    for y in range(bbox.y.start, bbox.y.stop, rows):
+        for x in range(bbox.x.start, bbox.x.stop, width):
+            yield Box(Interval(y, min(y + rows, bbox.y.stop)), Interval(x, min(x + width, bbox.x.stop)))

@@ -1,0 +1,47 @@
+"""Width of the PSF of warps, in pixels of the coadd."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from lsst.images import SkyProjection
+
+from ..psf.measure import fwhm
+from .inputs import DetectorInput, WarpInput
+
+__all__ = ("psf_width", "psf_widths")
+
+
+def psf_widths(
+    inputs: Sequence[WarpInput], projection: SkyProjection[Any] | None, default: float
+) -> list[float]:
+    """Return the full width at half maximum of the PSF of each input, before matching, in coadd pixels.
+
+    It is that in the middle of the detector that has the most pixels; ``default``
+    where an input comes without PSF models, or ``projection`` is not given.
+    """
+
+    def width(one: WarpInput) -> float:
+        if projection is None or not one.detectors:
+            return default
+        return psf_width(max(one.detectors, key=lambda d: (d.good_pixels, d.id)), projection)
+
+    return [width(one) for one in inputs]
+
+
+def psf_width(detector: DetectorInput, projection: SkyProjection[Any]) -> float:
+    """Return the full width at half maximum of a PSF in the middle of a detector, in coadd pixels."""
+    x, y = detector.bbox.x.center, detector.bbox.y.center
+    return fwhm(detector.psf, x, y) * _magnification(detector, projection, x, y)
+
+
+def _magnification(detector: DetectorInput, projection: SkyProjection[Any], x: float, y: float) -> float:
+    """Return the size of a detector pixel in coadd pixels."""
+    at_x, at_y = np.array([x, x + 1.0, x]), np.array([y, y, y + 1.0])
+    sky = detector.projection.pixel_to_sky_transform.apply_forward(x=at_x, y=at_y)
+    place = projection.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
+    across, up = (np.array([place.x[k] - place.x[0], place.y[k] - place.y[0]]) for k in (1, 2))
+    return math.sqrt(abs(float(across[0] * up[1] - across[1] * up[0])))

@@ -1,0 +1,237 @@
+"""CompareWarp: what is found, what is kept, and what few epochs allow."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lamella.coadd.artifacts import compare_warps, max_epochs
+from lamella.coadd.assemble import AssembleConfig
+from lamella.coadd.compare_control import CompareWarpControl
+from lamella.coadd.ghosts import GhostControl
+from lamella.coadd.removals import VisitArtifacts
+from lamella.coadd.runs import shared_runs
+from lamella.coadd.template import TemplateControl
+from lamella.coadd.tiles import Resources
+from lamella.coadd.variables import VariableControl
+from lamella.errors import NoMatchedWarpsError
+from lamella.planes import bits_of, make_schema
+
+SCHEMA = make_schema()
+
+
+def compare(maker, inputs=None, *, threads: int = 1, **options) -> list[VisitArtifacts]:  # type: ignore[no-untyped-def]
+    inputs = maker.inputs() if inputs is None else inputs
+    control = CompareWarpControl(**options)
+    resources = Resources(threads=threads)
+    widths = [4.0] * len(inputs)
+    return compare_warps(inputs, maker.bbox, SCHEMA, AssembleConfig(), control, resources, widths)
+
+
+def removed(maker, found: list[VisitArtifacts]) -> np.ndarray:  # type: ignore[no-untyped-def]
+    return np.array([one.removed.to_array(maker.bbox) for one in found])
+
+
+def completeness(maker, flags: np.ndarray) -> float:  # type: ignore[no-untyped-def]
+    truth = np.array(maker.artifacts)
+    return float((flags & truth).sum() / truth.sum())
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_cosmic_rays_are_found_and_clean_visits_are_left_alone(epochs, n: int) -> None:
+    maker = epochs(n)
+    for visit in range(n - 1):
+        for y in (10, 75, 140):
+            maker.add_cosmic_ray(visit, y, 15 + 40 * visit)
+    flags = removed(maker, compare(maker))
+    assert completeness(maker, flags) == 1.0
+    assert flags[n - 1].sum() < 20
+    assert flags.sum() < 12 * np.sum(maker.artifacts)
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_a_cosmic_ray_on_a_star_is_found_and_the_star_stays_in_the_other_visits(epochs, n: int) -> None:
+    maker = epochs(n)
+    maker.add_cosmic_ray(1, 25, 31, value=150.0)  # on the flank of a star with a peak of 170
+    flags = removed(maker, compare(maker))
+    assert completeness(maker, flags) > 0.9
+    others = np.delete(np.arange(n), 1)
+    assert not flags[others, 20:31, 25:36].any()
+
+
+def test_a_satellite_is_removed_to_its_full_width(epochs) -> None:
+    maker = epochs(5)
+    rows, columns = np.indices(maker.bbox.shape)
+    distance = (rows - 0.8 * columns - 10) / np.hypot(1, 0.8)
+    trail = 30.0 * np.exp(-0.5 * (distance / maker.sigma(2)) ** 2)
+    maker.add(2, trail)
+    flags = removed(maker, compare(maker))
+    assert completeness(maker, flags) == 1.0
+    left = trail[~flags[2]].sum() / trail.sum()
+    assert left < 0.005
+    assert flags[[0, 1, 3, 4]].sum() < 50
+
+
+def test_a_star_that_varies_stays_unless_asked_for(epochs) -> None:
+    maker = epochs(5)
+    y, x, flux = maker.stars[0]
+    maker.images[3] += maker.star(y, x, 0.8 * flux, maker.sigma(3))
+    flags = removed(maker, compare(maker))
+    assert not flags[:, 15:36, 20:41].any()
+    strict = removed(maker, compare(maker, variables=VariableControl(enabled=False)))
+    assert strict[3, 25, 30]
+
+
+def test_a_source_that_moves_is_removed_where_it_was(epochs) -> None:
+    maker = epochs(5)
+    for visit in range(5):
+        maker.add(visit, maker.star(80.0, 20.0 + 25 * visit, 1500.0, maker.sigma(visit)))
+    assert completeness(maker, removed(maker, compare(maker))) == 1.0
+
+
+def test_what_many_visits_show_is_no_artifact(epochs) -> None:
+    maker = epochs(5)
+    y, x, flux = maker.stars[3]
+    for visit, change in enumerate((0.5, -0.4, 0.0, 0.7, -0.5)):
+        # Shifted, so that it has not the shape of the star.
+        maker.images[visit] += maker.star(y + 3, x, change * flux, maker.sigma(visit))
+    keep = removed(maker, compare(maker))
+    assert keep[:, 110:135, 110:130].mean() < 0.02
+
+
+def test_a_single_visit_is_compared_with_nothing(epochs) -> None:
+    maker = epochs(1)
+    maker.add_cosmic_ray(0, 75, 80)
+    (found,) = compare(maker)
+    assert found.removed.area == 0
+    assert found.alone == found.valid.area == maker.bbox.area
+
+
+def test_of_two_visits_the_brighter_one_loses(epochs) -> None:
+    maker = epochs(2)
+    maker.add_cosmic_ray(0, 75, 80)
+    signal = np.zeros(maker.bbox.shape)
+    signal[140, 20:28] = -40.0
+    maker.images[1] += signal
+    flags = removed(maker, compare(maker))
+    assert flags[0, 75, 80:86].all()
+    assert not flags[1].any()
+    assert flags[0, 140, 20:28].all()  # light is more often added than taken away
+
+
+def test_the_limit_of_epochs_is_neither_rounded_nor_less_than_one() -> None:
+    control = CompareWarpControl()
+    limits = max_epochs(np.array([1, 2, 3, 4, 5, 10, 100]), control)
+    np.testing.assert_allclose(limits, [1.0, 1.0, 1.2, 1.6, 2.0, 2.3, 5.0])
+    assert max_epochs(10, control, sky=True) == 4.0
+    assert max_epochs(2, control, sky=True) == 1.0
+
+
+def test_threads_and_order_change_nothing(epochs) -> None:
+    maker = epochs(4)
+    for visit in range(4):
+        maker.add_cosmic_ray(visit, 20 + 30 * visit, 70)
+    first = removed(maker, compare(maker))
+    again = removed(maker, compare(maker, threads=3))
+    np.testing.assert_array_equal(first, again)
+    backwards = removed(maker, compare(maker, maker.inputs()[::-1]))
+    np.testing.assert_array_equal(first, backwards[::-1])
+    assert first.any()
+
+
+def test_a_visit_without_a_matched_warp_is_compared_as_it_is_and_says_so(epochs) -> None:
+    maker = epochs(4)
+    maker.add_cosmic_ray(1, 75, 80)
+    inputs = maker.inputs()
+    inputs[1] = dataclasses.replace(inputs[1], matched=None)
+    found = compare(maker, inputs)
+    assert completeness(maker, removed(maker, found)) == 1.0
+    assert "no matched warp" in found[1].notes[0]
+    assert found[0].notes == ()
+
+
+def test_without_any_matched_warp_there_is_advice(epochs) -> None:
+    maker = epochs(3)
+    with pytest.raises(NoMatchedWarpsError, match="safe_clip"):
+        compare(maker, maker.inputs(matched=False))
+
+
+def test_the_scale_of_the_matched_warp_is_its_own(epochs) -> None:
+    maker = epochs(4)
+    expected = removed(maker, compare(maker))
+    inputs = maker.inputs()
+    for name, factor in (("source", 2.0), ("matched", 5.0)):
+        planes = getattr(inputs[2], name)
+        planes._image /= np.float32(factor)
+        planes._variance /= np.float32(factor**2)
+    inputs[2] = dataclasses.replace(inputs[2], scale=2.0, matched_scale=5.0)
+    np.testing.assert_array_equal(removed(maker, compare(maker, inputs)), expected)
+    wrong = [dataclasses.replace(one, matched_scale=1.0) for one in inputs]
+    # Stars that are fainter by one factor look like variable ones, and stay all the same.
+    assert not removed(maker, compare(maker, wrong))[2].any()
+    assert removed(maker, compare(maker, wrong, variables=VariableControl(enabled=False)))[2].sum() > 50
+
+
+def test_masked_pixels_are_not_candidates(epochs) -> None:
+    maker = epochs(4)
+    maker.add_cosmic_ray(1, 75, 80)
+    maker.masks[1][70:82, 75:95] |= bits_of(SCHEMA, ("BAD",))
+    found = compare(maker)
+    assert shared_runs(found[1].removed, found[1].valid).area == 0
+    assert found[1].valid.area == maker.bbox.area - 12 * 20
+
+
+def test_untested_pixels_are_discarded_on_demand(epochs) -> None:
+    maker = epochs(3)
+    inputs = maker.inputs()
+    edge, no_data = (bits_of(SCHEMA, (name,)) for name in ("DETECTION_EDGE", "NO_DATA"))
+    matched = inputs[0].matched
+    matched._image[:8], matched._variance[:8] = np.nan, np.inf
+    matched._mask[:8] |= no_data
+    matched._mask[8:10] |= edge
+    kept = compare(maker, inputs)
+    assert kept[0].removed.area < 20
+    assert kept[0].edges is None
+    found = compare(maker, inputs, untested="discard")
+    assert found[0].kinds["untested"].area == 8 * maker.bbox.x.size
+    assert found[0].edges.area == 2 * maker.bbox.x.size
+    assert found[1].kinds["untested"].area == 0
+
+
+def test_wrong_variances_do_not_matter_when_the_noise_is_measured(epochs) -> None:
+    maker = epochs(4)
+    inputs = maker.inputs()
+    for one in inputs:
+        one.source._variance /= np.float32(4.0)
+        one.matched._variance /= np.float32(4.0)
+    trusting = removed(maker, compare(maker, inputs, rescale_variance=False))
+    measured = removed(maker, compare(maker, inputs))
+    assert trusting.mean() > 20 * max(measured.mean(), 1e-5)
+    assert measured.mean() < 0.002
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_faint_wide_light_is_found_in_bins(epochs, n: int) -> None:
+    maker = epochs(n, shape=(400, 410))
+    rows, columns = np.indices(maker.bbox.shape)
+    ghost = np.hypot(rows - 250, columns - 200) < 70
+    maker.images[0][ghost] += 0.6
+    flags = removed(maker, compare(maker, ghosts=GhostControl(bin_size=16)))
+    assert flags[0][ghost].mean() > 0.8
+    assert flags[0][~ghost].mean() < 0.03
+    assert flags[1:].mean() < 0.002
+    without = removed(maker, compare(maker, ghosts=GhostControl(enabled=False)))
+    assert without[0][ghost].mean() < 0.1
+
+
+def test_the_template_tolerates_what_it_is_told_to(epochs) -> None:
+    maker = epochs(5)
+    y, x, flux = maker.stars[2]
+    maker.images[2] += maker.star(y + 2.0, x, 0.06 * flux, maker.sigma(2))
+    spot = (2, slice(100, 121), slice(30, 51))
+    assert removed(maker, compare(maker, template=TemplateControl(flux_tolerance=0.002, registration=0.0)))[
+        spot
+    ].any()
+    assert not removed(maker, compare(maker, template=TemplateControl(flux_tolerance=0.05)))[spot].any()

@@ -1,0 +1,36 @@
+"""Widths of PSFs in pixels of the coadd."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from astropy.wcs import WCS
+from lsst.images import Box, GeneralFrame, SkyProjection
+
+from lamella.coadd.prepare import input_of
+from lamella.coadd.widths import psf_widths
+
+
+def projection_of(scale: float) -> SkyProjection:
+    from astropy.units import pix
+
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [150.0, 2.0]
+    wcs.wcs.crpix = [1.0, 1.0]
+    wcs.wcs.cdelt = [-scale / 3600, scale / 3600]
+    return SkyProjection.from_fits_wcs(wcs, GeneralFrame(unit=pix), pixel_bounds=Box.factory[0:500, 0:500])
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.2, 0.4])
+def test_widths_scale_with_the_pixels(maker, scale: float) -> None:
+    one = input_of(maker.warp(1))
+    (width,) = psf_widths([one], projection_of(scale), 9.0)
+    assert width == pytest.approx(2.3548 * 2.0 * 0.2 / scale, rel=1e-3)
+
+
+def test_inputs_without_a_model_have_the_width_given(maker) -> None:
+    one = input_of(maker.warp(1))
+    assert psf_widths([dataclasses.replace(one, detectors=())], projection_of(0.2), 9.0) == [9.0]
+    assert psf_widths([one], None, 9.0) == [9.0]
