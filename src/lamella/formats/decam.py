@@ -61,7 +61,8 @@ def _recognise(head: FileHead) -> Role:
     if _COMPANION.search(name):
         return Role.COMPANION
     primary = head.headers[0]
-    if header_text(primary, "INSTRUME").lower() != _INSTRUMENT.lower():
+    # A file of afw has the cards of the image that it was made from, too.
+    if header_text(primary, "INSTRUME").lower() != _INSTRUMENT.lower() or "AR_HDU" in primary:
         return Role.FOREIGN
     part = _TRIPLET.search(name)
     if part is not None:

@@ -125,9 +125,10 @@ class _Finder:
     def run(self, paths: list[Path]) -> Inputs:
         candidates = self._collect(paths)
         tabled = self._folders_with_table(candidates)
-        for candidate in candidates:
-            if candidate.named or not _is_below(candidate.path, tabled):
-                self._open(candidate)
+        wanted = [one for one in candidates if one.named or not _is_below(one.path, tabled)]
+        exposures = self._sort_out(wanted)
+        for candidate, format in exposures:
+            self._open(candidate, format)
         self._require_some(paths)
         sources = tuple(self.sources[key] for key in sorted(self.sources))
         return Inputs(sources, tuple(sorted(self.problems, key=lambda problem: problem.path)))
@@ -169,29 +170,44 @@ class _Finder:
 
         return any(format.name == "table" for format in self.formats) and is_exposure_table(FileHead(path))
 
-    def _open(self, candidate: _Candidate) -> None:
+    def _sort_out(self, candidates: list[_Candidate]) -> list[tuple[_Candidate, Format]]:
+        """Return the files with exposures and their formats; readers learn which companions are there."""
+        exposures: list[tuple[_Candidate, Format]] = []
+        companions: list[Path] = []
+        for candidate in candidates:
+            try:
+                format, role = self._recognise(candidate)
+            except LamellaError as err:
+                self._skip(candidate, err)
+                continue
+            if format is not None and role is Role.EXPOSURE:
+                exposures.append((candidate, format))
+            elif role is Role.COMPANION:
+                companions.append(candidate.path)
+        self.opening = dataclasses.replace(self.opening, companions=tuple(companions))
+        return exposures
+
+    def _open(self, candidate: _Candidate, format: Format) -> None:
         try:
-            format = self._recognise(candidate)
-            if format is not None:
-                for source in format.open(candidate.path, self.opening):
-                    self._add(source, candidate)
+            for source in format.open(candidate.path, self.opening):
+                self._add(source, candidate)
         except DuplicateInputError:
             raise
         except LamellaError as err:
             self._skip(candidate, err)
 
-    def _recognise(self, candidate: _Candidate) -> Format | None:
-        """Return the format of a file that holds exposures; `None` for a companion or another file."""
+    def _recognise(self, candidate: _Candidate) -> tuple[Format | None, Role]:
+        """Return the format that knows a file, and what the file is to it."""
         if not candidate.path.is_file():
             raise UnreadableFileError(candidate.path, found="no such file", expected="a file or a folder")
         head = FileHead(candidate.path)
         for format in self.formats:
             role = format.recognise(head)
             if role is not Role.FOREIGN:
-                return format if role is Role.EXPOSURE else None
+                return format, role
         if candidate.named or _holds_image(candidate.path):
             raise self._unknown(candidate.path)
-        return None
+        return None, Role.FOREIGN
 
     def _unknown(self, path: Path) -> UnknownFormatError:
         names = ", ".join(format.name for format in self.formats)

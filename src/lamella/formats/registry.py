@@ -65,6 +65,8 @@ class Opening:
     files: FileIndex
     """Where companions are looked up."""
     control: ReadControl
+    companions: tuple[Path, ...] = ()
+    """Files given beside the exposures, or in folders that were given, that some format calls companions."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,8 +125,9 @@ def known_formats() -> tuple[Format, ...]:
 @functools.cache
 def _builtin() -> tuple[Format, ...]:
     from . import decam, sdss, table, visit_image
+    from .afw import source as afw
 
-    return (decam.FORMAT, sdss.FORMAT, visit_image.FORMAT, table.FORMAT)
+    return (decam.FORMAT, sdss.FORMAT, afw.FORMAT, visit_image.FORMAT, table.FORMAT)
 
 
 @functools.cache

@@ -32,6 +32,11 @@ class ReadControl(Config):
     background_filter: int = option(
         3, "Width of the median filter over the meshes of the sky.", unit="mesh", ge=1
     )
+    trust_pickles: bool = option(
+        False,
+        "Load PSF models of Piff from files that afw wrote. They are Python pickles, which can execute any "
+        "code: say so only for files whose origin you trust.",
+    )
 
 
 class Recipe(Protocol):

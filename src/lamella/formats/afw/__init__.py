@@ -1,0 +1,1 @@
+"""Files written by the C++ LSST stack (afw): exposures, coadds, visit summaries, single objects."""

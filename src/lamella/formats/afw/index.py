@@ -1,0 +1,57 @@
+"""The index of an archive: where it is in a file, and what its rows say."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from ...errors import InputError
+from .container import Container, Unit
+from .tables import Rows
+
+__all__ = ("IndexEntry", "find_index")
+
+
+@dataclasses.dataclass(frozen=True)
+class IndexEntry:
+    """One row of the index: some rows of one object in one table."""
+
+    id: int
+    archive: int
+    """Number of the table; -1 for an object without state."""
+    persistable: int
+    """Which of the tables of the object this is."""
+    row0: int
+    nrows: int
+    kind: tuple[str, str]
+
+    @staticmethod
+    def all(rows: Rows) -> Iterator[IndexEntry]:
+        """Read all rows of the index."""
+        # The first files had underscores in the names of these columns.
+        separator = "." if "cat.archive" in rows else "_"
+        for row in rows:
+            yield IndexEntry(
+                id=row.integer("id"),
+                archive=row.integer(f"cat{separator}archive"),
+                persistable=row.integer(f"cat{separator}persistable"),
+                row0=row.integer("row0"),
+                nrows=row.integer("nrows"),
+                kind=(row.text("name"), row.text("module", "")),
+            )
+
+
+def find_index(container: Container) -> Unit | None:
+    """Return the HDU of the index: the one that AR_HDU names, counting from 1, else the first by EXTTYPE."""
+    number = container.primary.get("AR_HDU")
+    if number is None:
+        return container.find("ARCHIVE_INDEX")
+    unit = container.unit(number - 1) if isinstance(number, int) else None
+    if unit is None or unit.kind != "ARCHIVE_INDEX":
+        raise InputError(
+            container.path,
+            where="HDU 0, AR_HDU",
+            found=f"{number!r}, which is no archive index",
+            expected="the number of the HDU with the archive index",
+        )
+    return unit

@@ -1,0 +1,122 @@
+"""What an archive says of an exposure: filter, detector, summary statistics; what is passed over."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import yaml
+from lsst.images import Box, ObservationSummaryStats
+
+from .archive import Archive, ObjectRecord, SkippedObject
+from .registry import persistable
+from .visit_info import VisitInfo, visit_info_from_row
+
+__all__ = ("DetectorInfo", "FilterLabel", "parse_summary")
+
+_MAX_YAML = 65_536
+_RENAMED = {"decl": "dec"}
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterLabel:
+    """Names of a passband."""
+
+    band: str = ""
+    """Short name, e.g. ``"r"``; empty when there is none."""
+    physical: str = ""
+    """Name of the filter, e.g. ``"HSC-R"``; empty when there is none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectorInfo:
+    """Which detector an exposure is of."""
+
+    id: int
+    name: str
+    serial: str = ""
+    physical_type: str = ""
+    """E.g. ``"CCD"``, ``"ITL"`` or ``"E2V"``."""
+    bbox: Box | None = None
+    """All its pixels."""
+
+
+@persistable("FilterLabel")
+def build_filter(record: ObjectRecord, archive: Archive) -> FilterLabel:
+    """Return the names of a filter."""
+    row = record.row()
+    return FilterLabel(
+        *(row.text(name) if row.flag(f"{name}_exists", True) else "" for name in ("band", "physical"))
+    )
+
+
+@persistable("Detector")
+def build_detector(record: ObjectRecord, archive: Archive) -> DetectorInfo:
+    """Return the identity of a detector; its amplifiers and its place in the camera are not read."""
+    row = record.row()
+    return DetectorInfo(
+        id=row.integer("id"),
+        name=row.text("name"),
+        serial=row.text("serial", ""),
+        physical_type=row.text("physicalType", ""),
+        bbox=row.box("bbox"),
+    )
+
+
+@persistable("VisitInfo")
+def build_visit_info(record: ObjectRecord, archive: Archive) -> VisitInfo:
+    """Return what is known of a visit."""
+    return visit_info_from_row(record.row())
+
+
+@persistable("ExposureSummaryStats")
+def build_summary(record: ObjectRecord, archive: Archive) -> ObservationSummaryStats:
+    """Return the summary statistics of an exposure, which afw writes as YAML."""
+    data = bytes(record.row().array("bytes"))
+    if len(data) > _MAX_YAML:
+        record.fail(found=f"{len(data)} bytes of YAML", expected=f"at most {_MAX_YAML}")
+    tree = yaml.safe_load(data.decode("utf-8"))
+    if not isinstance(tree, dict):
+        record.fail(found=f"a {type(tree).__name__}", expected="names and values")
+    return parse_summary(tree)
+
+
+def parse_summary(values: dict[str, Any]) -> ObservationSummaryStats:
+    """Return summary statistics from names and values; names that have no place are left out.
+
+    Values that are absent or not finite keep the defaults of `lsst.images`, NaN or 0.
+    """
+    known = ObservationSummaryStats.model_fields
+    fields: dict[str, Any] = {}
+    for name, value in values.items():
+        name = _RENAMED.get(name, name)
+        if name in known and name[:1].islower() and name[:3] != "sch" and _is_usable(value):
+            fields[name] = tuple(float(v) for v in value) if isinstance(value, list | tuple) else value
+    return ObservationSummaryStats(**fields)
+
+
+def _is_usable(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return bool(value) and all(isinstance(v, int | float) for v in value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@persistable(
+    "CoaddTransmissionCurve",
+    "IdentityTransmissionCurve",
+    "ProductTransmissionCurve",
+    "RadialTransmissionCurve",
+    "SpatiallyConstantTransmissionCurve",
+    "TransformedTransmissionCurve",
+)
+def skip_transmission(record: ObjectRecord, archive: Archive) -> SkippedObject:
+    """Pass over a transmission curve: coadds here are made without them."""
+    archive.note(f"{archive.container.path}: transmission curves are not read.")
+    return SkippedObject(record.id, record.name, "which lamella does not use")
+
+
+@persistable("TransformMap")
+def skip_camera_map(record: ObjectRecord, archive: Archive) -> SkippedObject:
+    """Pass over the map of a camera's coordinate systems."""
+    return SkippedObject(record.id, record.name, "which lamella does not use")

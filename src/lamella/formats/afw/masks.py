@@ -1,0 +1,163 @@
+"""Masks of an afw-written file, whose planes are mapped by name; image, mask and variance together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from lsst.images import Box, Image, Mask, MaskedImage
+
+from ...errors import InputError
+from ...planes import bits_of, make_schema, plane_name
+from .container import Container, Unit
+from .planes import find_plane, plane_bbox, plane_unit, read_plane, require_plane
+
+__all__ = ("plane_bits", "read_flags", "read_mask", "read_masked_image")
+
+
+def plane_bits(container: Container, unit: Unit) -> dict[str, int]:
+    """Return the mask planes that a header defines: names of lamella, and their bits in the file.
+
+    Raises
+    ------
+    InputError
+        Raised when two planes have one name or one bit, or a bit does not exist.
+    """
+    cards = [card for card in unit.header.cards if card.keyword.startswith("MP_")]
+    found: dict[str, int] = {}
+    width = abs(unit.header.get("ZBITPIX", unit.header.get("BITPIX", 32)))
+    for card in cards:
+        name, bit = plane_name(card.keyword.removeprefix("MP_")), card.value
+        number = isinstance(bit, int) and not isinstance(bit, bool) and 0 <= bit < width
+        if not number or name in found or bit in found.values():
+            raise InputError(
+                container.path,
+                where=f"{unit.label}, {card.keyword}",
+                found=repr(bit),
+                expected=f"a bit of its own, below {width}",
+            )
+        found[name] = bit
+    return found
+
+
+def read_flags(container: Container, box: Box | None = None) -> dict[str, np.ndarray]:
+    """Read the mask as one boolean array per plane.
+
+    Parameters
+    ----------
+    container
+        The file.
+    box
+        Part to read; by default all of it.
+
+    Returns
+    -------
+    `dict`
+        For each plane that the file defines, by its name in lamella, an array
+        [y, x].  Bits that the header does not name are dropped.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is no mask.
+    InputError
+        Raised when it is damaged.
+    """
+    unit, bits = require_plane(container, "MASK"), _read_bits(container, box)
+    return {name: _bit(bits, bit).astype(bool) for name, bit in plane_bits(container, unit).items()}
+
+
+def _read_bits(container: Container, box: Box | None) -> np.ndarray:
+    unit = require_plane(container, "MASK")
+    values = read_plane(container, unit, box)
+    if values.dtype.kind not in "iu":
+        found = f"pixels of type {values.dtype}"
+        raise InputError(container.path, where=unit.label, found=found, expected="whole numbers")
+    return values.view(values.dtype.str.replace("i", "u"))
+
+
+def _bit(bits: np.ndarray, number: int) -> np.ndarray:
+    """Return one bit of unsigned numbers, as 0 or 1."""
+    result: np.ndarray = (bits >> bits.dtype.type(number)) & bits.dtype.type(1)
+    return result
+
+
+def read_mask(container: Container, box: Box | None = None) -> Mask:
+    """Read the mask with the schema of `lamella.planes.make_schema`; planes are mapped by name.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is no mask.
+    InputError
+        Raised when it is damaged.
+    MaskPlaneError
+        Raised when it has more planes of its own than fit.
+    """
+    unit = require_plane(container, "MASK")
+    planes = plane_bits(container, unit)
+    bits = _read_bits(container, box)
+    schema = make_schema(planes)
+    mask = Mask(0, schema=schema, bbox=plane_bbox(container, unit) if box is None else box)
+    target = mask.array[..., 0]
+    used = int(np.bitwise_or.reduce(bits, axis=None)) if bits.size else 0
+    for name, bit in planes.items():
+        if used >> bit & 1:
+            target |= _bit(bits, bit).astype(np.int32) * np.int32(bits_of(schema, [name]))
+    return mask
+
+
+def read_masked_image(container: Container, box: Box | None = None) -> MaskedImage:
+    """Read image, mask and variance, as they are in the file.
+
+    Parameters
+    ----------
+    container
+        The file.
+    box
+        Part to read; by default all of it.
+
+    Returns
+    -------
+    lsst.images.MaskedImage
+        Image and variance as float32.  Without a variance plane it is NaN, and
+        without a mask no bit is set.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is no image.
+    InputError
+        Raised when a plane is damaged, or the boxes of the planes differ.
+    """
+    unit = require_plane(container, "IMAGE")
+    bbox = plane_bbox(container, unit)
+    _require_same_boxes(container, bbox)
+    box = bbox if box is None else box
+    pixel_unit = plane_unit(container, unit)
+    image: Any = _float(read_plane(container, unit, box))
+    variance_unit = find_plane(container, "VARIANCE")
+    if variance_unit is None:
+        variance: Any = np.full(box.shape, np.nan, dtype=np.float32)
+    else:
+        variance = _float(read_plane(container, variance_unit, box))
+    has_mask = find_plane(container, "MASK") is not None
+    mask = read_mask(container, box) if has_mask else Mask(0, schema=make_schema(), bbox=box)
+    return MaskedImage(
+        Image(image, bbox=box, unit=pixel_unit),
+        mask=mask,
+        variance=Image(variance, bbox=box, unit=None if pixel_unit is None else pixel_unit**2),
+    )
+
+
+def _float(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _require_same_boxes(container: Container, bbox: Box) -> None:
+    for kind in ("MASK", "VARIANCE"):
+        unit: Any = find_plane(container, kind)
+        if unit is not None and (other := plane_bbox(container, unit)) != bbox:
+            raise InputError(
+                container.path, where=unit.label, found=f"pixels {other}", expected=f"pixels {bbox}"
+            )

@@ -1,0 +1,166 @@
+"""The planes of an afw-written file: which HDUs they are, and their pixels, a box at a time."""
+
+from __future__ import annotations
+
+import math
+
+import astropy.units as u
+import numpy as np
+from lsst.images import Box
+
+from ...errors import InputError, MissingPartError, UnitError
+from ..fitsio import header_text, image_shape
+from .container import Container, Unit
+from .tiles import PIXEL_TYPES, read_tiles
+
+__all__ = ("find_plane", "plane_bbox", "plane_unit", "read_plane", "require_plane")
+
+_POSITIONS = {"IMAGE": 1, "MASK": 2, "VARIANCE": 3}
+_MAX_PIXELS = 1 << 28
+
+
+def find_plane(container: Container, kind: str) -> Unit | None:
+    """Return the HDU of ``"IMAGE"``, ``"MASK"`` or ``"VARIANCE"``, or `None`.
+
+    It is found by EXTTYPE and else by its position: HDUs 1 to 3 behind an empty
+    primary HDU.  An image in the primary HDU is the image, and there is no more.
+    """
+    unit = container.find(kind)
+    if unit is not None:
+        return unit
+    primary = container.units[0]
+    if image_shape(primary.header) is not None:
+        return primary if kind == "IMAGE" else None
+    unit = container.unit(_POSITIONS[kind])
+    usable = unit is not None and not unit.kind and image_shape(unit.header) is not None
+    return unit if usable else None
+
+
+def require_plane(container: Container, kind: str) -> Unit:
+    """Return the HDU of ``"IMAGE"``, ``"MASK"`` or ``"VARIANCE"``.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is none.
+    """
+    unit = find_plane(container, kind)
+    if unit is None:
+        raise MissingPartError(container.path, where=kind, found="no such HDU", expected=f"one of {kind}")
+    return unit
+
+
+def plane_bbox(container: Container, unit: Unit) -> Box:
+    """Return the box of a plane, in the frame of the parent image.
+
+    The first pixel (xy0) is that of the linear WCS "A", if its reference pixel
+    is the first one, or of LTV1 and LTV2, or else (0, 0).
+
+    Raises
+    ------
+    InputError
+        Raised when the HDU is not a 2-d image.
+    """
+    shape = image_shape(unit.header)
+    if shape is None or min(shape) < 1 or shape[0] * shape[1] > _MAX_PIXELS:
+        size = unit.header.get("NAXIS") if shape is None else shape
+        raise InputError(container.path, where=unit.label, found=f"axes {size}", expected="a 2-d image")
+    return Box.from_shape(shape, start=(_first(container, unit, 2), _first(container, unit, 1)))
+
+
+def _first(container: Container, unit: Unit, axis: int) -> int:
+    header = unit.header
+    if f"CRVAL{axis}A" in header and all(header.get(f"CRPIX{n}A") == 1 for n in (1, 2)):
+        key, sign = f"CRVAL{axis}A", 1
+    else:
+        key, sign = f"LTV{axis}", -1
+    value = header.get(key, 0)
+    if not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 2**31:
+        raise InputError(
+            container.path, where=f"{unit.label}, {key}", found=repr(value), expected="a pixel coordinate"
+        )
+    return sign * round(value)
+
+
+def plane_unit(container: Container, unit: Unit) -> u.UnitBase | None:
+    """Return the unit of the pixels (BUNIT), or `None` when none is given.
+
+    Raises
+    ------
+    UnitError
+        Raised when BUNIT is not understood.
+    """
+    text = header_text(unit.header, "BUNIT")
+    if not text:
+        return None
+    try:
+        return u.Unit(text)
+    except (ValueError, TypeError) as err:
+        where = f"{unit.label}, BUNIT"
+        raise UnitError(container.path, where=where, found=repr(text), expected="a unit") from err
+
+
+def read_plane(container: Container, unit: Unit, box: Box | None = None) -> np.ndarray:
+    """Read the pixels of a plane, or of a box of it; lossy and lossless compression are undone.
+
+    Parameters
+    ----------
+    container, unit
+        The file, and the HDU in it.
+    box
+        Part to read, in the frame of `plane_bbox`; by default all of it.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        Array [y, x] in the machine's byte order.  Integers of 16 bits with the
+        offset that FITS uses for unsigned ones are ``uint16``, those with
+        another scaling ``float64``; undefined integers (BLANK) become NaN then.
+
+    Raises
+    ------
+    InputError
+        Raised when the box is not inside of the plane, or sizes contradict each other.
+    UnreadableFileError
+        Raised when compressed pixels are damaged.
+    """
+    bbox = plane_bbox(container, unit)
+    box = bbox if box is None else box
+    if not bbox.contains(box):
+        raise InputError(container.path, where=unit.label, found=f"pixels {bbox}", expected=f"pixels {box}")
+    rows = slice(box.y.start - bbox.y.start, box.y.stop - bbox.y.start)
+    columns = slice(box.x.start - bbox.x.start, box.x.stop - bbox.x.start)
+    if unit.header.get("ZIMAGE"):
+        data, is_scaled = read_tiles(container, unit, rows, columns)
+        return data if is_scaled else _scaled(container, unit, data)
+    data = _read_rows(container, unit, rows, bbox.x.size)[:, columns]
+    return _scaled(container, unit, data)
+
+
+def _read_rows(container: Container, unit: Unit, rows: slice, width: int) -> np.ndarray:
+    dtype = np.dtype(PIXEL_TYPES[unit.header["BITPIX"]])
+    line = width * dtype.itemsize
+    data = container.read(unit.start + rows.start * line, (rows.stop - rows.start) * line)
+    return np.frombuffer(data, dtype=dtype).reshape(-1, width)
+
+
+def _scaled(container: Container, unit: Unit, data: np.ndarray) -> np.ndarray:
+    zero, scale = (_scaling(container, unit, key, default) for key, default in (("BZERO", 0), ("BSCALE", 1)))
+    plain = np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
+    if (zero, scale) == (0, 1):
+        return plain
+    if (zero, scale) == (32768, 1) and plain.dtype == np.int16:
+        return (plain.astype(np.int32) + 32768).astype(np.uint16)
+    result = plain * np.float64(scale) + zero
+    blank = unit.header.get("BLANK")
+    if plain.dtype.kind in "iu" and isinstance(blank, int):
+        result[plain == blank] = np.nan
+    return result if plain.dtype.kind in "iu" else result.astype(plain.dtype)
+
+
+def _scaling(container: Container, unit: Unit, key: str, default: int) -> float:
+    value = unit.header.get(key, default)
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        where = f"{unit.label}, {key}"
+        raise InputError(container.path, where=where, found=repr(value), expected="a number")
+    return value

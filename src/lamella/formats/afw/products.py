@@ -1,0 +1,226 @@
+"""Warps and coadds that afw wrote, as `lamella.Warp` and `lamella.PatchCoadd`."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from lsst.images import Box, Image, MaskedImage
+from lsst.images.fields import BaseField
+from lsst.images.psfs import PointSpreadFunction
+
+from ...coadd.archive import PatchCoadd, Warp
+from ...coadd.inputs import DetectorInput, ExposureId
+from ...errors import InputError, MissingPartError
+from ...planes import bits_of
+from ...psf.coadd import CoaddPsf
+from ...psf.warped import WarpedPsf
+from .calibration import scale_to_njy
+from .catalogs import CoaddInputs, ExposureRecord, read_coadd_inputs
+from .coverage import count_visits
+from .exposure import AfwFile
+from .identity import band_of, instrument_of
+from .kinds import Kind, kind_of
+from .plain_psf import plain_psf
+from .psf import read_psf
+
+__all__ = ("is_afw_product", "read_afw_product")
+
+
+def is_afw_product(path: str | PathLike[str]) -> bool:
+    """Return whether a file is a warp or a coadd of afw: an image with a record of what went into it.
+
+    Raises
+    ------
+    InputError
+        Raised when the file is damaged.
+    """
+    return kind_of(path) is Kind.IMAGE and inputs_of(AfwFile(path)) is not None
+
+
+def inputs_of(file: AfwFile) -> CoaddInputs | None:
+    """Return what went into a warp or a coadd; `None` for an exposure, which may have an empty record."""
+    inputs = read_coadd_inputs(file)
+    return inputs if inputs is not None and len(inputs.detectors) else None
+
+
+def read_afw_product(
+    path: str | PathLike[str], *, bbox: Box | None = None, trust_pickles: bool = False
+) -> Warp | PatchCoadd:
+    """Read a warp or a coadd of afw, or a box of it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    bbox
+        Part to read; by default all of it.
+    trust_pickles
+        Whether PSF models that are Python pickles may be loaded; see
+        `lamella.formats.afw.exposure.AfwFile`.
+
+    Returns
+    -------
+    `Warp` or `PatchCoadd`
+        A warp where the file has one visit, in which all detectors have the
+        weight 1.  Pixels are put in nJy.  What a coadd of afw does not say is
+        left open: the place in a sky map is tract 0 of ``"none"``, and visits
+        are counted by the outlines of the inputs.  Notes (of a warp, those in
+        its metadata) say so.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is no record of inputs, no calibration, or no band.
+    InputError
+        Raised when the file is damaged.
+    """
+    file = AfwFile(path, trust_pickles=trust_pickles)
+    inputs = inputs_of(file)
+    if inputs is None:
+        raise MissingPartError(path, where="COADD_INPUTS", found="no inputs", expected="a warp or a coadd")
+    band = band_of(file.filter) or _band_of_inputs(inputs)
+    if not band:
+        found = f"filter {file.filter.physical!r}"
+        raise MissingPartError(path, where="filter", found=found, expected="a passband")
+    to_njy, note = scale_to_njy(file)
+    notes = [note] if note else []
+    detectors = _detectors(file, inputs, band, notes)
+    complete = len(detectors) == len(inputs.detectors)
+    model = _model_psf(file, notes, complete=complete)
+    planes = _planes(file, bbox, to_njy)
+    visits = {one.row.integer("visit", one.id) for one in inputs.detectors}
+    is_warp = len(visits) == 1 and all(one.row.number("weight", 1.0) == 1.0 for one in inputs.detectors)
+    if is_warp:
+        return Warp(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            instrument=instrument_of(file),
+            visit=visits.pop(),
+            band=band,
+            detectors=detectors,
+            matched_psf=model,
+            metadata={"notes": "\n".join((*notes, *file.notes))},
+        )
+    return _coadd(file, planes, band, detectors, model, notes)
+
+
+def _coadd(
+    file: AfwFile,
+    planes: MaskedImage,
+    band: str,
+    detectors: list[DetectorInput],
+    model: PointSpreadFunction | None,
+    notes: list[str],
+) -> PatchCoadd:
+    box = planes.bbox
+    counts = count_visits(detectors, file.projection, box)
+    counts[planes.mask.get("NO_DATA")] = 0
+    notes.append("Visits per pixel are counted by the outlines of the inputs: the file does not say more.")
+    notes.append("Sky map, tract and patch are not in the file.")
+    return PatchCoadd(
+        planes.image,
+        mask=planes.mask,
+        variance=planes.variance,
+        exposure_count=Image(counts, bbox=box),
+        exposure_count_unmasked=Image(counts.copy(), bbox=box),
+        band=band,
+        skymap="none",
+        tract=0,
+        patch=(0, 0),
+        inner_bbox=box,
+        detectors=detectors,
+        notes=(*notes, *file.notes),
+        matched_psf=model,
+    )
+
+
+def _planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> MaskedImage:
+    """Read pixels in nJy: NO_DATA and a variance of +inf wherever there is no measurement."""
+    found = file.read(bbox)
+    box = found.bbox
+    scale: Any = to_njy.render(box).array if isinstance(to_njy, BaseField) else to_njy
+    image = (found.image.array * scale).astype(np.float32)
+    variance = (found.variance.array * scale**2).astype(np.float32)
+    bits = found.mask.array[..., 0]
+    no_data = np.int32(bits_of(found.mask.schema, ["NO_DATA"]))
+    missing = (bits & no_data != 0) | ~np.isfinite(image) | ~(np.isfinite(variance) & (variance > 0))
+    if missing.all():
+        path = file.container.path
+        raise InputError(path, found="no pixel with a value and a variance", expected="at least one")
+    bits[missing] |= no_data
+    image[~np.isfinite(image)] = np.nan
+    variance[missing] = np.inf
+    return MaskedImage(
+        Image(image, bbox=box, unit=u.nJy),
+        mask=found.mask,
+        variance=Image(variance, bbox=box, unit=u.nJy**2),
+        sky_projection=file.projection,
+    )
+
+
+def _band_of_inputs(inputs: CoaddInputs) -> str:
+    bands = {one.row.text("filter", "") for one in (*inputs.visits, *inputs.detectors)} - {""}
+    return bands.pop() if len(bands) == 1 else ""
+
+
+def _detectors(file: AfwFile, inputs: CoaddInputs, band: str, notes: list[str]) -> list[DetectorInput]:
+    """Return the inputs whose PSF and projection are in the catalogue, or in the PSF of the file."""
+    instrument = instrument_of(file)
+    others = _components(file)
+    found = [_detector(one, others, instrument, band) for one in inputs.detectors]
+    complete = sorted((one for one in found if one is not None), key=lambda one: one.id)
+    if len({one.id for one in complete}) < len(complete):
+        path = file.container.path
+        raise InputError(path, where="COADD_INPUTS", found="an input twice", expected="each once")
+    if len(complete) < len(found):
+        notes.append(f"{len(found) - len(complete)} of {len(found)} inputs have no PSF or no projection.")
+    return complete
+
+
+def _components(file: AfwFile) -> dict[str, Any]:
+    psf = read_psf(file)
+    return {one.label: one for one in psf.components} if isinstance(psf, CoaddPsf) else {}
+
+
+def _detector(
+    one: ExposureRecord, others: dict[str, Any], instrument: str, band: str
+) -> DetectorInput | None:
+    other = others.get(f"input {one.id}")
+    psf, projection, bbox, polygon = one.psf, one.projection, one.bbox, one.polygon
+    if (psf is None or projection is None) and other is not None:
+        psf, projection, bbox, polygon = other.psf, other.projection, other.bbox, other.polygon
+    if psf is None or projection is None or bbox is None:
+        return None
+    plain, note = plain_psf(psf, bbox)
+    known = one.visit_info
+    name = known.instrument if known is not None and known.instrument else instrument
+    return DetectorInput(
+        id=ExposureId(name, one.row.integer("visit", one.id), one.row.integer("ccd", 0)),
+        band=band,
+        bbox=bbox,
+        projection=projection,
+        psf=plain,
+        polygon=polygon,
+        good_pixels=one.row.integer("goodpix", 0),
+        weight=one.row.number("weight", 1.0),
+        notes=(note,) if note else (),
+    )
+
+
+def _model_psf(file: AfwFile, notes: list[str], *, complete: bool) -> PointSpreadFunction | None:
+    """Return the PSF where the inputs do not make it: a model that pixels were matched to, or samples."""
+    psf = read_psf(file)
+    if psf is None:
+        if not complete:
+            notes.append("There is no PSF: the file has none, and its inputs have none on record.")
+        return None
+    if complete and isinstance(psf, CoaddPsf | WarpedPsf):
+        return None
+    plain, note = plain_psf(psf, file.bbox)
+    if note:
+        notes.append(note)
+    return plain

@@ -1,0 +1,89 @@
+"""PSF models in an archive that refer to others: those of coadds, and those seen through a map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lsst.images import Box, SkyProjection, Transform
+from lsst.images.psfs import PointSpreadFunction
+
+from ...psf.coadd import CoaddPsf
+from ...psf.component import PsfComponent
+from ...psf.warped import WarpedPsf
+from .archive import Archive, ObjectRecord, SkippedObject
+from .catalogs import ExposureCatalog, ExposureRecord
+from .planes import find_plane, plane_bbox
+from .psf import EVERYWHERE
+from .registry import persistable
+
+__all__ = ()
+
+_KERNEL = "lanczos3"
+
+
+@persistable("CoaddPsf")
+def build_coadd_psf(record: ObjectRecord, archive: Archive) -> CoaddPsf:
+    """Return the PSF of a coadd: the weighted mean of those of its inputs.
+
+    Before July 2013 afw wrote one table, in whose last row was the projection
+    of the coadd.
+    """
+    inputs = list(ExposureCatalog(record.rows(len(record) - 1), archive))
+    if len(record) > 1:
+        row = record.row()
+        projection = archive.require(row.integer("coaddwcs"), SkyProjection)
+        _note_kernel(row.text("warpingkernelname", _KERNEL), archive)
+    elif inputs:
+        projection = _projection(record, inputs.pop())
+    components = [_component(record, entry) for entry in inputs]
+    if not components:
+        record.fail(found="no inputs", expected="at least one")
+    return CoaddPsf(components, projection, EVERYWHERE)
+
+
+def _projection(record: ObjectRecord, entry: ExposureRecord) -> SkyProjection[Any]:
+    found = entry.projection
+    if found is None:
+        record.fail(found=f"no projection of input {entry.id}", expected="one")
+    return found
+
+
+def _component(record: ObjectRecord, entry: ExposureRecord) -> PsfComponent:
+    psf, bbox = entry.psf, entry.bbox
+    if psf is None or bbox is None:
+        record.fail(found=f"no PSF or no box of input {entry.id}", expected="both")
+    return PsfComponent(
+        label=f"input {entry.id}",
+        psf=psf,
+        projection=_projection(record, entry),
+        bbox=bbox,
+        polygon=entry.polygon,
+        weight=entry.row.number("weight", 1.0),
+        good_pixels=entry.row.number("goodpix", 1.0),
+    )
+
+
+def _note_kernel(name: str, archive: Archive) -> None:
+    if name != _KERNEL:
+        archive.note(f"{archive.container.path}: PSFs are resampled with {_KERNEL}; afw would take {name!r}.")
+
+
+@persistable("WarpedPsf")
+def build_warped_psf(record: ObjectRecord, archive: Archive) -> WarpedPsf:
+    """Return a PSF seen through a map."""
+    row = record.row()
+    # The control is of no use: there is one way to resample a PSF here.
+    psf = archive.require(row.integer("psfIndex"), PointSpreadFunction)  # type: ignore[type-abstract]
+    transform = archive.require(row.integer("transformIndex"), Transform)
+    return WarpedPsf(psf, transform, _image_box(archive) or EVERYWHERE)
+
+
+def _image_box(archive: Archive) -> Box | None:
+    unit = find_plane(archive.container, "IMAGE")
+    return None if unit is None else plane_bbox(archive.container, unit)
+
+
+@persistable("BilinearWarpingKernel", "LanczosWarpingKernel", "NearestWarpingKernel", "WarpingControl")
+def skip_warping(record: ObjectRecord, archive: Archive) -> SkippedObject:
+    """Pass over how afw resampled: PSFs are resampled with the Lanczos-3 function here."""
+    return SkippedObject(record.id, record.name, "which lamella does not use")

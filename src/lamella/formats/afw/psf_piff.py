@@ -1,0 +1,90 @@
+"""PSF models of Piff in an archive, which are Python pickles, and are read only on request."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any
+
+import numpy as np
+from lsst.images.psfs import PiffWrapper
+
+from ...errors import MissingPartError
+from .archive import Archive, ObjectRecord, SkippedObject
+from .psf import EVERYWHERE, MAX_SIDE
+from .registry import persistable
+
+__all__ = ()
+
+_PACKAGES = frozenset({"coord", "galsim", "piff", "treegp"})
+_NAMES = {
+    "builtins": frozenset({"bytearray", "complex", "frozenset", "list", "object", "range", "set", "slice"}),
+    "collections": frozenset({"OrderedDict", "defaultdict", "deque"}),
+    "copyreg": frozenset({"_reconstructor"}),
+    "_codecs": frozenset({"encode"}),
+    "numpy.core.multiarray": frozenset({"_reconstruct", "scalar"}),
+    "numpy._core.multiarray": frozenset({"_reconstruct", "scalar"}),
+    "numpy.core.numeric": frozenset({"_frombuffer"}),
+    "numpy._core.numeric": frozenset({"_frombuffer"}),
+}
+_NUMPY_TYPES = (np.ndarray, np.dtype, np.generic)
+
+
+class _PiffUnpickler(pickle.Unpickler):
+    """Loads what models of Piff are made of, and nothing else.
+
+    This keeps accidents out; it is no wall against a pickle that was made to
+    do harm, since the packages let in can be misused.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        known = module.partition(".")[0] in _PACKAGES or name in _NAMES.get(module, ())
+        if known and "." not in name:
+            return super().find_class(module, name)
+        found = getattr(np, name, None) if module == "numpy" else None
+        if isinstance(found, type) and issubclass(found, _NUMPY_TYPES):
+            return found
+        raise pickle.UnpicklingError(f"a pickle that asks for {module}.{name}")
+
+
+@persistable("PiffPsf")
+def build_piff(record: ObjectRecord, archive: Archive) -> PiffWrapper | SkippedObject:
+    """Return a model of Piff when pickles may be loaded; else pass over it with a note."""
+    if not archive.trust_pickles:
+        archive.note(
+            f"{archive.container.path}: PSF models of Piff are Python pickles, and are read only on request."
+        )
+        return SkippedObject(record.id, record.name, "a Python pickle, which is read only on request")
+    width, height, model = _load(record, archive)
+    if width != height or width % 2 == 0 or not 1 <= width <= MAX_SIDE:
+        record.fail(found=f"stamps of {width} x {height} pixels", expected="squares with an odd side")
+    return PiffWrapper(model, EVERYWHERE, width)
+
+
+def _load(record: ObjectRecord, archive: Archive) -> tuple[int, int, Any]:
+    data = record.row().array("bytes").astype(np.uint8).tobytes()
+    try:
+        found = _PiffUnpickler(io.BytesIO(data)).load()
+    except ImportError as err:
+        where = f"object {record.id} ({record.name})"
+        expected = f"the package {err.name}: pip install 'lamella[piff]'"
+        raise MissingPartError(
+            archive.container.path, where=where, found="no such package installed", expected=expected
+        ) from err
+    if not (isinstance(found, tuple) and len(found) == 3 and all(type(size) is int for size in found[:2])):
+        record.fail(found=f"a pickle of a {type(found).__name__}", expected="width, height and a model")
+    if not hasattr(found[2], "draw"):
+        record.fail(found=f"a {type(found[2]).__name__}", expected="a model of Piff")
+    _complete(found[2])
+    return found
+
+
+def _complete(model: Any) -> None:
+    """Set what models of before Piff 1.4 lack, and later versions look for."""
+    if hasattr(model, "_num"):
+        return
+    parts = [part for part in (model, getattr(model, "model", None), getattr(model, "interp", None)) if part]
+    for part in parts:
+        part._num = None
+    if getattr(model, "model", None) is not None:
+        model.model._fit_flux = None
