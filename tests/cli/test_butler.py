@@ -64,6 +64,14 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def test_exposures_are_files_of_this_machine(repository: Path, survey: Survey) -> None:
+    ended = lamella("butler", "ingest", repository, "s3://bucket/exposures.ecsv")
+    assert (ended.status, ended.out) == (2, "")
+    assert "s3://bucket/exposures.ecsv: exposures are read from files of this machine" in ended.err
+    told = lamella_ok("butler", "ingest", repository.as_uri(), survey.table.as_uri())
+    assert told == "The repository has 8 exposures of 4 visits in LamellaSim/calexp.\n"
+
+
 def test_a_repository_is_filled_and_filling_it_again_changes_nothing(
     repository: Path, survey: Survey, tmp_path: Path
 ) -> None:

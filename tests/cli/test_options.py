@@ -31,7 +31,7 @@ def write(folder: Path, text: str, name: str = "options.yaml") -> Path:
 
 def test_defaults_are_those_of_the_configuration() -> None:
     values = shown()
-    assert {name: values[name] for name in ("select", "warp", "assemble", "read")} == CoaddConfig().to_dict()
+    assert {name: values[name] for name in CoaddConfig.model_fields} == CoaddConfig().to_dict()
     assert values["memory"] == 2048.0
     assert "output" not in values
 
@@ -200,6 +200,73 @@ def test_the_later_of_three_places_wins(
     places = [value for value in (given, setting, file) if value is not None]
     assert config.assemble.sigma_clip == (places[0] if places else CoaddConfig().assemble.sigma_clip)
     assert config.replace(assemble=CoaddConfig().assemble) == CoaddConfig()
+
+
+# Rejection of artifacts, and matched warps.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--reject", "compare-warp"],
+        ["--reject", "compare_warp"],
+        ["--reject", "Compare-Warp"],
+        ["--set", "reject=compare-warp"],
+        ["--set", "assemble.reject.method=compare_warp"],
+        ["--set", "assemble.reject.method=compare-warp"],
+        ["-c", "reject: compare-warp"],
+        ["-c", "assemble: {reject: {method: compare-warp}}"],
+        ["-c", "assemble.reject.method: compare_warp"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("command", ["coadd", "stack"])
+def test_rejection_in_all_spellings_makes_the_statistic_the_mean(
+    tmp_path: Path, arguments: list[str], command: str
+) -> None:
+    if arguments[0] == "-c":
+        arguments = ["-c", str(write(tmp_path, arguments[1]))]
+    options = shown(*arguments, command=command)["assemble"]
+    assert (options["reject"]["method"], options["statistic"]) == ("compare_warp", "MEAN")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--statistic", "MEDIAN"], ["--set", "statistic=NOISECLIP"], ["-c", "statistic: MEDIAN"]]
+)
+def test_another_statistic_beside_a_rejection_is_an_error_that_says_so(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    if arguments[0] == "-c":
+        arguments = ["-c", str(write(tmp_path, arguments[1]))]
+    ended = fails("--reject", "safe-clip", *arguments)
+    assert ended.status == 2
+    assert "--reject safe-clip" in ended.err
+    assert "the coadd is the MEAN of the rest" in ended.err
+    ended = lamella("coadd", "--reject", "none", *arguments, "--show-config")
+    assert ended.status == 0
+    assert shown("--reject", "safe-clip", "--statistic", "MEAN")["assemble"]["statistic"] == "MEAN"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "direct"),
+        (["--psf-matched"], "psf_matched"),
+        (["--set", "psf-matched=true"], "psf_matched"),
+        (["--set", "warp_type=psf-matched"], "psf_matched"),
+        (["-c", "psf-matched: true"], "psf_matched"),
+        (["-c", "warp_type: psf_matched"], "psf_matched"),
+        (["-c", "psf-matched: true", "--no-psf-matched"], "direct"),
+    ],
+)
+def test_matched_warps_are_a_switch(tmp_path: Path, arguments: list[str], expected: str) -> None:
+    if "-c" in arguments:
+        arguments = ["-c", str(write(tmp_path, arguments[1])), *arguments[2:]]
+    for command in ("coadd", "stack", "warp"):
+        assert shown(*arguments, command=command)["warp_type"] == expected
+    assert shown("--match-fwhm", "6.5")["match"]["fwhm"] == 6.5
+    assert fails("--match-fwhm", "0").status == 2
+    assert "'none', 'safe-clip', 'compare-warp'" in lamella("coadd", "--reject", "clip").err
 
 
 def test_an_error_from_two_options_together_names_the_stage() -> None:

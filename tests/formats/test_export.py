@@ -22,6 +22,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.archive import PatchCoadd, Rejection
 from lamella.coadd.inputs import DetectorInput, ExposureId
+from lamella.coadd.removals import Removal
 from lamella.errors import OutputError, ProjectionError
 from lamella.formats.archives import read_product
 from lamella.formats.export import psf_position, write_archive, write_plain_fits
@@ -249,3 +250,17 @@ def test_archives_keep_all_bits(coadd: PatchCoadd, tmp_path: Path, compress: boo
         assert np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f")
     assert found.rejections == coadd.rejections
     assert [d.id for d in found.detectors] == [d.id for d in coadd.detectors]
+
+
+def test_a_matched_coadd_has_its_model_and_artifacts_have_a_table(tmp_path: Path) -> None:
+    coadd = make_coadd()
+    coadd.matched_psf = GaussianPointSpreadFunction(2.5, BOX, 21)
+    coadd.removals = (Removal(instrument="Cam", visit=1, valid=100, removed=4, streak=4),)
+    write_plain_fits(coadd, tmp_path / "a.fits")
+    with fits.open(tmp_path / "a.fits") as hdus:
+        x, y = hdus["PSF"].header["PSFX"], hdus["PSF"].header["PSFY"]
+        assert np.allclose(hdus["PSF"].data, coadd.matched_psf.compute_kernel_image(x=x, y=y).array)
+        assert hdus["ARTIFACTS"].data["streak"].tolist() == [4]
+    write_plain_fits(make_coadd(), tmp_path / "b.fits")
+    with fits.open(tmp_path / "b.fits") as hdus:
+        assert "ARTIFACTS" not in hdus

@@ -116,7 +116,7 @@ def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 def test_an_unknown_file_names_what_could_be_read(tmp_path: Path) -> None:
     path = tmp_path / "picture.fits"
     fits.PrimaryHDU(np.zeros((4, 4), dtype=np.float32)).writeto(path)
-    with pytest.raises(UnknownFormatError, match="one of: decam, sdss, lsst-images, table"):
+    with pytest.raises(UnknownFormatError, match="one of: decam, sdss, afw, lsst-images, table"):
         open_exposures([path])
 
 
@@ -139,7 +139,8 @@ def test_only_the_format_that_is_asked_for_is_tried(decam: DecamWriter) -> None:
     assert len(open_exposures([path], format="decam")) == 1
     with pytest.raises(UnknownFormatError, match="expected one of: sdss"):
         open_exposures([path], format="sdss")
-    with pytest.raises(ConfigError, match="no format 'fits'; there are: decam, sdss, lsst-images, table"):
+    known = "there are: decam, sdss, afw, lsst-images, table"
+    with pytest.raises(ConfigError, match=f"no format 'fits'; {known}"):
         open_exposures([path], format="fits")
 
 
@@ -206,7 +207,7 @@ def test_others_can_add_a_format(tmp_path: Path, decam: DecamWriter) -> None:
 
 def test_formats_describe_themselves() -> None:
     names = [format.name for format in known_formats()]
-    assert names == ["decam", "sdss", "lsst-images", "table"]
+    assert names == ["decam", "sdss", "afw", "lsst-images", "table"]
     assert all(format.description for format in known_formats())
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ def test_a_row_becomes_an_exposure(table: Callable[..., Path], name: str) -> Non
     assert np.argwhere(mask & bits_of(schema, ["SATURATED"])).tolist() == [[10, 12], [10, 13]]
     # The file says that its sky is subtracted, unless told otherwise.
     assert np.nanmedian(exposure.pixels.image.array) == pytest.approx(30.0, abs=0.3)
+
+
+def test_columns_for_selection_become_numbers_of_the_exposure(table: Callable[..., Path]) -> None:
+    path = table(psf_ellipticity_residual=0.004, psf_stars=31, quality_effTime=28.5, star_ellipticity="nan")
+    quality = open_exposures([path]).sources[0].info.quality
+    assert math.isnan(quality.pop("star_ellipticity"))  # measured, and found to be no number
+    assert quality == {"psf_ellipticity_residual": 0.004, "psf_stars": 31.0, "effTime": 28.5}
+    with pytest.raises(InputError, match=r"row 1, column 'psf_stars'.*'many'.*a number"):
+        open_exposures([table("b.ecsv", psf_stars="many")])
 
 
 def test_weights_serve_as_well_as_variances(table: Callable[..., Path]) -> None:

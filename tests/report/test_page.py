@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 
 from lamella.errors import OutputError
 from lamella.report.page import render_page, write_page
-from lamella.report.record import RunRecord
+from lamella.report.record import RunRecord, Skipped
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -52,6 +52,12 @@ class Reader(HTMLParser):
     def handle_data(self, data):
         if self.open and self.open[-1] != "style":
             self.text += data
+
+    @classmethod
+    def text_of(cls, html):
+        reader = cls()
+        reader.feed(html)
+        return reader.text
 
     def all(self, tag):
         return [attributes for name, attributes in self.elements if name == tag]
@@ -93,6 +99,56 @@ def test_every_input_and_reason_is_on_the_page(run, page):
         assert item.reason in page.text
     for text in ("stack.sigma_clip", "MEANCLIP", "lsst-images", "The sky was subtracted", run.command):
         assert text in page.text
+
+
+def compared(run: RunRecord, hostile: str) -> RunRecord:
+    """Say that the first coadd lost artifacts, and that one visit of it could not be matched."""
+    rows = [
+        {"instrument": "Cam", "visit": visit, "valid": 1000, "removed": 100, "transient": 90, "streak": 20,
+         "ghost": 0, "clipped": 0, "untested": 0, "alone": 250, "fraction": 0.1, "warning": ""}
+        for visit in (1, 2)
+    ]  # fmt: skip
+    detectors = [
+        {
+            "instrument": "Cam",
+            "visit": 1,
+            "detector": detector,
+            "residual": residual,
+            "noise_gain": 0.1 * detector,
+        }
+        for detector, residual in ((3, 0.004), (5, 0.002))
+    ]
+    unmatched = [{"instrument": "Cam", "visit": 2, "reason": f"{hostile} is too narrow"}]
+    first = dataclasses.replace(
+        run.coadds[0],
+        artifacts=tuple(rows),
+        warnings=(Skipped("Cam visit 2", f"lost much {hostile}"),),
+        matching={"fwhm": 4.567, "detectors": detectors, "unmatched": unmatched},
+    )
+    return dataclasses.replace(run, coadds=(first, *run.coadds[1:]))
+
+
+def test_artifacts_and_matches_are_told_visit_by_visit(run, hostile):
+    html = render_page(compared(run, hostile))
+    reader = Reader()
+    reader.feed(html)
+    text = " ".join(reader.text.split())
+    assert reader.open == []
+    assert hostile not in html
+    for piece in (
+        "To be looked at",
+        f"Cam visit 2: lost much {hostile}",
+        "4.57 px FWHM",
+        "Transient",
+        "Streak",
+    ):
+        assert piece in text, piece
+    assert "Ghost" not in text  # a kind that nothing is of
+    assert "Cam 11,00010 %9.0 %2.0 %25 %" in text  # of visit 1
+    assert "Cam 120.40 %× 0.50" in text  # visit 1, two detectors, the worst of each number
+    assert f"{hostile} is too narrow" in text
+    assert text.count("Artifacts") == 1
+    assert "Artifacts" not in Reader.text_of(render_page(run))
 
 
 def test_weights_are_told_with_their_share(html):

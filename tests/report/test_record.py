@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from lamella.coadd.removals import Removal
 from lamella.coadd.summary import summarize
 from lamella.errors import OutputError, UnreadableFileError
 from lamella.report.picture import count_picture
 from lamella.report.record import (
     CoaddRecord,
     RunRecord,
+    Skipped,
     coadd_record,
     picture_record,
     read_record,
@@ -118,3 +120,32 @@ def test_numpy_values_become_plain(coadd):
         "e": "x",
     }
     assert dataclasses.replace(record, kept=True).kept
+
+
+def removed(visit: int, warning: str = "") -> Removal:
+    return Removal(instrument="Cam", visit=visit, valid=200, removed=10, transient=10, warning=warning)
+
+
+def test_what_visits_lost_is_on_record_with_warnings(coadd, tmp_path):
+    odd = coadd[coadd.bbox]
+    odd.removals = (removed(1), removed(2, "look at it"))
+    odd.settings = {"matching": {"fwhm": np.float64(5), "detectors": [], "unmatched": []}, "a": 1}
+    record = coadd_record(odd, summarize(odd), pictures=())
+    assert [(row["visit"], row["transient"], row["fraction"]) for row in record.artifacts] == [
+        (1, 10, 0.05), (2, 10, 0.05)
+    ]  # fmt: skip
+    assert record.warnings == (Skipped("Cam visit 2", "look at it"),)
+    assert record.matching == {"fwhm": 5.0, "detectors": [], "unmatched": []}
+    assert record.settings == {"a": 1}
+    write_record(tmp_path / "a.json", record)
+    assert read_record(tmp_path / "a.json", CoaddRecord) == record
+
+
+def test_a_single_visit_that_was_to_be_compared_is_warned_of(coadd):
+    odd = coadd[coadd.bbox]
+    odd.removals = (removed(1),)
+    odd.settings = {"assemble": {"reject": {"method": "safe_clip"}}}
+    (warning,) = coadd_record(odd, summarize(odd), pictures=()).warnings
+    assert "Cam visit 1 is the only visit" in warning.reason
+    odd.settings = {}
+    assert coadd_record(odd, summarize(odd), pictures=()).warnings == ()

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import click
 from rich.console import Console
@@ -52,7 +54,7 @@ def create(repository: str, registry: str | None, namespace: str | None) -> None
 
 @command.command("ingest")
 @_repository
-@click.argument("exposures", nargs=-1, required=True, metavar="EXPOSURES...", type=click.Path(path_type=Path))
+@click.argument("exposures", nargs=-1, required=True, metavar="EXPOSURES...")
 @format_option
 @click.option(
     "--copy", is_flag=True, help="Copy into the repository.  [default: refer to the files where they are]"
@@ -61,7 +63,7 @@ def create(repository: str, registry: str | None, namespace: str | None) -> None
 @config_options(ReadControl, _READ_OPTIONS)
 def ingest(
     repository: str,
-    exposures: tuple[Path, ...],
+    exposures: tuple[str, ...],
     format_name: str | None,
     copy: bool,
     run: str | None,
@@ -72,7 +74,7 @@ def ingest(
     Exposures that are there already are left as they are.
     """
     control = build_config(ReadControl, _READ_OPTIONS, given=given)
-    found = open_exposures([path.absolute() for path in exposures], format=format_name, control=control)
+    found = open_exposures([_local_path(one) for one in exposures], format=format_name, control=control)
     with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
         transfer = "copy" if copy else "direct"
         refs = _tasks("ingest").ingest_exposures(butler, found.sources, run=run, transfer=transfer)
@@ -166,17 +168,29 @@ def export(
     metavar="MINUTES",
     help="Leave younger files alone, which a running process may be writing; 0 when none is running.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say which files would be removed.")
-def clean(repository: str, older_than: float, dry_run: bool) -> None:
-    """Remove files that killed processes left in REPO. What the repository knows is not touched."""
+@click.option(
+    "--forget-unlogged",
+    is_flag=True,
+    help="Forget also that tasks of a pipeline ended well whose log is missing, which a kill between "
+    "both leaves. A rerun does them again.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+def clean(repository: str, older_than: float, forget_unlogged: bool, dry_run: bool) -> None:
+    """Remove files that killed processes left in REPO.
+
+    What the repository knows is not touched, but for --forget-unlogged.
+    """
+    options = {"older_than": 60.0 * older_than, "dry_run": dry_run}
     with _session(repository):
         repositories = _tasks("repository")
         # Opened for writing, so that the database rolls back what a killed process had begun.
         with repositories.open_repository(repository, writeable=True) as butler:
-            files = repositories.clean_orphans(butler, older_than=60.0 * older_than, dry_run=dry_run)
-    for path in files:
-        click.echo(path)
-    click.echo(f"{'Would remove' if dry_run else 'Removed'} {_count(len(files), 'file')}.")
+            forgotten = repositories.forget_unlogged(butler, **options) if forget_unlogged else None
+            files = repositories.clean_orphans(butler, **options)
+    if forgotten is not None:
+        tasks = [f"{ref.datasetType.name} {dict(ref.dataId.required)} in {ref.run}" for ref in forgotten]
+        _list("Would forget" if dry_run else "Forgot", tasks, "task")
+    _list("Would remove" if dry_run else "Removed", files, "file")
 
 
 @command.command("config")
@@ -206,11 +220,32 @@ def _tasks(module: str) -> ModuleType:
         ) from err
 
 
+def _local_path(text: str) -> Path:
+    """Return the absolute path of a file or folder that is given as a path or as an address."""
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return Path(text).absolute()
+    if scheme != "file":
+        raise ConfigError(
+            f"{text}: exposures are read from files of this machine; copy them here, or mount their store.",
+            option="EXPOSURES",
+            found=text,
+        )
+    return Path(url2pathname(urlsplit(text).path))
+
+
 @contextlib.contextmanager
 def _session(repository: str) -> Iterator[None]:
     """Tell errors of the middleware as errors of lamella."""
     with _tasks("failures").repository_errors(repository):
         yield
+
+
+def _list(verb: str, things: Sequence[str], noun: str) -> None:
+    """Print things, one on a line, and how many they are."""
+    for thing in things:
+        click.echo(thing)
+    click.echo(f"{verb} {_count(len(things), noun)}.")
 
 
 def _count(number: int, noun: str) -> str:

@@ -22,11 +22,19 @@ from .options import (
     print_config,
     require,
 )
-from .settings import COADD_OPTIONS, READ_OPTIONS, SELECT_OPTIONS, WARP_OPTIONS, CoaddConfig
+from .settings import (
+    COADD_OPTIONS,
+    MATCH_OPTIONS,
+    READ_OPTIONS,
+    SELECT_OPTIONS,
+    WARP_OPTIONS,
+    CoaddConfig,
+    settle_statistic,
+)
 
 __all__ = ("command", "count_cores", "format_option", "workers_option")
 
-_OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *READ_OPTIONS)
+_OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *READ_OPTIONS)
 
 format_option = click.option(
     "--format",
@@ -65,7 +73,7 @@ workers_option = click.option(
     default=2048.0,
     help="Memory for pixels of warps; more of them wait on disk.  [default: 2048 MiB]",
 )
-@click.option("--keep-warps", is_flag=True, help="Write the warps, too.")
+@click.option("--keep-warps", is_flag=True, help="Write the warps, too, and matched ones if there are any.")
 @click.option("--overwrite", is_flag=True, help="Make coadds again that are done.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 @click.pass_context
@@ -94,7 +102,9 @@ def command(
     makes only what is missing or whose inputs or options have changed.
     """
     grid = GridOptions.take(given)
-    config = build_config(CoaddConfig, _OPTIONS, given=given, file=config_file, settings=settings)
+    config = settle_statistic(
+        build_config(CoaddConfig, _OPTIONS, given=given, file=config_file, settings=settings)
+    )
     if show_config:
         print_config(ctx, config)
         return

@@ -170,6 +170,13 @@ class CoaddRun:
         if not run.coadds:
             reasons = " ".join(f"{item.what}: {item.reason}" for item in (*run.failures, *empty))
             raise NoInputsError(f"No coadd was made. {reasons}")
+        warnings = [
+            Skipped(f"coadd {record.name}, {one.what}", one.reason)
+            for record in run.coadds
+            for one in record.warnings
+        ]
+        if warnings:
+            console.print(skipped_table(warnings, title="Warnings"))
         if not self.quiet:
             Console(file=sys.stdout).print(summary_table(run.coadds))
             click.echo(f"Report: {self.output / 'index.html'}")

@@ -7,21 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import astropy.units as u
 import numpy as np
 import yaml
-from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from lsst.images import Box, MaskSchema, SkyProjection
+from lsst.images import MaskSchema
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, Exposure, ExposureId, ExposureSource
 from ..coadd.summary import CoaddSummary, summarize
 from ..report.wording import number, percent, reasons, significant
-from ..sky.footprint import pixel_scale
+from .describe_artifacts import match_facts, matching_facts, removals_table
+from .terminal import box_text, facts_table, place_facts, rows_table
 
 __all__ = (
     "describe_coadd",
@@ -32,7 +30,6 @@ __all__ = (
     "is_plain_fits",
 )
 
-_NEVER_FOLDED = ("visit", "det", "band", "centre (deg)", "pixels", "mask plane")
 _FEW_NOTES = 4
 _FEW = 12
 """Number of inputs that are listed unless all are asked for."""
@@ -44,16 +41,19 @@ def describe_coadd(coadd: PatchCoadd, path: Path, *, verbose: bool = False) -> R
     facts = {
         "coadd": f"band {coadd.band}, tract {coadd.tract}, patch {coadd.patch[0]},{coadd.patch[1]} "
         f"of sky map {coadd.skymap}",
-        **_place(coadd.bbox, coadd.sky_projection),
-        "inner box": "the same" if coadd.inner_bbox == coadd.bbox else _box_text(coadd.inner_bbox),
+        **place_facts(coadd.bbox, coadd.sky_projection),
+        "inner box": "the same" if coadd.inner_bbox == coadd.bbox else box_text(coadd.inner_bbox),
         **_quality(summary),
         "inputs": f"{summary.detectors} detector images of {summary.visits} visits",
         "left out": "\n".join(reasons(summary.rejected)) or "none",
         "statistic": _statistic(coadd.settings),
+        **matching_facts(coadd.settings.get("matching", {})),
         "made by": f"lamella {coadd.versions.get('lamella', '?')}",
         "notes": _notes((*coadd.notes, *summary.notes), verbose=verbose),
     }
-    parts = [_facts(path, facts), _planes(coadd.mask.schema, summary.mask_fractions)]
+    parts = [facts_table(path, facts), _planes(coadd.mask.schema, summary.mask_fractions)]
+    if coadd.removals:
+        parts.append(removals_table(coadd.removals))
     parts.append(_detectors(coadd.detectors, verbose=verbose))
     if verbose:
         left_out = [
@@ -71,14 +71,15 @@ def describe_warp(warp: Warp, path: Path, *, verbose: bool = False) -> Renderabl
     noise = float(np.sqrt(np.median(warp.variance.array[good]))) if good.any() else None
     facts = {
         "warp": f"{warp.instrument} visit {warp.visit}, band {warp.band}",
-        **_place(warp.bbox, warp.sky_projection),
+        **place_facts(warp.bbox, warp.sky_projection),
         "data": f"{percent(float(good.mean()))} of the pixels",
         "noise": f"{significant(noise)} nJy per pixel, by the variance",
+        **match_facts(warp),
     }
     fractions = {name: float(warp.mask.get(name).mean()) for name in warp.mask.schema.names}
     fractions = {name: part for name, part in fractions.items() if part}
     return Group(
-        _facts(path, facts),
+        facts_table(path, facts),
         _planes(warp.mask.schema, fractions),
         _detectors(warp.detectors, verbose=verbose, weights=False),
     )
@@ -113,7 +114,7 @@ def describe_exposure(exposure: Exposure) -> RenderableType:
     }
     fractions = {name: float(pixels.mask.get(name).mean()) for name in pixels.mask.schema.names}
     fractions = {name: part for name, part in fractions.items() if part}
-    return Group(_facts(exposure.info.id, facts), _planes(pixels.mask.schema, fractions))
+    return Group(facts_table(exposure.info.id, facts), _planes(pixels.mask.schema, fractions))
 
 
 def is_plain_fits(path: Path) -> bool:
@@ -146,7 +147,7 @@ def describe_plain_fits(path: Path) -> RenderableType:
             for index, hdu in enumerate(hdus)
             if hdu.data is not None
         ]
-    return Group(_facts(path, facts), _rows(rows))
+    return Group(facts_table(path, facts), rows_table(rows))
 
 
 # Parts of the descriptions.
@@ -157,37 +158,8 @@ def _by_instrument(rows: Sequence[tuple[ExposureId, dict[str, str]]]) -> Rendera
     tables = []
     for instrument, group in itertools.groupby(rows, key=lambda row: row[0].instrument):
         members = [{"visit": str(id.visit), "det": str(id.detector), **row} for id, row in group]
-        tables.append(_rows(members, title=instrument))
+        tables.append(rows_table(members, title=instrument))
     return Group(*tables)
-
-
-def _place(bbox: Box, projection: SkyProjection[Any] | None) -> dict[str, str]:
-    facts = {"pixels": _box_text(bbox)}
-    if projection is None:
-        return facts
-    centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
-    scale = pixel_scale(projection, bbox)
-    place = SkyCoord(centre.ra, centre.dec)
-    return facts | {
-        "centre": f"{place.to_string('hmsdms', sep=':', precision=2)}  "
-        f"({place.ra.deg:.6f} {place.dec.deg:+.6f} deg, ICRS)",
-        "scale": f"{scale:.4f} arcsec per pixel; "
-        f"{_angle(bbox.x.size * scale)} × {_angle(bbox.y.size * scale)}",
-    }
-
-
-def _box_text(bbox: Box) -> str:
-    return (
-        f"{bbox.x.size} × {bbox.y.size}, x {bbox.x.start} to {bbox.x.stop - 1}, "
-        f"y {bbox.y.start} to {bbox.y.stop - 1}"
-    )
-
-
-def _angle(arcsec: float) -> str:
-    angle = arcsec * u.arcsec
-    if arcsec < 100:
-        return f"{arcsec:.1f} arcsec"
-    return f"{angle.to_value(u.arcmin):.2f} arcmin" if arcsec < 6000 else f"{angle.to_value(u.deg):.3f} deg"
 
 
 def _quality(summary: CoaddSummary) -> dict[str, str]:
@@ -198,7 +170,15 @@ def _quality(summary: CoaddSummary) -> dict[str, str]:
         "depth": f"{number(summary.depth)} mag (AB) for a point source of 5 sigma",
         "noise": f"{significant(summary.pixel_noise)} nJy per pixel of blank sky; "
         f"{number(summary.noise_ratio)} of what the variance says",
+        "errors": f"of point-source fluxes are {number(summary.psf_noise_ratio)} of what the variance says"
+        + _correction(summary),
     }
+
+
+def _correction(summary: CoaddSummary) -> str:
+    if summary.variance_correction == "none":
+        return ""
+    return f", which was multiplied by {summary.variance_factor:.4g} ({summary.variance_correction})"
 
 
 def _notes(notes: Sequence[str], *, verbose: bool) -> str:
@@ -217,7 +197,7 @@ def _planes(schema: MaskSchema, fractions: Mapping[str, float]) -> RenderableTyp
         {"mask plane": name, "pixels": percent(part), "meaning": schema.descriptions[name]}
         for name, part in fractions.items()
     ]
-    return _rows(rows) if rows else Text("No pixel is masked.")
+    return rows_table(rows) if rows else Text("No pixel is masked.")
 
 
 def _detectors(detectors: Sequence[DetectorInput], *, verbose: bool, weights: bool = True) -> RenderableType:
@@ -229,28 +209,3 @@ def _detectors(detectors: Sequence[DetectorInput], *, verbose: bool, weights: bo
         rows.append((one.id, row | {"file": one.path if verbose else Path(one.path).name}))
     more = len(detectors) - len(shown)
     return Group(_by_instrument(rows), *([f"and {more} more (-v shows all)"] if more else []))
-
-
-def _facts(title: object, facts: Mapping[str, str]) -> Table:
-    table = Table(title=Text(str(title)), title_justify="left", box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for name, text in facts.items():
-        table.add_row(name, Text(text))
-    return table
-
-
-def _rows(rows: Sequence[Mapping[str, str]], *, title: str = "") -> RenderableType:
-    table = Table(
-        title=Text(title, style="bold") if title else None,
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for name in rows[0]:
-        table.add_column(name, overflow="fold", no_wrap=name in _NEVER_FOLDED)
-    for row in rows:
-        # Text, not str: a bracket in a file name is no markup.
-        table.add_row(*(Text(value) for value in row.values()))
-    return Group("", table)

@@ -9,8 +9,10 @@ import click
 from rich.console import Console
 
 from ..coadd.archive import PatchCoadd
-from ..errors import LamellaError
+from ..errors import InputError, LamellaError
+from ..formats.afw.kinds import kind_of
 from ..formats.archives import is_product, read_product
+from ..formats.artifacts import is_artifact_file, read_artifacts
 from ..formats.recognise import open_exposures
 from ..report.console import skipped_table
 from ..report.record import Skipped
@@ -24,6 +26,8 @@ from .describe import (
     exposure_table,
     is_plain_fits,
 )
+from .describe_afw import describe_afw
+from .describe_artifacts import describe_artifacts
 from .skymap import describe_skymap
 
 __all__ = ("command",)
@@ -38,12 +42,12 @@ __all__ = ("command",)
 def command(
     ctx: click.Context, /, files: tuple[Path, ...], format_name: str | None, pixels: bool, verbose: bool
 ) -> None:
-    """Say what FILES hold: exposures, warps, coadds or sky maps."""
+    """Say what FILES hold: exposures, warps, coadds, artifacts or sky maps."""
     console = Console()
     exposures, failures = [], []
     for file in files:
         try:
-            if not _show_own(console, file, verbose):
+            if not _show_afw(console, file, verbose) and not _show_own(console, file, verbose):
                 exposures.append(file)
         except LamellaError as err:
             failures.append(Skipped(str(file), str(err)))
@@ -61,6 +65,9 @@ def _show_own(console: Console, file: Path, verbose: bool) -> bool:
     if file.suffix == ".json":
         console.print(describe_skymap(load_skymap(file)))
         return True
+    if is_artifact_file(file):
+        console.print(describe_artifacts(read_artifacts(file), file))
+        return True
     if is_plain_fits(file):
         console.print(describe_plain_fits(file))
         return True
@@ -72,6 +79,19 @@ def _show_own(console: Console, file: Path, verbose: bool) -> bool:
     else:
         console.print(describe_warp(product, file, verbose=verbose))
     return True
+
+
+def _show_afw(console: Console, file: Path, verbose: bool) -> bool:
+    """Describe what afw wrote; return whether that is all: exposures are listed with others, too."""
+    try:
+        kind = kind_of(file)
+    except InputError:
+        return False  # those who look at it next say what is wrong
+    if kind is None:
+        return False
+    text, is_exposure = describe_afw(file, kind, verbose=verbose)
+    console.print(text)
+    return not is_exposure
 
 
 def _show_exposures(

@@ -31,6 +31,12 @@ __all__ = (
     "require",
 )
 
+_NAMES = {"assemble.reject.method": "reject", "match.fwhm": "match-fwhm", "warp_type": "psf-matched"}
+"""Names on the command line of options whose own name would say too little."""
+
+_SWITCHES = {"warp_type": ("direct", "psf_matched")}
+"""Options that are a switch on the command line: their values when it is off and on."""
+
 _UNSHARED = ("config_file", "settings", "show_config")
 """Parameters that a file of options cannot hold."""
 
@@ -45,7 +51,7 @@ class FileOptions:
 
 def option_name(path: str) -> str:
     """Return the name that an option has on the command line and in flat files, e.g. ``sigma-clip``."""
-    return path.rpartition(".")[2].replace("_", "-")
+    return _NAMES.get(path, path.rpartition(".")[2].replace("_", "-"))
 
 
 def config_options[F: Callable[..., Any]](config: type[Config], paths: Sequence[str]) -> Callable[[F], F]:
@@ -147,6 +153,7 @@ def build_config[C: Config](
         value = given.get(_parameter(path))
         if value is not None:
             values[path], places[path] = value, f"--{option_name(path)}"
+    values = {path: _own_value(config, path, value) for path, value in values.items()}
     try:
         return config(**_nest(values))
     except ConfigError as err:
@@ -270,6 +277,25 @@ def _leaves(
             yield path, value
 
 
+def _own_value(config: type[Config], path: str, value: Any) -> Any:
+    """Return a value as the option has it: also for ``safe-clip`` or a switch that is on."""
+    if path in _SWITCHES and isinstance(value, bool):
+        return _SWITCHES[path][value]
+    choices = _choices(_find(config, path)[1].annotation)
+    if isinstance(value, str) and value not in choices and value.replace("-", "_") in choices:
+        return value.replace("-", "_")
+    return value
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """Return the values that an option chooses from; none if it is not one of a few."""
+    if isinstance(annotation, typing.TypeAliasType):
+        return _choices(annotation.__value__)
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        return tuple(item for part in typing.get_args(annotation) for item in _choices(part))
+    return typing.get_args(annotation) if _is_literal(annotation) else ()
+
+
 def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for path, value in values.items():
@@ -296,12 +322,12 @@ def _make_option(config: type[Config], path: str) -> Callable[[Any], Any]:
     unit = owner.units().get(path.rpartition(".")[2], "")
     kind = _simplify(field.annotation)
     name, text = option_name(path), str(field.description)
-    choices = [str(item) for item in typing.get_args(kind)] if _is_literal(kind) else []
+    choices = [_shown(item) for item in typing.get_args(kind)] if _is_literal(kind) else []
     metavar = f"[{'|'.join(choices)}]"
     if len(metavar) > _MAX_METAVAR:
         metavar, text = "NAME", f"{text}  One of {', '.join(choices)}."
     text += _default_text(field.default, unit)
-    if kind is bool:
+    if kind is bool or path in _SWITCHES:
         return click.option(f"--{name}/--no-{name}", _parameter(path), default=None, help=text)
     kind_of_value, own_metavar = _click_type(kind)
     return click.option(
@@ -321,6 +347,10 @@ def _find(config: type[Config], path: str) -> tuple[type[Config], Any]:
             raise TypeError(f"{path}: {parent} is not a configuration")
         config = annotation
     return config, config.model_fields[last]
+
+
+def _shown(choice: object) -> str:
+    return str(choice).replace("_", "-")
 
 
 def _default_text(default: Any, unit: str) -> str:
@@ -352,10 +382,17 @@ def _is_literal(kind: Any) -> bool:
 def _click_type(kind: Any) -> tuple[Any, str | None]:
     """Return the type that click is to convert to, and what the help calls its values."""
     if _is_literal(kind):
-        return click.Choice([str(item) for item in typing.get_args(kind)], case_sensitive=False), None
+        return _Choice([str(item) for item in typing.get_args(kind)], case_sensitive=False), None
     if typing.get_origin(kind) is tuple:
         return _List(), "LIST"
     return kind, {float: "NUMBER", int: "INTEGER"}.get(kind)
+
+
+class _Choice(click.Choice[str]):
+    """One of several texts; the command line writes hyphens for underscores."""
+
+    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
+        return _shown(super().normalize_choice(str(choice), ctx))
 
 
 class _List(click.ParamType):  # type: ignore[type-arg]

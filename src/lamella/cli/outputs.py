@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from ..coadd.archive import PatchCoadd, Warp
+from ..coadd.artifact_masks import ArtifactMasks
 from ..coadd.assemble import Resources
 from ..coadd.inputs import ExposureSource
+from ..coadd.reject import Findings
 from ..coadd.summary import summarize
 from ..errors import UnreadableFileError
 from ..files import make_folder, write_text
 from ..formats.archives import read_image, read_metadata
+from ..formats.artifacts import write_artifacts
 from ..formats.export import write_archive, write_plain_fits
+from ..report.artifact_picture import artifact_picture
 from ..report.composite import composite
 from ..report.picture import image_picture, write_png
 from ..report.record import (
@@ -30,7 +34,7 @@ from ..report.record import (
     read_record,
     write_record,
 )
-from ..run.fingerprint import fingerprint, warp_fingerprint
+from ..run.fingerprint import fingerprint, matched_fingerprint, warp_fingerprint
 from ..run.jobs import PatchConfig, PatchJob
 from ..run.patch import PatchWork, make_patch, visits_of
 from ..sky.skymap import SkyMap
@@ -47,7 +51,7 @@ __all__ = (
     "write_warp",
 )
 
-PRODUCTS = re.compile(r"((coadd|color|warp)-.*|skymap\.json|index\.html)", re.DOTALL)
+PRODUCTS = re.compile(r"((coadd|color|matched|warp)-.*|skymap\.json|index\.html)", re.DOTALL)
 """Names of all files that the commands write into the folder of a run."""
 
 _FINGERPRINT = "lamella_fingerprint"
@@ -83,13 +87,21 @@ class CoaddFiles:
         return self.folder / f"coadd-{self.name}.json"
 
     @property
-    def described(self) -> dict[str, str]:
-        """The files by what they are, relative to the folder."""
-        return {
-            "archive": self.archive.name,
-            "plain FITS": self.plain.name,
-            "picture": self.picture.name,
-        }
+    def artifacts(self) -> Path:
+        """What was left out as artifacts, where they were looked for."""
+        return self.folder / f"coadd-{self.name}-artifacts.fits"
+
+    @property
+    def artifact_picture(self) -> Path:
+        """The picture of that."""
+        return self.folder / f"coadd-{self.name}-artifacts.png"
+
+    def described(self, config: PatchConfig) -> dict[str, Path]:
+        """Return the files that are written before the record, by what they are."""
+        files = {"archive": self.archive, "plain FITS": self.plain, "picture": self.picture}
+        if config.assemble.reject.method != "none":
+            files |= {"artifacts": self.artifacts, "picture of artifacts": self.artifact_picture}
+        return files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,36 +119,70 @@ class CoaddWork:
         start = time.perf_counter()
         # Before anything is read: what changes meanwhile makes the coadd outdated.
         stamp = fingerprint(job, self.config) + (_WITH_WARPS if self.keep_warps else "")
+        found: list[Findings] = []
+        keeper = _WarpKeeper.make(self.folder, job, self.config) if self.keep_warps else None
         work = PatchWork(
             resources=self.resources,
             scratch=self.folder,
-            keep_warp=self._warp_writer(job) if self.keep_warps else None,
+            keep_warp=keeper,
+            keep_matched=keeper if self.config.needs_matched else None,
             on_visit=self.on_visit,
+            on_findings=found.append,
         )
         coadd = make_patch(job, self.config, work)
-        return self._write(coadd, CoaddFiles(self.folder, job.name), stamp, start)
+        masks = ArtifactMasks.of(coadd, found[0])
+        return self._write(coadd, masks, CoaddFiles(self.folder, job.name), stamp, start)
 
-    def _write(self, coadd: PatchCoadd, files: CoaddFiles, stamp: str, start: float) -> CoaddRecord:
+    def _write(
+        self, coadd: PatchCoadd, masks: ArtifactMasks | None, files: CoaddFiles, stamp: str, start: float
+    ) -> CoaddRecord:
         # An older record would vouch for the new files while they are being written.
         files.record.unlink(missing_ok=True)
         write_archive(coadd, files.archive)
         write_plain_fits(coadd, files.plain)
         write_png(files.picture, image_picture(coadd))
+        _write_artifacts(coadd, masks, files)
         summary = summarize(coadd, seconds=time.perf_counter() - start)
-        record = coadd_record(coadd, summary, pictures=coadd_pictures(coadd, summary), files=files.described)
+        record = coadd_record(
+            coadd,
+            summary,
+            pictures=coadd_pictures(coadd, summary, masks),
+            files={what: path.name for what, path in files.described(self.config).items()},
+        )
         record = dataclasses.replace(record, name=files.name, fingerprint=stamp)
         write_record(files.record, record)
         return record
 
-    def _warp_writer(self, job: PatchJob) -> Callable[[Warp], None]:
-        folder = make_folder(self.folder / "warps")
-        stamps = {_visit(visit[0]): warp_fingerprint(job, visit, self.config) for visit in visits_of(job)}
 
-        def write(warp: Warp) -> None:
-            key = warp.instrument, warp.visit
-            write_warp(warp, warp_path(folder, job, *key), stamps[key])
+def _write_artifacts(coadd: PatchCoadd, masks: ArtifactMasks | None, files: CoaddFiles) -> None:
+    if masks is None:  # those of an earlier run would be taken for those of this coadd
+        files.artifacts.unlink(missing_ok=True)
+        files.artifact_picture.unlink(missing_ok=True)
+        return
+    write_artifacts(masks, files.artifacts)
+    write_png(files.artifact_picture, artifact_picture(coadd, masks))
 
-        return write
+
+@dataclasses.dataclass(frozen=True)
+class _WarpKeeper:
+    """Writes the warps of a job, direct and matched ones."""
+
+    folder: Path
+    job: PatchJob
+    config: PatchConfig
+    stamps: Mapping[tuple[str, int], str]
+
+    @classmethod
+    def make(cls, folder: Path, job: PatchJob, config: PatchConfig) -> _WarpKeeper:
+        stamps = {_visit(visit[0]): warp_fingerprint(job, visit, config) for visit in visits_of(job)}
+        return cls(make_folder(folder / "warps"), job, config, stamps)
+
+    def __call__(self, warp: Warp) -> None:
+        key, matched = (warp.instrument, warp.visit), warp.matched_psf
+        stamp = self.stamps[key]
+        if matched is not None:
+            stamp = matched_fingerprint(stamp, matched, self.config)
+        write_warp(warp, warp_path(self.folder, self.job, *key, matched=matched is not None), stamp)
 
 
 def _visit(source: ExposureSource) -> tuple[str, int]:
@@ -151,7 +197,7 @@ def finished_record(
     With ``keep_warps``, its warps must be there, too.
     """
     files = CoaddFiles(folder, job.name)
-    if not all(path.exists() for path in (files.archive, files.plain, files.picture, files.record)):
+    if not all(path.exists() for path in (*files.described(config).values(), files.record)):
         return None
     try:
         record = read_record(files.record, CoaddRecord)
@@ -160,21 +206,24 @@ def finished_record(
     stamp = fingerprint(job, config)
     if record.fingerprint.removesuffix(_WITH_WARPS) != stamp:
         return None
-    if keep_warps and not _has_warps(record, job, folder / "warps"):
+    if keep_warps and not _has_warps(record, job, config, folder / "warps"):
         return None
     return dataclasses.replace(record, kept=True)
 
 
-def _has_warps(record: CoaddRecord, job: PatchJob, folder: Path) -> bool:
+def _has_warps(record: CoaddRecord, job: PatchJob, config: PatchConfig, folder: Path) -> bool:
     visits = {(row["instrument"], row["visit"]) for row in record.inputs}
-    return record.fingerprint.endswith(_WITH_WARPS) and all(
-        warp_path(folder, job, *visit).exists() for visit in visits
-    )
+    paths = [warp_path(folder, job, *visit) for visit in visits]
+    if config.needs_matched:
+        unmatched = {(row["instrument"], row["visit"]) for row in record.matching.get("unmatched", ())}
+        paths += [warp_path(folder, job, *visit, matched=True) for visit in visits - unmatched]
+    return record.fingerprint.endswith(_WITH_WARPS) and all(path.exists() for path in paths)
 
 
-def warp_path(folder: Path, job: PatchJob, instrument: str, visit: int) -> Path:
-    """Return where the warp of a visit is."""
-    return folder / f"warp-{job.name}-{instrument.replace('/', '_')}-{visit}.fits"
+def warp_path(folder: Path, job: PatchJob, instrument: str, visit: int, *, matched: bool = False) -> Path:
+    """Return where the warp of a visit is, or the one that is matched to a common PSF."""
+    kind = "matched" if matched else "warp"
+    return folder / f"{kind}-{job.name}-{instrument.replace('/', '_')}-{visit}.fits"
 
 
 def write_warp(warp: Warp, path: Path, stamp: str, *, compress: bool = False) -> None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from lsst.images import TractFrame
 from rich.console import Console
 
+from ..coadd.artifact_masks import ArtifactMasks, rejection_note
 from ..coadd.assemble import AssembleConfig, Resources, assemble
-from ..coadd.inputs import CoaddTarget
+from ..coadd.inputs import CoaddTarget, WarpInput
 from ..coadd.prepare import target_around
+from ..coadd.reject import Findings
 from ..coadd.summary import summarize
-from ..config import Config, option
-from ..errors import ConfigError, InputError, OutputError
+from ..config import Config, inherited, option
+from ..errors import ConfigError, DuplicateInputError, InputError, OutputError
 from ..formats.archives import ArchiveWarp
+from ..formats.artifacts import write_artifacts
 from ..formats.export import write_archive, write_plain_fits
-from ..report.console import summary_table
+from ..report.console import skipped_table, summary_table
 from ..report.record import coadd_record
-from ..run.jobs import patch_target
+from ..run.jobs import PatchConfig, patch_target
 from ..sky.registry import load_skymap
 from .coadd import count_cores
 from .options import (
@@ -32,7 +36,7 @@ from .options import (
     print_config,
     require,
 )
-from .settings import COADD_OPTIONS
+from .settings import COADD_OPTIONS, settle_statistic
 
 __all__ = ("command",)
 
@@ -41,7 +45,11 @@ _MAX_OPEN_FILES = 200
 """Warps that are kept open; further ones are opened for each tile."""
 
 
+_OPTIONS = (*COADD_OPTIONS, "warp_type")
+
+
 class _StackConfig(Config):
+    warp_type: Literal["direct", "psf_matched"] = inherited(PatchConfig, "warp_type", default="direct")
     assemble: AssembleConfig = option(AssembleConfig(), "How warps are combined.")
 
 
@@ -50,10 +58,13 @@ class _StackConfig(Config):
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Archive to write.  [required]")
 @click.option("--plain", type=click.Path(path_type=Path), help="Plain FITS file to write, too.")
 @click.option(
+    "--artifacts", type=click.Path(path_type=Path), help="File of what was left out to write, with --reject."
+)
+@click.option(
     "--skymap", type=click.Path(path_type=Path), help="Sky map that the warps were made on; with --patch."
 )
 @click.option("--patch", help='Patch that the coadd fills, e.g. "5,4".  [default: the box around the warps]')
-@config_options(_StackConfig, COADD_OPTIONS)
+@config_options(_StackConfig, _OPTIONS)
 @config_file_options
 @click.option(
     "--workers", type=click.IntRange(1), metavar="INTEGER", help="Number of threads.  [default: cores]"
@@ -73,6 +84,7 @@ def command(
     warps: tuple[Path, ...],
     output: Path,
     plain: Path | None,
+    artifacts: Path | None,
     skymap: Path | None,
     patch: str | None,
     config_file: FileOptions,
@@ -86,31 +98,87 @@ def command(
     """Combine WARPS of one band on one pixel grid into a coadd.
 
     The warps are archives as `lamella warp` and `lamella coadd --keep-warps`
-    write them; only the parts that are being stacked are in memory.
+    write them; only the parts that are being stacked are in memory. Of a visit,
+    a direct warp and one that is matched to a common PSF can be given. The
+    option --reject compare-warp compares the matched ones and combines the
+    direct ones; with --psf-matched the matched ones are combined.
     """
-    config = build_config(_StackConfig, COADD_OPTIONS, given=given, file=config_file, settings=settings)
+    config = settle_statistic(
+        build_config(_StackConfig, _OPTIONS, given=given, file=config_file, settings=settings)
+    )
     if show_config:
         print_config(ctx, config)
         return
     require(ctx, "warps", "output")
-    for path in (output, plain):
+    if artifacts is not None and config.assemble.reject.method == "none":
+        raise ConfigError("--artifacts goes with --reject: none are looked for.", option="artifacts")
+    for path in (output, plain, artifacts):
         if path is not None and path.exists() and not overwrite:
             raise OutputError(path, reason="it exists (use --overwrite)")
     sources = [ArchiveWarp(path) for path in sorted(set(warps))]
     _check_one_grid(sources)
+    found: list[Findings] = []
     with contextlib.ExitStack() as files:
         for source in sources[:_MAX_OPEN_FILES]:
             files.enter_context(source)
         coadd = assemble(
-            [source.as_input() for source in sources],
+            _inputs(sources, config),
             config.assemble,
             target=_choose_target(sources, skymap, patch),
             resources=Resources(threads=workers or count_cores(), memory=memory),
+            on_findings=found.append,
         )
+    note = rejection_note(config.assemble.reject.method, coadd.removals)
+    if note is not None:
+        coadd.notes += (note,)
     write_archive(coadd, output)
     if plain is not None:
         write_plain_fits(coadd, plain)
-    Console().print(summary_table([coadd_record(coadd, summarize(coadd), pictures=())]))
+    masks = ArtifactMasks.of(coadd, found[0])
+    if artifacts is not None and masks is not None:
+        write_artifacts(masks, artifacts)
+    record = coadd_record(coadd, summarize(coadd), pictures=())
+    if record.warnings:
+        Console(stderr=True).print(skipped_table(record.warnings, title="Warnings"))
+    Console().print(summary_table([record]))
+
+
+def _inputs(sources: Sequence[ArchiveWarp], config: _StackConfig) -> list[WarpInput]:
+    """Put direct and matched warps of the same visits together."""
+    direct = _by_visit(source for source in sources if source.matched_psf is None)
+    matched = _by_visit(source for source in sources if source.matched_psf is not None)
+    if config.warp_type == "psf_matched" or not direct:
+        _check_visits(direct, matched, "a matched warp of this visit, too")
+        found = [source.as_input() for source in matched.values()]
+        return [dataclasses.replace(one, matched=one.source, matched_scale=one.scale) for one in found]
+    _check_visits(matched, direct, "a direct warp of this visit, too")
+    inputs = {visit: source.as_input() for visit, source in direct.items()}
+    if config.assemble.reject.method != "compare_warp":
+        return list(inputs.values())
+    return [
+        dataclasses.replace(one, matched=matched[visit], matched_scale=one.scale) if visit in matched else one
+        for visit, one in inputs.items()
+    ]
+
+
+def _by_visit(sources: Iterable[ArchiveWarp]) -> dict[tuple[str, int], ArchiveWarp]:
+    found: dict[tuple[str, int], ArchiveWarp] = {}
+    for source in sources:
+        visit = source.instrument, source.visit
+        if visit in found:
+            raise DuplicateInputError(
+                source.path, found=f"two warps of this visit, with {found[visit].path}", expected="one"
+            )
+        found[visit] = source
+    return found
+
+
+def _check_visits(
+    some: Mapping[tuple[str, int], ArchiveWarp], needed: Mapping[tuple[str, int], ArchiveWarp], expected: str
+) -> None:
+    for visit, source in some.items():
+        if visit not in needed:
+            raise InputError(source.path, found="the only warp of its visit", expected=expected)
 
 
 def _check_one_grid(sources: Sequence[ArchiveWarp]) -> None:

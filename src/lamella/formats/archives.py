@@ -1,4 +1,4 @@
-"""Reading what lamella wrote: warps and coadds in `lsst.images` archives."""
+"""Reading warps and coadds: those that lamella wrote, in `lsst.images` archives, and those of afw."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import Any, Self
 import numpy as np
 from astropy.io import fits
 from lsst.images import Box, Image, MaskedImage, MaskSchema, SkyProjection
+from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import Reader, open_archive
 
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, WarpInput
 from ..coadd.sources import Planes
-from ..errors import UnreadableFileError
+from ..errors import InputError, UnreadableFileError
+from .afw.kinds import Kind, kind_of
+from .afw.products import is_afw_product, read_afw_product
 
 __all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")
 
@@ -25,22 +28,41 @@ _SCHEMAS = ("lamella_warp", "lamella_patch_coadd")
 
 
 def is_product(path: str | PathLike[str]) -> bool:
-    """Return whether a file is a warp or a coadd in an archive."""
+    """Return whether a file is a warp or a coadd, of lamella or of afw."""
     try:
         header = fits.getheader(path, 0)
     except (OSError, ValueError):
         return False
-    return "JSONADDR" in header and any(name in str(header.get("DATAMODL", "")) for name in _SCHEMAS)
+    if "JSONADDR" in header:
+        return any(name in str(header.get("DATAMODL", "")) for name in _SCHEMAS)
+    try:
+        return is_afw_product(path)
+    except InputError:
+        return False
+
+
+def _is_afw_image(path: str | PathLike[str]) -> bool:
+    try:
+        return kind_of(path) is Kind.IMAGE
+    except InputError:
+        return False
 
 
 def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp | PatchCoadd:
     """Read a warp or a coadd, or a box of it.
 
+    Files of lamella are read as they were written, and those of afw as far as
+    they go; see `lamella.formats.afw.products.read_afw_product`.
+
     Raises
     ------
     UnreadableFileError
         Raised when the file is absent, damaged, or holds something else.
+    InputError
+        Raised when it is of afw, and lacks what a warp or a coadd needs.
     """
+    if _is_afw_image(path):
+        return read_afw_product(path, bbox=bbox)
     with _open(path, MaskedImage) as reader:
         product = reader.read(bbox=bbox) if bbox is not None else reader.read()
     if not isinstance(product, Warp | PatchCoadd):
@@ -121,6 +143,7 @@ class ArchiveWarp:
             self.schema = MaskSchema(tree.mask.planes, dtype=np.int32)
             self.detectors: tuple[DetectorInput, ...] = reader.get_component("detectors")
             self.projection: SkyProjection[Any] = reader.get_component("sky_projection")
+            self.matched_psf: PointSpreadFunction | None = reader.get_component("matched_psf")
 
     def __enter__(self) -> Self:
         self._reader = self._stack.enter_context(_open(self.path, Warp))
@@ -159,4 +182,5 @@ class ArchiveWarp:
             band=self.band,
             source=self,
             detectors=self.detectors,
+            model_psf=self.matched_psf,
         )

@@ -7,15 +7,19 @@ from os import PathLike
 
 import numpy as np
 from astropy.io import fits
-from lsst.images import MaskedImage, MaskSchema
+from astropy.wcs import WCS
+from lsst.images import Box, MaskedImage, MaskSchema
+from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.archive import PatchCoadd, Warp
+from ..coadd.skynoise import SkyNoise
 from ..coadd.sources import mask_plane_of
 from ..errors import InvalidPsfError, ProjectionError
 from ..files import atomic_path
 from ..planes import legacy_name
+from ..psf.coadd import CoaddPsf
 
-__all__ = ("psf_position", "write_archive", "write_plain_fits")
+__all__ = ("projection_header", "psf_position", "write_archive", "write_plain_fits")
 
 
 _KEYWORD_LENGTH, _COMMENT_START, _CARD_LENGTH = 8, 33, 80
@@ -51,8 +55,9 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
 
     The extensions are IMAGE (nJy), MASK (one bit per plane, named by ``MP_*``
     cards and described by comments), VARIANCE, COUNT (visits used), PSF (at the
-    position in its header), INPUTS and REJECTED (tables).  All images carry
-    the projection to the sky in their headers.
+    position in its header), INPUTS and REJECTED (tables), and, where artifacts
+    were looked for, ARTIFACTS (a table of what each visit lost).  All images
+    carry the projection to the sky in their headers.
 
     Raises
     ------
@@ -72,6 +77,7 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
                 *_psf_hdus(coadd),
                 fits.table_to_hdu(coadd.inputs, name="INPUTS"),
                 fits.table_to_hdu(coadd.rejected, name="REJECTED"),
+                *([fits.table_to_hdu(coadd.artifacts, name="ARTIFACTS")] if coadd.removals else []),
             ]
         )
         for hdu in hdus:
@@ -91,9 +97,14 @@ def psf_position(coadd: PatchCoadd) -> tuple[float, float] | None:
     distance = np.hypot(rows - rows.mean(), columns - columns.mean())
     for index in np.argsort(distance, kind="stable")[:: max(1, rows.size // 100)]:
         x, y = float(columns[index] + coadd.bbox.x.start), float(rows[index] + coadd.bbox.y.start)
-        if coadd.detectors and coadd.psf.is_defined(x=x, y=y):
+        if coadd.detectors and _is_defined(coadd.psf, x, y):
             return x, y
     return None
+
+
+def _is_defined(psf: PointSpreadFunction, x: float, y: float) -> bool:
+    # A model that all inputs were matched to is valid everywhere.
+    return psf.is_defined(x=x, y=y) if isinstance(psf, CoaddPsf) else True
 
 
 def _primary_header(coadd: PatchCoadd) -> fits.Header:
@@ -103,29 +114,56 @@ def _primary_header(coadd: PatchCoadd) -> fits.Header:
     header["TRACT"] = (coadd.tract, "tract in the sky map")
     header["PATCH"] = (f"{coadd.patch[0]},{coadd.patch[1]}", "column,row of the patch in the tract")
     header["NVISITS"] = (len({d.id.visit for d in coadd.detectors}), "visits in this coadd")
+    header.update(_noise_cards(coadd.noise))
     header["CREATOR"] = (f"lamella {coadd.versions.get('lamella', '')}".strip(), "software")
     return header
+
+
+def _noise_cards(noise: SkyNoise | None) -> list[tuple[str, float, str]]:
+    if noise is None:
+        return []
+    cards = (
+        ("NOISEPIX", noise.pixel, "variance of pixels, measured / propagated"),
+        ("NOISEPSF", noise.psf, "the same for fluxes of point sources"),
+        ("VARSCALE", noise.applied, "propagated variance was multiplied by this"),
+    )
+    return [(key, value, comment) for key, value, comment in cards if value is not None]
 
 
 def _image_hdu(
     coadd: MaskedImage, name: str, array: np.ndarray, unit: str, path: str | PathLike[str]
 ) -> fits.ImageHDU:
-    header = _projection_header(coadd, path)
+    header = projection_header(coadd.fits_wcs, coadd.bbox, path)
     if unit:
         header["BUNIT"] = unit
     return fits.ImageHDU(array, header=header, name=name)
 
 
-def _projection_header(coadd: MaskedImage, path: str | PathLike[str]) -> fits.Header:
-    wcs = coadd.fits_wcs
+def projection_header(wcs: WCS | None, bbox: Box, path: str | PathLike[str]) -> fits.Header:
+    """Return the cards that say where the pixels of a box are on the sky.
+
+    Parameters
+    ----------
+    wcs
+        Projection of these pixels; `None` where a FITS header cannot hold it.
+    bbox
+        Box of the pixels in the parent frame.
+    path
+        File that they are for, for messages.
+
+    Raises
+    ------
+    ProjectionError
+        Raised when there is no projection.
+    """
     if wcs is None:
         raise ProjectionError(
             path, where="the WCS", found="a projection that no FITS header can hold", expected="a FITS WCS"
         )
     header = _with_cd_matrix(wcs.to_header(relax=True))
     # IRAF's keywords: local = parent + LTV; DS9 shows them as physical coordinates.
-    header["LTV1"] = (-coadd.bbox.x.start, "parent x of the first column, negative")
-    header["LTV2"] = (-coadd.bbox.y.start, "parent y of the first row, negative")
+    header["LTV1"] = (-bbox.x.start, "parent x of the first column, negative")
+    header["LTV2"] = (-bbox.y.start, "parent y of the first row, negative")
     return header
 
 

@@ -18,7 +18,7 @@ from ..errors import InputError, MissingPartError, UnreadableFileError
 from .fitsio import quiet_astropy
 from .registry import FileHead, Format, Opening, Role
 from .source import FileSource
-from .table_row import COLUMNS, TableRow
+from .table_row import COLUMNS, QUALITY_PREFIX, TableRow
 
 __all__ = ("FORMAT", "is_exposure_table")
 
@@ -61,9 +61,9 @@ def _require_columns(names: list[str], path: Path) -> None:
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
         raise MissingPartError(path, where=missing[0], found="no such column", expected=", ".join(_REQUIRED))
-    unknown = sorted(set(names) - COLUMNS.keys())
+    unknown = sorted(name for name in names if name not in COLUMNS and not name.startswith(QUALITY_PREFIX))
     if unknown:
-        known = ", ".join(COLUMNS)
+        known = ", ".join((*COLUMNS, f"{QUALITY_PREFIX}NAME"))
         raise InputError(path, where=f"column {unknown[0]!r}", found="an unknown column", expected=known)
 
 

@@ -14,6 +14,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo
 from ..coadd.scale import njy_per_count
+from ..coadd.select_quality import QUALITY
 from ..errors import InputError, MissingPartError, UnitError, UnreadableFileError
 from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
@@ -24,7 +25,7 @@ from .psfex import read_psfex
 from .source import ReadControl
 from .table_flags import Place, decode_mask
 
-__all__ = ("COLUMNS", "TableRow")
+__all__ = ("COLUMNS", "QUALITY_PREFIX", "TableRow")
 
 COLUMNS: dict[str, str] = {
     "file": "FITS file of the image (required)",
@@ -48,8 +49,12 @@ COLUMNS: dict[str, str] = {
     "mjd": "modified Julian date (UTC) of the middle of the exposure",
     "exposure_time": "seconds",
     "sky": "'subtracted' (default) or 'present'",
+    **{name: f"{meaning}; for selection" for name, meaning in QUALITY.items()},
 }
 """Columns of an exposure table, and what they mean."""
+
+QUALITY_PREFIX = "quality_"
+"""Columns of this beginning hold further numbers for selection, which go by the rest of the name."""
 
 _SKY = ("subtracted", "present")
 _OTHER_UNITS = {
@@ -93,6 +98,7 @@ class TableRow:
             bbox=bbox,
             projection=self._projection(path, hdu, header, identity, bbox),
             psf_fwhm=self._optional("psf_fwhm"),
+            quality=self._quality(),
             mjd=self._optional("mjd"),
             exposure_time=self._optional("exposure_time"),
             format="table",
@@ -146,6 +152,21 @@ class TableRow:
 
     def _optional(self, column: str) -> float | None:
         return self._number(column) if column in self.values else None
+
+    def _quality(self) -> dict[str, float]:
+        """Return the numbers for selection; "nan" is a number that was measured and is none."""
+        columns = {name: name.removeprefix(QUALITY_PREFIX) for name in sorted(self.values)}
+        found: dict[str, float] = {}
+        for column, name in columns.items():
+            if column in QUALITY or column.startswith(QUALITY_PREFIX):
+                text = self._text(column)
+                try:
+                    found[name] = float(text)
+                except ValueError:
+                    raise InputError(
+                        self.table, where=self._where(column), found=repr(text), expected="a number"
+                    ) from None
+        return found
 
     def _integer(self, column: str) -> int:
         value = self._number(column)

@@ -18,6 +18,7 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ..coadd.select_quality import SUMMARY_NAMES
 from ..errors import (
     InputError,
     LamellaError,
@@ -38,13 +39,7 @@ __all__ = ("FORMAT", "VisitImageFile")
 
 _SCHEMA = "visit_image"
 _SCHEMA_URL = re.compile(r"schemas/(\w+)-\d")
-_QUALITY = (
-    "psfStarDeltaE1Median",
-    "psfStarDeltaE2Median",
-    "psfStarScaledDeltaSizeScatter",
-    "psfTraceRadiusDelta",
-    "effTime",
-)
+_QUALITY = ("psfStarDeltaE1Median", "psfStarDeltaE2Median", *SUMMARY_NAMES, "effTime")
 
 
 def _recognise(head: FileHead) -> Role:
@@ -128,11 +123,7 @@ class VisitImageFile:
             projection=projection,
             polygon=bounds if isinstance(bounds, Polygon) else None,
             psf_fwhm=_fwhm(summary.psfSigma, projection, bbox),
-            quality={
-                name: float(value)
-                for name in _QUALITY
-                if math.isfinite(value := getattr(summary, name, math.nan))
-            },
+            quality=_quality(summary),
             mjd=None if begin is None or end is None else float(0.5 * (begin.utc.mjd + end.utc.mjd)),
             exposure_time=None if seconds is None else float(seconds.to_value(u.s)),
             format=FORMAT.name,
@@ -206,6 +197,14 @@ class VisitImageFile:
             start=(info.bbox.y.start, info.bbox.x.start),
             descriptions=dict(mask.schema.descriptions),
         )
+
+
+def _quality(summary: Any) -> dict[str, float]:
+    """Return the numbers for selection that were measured: those that are not as they are by default."""
+    values = {name: float(getattr(summary, name, math.nan)) for name in _QUALITY}
+    if values["nPsfStar"] == 0:
+        del values["nPsfStar"]
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def _require_finite(projection: SkyProjection[Any], bbox: Box, path: Path) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
+from ..coadd.removals import KINDS
 from ..files import write_text
 from .record import RunRecord
 from .wording import duration, number, percent, plain, reasons, significant
@@ -60,6 +61,7 @@ def _environment() -> jinja2.Environment:
     helpers = (duration, number, percent, plain, reasons, significant)
     environment.globals |= {helper.__name__: helper for helper in helpers}
     environment.globals |= {"flatten": _flatten, "share": _share, "heaviest": _heaviest, "link": quote}
+    environment.globals |= {"kinds_of": _kinds_of, "matched_visits": _matched_visits}
     return environment
 
 
@@ -92,6 +94,29 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def _kinds_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the kinds of artifacts that any visit has."""
+    return [kind for kind in KINDS if any(row[kind] for row in rows)]
+
+
+def _matched_visits(matching: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Put the records of detectors together: one row per visit, also for those that were not matched."""
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for one in matching["detectors"]:
+        row = rows.setdefault((one["instrument"], one["visit"]), _matched_row(one))
+        row["detectors"] += 1
+        for name in ("residual", "noise_gain"):
+            row[name] = max(row[name] or 0.0, one[name])
+    for one in matching["unmatched"]:
+        rows[one["instrument"], one["visit"]] = _matched_row(one) | {"reason": one["reason"]}
+    return [rows[key] for key in sorted(rows)]
+
+
+def _matched_row(one: Mapping[str, Any]) -> dict[str, Any]:
+    identity = {name: one[name] for name in ("instrument", "visit")}
+    return identity | {"detectors": 0, "residual": None, "noise_gain": None, "reason": ""}
 
 
 def _heaviest(rows: Iterable[Mapping[str, Any]]) -> float:

@@ -29,7 +29,10 @@ __all__ = (
     "Scale",
     "Swatch",
     "block_mean",
+    "block_most",
     "count_picture",
+    "dimmed",
+    "gradient",
     "image_picture",
     "mask_picture",
     "psf_picture",
@@ -137,7 +140,7 @@ def variance_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
         title="Variance",
         alt=f"Variance of the pixels, from {low:.3g} to {high:.3g} nJy²; pixels without data are slate.",
         pixels=upright(colors_at(place), ~good),
-        scale=Scale(_gradient(), _log_ticks(low, high), "nJy²") if good.any() else None,
+        scale=Scale(gradient(), _log_ticks(low, high), "nJy²") if good.any() else None,
     )
 
 
@@ -155,7 +158,7 @@ def count_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
         alt=f"Number of exposures used at each pixel, up to {most}; pixels without any are slate.",
         pixels=upright(colors_at(_count_place(values, most)), values <= 0),
         swatches=_count_swatches(count, most) if few else (),
-        scale=None if few else Scale(_gradient(), ((0, "1"), (0.5, f"{(1 + most) / 2:.0f}"), (1, f"{most}"))),
+        scale=None if few else Scale(gradient(), ((0, "1"), (0.5, f"{(1 + most) / 2:.0f}"), (1, f"{most}"))),
     )
 
 
@@ -165,9 +168,7 @@ def mask_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
     Wide planes lie below narrow ones.  A block of pixels that a plane covers
     in part shows its colour in part, but enough of it to be seen.
     """
-    values = block_mean(coadd.image.array, max_side)
-    grey = 0.45 * _bytes(sky_tone(_in_noise(values)))
-    canvas = np.repeat(np.where(np.isfinite(values), grey, 0)[..., None], 3, axis=-1)
+    canvas = dimmed(coadd.image.array, max_side)
     planes = _planes_by_area(coadd.mask)
     for name, color, _ in planes:
         bit = bits_of(coadd.mask.schema, [name])
@@ -183,6 +184,21 @@ def mask_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
         pixels=upright(np.round(canvas).astype(np.uint8)),
         swatches=tuple(Swatch(hex_color(color), name, percent(part)) for name, color, part in planes),
     )
+
+
+def dimmed(image: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
+    """Return an image as a dark grey ground for colours: float64 of shape (y, x, 3), from 0 to 255.
+
+    Parameters
+    ----------
+    image
+        Array of shape (y, x); black where it is not finite.
+    max_side
+        Largest number of blocks along an axis.
+    """
+    values = block_mean(image, max_side)
+    grey = 0.45 * _bytes(sky_tone(_in_noise(values)))
+    return np.repeat(np.where(np.isfinite(values), grey, 0)[..., None], 3, axis=-1)
 
 
 def psf_picture(stamp: np.ndarray) -> Picture:
@@ -201,7 +217,7 @@ def psf_picture(stamp: np.ndarray) -> Picture:
         title="PSF",
         alt="The point-spread function at the centre of the data, logarithmic from 1/10000 of its peak.",
         pixels=upright(colors_at(place)),
-        scale=Scale(_gradient(), ((0, "10⁻⁴"), (0.5, "10⁻²"), (1, "1")), "of peak"),
+        scale=Scale(gradient(), ((0, "10⁻⁴"), (0.5, "10⁻²"), (1, "1")), "of peak"),
     )
 
 
@@ -242,6 +258,14 @@ def block_mean(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
     mean = np.full(total.shape, np.nan)
     np.divide(total, number, out=mean, where=number >= 0.5 * _block_sizes(values.shape, step))
     return mean
+
+
+def block_most(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
+    """Return the largest value of each of the blocks that `block_mean` averages."""
+    step = max(1, math.ceil(max(values.shape) / max_side))
+    for axis in (0, 1):
+        values = np.maximum.reduceat(values, np.arange(0, values.shape[axis], step), axis=axis)
+    return values
 
 
 def _block_sum(values: np.ndarray, step: int) -> np.ndarray:
@@ -305,8 +329,9 @@ def _bytes(tone: np.ndarray) -> np.ndarray:
     return grey
 
 
-def _gradient() -> tuple[str, ...]:
-    return tuple(hex_color(color) for color in colors_at(np.linspace(0, 1, 11)))
+def gradient(start: float = 0.0) -> tuple[str, ...]:
+    """Return colours of the scale as HTML writes them, from a place on it to its end."""
+    return tuple(hex_color(color) for color in colors_at(np.linspace(start, 1, 11)))
 
 
 def _log_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:

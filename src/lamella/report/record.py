@@ -18,10 +18,13 @@ from typing import Any, Protocol
 import numpy as np
 from astropy.table import Table
 
+from ..coadd.artifact_masks import ArtifactMasks, rejection_note, warned
+from ..coadd.removals import Removal
 from ..coadd.summary import CoaddLike, CoaddSummary
 from ..config import PlainValues
 from ..errors import UnreadableFileError
 from ..files import write_text
+from .artifact_picture import artifact_picture, removed_picture
 from .picture import (
     Picture,
     Scale,
@@ -56,6 +59,12 @@ class ReportedCoadd(CoaddLike, Protocol):
     settings: dict[str, Any]
     versions: dict[str, str]
     notes: tuple[str, ...]
+    removals: tuple[Removal, ...]
+
+    @property
+    def artifacts(self) -> Table:
+        """One row per visit: what it lost to artifacts; empty if none were looked for."""
+        ...
 
     @property
     def name(self) -> str:
@@ -100,6 +109,12 @@ class CoaddRecord(PlainValues):
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    artifacts: tuple[dict[str, Any], ...] = ()
+    """One mapping of column to value per visit: what it lost to artifacts."""
+    warnings: tuple[Skipped, ...] = ()
+    """What a user should look at: a visit, and why."""
+    matching: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """How visits were matched to a common PSF, if they were."""
     planes: dict[str, str] = dataclasses.field(default_factory=dict)
     """Meaning of the mask planes that have pixels."""
     files: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -162,13 +177,17 @@ def coadd_record(
     """
     drawn = coadd_pictures(coadd, summary) if pictures is None else pictures
     meanings = coadd.mask.schema.descriptions
+    settings = _plain(coadd.settings)
     return CoaddRecord(
         name=coadd.name,
         summary=summary,
         inputs=_rows(coadd.inputs),
         rejected=_rows(coadd.rejected),
         notes=tuple(coadd.notes),
-        settings=_plain(coadd.settings),
+        settings={name: value for name, value in settings.items() if name != "matching"},
+        artifacts=_rows(coadd.artifacts),
+        warnings=_warnings(coadd),
+        matching=settings.get("matching", {}),
         versions=dict(coadd.versions),
         planes={name: meanings[name] for name in summary.mask_fractions},
         files=dict(files or {}),
@@ -176,8 +195,18 @@ def coadd_record(
     )
 
 
-def coadd_pictures(coadd: CoaddLike, summary: CoaddSummary) -> tuple[Picture, ...]:
-    """Draw image, count, variance, mask and PSF of a coadd, in the sizes of the page."""
+def _warnings(coadd: ReportedCoadd) -> tuple[Skipped, ...]:
+    method = coadd.settings.get("assemble", {}).get("reject", {}).get("method", "none")
+    note = rejection_note(method, coadd.removals)
+    if note is not None:
+        return (Skipped("artifacts", note),)
+    return tuple(Skipped(*one) for one in warned(coadd.removals))
+
+
+def coadd_pictures(
+    coadd: CoaddLike, summary: CoaddSummary, artifacts: ArtifactMasks | None = None
+) -> tuple[Picture, ...]:
+    """Draw image, count, variance, mask, PSF and artifacts of a coadd, in the sizes of the page."""
     maps = (count_picture, variance_picture, mask_picture)
     pictures = [
         image_picture(coadd, max_side=_IMAGE_SIDE),
@@ -186,6 +215,9 @@ def coadd_pictures(coadd: CoaddLike, summary: CoaddSummary) -> tuple[Picture, ..
     if summary.psf_position is not None and coadd.psf is not None:
         x, y = summary.psf_position
         pictures.append(psf_picture(coadd.psf.compute_kernel_image(x=float(x), y=float(y)).array))
+    if artifacts is not None:
+        draws = (artifact_picture, removed_picture)
+        pictures += [draw(coadd, artifacts, max_side=_MAP_SIDE) for draw in draws]
     return tuple(pictures)
 
 
