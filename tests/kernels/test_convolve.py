@@ -1,0 +1,172 @@
+"""A varying kernel written as products gives what the direct sum does; masks spread over footprints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamella.kernels.convolve import (
+    CELL,
+    SeparableKernels,
+    convolve,
+    factor_kernels,
+    fill_lost,
+    grow_bits,
+    store_good,
+)
+
+SIDE = 7
+HALF = SIDE // 2
+
+
+def gaussian(sigma: float, stretch: float = 0.0, turn: float = 0.0) -> np.ndarray:
+    y, x = np.mgrid[-HALF : HALF + 1, -HALF : HALF + 1]
+    u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    kernel: np.ndarray = np.exp(-0.5 * ((u / (sigma * (1 + stretch))) ** 2 + (v / sigma) ** 2))
+    return kernel / kernel.sum()
+
+
+def varying(ny: int = 3, nx: int = 3) -> np.ndarray:
+    return np.array([[gaussian(1.2 + 0.1 * m, 0.1 * n, 0.3 + 0.2 * m) for n in range(nx)] for m in range(ny)])
+
+
+def exact(kernels: np.ndarray) -> SeparableKernels:
+    return factor_kernels(kernels, lambda errors: float(np.abs(errors).max()), 0.0)
+
+
+def all_cells(shape: tuple[int, ...]) -> np.ndarray:
+    return np.ones([-(-size // CELL) for size in shape], bool)
+
+
+def direct(image: np.ndarray, kernels: np.ndarray, y: int, x: int) -> float:
+    """The defining sum at one pixel, with the kernel between four nodes."""
+    m, n = y // CELL, x // CELL
+    v, u = y / CELL - m, x / CELL - n
+    upper = (1 - u) * kernels[m, n] + u * kernels[m, n + 1]
+    lower = (1 - u) * kernels[m + 1, n] + u * kernels[m + 1, n + 1]
+    kernel = (1 - v) * upper + v * lower
+    padded = np.pad(image.astype(np.float64), HALF)
+    around = padded[y : y + SIDE, x : x + SIDE]
+    return float((kernel[::-1, ::-1] * around).sum())
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    return np.random.default_rng(5).normal(100.0, 10.0, (150, 200)).astype(np.float32)
+
+
+def test_the_sum_over_the_kernel_of_each_pixel(image: np.ndarray) -> None:
+    kernels = varying()
+    kernels[1, 1, 0, 0] += 0.2  # no symmetry that could hide a turned kernel
+    found = convolve(image, exact(kernels), all_cells(image.shape))
+    for y, x in ((0, 0), (3, 199), (127, 128), (128, 127), (149, 199), (77, 45), (149, 0)):
+        assert found[y, x] == pytest.approx(direct(image, kernels, y, x), rel=2e-6)
+
+
+def test_a_point_becomes_the_kernel() -> None:
+    image = np.zeros((40, 40), np.float32)
+    image[20, 17] = 1.0
+    kernel = gaussian(1.5, 0.4, 0.6)
+    kernel[0, 0] += 0.1
+    found = convolve(image, exact(np.broadcast_to(kernel, (2, 2, SIDE, SIDE))), all_cells(image.shape))
+    np.testing.assert_allclose(found[17:24, 14:21], kernel, atol=1e-7)
+    assert np.count_nonzero(found) <= SIDE * SIDE
+
+
+def test_cells_that_are_not_wanted_change_nothing(image: np.ndarray) -> None:
+    kernels = exact(varying())
+    whole = convolve(image, kernels, all_cells(image.shape))
+    for cell in np.ndindex(2, 2):
+        cells = np.zeros((2, 2), bool)
+        cells[cell] = True
+        y, x = (slice(k * CELL, (k + 1) * CELL) for k in cell)
+        one = convolve(image, kernels, cells)
+        np.testing.assert_array_equal(one[y, x], whole[y, x])
+        one[y, x] = 0.0
+        assert not one.any()
+
+
+def test_rows_of_cells_can_be_done_apart(image: np.ndarray) -> None:
+    kernels = exact(varying())
+    whole = convolve(image, kernels, all_cells(image.shape))
+    tall = np.vstack([image, image])[:260]
+    kernels = exact(varying(4, 3))
+    whole = convolve(tall, kernels, all_cells(tall.shape))
+    part = convolve(np.ascontiguousarray(tall[CELL:]), kernels.part(1, 3), all_cells((132, 200)))
+    np.testing.assert_array_equal(part[HALF:], whole[CELL + HALF :])
+
+
+def test_few_products_within_the_tolerance_and_with_the_same_sum() -> None:
+    kernels = varying()
+
+    def error(errors: np.ndarray) -> float:
+        return float(np.abs(errors).max() / kernels.max())
+
+    rough, fine = (factor_kernels(kernels, error, tolerance) for tolerance in (1e-1, 5e-3))
+    assert 1 <= rough.rank < fine.rank < SIDE
+    for found, tolerance in ((rough, 1e-1), (fine, 5e-3)):
+        made = found.at(CELL, CELL)
+        assert np.abs(made - kernels[1, 1]).max() <= 1.01 * tolerance * kernels.max()
+        assert made.sum() == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_kernel_between_nodes() -> None:
+    kernels = varying()
+    found = exact(kernels).at(0.25 * CELL, 1.5 * CELL)
+    upper = 0.5 * (kernels[0, 1] + kernels[0, 2])
+    lower = 0.5 * (kernels[1, 1] + kernels[1, 2])
+    np.testing.assert_allclose(found, 0.75 * upper + 0.25 * lower, atol=1e-7)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
+def test_bits_spread_over_the_footprint(seed: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    mask = (rng.integers(0, 8, (height, width)) * (rng.random((height, width)) < 0.2)).astype(np.int32)
+    dy, dx = rng.integers(-4, 5, (2, 6)).astype(np.int64)
+    expected = np.zeros_like(mask)
+    for y, x in np.ndindex(mask.shape):
+        for a, b in zip(y + dy, x + dx, strict=True):
+            if 0 <= a < height and 0 <= b < width:
+                expected[y, x] |= mask[a, b] & 5
+    found = np.full_like(mask, -1)
+    grow_bits(mask, dy, dx, 5, 0, height, found)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_lost_pixels_are_zero_and_counted() -> None:
+    image = np.array([[1.0, np.nan, 3.0, 4.0, 5.0]], np.float32)
+    variance = np.array([[2.0, 2.0, np.inf, 2.0, 0.5]], np.float32)
+    mask = np.array([[0, 0, 0, 4, 3]], np.int32)
+    filled = tuple(np.full_like(image, 9.0) for _ in range(3))
+    cells = np.zeros((1, 1), bool)
+    least = fill_lost(image, mask, variance, 4, filled, cells)
+    np.testing.assert_array_equal(filled[0], [[1, 0, 0, 0, 5]])
+    np.testing.assert_array_equal(filled[1], [[2, 0, 0, 0, 0.5]])
+    np.testing.assert_array_equal(filled[2], [[1, 0, 0, 0, 1]])
+    assert cells.all()
+    assert least == 0.5
+
+
+def test_weights_that_fell_on_lost_pixels_are_made_up_for() -> None:
+    def row(*values: float) -> np.ndarray:
+        return np.array([values], np.float32)
+
+    image, variance = row(9, 9, 9, 9, 9), row(4, 4, 4, 4, 0.01)
+    mask = np.zeros((1, 5), np.int32)
+    out = (np.full_like(image, np.nan), np.full_like(mask, 7), np.full_like(variance, np.inf))
+    store_good(
+        (image, mask, variance),
+        np.array([[True, True, True, True, True]]),
+        row(1, 1, 1, 0, 1),
+        row(1.0, 0.9, 0.5, 1.0, 1.0),
+        np.ones((1, 1), bool),
+        (0.05, 0.2, 0.04),
+        (1, 2),
+        out,
+    )
+    np.testing.assert_allclose(out[0], row(9, 10, np.nan, np.nan, 9), rtol=1e-6)
+    np.testing.assert_array_equal(out[1], [[0, 1, 3, 2, 0]])
+    np.testing.assert_allclose(out[2], row(4, 4 / 0.81, np.inf, np.inf, 0.04), rtol=1e-6)

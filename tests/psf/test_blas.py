@@ -1,0 +1,48 @@
+"""One thread of linear algebra inside, as many as before outside."""
+
+from __future__ import annotations
+
+import threading
+
+import scipy.linalg  # noqa: F401 (loads the library)
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from lamella.psf.blas import _take_control, one_blas_thread
+
+
+def blas_threads() -> set[int]:
+    return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+
+def test_the_limit_holds_inside_only() -> None:
+    _take_control()
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        with one_blas_thread():
+            assert blas_threads() == {1}
+            with one_blas_thread():
+                assert blas_threads() == {1}
+            assert blas_threads() == {1}
+        assert blas_threads() == before
+
+
+def test_the_last_thread_takes_it_away() -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    @one_blas_thread()
+    def work() -> None:
+        inside.set()
+        leave.wait(10)
+
+    _take_control()
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert inside.wait(10)
+        with one_blas_thread():
+            pass
+        assert blas_threads() == {1}
+        leave.set()
+        thread.join()
+        assert blas_threads() == before
