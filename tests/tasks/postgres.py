@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import itertools
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import pytest
 __all__ = ("PostgresServer", "find_postgres", "run_postgres")
 
 _USER = "lamella"
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,23 @@ class PostgresServer:
     port: int
     binaries: Path
 
-    def new_database(self, name: str) -> str:
-        """Make a database with the extension that a Butler needs, and return its URL."""
-        self.execute("postgres", f"create database {name}")
-        self.execute(name, "create extension btree_gist")
-        return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/{name}"
+    def address(self, database: str) -> str:
+        """Return the URL of a database, whether it is there or not."""
+        return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self, template: str | None = None) -> str:
+        """Make a database, and return its URL.
+
+        Parameters
+        ----------
+        template
+            Database to copy; without it, one that has the extension that a Butler needs.
+        """
+        name = f"test{next(_NUMBERS)}"
+        self.execute("postgres", f"create database {name} template {template or 'template1'}")
+        if template is None:
+            self.execute(name, "create extension btree_gist")
+        return self.address(name)
 
     def execute(self, database: str, statement: str) -> str:
         """Run a statement with psql, and return what it prints."""
@@ -72,7 +86,8 @@ def run_postgres() -> Iterator[PostgresServer]:
         subprocess.run(initdb, check=True, capture_output=True, user=user, cwd=folder)
         settings = {"listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": ""}
         # What is written here is thrown away.
-        settings |= {"fsync": "off", "shared_buffers": "32MB", "max_connections": 50}
+        settings |= {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+        settings |= {"shared_buffers": "32MB", "max_connections": 50}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (folder / "log").open("w") as log:
             server = subprocess.Popen(
@@ -86,7 +101,7 @@ def run_postgres() -> Iterator[PostgresServer]:
             _wait(server, port, folder / "log")
             yield PostgresServer(port, binaries)
         finally:
-            server.send_signal(signal.SIGINT)  # a fast shutdown
+            server.send_signal(signal.SIGQUIT)  # at once, without writing what is in memory
             server.wait(30)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

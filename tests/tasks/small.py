@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
-import functools
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from lsst.daf.butler import Butler
 
 from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.inputs import ExposureSource
+from lamella.coadd.inputs import Exposure, ExposureInfo, ExposureSource
 from lamella.formats.recognise import open_exposures
 from lamella.run.jobs import PatchConfig, plan_jobs
 from lamella.run.patch import PatchWork, make_patch
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
-from lamella.tasks.repository import create_repository, open_repository
+from lamella.tasks.repository import open_repository
 from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import simulate_survey
+
+from .registries import Registry
 
 CONFIG = SurveyConfig(
     bands=("g", "r"),
@@ -52,6 +50,22 @@ class SmallSurvey:
         return make_patch(job, PatchConfig(), PatchWork(keep_warp=warps.append)), warps
 
 
+@dataclasses.dataclass(frozen=True)
+class Changed:
+    """A source that says something else of an exposure than its file does."""
+
+    original: ExposureSource
+    info: ExposureInfo
+
+    def read(self) -> Exposure:
+        return dataclasses.replace(self.original.read(), info=self.info)
+
+
+def changed(source: ExposureSource, **values: object) -> Changed:
+    """Return a source with other records of its exposure."""
+    return Changed(source, dataclasses.replace(source.info, **values))  # type: ignore[arg-type]
+
+
 def make_survey(folder: Path) -> SmallSurvey:
     """Simulate the survey."""
     table = simulate_survey(folder, CONFIG).table
@@ -60,18 +74,10 @@ def make_survey(folder: Path) -> SmallSurvey:
     return SmallSurvey(table, sources, skymap)
 
 
-def new_repository(root: Path) -> Butler:
-    """Make a repository, and open it for writing; all are copies of one, which is quicker."""
-    shutil.copytree(_empty_repository(), root, dirs_exist_ok=True)
+def new_repository(root: Path, registry: Registry | None = None) -> Butler:
+    """Make a repository, by default on SQLite, and open it for writing."""
+    (registry or Registry()).create(root)
     return open_repository(root, writeable=True)
-
-
-@functools.cache
-def _empty_repository() -> Path:
-    root = Path(tempfile.mkdtemp(prefix="lamella-test-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    create_repository(root)
-    return root
 
 
 def files_of(butler: Butler) -> list[Path]:

@@ -12,6 +12,8 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.daf.butler import Butler
 
+from lamella.coadd.archive import PatchCoadd, Warp
+from lamella.coadd.inputs import ExposureInfo
 from lamella.errors import ConfigError, DuplicateInputError, InputError, MissingPartError, NoInputsError
 from lamella.formats.archives import read_product
 from lamella.sky.registry import load_skymap
@@ -22,7 +24,10 @@ from lamella.tasks.ingest import ingest_exposures
 from lamella.tasks.repository import register_skymap
 from lamella.testing.asserts import assert_bits_equal
 
-from .small import SmallSurvey, make_survey, new_repository
+from .registries import Registry
+from .small import SmallSurvey, changed, make_survey, new_repository
+
+type Products = tuple[PatchCoadd, list[Warp]]
 
 REGIONS = "wcs; fk5\ncircle(150.1d, 2.2d, 0.001d) # ID: 3, mag: 12.5\n"
 
@@ -33,11 +38,18 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
 
 
 @pytest.fixture(scope="module")
-def butler(tmp_path_factory: pytest.TempPathFactory, survey: SmallSurvey) -> Iterator[Butler]:
-    coadd, warps = survey.make_products()
+def products(survey: SmallSurvey) -> Products:
+    return survey.make_products()
+
+
+@pytest.fixture(scope="module")
+def butler(
+    registry: Registry, tmp_path_factory: pytest.TempPathFactory, survey: SmallSurvey, products: Products
+) -> Iterator[Butler]:
+    coadd, warps = products
     place = {"skymap": survey.skymap.name, "tract": 0, "patch": 0}
     assert (coadd.tract, coadd.patch) == (0, (0, 0))
-    with new_repository(tmp_path_factory.mktemp("repo")) as opened:
+    with new_repository(tmp_path_factory.mktemp("repo"), registry) as opened:
         ingest_exposures(opened, survey.sources)
         register_skymap(opened, survey.skymap)
         for dataset in coadd_datasets():
@@ -95,6 +107,51 @@ def test_coadds_are_exported(butler: Butler, survey: SmallSurvey, tmp_path: Path
     for name in ("deepCoadd/r/0/0,0.fits", "deepCoadd-results/r/0/0,0/calexp-r-0-0,0.fits"):
         assert_bits_equal(read_product(tmp_path / "x" / name).image.array, coadd.image.array)
     assert load_skymap(tmp_path / "x" / "deepCoadd" / "skyMap.json") == survey.skymap
+
+
+@pytest.mark.parametrize(
+    ("filters", "folder"),
+    [
+        ({"r": "HSC-R"}, "HSC-R"),
+        ({"r": "HSC-R2", "g": "HSC-G"}, "HSC-R2"),
+        ({101: "HSC-R", 103: "HSC-R2"}, "r"),
+    ],
+    ids=["one filter", "one filter per band", "two filters of the band"],
+)
+def test_folders_have_the_names_of_filters(
+    filters: dict[str | int, str], folder: str, survey: SmallSurvey, products: Products, tmp_path: Path
+) -> None:
+    """As the original pipelines had them: HSC-R for a coadd of the band r."""
+
+    def filter_of(info: ExposureInfo) -> str:
+        return filters.get(info.band, filters.get(info.id.visit, ""))
+
+    sources = [changed(source, physical_filter=filter_of(source.info)) for source in survey.sources]
+    coadd, warps = products
+    place = {"skymap": survey.skymap.name, "tract": 0, "patch": 0}
+    mask = tmp_path / f"BrightObjectMask-0-0,0-{folder}.reg"
+    mask.write_text(REGIONS)
+    with new_repository(tmp_path / "repo") as butler:
+        ingest_exposures(butler, sources, transfer="copy")
+        register_skymap(butler, survey.skymap)
+        for dataset in coadd_datasets():
+            butler.registry.registerDatasetType(dataset.make_type(butler.dimensions))
+        butler.collections.register("out")
+        for warp in warps:
+            visit = {"instrument": warp.instrument, "visit": warp.visit}
+            butler.put(warp, "deepCoadd_directWarp", {**place, **visit}, run="out")
+        butler.put(coadd, "deepCoadd", {**place, "band": "r"}, run="out")
+        (ref,) = ingest_bright_objects(butler, [mask], skymap="small")
+        assert ref.dataId["band"] == "r"
+        files = export_coadds(butler, tmp_path / "x", collections="out", warps=True)
+    names = {visit: filters.get("r", filters.get(visit)) for visit in (101, 103)}
+    assert {path.relative_to(tmp_path / "x").as_posix() for path in files} == {
+        f"deepCoadd/{folder}/0/0,0.fits",
+        f"deepCoadd-results/{folder}/0/0,0/calexp-{folder}-0-0,0.fits",
+        f"deepCoadd/BrightObjectMasks/0/BrightObjectMask-0-0,0-{folder}.reg",
+        "deepCoadd/skyMap.json",
+        *(f"deepCoadd/{name}/0/0,0/warp-{name}-0-0,0-{visit}.fits" for visit, name in names.items()),
+    }
 
 
 def test_plain_files_need_nothing_of_lamella(butler: Butler, tmp_path: Path) -> None:

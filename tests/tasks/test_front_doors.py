@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,24 @@ from lamella.formats.archives import read_product
 from lamella.run.jobs import PatchConfig
 from lamella.tasks.derive import field_name
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
+from lamella.tasks.manual.compareWarpAssembleCoadd import CompareWarpAssembleCoaddConfig
+from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpConfig
+from lamella.tasks.manual.safeClipAssembleCoadd import SafeClipAssembleCoaddConfig
 from lamella.tasks.repository import open_repository
+from lamella.testing.hsc_example import HscExample
 
 from .hsc_fixture import (
     ASSEMBLE_HSC_I,
+    MATCHED,
     PATCH,
     PIPETASK,
     HscSite,
     assert_same_bits,
     expected_coadd,
     input_pairs,
+    warp_command,
 )
+from .registries import Registry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,51 +44,76 @@ class Options:
 
     core: AssembleConfig
     manual: str
+    switch: str = "--legacyCoadd"
+
+    @property
+    def patch(self) -> PatchConfig:
+        config = MakeCoaddTempExpConfig()
+        config.modelPsf.defaultFwhm = 3.0
+        return PatchConfig(assemble=self.core, match=config.matchControl())
+
+    @property
+    def command(self) -> str:
+        return f"{ASSEMBLE_HSC_I.replace('--legacyCoadd', self.switch)} {self.manual}"
 
 
-@pytest.fixture(scope="module", params=["lamella", "manual"])
+OPTIONS = {
+    "lamella": lambda: Options(AssembleConfig(), "-c statistic=NOISECLIP interpImage.maxGap=10"),
+    "manual": lambda: Options(AssembleCoaddConfig().toCore(), ""),
+    "compare_warp": lambda: Options(CompareWarpAssembleCoaddConfig().toCore(), "", "--warpCompareCoadd"),
+    "safe_clip": lambda: Options(SafeClipAssembleCoaddConfig().toCore(), "", ""),
+}
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
 def options(request: pytest.FixtureRequest) -> Options:
-    if request.param == "manual":
-        return Options(AssembleCoaddConfig().toCore(), "")
-    return Options(AssembleConfig(), "-c statistic=NOISECLIP interpImage.maxGap=10")
+    return OPTIONS[request.param]()
 
 
 @pytest.fixture(scope="module")
-def expected(options: Options, hsc_site: HscSite) -> PatchCoadd:
-    coadd = expected_coadd(hsc_site, "i", PatchConfig(assemble=options.core))
-    assert input_pairs(coadd) == hsc_site.example.pairs["HSC-I"]
+def expected(options: Options, hsc_example: HscExample) -> PatchCoadd:
+    coadd = expected_coadd(hsc_example, "i", options.patch)
+    assert input_pairs(coadd) == hsc_example.pairs["HSC-I"]
+    assert (len(coadd.removals) == 5) == (options.switch != "--legacyCoadd")
     return coadd
 
 
-def test_both_sets_of_options_differ(hsc_site: HscSite) -> None:
+def assert_same(found: PatchCoadd, expected: PatchCoadd) -> None:
+    assert_same_bits(found, expected)
+    assert found.removals == expected.removals
+
+
+def test_all_sets_of_options_differ(hsc_example: HscExample) -> None:
     """Without this, equal bits could mean that options are passed over."""
-    first = expected_coadd(hsc_site, "i")
-    second = expected_coadd(hsc_site, "i", PatchConfig(assemble=AssembleCoaddConfig().toCore()))
-    assert (first.image.array != second.image.array).mean() > 0.01
+    coadds = [expected_coadd(hsc_example, "i", make().patch) for make in OPTIONS.values()]
+    for first, second in itertools.combinations(coadds, 2):
+        assert (first.image.array != second.image.array).mean() > 0.01
 
 
 def test_the_lamella_command(
-    options: Options, expected: PatchCoadd, hsc_site: HscSite, tmp_path: Path
+    options: Options, expected: PatchCoadd, hsc_example: HscExample, tmp_path: Path
 ) -> None:
     settings = tmp_path / "options.yaml"
-    settings.write_text(yaml.safe_dump({"assemble": options.core.to_dict()}))
-    example, out = hsc_site.example, tmp_path / "out"
-    hsc_site.checked(
-        f"lamella coadd {example.table} --skymap {example.skymap_file} --band i --patch 5,4 "
+    settings.write_text(yaml.safe_dump(options.patch.to_dict()))
+    out = tmp_path / "out"
+    HscSite(tmp_path, hsc_example, Registry()).checked(
+        f"lamella coadd {hsc_example.table} --skymap {hsc_example.skymap_file} --band i --patch 5,4 "
         f"--config {settings} -o {out} --quiet"
     )
-    assert_same_bits(read_product(out / "coadd-i-0-5,4.fits"), expected)
+    assert_same(read_product(out / "coadd-i-0-5,4.fits"), expected)
 
 
 def test_the_pipeline_task(options: Options, expected: PatchCoadd, hsc_site: HscSite, tmp_path: Path) -> None:
     site = hsc_site.copy(tmp_path / "site")
     overrides = tmp_path / "assemble.py"
     overrides.write_text("".join(f"config.assemble.{line}\n" for line in assignments(options.core)))
-    site.checked(f"{PIPETASK} -C assembleCoadd:{overrides}")
+    warping = tmp_path / "warp.py"
+    warping.write_text("".join(f"config.match.{line}\n" for line in assignments(options.patch.match)))
+    site.checked(f"{PIPETASK} -C makeWarp:{warping} -C assembleCoadd:{overrides}")
     with open_repository(site.repository, collections="lamella/coadds") as butler:
         coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)
     assert coadd.settings["assemble"] == options.core.to_dict()
-    assert_same_bits(coadd, expected)
+    assert_same(coadd, expected)
 
 
 def assignments(config: Config, prefix: str = "") -> list[str]:
@@ -100,8 +133,10 @@ def test_the_command_of_the_manual(
     options: Options, expected: PatchCoadd, warped_site: HscSite, tmp_path: Path
 ) -> None:
     site = warped_site.copy(tmp_path / "site")
-    site.checked(f"{ASSEMBLE_HSC_I} {options.manual}")
+    if options.patch.needs_matched:
+        site.checked(f"{warp_command(site.example, 'HSC-I')} {MATCHED} --clobber-config")
+    site.checked(options.command)
     with open_repository(site.repository, collections="deepCoadd-results") as butler:
         coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)
     assert coadd.settings["assemble"] == options.core.to_dict()
-    assert_same_bits(coadd, expected)
+    assert_same(coadd, expected)

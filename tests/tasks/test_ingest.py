@@ -21,7 +21,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.daf.butler import Butler
 from lsst.sphgeom import UnitVector3d
 
-from lamella.coadd.inputs import Exposure, ExposureInfo, ExposureSource
+from lamella.coadd.inputs import Exposure, ExposureSource
 from lamella.errors import DuplicateInputError, InputError, UnreadableFileError
 from lamella.formats.recognise import open_exposures
 from lamella.formats.source import ReadControl
@@ -34,7 +34,8 @@ from lamella.tasks.repository import clean_orphans, open_repository, register_sk
 from lamella.testing.asserts import assert_bits_equal
 from lamella.testing.survey import Survey
 
-from .small import CONFIG, INSTRUMENT, SmallSurvey, files_of, make_survey, new_repository
+from .registries import Registry
+from .small import CONFIG, INSTRUMENT, SmallSurvey, changed, files_of, make_survey, new_repository
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +44,9 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
 
 
 @pytest.fixture
-def butler(tmp_path: Path) -> Iterator[Butler]:
-    with new_repository(tmp_path / "repo") as opened:
+def butler(registry: Registry, tmp_path: Path) -> Iterator[Butler]:
+    with new_repository(tmp_path / "repo", registry) as opened:
         yield opened
-
-
-@dataclasses.dataclass(frozen=True)
-class Changed:
-    """A source that says something else of an exposure than its file does."""
-
-    original: ExposureSource
-    info: ExposureInfo
-
-    def read(self) -> Exposure:
-        return dataclasses.replace(self.original.read(), info=self.info)
-
-
-def changed(source: ExposureSource, **values: object) -> Changed:
-    return Changed(source, dataclasses.replace(source.info, **values))  # type: ignore[arg-type]
 
 
 def assert_same_exposure(found: Exposure, expected: Exposure) -> None:
@@ -318,9 +304,9 @@ ingest.ingest_exposures(butler, open_exposures([table]).sources, transfer=transf
 
 @pytest.mark.parametrize(("moment", "transfer"), [("staged", "copy"), ("moved", "direct")])
 def test_a_killed_ingest_leaves_no_dataset_and_can_be_repeated(
-    survey: SmallSurvey, tmp_path: Path, moment: str, transfer: str
+    registry: Registry, survey: SmallSurvey, tmp_path: Path, moment: str, transfer: str
 ) -> None:
-    new_repository(tmp_path).close()
+    new_repository(tmp_path, registry).close()
     arguments = [str(tmp_path), str(survey.table), moment, transfer]
     killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

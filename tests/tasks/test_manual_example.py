@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,13 @@ import pytest
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lamella.coadd.archive import PatchCoadd
+from lamella.coadd.psfmatch import MatchControl
 from lamella.formats.archives import read_product
 from lamella.run.jobs import PatchConfig
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
+from lamella.tasks.manual.compareWarpAssembleCoadd import CompareWarpAssembleCoaddConfig
+from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpConfig
+from lamella.tasks.manual.safeClipAssembleCoadd import SafeClipAssembleCoaddConfig
 from lamella.tasks.repository import open_repository
 from lamella.testing.hsc_example import HscExample
 
@@ -28,6 +33,7 @@ from .hsc_fixture import (
     input_pairs,
     unknown_files,
 )
+from .registries import Registry
 
 pytestmark = pytest.mark.slow
 
@@ -48,14 +54,16 @@ def page_steps() -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def page_site(tmp_path_factory: pytest.TempPathFactory) -> tuple[HscSite, list[str]]:
+def page_site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> tuple[HscSite, list[str]]:
     """The site that a reader of the page has at its end, and what each step printed."""
     folder = tmp_path_factory.mktemp("page")
     root = folder / "ci_hsc"
     root.mkdir()
-    site = HscSite(root, HscExample(root / "raw"))
+    site = HscSite(root, HscExample(root / "raw"), registry)
     printed = []
     for language, text in page_steps():
+        if text.startswith("lamella butler create"):
+            text = text.rstrip() + registry.options()
         command = f"python -W error - <<'END'\n{text}END" if language == "python" else text
         printed.append(site.checked(f"cd {shlex.quote(str(folder))}\n{command}"))
     return site, printed
@@ -105,7 +113,7 @@ def test_the_coadd_is_deeper_than_its_inputs(coadd: PatchCoadd) -> None:
 
 def test_the_coadd_is_that_of_the_functions(coadd: PatchCoadd, page_site: tuple[HscSite, list[str]]) -> None:
     config = PatchConfig(assemble=AssembleCoaddConfig().toCore())
-    assert_same_bits(coadd, expected_coadd(page_site[0], coadd.band, config))
+    assert_same_bits(coadd, expected_coadd(page_site[0].example, coadd.band, config))
 
 
 def test_results_are_where_the_manual_says(coadd: PatchCoadd, page_site: tuple[HscSite, list[str]]) -> None:
@@ -115,17 +123,49 @@ def test_results_are_where_the_manual_says(coadd: PatchCoadd, page_site: tuple[H
         assert_same_bits(read_product(data / path), coadd)
 
 
+def test_exposures_are_found_by_their_regions(page_site: tuple[HscSite, list[str]]) -> None:
+    site, _ = page_site
+    with open_repository(site.repository) as butler:
+        for band, name in FILTERS.items():
+            where = f"skymap='discrete/ci_hsc' and tract=0 and patch={PATCH['patch']} and band='{band}'"
+            with butler.query() as query:
+                found = query.where(where, instrument="HSC").data_ids(["visit", "detector", "patch"])
+                pairs = sorted((data_id["visit"], data_id["detector"]) for data_id in found)
+            assert tuple(pairs) == site.example.pairs[name]
+
+
 def test_the_pipeline_finds_the_same_exposures(page_site: tuple[HscSite, list[str]]) -> None:
     site, _ = page_site
     with open_repository(site.repository, collections="lamella/coadds") as butler:
         coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)
-    assert coadd.settings["assemble"]["statistic"] == "NOISECLIP"
+    assert coadd.settings["assemble"]["reject"]["method"] == "compare_warp"
     assert input_pairs(coadd) == site.example.pairs["HSC-I"]
+    matched = MakeCoaddTempExpConfig().matchControl().replace(fwhm=3.0)
+    assert matched.to_dict() != coadd.settings["match"] == MatchControl(fwhm=3.0).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("rerun", "config"),
+    [("safe-clip", SafeClipAssembleCoaddConfig), ("compare-warp", CompareWarpAssembleCoaddConfig)],
+)
+def test_coadds_without_artifacts_are_those_of_the_functions(
+    rerun: str, config: Any, page_site: tuple[HscSite, list[str]]
+) -> None:
+    site, printed = page_site
+    with open_repository(site.repository, collections=f"rerun/{rerun}") as butler:
+        coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)
+    assert input_pairs(coadd) == site.example.pairs["HSC-I"]
+    match = MakeCoaddTempExpConfig().matchControl().replace(fwhm=3.0)
+    expected = expected_coadd(site.example, "i", PatchConfig(assemble=config().toCore(), match=match))
+    assert_same_bits(coadd, expected)
+    assert coadd.removals == expected.removals
+    assert 0 < sum(one.removed for one in coadd.removals) < 0.1 * sum(one.valid for one in coadd.removals)
+    assert any("transient" in text for text in printed)
 
 
 def test_nothing_is_left_over(page_site: tuple[HscSite, list[str]]) -> None:
     site, printed = page_site
-    assert printed[-1].startswith("Removed 0 files")
+    assert printed[-1] == "Forgot 0 tasks.\nRemoved 0 files.\n"
     exported = {"deepCoadd/skyMap.json"}
     for name in FILTERS.values():
         exported |= {

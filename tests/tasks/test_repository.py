@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.daf.butler import Butler
 from lsst.pipe.base import Instrument
+from sqlalchemy.exc import OperationalError
 
 from lamella.errors import ConfigError, DuplicateInputError, OutputError, SkyMapError, UnreadableFileError
 from lamella.sky.footprint import footprint_polygon
@@ -33,6 +35,8 @@ from lamella.tasks.repository import (
 )
 from lamella.tasks.skymap_records import from_region
 
+from .postgres import PostgresServer
+from .registries import Registry
 from .small import INSTRUMENT, SmallSurvey, files_of, make_survey, new_repository
 
 
@@ -41,8 +45,10 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
     return make_survey(tmp_path_factory.mktemp("survey"))
 
 
-def test_a_new_repository_has_dataset_types_runs_and_storage_classes(tmp_path: Path) -> None:
-    with new_repository(tmp_path / "repo") as butler:
+def test_a_new_repository_has_dataset_types_runs_and_storage_classes(
+    registry: Registry, tmp_path: Path
+) -> None:
+    with new_repository(tmp_path / "repo", registry) as butler:
         assert butler.get_dataset_type("calexp").dimensions.required == {"instrument", "visit", "detector"}
         assert butler.get_dataset_type("skyMap").storageClass_name == "LamellaSkyMap"
         assert set(butler.collections.query("*")) == {"skymaps", "brightObjectMasks"}
@@ -64,6 +70,18 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
         create_repository(tmp_path / "pg", registry="postgresql://nobody@127.0.0.1:1/none")
 
 
+def test_a_database_of_a_server_is_used_and_one_that_is_not_there_is_told(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    address = postgres.new_database()
+    create_repository(tmp_path / "repo", registry=address, namespace="site")
+    assert [path.name for path in (tmp_path / "repo").iterdir()] == ["butler.yaml"]
+    count = "select count(*) from site.dataset_type where name = 'calexp'"
+    assert postgres.execute(address.rpartition("/")[2], count) == "1"
+    with pytest.raises(OutputError, match="nowhere"):
+        create_repository(tmp_path / "other", registry=postgres.address("nowhere"))
+
+
 def test_opening_for_writing_again_writes_nothing(tmp_path: Path) -> None:
     new_repository(tmp_path).close()
     before = (tmp_path / "gen3.sqlite3").read_bytes()
@@ -71,9 +89,11 @@ def test_opening_for_writing_again_writes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "gen3.sqlite3").read_bytes() == before
 
 
-def test_sky_maps_become_records_with_their_regions(tmp_path: Path, survey: SmallSurvey) -> None:
+def test_sky_maps_become_records_with_their_regions(
+    registry: Registry, tmp_path: Path, survey: SmallSurvey
+) -> None:
     skymap = survey.skymap
-    with new_repository(tmp_path) as butler:
+    with new_repository(tmp_path, registry) as butler:
         assert register_skymap(butler, skymap) == "small"
         assert register_skymap(butler, skymap) == "small"
         (record,) = butler.query_dimension_records("skymap")
@@ -91,10 +111,10 @@ def test_sky_maps_become_records_with_their_regions(tmp_path: Path, survey: Smal
         assert butler.getURI(ref).read().decode() == skymap.to_json()
 
 
-def test_tracts_are_added_later_and_another_sky_map_is_refused(tmp_path: Path) -> None:
+def test_tracts_are_added_later_and_another_sky_map_is_refused(registry: Registry, tmp_path: Path) -> None:
     skymap = make_skymap("rings", {"num_rings": 4, "patches": {"builder": "legacy", "inner": (60000, 60000)}})
     other = make_skymap("rings", {"num_rings": 5}, name=skymap.name)
-    with new_repository(tmp_path) as butler:
+    with new_repository(tmp_path, registry) as butler:
         for tracts in ([3], [3, 1]):
             register_skymap(butler, skymap, tracts=tracts)
         assert [r.id for r in butler.query_dimension_records("tract", order_by="id")] == [1, 3]
@@ -108,9 +128,9 @@ def test_tracts_are_added_later_and_another_sky_map_is_refused(tmp_path: Path) -
             stored_skymap(butler, "absent")
 
 
-def test_tracts_with_exposures_are_found(tmp_path: Path, survey: SmallSurvey) -> None:
+def test_tracts_with_exposures_are_found(registry: Registry, tmp_path: Path, survey: SmallSurvey) -> None:
     skymap = make_skymap("rings", {"num_rings": 20})
-    with new_repository(tmp_path) as butler:
+    with new_repository(tmp_path, registry) as butler:
         assert visited_tracts(butler, skymap) == []
         ingest_exposures(butler, survey.sources)
         expected = {t.id for s in survey.sources for t in skymap.overlapping(footprint_polygon(s.info))}
@@ -118,8 +138,10 @@ def test_tracts_with_exposures_are_found(tmp_path: Path, survey: SmallSurvey) ->
 
 
 @pytest.mark.parametrize("name", ["HSC", "Sub-aru/Mega Cam", "a.b", "Instrument"])
-def test_the_middleware_finds_the_class_of_any_instrument(tmp_path: Path, name: str) -> None:
-    with new_repository(tmp_path) as butler:
+def test_the_middleware_finds_the_class_of_any_instrument(
+    registry: Registry, tmp_path: Path, name: str
+) -> None:
+    with new_repository(tmp_path, registry) as butler:
         assert register_instrument(butler, name) is register_instrument(butler, name)
         found = Instrument.fromName(name, butler.registry)
         assert isinstance(found, LamellaInstrument)
@@ -131,7 +153,7 @@ def test_the_middleware_finds_the_class_of_any_instrument(tmp_path: Path, name: 
         assert len(record.class_name) <= 64
 
 
-def test_an_instrument_of_others_stays(tmp_path: Path) -> None:
+def test_an_instrument_of_others_stays(registry: Registry, tmp_path: Path) -> None:
     record = {
         "name": "Own",
         "visit_max": 9,
@@ -139,7 +161,7 @@ def test_an_instrument_of_others_stays(tmp_path: Path) -> None:
         "detector_max": 9,
         "class_name": "not.installed.Own",
     }
-    with new_repository(tmp_path) as butler:
+    with new_repository(tmp_path, registry) as butler:
         butler.registry.insertDimensionData("instrument", {**record, "visit_system": 1})
         assert register_instrument(butler, "Own").getName() == "Own"
         (found,) = butler.query_dimension_records("instrument")
@@ -168,8 +190,10 @@ def test_a_repository_of_others_needs_the_folder_of_configurations(
     assert (done.returncode, done.stdout) == (0, f"{survey.sources[0].info.id}\n"), done.stderr
 
 
-def test_cleaning_removes_orphans_and_nothing_else(tmp_path: Path, survey: SmallSurvey) -> None:
-    with new_repository(tmp_path) as butler:
+def test_cleaning_removes_orphans_and_nothing_else(
+    registry: Registry, tmp_path: Path, survey: SmallSurvey
+) -> None:
+    with new_repository(tmp_path, registry) as butler:
         register_skymap(butler, survey.skymap)
         ingest_exposures(butler, survey.sources[:2])
         kept = files_of(butler)
@@ -199,3 +223,47 @@ def test_cleaning_removes_orphans_and_nothing_else(tmp_path: Path, survey: Small
 def _key(survey: SmallSurvey) -> dict[str, object]:
     identity = survey.sources[0].info.id
     return {"instrument": identity.instrument, "visit": identity.visit, "detector": identity.detector}
+
+
+# Ends while a transaction has changed a part of the file; what it was stays in a journal.
+KILLED_IN_A_TRANSACTION = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("pragma cache_size = 1")
+connection.execute("begin immediate")
+connection.execute("create table half (written text)")
+connection.executemany("insert into half values (?)", [("x" * 1000,)] * 5000)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def half_written(tmp_path: Path) -> Path:
+    """A repository in which a process was killed; a connection for reading cannot roll back."""
+    new_repository(tmp_path).close()
+    database = tmp_path / "gen3.sqlite3"
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_A_TRANSACTION, str(database)])
+    assert killed.returncode == -signal.SIGKILL
+    assert journal_of(tmp_path).stat().st_size > 0
+    with pytest.raises(OperationalError, match="readonly"):
+        Butler.from_config(tmp_path)
+    return tmp_path
+
+
+def journal_of(root: Path) -> Path:
+    return root / "gen3.sqlite3-journal"
+
+
+def test_cleaning_rolls_back(half_written: Path) -> None:
+    command = [Path(sys.executable).parent / "lamella", "butler", "clean", half_written]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "Removed 0 files.\n"
+    assert not journal_of(half_written).exists()
+    with Butler.from_config(half_written) as butler:
+        assert butler.get_dataset_type("calexp")
+
+
+def test_reading_rolls_back(half_written: Path) -> None:
+    with open_repository(half_written) as butler:
+        assert not butler.isWriteable()
+        assert butler.get_dataset_type("calexp")
+    assert not journal_of(half_written).exists()

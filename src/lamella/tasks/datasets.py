@@ -55,7 +55,11 @@ def coadd_datasets(coadd_name: str = "deep") -> tuple[Dataset, ...]:
         Dataset(f"{coadd_name}Visits", "StructuredDataDict", patch_band),
         Dataset(coadd, "LamellaPatchCoadd", patch_band),
         Dataset(f"{coadd}_nImage", "ImageV2", patch_band),
+        Dataset(f"{coadd}_artifactMask", "MaskV2", warp),
+        Dataset(f"{coadd}PsfMatched", "LamellaPatchCoadd", patch_band),
+        Dataset(f"{coadd}PsfMatched_nImage", "ImageV2", patch_band),
         Dataset(f"{coadd}_inputSummary_tract", "ArrowAstropy", ("skymap", "tract", "band")),
+        Dataset(f"{coadd}_inputSummary", "ArrowAstropy", ("skymap",)),
     )
 
 

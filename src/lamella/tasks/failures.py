@@ -9,9 +9,9 @@ from lsst.daf.butler import ButlerUserError, ValidationError
 from lsst.daf.butler.registry import ConflictingDefinitionError, RegistryError  # type: ignore[attr-defined]
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import DuplicateInputError, LamellaError, OutputError, UnreadableFileError
+from ..errors import ConfigError, DuplicateInputError, LamellaError, OutputError, UnreadableFileError
 
-__all__ = ("repository_errors",)
+__all__ = ("address_errors", "repository_errors")
 
 _COMPLETE = "a complete repository"
 
@@ -54,6 +54,36 @@ def repository_errors(root: str) -> Iterator[None]:
     except (ButlerUserError, RegistryError, ValidationError) as err:
         raise UnreadableFileError(root, found=_line(err), expected=_COMPLETE) from err
     except (SQLAlchemyError, OSError) as err:
+        raise OutputError(root, reason=_line(err)) from err
+
+
+@contextlib.contextmanager
+def address_errors(root: str) -> Iterator[None]:
+    """Raise errors in reaching a repository that is not a folder as errors of lamella that name it.
+
+    Parameters
+    ----------
+    root
+        Address of the repository; errors about folders pass.
+
+    Raises
+    ------
+    ConfigError
+        Raised when there is no support for addresses of this kind, or its package is not installed.
+    OutputError
+        Raised when the store does not answer, or knows no credentials.
+    """
+    try:
+        yield
+    except (NotImplementedError, ImportError) as err:
+        if "://" not in root:
+            raise
+        reason = _line(err) if str(err) else "repositories cannot be kept there"
+        raise ConfigError(f"{root}: {reason}.", option="repository", found=root) from err
+    except Exception as err:
+        # The clients of stores have families of errors of their own, and are not always installed.
+        if type(err).__module__.partition(".")[0] not in ("botocore", "google"):
+            raise
         raise OutputError(root, reason=_line(err)) from err
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from lsst.daf.butler import FormatterV2
 from lsst.images import Box
 from lsst.images.formatters import GenericFormatter
+from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
@@ -61,14 +62,17 @@ class ArchiveFormatter(GenericFormatter):
             return self._read_psf(uri)
         return super()._read_from_resource_path(uri, component)
 
-    def _read_psf(self, uri: Any) -> CoaddPsf:
-        """Return the PSF of a warp or a coadd, which is made of its inputs."""
+    def _read_psf(self, uri: Any) -> PointSpreadFunction:
+        """Return the PSF of a warp or a coadd: that of its inputs, or the model that they were matched to."""
         kind: type[Warp | PatchCoadd] = self.file_descriptor.storageClass.pytype
         with open_archive(uri, cls=kind, partial=True) as reader:
             box: Box = reader.get_component("bbox")
             corner = Box.factory[box.y.start : box.y.start + 1, box.x.start : box.x.start + 1]
             projection = reader.get_component("sky_projection")
-            return CoaddPsf(reader.read(bbox=corner).psf.components, projection=projection, bounds=box)
+            psf = reader.read(bbox=corner).psf
+            if not isinstance(psf, CoaddPsf):
+                return psf
+            return CoaddPsf(psf.components, projection=projection, bounds=box)
 
 
 class ExposureFormatter(ArchiveFormatter):

@@ -13,7 +13,7 @@ from lsst.images.serialization import write_archive
 
 from ..coadd.exposure_archive import ExposureImage
 from ..coadd.inputs import ExposureSource
-from ..errors import DuplicateInputError
+from ..errors import ConfigError, DuplicateInputError
 from ..files import TEMPORARY_PREFIX
 from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN
 from .formatters import PLANES
@@ -73,7 +73,12 @@ def ingest_exposures(
     InputError
         Raised when the exposures of a visit contradict each other, or one that
         is not on disk is to be referred to.
+    ConfigError
+        Raised when files of this machine are to be referred to from a
+        repository elsewhere.
     """
+    if transfer == "direct":
+        _require_local(butler)
     refs: list[DatasetRef] = []
     visits = group_visits(sources)
     for instrument in sorted({visit.key["instrument"] for visit in visits}):
@@ -82,6 +87,17 @@ def ingest_exposures(
     for visit in visits:
         refs += _ingest_visit(butler, visit, run or default_run(visit.key["instrument"]), transfer)
     return refs
+
+
+def _require_local(butler: Butler) -> None:
+    """Refuse references to files of this machine from where other machines look for them."""
+    for root in butler.get_datastore_roots().values():
+        if root is not None and not root.isLocal:
+            raise ConfigError(
+                f"{root} is not a folder of this machine: exposures must be copied there, not referred to.",
+                option="copy",
+                found=str(root),
+            )
 
 
 def _register_collections(butler: Butler, instrument: str, run: str) -> None:

@@ -10,18 +10,22 @@ from pathlib import Path
 from lsst.daf.butler import Butler, Config
 from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
 from lsst.pipe.base import Instrument
+from lsst.resources import ResourcePath
 
-from ..errors import OutputError
+from ..errors import ConfigError, OutputError
 from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, find_runs, make_dataset_types
-from .failures import repository_errors
+from .failures import address_errors, repository_errors
 from .instrument import instrument_class, instrument_record
 from .orphans import clean_orphans
+from .recovery import roll_back
 from .skymap_store import register_skymap, stored_skymap, visited_tracts
+from .unlogged import forget_unlogged
 
 __all__ = (
     "CONFIG_FOLDER",
     "clean_orphans",
     "create_repository",
+    "forget_unlogged",
     "open_repository",
     "register_instrument",
     "register_skymap",
@@ -50,7 +54,8 @@ def create_repository(
     Parameters
     ----------
     root
-        Folder; made if it is absent.
+        Folder, made if it is absent; or the address of one, ``file://...``, or of a
+        store that the middleware can write to.
     registry
         Address of the database, e.g. ``postgresql://user@host/name``; by
         default an SQLite file in the folder.
@@ -61,7 +66,10 @@ def create_repository(
     ------
     OutputError
         Raised when the folder holds a repository already, or cannot be
-        written to, or when the database refuses.
+        written to, or when the database or the store refuses.
+    ConfigError
+        Raised when nothing can be kept at addresses of this kind, or when the
+        path has a character that the middleware does not take for part of it.
     """
     root = fspath(root)
     config = Config()
@@ -71,12 +79,26 @@ def create_repository(
         config["registry", "db"] = registry
     if namespace is not None:
         config["registry", "namespace"] = namespace
-    with repository_errors(root):
-        if "://" not in root and (Path(root) / "butler.yaml").exists():
-            raise OutputError(root, reason="it is a repository already")
+    with repository_errors(root), address_errors(root):
+        _check_new_root(root)
         Butler.makeRepo(root, config)
         with Butler.from_config(root, writeable=True) as butler:
             prepare_repository(butler)
+
+
+def _check_new_root(root: str) -> None:
+    uri = ResourcePath(root, forceDirectory=True)
+    if not uri.isLocal:
+        return
+    if wrong := sorted(set("#?%").intersection(uri.ospath if "://" in root else root)):
+        raise ConfigError(
+            f"{root}: the path of a repository must be without {' '.join(wrong)}, "
+            "which the middleware and databases read as parts of an address.",
+            option="repository",
+            found=root,
+        )
+    if uri.join("butler.yaml").exists():
+        raise OutputError(root, reason="it is a repository already")
 
 
 def prepare_repository(butler: Butler) -> None:
@@ -115,9 +137,12 @@ def open_repository(
     UnreadableFileError
         Raised when there is no repository, or it has no such collection.
     OutputError
-        Raised when the database refuses.
+        Raised when the database or the store refuses.
+    ConfigError
+        Raised when nothing can be kept at addresses of this kind.
     """
-    with repository_errors(fspath(root)):
+    with repository_errors(fspath(root)), address_errors(fspath(root)):
+        roll_back(fspath(root))
         butler = Butler.from_config(
             fspath(root),
             collections=collections or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
+from lamella.errors import IncompleteIdError
 from lamella.tasks.cmdline.argument_parser import ArgumentParser
 from lamella.tasks.cmdline.data_ids import CoaddDataIdContainer
 from lamella.tasks.cmdline.dataset_arguments import ConfigDatasetType, DatasetArgument
@@ -104,10 +106,17 @@ def test_wrong_command_lines_end_with_2(parse: Parse, line: str, reason: str, ca
 
 
 @pytest.mark.parametrize("key", ["tract", "patch", "filter"])
-def test_coadd_needs_all_keys(parse: Parse, key: str) -> None:
+def test_coadd_needs_all_keys(parse: Parse, key: str, capsys: Any) -> None:
     given = [item for item in ("tract=0", "patch=0,0", "filter=i") if not item.startswith(key)]
-    with pytest.raises(RuntimeError, match=f"--id must include {key}"):
-        parse("--id", *given)
+    assert _exits(parse, "--id", *given) == 253
+    message = f"--id must include {key}; found {' '.join(given)}."
+    logged, told = capsys.readouterr().err.splitlines()
+    assert "INFO" in logged
+    assert told.endswith(f": error: {message}")
+    for option in ("--doraise", "--debug"):
+        with pytest.raises(RuntimeError, match=re.escape(message)) as caught:
+            parse("--id", *given, option)
+        assert (type(caught.value), caught.value.key) == (IncompleteIdError, key)
 
 
 class TestInput:

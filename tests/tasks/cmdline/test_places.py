@@ -46,8 +46,9 @@ def test_resolve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_find_place(repo: Path, below: str, options: dict[str, str], chain: str, parent: str) -> None:
-    options = {key: value.replace("REPO", str(repo)) for key, value in options.items()}
-    assert find_place(str(repo / below), **options) == Place(str(repo), chain, parent)
+    for start, root in ((str(repo / below), str(repo)), ((repo / below).as_uri(), repo.as_uri())):
+        given = {key: value.replace("REPO", root) for key, value in options.items()}
+        assert find_place(start, **given) == Place(str(repo), chain, parent)
 
 
 def test_wrong_places(repo: Path, tmp_path: Path) -> None:

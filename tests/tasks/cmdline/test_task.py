@@ -7,15 +7,20 @@ import os
 import pstats
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
+import yaml
+from astropy.table import Table
 from lsst.pipe.base import TaskError
 
+from lamella.tasks.cmdline import persistence
 from lamella.tasks.cmdline.butler import CommandButler
+from lamella.tasks.cmdline.config_files import load_config_file
 from lamella.tasks.cmdline.places import find_place
 from lamella.tasks.cmdline.records import Records
 from lamella.tasks.cmdline.status import EXIT_NOT_STARTED, EXIT_NOTHING
@@ -331,3 +336,100 @@ class TestMethods:
 
         task.writeMetadata(Ref())
         assert "Could not persist metadata for dataId={'visit': 1}: disk full" in caplog.text
+
+
+class TestRecords:
+    """What a task stores with an output: each method by itself."""
+
+    @pytest.fixture
+    def butler(self, tmp_path: Path) -> Any:
+        """What the methods need of a butler."""
+        return SimpleNamespace(records=Records(tmp_path))
+
+    @staticmethod
+    def files(butler: Any) -> list[str]:
+        return sorted(path.relative_to(butler.records.folder).as_posix()
+                      for path in butler.records.folder.glob("[cs]*/*"))  # fmt: skip
+
+    def test_write_config(self, toys: Any, butler: Any) -> None:
+        def write(number: int, **options: bool) -> None:
+            toys.ToyTask(config=toys.ToyConfig(number=number)).writeConfig(butler, **options)
+
+        write(2)
+        write(2)
+        with pytest.raises(TaskError, match="differs from that of earlier runs"):
+            write(3)
+        write(3, clobber=True)
+        write(4, clobber=True, doBackup=False)
+        assert self.files(butler) == ["config/toy.py", "config/toy.py~1"]
+        found = {}
+        for name in self.files(butler):
+            config = toys.ToyConfig()
+            load_config_file(config, butler.records.path(name))
+            found[name] = config.number
+        assert found == {"config/toy.py": 4, "config/toy.py~1": 2}
+
+    def test_write_schemas(self, toys: Any, butler: Any) -> None:
+        class Catalogued(toys.ToyTask):  # type: ignore[name-defined,misc]
+            """Has a catalog of its own, beside that of its subtask."""
+
+            unit = "pixel"
+
+            def getSchemaCatalogs(self) -> dict[str, Any]:
+                return {"deepSource": Table({"x": [0.5]}, units={"x": self.unit})[:0]}
+
+        task = Catalogued(config=toys.ToyConfig())
+        assert set(task.getAllSchemaCatalogs()) == {"deepSource", "toyCatalog"}
+        task.writeSchemas(butler)
+        task.writeSchemas(butler)
+        own, of_subtask = "schema/deepSource_schema.yaml", "schema/toyCatalog_schema.yaml"
+        assert self.files(butler) == [own, of_subtask]
+        stored = yaml.safe_load(butler.records.read(of_subtask))["columns"]
+        assert [(column["name"], column["type"], column["unit"]) for column in stored] == [
+            ("flux", "float64", "nJy"),
+            ("id", "int64", None),
+        ]
+        task.unit = "arcsec"
+        with pytest.raises(TaskError, match="columns of deepSource_schema differ"):
+            task.writeSchemas(butler)
+        task.writeSchemas(butler, clobber=True)
+        assert self.files(butler) == [own, f"{own}~1", of_subtask, f"{of_subtask}~1"]
+        assert "arcsec" in butler.records.read(own)
+        assert "pix" in butler.records.read(f"{own}~1")
+        task.unit = "deg"
+        task.writeSchemas(butler, clobber=True, doBackup=False)
+        assert len(self.files(butler)) == 4
+        task.writeSchemas(butler)
+
+    def test_write_package_versions(self, toys: Any, butler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        versions = {"python": "3.13.0", "numpy": "2.5"}
+        monkeypatch.setattr(persistence, "current_versions", lambda: dict(versions))
+        task = toys.ToyTask(config=toys.ToyConfig())
+        task.writePackageVersions(butler, dataset="software")
+        assert yaml.safe_load(butler.records.read("config/software.yaml")) == versions
+        versions["numpy"] = "2.6"
+        with pytest.raises(TaskError, match=r"numpy: 2\.6 vs 2\.5"):
+            task.writePackageVersions(butler, dataset="software")
+        task.writePackageVersions(butler)  # another file, which has nothing to disagree with
+        task.writePackageVersions(butler, clobber=True, dataset="software")
+        assert self.files(butler) == [
+            "config/packages.yaml",
+            "config/software.yaml",
+            "config/software.yaml~1",
+        ]
+        versions["numpy"] = "2.7"
+        task.writePackageVersions(butler, clobber=True, doBackup=False, dataset="software")
+        assert yaml.safe_load(butler.records.read("config/software.yaml"))["numpy"] == "2.7"
+        assert len(self.files(butler)) == 3
+
+    def test_write_metadata(self, toys: Any, repo: Path) -> None:
+        butler = CommandButler(find_place(str(repo), rerun="x"))
+        task = toys.ToyTask(config=toys.ToyConfig())
+        task.metadata["total"] = 3
+        task.scale.metadata["note"] = "of the subtask"
+        ref = butler.dataRef("toyCoadd_sum", tract=0, patch="1,0", filter="HSC-I")
+        task.writeMetadata(ref)
+        task.metadata["total"] = 4
+        task.writeMetadata(ref)
+        stored = butler.get("toy_metadata", tract=0, patch="1,0", filter="HSC-I")
+        assert (stored["toy.total"], stored["toy:scale.note"]) == (4, "of the subtask")

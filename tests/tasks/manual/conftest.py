@@ -45,7 +45,9 @@ class MemoryButler:
     KEYS: ClassVar[dict[str, tuple[str, ...]]] = {
         "deepCoadd": ("tract", "patch", "filter"),
         "deepCoadd_nImage": ("tract", "patch", "filter"),
+        "deepCoaddPsfMatched": ("tract", "patch", "filter"),
         "deepCoadd_directWarp": ("tract", "patch", "filter", "visit"),
+        "deepCoadd_psfMatchedWarp": ("tract", "patch", "filter", "visit"),
         "brightObjectMask": ("tract", "patch", "filter"),
         "calexp": ("visit", "ccd"),
         "calexpBackground": ("visit", "ccd"),

@@ -452,6 +452,20 @@ def test_exposures_that_were_not_selected_are_on_record(patch_ref, exposures) ->
     assert sorted(set(result.coaddExposure.inputs["visit"])) == [7]
 
 
+def test_the_options_of_all_steps_are_on_record(patch_ref, exposures) -> None:
+    task_warps(patch_ref, exposures)
+    config = AssembleCoaddConfig()
+    config.select.excludeDetectors = [8]
+    result = AssembleCoaddTask(config=config).runDataRef(patch_ref, exposures)
+    assert result is not None
+    assert result.coaddExposure.settings == {
+        "select": config.select.value.toCore().to_dict(),
+        "warp": MakeCoaddTempExpTask.ConfigClass().warpAndPsfMatch.value.toCore().to_dict(),
+        "assemble": config.toCore().to_dict(),
+    }
+    assert result.coaddExposure.settings["select"]["exclude_detectors"] == [8]
+
+
 def task_warps(patch_ref: MemoryRef, exposures: list[MemoryRef]) -> list[MemoryRef]:
     """Make the warps of some exposures."""
     task = MakeCoaddTempExpTask(config=MakeCoaddTempExpTask.ConfigClass())

@@ -15,7 +15,11 @@ from lamella.sky.discrete import DiscreteSkyMap
 from lamella.tasks.cmdline.status import EXIT_NOT_STARTED, EXIT_NOTHING
 from lamella.tasks.manual import commands
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
+from lamella.tasks.manual.compareWarpAssembleCoadd import CompareWarpAssembleCoaddTask
+from lamella.tasks.manual.safeClipAssembleCoadd import SafeClipAssembleCoaddTask
 from lamella.tasks.repository import create_repository, open_repository
+
+from .conftest import plane
 
 ID = ["--id", "tract=0", "patch=5,4", "filter=HSC-I"]
 SELECT = "--selectId visit=903986..903990:2 ccd=0..111 --selectId visit=904010^904014 ccd=0..111"
@@ -33,16 +37,6 @@ SELECT = "--selectId visit=903986..903990:2 ccd=0..111 --selectId visit=904010^9
 )
 def test_switches_choose_the_task(args: list[str], rest: list[str], task: str) -> None:
     assert commands.choose_task(args) == (rest, task)
-
-
-@pytest.mark.parametrize("switch", [[], ["--warpCompareCoadd"], ["--compareWarpCoadd"]])
-def test_artifact_rejection_is_said_to_be_missing(switch: list[str], capsys: Any) -> None:
-    with pytest.raises(SystemExit) as exit:
-        commands.assemble_coadd(["REPO", *switch, *ID])
-    assert exit.value.code == EXIT_NOT_STARTED
-    message = capsys.readouterr().err
-    assert "--legacyCoadd" in message
-    assert ("CompareWarpAssembleCoaddTask" if switch else "SafeClipAssembleCoaddTask") in message
 
 
 def test_switches_exclude_each_other(capsys: Any) -> None:
@@ -72,7 +66,8 @@ def test_help(command: Any, capsys: Any) -> None:
 def warped(hsc_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A repository with the warps of one filter."""
     site = hsc_site.copy(tmp_path_factory.mktemp("manual") / "site")
-    commands.make_coadd_temp_exp([str(site.repository), *ID, *shlex.split(SELECT)])
+    options = ["-c", "makePsfMatched=True", "modelPsf.defaultFwhm=3"]
+    commands.make_coadd_temp_exp([str(site.repository), *ID, *shlex.split(SELECT), *options])
     return site
 
 
@@ -100,6 +95,39 @@ def test_a_rerun_takes_warps_over_and_writes_its_own_coadd(warped: Any) -> None:
     assert pairs == list(warped.example.pairs["HSC-I"])
     assert (stored.image.array == found.coaddExposure.image.array).sum() == found.coaddExposure.bbox.area
     assert (count.array == stored.exposure_count.array).all()
+
+
+@pytest.mark.parametrize(
+    ("switch", "task", "method"),
+    [
+        ([], SafeClipAssembleCoaddTask, "safe_clip"),
+        (["--warpCompareCoadd"], CompareWarpAssembleCoaddTask, "compare_warp"),
+    ],
+)
+def test_artifacts_are_rejected(switch: list[str], task: Any, method: str, warped: Any) -> None:
+    output = ["--rerun", method]
+    commands.assemble_coadd([*switch, str(warped.repository), *ID, *shlex.split(SELECT), *output])
+    with open_repository(warped.repository, collections=f"rerun/{method}") as butler:
+        where = {"skymap": butler.query_dimension_records("skymap")[0].name, "tract": 0, "patch": 69}
+        coadd = butler.get("deepCoadd", band="i", **where)
+    assert coadd.settings["assemble"] == task.ConfigClass().toCore().to_dict()
+    assert coadd.settings["assemble"]["reject"]["method"] == method
+    assert len(coadd.artifacts) == 5
+    assert coadd.artifacts["removed"].sum() > 20
+    assert plane(coadd, "CLIPPED").sum() > 20
+    folder = warped.repository / "rerun" / method / "config"
+    assert (folder / f"deep_{task._DefaultName}.py").exists()
+
+
+def test_missing_matched_warps_are_told_of(hsc_site: Any, tmp_path: Path) -> None:
+    site = hsc_site.copy(tmp_path / "site")
+    args = [str(site.repository), *ID, *shlex.split(SELECT)]
+    commands.make_coadd_temp_exp(args)
+    with pytest.raises(RuntimeError, match=r"no deepCoadd_psfMatchedWarp of .* -c makePsfMatched=True"):
+        CompareWarpAssembleCoaddTask.parseAndRun([*args, "--doraise"])
+    with pytest.raises(SystemExit) as exit:
+        commands.assemble_coadd(["--warpCompareCoadd", *args])
+    assert exit.value.code == 1
 
 
 def test_what_is_stored_with_an_output_must_agree(warped: Any) -> None:

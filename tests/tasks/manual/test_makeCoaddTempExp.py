@@ -12,19 +12,27 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.pex.config import FieldValidationError
 
+from lamella.coadd.psfmatch import match_warp, patch_target_psf
 from lamella.coadd.resampling import WarpControl
 from lamella.coadd.warp import make_warp
 from lamella.errors import MissingPartError
+from lamella.tasks.history import unmatched_reason, warp_rejections, warp_settings
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpConfig, MakeCoaddTempExpTask
 from lamella.tasks.manual.warpAndPsfMatch import WarperConfig
-from lamella.tasks.pipeline.make_warp import warp_rejections
 
 from .conftest import PATCH, MemoryRef
 
 
-def task_with(reuse: tuple[str, ...] = (), **options: Any) -> MakeCoaddTempExpTask:
+def config_with(**options: Any) -> MakeCoaddTempExpConfig:
     config = MakeCoaddTempExpConfig()
-    config.update(**options)
+    for name, value in options.items():
+        place, _, field = name.rpartition(".")
+        setattr(getattr(config, place) if place else config, field, value)
+    return config
+
+
+def task_with(reuse: tuple[str, ...] = (), **options: Any) -> MakeCoaddTempExpTask:
+    config = config_with(**options)
     return MakeCoaddTempExpTask(config=config, reuse=reuse)
 
 
@@ -44,6 +52,64 @@ def test_warps_are_those_of_the_core(patch_ref, exposures, sky_map) -> None:
         for name in ("image", "mask", "variance"):
             np.testing.assert_array_equal(getattr(found, name).array, getattr(expected, name).array)
         assert found.detectors == expected.detectors
+
+
+def test_matched_warps_are_those_of_the_core(patch_ref, exposures, sky_map) -> None:
+    options = {"makePsfMatched": True, "modelPsf.defaultFwhm": 5.5, "matchingKernelSize": 15}
+    refs = task_with(**options).runDataRef(patch_ref, exposures)
+    assert refs is not None
+    assert [ref.dataId["visit"] for ref in refs] == [4, 7]
+    box = sky_map[0].patch("1,1").outer_bbox
+    control = config_with(**options).matchControl()
+    assert (control.fwhm, control.kernel_size, control.model.wing_amplitude) == (5.5, 15, 0.1)
+    for ref in refs:
+        direct, found = ref.get("deepCoadd_directWarp"), ref.get("deepCoadd_psfMatchedWarp")
+        expected = match_warp(direct, patch_target_psf(5.5, box, control), control)
+        for name in ("image", "mask", "variance"):
+            np.testing.assert_array_equal(getattr(found, name).array, getattr(expected, name).array)
+        assert found.match_records == expected.match_records
+        assert found.detectors == direct.detectors
+        assert warp_settings(found) == {**warp_settings(direct), "match": control.to_dict()}
+
+
+def test_matched_warps_alone(patch_ref, exposures) -> None:
+    config = config_with(**{"doPsfMatch": True, "modelPsf.defaultFwhm": 5.5})
+    with pytest.warns(FutureWarning, match="doPsfMatch"):
+        config.validate()
+    assert (config.makeDirect, config.makePsfMatched) == (False, True)
+    config.doPsfMatch = False
+    refs = MakeCoaddTempExpTask(config=config).runDataRef(patch_ref, exposures)
+    assert refs is not None
+    assert [ref.datasetExists("deepCoadd_directWarp") for ref in refs] == [False, False]
+    assert all(ref.get().matched_psf is not None for ref in refs)
+
+
+def test_a_visit_that_is_wider_than_the_model_is_not_matched(patch_ref, exposures, caplog) -> None:
+    refs = task_with(**{"makePsfMatched": True, "modelPsf.defaultFwhm": 3.0}).runDataRef(patch_ref, exposures)
+    assert refs is not None
+    for ref in refs:
+        assert not ref.datasetExists("deepCoadd_psfMatchedWarp")
+        assert "too narrow" in unmatched_reason(ref.get("deepCoadd_directWarp"))
+    assert "is not matched" in caplog.text
+    config = MakeCoaddTempExpConfig()
+    config.makePsfMatched, config.modelPsf.defaultFwhm = True, 3.0
+    config.warpAndPsfMatch.psfMatch.narrower = "regularize"
+    refs = MakeCoaddTempExpTask(config=config).runDataRef(patch_ref, exposures)
+    assert refs is not None
+    assert all(ref.datasetExists("deepCoadd_psfMatchedWarp") for ref in refs)
+
+
+def test_reuse_asks_for_all_kinds(butler, patch_ref, exposures) -> None:
+    options = {"makePsfMatched": True, "modelPsf.defaultFwhm": 5.5}
+    task_with().runDataRef(patch_ref, exposures)
+    marker = object()
+    first, second = (
+        MemoryRef(butler, "deepCoadd_psfMatchedWarp", {**PATCH, "visit": visit}) for visit in (4, 7)
+    )
+    first.put(marker)
+    task_with(("makeCoaddTempExp",), **options).runDataRef(patch_ref, exposures)
+    assert first.get() is marker
+    assert second.datasetExists()
 
 
 def test_nothing_overlaps(patch_ref, exposures, caplog) -> None:
@@ -111,8 +177,8 @@ class SkyRef:
 @pytest.mark.parametrize(
     ("options", "field"),
     [
-        ({"makePsfMatched": True}, "makePsfMatched"),
-        ({"doPsfMatch": True}, "doPsfMatch"),
+        ({"matchingKernelSize": 2}, "matchingKernelSize"),
+        ({"modelPsf.wingFwhmFactor": -1.0, "makePsfMatched": True}, "modelPsf"),
         ({"makeDirect": False}, "makeDirect"),
         ({"doWriteEmptyWarps": True}, "doWriteEmptyWarps"),
     ],

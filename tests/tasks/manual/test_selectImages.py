@@ -13,9 +13,11 @@ from astropy.wcs import WCS
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.images import Box, SkyProjection, TractFrame
+from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import Struct
 
 from lamella.coadd.inputs import ExposureId, ExposureInfo
+from lamella.sky.footprint import pixel_scale
 from lamella.tasks.manual.selectImages import (
     BaseSelectImagesTask,
     BestSeeingWcsSelectImagesTask,
@@ -107,8 +109,33 @@ def test_the_quality_of_the_psf_decides(maker) -> None:
 def test_the_best_seeing_is_kept(maker) -> None:
     items = records(maker, psf_fwhm=[0.9, 0.6, 0.7, 0.8])
     assert choose(BestSeeingWcsSelectImagesTask, maker, items, nImagesMax=2).dataRefList == ["ref2", "ref1"]
-    limits = {"maxPsfFwhm": 0.85, "minPsfFwhm": 0.65}
+    # The limits are in pixels of the exposure, as they always were.
+    scale = pixel_scale(maker.projection, maker.bbox)
+    limits = {"maxPsfFwhm": 0.85 / scale, "minPsfFwhm": 0.65 / scale}
     assert choose(BestSeeingWcsSelectImagesTask, maker, items, **limits).dataRefList == ["ref3", "ref2"]
+
+
+def test_the_limits_that_came_later_are_off_and_can_be_set(maker) -> None:
+    items = records(
+        maker,
+        psf_ellipticity_residual=[0.001] * 4,
+        psf_scaled_size_scatter=[0.001] * 4,
+        psfTraceRadiusDelta=[0.1, 0.9, 0.1, 0.1],
+        nPsfStar=[9.0, 9.0, 5.0, 9.0],
+        starEMedian=[0.1, 0.1, 0.1, 0.9],
+    )
+    assert len(choose(PsfWcsSelectImagesTask, maker, items).dataRefList) == 4
+    modern = {
+        "maxPsfTraceRadiusDelta": 0.7,
+        "minNPsfStarPerBand": {"u": 1, "fallback": 6},
+        "maxStarEPerBand": {"fallback": 0.4},
+    }
+    found = choose(PsfWcsSelectImagesTask, maker, items, **modern)
+    assert found.dataRefList == ["ref0"]
+    codes = {one.info.id.detector: one.code for one in found.deselected}
+    assert codes == {1: "psf_trace_radius_delta", 2: "psf_stars", 3: "star_ellipticity"}
+    with pytest.raises(FieldValidationError, match="minNPsfStarPerBand"):
+        choose(PsfWcsSelectImagesTask, maker, items, minNPsfStarPerBand={"u": 1})
 
 
 def test_the_base_selects_nothing() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("lsst.ctrl.mpexec", reason="needs the extra [lsst]")
 
@@ -25,26 +26,38 @@ from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lamella.cli.main import main as lamella
 from lamella.coadd.archive import PatchCoadd
+from lamella.coadd.assemble import AssembleConfig
 from lamella.coadd.inputs import Exposure
+from lamella.coadd.prepare import same_psf
+from lamella.coadd.psfmatch import MatchControl
+from lamella.coadd.reject import RejectControl
 from lamella.errors import UnreadableFileError
 from lamella.formats.archives import is_product, read_product
 from lamella.formats.recognise import open_exposures
 from lamella.run.coadds import coadd_exposures
+from lamella.run.jobs import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.tasks.ingest import defaults_chain, ingest_exposures
 from lamella.tasks.pipeline.make_warp import ExposureHandle
-from lamella.tasks.repository import create_repository, open_repository, register_skymap
+from lamella.tasks.repository import open_repository, register_skymap
 from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import Survey, simulate_survey
+
+from ..registries import Registry
 
 PIPELINE = "resource://lamella/pipelines/coadd.yaml"
 WHERE = "skymap = 'tiny'"
 PLACE = {"skymap": "tiny", "tract": 0, "patch": 0, "band": "r"}
 TINY = SurveyConfig(
-    bands=("r",), visits_per_band=2, detector_grid=(1, 2), detector_shape=(70, 60), dither=3.0,
+    bands=("r",), visits_per_band=2, detector_grid=(1, 2), detector_shape=(120, 100), dither=3.0,
     stars=5, galaxies=3, bright_stars=0, cosmic_rays=2,
 )  # fmt: skip
+STEPS = ("select", "warp", "match", "matching", "assemble")
+# What the pipeline does.
+CONFIG = PatchConfig(
+    match=MatchControl(fwhm=7.7), assemble=AssembleConfig(reject=RejectControl(method="compare_warp"))
+)
 PIXELS = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked")
 
 
@@ -75,13 +88,13 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("site")
     survey = simulate_survey(folder / "survey", TINY)
     sources = open_exposures([survey.table]).sources
     skymap = skymap_from_exposures([source.info for source in sources], name="tiny")
     repo = folder / "repo"
-    create_repository(repo)
+    registry.create(repo)
     with open_repository(repo, writeable=True) as butler:
         register_skymap(butler, skymap)
         ingest_exposures(butler, sources)
@@ -99,6 +112,10 @@ def assert_same(found: PatchCoadd, expected: PatchCoadd) -> None:
     for name in PIXELS:
         assert getattr(found, name) == getattr(expected, name), name
     assert found.rejections == expected.rejections
+    assert found.removals == expected.removals
+    assert found.notes == expected.notes
+    for step in STEPS:
+        assert found.settings.get(step) == expected.settings.get(step), step
     assert [(one.id, one.weight, one.good_pixels) for one in found.detectors] == [
         (one.id, one.weight, one.good_pixels) for one in expected.detectors
     ]
@@ -107,16 +124,85 @@ def assert_same(found: PatchCoadd, expected: PatchCoadd) -> None:
 def test_bits_are_those_of_the_function_and_of_the_command(site: Site, tmp_path: Path) -> None:
     with site.open("first") as butler:
         coadd = butler.get("deepCoadd", PLACE)
-    (expected,) = coadd_exposures(open_exposures([site.survey.table]).sources, site.skymap)
+    (expected,) = coadd_exposures(open_exposures([site.survey.table]).sources, site.skymap, CONFIG)
     assert_same(coadd, expected)
     assert int(expected.exposure_count.array.max()) == 2
     site.skymap.save(tmp_path / "tiny.json")
+    options = {"match": {"fwhm": 7.7}, "assemble": {"reject": {"method": "compare_warp"}}}
+    (tmp_path / "options.yaml").write_text(yaml.safe_dump(options))
     arguments = ["coadd", str(site.survey.table), "-o", str(tmp_path / "out"), "-q"]
+    arguments += ["--config", str(tmp_path / "options.yaml")]
     with pytest.raises(SystemExit) as ended:
         lamella([*arguments, "--skymap", str(tmp_path / "tiny.json")])
     assert ended.value.code == 0
     (path,) = filter(is_product, (tmp_path / "out").rglob("*.fits"))
-    assert_same(coadd, read_product(path))
+    made = read_product(path)
+    # The command says which statistic is used once artifacts are rejected.
+    assert made.settings["assemble"].pop("statistic") == "MEAN"
+    assert coadd.settings["assemble"].pop("statistic") == "NOISECLIP"
+    assert_same(coadd, made)
+
+
+def test_artifacts_can_be_left_to_the_statistic(site: Site) -> None:
+    result = site.run("noiseclip", "-p", "resource://lamella/pipelines/coadd-noiseclip.yaml")
+    assert result.exit_code == 0, result.output
+    (expected,) = coadd_exposures(open_exposures([site.survey.table]).sources, site.skymap)
+    with site.open("noiseclip") as butler:
+        coadd = butler.get("deepCoadd", PLACE)
+        assert not butler.query_datasets("deepCoadd_psfMatchedWarp", explain=False)
+    assert expected.settings["assemble"]["reject"]["method"] == "none"
+    assert coadd.settings["assemble"] == expected.settings["assemble"]
+    for name in PIXELS:
+        assert getattr(coadd, name) == getattr(expected, name), name
+
+
+def test_matched_warps_and_masks_of_artifacts_are_datasets(site: Site) -> None:
+    where = {**PLACE, "instrument": "LamellaSim", "visit": 100}
+    options = ["-c", "assembleCoadd:doWriteArtifactMasks=True"]
+    result = site.run("masks", *options, "-c", "makeWarp:match.fwhm=7.0")
+    assert result.exit_code == 0, result.output
+    with site.open("masks") as butler:
+        matched, direct = (
+            butler.get("deepCoadd_psfMatchedWarp", where),
+            butler.get("deepCoadd_directWarp", where),
+        )
+        psf = butler.get("deepCoadd_psfMatchedWarp.psf", where)
+        masks = [butler.get("deepCoadd_artifactMask", where | {"visit": visit}) for visit in (100, 101)]
+        coadd = butler.get("deepCoadd", PLACE)
+    assert matched.bbox == direct.bbox == masks[0].bbox
+    assert coadd.settings["matching"]["fwhm"] == 7.0
+    x, y = matched.bbox.x.center, matched.bbox.y.center
+    assert (
+        psf.compute_kernel_image(x=x, y=y).array == matched.psf.compute_kernel_image(x=x, y=y).array
+    ).all()
+    for mask, removal in zip(masks, coadd.removals, strict=True):
+        assert mask.get("CLIPPED").sum() >= removal.removed
+    assert sum(removal.removed for removal in coadd.removals) > 0
+
+
+def test_coadds_of_matched_warps_have_names_of_their_own(site: Site) -> None:
+    with SimplePipelineExecutor.prep_butler(str(site.repo), inputs=["first"], output="matched") as butler:
+        pipeline = Pipeline.from_uri(f"{PIPELINE}#assembleCoadd")
+        pipeline.addConfigOverride("assembleCoadd", "warpType", "psfMatched")
+        executor = SimplePipelineExecutor.from_pipeline(pipeline, where=WHERE, butler=butler)
+        executor.run(register_dataset_types=True)
+        coadd = butler.get("deepCoaddPsfMatched", PLACE)
+        warp = butler.get("deepCoadd_psfMatchedWarp", PLACE, instrument="LamellaSim", visit=100)
+        assert butler.find_dataset("deepCoadd", PLACE, collections="matched").run.startswith("first")
+    config = CONFIG.replace(warp_type="psf_matched")
+    (expected,) = coadd_exposures(open_exposures([site.survey.table]).sources, site.skymap, config)
+    for name in PIXELS:
+        assert getattr(coadd, name) == getattr(expected, name), name
+    assert same_psf(coadd.psf, warp.psf)
+
+
+def test_warps_to_compare_must_be_made() -> None:
+    pipeline = Pipeline.from_uri(PIPELINE)
+    pipeline.addConfigOverride("makeWarp", "makePsfMatched", False)
+    with pytest.raises(ContractError, match="makeWarp makes none"):
+        pipeline.to_graph()
+    pipeline.addConfigOverride("assembleCoadd", "assemble.reject.method", "safe_clip")
+    assert "assembleCoadd" in pipeline.to_graph().tasks
 
 
 def test_messages_reach_the_screen_and_the_log_dataset(site: Site) -> None:
@@ -124,7 +210,9 @@ def test_messages_reach_the_screen_and_the_log_dataset(site: Site) -> None:
         records = butler.get("assembleCoadd_log", PLACE)
         metadata = butler.get("assembleCoadd_metadata", PLACE)
     ours = [record.message for record in records if record.name == "lsst.lamella.assembleCoadd"]
-    assert [message.split(";")[0] for message in ours] == ["Coadded 2 visits with 4 exposures"]
+    assert ours[0].startswith("Coadded 2 visits with 4 exposures;")
+    # The rims of these small detectors are much of them.
+    assert all("look at its photometric scale" in message for message in ours[1:])
     assert ours[0] in site.screen
     assert "lsst.lamella.makeWarp INFO: Warped 2 of 2 exposures" in site.screen
     assert metadata["assembleCoadd"]["visits"] == 2
@@ -135,12 +223,15 @@ def test_warps_selection_and_summary_are_datasets(site: Site) -> None:
         warp = butler.get("deepCoadd_directWarp", PLACE, instrument="LamellaSim", visit=100)
         content = butler.get("deepVisits", PLACE)
         table = butler.get("deepCoadd_inputSummary_tract", skymap="tiny", tract=0, band="r")
+        whole = butler.get("deepCoadd_inputSummary", skymap="tiny")
         coadd = butler.get("deepCoadd", PLACE)
     assert (warp.instrument, warp.visit, warp.band) == ("LamellaSim", 100, "r")
     assert [(row["visit"], row["detectors"]) for row in content["selected"]] == [(100, [0, 1]), (101, [0, 1])]
     assert list(table["weight"]) == [one.weight for one in coadd.detectors]
     assert list(table["detector"]) == [0, 1, 0, 1]
     assert str(table["weight"].unit) == "1 / nJy2"
+    # The sky map has no other tract and band.
+    assert whole.pformat(show_unit=True) == table.pformat(show_unit=True)
 
 
 def test_options_and_connections_can_be_set(site: Site) -> None:
@@ -158,6 +249,41 @@ def test_options_and_connections_can_be_set(site: Site) -> None:
     }
     assert count.array.tolist() == coadd.exposure_count_unmasked.array.tolist()
     assert coadd.settings["assemble"]["statistic"] == config.assemble.statistic == "MEAN"
+    assert coadd.settings["select"]["exclude_visits"] == [100]
+
+
+OWN_TASK = """
+from lamella.tasks.pipeline import AssembleWarpsTask
+
+class FirstWarpTask(AssembleWarpsTask):
+    def run(self, inputs, target, **others):
+        return super().run(inputs[:1], target, **others)
+"""
+RETARGET = "from own_assemble import FirstWarpTask\nconfig.assemble.retarget(FirstWarpTask)\n"
+
+
+@pytest.mark.parametrize("way", ["file", "pipeline"])
+def test_subtasks_are_retargeted_by_a_file_and_by_a_pipeline(
+    way: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_assemble.py").write_text(OWN_TASK)
+    overrides, pipeline = tmp_path / "overrides.py", tmp_path / "own.yaml"
+    overrides.write_text(RETARGET)
+    pipeline.write_text(yaml.safe_dump({
+        "description": "With a subtask of one's own.",
+        "imports": [{"location": PIPELINE}],
+        "tasks": {"assembleCoadd": {
+            "class": "lamella.tasks.pipeline.AssembleCoaddPipelineTask", "config": [{"python": RETARGET}],
+        }},
+    }))  # fmt: skip
+    options = {"file": ["-C", f"assembleCoadd:{overrides}"], "pipeline": ["-p", str(pipeline)]}
+    result = site.run(f"own-{way}", *options[way])
+    assert result.exit_code == 0, result.output
+    with site.open(f"own-{way}") as butler:
+        coadd, config = butler.get("deepCoadd", PLACE), butler.get("assembleCoadd_config")
+    assert config.assemble.target.__name__ == "FirstWarpTask"
+    assert {one.id.visit for one in coadd.detectors} == {100}
 
 
 def test_different_selections_are_refused() -> None:
@@ -263,7 +389,17 @@ def test_coadds_from_warps_of_another_run_from_python(site: Site) -> None:
         )
         quanta = executor.run(register_dataset_types=True)
     assert sorted(quantum.taskName.rpartition(".")[2] for quantum in quanta if quantum.taskName) == [
-        "AssembleCoaddPipelineTask", "CoaddInputSummaryTask", "SelectDeepCoaddVisitsTask"
+        "AssembleCoaddPipelineTask", "CoaddInputSummaryTask",
+        "ConsolidateCoaddInputSummaryTask", "SelectDeepCoaddVisitsTask",
     ]  # fmt: skip
     with site.open("again") as found, site.open("first") as first:
         assert_same(found.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE))
+
+
+def test_the_table_of_a_sky_map_can_be_made_of_those_of_other_runs(site: Site) -> None:
+    with SimplePipelineExecutor.prep_butler(str(site.repo), inputs=["first"], output="table") as butler:
+        executor = SimplePipelineExecutor.from_pipeline_filename(
+            f"{PIPELINE}#consolidateCoaddInputSummary", where="skymap = 'tiny'", butler=butler
+        )
+        executor.run(register_dataset_types=True)
+        assert len(butler.get("deepCoadd_inputSummary", skymap="tiny")) == 4

@@ -13,6 +13,8 @@ import pytest
 pytest.importorskip("lsst.pipe.base", reason="needs the extra [lsst]")
 
 import astropy.units as u
+from astropy.table import Table
+from lsst.pex.config import Config, Field, FieldValidationError
 from lsst.pipe.base import InMemoryDatasetHandle, NoWorkFound, Struct
 from lsst.pipe.base.testUtils import assertValidInitOutput, lintConnections
 
@@ -20,24 +22,31 @@ from lamella.coadd.archive import PatchCoadd, Rejection, Warp
 from lamella.coadd.assemble import AssembleConfig, Resources, assemble
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget, Exposure, ExposureInfo
+from lamella.coadd.prepare import input_of
+from lamella.coadd.psfmatch import MatchControl, match_warp, patch_target_psf
+from lamella.coadd.reject import Findings, RejectControl
+from lamella.coadd.select import SelectControl
 from lamella.coadd.summary import covered_pixels
-from lamella.coadd.warp import make_warp
-from lamella.errors import CalibrationError, UnreadableFileError
-from lamella.run.jobs import patch_target
+from lamella.coadd.warp import WarpControl, make_warp
+from lamella.errors import CalibrationError, NoMatchedWarpsError, PsfMatchError, UnreadableFileError
+from lamella.run.jobs import PatchConfig, patch_target
+from lamella.run.patch import warp_visit
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.sky.tract import Patch
+from lamella.tasks.history import record_unmatched, unmatched_reason, warp_rejections, warp_settings
 from lamella.tasks.pipeline import (
     AssembleCoaddPipelineTask,
     AssembleWarpsTask,
     CoaddInputSummaryTask,
+    ConsolidateCoaddInputSummaryTask,
     MakeWarpTask,
     SelectDeepCoaddVisitsTask,
     SelectExposuresTask,
+    WarpVisitTask,
 )
 from lamella.tasks.pipeline.base import resources_of
 from lamella.tasks.pipeline.input_summary import CoaddInputs
-from lamella.tasks.pipeline.make_warp import warp_rejections
 from lamella.tasks.pipeline.select import selected_visits, selection_rejections
 from lamella.testing.config import SurveyConfig
 from lamella.testing.exposure import SimulatedExposure
@@ -47,7 +56,10 @@ TINY = SurveyConfig(
     bands=("r",), visits_per_band=3, detector_grid=(1, 2), detector_shape=(90, 80), dither=3.0,
     stars=6, galaxies=4, bright_stars=0, cosmic_rays=2,
 )  # fmt: skip
-TASKS = [MakeWarpTask, SelectDeepCoaddVisitsTask, AssembleCoaddPipelineTask, CoaddInputSummaryTask]
+TASKS = [
+    MakeWarpTask, SelectDeepCoaddVisitsTask, AssembleCoaddPipelineTask,
+    CoaddInputSummaryTask, ConsolidateCoaddInputSummaryTask,
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +185,67 @@ def test_what_cannot_be_read_or_scaled_is_recorded(
     assert [(one.id, one.stage) for one in warp_rejections(result.warp)] == [(other.info.id, "warp")]
 
 
+def match_config(**options: Any) -> Any:
+    config = MakeWarpTask.ConfigClass()
+    config.makePsfMatched = True
+    config.match.update(**options)
+    config.validate()
+    return config
+
+
+def test_a_matched_warp_is_that_of_the_core(
+    sources: Sequence[SimulatedExposure], patch: Patch, target: CoaddTarget
+) -> None:
+    task = MakeWarpTask(config=match_config(fwhm=6.5))
+    result = task.run(of_visit(sources, 101), patch, target)
+    control = MatchControl(fwhm=6.5)
+    expected = match_warp(result.warp, patch_target_psf(6.5, target.outer_bbox, control), control)
+    for name in ("image", "mask", "variance"):
+        assert getattr(result.psfMatched, name) == getattr(expected, name), name
+    assert result.psfMatched.match_records == expected.match_records
+    assert warp_settings(result.psfMatched) == {**warp_settings(result.warp), "match": control.to_dict()}
+    assert task.metadata["psfMatched"]
+    assert MakeWarpTask().run(of_visit(sources, 101), patch, target).psfMatched is None
+
+
+def test_a_visit_wider_than_the_target_is_refused_or_regularised(
+    sources: Sequence[SimulatedExposure], patch: Patch, target: CoaddTarget, caplog: pytest.LogCaptureFixture
+) -> None:
+    visit = of_visit(sources, 101)
+    narrow = match_config(fwhm=1.5)
+    result = MakeWarpTask(config=narrow).run(visit, patch, target)
+    assert result.psfMatched is None
+    assert "too narrow" in unmatched_reason(result.warp)
+    assert "Visit 101 is not matched" in caplog.text
+    narrow.makeDirect = False
+    with pytest.raises(NoWorkFound, match="too narrow"):
+        MakeWarpTask(config=narrow).run(visit, patch, target)
+    result = MakeWarpTask(config=match_config(fwhm=1.5, narrower="regularize")).run(visit, patch, target)
+    assert max(one.noise_gain for one in result.psfMatched.match_records) > 1.2
+
+
+def test_what_is_made_can_be_chosen() -> None:
+    def outputs(**options: bool) -> set[str]:
+        config = MakeWarpTask.ConfigClass()
+        config.update(**options)
+        connections = config.connections.ConnectionsClass(config=config)
+        return {getattr(connections, name).name for name in connections.outputs}
+
+    direct, matched = "deepCoadd_directWarp", "deepCoadd_psfMatchedWarp"
+    assert outputs() == {direct}
+    assert outputs(makePsfMatched=True) == {direct, matched}
+    assert outputs(makePsfMatched=True, makeDirect=False) == {matched}
+    config = MakeWarpTask.ConfigClass()
+    config.makeDirect = False
+    with pytest.raises(FieldValidationError, match="at least one of makeDirect and makePsfMatched"):
+        config.validate()
+    config = match_config()
+    assert config.match.fwhm == 7.7
+    config.match.fwhm = None
+    with pytest.raises(FieldValidationError, match="width of the target must be given"):
+        config.validate()
+
+
 def test_nothing_to_warp_and_nothing_to_read_are_different(
     sources: Sequence[SimulatedExposure], patch: Patch, target: CoaddTarget
 ) -> None:
@@ -200,6 +273,7 @@ def test_selected_visits_are_written_with_reasons(
     rejected = selection_rejections(content)
     assert {one.id.visit for one in rejected} == {worst}
     assert all(one.stage == "select" and "seeing" in one.reason for one in rejected)
+    assert content["settings"] == {"select": SelectControl(max_visits=2).to_dict()}
     assert "Selected 2 visits" in caplog.text
 
 
@@ -251,6 +325,116 @@ def test_a_coadd_is_that_of_the_core_in_memory_and_from_scratch_files(
     assert task.metadata["visits"] == 3
 
 
+def compare_config(**options: Any) -> Any:
+    config = AssembleCoaddPipelineTask.ConfigClass()
+    config.assemble.reject.method = "compare_warp"
+    config.update(**options)
+    config.validate()
+    return config
+
+
+@pytest.fixture(scope="module")
+def matched(warps: Sequence[Warp], target: CoaddTarget) -> list[Warp]:
+    control = MatchControl(fwhm=6.0)
+    psf = patch_target_psf(6.0, target.outer_bbox, control)
+    return [match_warp(warp, psf, control) for warp in warps]
+
+
+COMPARE = AssembleConfig(reject=RejectControl(method="compare_warp"))
+
+
+@pytest.mark.parametrize("memory", [1024.0, 0.05])
+def test_artifacts_are_rejected_as_in_the_core(
+    warps: Sequence[Warp], matched: Sequence[Warp], target: CoaddTarget, memory: float
+) -> None:
+    task = AssembleCoaddPipelineTask(config=compare_config())
+    result = task.run(
+        handles(warps),
+        target,
+        psfMatchedWarps=handles(matched[::-1]),
+        resources=Resources(threads=2, memory=memory),
+    )
+    inputs = [
+        dataclasses.replace(input_of(warp), matched=input_of(other).source)
+        for warp, other in zip(warps, matched, strict=True)
+    ]
+    found: list[Findings] = []
+    expected = assemble(inputs, COMPARE, target=target, on_findings=found.append)
+    assert same_pixels(result.coaddExposure, expected)
+    assert result.coaddExposure.removals == expected.removals
+    assert sum(one.removed for one in expected.removals) == task.metadata["rejectedPixels"] > 5
+    assert list(result.artifacts) == [(one.instrument, one.visit) for one in warps]
+    for warp, planes in zip(warps, found[0].artifacts, strict=True):
+        box, mine = result.artifacts[warp.instrument, warp.visit]
+        assert box == warp.bbox
+        assert set(mine.planes) == set(planes.planes)
+        for name, runs in planes.planes.items():
+            assert (mine.planes[name].to_array(box) == runs.to_array(box)).all()
+    matching = result.coaddExposure.settings["matching"]
+    assert len(matching["detectors"]) == sum(len(one.match_records) for one in matched)
+    assert matching["fwhm"] == pytest.approx(6.0, rel=0.2)  # the warps do not tell; the wing widens it
+
+
+def test_visits_without_a_matched_warp_are_told_of(
+    warps: Sequence[Warp], matched: Sequence[Warp], target: CoaddTarget, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = warps[0].copy()
+    record_unmatched(first, "it is too wide")
+    task = AssembleCoaddPipelineTask(config=compare_config())
+    result = task.run(handles([first, *warps[1:]]), target, psfMatchedWarps=handles(matched[1:]))
+    coadd = result.coaddExposure
+    assert "it is too wide" in caplog.text
+    assert [one["visit"] for one in coadd.settings["matching"]["unmatched"]] == [first.visit]
+    assert any("it is too wide" in note for note in coadd.notes)
+    with pytest.raises(NoMatchedWarpsError, match="safe_clip"):
+        task.run(handles(warps), target)
+    with pytest.raises(PsfMatchError, match="is not"):
+        task.run(handles(warps), target, psfMatchedWarps=handles(warps))
+    control = MatchControl(fwhm=7.0)
+    other = match_warp(warps[0], patch_target_psf(7.0, target.outer_bbox, control), control)
+    with pytest.raises(PsfMatchError, match="different PSFs"):
+        task.run(handles(warps), target, psfMatchedWarps=handles([other, *matched[1:]]))
+
+
+def test_coadds_of_matched_warps(matched: Sequence[Warp], target: CoaddTarget) -> None:
+    config = AssembleCoaddPipelineTask.ConfigClass()
+    config.warpType = "psfMatched"
+    coadd = AssembleCoaddPipelineTask(config=config).run(handles(matched), target).coaddExposure
+    assert same_pixels(coadd, assemble(matched, target=target))
+    assert coadd.matched_psf is not None
+    config = compare_config(warpType="psfMatched")
+    coadd = AssembleCoaddPipelineTask(config=config).run(handles(matched), target).coaddExposure
+    inputs = [dataclasses.replace(input_of(one), matched=input_of(one).source) for one in matched]
+    assert same_pixels(coadd, assemble(inputs, COMPARE, target=target))
+
+
+def names_of(config: Any) -> dict[str, str]:
+    connections = config.connections.ConnectionsClass(config=config)
+    every = connections.inputs | connections.outputs
+    return {name: getattr(connections, name).name for name in every}
+
+
+def test_connections_follow_the_options() -> None:
+    plain = names_of(AssembleCoaddPipelineTask.ConfigClass())
+    assert not {"psfMatchedWarps", "artifactMasks", "nImage"} & set(plain)
+    compared = names_of(compare_config(doWriteArtifactMasks=True))
+    assert compared["psfMatchedWarps"] == "deepCoadd_psfMatchedWarp"
+    assert compared["artifactMasks"] == "deepCoadd_artifactMask"
+    config = compare_config(warpType="psfMatched", doNImage=True)
+    config.connections.outputCoaddName = "best"
+    found = names_of(config)
+    assert "psfMatchedWarps" not in found
+    assert found["inputWarps"] == "deepCoadd_psfMatchedWarp"
+    assert found["coaddExposure"] == "bestCoaddPsfMatched"
+    assert found["nImage"] == "bestCoaddPsfMatched_nImage"
+    config.connections.coaddExposure = "mine"
+    assert names_of(config)["coaddExposure"] == "mine"
+    config = AssembleCoaddPipelineTask.ConfigClass()
+    config.doWriteArtifactMasks = True
+    with pytest.raises(FieldValidationError, match="no artifacts are looked for"):
+        config.validate()
+
+
 def test_bright_objects_and_records_reach_the_coadd(warps: Sequence[Warp], target: CoaddTarget) -> None:
     box = target.outer_bbox
     sky = target.projection.pixel_to_sky(x=box.x.center, y=box.y.center)
@@ -275,6 +459,55 @@ def test_warps_without_weight_are_left_out_and_none_is_no_work(
     assert {(one.id.visit, one.stage) for one in coadd.rejections} == {(100, "weight")}
     with pytest.raises(NoWorkFound, match="no good pixel"):
         AssembleCoaddPipelineTask().run(handles([empty]), target)
+
+
+def test_the_coadd_tells_the_options_of_all_steps(
+    sources: Sequence[SimulatedExposure], patch: Patch, target: CoaddTarget, caplog: pytest.LogCaptureFixture
+) -> None:
+    def warp(visit: int, kernel: str) -> Warp:
+        config = MakeWarpTask.ConfigClass()
+        config.warp.kernel = kernel
+        return MakeWarpTask(config=config).run(of_visit(sources, visit), patch, target).warp
+
+    def settings_of(*made: Warp, **options: Any) -> dict[str, Any]:
+        return AssembleCoaddPipelineTask().run(handles(made), target, **options).coaddExposure.settings
+
+    select = {"select": SelectControl(max_visits=7).to_dict()}
+    first, second, other = warp(100, "lanczos4"), warp(101, "lanczos4"), warp(102, "lanczos3")
+    assert warp_settings(first)["warp"]["kernel"] == "lanczos4"
+    found = settings_of(first, second)
+    core = PatchConfig(warp=WarpControl(kernel="lanczos4")).to_dict()
+    assert found == {step: core[step] for step in ("select", "warp", "assemble")}
+    assert settings_of(first, second, settings=select) == found | select
+    assert not caplog.records
+    mixed = settings_of(first, other)
+    assert mixed == {name: value for name, value in found.items() if name != "warp"}
+    assert "different options, which is not on record: ['warp']" in caplog.text
+
+
+class OwnWarpConfig(Config):
+    """Options that the core does not have."""
+
+    lanes = Field[int]("A number", default=3)
+
+
+class OwnWarp(WarpVisitTask):
+    """A task of somebody else."""
+
+    ConfigClass = OwnWarpConfig
+
+    def run(self, sources: Sequence[Any], target: CoaddTarget) -> Struct:
+        made = warp_visit(sources, target, PatchConfig())
+        return Struct(warp=made.warp, rejected=made.rejected)
+
+
+def test_options_of_other_tasks_are_told_as_they_are(
+    sources: Sequence[SimulatedExposure], patch: Patch, target: CoaddTarget
+) -> None:
+    config = MakeWarpTask.ConfigClass()
+    config.warp.retarget(OwnWarp)
+    warp = MakeWarpTask(config=config).run(of_visit(sources, 100), patch, target).warp
+    assert warp_settings(warp) == {"select": SelectControl().to_dict(), "warp": {"lanes": 3}}
 
 
 class OnlyOne(AssembleWarpsTask):
@@ -315,6 +548,30 @@ def test_the_summary_of_nothing_is_an_empty_table() -> None:
     table = CoaddInputSummaryTask().run([]).summary
     assert len(table) == 0
     assert table["visit"].dtype == np.int64
+
+
+def test_the_summaries_of_tracts_become_one(warps: Sequence[Warp], target: CoaddTarget) -> None:
+    left_out = Rejection(warps[0].detectors[0].id, "a.fits", "select", "too late")
+    coadd = assemble(warps[1:], target=target, rejected=[left_out])
+
+    def table_of(tract: int, band: str, patches: Sequence[int]) -> Table:
+        inputs = [CoaddInputs(tract, patch, band, coadd.detectors, coadd.rejections) for patch in patches]
+        return CoaddInputSummaryTask().run(inputs).summary
+
+    tables = [table_of(1, "i", [3]), table_of(0, "r2", [0, 2]), table_of(0, "i", [0]), table_of(2, "i", [])]
+    for number, table in enumerate(tables):
+        table.meta["number"] = number
+    whole = ConsolidateCoaddInputSummaryTask().run(tables).summary
+    places = [(row["tract"], row["patch"], row["band"]) for row in whole]
+    rows = len(coadd.detectors) + 1
+    expected = [(0, 0, "i"), (0, 0, "r2"), (0, 2, "r2"), (1, 3, "i")]
+    assert places == [place for place in expected for _ in range(rows)]
+    assert whole.colnames == tables[0].colnames
+    assert whole["weight"].unit == "nJy-2"
+    assert whole["weight"].description == tables[0]["weight"].description
+    for start in range(0, len(whole), rows):
+        for name in ("instrument", "visit", "detector", "weight", "good_pixels", "reason"):
+            assert list(whole[name][start : start + rows]) == list(tables[0][name]), name
 
 
 @pytest.mark.parametrize(("limit", "memory"), [(None, 1024.0), ("100 MiB", 50.0), ("8 GiB", 1024.0)])

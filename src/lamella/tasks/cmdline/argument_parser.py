@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from lsst.pex.config import Config, FieldValidationError
 from lsst.utils.logging import getLogger
 
-from ...errors import ConfigError, LamellaError
+from ...errors import ConfigError, IncompleteIdError, LamellaError
 from .butler import CommandButler
 from .command_options import add_options
 from .config_files import load_config_file
@@ -25,6 +25,7 @@ from .places import find_place, resolve
 from .processes import import_debug
 from .protocol import LegacyButler
 from .show import show, stops
+from .status import EXIT_NOT_STARTED
 
 __all__ = ("ArgumentParser",)
 
@@ -173,6 +174,9 @@ class ArgumentParser(argparse.ArgumentParser):
         ------
         SystemExit
             Raised when the command line is wrong, and when ``--show`` was all that was wanted.
+        IncompleteIdError
+            Raised with ``--doraise`` or ``--debug`` when an identifier lacks a key;
+            without them the command says so and ends.
         """
         args = list(sys.argv[1:] if args is None else args)
         self._require_input(args)
@@ -189,6 +193,10 @@ class ArgumentParser(argparse.ArgumentParser):
             self._apply_overrides(config, namespace.butler, override)
             super().parse_args(args[1:], namespace)
             self._finish(namespace)
+        except IncompleteIdError as err:
+            if namespace.doraise or namespace.debug:
+                raise
+            self.exit(EXIT_NOT_STARTED, f"{self.prog}: error: {err}\n")
         except (LamellaError, FieldValidationError, LookupError) as err:
             self.error(_message(err))
         self._show(namespace)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import IncompleteIdError
 from .data_ref import DataRef
 from .id_grammar import parse_id
 from .protocol import KEY_ALIASES, OPTIONAL_KEYS, LegacyButler
@@ -98,14 +99,15 @@ class CoaddDataIdContainer(DataIdContainer):
 
         Raises
         ------
-        RuntimeError
+        IncompleteIdError
             Raised when an identifier lacks a key.
         """
         butler = namespace.butler
         for dataId in self.idList:
             for key in butler.getKeys(self.datasetType):
                 if key not in dataId:
-                    raise RuntimeError(f"--id must include {key}")
+                    given = " ".join(f"{name}={value}" for name, value in dataId.items()) or "nothing"
+                    raise IncompleteIdError(f"--id must include {key}; found {given}.", key=key)
         refs = [butler.dataRef(self.datasetType, dataId) for dataId in self.idList]
         self.refList += dict.fromkeys(refs)
 

@@ -113,6 +113,7 @@ def find_place(input: str, *, rerun: str | None = None, output: str | None = Non
 
 def _find_root(input: str) -> tuple[str, str]:
     """Return the root of the repository at or above a path, and the rest of the path."""
+    input = _folder_of(input)
     if "://" in input or input.endswith(".yaml"):
         return input, ""
     path = Path(input)
@@ -122,8 +123,13 @@ def _find_root(input: str) -> tuple[str, str]:
     raise UnreadableFileError(path, found="no butler.yaml", expected="a Butler repository")
 
 
+def _folder_of(place: str) -> str:
+    """Return the folder of an address ``file://...``, and all else as it is."""
+    return ResourcePath(place).ospath if place.startswith("file:") else place
+
+
 def _chain_of_path(root: str, output: str) -> str:
-    path = Path(output)
+    path = Path(_folder_of(output))
     if "://" not in root and path.is_relative_to(root):
         return path.relative_to(root).as_posix().removeprefix(".") or IN_PLACE
     return f"output/{path.as_posix().strip('/')}"

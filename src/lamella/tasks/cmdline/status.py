@@ -6,7 +6,8 @@ status   meaning
 0        every target is done; some may have had nothing to do
 1 … 252  so many targets failed
 253      the run did not start: its configuration, schemas or software versions
-         differ from those stored with the output, or could not be stored
+         differ from those stored with the output, or could not be stored; or
+         an identifier of a coadd lacks a key
 254      nothing to coadd: no target failed and none had anything to do, or there
          was no target
 255      253 targets or more failed

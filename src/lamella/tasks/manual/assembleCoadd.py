@@ -15,15 +15,14 @@ from ...coadd.archive import PatchCoadd, Rejection
 from ...coadd.assemble import Resources, StackedPlanes, stack_inputs
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
 from ...coadd.inputs import WarpInput
+from ...coadd.prepare import Prepared, input_of
 from ...coadd.scale import WeightProblem, warp_weight
 from ...coadd.sources import conform_mask
 from ...coadd.stack_control import StackControl
 from ...coadd.versions import package_versions
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
 from ...planes import bits_of, make_schema, plane_name, plane_names
-from ..cmdline.argument_parser import ArgumentParser
-from ..cmdline.data_ids import CoaddDataIdContainer
-from ..pipeline.make_warp import warp_rejections
+from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
 from .assembleInputs import (
     GivenControl,
@@ -35,7 +34,7 @@ from .assembleInputs import (
     stack_record,
     with_mask,
 )
-from .coaddBase import CoaddBaseTask, SelectDataIdContainer, coadd_target
+from .coaddBase import CoaddBaseTask, coadd_target
 from .references import WarpRef, overlap, sub_boxes, warp_ref, warp_refs
 from .scaleZeroPoint import ImageScaler
 from .spans import as_spans
@@ -100,6 +99,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             raise ConfigError("give either selectDataList or warpRefList.", option="warpRefList")
         skyInfo = self.getSkyInfo(dataRef)
         refs = list(warpRefList)
+        selection: dict[str, Any] = {}
         self.deselected = []
         if not refs:
             calExpRefList = self.selectExposures(dataRef, skyInfo, selectDataList=selectDataList)
@@ -108,12 +108,13 @@ class AssembleCoaddTask(CoaddBaseTask):
                 return None
             self.log.info("Coadding %d exposures", len(calExpRefList))
             refs = self.getTempExpRefList(dataRef, calExpRefList)
+            selection = {"select": plain_settings(self.select.config)}
         inputData = self.prepareInputs(refs)
         self.log.info("Found %d warps", len(inputData.tempExpRefList))
         if not inputData.tempExpRefList:
             self.log.warning("No warps to coadd.")
             return None
-        supplementaryData = self.makeSupplementaryData(dataRef, selectDataList)
+        supplementaryData = self._supplement(dataRef, selectDataList, inputData.tempExpRefList)
         retStruct = self.run(
             skyInfo,
             inputData.tempExpRefList,
@@ -121,6 +122,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             inputData.weightList,
             supplementaryData=supplementaryData,
         )
+        retStruct.coaddExposure.settings.update(selection)
         retStruct.coaddExposure.rejections = tuple(sorted((*self.deselected, *inputData.rejected)))
         self.processResults(retStruct.coaddExposure, dataRef)
         if self.config.doWrite:
@@ -133,6 +135,9 @@ class AssembleCoaddTask(CoaddBaseTask):
         dataRef.put(retStruct.coaddExposure, name)
         if self.config.doNImage and retStruct.nImage is not None:
             dataRef.put(retStruct.nImage, f"{name}_nImage")
+
+    def _supplement(self, dataRef: Any, selectDataList: Sequence[Any], warpRefList: Sequence[Any]) -> Any:
+        return self.makeSupplementaryData(dataRef, selectDataList)
 
     def makeSupplementaryData(self, dataRef: Any, selectDataList: Sequence[Any] = ()) -> Struct | None:
         """Make further inputs of `run`; for subclasses that need some.
@@ -382,6 +387,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         schema = make_schema(names)
         bbox = target.outer_bbox
         planes = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
+        made = common_settings([warp_settings(one.ref.header) for one in inputs], self.log)
         unit, metadata = u.nJy, {}
         if self.config.doScaleZeroPoint:
             unit, metadata = u.ct, {"fluxMag0": self.scaleZeroPoint.getPhotoCalib().getFluxMag0()}
@@ -396,7 +402,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             tract=target.tract,
             patch=target.patch,
             inner_bbox=target.inner_bbox or bbox,
-            settings={"assemble": self.config.toCore().to_dict()},
+            settings={**made, "assemble": self.config.toCore().to_dict()},
             versions=package_versions(),
             metadata=metadata or None,
         )
@@ -421,6 +427,8 @@ class AssembleCoaddTask(CoaddBaseTask):
         ------
         ConfigError
             Raised when the lists differ in length.
+        PsfMatchError
+            Raised when warps are matched to different PSFs, or some of them only.
         """
         if len(tempExpRefList) != len(weightList):
             raise ConfigError(
@@ -437,6 +445,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         coaddExposure.band = pairs[0][0].header.band if pairs else ""
         coaddExposure.detectors = tuple(coaddInputs.ccds)
         coaddExposure.notes = tuple(sorted({note for ccd in coaddInputs.ccds for note in ccd.notes}))
+        coaddExposure.matched_psf = Prepared(tuple(input_of(ref.header) for ref, _ in pairs)).model_psf()
         # It is computed from the detectors when it is asked for.
         coaddExposure.__dict__.pop("psf", None)
 
@@ -697,20 +706,3 @@ class AssembleCoaddTask(CoaddBaseTask):
                     value,
                     metadata[key],
                 )
-
-    @classmethod
-    def _makeArgumentParser(cls) -> ArgumentParser:
-        parser = ArgumentParser(name=cls._DefaultName)
-        parser.add_id_argument(
-            "--id",
-            f"{cls.ConfigClass().coaddName}Coadd",
-            help="the patch, e.g. --id tract=12 patch=1,2 filter=r",
-            ContainerClass=CoaddDataIdContainer,
-        )
-        parser.add_id_argument(
-            "--selectId",
-            "calexp",
-            help="exposures to coadd, e.g. --selectId visit=6789 ccd=0..9",
-            ContainerClass=SelectDataIdContainer,
-        )
-        return parser

@@ -144,7 +144,7 @@ _NAMES = {
 }
 _FILLABLE = ("MEAN", "MEDIAN", "MEANCLIP", "NOISECLIP", "VARIANCE", "VARIANCECLIP")
 _REFUSED = {
-    "doWriteArtifactMasks": "this task finds no artifacts",
+    "doWriteArtifactMasks": "only the pipeline task writes masks of artifacts",
     "doAttachTransmissionCurve": "transmission curves of exposures are not known",
     "hasFakes": "there are no datasets with added sources",
     "doSelectVisits": "the command line selects with --selectId; the pipeline task has this option",

@@ -18,9 +18,11 @@ from ...coadd.archive import Rejection
 from ...coadd.inputs import CoaddTarget, DetectorInput, Exposure
 from ...errors import GeometryError, MissingPartError
 from ...planes import bits_of, make_schema
+from ...psf.gaussian import ModelPsfConfig as CoreModelPsf
 from ...sky.footprint import box_polygon
 from ...sky.skymap import SkyMap
-from ..cmdline.data_ids import DataIdContainer
+from ..cmdline.argument_parser import ArgumentParser
+from ..cmdline.data_ids import CoaddDataIdContainer, DataIdContainer
 from ..cmdline.runner import TaskRunner
 from ..cmdline.task import CmdLineTask
 from .coaddInputRecorder import CoaddInputRecorderTask, CoaddInputs
@@ -52,6 +54,18 @@ class ModelPsfConfig(Config):
     addWing = Field[bool]("Add a wider Gaussian", default=True)
     wingFwhmFactor = Field[float]("Width of the wider Gaussian in units of the narrower", default=2.5)
     wingAmplitude = Field[float]("Amplitude of the wider Gaussian in units of the narrower", default=0.1)
+
+    def toCore(self) -> CoreModelPsf:
+        """Return the core's form of this, without the width of the PSF."""
+        return CoreModelPsf(
+            size=self.size,
+            size_factor=self.sizeFactor,
+            min_size=self.minSize or 1,
+            max_size=self.maxSize,
+            add_wing=self.addWing,
+            wing_fwhm_factor=self.wingFwhmFactor,
+            wing_amplitude=self.wingAmplitude,
+        )
 
 
 class CoaddBaseConfig(Config):
@@ -126,7 +140,7 @@ class CoaddTaskRunner(TaskRunner):
 class CoaddBaseTask(CmdLineTask):
     """Base of the tasks that make warps and coadds."""
 
-    ConfigClass: ClassVar[type[Config]] = CoaddBaseConfig
+    ConfigClass: ClassVar[type[CoaddBaseConfig]] = CoaddBaseConfig
     _DefaultName = "coaddBase"
     RunnerClass = CoaddTaskRunner
     config: CoaddBaseConfig
@@ -271,8 +285,21 @@ class CoaddBaseTask(CmdLineTask):
         ]
 
     @classmethod
-    def _makeArgumentParser(cls) -> Any:
-        raise NotImplementedError(f"{cls.__name__} has no command line.")
+    def _makeArgumentParser(cls) -> ArgumentParser:
+        parser = ArgumentParser(name=cls._DefaultName)
+        parser.add_id_argument(
+            "--id",
+            f"{cls.ConfigClass().coaddName}Coadd",
+            help="the patch, e.g. --id tract=12 patch=1,2 filter=r",
+            ContainerClass=CoaddDataIdContainer,
+        )
+        parser.add_id_argument(
+            "--selectId",
+            "calexp",
+            help="exposures to use, e.g. --selectId visit=6789 ccd=0..9",
+            ContainerClass=SelectDataIdContainer,
+        )
+        return parser
 
     def _getConfigName(self) -> str | None:
         return f"{self.config.coaddName}_{self._DefaultName}_config"

@@ -11,9 +11,10 @@ from ..cmdline.status import EXIT_NOT_STARTED
 
 __all__ = ("assemble_coadd", "make_coadd_temp_exp", "make_discrete_sky_map", "make_sky_map")
 
-_REJECTING = {
-    "safeClipAssembleCoadd": "SafeClipAssembleCoaddTask, the default of this command,",
-    "compareWarpAssembleCoadd": "CompareWarpAssembleCoaddTask, which --warpCompareCoadd asks for,",
+_ASSEMBLERS = {
+    "assembleCoadd": ("assembleCoadd", "AssembleCoaddTask"),
+    "safeClipAssembleCoadd": ("safeClipAssembleCoadd", "SafeClipAssembleCoaddTask"),
+    "compareWarpAssembleCoadd": ("compareWarpAssembleCoadd", "CompareWarpAssembleCoaddTask"),
 }
 
 
@@ -35,13 +36,7 @@ def make_coadd_temp_exp(args: Sequence[str] | None = None) -> None:
 def assemble_coadd(args: Sequence[str] | None = None) -> None:
     """Run ``assembleCoadd.py``; the switches choose the task."""
     rest, task = choose_task(_arguments(args))
-    if task in _REJECTING and not _asks_for_help(rest):
-        sys.stderr.write(
-            f"assembleCoadd.py: error: {_REJECTING[task]} rejects artifacts, which is not there yet. "
-            "Give --legacyCoadd for AssembleCoaddTask, which clips outliers pixel by pixel.\n"
-        )
-        sys.exit(EXIT_NOT_STARTED)
-    _task("assembleCoadd", "AssembleCoaddTask").parseAndRun(rest)
+    _task(*_ASSEMBLERS[task]).parseAndRun(rest)
 
 
 def _task(module: str, name: str) -> Any:
@@ -76,10 +71,6 @@ def choose_task(args: Sequence[str]) -> tuple[list[str], str]:
         )
         sys.exit(2)
     return [arg for arg in args if arg not in switches], found[0] if found else "safeClipAssembleCoadd"
-
-
-def _asks_for_help(args: Sequence[str]) -> bool:
-    return not args or "-h" in args or "--help" in args
 
 
 def _arguments(args: Sequence[str] | None) -> list[str]:

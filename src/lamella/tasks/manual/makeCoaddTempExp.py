@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -10,15 +10,15 @@ from lsst.pex.config import ConfigurableField, Field
 from lsst.pipe.base import Struct
 
 from ...coadd.inputs import Exposure, ExposureInfo
-from ...errors import MissingPartError
+from ...coadd.psfmatch import MatchControl
+from ...errors import ConfigError, MissingPartError
 from ..cmdline.argument_parser import ArgumentParser
-from ..cmdline.data_ids import CoaddDataIdContainer
-from ..pipeline.select import rejection_to_plain
+from ..history import plain_settings, record_history, record_unmatched
+from ..matching import MODEL_FWHM
 from .coaddBase import (
     CoaddBaseConfig,
     CoaddBaseTask,
     CoaddTaskRunner,
-    SelectDataIdContainer,
     add_background,
     coadd_target,
     groupPatchExposures,
@@ -41,13 +41,36 @@ class MakeCoaddTempExpConfig(CoaddBaseConfig):
     doWriteEmptyWarps = Field[bool]("Write warps without a valid pixel", default=False)
     doApplySkyCorr = Field[bool]("Subtract the dataset skyCorr", default=False)
 
+    def setDefaults(self) -> None:
+        """Set the width of the model PSF, which should be about that of the worst visit."""
+        super().setDefaults()
+        self.modelPsf.defaultFwhm = MODEL_FWHM
+
+    def matchControl(self) -> MatchControl:
+        """Return how warps are matched, in the core's form."""
+        psf_match = getattr(self.warpAndPsfMatch.value, "psfMatch", None)  # a task of a user need not have it
+        control = MatchControl() if psf_match is None else psf_match.toCore()
+        return control.replace(
+            fwhm=self.modelPsf.defaultFwhm,
+            model=self.modelPsf.toCore(),
+            kernel_size=self.matchingKernelSize,
+        )
+
     def validate(self) -> None:
         """Check the options, and refuse what cannot be made."""
+        if self.doPsfMatch:
+            warnings.warn(
+                "doPsfMatch is deprecated: it sets makePsfMatched = True and makeDirect = False.",
+                FutureWarning,
+                stacklevel=2,
+            )
+            self.makePsfMatched, self.makeDirect = True, False
         super().validate()
-        if self.makePsfMatched or self.doPsfMatch:
-            name = "makePsfMatched" if self.makePsfMatched else "doPsfMatch"
-            refuse(self, name, "warps cannot be matched to one PSF yet; makeDirect makes the others")
-        if not self.makeDirect:
+        try:
+            self.matchControl()
+        except ConfigError as err:
+            refuse(self, "modelPsf", err.reason)
+        if not (self.makeDirect or self.makePsfMatched):
             refuse(self, "makeDirect", "at least one of makeDirect and makePsfMatched must be True")
         if self.doWriteEmptyWarps:
             refuse(
@@ -71,7 +94,10 @@ class MakeTempExpRunner(CoaddTaskRunner):
 
 
 class MakeCoaddTempExpTask(CoaddBaseTask):
-    """Makes the warps of the visits that overlap a patch.
+    """Makes the warps of the visits that overlap a patch: direct ones, and PSF-matched ones.
+
+    A visit that cannot be matched, because its PSF is wider than the model, has
+    no matched warp; the log and the direct warp tell why.
 
     Parameters
     ----------
@@ -105,8 +131,8 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
         Returns
         -------
         list or `None`
-            Data references of the warps that have a valid pixel; `None`, with a
-            warning, when no exposure overlaps the patch.
+            Data references of the warps that have a valid pixel, of the direct ones if
+            both kinds are made; `None`, with a warning, when no exposure overlaps the patch.
         """
         skyInfo = self.getSkyInfo(patchRef)
         calExpRefList = self.selectExposures(patchRef, skyInfo, selectDataList=selectDataList)
@@ -114,24 +140,32 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
             self.log.warning("No exposures to coadd for patch %s", patchRef.dataId)
             return None
         self.log.info("Selected %d calexps for patch %s", len(calExpRefList), patchRef.dataId)
-        name = self.getTempExpDatasetName("direct")
-        groups = groupPatchExposures(patchRef, calExpRefList, self.getCoaddDatasetName(), name)
+        names = {kind: self.getTempExpDatasetName(kind) for kind in self._kinds()}
+        primary = next(iter(names))
+        groups = groupPatchExposures(patchRef, calExpRefList, self.getCoaddDatasetName(), names[primary])
         self.log.info("Processing %d warps for patch %s", len(groups), patchRef.dataId)
         made = []
         for dataId, refs in groups:
-            tempExpRef = patchRef.getButler().dataRef(name, dataId)
-            if self._DefaultName in self.reuse and tempExpRef.datasetExists(name):
+            tempExpRef = patchRef.getButler().dataRef(names[primary], dataId)
+            reuses = self._DefaultName in self.reuse
+            if reuses and all(tempExpRef.datasetExists(name) for name in names.values()):
                 self.log.info("Skipping %s, which exists", dataId)
                 made.append(tempExpRef)
                 continue
             exposures = self.run(refs, skyInfo, visitId=int(dataId["visit"])).exposures
-            if exposures["direct"] is None:
-                self.log.warning("Warp %s has no valid pixel", dataId)
+            if exposures[primary] is None:
+                self.log.warning("There is no %s warp of %s", primary, dataId)
                 continue
             if self.config.doWrite:
-                tempExpRef.put(exposures["direct"], name)
+                for kind, name in names.items():
+                    if exposures[kind] is not None:
+                        tempExpRef.put(exposures[kind], name)
             made.append(tempExpRef)
         return made or None
+
+    def _kinds(self) -> list[str]:
+        wanted = {"direct": self.config.makeDirect, "psfMatched": self.config.makePsfMatched}
+        return [kind for kind, is_wanted in wanted.items() if is_wanted]
 
     def run(self, calexpRefList: Sequence[Any], skyInfo: Struct, visitId: int = 0) -> Struct:
         """Make the warp of a visit.
@@ -152,14 +186,21 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
             `None` when there is none.
         """
         sources = [_CalExpSource(self, ref) for ref in calexpRefList]
-        result = self.warpAndPsfMatch.run(sources, coadd_target(skyInfo))
+        matching = {"matching": self.config.matchControl()} if self.config.makePsfMatched else {}
+        result = self.warpAndPsfMatch.run(sources, coadd_target(skyInfo), **matching)
+        matched = getattr(result, "psfMatched", None)
         if result.direct is not None:
             good = sum(detector.good_pixels for detector in result.direct.detectors)
             self.log.info("Warp of visit %d has %d good pixels", visitId, good)
-            result.direct.metadata["rejected"] = json.dumps(
-                [rejection_to_plain(one) for one in result.rejected]
-            )
-        return Struct(exposures={"direct": result.direct, "psfMatched": result.psfMatched})
+            steps = {"select": self.select, "warp": self.warpAndPsfMatch}
+            settings = {name: plain_settings(task.config) for name, task in steps.items()}
+            record_history(result.direct, result.rejected, settings)
+            if matched is not None:
+                settings["match"] = matching["matching"].to_dict()
+                record_history(matched, result.rejected, settings)
+            elif matching:
+                record_unmatched(result.direct, result.reason)
+        return Struct(exposures={"direct": result.direct, "psfMatched": matched})
 
     def readExposure(self, dataRef: Any) -> Exposure:
         """Read one exposure, with the sky as configured."""
@@ -180,19 +221,7 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
-        parser = ArgumentParser(name=cls._DefaultName)
-        parser.add_id_argument(
-            "--id",
-            f"{cls.ConfigClass().coaddName}Coadd",
-            help="the patch, e.g. --id tract=12 patch=1,2 filter=r",
-            ContainerClass=CoaddDataIdContainer,
-        )
-        parser.add_id_argument(
-            "--selectId",
-            "calexp",
-            help="exposures to warp, e.g. --selectId visit=6789 ccd=0..9",
-            ContainerClass=SelectDataIdContainer,
-        )
+        parser = super()._makeArgumentParser()
         parser.addReuseOption([cls._DefaultName])
         return parser
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -92,9 +92,14 @@ class WcsSelectImagesConfig(Config):
 
     def toCore(self) -> SelectControl:
         """Return the core's form of this."""
-        values: dict[str, Any] = {core: getattr(self, name) for core, name in self.coreNames.items()}
-        values["exclude_detectors"] = tuple(values["exclude_detectors"])
+        values = {core: _plain(getattr(self, name)) for core, name in self.coreNames.items()}
         return SelectControl(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value if value is None or isinstance(value, float | int | str) else tuple(value)
 
 
 class WcsSelectImagesTask(BaseSelectImagesTask):
@@ -193,6 +198,12 @@ class PsfWcsSelectImagesConfig(WcsSelectImagesConfig):
     """Limits on the quality of the PSF."""
 
     maxPsfFwhm = borrow(SelectControl, "max_psf_fwhm")
+    maxPsfTraceRadiusDelta = borrow(SelectControl, "max_trace_radius_delta")
+    maxPsfApFluxDelta = borrow(SelectControl, "max_aperture_flux_delta")
+    maxPsfApCorrSigmaScaledDelta = borrow(SelectControl, "max_aperture_correction_delta")
+    minNPsfStarPerBand = borrow(SelectControl, "min_psf_stars")
+    maxStarEPerBand = borrow(SelectControl, "max_star_ellipticity")
+    maxStarUnNormalizedEPerBand = borrow(SelectControl, "max_star_unnormalized_ellipticity")
     maxEllipResidual = borrow(SelectControl, "max_ellipticity_residual", default=0.007)
     maxSizeScatter = borrow(SelectControl, "max_size_scatter")
     maxScaledSizeScatter = borrow(SelectControl, "max_scaled_size_scatter", default=0.009)
@@ -204,6 +215,12 @@ class PsfWcsSelectImagesConfig(WcsSelectImagesConfig):
         "max_ellipticity_residual": "maxEllipResidual",
         "max_size_scatter": "maxSizeScatter",
         "max_scaled_size_scatter": "maxScaledSizeScatter",
+        "max_trace_radius_delta": "maxPsfTraceRadiusDelta",
+        "max_aperture_flux_delta": "maxPsfApFluxDelta",
+        "max_aperture_correction_delta": "maxPsfApCorrSigmaScaledDelta",
+        "min_psf_stars": "minNPsfStarPerBand",
+        "max_star_ellipticity": "maxStarEPerBand",
+        "max_star_unnormalized_ellipticity": "maxStarUnNormalizedEPerBand",
         "require_known": "requireKnown",
     }
 
@@ -219,14 +236,14 @@ class BestSeeingWcsSelectImagesConfig(WcsSelectImagesConfig):
     """How many visits are used, and the limits of their seeing."""
 
     nImagesMax = borrow(SelectControl, "max_visits", default=5)
-    maxPsfFwhm = borrow(SelectControl, "max_psf_fwhm")
-    minPsfFwhm = borrow(SelectControl, "min_psf_fwhm")
+    maxPsfFwhm = borrow(SelectControl, "max_psf_fwhm_pixels", default=5.0)
+    minPsfFwhm = borrow(SelectControl, "min_psf_fwhm_pixels", default=0.0)
 
     coreNames: ClassVar[dict[str, str]] = {
         **WcsSelectImagesConfig.coreNames,
         "max_visits": "nImagesMax",
-        "max_psf_fwhm": "maxPsfFwhm",
-        "min_psf_fwhm": "minPsfFwhm",
+        "max_psf_fwhm_pixels": "maxPsfFwhm",
+        "min_psf_fwhm_pixels": "minPsfFwhm",
     }
 
 

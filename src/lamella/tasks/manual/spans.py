@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from lsst.images import Box, Mask
 
+from ...coadd.runs import merge_runs, no_runs
+from ...coadd.spans import Runs
 from ...errors import GeometryError, ShapeError
 
 __all__ = ("Span", "SpanSet", "as_spans")
@@ -83,18 +86,26 @@ class SpanSet:
     def __len__(self) -> int:
         return len(self.spans)
 
+    @classmethod
+    def from_runs(cls, runs: Runs) -> Self:
+        """Make the set of pixels that the core keeps as runs."""
+        return cls(zip(runs.y.tolist(), runs.x0.tolist(), (runs.x1 - 1).tolist(), strict=True))
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The set in the form of the core."""
+        if not self.spans:
+            return no_runs()
+        y, x0, x1 = np.array(self.spans, dtype=np.int64).T
+        return merge_runs(y, x0, x1 + 1)
+
     def to_array(self, bbox: Box) -> np.ndarray:
         """Return which pixels of a box are in the set: bool of shape (y, x)."""
-        flags = np.zeros(bbox.shape, dtype=bool)
-        for y, x0, x1 in self.spans:
-            if y in bbox.y:
-                start, stop = max(x0, bbox.x.start), min(x1 + 1, bbox.x.stop)
-                flags[y - bbox.y.start, start - bbox.x.start : max(stop, start) - bbox.x.start] = True
-        return flags
+        return self.runs.to_array(bbox)
 
     def getArea(self) -> int:
         """Return the number of pixels."""
-        return 0 if not self.spans else int(self.to_array(self.getBBox()).sum())
+        return self.runs.area
 
     def getBBox(self) -> Box:
         """Return the smallest box around the pixels.
@@ -121,12 +132,14 @@ def as_spans(region: Any) -> SpanSet:
     Parameters
     ----------
     region
-        A `SpanSet`; a `lsst.images.Box`; a pair of a boolean array and its
+        A `SpanSet`; `lamella.coadd.spans.Runs`; a `lsst.images.Box`; a pair of a boolean array and its
         box; a `lsst.images.Mask`, for the pixels with any plane; or triples
         (y, x0, x1).
     """
     if isinstance(region, SpanSet):
         return region
+    if isinstance(region, Runs):
+        return SpanSet.from_runs(region)
     if isinstance(region, Box):
         return SpanSet.from_box(region)
     if isinstance(region, Mask):

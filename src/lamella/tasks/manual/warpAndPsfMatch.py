@@ -9,14 +9,17 @@ from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
 from ...coadd.inputs import CoaddTarget, ExposureSource
+from ...coadd.psfmatch import MatchControl
 from ...coadd.resampling import WarpControl
 from ...planes import plane_names
 from ...run.jobs import PatchConfig
 from ...run.patch import warp_visit
 from ..cmdline.task import Task
+from ..derive import field_name
+from ..matching import match_to_model
 from .fields import borrow, check_with_core
 
-__all__ = ("WarpAndPsfMatchConfig", "WarpAndPsfMatchTask", "WarperConfig")
+__all__ = ("PsfMatchConfig", "WarpAndPsfMatchConfig", "WarpAndPsfMatchTask", "WarperConfig")
 
 _NAMES = {
     "kernel": "warpingKernelName",
@@ -54,21 +57,58 @@ class WarperConfig(Config):
         )
 
 
+class PsfMatchConfig(Config):
+    """How warps are matched to a PSF; see `lamella.coadd.psfmatch.MatchControl`."""
+
+    ridge = borrow(MatchControl, "ridge")
+    spatialOrder = borrow(MatchControl, "spatial_order")
+    narrower = borrow(MatchControl, "narrower")
+    maxNoiseGain = borrow(MatchControl, "max_noise_gain")
+    maxResidual = borrow(MatchControl, "max_residual")
+    maxLostWeight = borrow(MatchControl, "max_lost_weight")
+    edgeWeight = borrow(MatchControl, "edge_weight")
+    maskThreshold = borrow(MatchControl, "mask_threshold")
+
+    def toCore(self) -> MatchControl:
+        """Return the core's form of this, without the target."""
+        return MatchControl(**{name: getattr(self, field_name(name)) for name in _MATCHING})
+
+
+_MATCHING = (
+    "ridge",
+    "spatial_order",
+    "narrower",
+    "max_noise_gain",
+    "max_residual",
+    "max_lost_weight",
+    "edge_weight",
+    "mask_threshold",
+)
+
+
 class WarpAndPsfMatchConfig(Config):
     """How exposures become warps."""
 
     warp: Any = ConfigField("How exposures are resampled", WarperConfig)
+    psfMatch: Any = ConfigField("How warps are matched to one PSF", PsfMatchConfig)
+
+    def toCore(self) -> WarpControl:
+        """Return the core's form of this."""
+        control: WarpControl = self.warp.toCore()
+        return control
 
 
 class WarpAndPsfMatchTask(Task):
-    """Resamples the exposures of one visit, and merges them."""
+    """Resamples the exposures of one visit, merges them, and matches the result to a PSF."""
 
     ConfigClass: ClassVar[type[Config]] = WarpAndPsfMatchConfig
     _DefaultName = "warpAndPsfMatch"
     config: WarpAndPsfMatchConfig
 
-    def run(self, sources: Sequence[ExposureSource], target: CoaddTarget) -> Struct:
-        """Make the warp of a visit; an exposure that cannot be read or resampled is left out.
+    def run(
+        self, sources: Sequence[ExposureSource], target: CoaddTarget, matching: MatchControl | None = None
+    ) -> Struct:
+        """Make the warps of a visit; an exposure that cannot be read or resampled is left out.
 
         Parameters
         ----------
@@ -76,14 +116,22 @@ class WarpAndPsfMatchTask(Task):
             Exposures of one visit.
         target
             Pixel grid.
+        matching
+            How the warp is matched to a PSF of given width; not at all by default.
 
         Returns
         -------
         lsst.pipe.base.Struct
-            ``direct``, the warp, or `None` without a valid pixel; ``rejected``:
+            ``direct``, the warp, or `None` without a valid pixel; ``psfMatched``, the
+            same matched, or `None`, and ``reason``, why it could not be; ``rejected``:
             exposures that are not in it, with reasons.
         """
-        made = warp_visit(sources, target, PatchConfig(warp=self.config.warp.toCore()))
+        made = warp_visit(sources, target, PatchConfig(warp=self.config.toCore()))
         for one in made.rejected:
             self.log.warning("Leaving out %s (%s): %s", one.id, one.stage, one.reason)
-        return Struct(direct=made.warp, psfMatched=None, rejected=made.rejected)
+        matched, reason = None, ""
+        if matching is not None and made.warp is not None:
+            matched, reason = match_to_model(made.warp, target, matching)
+            if matched is None:
+                self.log.warning("Visit %d is not matched: %s", made.warp.visit, reason)
+        return Struct(direct=made.warp, psfMatched=matched, reason=reason, rejected=made.rejected)

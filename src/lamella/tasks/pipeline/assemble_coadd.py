@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lsst.pipe.base.connectionTypes as ct
+import numpy as np
 from lsst.daf.butler import DeferredDatasetHandle
-from lsst.pex.config import ConfigurableField, Field
+from lsst.images import Box, Mask
+from lsst.pex.config import ChoiceField, ConfigurableField, Field, FieldValidationError
 from lsst.pipe.base import (
     InputQuantizedConnection,
     NoWorkFound,
@@ -25,13 +28,17 @@ from lsst.pipe.base import (
 from ...coadd.archive import PatchCoadd, Rejection, Warp
 from ...coadd.assemble import AssembleConfig, Resources, assemble
 from ...coadd.brightmask import BrightObjectCatalog
-from ...coadd.inputs import CoaddTarget, WarpInput
+from ...coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ...coadd.prepare import input_of, weigh
+from ...coadd.reject import Findings
+from ...coadd.spans import SpanMask
+from ...planes import make_schema
 from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core
+from ..history import common_settings, unmatched_reason, warp_rejections, warp_settings
+from ..matching import MatchedPairs
 from .base import CoaddPipelineTask, place_of, resources_of
-from .make_warp import warp_rejections
-from .select import selected_visits, selection_rejections
+from .select import selected_visits, selection_rejections, selection_settings
 
 __all__ = (
     "AssembleCoaddPipelineConfig",
@@ -91,28 +98,33 @@ class AssembleWarpsTask(Task):
         Returns
         -------
         lsst.pipe.base.Struct
-            ``coadd``.
+            ``coadd``; and ``artifacts``, the planes that each warp got, by its key.
         """
+        artifacts: dict[tuple[str, int], SpanMask] = {}
+        ordered = sorted(inputs, key=lambda one: one.key)
+
+        def keep(findings: Findings) -> None:
+            artifacts.update(zip((one.key for one in ordered), findings.artifacts, strict=True))
+
         coadd = assemble(
-            inputs,
+            ordered,
             to_core(self.config),
             target=target,
             bright_objects=brightObjects,
             rejected=rejected,
             resources=resources,
+            on_findings=keep,
         )
-        return Struct(coadd=coadd)
+        return Struct(coadd=coadd, artifacts=artifacts)
+
+
+_TEMPLATES = {"inputCoaddName": "deep", "outputCoaddName": "deep", "warpType": "direct", "warpTypeSuffix": ""}
 
 
 class AssembleCoaddPipelineConnections(
     PipelineTaskConnections,
     dimensions=("skymap", "tract", "patch", "band"),
-    defaultTemplates={
-        "inputCoaddName": "deep",
-        "outputCoaddName": "deep",
-        "warpType": "direct",
-        "warpTypeSuffix": "",
-    },
+    defaultTemplates=_TEMPLATES,
 ):
     """What `AssembleCoaddPipelineTask` reads and writes."""
 
@@ -123,6 +135,15 @@ class AssembleCoaddPipelineConnections(
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
         multiple=True,
         deferLoad=True,
+    )
+    psfMatchedWarps = ct.Input(
+        doc="The warps of the patch, matched to one PSF, in which visits are compared.",
+        name="{inputCoaddName}Coadd_psfMatchedWarp",
+        storageClass="LamellaWarp",
+        dimensions=("instrument", "skymap", "tract", "patch", "visit"),
+        multiple=True,
+        deferLoad=True,
+        minimum=0,
     )
     skyMap = ct.Input(
         doc="Tracts and patches.", name="skyMap", storageClass="LamellaSkyMap", dimensions=("skymap",)
@@ -153,8 +174,23 @@ class AssembleCoaddPipelineConnections(
         dimensions=("skymap", "tract", "patch", "band"),
     )
 
+    artifactMasks = ct.Output(
+        doc="Planes that mask the artifacts of a visit: CLIPPED and STREAK.",
+        name="{outputCoaddName}Coadd_artifactMask",
+        storageClass="MaskV2",
+        dimensions=("instrument", "skymap", "tract", "patch", "visit"),
+        multiple=True,
+    )
+
     def __init__(self, *, config: Any = None) -> None:
         super().__init__(config=config)
+        if config.warpType == "psfMatched":
+            for name in ("inputWarps", "coaddExposure", "nImage"):
+                setattr(self, name, _of_matched(getattr(self, name), name, config.connections))
+        if not config.comparesWarps or config.warpType == "psfMatched":
+            del self.psfMatchedWarps
+        if not config.doWriteArtifactMasks:
+            del self.artifactMasks
         if not config.doSelectVisits:
             del self.selectedVisits
         if not config.doMaskBrightObjects:
@@ -163,10 +199,25 @@ class AssembleCoaddPipelineConnections(
             del self.nImage
 
 
+def _of_matched(connection: Any, name: str, names: Any) -> Any:
+    """Return a connection with the name that it has for coadds of PSF-matched warps."""
+    templates = {one: getattr(names, one) for one in _TEMPLATES}
+    templates |= {"warpType": "psfMatched", "warpTypeSuffix": "PsfMatched"}
+    return dataclasses.replace(connection, name=getattr(names, name).format(**templates))
+
+
 class AssembleCoaddPipelineConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddPipelineConnections):
     """Options of `AssembleCoaddPipelineTask`."""
 
     assemble: Any = ConfigurableField(doc="Weighs and combines the warps.", target=AssembleWarpsTask)
+    warpType = ChoiceField[str](
+        doc="Kind of warps that are combined.",
+        default="direct",
+        allowed={"direct": "resampled", "psfMatched": "resampled and matched to one PSF"},
+    )
+    doWriteArtifactMasks = Field[bool](
+        doc="Write what was rejected of each visit as a mask, too.", default=False
+    )
     doSelectVisits = Field[bool](
         doc="Coadd the visits that selectDeepCoaddVisits chose; otherwise all warps.", default=True
     )
@@ -175,6 +226,20 @@ class AssembleCoaddPipelineConfig(PipelineTaskConfig, pipelineConnections=Assemb
     )
     doNImage = Field[bool](doc="Write the number of visits at each pixel as a dataset, too.", default=False)
     memory: Any = derive_field(Resources, "memory")
+
+    @property
+    def comparesWarps(self) -> bool:
+        """Whether PSF-matched warps are compared to find artifacts."""
+        reject = getattr(self.assemble, "reject", None)  # a task of a user need not have it
+        return reject is not None and reject.method == "compare_warp"
+
+    def validate(self) -> None:
+        """Check that artifacts are looked for when their masks are to be written."""
+        super().validate()
+        reject = getattr(self.assemble, "reject", None)
+        if self.doWriteArtifactMasks and reject is not None and reject.method == "none":
+            reason = 'no artifacts are looked for with assemble.reject.method = "none"'
+            raise FieldValidationError(type(self).doWriteArtifactMasks, self, reason)
 
 
 class AssembleCoaddPipelineTask(CoaddPipelineTask):
@@ -202,19 +267,27 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         result = self.run(
             _choose(inputs["inputWarps"], selection),
             target,
+            psfMatchedWarps=inputs.get("psfMatchedWarps", ()),
             brightObjects=inputs.get("brightObjectMask"),
             rejected=selection_rejections(selection) if selection is not None else (),
+            settings=selection_settings(selection) if selection is not None else {},
             resources=resources_of(butlerQC, self.config.memory),
         )
-        butlerQC.put(result, outputRefs)
+        for ref in getattr(outputRefs, "artifactMasks", ()):
+            found = result.artifacts.get(_key_of(ref.dataId))
+            if found is not None:
+                butlerQC.put(_mask_of(*found), ref)
+        butlerQC.put(Struct(coaddExposure=result.coaddExposure, nImage=result.nImage), outputRefs)
 
     def run(
         self,
         inputWarps: Iterable[DeferredDatasetHandle],
         target: CoaddTarget,
         *,
+        psfMatchedWarps: Iterable[DeferredDatasetHandle] = (),
         brightObjects: BrightObjectCatalog | None = None,
         rejected: Sequence[Rejection] = (),
+        settings: Mapping[str, Any] | None = None,
         resources: Resources | None = None,
     ) -> Struct:
         """Read warps one after the other, weigh them, and combine them.
@@ -229,47 +302,69 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             References to warps of one band.
         target
             Pixel grid of the coadd.
+        psfMatchedWarps
+            References to the warps that are compared, in any order; a visit may be without.
         brightObjects
             Objects whose masks are painted on the coadd.
         rejected
             Exposures that were not selected, for the record.
+        settings
+            Options of the selection, for the record.  Those of earlier steps come from the warps.
         resources
             Threads and memory; the result does not depend on them.
 
         Returns
         -------
         lsst.pipe.base.Struct
-            ``coaddExposure`` and ``nImage``.
+            ``coaddExposure`` and ``nImage``; and ``artifacts``: box and planes of what was
+            rejected of each visit, by its instrument and number.
 
         Raises
         ------
         lsst.pipe.base.NoWorkFound
             Raised when there is no warp, or none with a valid weight.
+        NoMatchedWarpsError
+            Raised when warps are to be compared and no visit has a matched one.
         """
         handles = list(inputWarps)
+        matched = {_key_of(handle.dataId): handle for handle in psfMatchedWarps}
         resources = resources or Resources()
         with tempfile.TemporaryDirectory(prefix="lamella-", ignore_cleanup_errors=True) as folder:
-            expected = _BYTES_PER_PIXEL * target.outer_bbox.area * len(handles) / _MEBIBYTE
+            number = len(handles) + len(matched)
+            expected = _BYTES_PER_PIXEL * target.outer_bbox.area * number / _MEBIBYTE
             scratch = Path(folder) if expected > _SHARE_OF_WARPS * resources.memory else None
-            inputs, left_out = self._read(handles, scratch)
+            pairs = MatchedPairs()
+            inputs, left_out, histories = self._read(handles, matched, pairs, partial(_put_away, scratch))
             if not inputs:
                 reasons = "; ".join(sorted({f"{one.id}: {one.reason}" for one in left_out}))
                 raise NoWorkFound(f"Nothing to coadd: {reasons or 'no warp is selected'}.")
-            coadd: PatchCoadd = self.assemble.run(
+            boxes = {one.key: one.source.bbox for one in inputs}
+            result = self.assemble.run(
                 inputs,
                 target,
                 brightObjects=brightObjects,
                 rejected=sorted((*rejected, *left_out)),
                 resources=resources,
-            ).coadd
+            )
+        coadd: PatchCoadd = result.coadd
+        made = {**common_settings(histories, self.log), **pairs.settings, **(settings or {})}
+        coadd.settings = {**made, **coadd.settings}
         self._describe(coadd)
-        return Struct(coaddExposure=coadd, nImage=coadd.exposure_count_unmasked)
+        found = getattr(result, "artifacts", {})
+        artifacts = {key: (boxes[key], mask) for key, mask in found.items()}
+        return Struct(coaddExposure=coadd, nImage=coadd.exposure_count_unmasked, artifacts=artifacts)
 
     def _read(
-        self, handles: Sequence[DeferredDatasetHandle], scratch: Path | None
-    ) -> tuple[list[WarpInput], list[Rejection]]:
+        self,
+        handles: Sequence[DeferredDatasetHandle],
+        matched: Mapping[tuple[str, int], DeferredDatasetHandle],
+        pairs: MatchedPairs,
+        put_away: Callable[[str, WarpSource], WarpSource],
+    ) -> tuple[list[WarpInput], list[Rejection], list[dict[str, Any]]]:
+        """Return warps with a weight, exposures that are left out, and the options of these warps."""
         inputs: list[WarpInput] = []
         rejected: list[Rejection] = []
+        histories: list[dict[str, Any]] = []
         for number, handle in enumerate(handles):
             warp = handle.get()
             rejected += warp_rejections(warp)
@@ -277,12 +372,31 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             if not isinstance(one, WarpInput):
                 self.log.warning("Left out visit %d: %s", warp.visit, one[0].reason)
                 rejected += one
-            elif scratch is None:
-                inputs.append(one)
-            else:
-                put_away = write_scratch(one.source, scratch / f"{number}.warp")
-                inputs.append(dataclasses.replace(one, source=put_away))
-        return inputs, rejected
+                continue
+            one = dataclasses.replace(one, source=put_away(f"{number}.warp", one.source))
+            if self.config.comparesWarps:
+                one = self._pair(one, warp, matched, pairs, partial(put_away, f"{number}.matched"))
+            inputs.append(one)
+            histories.append(warp_settings(warp))
+        return inputs, rejected, histories
+
+    def _pair(
+        self,
+        one: WarpInput,
+        warp: Warp,
+        matched: Mapping[tuple[str, int], DeferredDatasetHandle],
+        pairs: MatchedPairs,
+        put_away: Callable[[WarpSource], WarpSource],
+    ) -> WarpInput:
+        """Return an input with the matched warp of its visit."""
+        if self.config.warpType == "psfMatched":
+            return pairs.add(one, warp, one.source, one.scale)
+        if one.key not in matched:
+            reason = unmatched_reason(warp)
+            self.log.warning("Visit %d cannot be compared with its PSF matched: %s", one.visit, reason)
+            return pairs.add_without(one, reason)
+        found = matched[one.key].get()
+        return pairs.add(one, found, put_away(input_of(found).source))
 
     def _describe(self, coadd: PatchCoadd) -> None:
         visits = {(one.id.instrument, one.id.visit) for one in coadd.detectors}
@@ -293,6 +407,28 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         self.metadata["visits"] = len(visits)
         self.metadata["exposures"] = len(coadd.detectors)
         self.metadata["rejected"] = len(coadd.rejections)
+        for removal in coadd.removals:
+            self.log.verbose(
+                "Rejected %.3f %% of the pixels of visit %d.", 100 * removal.fraction, removal.visit
+            )
+            if removal.warning:
+                self.log.warning("Visit %d: %s", removal.visit, removal.warning)
+        self.metadata["rejectedPixels"] = sum(removal.removed for removal in coadd.removals)
+
+
+def _put_away(folder: Path | None, name: str, source: WarpSource) -> WarpSource:
+    """Return the pixels of a warp, in memory or from then on in a scratch file."""
+    return source if folder is None else write_scratch(source, folder / name)
+
+
+def _key_of(dataId: Any) -> tuple[str, int]:
+    return str(dataId["instrument"]), int(dataId["visit"])
+
+
+def _mask_of(bbox: Box, planes: SpanMask) -> Mask:
+    """Return planes that are kept as runs as a mask."""
+    schema = make_schema(planes.planes)
+    return Mask(planes.bits(bbox, schema)[..., np.newaxis], bbox=bbox, schema=schema)
 
 
 def _choose(handles: Sequence[DeferredDatasetHandle], selection: Any) -> list[DeferredDatasetHandle]:

@@ -1,4 +1,4 @@
-"""Which exposures are in the coadds of a tract, and which are not, as one table."""
+"""Which exposures are in the coadds of a tract or a sky map, and which are not, as one table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import lsst.pipe.base.connectionTypes as ct
 import numpy as np
-from astropy.table import Column, Table
+from astropy.table import Column, Table, vstack
 from lsst.pipe.base import (
     InputQuantizedConnection,
     OutputQuantizedConnection,
@@ -26,6 +26,9 @@ __all__ = (
     "CoaddInputSummaryConnections",
     "CoaddInputSummaryTask",
     "CoaddInputs",
+    "ConsolidateCoaddInputSummaryConfig",
+    "ConsolidateCoaddInputSummaryConnections",
+    "ConsolidateCoaddInputSummaryTask",
 )
 
 
@@ -113,6 +116,59 @@ class CoaddInputSummaryTask(CoaddPipelineTask):
         used = int(np.count_nonzero(table["good_pixels"]))
         self.log.info("%d exposures are in coadds, %d are not.", used, len(table) - used)
         return Struct(summary=table)
+
+
+class ConsolidateCoaddInputSummaryConnections(
+    PipelineTaskConnections, dimensions=("skymap",), defaultTemplates={"coaddName": "deep"}
+):
+    """What `ConsolidateCoaddInputSummaryTask` reads and writes."""
+
+    tables = ct.Input(
+        doc="Tables of all tracts and bands.",
+        name="{coaddName}Coadd_inputSummary_tract",
+        storageClass="ArrowAstropy",
+        dimensions=("skymap", "tract", "band"),
+        multiple=True,
+    )
+    summary = ct.Output(
+        doc="One row per patch, band and exposure.",
+        name="{coaddName}Coadd_inputSummary",
+        storageClass="ArrowAstropy",
+        dimensions=("skymap",),
+    )
+
+
+class ConsolidateCoaddInputSummaryConfig(
+    PipelineTaskConfig, pipelineConnections=ConsolidateCoaddInputSummaryConnections
+):
+    """Options of `ConsolidateCoaddInputSummaryTask`: none of its own."""
+
+
+class ConsolidateCoaddInputSummaryTask(CoaddPipelineTask):
+    """Make one table of the tables of all tracts and bands of a sky map."""
+
+    ConfigClass = ConsolidateCoaddInputSummaryConfig
+    _DefaultName = "consolidateCoaddInputSummary"
+
+    def run(self, tables: Sequence[Table]) -> Struct:
+        """Put tables one below the other.
+
+        Parameters
+        ----------
+        tables
+            What `CoaddInputSummaryTask` made, at least one, in any order.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``summary``, an `astropy.table.Table` of the same columns, sorted
+            by tract, patch, band and exposure.
+        """
+        # Notes on the tables as such belong to one of them; those on columns are kept.
+        summary = vstack(list(tables), metadata_conflicts="silent")
+        summary.sort(["tract", "patch", "band", "instrument", "visit", "detector"])
+        self.log.info("%d tables have %d rows.", len(tables), len(summary))
+        return Struct(summary=summary)
 
 
 _COLUMNS: dict[str, tuple[str, str, str]] = {

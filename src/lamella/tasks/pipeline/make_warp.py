@@ -1,15 +1,14 @@
-"""From the exposures of a visit to its warp on a patch."""
+"""From the exposures of a visit to its warps on a patch: the direct one, and one matched to a common PSF."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 import lsst.pipe.base.connectionTypes as ct
 from lsst.daf.butler import DeferredDatasetHandle
-from lsst.pex.config import ConfigurableField
+from lsst.pex.config import ConfigurableField, Field, FieldValidationError
 from lsst.pipe.base import (
     AnnotatedPartialOutputsError,
     InputQuantizedConnection,
@@ -24,27 +23,28 @@ from lsst.pipe.base import (
 
 from ...coadd.archive import Rejection, Warp
 from ...coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource
+from ...coadd.psfmatch import MatchControl
 from ...coadd.warp import WarpControl
 from ...errors import UnreadableFileError
 from ...run.jobs import PatchConfig
 from ...run.patch import warp_visit
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
+from ..history import plain_settings, record_history, record_unmatched
+from ..matching import MODEL_FWHM, match_to_model
 from .base import CoaddPipelineTask, place_of
-from .select import SelectExposuresTask, rejection_from_plain, rejection_to_plain
+from .select import SelectExposuresTask
 
 __all__ = (
     "ExposureHandle",
     "MakeWarpConfig",
     "MakeWarpConnections",
     "MakeWarpTask",
+    "MatchWarpConfig",
+    "MatchWarpTask",
     "WarpVisitConfig",
     "WarpVisitTask",
-    "warp_rejections",
 )
-
-_REJECTED = "rejected"
-"""Key in a warp's metadata under which the exposures stand that are not in it."""
 
 
 class ExposureHandle:
@@ -109,6 +109,53 @@ class WarpVisitTask(Task):
         return Struct(warp=made.warp, rejected=made.rejected)
 
 
+class MatchWarpConfig(derive_config(MatchControl)):  # type: ignore[misc]
+    """How warps are matched to a common PSF.
+
+    The width of the target must be given, because a quantum sees one visit only.
+    """
+
+    def setDefaults(self) -> None:
+        """Give the target a width."""
+        super().setDefaults()
+        self.fwhm = MODEL_FWHM
+
+    def validate(self) -> None:
+        """Check each option, and that there is a width."""
+        super().validate()
+        if self.fwhm is None:
+            reason = "the width of the target must be given: this task sees one visit, and not the widest"
+            raise FieldValidationError(type(self).fwhm, self, reason)
+
+
+class MatchWarpTask(Task):
+    """Match the warp of one visit to the PSF that all visits are matched to.
+
+    To retarget it, give a task whose `run` has the same arguments and result.
+    """
+
+    ConfigClass = MatchWarpConfig
+    _DefaultName = "match"
+
+    def run(self, warp: Warp, target: CoaddTarget) -> Struct:
+        """Match a warp.
+
+        Parameters
+        ----------
+        warp
+            A warp with its own PSF.
+        target
+            Pixel grid.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``warp``, `None` when it cannot be matched; and ``reason``, why not.
+        """
+        matched, reason = match_to_model(warp, target, to_core(self.config))
+        return Struct(warp=matched, reason=reason)
+
+
 class MakeWarpConnections(
     PipelineTaskConnections,
     dimensions=("instrument", "skymap", "tract", "patch", "visit"),
@@ -133,6 +180,19 @@ class MakeWarpConnections(
         storageClass="LamellaWarp",
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
     )
+    psfMatched = ct.Output(
+        doc="The same, matched to the PSF that all visits are matched to.",
+        name="{coaddName}Coadd_psfMatchedWarp",
+        storageClass="LamellaWarp",
+        dimensions=("instrument", "skymap", "tract", "patch", "visit"),
+    )
+
+    def __init__(self, *, config: Any = None) -> None:
+        super().__init__(config=config)
+        if not config.makeDirect:
+            del self.warp
+        if not config.makePsfMatched:
+            del self.psfMatched
 
 
 class MakeWarpConfig(PipelineTaskConfig, pipelineConnections=MakeWarpConnections):
@@ -140,10 +200,23 @@ class MakeWarpConfig(PipelineTaskConfig, pipelineConnections=MakeWarpConnections
 
     select: Any = ConfigurableField(doc="Chooses the exposures.", target=SelectExposuresTask)
     warp: Any = ConfigurableField(doc="Resamples the exposures.", target=WarpVisitTask)
+    makeDirect = Field[bool](doc="Write the warp as it is.", default=True)
+    makePsfMatched = Field[bool](doc="Write the warp matched to a common PSF.", default=False)
+    match: Any = ConfigurableField(doc="Matches the warp, if makePsfMatched.", target=MatchWarpTask)
+
+    def validate(self) -> None:
+        """Check that there is something to make."""
+        super().validate()
+        if not (self.makeDirect or self.makePsfMatched):
+            reason = "at least one of makeDirect and makePsfMatched must be True"
+            raise FieldValidationError(type(self).makeDirect, self, reason)
 
 
 class MakeWarpTask(CoaddPipelineTask):
-    """Resample one visit to a patch.
+    """Resample one visit to a patch, and match it to a common PSF if asked for.
+
+    A visit whose PSF is too wide for the target is not matched, unless
+    ``match.narrower`` is ``"regularize"``: its direct warp tells why.
 
     An exposure that cannot be resampled is left out.  So is one whose pixels
     cannot be read; but then the quantum is reported as one with partial outputs,
@@ -152,13 +225,17 @@ class MakeWarpTask(CoaddPipelineTask):
 
     ConfigClass = MakeWarpConfig
     _DefaultName = "makeWarp"
+    config: MakeWarpConfig
     select: SelectExposuresTask
     warp: WarpVisitTask
+    match: MatchWarpTask
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.makeSubtask("select")
         self.makeSubtask("warp")
+        if self.config.makePsfMatched:
+            self.makeSubtask("match")
 
     def runQuantum(
         self,
@@ -191,13 +268,15 @@ class MakeWarpTask(CoaddPipelineTask):
         Returns
         -------
         lsst.pipe.base.Struct
-            ``warp``, and ``rejected``: exposures that overlap the patch and are
-            not in the warp.  The warp's metadata has them, too.
+            ``warp``; ``psfMatched``, `None` when the visit was not matched;
+            and ``rejected``: exposures that overlap the patch and are
+            not in the warp.  The warps' metadata has them, and the options, too.
 
         Raises
         ------
         lsst.pipe.base.NoWorkFound
-            Raised when the visit has no valid pixel on the patch.
+            Raised when the visit has no valid pixel on the patch, or cannot
+            be matched and nothing else is asked for.
         UnreadableFileError
             Raised when there would be one if the exposures could be read.
         """
@@ -215,19 +294,31 @@ class MakeWarpTask(CoaddPipelineTask):
             reasons = "; ".join(sorted({one.reason for one in rejected})) or "none overlaps the patch"
             raise NoWorkFound(f"None of {len(sources)} exposures has data on the patch: {reasons}")
         self._describe(made.warp, len(sources))
-        made.warp.metadata[_REJECTED] = json.dumps([rejection_to_plain(one) for one in made.rejected])
-        return Struct(warp=made.warp, rejected=tuple(rejected))
+        steps = {"select": self.select, "warp": self.warp}
+        settings = {name: plain_settings(task.config) for name, task in steps.items()}
+        record_history(made.warp, made.rejected, settings)
+        matched = self._match(made.warp, target) if self.config.makePsfMatched else None
+        if matched is not None:
+            settings["match"] = plain_settings(self.match.config)
+            record_history(matched, made.rejected, settings)
+        return Struct(warp=made.warp, psfMatched=matched, rejected=tuple(rejected))
+
+    def _match(self, warp: Warp, target: CoaddTarget) -> Warp | None:
+        result = self.match.run(warp, target)
+        if result.warp is None:
+            self.log.warning("Visit %d is not matched to the common PSF: %s", warp.visit, result.reason)
+            if not self.config.makeDirect:
+                raise NoWorkFound(f"The visit cannot be matched to the common PSF: {result.reason}")
+            record_unmatched(warp, result.reason)
+        self.metadata["psfMatched"] = result.warp is not None
+        matched: Warp | None = result.warp
+        return matched
 
     def _describe(self, warp: Warp, offered: int) -> None:
         pixels = sum(detector.good_pixels for detector in warp.detectors)
         self.log.info("Warped %d of %d exposures; %d pixels have data.", len(warp.detectors), offered, pixels)
         self.metadata["exposures"] = len(warp.detectors)
         self.metadata["goodPixels"] = pixels
-
-
-def warp_rejections(warp: Warp) -> list[Rejection]:
-    """Return the exposures of a visit that were selected, but are not in its warp."""
-    return [rejection_from_plain(row) for row in json.loads(str(warp.metadata.get(_REJECTED, "[]")))]
 
 
 def _read_error(unread: Sequence[Rejection]) -> UnreadableFileError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from ...coadd.inputs import ExposureId, ExposureInfo
 from ...coadd.select import SelectControl, Selection, select_exposures
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
+from ..history import plain_settings, rejection_from_plain, rejection_to_plain
 from .base import CoaddPipelineTask, place_of
 
 __all__ = (
@@ -34,6 +34,7 @@ __all__ = (
     "SelectExposuresTask",
     "selected_visits",
     "selection_rejections",
+    "selection_settings",
 )
 
 
@@ -145,7 +146,7 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
         lsst.pipe.base.Struct
             ``selectedVisits``, plain values: under ``selected`` a list of
             instrument, visit and detectors, under ``rejected`` a list of
-            exposures with reasons.
+            exposures with reasons, and the options under ``settings``.
 
         Raises
         ------
@@ -157,6 +158,7 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
             reasons = "; ".join(sorted({one.reason for one in chosen.rejected})) or "none overlaps the patch"
             raise NoWorkFound(f"None of {len(infos)} exposures is selected: {reasons}")
         result = _as_plain(chosen.kept, chosen.rejected)
+        result["settings"] = {"select": plain_settings(self.select.config)}
         self.log.info(
             "Selected %d visits with %d of %d exposures.",
             len(result["selected"]), len(chosen.kept), len(chosen.kept) + len(chosen.rejected),
@@ -189,13 +191,6 @@ def selection_rejections(content: Mapping[str, Any]) -> list[Rejection]:
     return [rejection_from_plain(row) for row in content["rejected"]]
 
 
-def rejection_to_plain(value: Rejection) -> dict[str, Any]:
-    """Return a rejection as values that JSON and YAML can hold."""
-    id = dataclasses.asdict(value.id)
-    return {**id, "path": value.path, "stage": value.stage, "reason": value.reason}
-
-
-def rejection_from_plain(row: Mapping[str, Any]) -> Rejection:
-    """Make a rejection from what `rejection_to_plain` gave."""
-    id = ExposureId(str(row["instrument"]), int(row["visit"]), int(row["detector"]))
-    return Rejection(id, str(row["path"]), str(row["stage"]), str(row["reason"]))
+def selection_settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with which a dataset ``deepCoaddVisits`` says that it was made."""
+    return dict(content.get("settings", {}))

@@ -1,0 +1,473 @@
+"""The documented task that finds artifacts by comparing PSF-matched warps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from lsst.images import Image
+from lsst.pex.config import Config, ConfigField, ConfigurableField, Field, ListField
+from lsst.pipe.base import Struct
+
+from ...coadd.archive import PatchCoadd
+from ...coadd.artifacts import compare_with, max_epochs
+from ...coadd.compare_control import CompareWarpControl
+from ...coadd.inputs import WarpInput
+from ...coadd.noise import NoiseControl
+from ...coadd.reject import RejectControl
+from ...coadd.streaks import StreakControl
+from ...coadd.template import Template, TemplateControl, matched_inputs
+from ...coadd.widths import psf_widths
+from ...errors import NoMatchedWarpsError
+from ...planes import make_schema, plane_names
+from ..derive import DerivedConfig, derive_config, from_core, to_core
+from ..history import plain_settings, unmatched_reason
+from ..matching import MatchedPairs
+from .assembleCoadd import AssembleCoaddTask
+from .assembleInputs import WarpToStack
+from .coaddBase import refuse
+from .fields import borrow, check_with_core
+from .references import WarpRef, warp_refs
+from .rejectArtifacts import (
+    FIXED_DETECTION,
+    AltMaskSpans,
+    RefSource,
+    RejectArtifactsConfig,
+    RejectArtifactsTask,
+    Search,
+    refuse_changed,
+    spans_of,
+)
+from .scaleZeroPoint import ImageScaler
+from .spans import as_spans
+
+__all__ = (
+    "CompareWarpAssembleCoaddConfig",
+    "CompareWarpAssembleCoaddTask",
+    "DetectConfig",
+    "DetectTemplateConfig",
+)
+
+_ADVICE = "make them with makeCoaddTempExp.py -c makePsfMatched=True"
+
+
+class DetectConfig(Config):
+    """How the difference of a warp and the static sky is searched."""
+
+    thresholdValue = borrow(CompareWarpControl, "threshold")
+    minPixels = borrow(CompareWarpControl, "min_pixels")
+    thresholdType = Field[str]("Unit of the threshold: errors of the pixels", default="pixel_stdev")
+    thresholdPolarity = Field[str]("Sign of what is found: both", default="both")
+    isotropicGrow = Field[bool]("Whether footprints grow by a disc", default=True)
+    nSigmaToGrow = Field[float]("Accepted for the sake of older files; comparison.grow decides", default=2.0)
+    reEstimateBackground = Field[bool]("Whether a background is subtracted", default=False)
+    doTempLocalBackground = Field[bool]("Whether a background is subtracted for the search", default=False)
+    returnOriginalFootprints = Field[bool]("Whether footprints do not grow", default=False)
+
+    def validate(self) -> None:
+        """Refuse what the search does not do."""
+        super().validate()
+        advice = "thresholdValue and minPixels can be set, and the options below comparison"
+        refuse_changed(self, dict.fromkeys(FIXED_DETECTION, advice))
+
+
+class DetectTemplateConfig(Config):
+    """How sources of the static sky are found: they are not, see ``comparison.variables``."""
+
+    thresholdValue = Field[float]("Accepted for the sake of older files", default=5.0)
+    nSigmaToGrow = Field[float]("Accepted for the sake of older files", default=2.0)
+
+
+_FIELDS = {
+    "max_epochs": "maxNumEpochs",
+    "max_fraction_epochs_low": "maxFractionEpochsLow",
+    "max_fraction_epochs_high": "maxFractionEpochsHigh",
+    "spatial_threshold": "spatialThreshold",
+    "rescale_variance": "doScaleWarpVariance",
+    "mask_streaks": "doFilterMorphological",
+}
+_ELSEWHERE = {
+    **_FIELDS,
+    "threshold": "detect.thresholdValue",
+    "min_pixels": "detect.minPixels",
+    "noise": "scaleWarpVariance",
+    "streaks": "maskStreaks",
+    "untested": "doUsePsfMatchedPolygons",
+}
+_TEMPLATE = {
+    "sigma_clip": "sigmaClip",
+    "clip_iter": "clipIter",
+    "clip_flux_tolerance": "fluxTolerance",
+    "bad_mask_planes": "badMaskPlanes",
+}
+
+
+class CompareWarpAssembleCoaddConfig(RejectArtifactsConfig):
+    """How artifacts are found by comparing warps; see `lamella.coadd.compare_control.CompareWarpControl`.
+
+    ``comparison`` holds those options of the core that have no documented name.
+    """
+
+    assembleStaticSkyModel: Any = ConfigurableField(
+        "Combines the PSF-matched warps to the static sky", target=AssembleCoaddTask
+    )
+    detect: Any = ConfigField("How the differences are searched", DetectConfig)
+    detectTemplate: Any = ConfigField("How sources of the static sky are found", DetectTemplateConfig)
+    maxNumEpochs = borrow(CompareWarpControl, "max_epochs")
+    maxFractionEpochsLow = borrow(CompareWarpControl, "max_fraction_epochs_low")
+    maxFractionEpochsHigh = borrow(CompareWarpControl, "max_fraction_epochs_high")
+    spatialThreshold = borrow(CompareWarpControl, "spatial_threshold")
+    doScaleWarpVariance = borrow(CompareWarpControl, "rescale_variance")
+    scaleWarpVariance: Any = ConfigField(
+        "How the noise of differences is measured", derive_config(NoiseControl)
+    )
+    doPreserveContainedBySource = Field[bool](
+        "Keep differences that look like a source of the static sky that varies", default=True
+    )
+    doPrefilterArtifacts = Field[bool](
+        "Accepted for the sake of older files: masked pixels are never compared", default=True
+    )
+    prefilterArtifactsMaskPlanes = ListField[str](
+        "Accepted for the sake of older files; without effect",
+        default=["NO_DATA", "BAD", "SAT", "SUSPECT"],
+    )
+    prefilterArtifactsRatio = Field[float](
+        "Accepted for the sake of older files; without effect", default=0.05
+    )
+    doFilterMorphological = borrow(CompareWarpControl, "mask_streaks")
+    maskStreaks: Any = ConfigField("How streaks are found", derive_config(StreakControl))
+    streakMaskName = Field[str]("Plane of streaks", default="STREAK")
+    growStreakFp = Field[float]("Accepted for the sake of older files", default=5)
+    comparison: Any = ConfigField(
+        "Options of the comparison that have no documented name", derive_config(CompareWarpControl)
+    )
+
+    def setDefaults(self) -> None:
+        """Set what other tasks have otherwise."""
+        super().setDefaults()
+        control = CompareWarpControl()
+        self.statistic = "MEAN"
+        self.badMaskPlanes = [name for name in self.badMaskPlanes if name != "EDGE"]
+        self.removeMaskPlanes = [*self.removeMaskPlanes, "EDGE"]
+        self.scaleWarpVariance = from_core(control.noise)
+        self.maskStreaks = from_core(control.streaks)
+        sky = self.assembleStaticSkyModel
+        sky.warpType = "psfMatched"
+        sky.statistic = "NOISECLIP"
+        sky.sigmaClip = control.template.sigma_clip
+        sky.clipIter = control.template.clip_iter
+        sky.fluxTolerance = control.template.clip_flux_tolerance
+        sky.badMaskPlanes = list(control.template.bad_mask_planes)
+        sky.removeMaskPlanes = list(self.removeMaskPlanes)
+        sky.maskPropagationThresholds = {}
+        sky.doWrite = False
+
+    def rejectControl(self) -> RejectControl:
+        """Return how artifacts are found, in the core's form."""
+        rest: CompareWarpControl = to_core(self.comparison)
+        compare = rest.replace(
+            template=self._template(rest.template),
+            threshold=self.detect.thresholdValue,
+            min_pixels=self.detect.minPixels,
+            noise=to_core(self.scaleWarpVariance),
+            streaks=to_core(self.maskStreaks),
+            variables=rest.variables.replace(
+                enabled=rest.variables.enabled and self.doPreserveContainedBySource
+            ),
+            untested="discard" if self.doUsePsfMatchedPolygons else "keep",
+            **{option: getattr(self, name) for option, name in _FIELDS.items()},
+        )
+        return RejectControl(
+            method="compare_warp",
+            compare_warp=compare,
+            warn_fraction=self.warnFraction,
+            default_fwhm=self.defaultFwhm,
+        )
+
+    def _template(self, rest: TemplateControl) -> TemplateControl:
+        sky = self.assembleStaticSkyModel.value
+        known = {option: getattr(sky, name) for option, name in _TEMPLATE.items() if hasattr(sky, name)}
+        if "bad_mask_planes" in known:
+            known["bad_mask_planes"] = plane_names(known["bad_mask_planes"])
+        return rest.replace(**known)
+
+    def validate(self) -> None:
+        """Check the options one by one, against each other, and together as the core does."""
+        super().validate()
+        check_with_core(self, {"reject": "comparison"})
+        self._check_places(self.comparison, CompareWarpControl(), _ELSEWHERE)
+        sky = {name: f"assembleStaticSkyModel.{field}" for name, field in _TEMPLATE.items()}
+        self._check_places(self.comparison.template, CompareWarpControl().template, sky)
+        refuse_changed(
+            self,
+            {
+                "detectTemplate": "sources of the static sky are not searched, see comparison.variables",
+                "growStreakFp": "maskStreaks.floor says how far a streak is masked",
+                "streakMaskName": "streaks are put on the plane STREAK",
+            },
+        )
+        if getattr(self.assembleStaticSkyModel, "doNImage", False):
+            refuse(self, "assembleStaticSkyModel", "its nImage is not written")
+
+    def _check_places(self, config: DerivedConfig, default: Any, places: dict[str, str]) -> None:
+        """Refuse values at the core's name of an option that has a documented one."""
+        core = to_core(config)
+        for option, place in places.items():
+            if getattr(core, option) != getattr(default, option):
+                refuse(self, "comparison", f"{option} has a documented name: set {place}")
+
+
+class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
+    """Averages warps without what single PSF-matched warps show and the static sky does not.
+
+    ``run`` needs what `makeSupplementaryData` or `makeStaticSkyModel` returned, and calls
+    `findArtifacts` and ``applyAltEdgeMask``.
+    """
+
+    ConfigClass: ClassVar[type[CompareWarpAssembleCoaddConfig]] = CompareWarpAssembleCoaddConfig
+    _DefaultName = "compareWarpAssembleCoadd"
+    config: CompareWarpAssembleCoaddConfig
+    assembleStaticSkyModel: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.makeSubtask("assembleStaticSkyModel")
+
+    def _supplement(self, dataRef: Any, selectDataList: Sequence[Any], warpRefList: Sequence[Any]) -> Any:
+        return self.makeSupplementaryData(dataRef, selectDataList, warpRefList)
+
+    def makeSupplementaryData(
+        self, dataRef: Any, selectDataList: Sequence[Any] = (), warpRefList: Sequence[Any] = ()
+    ) -> Struct:
+        """Make the static sky from the PSF-matched warps.
+
+        Parameters
+        ----------
+        dataRef
+            Data reference of the patch.
+        selectDataList
+            Exposures from which those that overlap the patch are chosen.
+        warpRefList
+            Data references of warps, instead of exposures.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            As that of `makeStaticSkyModel`.
+
+        Raises
+        ------
+        NoMatchedWarpsError
+            Raised when there is no PSF-matched warp; it is a `RuntimeError`.
+        """
+        skyInfo = self.getSkyInfo(dataRef)
+        refs = list(warpRefList)
+        if not refs:
+            chosen = self.selectExposures(dataRef, skyInfo, selectDataList=selectDataList)
+            refs = self.getTempExpRefList(dataRef, chosen)
+        name = self.getTempExpDatasetName("psfMatched")
+        matched = [ref for ref in warp_refs(refs, name) if ref.exists()]
+        if not matched:
+            raise NoMatchedWarpsError(f"There is no {name} of {dataRef.dataId}: {_ADVICE}.")
+        return self.makeStaticSkyModel(skyInfo, matched)
+
+    def makeStaticSkyModel(self, skyInfo: Struct, psfMatchedWarpRefList: Sequence[Any]) -> Struct:
+        """Combine PSF-matched warps to what is there in all epochs.
+
+        Parameters
+        ----------
+        skyInfo
+            Where the patch lies.
+        psfMatchedWarpRefList
+            Data references of PSF-matched warps, or these warps.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``templateCoadd``, and ``psfMatchedWarpRefList``, references to the warps.
+
+        Raises
+        ------
+        NoMatchedWarpsError
+            Raised when none of the warps has a valid weight.
+        """
+        refs = self._matched_refs(psfMatchedWarpRefList)
+        inputs = [
+            dataclasses.replace(self._record(ref), matched=RefSource(ref, self._scaler(ref))) for ref in refs
+        ]
+        bad = plane_names(self.config.badMaskPlanes)
+        weights = {one.key: one.weight for one in matched_inputs(inputs, bad)}
+        used = [ref for ref in refs if ref.key in weights]
+        if not used:
+            raise NoMatchedWarpsError(f"None of {len(refs)} PSF-matched warps has a valid weight: {_ADVICE}.")
+        result = self.assembleStaticSkyModel.run(
+            skyInfo, used, [self._scaler(ref) for ref in used], [weights[ref.key] for ref in used]
+        )
+        return Struct(templateCoadd=result.coaddExposure, psfMatchedWarpRefList=refs)
+
+    def _matched_refs(self, refs: Iterable[Any]) -> list[WarpRef]:
+        return warp_refs(refs, self.getTempExpDatasetName("psfMatched"))
+
+    def _scaler(self, ref: WarpRef) -> ImageScaler:
+        """Return the scaler of a matched warp: its own, never that of the direct one."""
+        return self._scaler_of(ref.header, ref)
+
+    @staticmethod
+    def _record(ref: WarpRef) -> WarpInput:
+        header = ref.header
+        return WarpInput(
+            instrument=header.instrument,
+            visit=header.visit,
+            band=header.band,
+            source=RefSource(ref, ImageScaler()),
+        )
+
+    def _find(
+        self, skyInfo: Struct, inputs: list[WarpToStack], search: Search, supplementaryData: Struct | None
+    ) -> tuple[list[AltMaskSpans], dict[str, Any]]:
+        if supplementaryData is None:
+            raise NoMatchedWarpsError(
+                "Warps are compared with the static sky: give run the supplementaryData that "
+                f"makeStaticSkyModel(skyInfo, psfMatchedWarps) returns; for the latter, {_ADVICE}."
+            )
+        matched = self._matched_refs(supplementaryData.psfMatchedWarpRefList)
+        pairs = MatchedPairs()
+        search.inputs[:] = self._paired(search.inputs, inputs, matched, pairs)
+        refs, scalers, weights, altMasks = (list(column) for column in zip(*inputs, strict=True))
+        found = self.findArtifacts(
+            supplementaryData.templateCoadd,
+            refs,
+            scalers,
+            psfMatchedWarpRefList=matched,
+            weightList=weights,
+            altMaskList=altMasks,
+            mask=search.config.bad_mask_planes,
+        )
+        sky = {"assembleStaticSkyModel": plain_settings(self.assembleStaticSkyModel.config)}
+        return found, {**pairs.settings, **sky}
+
+    def _paired(
+        self,
+        inputs: Sequence[WarpInput],
+        warps: Sequence[WarpToStack],
+        matched: Sequence[WarpRef],
+        pairs: MatchedPairs,
+    ) -> list[WarpInput]:
+        """Return inputs with their matched warps, those that have some."""
+        by_key = {ref.key: ref for ref in matched}
+        paired = []
+        for one, warp in zip(inputs, warps, strict=True):
+            ref = by_key.get(one.key)
+            if ref is None:
+                reason = unmatched_reason(warp.ref.header)
+                self.log.warning("Visit %d cannot be compared with its PSF matched: %s", one.visit, reason)
+                paired.append(pairs.add_without(one, reason))
+            else:
+                paired.append(pairs.add(one, ref.header, RefSource(ref, self._scaler(ref))))
+        return paired
+
+    def findArtifacts(
+        self,
+        templateCoadd: PatchCoadd,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler],
+        psfMatchedWarpRefList: Sequence[Any] | None = None,
+        weightList: Sequence[float] | None = None,
+        altMaskList: Sequence[Any] | None = None,
+        mask: Any = None,
+    ) -> list[AltMaskSpans]:
+        """Find what differs between each warp and the static sky, and is seen in few of them.
+
+        Parameters
+        ----------
+        templateCoadd
+            The static sky, as `makeStaticSkyModel` returns it.
+        tempExpRefList, imageScalerList
+            Direct warps, in the order of instrument and visit, and their scalers.
+        psfMatchedWarpRefList
+            PSF-matched warps, in any order; by default the datasets of that name of the same references.
+        weightList
+            Weights of the direct warps, which tell how noisy they are; by default they are found.
+        altMaskList, mask
+            As for ``run``.
+
+        Returns
+        -------
+        list of dict
+            For each warp lists of `SpanSet` by the name of the plane: CLIPPED for artifacts,
+            STREAK for those that are streaks; with ``doUsePsfMatchedPolygons`` also NO_DATA where there
+            is no matched pixel, and EDGE where the matched warp ends.
+        """
+        refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
+        altMasks = [None] * len(refs) if altMaskList is None else altMaskList
+        weights = [self._weight_of(ref) for ref in refs] if weightList is None else weightList
+        columns = zip(refs, imageScalerList, weights, altMasks, strict=True)
+        warps = [WarpToStack(*column) for column in columns]
+        if psfMatchedWarpRefList is None:
+            found = self._matched_refs(ref.ref for ref in refs)
+            psfMatchedWarpRefList = [ref for ref in found if ref.exists()]
+        search = self._search(templateCoadd.bbox, warps, self._bad_planes(mask))
+        matched = self._matched_refs(psfMatchedWarpRefList)
+        inputs = self._paired(search.inputs, warps, matched, MatchedPairs())
+        names = {name for one in inputs if one.matched is not None for name in one.matched.schema.names}
+        control = search.config.reject
+        compare = control.compare_warp
+        artifacts = compare_with(
+            Template.of(
+                templateCoadd.bbox,
+                templateCoadd.image.array,
+                templateCoadd.variance.array,
+                templateCoadd.exposure_count_unmasked.array,
+                compare.template,
+            ),
+            inputs,
+            make_schema({*search.schema.names, *names}),
+            search.config,
+            compare,
+            search.resources,
+            psf_widths(inputs, templateCoadd.sky_projection, control.default_fwhm),
+        )
+        return [spans_of(mine, control, one) for one, mine in zip(inputs, artifacts, strict=True)]
+
+    def _weight_of(self, ref: WarpRef) -> float:
+        """Return the weight of a direct warp, 0 without a valid one."""
+        found = self._weigh(ref)
+        return 0.0 if isinstance(found, str) else found[0]
+
+    def filterArtifacts(
+        self,
+        spanSetList: Sequence[Any],
+        epochCountImage: Image,
+        nImage: Image,
+        footprintsToExclude: Sequence[Any] | None = None,
+    ) -> list[Any]:
+        """Return those of some regions that are seen in few enough epochs.
+
+        `findArtifacts` uses the same rule, for all regions of a warp at once; it does not call this.
+
+        Parameters
+        ----------
+        spanSetList
+            Regions, each anything that `as_spans` takes.
+        epochCountImage
+            Number of epochs that differ at each pixel.
+        nImage
+            Number of epochs that could have been used at each pixel.
+        footprintsToExclude
+            Regions that an artifact must not lie in as a whole.
+        """
+        bbox = epochCountImage.bbox
+        compare = self.config.rejectControl().compare_warp
+        counts, epochs = epochCountImage.array, nImage.array
+        few = (counts > 0) & (counts <= max_epochs(epochs, compare))
+        others = [as_spans(one).to_array(bbox) for one in footprintsToExclude or ()]
+        kept = []
+        for region in spanSetList:
+            flags = as_spans(region).to_array(bbox)
+            share = np.count_nonzero(few & flags) / max(as_spans(region).getArea(), 1)
+            inside = any(np.all(other[flags]) for other in others)
+            if share > compare.spatial_threshold and not inside:
+                kept.append(region)
+        return kept

@@ -1,0 +1,294 @@
+"""What the tasks that reject artifacts have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lsst.images import Box, Mask, MaskSchema
+from lsst.pex.config import FieldValidationError
+from lsst.pipe.base import Struct
+
+from ...coadd.archive import PatchCoadd
+from ...coadd.assemble import AssembleConfig, Resources
+from ...coadd.inputs import WarpInput
+from ...coadd.reject import Findings, RejectControl
+from ...coadd.removals import VisitArtifacts
+from ...coadd.runs import united_runs
+from ...coadd.sources import ImageSource, Planes
+from ...coadd.spans import SpanMask
+from ...planes import bits_of, make_schema, plane_name, plane_names
+from .assembleCoadd import AssembleCoaddTask
+from .assembleCoaddConfig import AssembleCoaddConfig
+from .assembleInputs import WarpToStack, alt_spans, with_mask
+from .coaddBase import refuse
+from .fields import borrow
+from .references import WarpRef
+from .scaleZeroPoint import ImageScaler
+from .spans import SpanSet, as_spans
+
+__all__ = (
+    "FIXED_DETECTION",
+    "AltMaskSpans",
+    "RefSource",
+    "RejectArtifactsConfig",
+    "RejectArtifactsTask",
+    "Search",
+    "refuse_changed",
+    "spans_of",
+)
+
+
+FIXED_DETECTION = (
+    "thresholdType",
+    "thresholdPolarity",
+    "isotropicGrow",
+    "reEstimateBackground",
+    "doTempLocalBackground",
+    "returnOriginalFootprints",
+)
+"""Fields of a search for footprints that have one value."""
+
+
+class AltMaskSpans(dict[str, list[Any]]):
+    """Planes to be or-ed into the mask of one warp: lists of regions by the name of the plane.
+
+    Parameters
+    ----------
+    planes
+        The regions.
+    found
+        What they are, for the account that the coadd gives.
+    """
+
+    def __init__(self, planes: Mapping[str, list[Any]], found: VisitArtifacts | None = None) -> None:
+        super().__init__(planes)
+        self.found = found
+
+
+@dataclasses.dataclass(frozen=True)
+class RefSource:
+    """A referenced warp as a source of pixels, on the scale of the coadd."""
+
+    ref: WarpRef
+    imageScaler: ImageScaler
+
+    @property
+    def bbox(self) -> Box:
+        """Box of the pixels."""
+        return self.ref.bbox
+
+    @property
+    def schema(self) -> MaskSchema:
+        """Schema of the mask that `read` returns."""
+        return make_schema(self.ref.header.mask.schema.names)
+
+    def read(self, box: Box) -> Planes:
+        """Return the planes of a box."""
+        part = self.ref.read(box)
+        self.imageScaler.scaleMaskedImage(part)
+        return ImageSource(part).read(box)
+
+
+class Search(NamedTuple):
+    """What artifacts are looked for in, and how, in the form of the core."""
+
+    inputs: list[WarpInput]
+    bbox: Box
+    schema: MaskSchema
+    config: AssembleConfig
+    resources: Resources
+
+
+class RejectArtifactsConfig(AssembleCoaddConfig):
+    """What the configurations of tasks that reject artifacts have in common."""
+
+    warnFraction = borrow(RejectControl, "warn_fraction")
+    defaultFwhm = borrow(RejectControl, "default_fwhm")
+
+    def rejectControl(self) -> RejectControl:
+        """Return how artifacts are found, in the core's form."""
+        raise NotImplementedError
+
+    def toCore(self) -> AssembleConfig:
+        """Return the core's form of this."""
+        return super().toCore().replace(reject=self.rejectControl())
+
+    def validate(self) -> None:
+        """Check the options; artifacts are left out of a mean."""
+        super().validate()
+        if self.statistic != "MEAN":
+            reason = f"without artifacts the warps are averaged; found {self.statistic!r}, expected 'MEAN'"
+            raise FieldValidationError(type(self).statistic, self, reason)
+
+
+class RejectArtifactsTask(AssembleCoaddTask):
+    """Finds artifacts in single warps, and averages the warps without them."""
+
+    config: RejectArtifactsConfig
+
+    def run(
+        self,
+        skyInfo: Struct,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler],
+        weightList: Sequence[float],
+        altMaskList: Sequence[Any] | None = None,
+        mask: Any = None,
+        supplementaryData: Struct | None = None,
+    ) -> Struct:
+        """Find artifacts, and combine the warps without them.
+
+        Parameters
+        ----------
+        skyInfo, tempExpRefList, imageScalerList, weightList, altMaskList, mask
+            As for `AssembleCoaddTask.run`.
+        supplementaryData
+            What ``makeSupplementaryData`` returned.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            As that of `AssembleCoaddTask.run`; ``altMaskList`` has the artifacts.
+            ``coaddExposure.artifacts`` is a table of them, a row per visit.
+        """
+        inputs = self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList)
+        if isinstance(mask, Mask):
+            inputs = [one._replace(altMask=with_mask(one.altMask, mask)) for one in inputs]
+            mask = None
+        bad = self._bad_planes(mask)
+        search = self._search(skyInfo.bbox, inputs, bad)
+        found, settings = self._find(skyInfo, inputs, search, supplementaryData)
+        refs, scalers, weights, _ = (list(column) for column in zip(*inputs, strict=True))
+        result = super().run(
+            skyInfo,
+            refs,
+            scalers,
+            weights,
+            altMaskList=[_united(one.altMask, mine) for one, mine in zip(inputs, found, strict=True)],
+            mask=(*bad, "CLIPPED"),
+        )
+        coadd: PatchCoadd = result.coaddExposure
+        self.applyAltEdgeMask(coadd.mask, found)
+        coadd.settings.update(settings)
+        self._account(coadd, search.inputs, found)
+        return Struct(
+            coaddExposure=coadd,
+            nImage=result.nImage,
+            warpRefList=[one.ref.ref for one in inputs],
+            imageScalerList=scalers,
+            weightList=weights,
+            altMaskList=found,
+        )
+
+    def _find(
+        self, skyInfo: Struct, inputs: list[WarpToStack], search: Search, supplementaryData: Struct | None
+    ) -> tuple[list[AltMaskSpans], dict[str, Any]]:
+        """Return the artifacts of each input, and options for the record."""
+        raise NotImplementedError
+
+    def applyAltEdgeMask(self, mask: Mask, altMaskList: Sequence[Any]) -> None:
+        """Set SENSOR_EDGE and INEXACT_PSF where a matched warp ends, in place.
+
+        Parameters
+        ----------
+        mask
+            Mask of the coadd.
+        altMaskList
+            For each warp `None`, or regions by the name of a plane; those of EDGE matter.
+        """
+        for altMask in altMaskList:
+            for region in (altMask or {}).get("EDGE", ()):
+                for name in ("SENSOR_EDGE", "INEXACT_PSF"):
+                    as_spans(region).setMask(mask, name)
+
+    def _bad_planes(self, mask: Any) -> tuple[str, ...]:
+        """Return the names of the planes that reject a pixel."""
+        if mask is None:
+            return plane_names(self.config.badMaskPlanes)
+        if isinstance(mask, int):
+            schema = make_schema(plane_names(self.config.badMaskPlanes))
+            return tuple(name for name in schema.names if bits_of(schema, (name,)) & mask)
+        return plane_names(mask)
+
+    def _search(self, bbox: Box, inputs: Sequence[WarpToStack], bad: Iterable[str]) -> Search:
+        warps = [
+            WarpInput(
+                instrument=one.ref.header.instrument,
+                visit=one.ref.header.visit,
+                band=one.ref.header.band,
+                source=RefSource(one.ref, one.imageScaler),
+                detectors=one.ref.header.detectors,
+                weight=one.weight,
+                alternate=_span_mask(one.altMask),
+            )
+            for one in inputs
+        ]
+        schema = make_schema({name for one in warps for name in one.source.schema.names})
+        config = self.config.toCore().replace(bad_mask_planes=tuple(bad))
+        return Search(warps, bbox, schema, config, Resources(threads=self.config.threads))
+
+    def _account(self, coadd: PatchCoadd, inputs: Sequence[WarpInput], found: Sequence[AltMaskSpans]) -> None:
+        """Put the number of rejected pixels on record, and warn of visits that lost many."""
+        told = [(one, mine.found) for one, mine in zip(inputs, found, strict=True) if mine.found is not None]
+        findings = Findings.of(
+            [one for one, _ in told], [mine for _, mine in told], self.config.toCore().reject
+        )
+        coadd.removals = findings.removals
+        notes = {detector.id: detector.notes for one in inputs for detector in one.detectors}
+        coadd.detectors = tuple(dataclasses.replace(d, notes=notes[d.id]) for d in coadd.detectors)
+        coadd.notes = tuple(sorted({note for detector in coadd.detectors for note in detector.notes}))
+        for removal in coadd.removals:
+            self.log.info("Rejected %d pixels of visit %d", removal.removed, removal.visit)
+            if removal.warning:
+                self.log.warning("Visit %d: %s", removal.visit, removal.warning)
+
+
+def spans_of(found: VisitArtifacts, control: RejectControl, one: WarpInput) -> AltMaskSpans:
+    """Return what was found in a visit as regions by the name of the plane."""
+    findings = Findings.of([one], [found], control)
+    planes = {name: [SpanSet.from_runs(runs)] for name, runs in findings.artifacts[0].planes.items()}
+    if findings.edges.area:
+        planes["EDGE"] = [SpanSet.from_runs(findings.edges)]
+    return AltMaskSpans(planes, found)
+
+
+def _span_mask(altMask: Any) -> SpanMask | None:
+    spans = alt_spans(altMask)
+    if not spans:
+        return None
+    return SpanMask(
+        {
+            plane_name(name): united_runs(*(as_spans(region).runs for region in regions))
+            for name, regions in spans.items()
+            if regions
+        }
+    )
+
+
+def _united(altMask: Any, found: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return an alternative mask with the artifacts; the ends of matched warps reject nothing."""
+    spans = alt_spans(altMask)
+    for name, regions in found.items():
+        if name != "EDGE":
+            spans.setdefault(name, []).extend(regions)
+    return spans
+
+
+def refuse_changed(config: Any, names: Mapping[str, str]) -> None:
+    """Refuse options that are there for the sake of older files, when they ask for something else.
+
+    Parameters
+    ----------
+    config
+        A configuration.
+    names
+        By the name of a field, what to do instead.
+    """
+    for name, advice in names.items():
+        field = config._fields[name]
+        value = getattr(config, name)
+        changed = not value.compare(field.dtype()) if hasattr(value, "compare") else value != field.default
+        if changed:
+            refuse(config, name, f"it has no effect here; {advice}")

@@ -1,0 +1,296 @@
+"""The documented task that clips what a clipped mean leaves out, where it belongs to one or two visits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from lsst.images import Mask
+from lsst.pex.config import Config, ConfigField, Field
+from lsst.pipe.base import Struct
+
+from ...coadd.archive import PatchCoadd
+from ...coadd.footprints import Footprints
+from ...coadd.inputs import WarpInput
+from ...coadd.reject import RejectControl
+from ...coadd.removals import VisitArtifacts
+from ...coadd.safeclip import (
+    Detected,
+    SafeClipControl,
+    add_big_detections,
+    attribute_footprints,
+    detect,
+    difference_of_means,
+    find_clipped,
+)
+from ...coadd.widths import psf_widths
+from ...planes import plane_names
+from ...psf.gaussian import FWHM_PER_SIGMA
+from .assembleInputs import WarpToStack
+from .fields import borrow, check_with_core
+from .references import warp_refs
+from .rejectArtifacts import (
+    FIXED_DETECTION,
+    AltMaskSpans,
+    RejectArtifactsConfig,
+    RejectArtifactsTask,
+    Search,
+    refuse_changed,
+    spans_of,
+)
+from .scaleZeroPoint import ImageScaler
+from .spans import SpanSet, as_spans
+
+__all__ = (
+    "ClipDetectionConfig",
+    "SafeClipAssembleCoaddConfig",
+    "SafeClipAssembleCoaddTask",
+    "countMaskFromFootprint",
+)
+
+
+class ClipDetectionConfig(Config):
+    """How the difference of the two means is searched."""
+
+    thresholdValue = borrow(SafeClipControl, "threshold")
+    minPixels = borrow(SafeClipControl, "min_pixels")
+    nSigmaToGrow = borrow(SafeClipControl, "grow")
+    thresholdType = Field[str]("Unit of the threshold: errors of the pixels", default="pixel_stdev")
+    thresholdPolarity = Field[str]("Sign of what is found: both", default="both")
+    isotropicGrow = Field[bool]("Whether footprints grow by a disc", default=True)
+    reEstimateBackground = Field[bool]("Whether a background is subtracted", default=False)
+    doTempLocalBackground = Field[bool]("Whether a background is subtracted for the search", default=False)
+    returnOriginalFootprints = Field[bool]("Whether footprints do not grow", default=False)
+
+    def validate(self) -> None:
+        """Refuse what the search does not do."""
+        super().validate()
+        advice = "thresholdValue, minPixels and nSigmaToGrow can be set"
+        refuse_changed(self, dict.fromkeys(FIXED_DETECTION, advice))
+
+
+_OVERLAPS = {
+    "overlap": "minClipFootOverlap",
+    "overlap_single": "minClipFootOverlapSingle",
+    "overlap_double": "minClipFootOverlapDouble",
+    "max_overlap_double": "maxClipFootOverlapDouble",
+    "min_big_overlap": "minBigOverlap",
+    "detection": "detectionThreshold",
+}
+
+
+class SafeClipAssembleCoaddConfig(RejectArtifactsConfig):
+    """How artifacts are found by comparing a mean with a clipped mean; see `lamella.SafeClipControl`."""
+
+    clipDetection: Any = ConfigField("How the difference of the two means is searched", ClipDetectionConfig)
+    minClipFootOverlap = borrow(SafeClipControl, "overlap")
+    minClipFootOverlapSingle = borrow(SafeClipControl, "overlap_single")
+    minClipFootOverlapDouble = borrow(SafeClipControl, "overlap_double")
+    maxClipFootOverlapDouble = borrow(SafeClipControl, "max_overlap_double")
+    minBigOverlap = borrow(SafeClipControl, "min_big_overlap")
+    detectionThreshold = borrow(SafeClipControl, "detection")
+
+    def setDefaults(self) -> None:
+        """Set the limits of the clipped mean, and the statistic of the coadd."""
+        super().setDefaults()
+        self.sigmaClip = 1.5
+        self.clipIter = 3
+        self.statistic = "MEAN"
+
+    def rejectControl(self) -> RejectControl:
+        """Return how artifacts are found, in the core's form."""
+        safe_clip = SafeClipControl(
+            sigma_clip=self.sigmaClip,
+            clip_iter=self.clipIter,
+            threshold=self.clipDetection.thresholdValue,
+            min_pixels=self.clipDetection.minPixels,
+            grow=self.clipDetection.nSigmaToGrow,
+            **{option: getattr(self, name) for option, name in _OVERLAPS.items()},
+        )
+        return RejectControl(
+            method="safe_clip",
+            safe_clip=safe_clip,
+            warn_fraction=self.warnFraction,
+            default_fwhm=self.defaultFwhm,
+        )
+
+    def validate(self) -> None:
+        """Check the options one by one, and together as the core does."""
+        if self.doSigmaClip:
+            warnings.warn("doSigmaClip has no effect on this task.", FutureWarning, stacklevel=2)
+            self.doSigmaClip = False
+        super().validate()
+        check_with_core(self, {"reject": "clipDetection"})
+
+
+class SafeClipAssembleCoaddTask(RejectArtifactsTask):
+    """Averages warps without what differs between a mean and a clipped mean, and is seen in few visits.
+
+    ``run`` calls `buildDifferenceImage`, `detectClip` and `detectClipBig`.
+    """
+
+    ConfigClass: ClassVar[type[SafeClipAssembleCoaddConfig]] = SafeClipAssembleCoaddConfig
+    _DefaultName = "safeClipAssembleCoadd"
+    config: SafeClipAssembleCoaddConfig
+
+    def _find(
+        self, skyInfo: Struct, inputs: list[WarpToStack], search: Search, supplementaryData: Struct | None
+    ) -> tuple[list[AltMaskSpans], dict[str, Any]]:
+        refs, scalers, weights, altMasks = (list(column) for column in zip(*inputs, strict=True))
+        bad = search.config.bad_mask_planes
+        exp = self.buildDifferenceImage(skyInfo, refs, scalers, weights, altMasks, bad)
+        result = self.detectClip(exp, refs, altMasks, bad)
+        clipList = self.detectClipBig(
+            result.clipList, result.clipFootprints, result.clipIndices, result.detectionFootprints, exp.bbox
+        )
+        control = search.config.reject
+        found = []
+        for regions, valid, one in zip(clipList, result.validSpans, search.inputs, strict=True):
+            artifacts = VisitArtifacts({"clipped": as_spans(regions).runs}, as_spans(valid).runs)
+            found.append(spans_of(artifacts, control, one))
+        return found, {}
+
+    def buildDifferenceImage(
+        self,
+        skyInfo: Struct,
+        tempExpRefList: Sequence[Any],
+        imageScalerList: Sequence[ImageScaler],
+        weightList: Sequence[float],
+        altMaskList: Sequence[Any] | None = None,
+        mask: Any = None,
+    ) -> PatchCoadd:
+        """Return the mean of the warps less their clipped mean.
+
+        Parameters
+        ----------
+        skyInfo, tempExpRefList, imageScalerList, weightList, altMaskList
+            As for `run`.
+        mask
+            Bits or names of the planes that reject a pixel.
+
+        Returns
+        -------
+        PatchCoadd
+            Difference, sum of the variances, and the inputs and the PSF of the mean.
+        """
+        inputs = self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList)
+        search = self._search(skyInfo.bbox, inputs, self._bad_planes(mask))
+        control = search.config.reject.safe_clip
+        exp = self._empty_coadd(skyInfo, inputs)
+        self.assembleMetadata(exp, [one.ref for one in inputs], [one.weight for one in inputs])
+        exp.image.array[...], exp.variance.array[...] = difference_of_means(
+            search.inputs, search.bbox, search.schema, search.config, control, search.resources
+        )
+        return exp
+
+    def detectClip(
+        self,
+        exp: PatchCoadd,
+        tempExpRefList: Sequence[Any],
+        altMaskList: Sequence[Any] | None = None,
+        mask: Any = None,
+    ) -> Struct:
+        """Find where the two means differ, and which visits that is due to.
+
+        Parameters
+        ----------
+        exp
+            What `buildDifferenceImage` returned.
+        tempExpRefList
+            Data references of warps, or warps, in any order.
+        altMaskList, mask
+            As for `buildDifferenceImage`.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            ``clipFootprints``, the `lamella.coadd.footprints.Footprints` that are clipped
+            somewhere; ``clipIndices``, for each of them the indices of the warps that it is clipped
+            from; ``detectionFootprints``, for each warp the Footprints of its detections;
+            ``clipList`` and ``validSpans``, for each warp what is clipped of it, and its pixels that
+            are not masked, as `SpanSet`.
+        """
+        refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
+        altMasks = [None] * len(refs) if altMaskList is None else altMaskList
+        stacked = [WarpToStack(ref, ImageScaler(), 1.0, alt) for ref, alt in zip(refs, altMasks, strict=True)]
+        search = self._search(exp.bbox, stacked, self._bad_planes(mask))
+        control = search.config.reject.safe_clip
+        widths = psf_widths(search.inputs, exp.sky_projection, self.config.defaultFwhm)
+        sigmas = [width / FWHM_PER_SIGMA for width in widths]
+        arrays = exp.image.array, exp.variance.array
+        footprints = find_clipped(*arrays, exp.bbox, control, float(np.mean(sigmas)))
+        detected = [
+            self._detect(one, sigma, footprints, search)
+            for one, sigma in zip(search.inputs, sigmas, strict=True)
+        ]
+        bad, covered = (np.array([getattr(one, name) for one in detected]) for name in ("bad", "covered"))
+        clipped = attribute_footprints(footprints.areas, bad, covered, control)
+        anywhere = clipped.any(axis=0)
+        return Struct(
+            clipFootprints=footprints.select(anywhere),
+            clipIndices=[np.flatnonzero(mine).tolist() for mine in clipped[:, anywhere].T],
+            detectionFootprints=[one.detections for one in detected],
+            clipList=[SpanSet.from_runs(footprints.select(mine).runs()) for mine in clipped],
+            validSpans=[SpanSet.from_runs(one.valid) for one in detected],
+        )
+
+    def _detect(self, one: WarpInput, sigma: float, footprints: Footprints, search: Search) -> Detected:
+        control = search.config.reject.safe_clip
+        return detect(one, sigma, footprints, search.bbox, search.schema, search.config, control)
+
+    def detectClipBig(
+        self,
+        clipList: Sequence[Any],
+        clipFootprints: Footprints,
+        clipIndices: Sequence[Sequence[int]],
+        detectionFootprints: Sequence[Footprints],
+        coaddBBox: Any,
+    ) -> list[SpanSet]:
+        """Add whole detections of a visit of which a good part is clipped already.
+
+        Parameters
+        ----------
+        clipList, clipFootprints, clipIndices, detectionFootprints
+            What `detectClip` returned.
+        coaddBBox
+            Box of the coadd.
+
+        Returns
+        -------
+        list of SpanSet
+            What is clipped of each warp.
+        """
+        control = self.config.rejectControl().safe_clip
+        return [
+            SpanSet.from_runs(add_big_detections(as_spans(regions).runs, detections, coaddBBox, control))
+            for regions, detections in zip(clipList, detectionFootprints, strict=True)
+        ]
+
+
+def countMaskFromFootprint(
+    mask: Mask, footprint: Any, bitmask: Sequence[str], ignoreMask: Sequence[str]
+) -> int:
+    """Return how many pixels of a region have one of some planes, and none of others.
+
+    Parameters
+    ----------
+    mask
+        The mask.
+    footprint
+        Anything that `as_spans` takes.
+    bitmask, ignoreMask
+        Names of planes.
+    """
+    flags = as_spans(footprint).to_array(mask.bbox)
+    has, ignored = (_any_plane(mask, names) for names in (bitmask, ignoreMask))
+    return int(np.count_nonzero(flags & has & ~ignored))
+
+
+def _any_plane(mask: Mask, names: Sequence[str]) -> np.ndarray:
+    flags = np.zeros(mask.bbox.shape, dtype=bool)
+    for name in plane_names(names):
+        if name in mask.schema.names:
+            flags |= mask.get(name)
+    return flags

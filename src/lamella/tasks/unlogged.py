@@ -1,0 +1,90 @@
+"""Tasks that count as done and have no log.
+
+The middleware stores the record of a task's success before its log.  A
+process killed between both leaves a task that no rerun does again, and that
+never gets its log.  Without the record, a rerun does both.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lsst.daf.butler import Butler, DatasetRef
+from lsst.pipe.base.automatic_connection_constants import (
+    CONFIG_INIT_OUTPUT_TEMPLATE,
+    LOG_OUTPUT_TEMPLATE,
+    METADATA_OUTPUT_TEMPLATE,
+)
+
+from .datasets import find_runs
+
+__all__ = ("forget_unlogged",)
+
+# Stored configurations are read as text, never executed.
+_NOT_LOGGED = re.compile(rb"^config\.saveLogOutput\s*=\s*False", flags=re.MULTILINE)
+
+
+def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool = False) -> list[DatasetRef]:
+    """Remove records of success of tasks whose log is missing, so that a rerun does them again.
+
+    What the tasks made is not touched.  Tasks that store no log, by their
+    configuration, are left alone; so are those without a stored configuration.
+
+    Parameters
+    ----------
+    butler
+        The repository; its datastore must be a folder.
+    older_than
+        Age in seconds below which a record is left alone, because a running
+        process may be about to store the log; 0 when none is running.
+    dry_run
+        Whether to find them only.
+
+    Returns
+    -------
+    list of lsst.daf.butler.DatasetRef
+        The records, in order of task, run and data ID.
+    """
+    limit = time.time() - older_than
+    found = [ref for label in _labels(butler) for ref in _unlogged(butler, label, limit)]
+    if found and not dry_run:
+        butler.pruneDatasets(found, disassociate=True, unstore=True, purge=True)
+    return found
+
+
+def _labels(butler: Butler) -> list[str]:
+    """Return the labels of all tasks of which the repository may have records, logs and configurations."""
+    names = {kind.name for kind in butler.registry.queryDatasetTypes()}
+    ending = METADATA_OUTPUT_TEMPLATE.format(label="")
+    labels = sorted(name.removesuffix(ending) for name in names if name.endswith(ending))
+    others = (LOG_OUTPUT_TEMPLATE, CONFIG_INIT_OUTPUT_TEMPLATE)
+    return [label for label in labels if names.issuperset(other.format(label=label) for other in others)]
+
+
+def _unlogged(butler: Butler, label: str, limit: float) -> Iterator[DatasetRef]:
+    logged = {(ref.run, ref.dataId) for ref in _query(butler, LOG_OUTPUT_TEMPLATE, label)}
+    refs = _query(butler, METADATA_OUTPUT_TEMPLATE, label)
+    missing = [ref for ref in refs if (ref.run, ref.dataId) not in logged]
+    if not missing:
+        return
+    configs = _stored(butler, _query(butler, CONFIG_INIT_OUTPUT_TEMPLATE, label))
+    logging = {ref.run for ref, path in configs.items() if not _NOT_LOGGED.search(path.read_bytes())}
+    for ref, path in sorted(_stored(butler, missing).items()):
+        if ref.run in logging and path.stat().st_mtime <= limit:
+            yield ref
+
+
+def _query(butler: Butler, template: str, label: str) -> list[DatasetRef]:
+    """Return the datasets of a type in all runs."""
+    return butler.query_datasets(
+        template.format(label=label), find_runs(butler), find_first=False, limit=None, explain=False
+    )
+
+
+def _stored(butler: Butler, refs: list[DatasetRef]) -> dict[DatasetRef, Path]:
+    """Return the files of those datasets that have one on this machine."""
+    uris = {ref: uri.primaryURI for ref, uri in butler.get_many_uris(refs, allow_missing=True).items()}
+    return {ref: Path(uri.ospath) for ref, uri in uris.items() if uri is not None and uri.isLocal}
