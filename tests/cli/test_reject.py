@@ -186,10 +186,10 @@ def test_a_target_that_no_visit_fits_is_a_failure_with_its_reason(four: Survey, 
 def test_a_visit_without_a_match_is_compared_all_the_same_and_told(four: Survey, tmp_path: Path) -> None:
     infos = [source.info for source in open_exposures([four.table.absolute()]).sources]
     widths = sorted({info.psf_fwhm for info in infos if info.psf_fwhm is not None})
-    between = 0.96 * widths[-1] / FOUR.pixel_scale  # wide enough for all but the worst
+    between = 0.9 * widths[-1] / FOUR.pixel_scale  # too narrow for the worst
     ended = command(
         "coadd", four.table, "-o", tmp_path, "--reject", "compare-warp", "--match-fwhm", between,
-        "--set", "match.max_residual=0.002", "--workers", 1, "--keep-warps",
+        "--set", "match.max_residual=0.008", "--workers", 1, "--keep-warps",
     )  # fmt: skip
     assert ended.status == 0, ended.err
     record = json.loads((tmp_path / f"{NAME}.json").read_text())
@@ -201,7 +201,7 @@ def test_a_visit_without_a_match_is_compared_all_the_same_and_told(four: Survey,
     # A rerun does not miss the matched warps that cannot be.
     before = listing(tmp_path)
     run(four, tmp_path, "--reject", "compare-warp", "--match-fwhm", between, "--keep-warps",
-        "--set", "match.max_residual=0.002")  # fmt: skip
+        "--set", "match.max_residual=0.008")  # fmt: skip
     assert changed(tmp_path, before) == {"index.html"}
 
 

@@ -97,10 +97,9 @@ def test_a_rerun_makes_the_log(hsc_example: HscExample, tmp_path: Path) -> None:
     (tmp_path / "killed.py").write_text(KILLED_BEFORE_THE_LOG)
     killed = site.start(PIPETASK.replace("pipetask", "python killed.py", 1), tmp_path / "log")
     assert killed.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()
-    clean = "lamella butler clean $CI_HSC_DIR/DATA --older-than 0"
-    assert "Forgot" not in site.checked(clean)
-    assert "makeWarp_metadata" in site.checked(f"{clean} --forget-unlogged --dry-run")
-    assert "Forgot 1 task." in site.checked(f"{clean} --forget-unlogged").splitlines()
+    task, *told = site.checked("lamella butler clean DATA --older-than 0 --forget-unlogged").splitlines()
+    assert task.startswith("makeWarp_metadata {'instrument': 'HSC',")
+    assert told == ["Forgot 1 task.", "Removed 0 files."]
     site.checked(PIPETASK)
     with open_repository(site.repository) as butler:
         found = contents(butler, "lamella/coadds")
