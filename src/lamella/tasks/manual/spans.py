@@ -12,7 +12,7 @@ from lsst.images import Box, Mask
 
 from ...coadd.runs import merge_runs, no_runs
 from ...coadd.spans import Runs
-from ...errors import GeometryError, ShapeError
+from ...errors import GeometryError
 
 __all__ = ("Span", "SpanSet", "as_spans")
 
@@ -65,15 +65,7 @@ class SpanSet:
         ShapeError
             Raised when array and box differ in shape.
         """
-        if flags.shape != tuple(bbox.shape):
-            raise ShapeError("flags", found=flags.shape, expected=tuple(bbox.shape))
-        padded = np.zeros((flags.shape[0], flags.shape[1] + 2), dtype=np.int8)
-        padded[:, 1:-1] = flags
-        steps = np.diff(padded, axis=1)
-        rows, starts = np.nonzero(steps == 1)
-        _, stops = np.nonzero(steps == -1)
-        x, y = bbox.x.start, bbox.y.start
-        return cls(zip(rows + y, starts + x, stops + x - 1, strict=True))
+        return cls.from_runs(Runs.from_array(flags, bbox))
 
     @classmethod
     def from_box(cls, bbox: Box) -> Self:
