@@ -14,6 +14,7 @@ import lamella
 ROOT = Path(lamella.__file__).parent
 FLOORS = {
     "errors": 0,
+    "astlock": 0,
     "config": 0,
     "planes": 0,
     "files": 0,

@@ -35,6 +35,7 @@ from lsst.images.serialization import (
     OutputArchive,
 )
 
+from ..astlock import guard_ast
 from ..errors import InvalidPsfError, ShapeError
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
@@ -51,6 +52,8 @@ __all__ = (
     "WarpSerializationModel",
     "psf_components",
 )
+
+guard_ast()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)

@@ -17,6 +17,7 @@ from lsst.images import Box, DetectorFrame, MaskedImage, Polygon, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 
+from ..astlock import guard_ast
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ..coadd.select_quality import SUMMARY_NAMES
 from ..errors import (
@@ -36,6 +37,8 @@ from .registry import FileHead, Format, Opening, Role
 from .source import FileSource, ReadControl
 
 __all__ = ("FORMAT", "VisitImageFile")
+
+guard_ast()
 
 _SCHEMA = "visit_image"
 _SCHEMA_URL = re.compile(r"schemas/(\w+)-\d")

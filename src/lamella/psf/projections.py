@@ -9,7 +9,11 @@ from lsst.images.json import JsonInputArchive
 from lsst.images.json import write as write_json
 from lsst.images.serialization import JsonRef
 
+from ..astlock import guard_ast
+
 __all__ = ("dump_projection", "load_projection")
+
+guard_ast()
 
 
 def dump_projection(projection: SkyProjection[Any]) -> str:

@@ -22,9 +22,12 @@ from lsst.images import GeneralFrame, SkyProjection
 # `SkyProjection.from_ast_frame_set` is public, but what it takes is made here.
 from lsst.images._transforms import _ast as astshim
 
+from ..astlock import guard_ast
 from ..errors import ProjectionError
 
 __all__ = ("projection_from_header", "tan_projection")
+
+guard_ast()
 
 _AXES = {"RA": "DEC", "GLON": "GLAT", "ELON": "ELAT", "SLON": "SLAT"}
 _LONGITUDES = {latitude: longitude for longitude, latitude in _AXES.items()}

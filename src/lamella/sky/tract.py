@@ -12,6 +12,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from lsst.images import Box, SkyProjection, TractFrame
 
+from ..astlock import guard_ast
 from ..errors import SkyMapError
 from .footprint import box_polygon, to_pixels, to_sky
 from .geometry import SkyPolygon
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from .skymap import SkyMap
 
 __all__ = ("Cell", "Patch", "Tract")
+
+guard_ast()
 
 
 class Tract:

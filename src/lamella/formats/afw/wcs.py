@@ -11,6 +11,7 @@ from lsst.images import GeneralFrame, SkyProjection, Transform
 # What `SkyProjection.from_ast_frame_set` takes is made here from text.
 from lsst.images._transforms import _ast as astshim
 
+from ...astlock import guard_ast
 from ...sky.projection import projection_from_header
 from .archive import Archive, ObjectRecord
 from .astcheck import check_ast
@@ -19,6 +20,8 @@ from .registry import persistable
 from .tables import Row
 
 __all__ = ("read_ast",)
+
+guard_ast()
 
 _FRAME = GeneralFrame(unit=u.pix)
 _MAX_TEXT = 4_000_000

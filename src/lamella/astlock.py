@@ -1,0 +1,64 @@
+"""One thread at a time in what reads and writes the text of AST.
+
+AST keeps the state of a text that it reads or writes in static variables, and
+pyast hands each line to Python, where the interpreter may go on with another
+thread.  Two threads in there at once mix their texts, or end the process.
+`lsst.images` reads and writes projections in this way and has no lock, so it
+gets one here.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from lsst.images._transforms import _ast as astshim
+
+__all__ = ("guard_ast",)
+
+# Whatever calls back into Python for lines of text.
+_METHODS = {
+    "Object": ("show", "fromString"),
+    "Channel": ("__init__", "write"),
+    "FitsChan": ("__init__", "read", "write"),
+}
+
+_lock = threading.RLock()
+# A process that is forked while another thread is inside would wait forever.
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+
+def guard_ast() -> None:
+    """Let one thread at a time read or write text of AST through `lsst.images`, in this process.
+
+    All threads are covered, those of other packages as well.  Calling it again
+    changes nothing.  With astshim, which never calls Python, nothing is done.
+    """
+    with _lock:
+        if not astshim.USING_STARLINK_PYAST or getattr(astshim, "_lamella_lock", None) is _lock:
+            return
+        for name, methods in _METHODS.items():
+            owner = getattr(astshim, name)
+            for method in methods:
+                _guard(owner, method)
+        astshim._lamella_lock = _lock  # type: ignore[attr-defined]
+
+
+def _guard(owner: type, name: str) -> None:
+    found = owner.__dict__[name]
+    if isinstance(found, classmethod):
+        setattr(owner, name, classmethod(_one_at_a_time(found.__func__)))
+    else:
+        setattr(owner, name, _one_at_a_time(found))
+
+
+def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def locked(*args: Any, **kwargs: Any) -> Any:
+        with _lock:
+            return function(*args, **kwargs)
+
+    return locked
