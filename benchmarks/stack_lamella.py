@@ -15,6 +15,7 @@ def run(folder: Path, n: int, statistic: str, threads: int, output: Path, find_w
     from lamella.coadd.assemble import AssembleConfig, Resources, assemble
     from lamella.coadd.inputs import CoaddTarget, WarpInput
     from lamella.coadd.sources import Planes
+    from lamella.formats.strips import open_strips
     from lamella.planes import make_schema
     from lamella.sky.projection import projection_from_header
 
@@ -23,15 +24,22 @@ def run(folder: Path, n: int, statistic: str, threads: int, output: Path, find_w
     class FitsWarp:
         """A warp in three plain FITS files as a `lamella.coadd.inputs.WarpSource`."""
 
-        def __init__(self, image: Path, mask: Path, variance: Path) -> None:
-            self._planes = FitsPlane(image), FitsPlane(mask), FitsPlane(variance)
-            self.bbox = Box.from_shape(self._planes[0].shape)
+        def __init__(self, *paths: Path) -> None:
+            opened = [open_strips(path, [""]) for path in paths]
+            self._files = [strips for strips in opened if strips is not None]
+            first = FitsPlane(paths[0])
+            self.bbox, self.header = Box.from_shape(first.shape), first.header
             self.schema = make_schema()
-            self.header = self._planes[0].header
 
         def read(self, box: Box) -> Planes:
+            planes = Planes.unset((box.y.size, box.x.size))
+            self.fill(box, planes)
+            return planes
+
+        def fill(self, box: Box, planes: Planes) -> None:
             at = box.slice_within(self.bbox)
-            return Planes(*(plane.read(at.y, at.x) for plane in self._planes))
+            for strips, out in zip(self._files, (planes.image, planes.mask, planes.variance), strict=True):
+                strips.read("", at.y, at.x, out)
 
     watch.lap("import")
     files = WarpFiles(folder, n)

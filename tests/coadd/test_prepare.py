@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
-from lamella.coadd.inputs import WarpInput
+from lamella.coadd.inputs import MeanVariance, WarpInput
 from lamella.coadd.prepare import input_of, prepare_inputs, weigh
 from lamella.coadd.scale import WeightControl
 
@@ -49,3 +50,26 @@ def test_a_warp_without_a_weight_says_why(maker, value: float, reason: str) -> N
     (rejection,) = prepared.rejected
     assert (rejection.id.visit, rejection.stage, rejection.path) == (4, "weight", "visit4.fits")
     assert reason in rejection.reason
+
+
+def known(**changes: Any) -> MeanVariance:
+    values = {"mean": 9.0, "bad_mask_planes": frozenset({"BAD"}), "sigma_clip": 3.0, "clip_iter": 2} | changes
+    return MeanVariance(**values)
+
+
+def test_a_mean_that_is_known_saves_the_pixels(maker) -> None:
+    one = dataclasses.replace(input_of(maker.warp(1)), source=None, mean_variance=known(), scale=2.0)
+    assert weigh(one, WeightControl(), ["BAD"]).weight == 1 / 36
+
+
+@pytest.mark.parametrize(
+    "other", [{"bad_mask_planes": frozenset({"BAD", "NO_DATA"})}, {"sigma_clip": 2.5}, {"clip_iter": 3}]
+)
+def test_a_mean_that_was_found_in_another_way_is_not_used(maker, other: dict[str, Any]) -> None:
+    one = input_of(maker.warp(1))
+    expected = weigh(one, WeightControl(), ["BAD"]).weight
+    assert expected != 1 / 9
+    assert (
+        weigh(dataclasses.replace(one, mean_variance=known(**other)), WeightControl(), ["BAD"]).weight
+        == expected
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import astropy.units as u
 import numpy as np
@@ -13,10 +15,13 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsst.images import Box, Image, Mask
+from lsst.images.fits import FitsCompressionOptions
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.inputs import DetectorInput, ExposureId
+from lamella.coadd.prepare import input_of, weigh
+from lamella.coadd.scale import BAD_MASK_PLANES, WeightControl
 from lamella.coadd.sources import ImageSource
 from lamella.errors import UnreadableFileError
 from lamella.formats.archives import (
@@ -113,6 +118,43 @@ def test_what_is_known_of_a_warp_without_its_pixels(path: Path, warp: Warp) -> N
     record = archive.as_input()
     assert (record.key, record.weight, record.source) == (("Cam", 12), None, archive)
     assert read_metadata(path) == {"note": "kept"}
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_an_archive_knows_the_mean_variance_of_its_pixels(tmp_path: Path, compress: bool) -> None:
+    warp = make_warp()
+    write_archive(warp, tmp_path / "a.fits", compress=compress)
+    record = ArchiveWarp(tmp_path / "a.fits").as_input()
+    assert record.mean_variance is not None
+    fresh = weigh(input_of(warp), WeightControl(), BAD_MASK_PLANES)
+    unread = dataclasses.replace(record, source=cast("Any", None))
+    assert weigh(unread, WeightControl(), BAD_MASK_PLANES).weight == fresh.weight
+    # Pixels that change have another mean when they are written again.
+    warp.variance.array[...] *= 2
+    write_archive(warp, tmp_path / "b.fits", compress=compress)
+    other = ArchiveWarp(tmp_path / "b.fits").as_input().mean_variance
+    assert other is not None
+    assert other.mean == pytest.approx(2 * record.mean_variance.mean)
+
+
+def test_a_warp_without_a_good_pixel_has_no_mean_variance(tmp_path: Path) -> None:
+    warp = make_warp()
+    warp.variance.array[...] = np.inf
+    write_archive(warp, tmp_path / "a.fits")
+    assert ArchiveWarp(tmp_path / "a.fits").as_input().mean_variance is None
+
+
+@pytest.mark.parametrize("kind", ["RICE_1", "GZIP_1"])
+def test_planes_in_other_forms_are_read_too(tmp_path: Path, warp: Warp, kind: str) -> None:
+    # Rice compression takes whole numbers; the mask is one of them.
+    option = FitsCompressionOptions(algorithm=kind)
+    warp.write(
+        str(tmp_path / "a.fits"), compression_options={"image": None, "variance": None, "mask": option}
+    )
+    with ArchiveWarp(tmp_path / "a.fits") as archive:
+        found = archive.read(BOX)
+    assert np.array_equal(found.mask, warp.mask.array[..., 0])
+    assert np.array_equal(found.image, warp.image.array, equal_nan=True)
 
 
 def test_threads_may_read_at_a_time(path: Path, warp: Warp) -> None:

@@ -39,8 +39,9 @@ from ..astlock import guard_ast
 from ..errors import InvalidPsfError, ShapeError
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
-from .inputs import DetectorInput, ExposureId
+from .inputs import DetectorInput, ExposureId, MeanVariance
 from .removals import KINDS, Removal
+from .scale import measure_variance
 from .skynoise import SkyNoise
 
 __all__ = (
@@ -156,6 +157,9 @@ class Warp(MaskedImage):
         model.instrument = self.instrument
         model.visit = self.visit
         model.band = self.band
+        # Measured when it is written, so that it is that of these very pixels.
+        found = measure_variance(self.variance.array, self.mask.array[..., 0], self.mask.schema)
+        model.mean_variance = None if found is None else MeanVarianceModel.from_value(found)
         model.detectors = archive.serialize_direct(
             "detectors", functools.partial(_serialize_detectors, self.detectors)
         )
@@ -618,11 +622,32 @@ def _load_matched_psf(model: MatchModel | None, archive: InputArchive[Any]) -> P
     return None if model is None else model.deserialize_psf(archive)
 
 
+class MeanVarianceModel(pydantic.BaseModel):
+    """Serialized form of a `MeanVariance`."""
+
+    mean: float = pydantic.Field(description="Clipped mean of the variance plane.", gt=0, allow_inf_nan=False)
+    bad_mask_planes: list[str] = pydantic.Field(description="Pixels with one of these do not count.")
+    sigma_clip: float = pydantic.Field(description="Half-width of the clipping interval in sigma.")
+    clip_iter: int = pydantic.Field(description="Number of clipping passes.")
+
+    @classmethod
+    def from_value(cls, value: MeanVariance) -> MeanVarianceModel:
+        """Return the serialized form."""
+        planes = sorted(value.bad_mask_planes)
+        return cls(
+            mean=value.mean, bad_mask_planes=planes, sigma_clip=value.sigma_clip, clip_iter=value.clip_iter
+        )
+
+    def to_value(self) -> MeanVariance:
+        """Return the value."""
+        return MeanVariance(self.mean, frozenset(self.bad_mask_planes), self.sigma_clip, self.clip_iter)
+
+
 class WarpSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
     """Serialized form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_warp"
-    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = _SCHEMA_URL_BASE
     PUBLIC_TYPE: ClassVar[type] = Warp
@@ -633,6 +658,9 @@ class WarpSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
     detectors: DetectorsModel[P] = pydantic.Field(description="The detectors merged into this warp.")
     matched: MatchModel | None = pydantic.Field(
         default=None, description="The PSF that the warp was matched to; absent where it was not."
+    )
+    mean_variance: MeanVarianceModel | None = pydantic.Field(
+        default=None, description="Clipped mean of the variance, from which the weight of the warp follows."
     )
 
     def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any) -> Warp:

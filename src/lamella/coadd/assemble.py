@@ -20,6 +20,7 @@ from .inputs import CoaddTarget, WarpInput
 from .prepare import WeightControl, prepare_inputs
 from .reject import Findings, RejectControl, find_rejections
 from .runs import pixels_of
+from .scale import BAD_MASK_PLANES
 from .skynoise import VarianceCorrection, corrected
 from .stack import StackControl, Statistic
 from .stack_control import Combination
@@ -35,7 +36,7 @@ class AssembleConfig(Combination):
     statistic: Statistic = inherited(Combination, "statistic", default="NOISECLIP")
     error_from_input_variance: bool = inherited(Combination, "error_from_input_variance", default=True)
     bad_mask_planes: tuple[str, ...] = option(
-        ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE"), "Pixels with one of these planes are left out."
+        BAD_MASK_PLANES, "Pixels with one of these planes are left out."
     )
     remove_mask_planes: tuple[str, ...] = option(
         ("NOT_DEBLENDED",), "Planes of the inputs that say nothing about a coadd and are cleared."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 __all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
 
@@ -125,17 +125,25 @@ def psf_noise_ratio(
     """
     if any(inner > outer for inner, outer in zip(stamp.shape, image.shape, strict=True)):
         return None
-    from scipy import signal  # a second of start-up that most commands do not need
-
     flipped = stamp[::-1, ::-1]
-    found = signal.fftconvolve(weight * image, flipped, mode="same")
-    information = signal.fftconvolve(weight, flipped**2, mode="same")
-    on_usable = signal.fftconvolve(usable.astype(np.float64), flipped**2, mode="same") / np.sum(stamp**2)
+    found = _convolve(weight * image, flipped)
+    information = _convolve(weight, flipped**2)
+    on_usable = _convolve(usable.astype(np.float64), flipped**2) / np.sum(stamp**2)
     whole = usable & (on_usable > _WHOLE)
     ratio = np.zeros_like(found)
     ratio[whole] = found[whole] / np.sqrt(information[whole])
     radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
     return _sigma(ratio[whole & ~_near_sources(ratio, whole, radius)])
+
+
+def _convolve(image: np.ndarray, stamp: np.ndarray) -> np.ndarray:
+    """Convolve, with zeros around the image; `scipy.signal` takes a second of start-up for the same."""
+    whole = [n + m - 1 for n, m in zip(image.shape, stamp.shape, strict=True)]
+    fast = [fft.next_fast_len(n, real=True) for n in whole]
+    full = fft.irfft2(fft.rfft2(image, fast) * fft.rfft2(stamp, fast), fast)
+    y, x = ((n - m) // 2 for n, m in zip(whole, image.shape, strict=True))
+    part: np.ndarray = full[y : y + image.shape[0], x : x + image.shape[1]]
+    return part
 
 
 def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> np.ndarray:

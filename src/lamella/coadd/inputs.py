@@ -20,6 +20,7 @@ __all__ = (
     "ExposureId",
     "ExposureInfo",
     "ExposureSource",
+    "MeanVariance",
     "WarpInput",
     "WarpPixels",
     "WarpSource",
@@ -166,6 +167,18 @@ class WarpSource(Protocol):
         ...
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class MeanVariance:
+    """Clipped mean of the variance of a whole warp, and how it was found."""
+
+    mean: float
+    """In nJy squared; positive and finite."""
+    bad_mask_planes: frozenset[str]
+    """Pixels with one of these planes do not count."""
+    sigma_clip: float
+    clip_iter: int
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WarpInput:
     """One warp on its way into a coadd."""
@@ -177,6 +190,8 @@ class WarpInput:
     detectors: tuple[DetectorInput, ...] = ()
     weight: float | None = None
     """Weight of all pixels of this warp; `None` to have it found from the variance."""
+    mean_variance: MeanVariance | None = None
+    """What is known of the variance of ``source``: saves a walk over its pixels when the weight is found."""
     scale: float = 1.0
     """Factor that puts the pixels on the photometric scale of the coadd."""
     model_psf: PointSpreadFunction | None = None

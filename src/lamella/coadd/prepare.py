@@ -12,11 +12,11 @@ from lsst.images import Box, Image, Interval, Mask, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import NoInputsError, PsfMatchError
-from ..planes import bits_of
+from ..planes import bits_of, plane_names
 from ..psf.parameters import psf_to_parameters
 from .archive import Rejection, Warp
 from .inputs import CoaddTarget, ExposureId, WarpInput
-from .scale import WeightControl, WeightProblem, warp_weight
+from .scale import WeightControl, WeightProblem, warp_weight, weight_of_mean
 from .sources import ImageSource
 
 __all__ = (
@@ -156,12 +156,24 @@ def weigh(
     """
     if one.weight is not None:
         return one
-    planes = one.source.read(one.source.bbox)
-    bad = bits_of(one.source.schema, bad_mask_planes, missing_ok=True)
-    weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale)
+    weight = _known_weight(one, control, bad_mask_planes)
+    if weight is None:
+        planes = one.source.read(one.source.bbox)
+        bad = bits_of(one.source.schema, bad_mask_planes, missing_ok=True)
+        weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale)
     if not isinstance(weight, WeightProblem):
         return dataclasses.replace(one, weight=weight)
     identities = [(d.id, d.path) for d in one.detectors]
     if not identities:
         identities = [(ExposureId(one.instrument, one.visit, -1), "")]
     return [Rejection(identity, path, "weight", str(weight)) for identity, path in identities]
+
+
+def _known_weight(
+    one: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
+) -> float | WeightProblem | None:
+    known = one.mean_variance
+    asked = frozenset(plane_names(bad_mask_planes)), control.sigma_clip, control.clip_iter
+    if known is None or (known.bad_mask_planes, known.sigma_clip, known.clip_iter) != asked:
+        return None
+    return weight_of_mean(known.mean, one.scale)

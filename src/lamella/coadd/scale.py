@@ -14,30 +14,38 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
-from lsst.images import Bounds, Box, Image, Interval, MaskedImage
+from lsst.images import Bounds, Box, Image, Interval, MaskedImage, MaskSchema
 from lsst.images.fields import BaseField, ChebyshevField
 
 from ..config import Config, option
 from ..errors import CalibrationError, NoInputsError, ShapeError
 from ..kernels.sample import Parts, clipped_mean
+from ..planes import bits_of, plane_names
+from .inputs import MeanVariance
 
 __all__ = (
     "AB_FLUX_NJY",
+    "BAD_MASK_PLANES",
     "WeightControl",
     "WeightProblem",
     "apply_calibration",
     "magnitude",
     "mean_scale",
+    "measure_variance",
     "njy_per_count",
     "scale_field",
     "scale_from_flux_mag0",
     "scale_from_zero_point",
     "warp_weight",
+    "weight_of_mean",
     "weight_of_parts",
 )
 
 AB_FLUX_NJY: float = 1e23 * 10.0 ** (-48.6 / 2.5) * 1e9
 """Flux density of a source of AB magnitude 0, in nJy: 3.6308e12."""
+
+BAD_MASK_PLANES: tuple[str, ...] = ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE")
+"""Pixels with one of these planes are left out of coadds and weights, unless something else is asked for."""
 
 _STRIP_PIXELS = 1 << 20
 
@@ -384,6 +392,47 @@ def weight_of_parts(
         return WeightProblem.NO_GOOD_PIXEL
     if clipped.used == 0:
         return WeightProblem.NOTHING_LEFT
-    mean = clipped.mean * scale**2
-    weight = 1.0 / mean if mean > 0 else math.inf
+    return weight_of_mean(clipped.mean, scale)
+
+
+def weight_of_mean(mean: float, scale: float = 1.0) -> float | WeightProblem:
+    """Return the weight that goes with a mean variance and the factor of an image."""
+    scaled = mean * scale**2
+    weight = 1.0 / scaled if scaled > 0 else math.inf
     return weight if 0 < weight < math.inf else WeightProblem.NOT_POSITIVE
+
+
+def measure_variance(
+    variance: np.ndarray,
+    mask: np.ndarray,
+    schema: MaskSchema,
+    bad_mask_planes: Sequence[str] = BAD_MASK_PLANES,
+    control: WeightControl | None = None,
+) -> MeanVariance | None:
+    """Return the mean variance of a warp from which its weight follows.
+
+    Parameters
+    ----------
+    variance
+        float32 of shape (y, x).
+    mask
+        int32 of shape (y, x).
+    schema
+        Schema of the mask.
+    bad_mask_planes
+        Pixels with one of these planes do not count.
+    control
+        How outliers are clipped.
+
+    Returns
+    -------
+    MeanVariance or None
+        The mean; `None` where there is no valid weight.
+    """
+    control = control or WeightControl()
+    bad = bits_of(schema, bad_mask_planes, missing_ok=True)
+    clipped = clipped_mean([(variance, mask)], bad, control.sigma_clip, control.clip_iter)
+    if clipped.used == 0 or isinstance(weight_of_mean(clipped.mean), WeightProblem):
+        return None
+    planes = frozenset(plane_names(bad_mask_planes))
+    return MeanVariance(clipped.mean, planes, control.sigma_clip, control.clip_iter)

@@ -173,10 +173,23 @@ def data_centre(coadd: NoisyCoadd, covered: np.ndarray) -> tuple[int, int]:
     y = round(np.average(np.arange(choice.shape[0]), weights=choice.sum(axis=1)))
     x = round(np.average(np.arange(choice.shape[1]), weights=choice.sum(axis=0)))
     if not choice[y, x]:
-        ys, xs = np.nonzero(choice)
-        nearest = np.argmin((ys - y) ** 2 + (xs - x) ** 2)
-        y, x = int(ys[nearest]), int(xs[nearest])
+        y, x = _nearest(choice, y, x)
     return box.x.start + x, box.y.start + y
+
+
+def _nearest(choice: np.ndarray, y: int, x: int) -> tuple[int, int]:
+    """Return the row and column of the chosen pixel next to a position; the first one of several."""
+    reach = 16
+    while True:
+        y0, x0 = max(y - reach, 0), max(x - reach, 0)
+        window = choice[y0 : y + reach + 1, x0 : x + reach + 1]
+        ys, xs = np.nonzero(window)
+        squares = (ys + y0 - y) ** 2 + (xs + x0 - x) ** 2
+        # Beyond the window there may be nearer ones than in its corners.
+        if squares.size and (squares.min() <= reach**2 or window.shape == choice.shape):
+            nearest = int(np.argmin(squares))
+            return int(ys[nearest]) + y0, int(xs[nearest]) + x0
+        reach *= 4
 
 
 def _psf_image(coadd: NoisyCoadd, x: int, y: int) -> np.ndarray | None:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from lsst.images import Box, MaskedImage, MaskSchema
 
 from ..errors import MaskPlaneError
 from ..planes import bits_of, make_schema
+from .inputs import WarpSource
 
-__all__ = ("BitMoves", "ImageSource", "Planes", "conform_mask", "mask_plane_of", "overlap")
+__all__ = (
+    "BitMoves",
+    "FillingSource",
+    "ImageSource",
+    "Planes",
+    "conform_mask",
+    "fill_planes",
+    "mask_plane_of",
+    "overlap",
+)
 
 
 @dataclasses.dataclass(slots=True)
@@ -23,6 +34,29 @@ class Planes:
     """int32."""
     variance: np.ndarray
     """float32; +inf without a measurement."""
+
+    @staticmethod
+    def unset(shape: tuple[int, ...]) -> Planes:
+        """Return planes whose pixels have no value yet."""
+        return Planes(np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
+
+
+@runtime_checkable
+class FillingSource(Protocol):
+    """A `lamella.coadd.inputs.WarpSource` that puts pixels into arrays of its caller."""
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        """Fill arrays of the shape of a box with its planes."""
+        ...
+
+
+def fill_planes(source: WarpSource, box: Box, planes: Planes) -> None:
+    """Fill arrays of the shape of a box with the planes of a source."""
+    if isinstance(source, FillingSource):
+        source.fill(box, planes)
+        return
+    read = source.read(box)
+    planes.image[...], planes.mask[...], planes.variance[...] = read.image, read.mask, read.variance
 
 
 class ImageSource:
@@ -54,9 +88,16 @@ class ImageSource:
 
     def read(self, box: Box) -> Planes:
         """Return copies of the planes of a box."""
+        planes = Planes.unset((box.y.size, box.x.size))
+        self.fill(box, planes)
+        return planes
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        """Fill arrays of the shape of a box with its planes."""
         part = box.slice_within(self._bbox)
         yx = (part.y, part.x)
-        return Planes(self._image[yx].copy(), self._mask[yx].copy(), self._variance[yx].copy())
+        planes.image[...], planes.mask[...] = self._image[yx], self._mask[yx]
+        planes.variance[...] = self._variance[yx]
 
 
 def mask_plane_of(image: MaskedImage) -> np.ndarray:
@@ -119,10 +160,18 @@ class BitMoves:
         """Return the mask with its bits moved: ``mask`` itself when no bit has to."""
         if not self._moves:
             return mask
-        result: np.ndarray = mask & self._kept
-        for before, after in self._moves:
-            result[(mask & before) != 0] |= after
+        result = mask.copy()
+        self.apply(result)
         return result
+
+    def apply(self, mask: np.ndarray) -> None:
+        """Move the bits of a mask in place."""
+        if not self._moves:
+            return
+        old = mask.copy()
+        mask &= self._kept
+        for before, after in self._moves:
+            mask[(old & before) != 0] |= after
 
 
 def overlap(first: Box, second: Box) -> Box | None:

@@ -12,9 +12,10 @@ from lsst.images import Box, Interval, MaskSchema
 
 from ..config import Config, option
 from ..errors import ConfigError
+from ..kernels.words import settle_mask
 from ..planes import bits_of
 from .inputs import WarpInput
-from .sources import BitMoves, Planes, overlap
+from .sources import BitMoves, Planes, fill_planes, overlap
 from .stack import StackControl, StackResult, StreamingMean, statistics_stack
 
 if TYPE_CHECKING:
@@ -144,21 +145,30 @@ class _Stacker:
 
     def _read(self, inputs: Sequence[InputReader], tile: Box) -> tuple[Planes, np.ndarray]:
         shape = (len(inputs), tile.y.size, tile.x.size)
-        cube = Planes(np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
+        cube = Planes.unset(shape)
         unmasked = np.zeros(shape[1:], dtype=np.int32)
         for index, one in enumerate(inputs):
+            part = Planes(cube.image[index], cube.mask[index], cube.variance[index])
             box = one.overlap(tile)
             assert box is not None
-            if box != tile:
-                # What a warp does not cover is NaN without a plane: as if the warp were not there.
-                cube.image[index], cube.mask[index], cube.variance[index] = np.nan, 0, np.inf
+            if box == tile:
+                one.fill(box, part)
+                self._settle(part.mask, unmasked)
+                continue
+            # What a warp does not cover is NaN without a plane: as if the warp were not there.
+            part.image[...], part.mask[...], part.variance[...] = np.nan, 0, np.inf
             at = box.slice_within(tile)
-            part = one.read(box)
-            unmasked[at.y, at.x] += (part.mask & self.control.bad_mask) == 0
-            cube.image[index, at.y, at.x] = part.image
-            np.bitwise_and(part.mask, ~self.removed, out=cube.mask[index, at.y, at.x])
-            cube.variance[index, at.y, at.x] = part.variance
+            inner = one.read(box)
+            seen = np.zeros(inner.mask.shape, np.int32)
+            self._settle(inner.mask, seen)
+            unmasked[at.y, at.x] += seen
+            for name in ("image", "mask", "variance"):
+                getattr(part, name)[at.y, at.x] = getattr(inner, name)
         return cube, unmasked
+
+    def _settle(self, mask: np.ndarray, unmasked: np.ndarray) -> None:
+        bad, removed = np.int32(self.control.bad_mask), np.int32(self.removed)
+        settle_mask(mask.reshape(-1), bad, removed, unmasked.reshape(-1))
 
 
 class InputReader:
@@ -175,26 +185,37 @@ class InputReader:
 
     def read(self, box: Box) -> Planes:
         """Read a box on the photometric scale of the coadd, with the alternate planes."""
-        part = self.record.source.read(box)
-        mask = self._moves(part.mask)
+        planes = Planes.unset((box.y.size, box.x.size))
+        self.fill(box, planes)
+        return planes
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        """Fill arrays with what `read` returns."""
+        fill_planes(self.record.source, box, planes)
+        self._moves.apply(planes.mask)
         if self.record.alternate is not None:
-            mask = mask | self.record.alternate.bits(box, self._schema)
-        if self.record.scale == 1.0:
-            return Planes(part.image, mask, part.variance)
-        scale = np.float32(self.record.scale)
-        return Planes(part.image * scale, mask, part.variance * (scale * scale))
+            np.bitwise_or(planes.mask, self.record.alternate.bits(box, self._schema), out=planes.mask)
+        if self.record.scale != 1.0:
+            scale = np.float32(self.record.scale)
+            planes.image *= scale
+            planes.variance *= scale * scale
 
 
 # Image, mask and variance of one input pixel, and the kernel's own working space.
 _BYTES_PER_INPUT_PIXEL = 32
-_TILE_WIDTH = 1024
+_MAX_TILE_BYTES = 32 << 20
+"""Of a thread. Larger tiles are not faster: they leave the caches of the processor."""
 _MAX_TILE_ROWS = 128
+_MIN_TILE_WIDTH = 1024
+"""Narrower tiles read a plane in small pieces."""
 
 
 def _tiles(bbox: Box, n_inputs: int, resources: Resources) -> Iterator[Box]:
-    width = min(_TILE_WIDTH, bbox.x.size)
-    per_row = _BYTES_PER_INPUT_PIXEL * n_inputs * width * resources.threads
-    rows = int(np.clip(resources.memory * 2**20 // per_row, 1, _MAX_TILE_ROWS))
+    """Cut a box into tiles: of whole rows, which are read in one piece, where memory allows."""
+    memory = min(resources.memory * 2**20 / resources.threads, _MAX_TILE_BYTES)
+    pixels = memory / (_BYTES_PER_INPUT_PIXEL * n_inputs)
+    width = bbox.x.size if pixels >= bbox.x.size else min(_MIN_TILE_WIDTH, bbox.x.size)
+    rows = int(np.clip(pixels // width, 1, _MAX_TILE_ROWS))
     for y in range(bbox.y.start, bbox.y.stop, rows):
         for x in range(bbox.x.start, bbox.x.stop, width):
             yield Box(Interval(y, min(y + rows, bbox.y.stop)), Interval(x, min(x + width, bbox.x.stop)))

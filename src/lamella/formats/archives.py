@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterator
 from os import PathLike, fspath
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 import numpy as np
-from astropy.io import fits
 from lsst.images import Box, Image, MaskedImage, MaskSchema, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import Reader, open_archive
@@ -20,18 +21,22 @@ from ..coadd.sources import Planes
 from ..errors import InputError, UnreadableFileError
 from .afw.kinds import Kind, kind_of
 from .afw.products import is_afw_product, read_afw_product
+from .fitsio import read_headers
+from .strips import Strips, open_strips
 
 __all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")
 
 _EXPECTED = "a warp or a coadd of lamella"
+# An extension that has no other of the same name.
+_HDU = re.compile(r"fits:[\w/\-]+")
 _SCHEMAS = ("lamella_warp", "lamella_patch_coadd")
 
 
 def is_product(path: str | PathLike[str]) -> bool:
     """Return whether a file is a warp or a coadd, of lamella or of afw."""
     try:
-        header = fits.getheader(path, 0)
-    except (OSError, ValueError):
+        header = read_headers(Path(path), limit=1)[0]
+    except InputError:
         return False
     if "JSONADDR" in header:
         return any(name in str(header.get("DATAMODL", "")) for name in _SCHEMAS)
@@ -116,7 +121,7 @@ class ArchiveWarp:
     """A warp in an archive as a `lamella.coadd.inputs.WarpSource`: boxes are read when they are needed.
 
     Used as a context manager, it keeps the file open, which makes reading many
-    boxes several times faster; otherwise it opens the file for each box.
+    boxes faster; otherwise it opens the file for each box.
 
     Parameters
     ----------
@@ -132,8 +137,7 @@ class ArchiveWarp:
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = fspath(path)
         self._stack = contextlib.ExitStack()
-        self._reader: Reader[Warp] | None = None
-        self._lock = threading.Lock()
+        self._pixels: _Pixels | None = None
         with _open(self.path, Warp) as reader:
             tree: Any = reader.get_tree()
             self.instrument: str = tree.instrument
@@ -144,35 +148,47 @@ class ArchiveWarp:
             self.detectors: tuple[DetectorInput, ...] = reader.get_component("detectors")
             self.projection: SkyProjection[Any] = reader.get_component("sky_projection")
             self.matched_psf: PointSpreadFunction | None = reader.get_component("matched_psf")
+            known = tree.mean_variance
+            self._mean_variance = None if known is None else known.to_value()
+            self._extensions = _extensions_of(tree)
 
     def __enter__(self) -> Self:
-        self._reader = self._stack.enter_context(_open(self.path, Warp))
+        self._pixels = self._stack.enter_context(self._open_pixels())
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._reader = None
+        self._pixels = None
         self._stack.close()
 
     def read(self, box: Box) -> Planes:
         """Read the planes of a box; several threads may do so at a time."""
-        with self._reading() as reader:
-            image, mask, variance = (
-                reader.get_component(name, bbox=box) for name in ("image", "mask", "variance")
-            )
-            return Planes(
-                np.ascontiguousarray(image.array, dtype=np.float32),
-                np.ascontiguousarray(mask.array[..., 0], dtype=np.int32),
-                np.ascontiguousarray(variance.array, dtype=np.float32),
-            )
+        planes = Planes.unset((box.y.size, box.x.size))
+        self.fill(box, planes)
+        return planes
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        """Fill arrays of the shape of a box with its planes; several threads may do so at a time."""
+        if self._pixels is not None:
+            self._pixels.fill(box, planes)
+            return
+        with self._open_pixels() as pixels:
+            pixels.fill(box, planes)
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[Reader[Warp]]:
-        if self._reader is None:
-            with _open(self.path, Warp) as reader:
-                yield reader
+    def _open_pixels(self) -> Iterator[_Pixels]:
+        strips = None if self._extensions is None else open_strips(self.path, self._extensions)
+        if strips is not None and self._extensions is not None and self._is_known(strips):
+            with strips:
+                yield _StripPixels(strips, self._extensions, self.bbox)
             return
-        with self._lock, _typed_errors(self.path):
-            yield self._reader
+        with _open(self.path, Warp) as reader:
+            yield _ReaderPixels(reader, self.path)
+
+    def _is_known(self, strips: Strips) -> bool:
+        assert self._extensions is not None
+        shape = (self.bbox.y.size, self.bbox.x.size)
+        expected = [(shape, np.float32), (shape, np.int32), (shape, np.float32)]
+        return [strips.planes[name] for name in self._extensions] == expected
 
     def as_input(self) -> WarpInput:
         """Return the record of this warp for `lamella.coadd.assemble.assemble`."""
@@ -183,4 +199,52 @@ class ArchiveWarp:
             source=self,
             detectors=self.detectors,
             model_psf=self.matched_psf,
+            mean_variance=self._mean_variance,
         )
+
+
+class _Pixels(Protocol):
+    """An open archive of which boxes are read."""
+
+    def fill(self, box: Box, planes: Planes) -> None: ...
+
+
+class _StripPixels:
+    """Pixels by way of `lamella.formats.strips`."""
+
+    def __init__(self, strips: Strips, extensions: tuple[str, str, str], bbox: Box) -> None:
+        self._strips, self._extensions, self._bbox = strips, extensions, bbox
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        at = box.slice_within(self._bbox)
+        for name, out in zip(self._extensions, (planes.image, planes.mask, planes.variance), strict=True):
+            self._strips.read(name, at.y, at.x, out)
+
+
+class _ReaderPixels:
+    """Pixels by way of `lsst.images`, which knows all forms of storage; one thread reads at a time."""
+
+    def __init__(self, reader: Reader[Warp], path: str) -> None:
+        self._reader, self._path = reader, path
+        self._lock = threading.Lock()
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        with self._lock, _typed_errors(self._path):
+            image, mask, variance = (
+                self._reader.get_component(name, bbox=box) for name in ("image", "mask", "variance")
+            )
+        planes.image[...], planes.mask[...], planes.variance[...] = (
+            image.array,
+            mask.array[..., 0],
+            variance.array,
+        )
+
+
+def _extensions_of(tree: Any) -> tuple[str, str, str] | None:
+    """Return the HDUs of image, mask and variance; `None` when pixels are not in HDUs of their own."""
+    models = (tree.image.data, *tree.mask.data, tree.variance.data)
+    names = [str(getattr(getattr(model, "value", model), "source", "")) for model in models]
+    if len(names) != 3 or not all(_HDU.fullmatch(name) for name in names):
+        return None
+    first, second, third = (name.removeprefix("fits:") for name in names)
+    return first, second, third

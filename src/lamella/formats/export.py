@@ -18,6 +18,7 @@ from ..errors import InvalidPsfError, ProjectionError
 from ..files import atomic_path
 from ..planes import legacy_name
 from ..psf.coadd import CoaddPsf
+from .compression import with_compressed
 
 __all__ = ("projection_header", "psf_position", "write_archive", "write_plain_fits")
 
@@ -25,7 +26,9 @@ __all__ = ("projection_header", "psf_position", "write_archive", "write_plain_fi
 _KEYWORD_LENGTH, _COMMENT_START, _CARD_LENGTH = 8, 33, 80
 
 
-def write_archive(image: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool = True) -> None:
+def write_archive(
+    image: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool = True, threads: int = 1
+) -> None:
     """Write a warp or a coadd as an `lsst.images` archive, all or nothing.
 
     Parameters
@@ -36,18 +39,33 @@ def write_archive(image: Warp | PatchCoadd, path: str | PathLike[str], *, compre
         Final name; an existing file is replaced.
     compress
         Whether to compress the planes (lossless).
+    threads
+        Number of threads that compress; the file does not depend on it.
 
     Raises
     ------
     OutputError
         Raised when the file cannot be written.
     """
-    from lsst.images.fits import FitsCompressionOptions
+    from lsst.images.fits import FitsOutputArchive
 
-    option = FitsCompressionOptions.DEFAULT if compress else None
-    names = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked", "detectors/numbers")
-    with atomic_path(path) as temporary:
-        image.write(str(temporary), compression_options=dict.fromkeys(names, option))
+    # What is not compressed here is small.
+    options = dict.fromkeys((*map(str.lower, _planes(image)), "detectors/numbers"))
+    opaque = with_compressed(image._opaque_metadata, _planes(image) if compress else {}, threads)
+    with (
+        atomic_path(path) as temporary,
+        FitsOutputArchive.open(str(temporary), options, opaque_metadata=opaque) as archive,
+    ):
+        archive.add_tree(archive.serialize_root(image, None, None))
+
+
+def _planes(image: Warp | PatchCoadd) -> dict[str, np.ndarray]:
+    """Return the planes of an archive by the names of their extensions."""
+    planes = {"IMAGE": image.image.array, "MASK": mask_plane_of(image), "VARIANCE": image.variance.array}
+    if isinstance(image, PatchCoadd):
+        planes["EXPOSURE_COUNT"] = image.exposure_count.array
+        planes["EXPOSURE_COUNT_UNMASKED"] = image.exposure_count_unmasked.array
+    return planes
 
 
 def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:

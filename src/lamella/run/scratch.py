@@ -8,6 +8,7 @@ end; warps to keep are written as archives instead.
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,11 @@ from lsst.images import Box, MaskSchema
 
 from ..coadd.inputs import WarpSource
 from ..coadd.sources import Planes
-from ..errors import OutputError
+from ..errors import OutputError, UnreadableFileError
 
 __all__ = ("ScratchWarp", "write_scratch")
 
-_TYPES = ("<f4", "<i4", "<f4")
+_TYPES = (np.float32, np.int32, np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,18 +33,31 @@ class ScratchWarp:
 
     def read(self, box: Box) -> Planes:
         """Read the planes of a box; only its rows are touched."""
-        at = box.slice_within(self.bbox)
-        planes = [self._read_plane(index, at.y, at.x) for index in range(3)]
-        return Planes(*planes)
+        planes = Planes.unset((box.y.size, box.x.size))
+        self.fill(box, planes)
+        return planes
 
-    def _read_plane(self, index: int, rows: slice, columns: slice) -> np.ndarray:
-        shape = (self.bbox.y.size, self.bbox.x.size)
-        plane_bytes = 4 * shape[0] * shape[1]
-        start = index * plane_bytes + 4 * shape[1] * rows.start
-        count = (rows.stop - rows.start) * shape[1]
+    def fill(self, box: Box, planes: Planes) -> None:
+        """Fill arrays of the shape of a box with its planes."""
+        at = box.slice_within(self.bbox)
+        with self.path.open("rb") as stream:
+            for index, plane in enumerate((planes.image, planes.mask, planes.variance)):
+                self._fill_plane(stream, index, (at.y, at.x), plane)
+
+    def _fill_plane(
+        self, stream: io.BufferedReader, index: int, part: tuple[slice, slice], plane: np.ndarray
+    ) -> None:
+        (rows, columns), shape = part, (self.bbox.y.size, self.bbox.x.size)
+        stream.seek(4 * shape[1] * (index * shape[0] + rows.start))
+        whole = columns == slice(0, shape[1]) and plane.flags.c_contiguous
+        strip = plane if whole else np.empty((rows.stop - rows.start, shape[1]), _TYPES[index])
         # Plain reads, not a memory map: mapped pages would count as memory of the process.
-        flat = np.fromfile(self.path, dtype=_TYPES[index], count=count, offset=start)
-        return np.ascontiguousarray(flat.reshape(-1, shape[1])[:, columns])
+        if stream.readinto(memoryview(strip).cast("B")) != strip.nbytes:
+            raise UnreadableFileError(
+                self.path, found="an early end", expected=f"{shape} pixels of three planes"
+            )
+        if not whole:
+            plane[...] = strip[:, columns]
 
 
 def write_scratch(source: WarpSource, path: Path) -> ScratchWarp:

@@ -1,0 +1,350 @@
+"""Pixels of archives, read straight into the arrays of a computation.
+
+`lsst.images` reads a part of a plane through astropy, which copies the pixels a
+few times and inflates compressed ones slowly.  Here the bytes of a box go from
+the file into the caller's array and are put in order there, and tiles that GZIP
+has compressed are inflated by the fastest library at hand.  What a file holds in
+another way is left to `lsst.images`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Collection, Mapping
+from os import PathLike, fspath
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from ..errors import UnreadableFileError
+from ..kernels.words import join_bytes, swap_words
+from .deflate import DeflateError, inflate
+
+__all__ = ("Strips", "open_strips")
+
+_BLOCK, _CARD = 2880, 80
+_MAX_HEADER_BLOCKS = 1000
+_MAX_HDUS = 1000
+_TYPES: Mapping[object, type] = {-32: np.float32, 32: np.int32}
+_MAX_OVERHEAD = 1024
+"""Bytes by which a tile of noise may become larger, beyond its own size; more is damage."""
+_SCALING = frozenset({"BSCALE", "BZERO", "BLANK", "ZSCALE", "ZZERO", "ZBLANK", "ZQUANTIZ"})
+
+type _Cards = dict[str, int | str]
+
+
+class Strips:
+    """Planes of an open archive; several threads may read at a time.
+
+    It is a context manager, and closes the file at the end.
+
+    Attributes
+    ----------
+    planes
+        Shape (y, x) and type of each plane, by the name of its extension.
+    """
+
+    def __init__(self, path: str, descriptor: int, planes: Mapping[str, _Plane]) -> None:
+        self.path = path
+        self.planes = {name: (plane.shape, plane.dtype) for name, plane in planes.items()}
+        self._descriptor = descriptor
+        self._planes = planes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        os.close(self._descriptor)
+
+    def read(self, name: str, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """Fill an array with a part of a plane, in the byte order of the machine.
+
+        Parameters
+        ----------
+        name
+            The extension.
+        rows, columns
+            The part, counted from the first pixel; not beyond the last one.
+        out
+            Array of the part's shape (y, x) and of the plane's type.
+
+        Raises
+        ------
+        UnreadableFileError
+            Raised when the file ends before, or the pixels are damaged.
+        """
+        self._planes[name].read(rows, columns, out)
+
+
+def open_strips(path: str | PathLike[str], names: Collection[str]) -> Strips | None:
+    """Open planes of a FITS file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    names
+        Extensions to find, by EXTNAME; a primary image has the name ``""``.
+
+    Returns
+    -------
+    Strips or None
+        The planes; `None` when one is absent or is stored in a way that this
+        module does not know: of another type than float32 and int32, scaled,
+        quantised, or compressed by something else than GZIP.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file cannot be opened, is damaged, or ends too early.
+    """
+    file = _File(fspath(path))
+    try:
+        planes = _find_planes(file, names)
+    except BaseException:
+        os.close(file.descriptor)
+        raise
+    if planes is None:
+        os.close(file.descriptor)
+        return None
+    return Strips(file.path, file.descriptor, planes)
+
+
+class _Plane(Protocol):
+    shape: tuple[int, int]
+    dtype: type
+
+    def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """Fill an array with a part of the plane."""
+        ...
+
+
+class _File:
+    """A file, and reads that are complete or fail."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError as err:
+            raise self.damage(err.strerror or str(err), "a FITS file") from err
+        self.size = os.fstat(self.descriptor).st_size
+
+    def damage(self, found: str, expected: str, where: str = "") -> UnreadableFileError:
+        return UnreadableFileError(self.path, where=where, found=found, expected=expected)
+
+    def read(self, offset: int, buffer: Any, where: str) -> None:
+        """Fill a buffer from an offset on."""
+        view = memoryview(buffer).cast("B")
+        try:
+            while view:
+                count = os.preadv(self.descriptor, [view], offset)
+                if count == 0:
+                    raise self.damage(f"the end at byte {offset}", f"{len(view)} bytes more", where)
+                view, offset = view[count:], offset + count
+        except UnreadableFileError:
+            raise
+        except OSError as err:
+            raise self.damage(err.strerror or str(err), "readable data", where) from err
+
+    def read_bytes(self, offset: int, count: int, where: str) -> bytearray:
+        if offset < 0 or count < 0 or offset + count > self.size:
+            raise self.damage(f"a file of {self.size} bytes", f"data up to byte {offset + count}", where)
+        data = bytearray(count)
+        self.read(offset, data, where)
+        return data
+
+
+def _find_planes(file: _File, names: Collection[str]) -> dict[str, _Plane] | None:
+    """Walk over the headers until all planes are found."""
+    found: dict[str, _Plane] = {}
+    position = 0
+    for _ in range(_MAX_HDUS):
+        if len(found) == len(names):
+            return found
+        if position + _BLOCK > file.size:
+            return None
+        cards, start = _read_cards(file, position)
+        name = str(cards.get("EXTNAME", ""))
+        if name in names:
+            plane = _make_plane(file, name, cards, start)
+            if plane is None:
+                return None
+            found[name] = plane
+        position = start + -(-_data_size(file, cards) // _BLOCK) * _BLOCK
+    return None
+
+
+def _read_cards(file: _File, position: int) -> tuple[_Cards, int]:
+    """Return the whole numbers and short texts of a header, and where its data begin."""
+    cards: _Cards = {}
+    where = f"header at byte {position}"
+    for _ in range(_MAX_HEADER_BLOCKS):
+        block = bytes(file.read_bytes(position, _BLOCK, where)).decode("latin-1")
+        position += _BLOCK
+        for start in range(0, _BLOCK, _CARD):
+            card = block[start : start + _CARD]
+            if card.rstrip() == "END":
+                return cards, position
+            if card[8:10] == "= ":
+                _note(cards, card)
+    raise file.damage("a header without an end", "END", where)
+
+
+def _note(cards: _Cards, card: str) -> None:
+    value = card[10:]
+    if value.lstrip().startswith("'"):
+        cards[card[:8].rstrip()] = value.split("'")[1].rstrip()
+        return
+    text = value.split("/")[0].strip()
+    # Numbers that are not whole are of no interest, but that they are there may be.
+    cards[card[:8].rstrip()] = int(text) if text.lstrip("+-").isdigit() else text
+
+
+def _whole(file: _File, cards: _Cards, key: str, default: int | None = None) -> int:
+    value = cards.get(key, default)
+    if not isinstance(value, int) or value < 0:
+        where = f"{cards.get('EXTNAME', 'primary')}, {key}"
+        raise file.damage(repr(value), "a whole number that is not negative", where)
+    return value
+
+
+def _data_size(file: _File, cards: _Cards) -> int:
+    axes = _whole(file, cards, "NAXIS")
+    if axes == 0:
+        return 0
+    pixels = math.prod(_whole(file, cards, f"NAXIS{axis + 1}") for axis in range(axes))
+    width = abs(int(cards["BITPIX"])) // 8 if isinstance(cards.get("BITPIX"), int) else 0
+    return width * (pixels + _whole(file, cards, "PCOUNT", 0)) * _whole(file, cards, "GCOUNT", 1)
+
+
+def _make_plane(file: _File, name: str, cards: _Cards, start: int) -> _Plane | None:
+    if _SCALING & cards.keys():
+        return None
+    compressed = cards.get("ZIMAGE") == "T"
+    prefix = "Z" if compressed else ""
+    dtype = _TYPES.get(cards.get(f"{prefix}BITPIX"))
+    if dtype is None or cards.get(f"{prefix}NAXIS") != 2:
+        return None
+    shape = _whole(file, cards, f"{prefix}NAXIS2"), _whole(file, cards, f"{prefix}NAXIS1")
+    if not compressed:
+        if cards.get("XTENSION", "IMAGE") != "IMAGE":
+            return None
+        return _PlainPlane(file, name, shape, dtype, start)
+    tiles = _Tiles.from_cards(file, cards, start, shape)
+    return None if tiles is None else _TiledPlane(file, name, shape, dtype, tiles)
+
+
+class _PlainPlane:
+    """A plane that is stored as it is, in big-endian words."""
+
+    def __init__(self, file: _File, name: str, shape: tuple[int, int], dtype: type, start: int) -> None:
+        self.file, self.name, self.shape, self.dtype = file, name, shape, dtype
+        self._start = start
+        if start + 4 * shape[0] * shape[1] > file.size:
+            end = start + 4 * shape[0] * shape[1]
+            raise file.damage(f"a file of {file.size} bytes", f"data up to byte {end}", name)
+
+    def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """Fill an array with a part of the plane."""
+        width = self.shape[1]
+        if columns.start == 0 and columns.stop == width and out.flags.c_contiguous:
+            self._read_words(rows.start * width, out.reshape(-1))
+            return
+        # Whole rows, of which a part is used: one read is faster than many.
+        strip = np.empty((rows.stop - rows.start, width), self.dtype)
+        self._read_words(rows.start * width, strip.reshape(-1))
+        out[...] = strip[:, columns]
+
+    def _read_words(self, first: int, out: np.ndarray) -> None:
+        self.file.read(self._start + 4 * first, out, self.name)
+        _to_native(out)
+
+
+def _to_native(out: np.ndarray) -> None:
+    """Turn the big-endian words in a flat array into those of the machine."""
+    if sys.byteorder == "little":
+        words = out.view(np.uint32)
+        swap_words(words, words)
+
+
+class _Tiles:
+    """Where the compressed tiles of a plane lie."""
+
+    def __init__(self, shape: tuple[int, int], places: np.ndarray, heap: int, *, shuffled: bool) -> None:
+        self.shape = shape
+        self.places = places
+        self.heap = heap
+        self.shuffled = shuffled
+
+    @classmethod
+    def from_cards(cls, file: _File, cards: _Cards, start: int, shape: tuple[int, int]) -> Self | None:
+        """Read the table of tiles; `None` when it is of a kind that is not known here."""
+        form = str(cards.get("TFORM1", "")).lstrip("1")
+        known = cards.get("ZCMPTYPE") in ("GZIP_1", "GZIP_2") and form[:2] in ("PB", "QB")
+        if not known or cards.get("TFIELDS") != 1 or cards.get("TTYPE1") != "COMPRESSED_DATA":
+            return None
+        name = str(cards["EXTNAME"])
+        tile = _whole(file, cards, "ZTILE2", 1), _whole(file, cards, "ZTILE1", shape[1])
+        count = _whole(file, cards, "NAXIS2")
+        places = np.dtype(">i4" if form.startswith("P") else ">i8")
+        fits = min(tile) > 0 and count == -(-shape[0] // tile[0]) * -(-shape[1] // tile[1])
+        if not fits or cards.get("NAXIS1") != 2 * places.itemsize:
+            raise file.damage(f"{count} tiles of {tile}", f"tiles that cover an image of {shape}", name)
+        table = file.read_bytes(start, count * 2 * places.itemsize, name)
+        rows = np.frombuffer(table, places).reshape(count, 2).astype(np.int64)
+        heap = start + _whole(file, cards, "THEAP", len(table))
+        if (rows < 0).any() or (count and heap + int(rows.sum(axis=1).max()) > file.size):
+            raise file.damage("tiles beyond the end of the file", "tiles inside of it", name)
+        return cls(tile, rows, heap, shuffled=cards["ZCMPTYPE"] == "GZIP_2")
+
+
+class _TiledPlane:
+    """A plane whose tiles are compressed by GZIP one by one."""
+
+    def __init__(self, file: _File, name: str, shape: tuple[int, int], dtype: type, tiles: _Tiles) -> None:
+        self.file, self.name, self.shape, self.dtype = file, name, shape, dtype
+        self._tiles = tiles
+
+    def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """Fill an array with a part of the plane; only tiles that it touches are inflated."""
+        height, width = self._tiles.shape
+        for down in range(rows.start // height, -(-rows.stop // height)):
+            for across in range(columns.start // width, -(-columns.stop // width)):
+                self._place(down, across, rows, columns, out)
+
+    def _place(self, down: int, across: int, rows: slice, columns: slice, out: np.ndarray) -> None:
+        (height, width), (y0, x0) = self._tiles.shape, (0, 0)
+        y0, x0 = down * height, across * width
+        y1, x1 = min(y0 + height, self.shape[0]), min(x0 + width, self.shape[1])
+        top, bottom = max(y0, rows.start), min(y1, rows.stop)
+        left, right = max(x0, columns.start), min(x1, columns.stop)
+        there = out[top - rows.start : bottom - rows.start, left - columns.start : right - columns.start]
+        index = down * -(-self.shape[1] // width) + across
+        if (y0, y1, x0, x1) == (top, bottom, left, right) and there.flags.c_contiguous:
+            self._inflate(index, there.reshape(-1))
+            return
+        tile: np.ndarray = np.empty((y1 - y0, x1 - x0), self.dtype)
+        self._inflate(index, tile.reshape(-1))
+        there[...] = tile[top - y0 : bottom - y0, left - x0 : right - x0]
+
+    def _inflate(self, index: int, out: np.ndarray) -> None:
+        """Fill a flat array with the pixels of a tile."""
+        count, offset = (int(number) for number in self._tiles.places[index])
+        where = f"{self.name}, tile {index}"
+        if count > 2 * out.nbytes + _MAX_OVERHEAD:
+            raise self.file.damage(f"{count} bytes", f"at most those of {out.size} pixels", where)
+        data = self.file.read_bytes(self._tiles.heap + offset, count, where)
+        try:
+            raw = inflate(data, out.nbytes)
+        except DeflateError as err:
+            raise self.file.damage(str(err), "gzipped pixels", where) from err
+        if len(raw) != out.nbytes:
+            raise self.file.damage(f"{len(raw)} bytes", f"{out.nbytes} bytes of pixels", where)
+        if self._tiles.shuffled:
+            join_bytes(np.frombuffer(raw, np.uint8), out.view(np.uint32))
+        else:
+            out.view(np.uint8)[...] = np.frombuffer(raw, np.uint8)
+            _to_native(out)
