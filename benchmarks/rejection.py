@@ -14,13 +14,19 @@ flux left
 pure
     pixels left out that belong to an artifact, or to a rim of one PSF around it;
 clean
-    pixels of single warps without any artifact that were left out all the same;
+    pixels of single warps that were left out although no artifact is there: none brighter than 0.5
+    sigma within the width of a PSF, and less than 0.1 sigma of the light of all;
+rest
+    the same with pixels that have more of this light, at the soft rims of ghosts and in the
+    faintest of them, which is neither an artifact that matters nor clean;
 cores, variable, galaxies
     the same, for the inner pixels of constant stars, variable stars and galaxies;
 PSF
     largest difference between the mean bright star and the PSF of the coadd, over the peak.
 
-A median has no list of what it left out; what it lets through is in "flux left".
+Flux and shape of stars are measured where no artifact is near: among many visits hardly anywhere, and
+therefore also on a few patches without artifacts.  A median has no list of what it left out; what it
+lets through is in "flux left".
 """
 
 from __future__ import annotations
@@ -36,7 +42,7 @@ from typing import Any
 from lamella.coadd.inputs import WarpInput
 from lamella.coadd.reject import RejectControl
 from lamella.testing.epochs import Epochs, EpochsConfig, simulate_epochs
-from lamella.testing.injection import KINDS
+from lamella.testing.injection import KINDS, InjectionConfig
 from lamella.testing.outcomes import Outcome, matched_inputs, outcome_of_rejection, outcome_of_statistic
 from lamella.testing.rejection import Evaluator, Score
 
@@ -64,6 +70,7 @@ METHODS: dict[str, Method] = {
     "CompareWarp": _rejection("compare_warp"),
 }
 MATCHED = ("SafeClip", "CompareWarp")
+_QUIET_SEED = 1_000_000
 
 
 def tell(line: str) -> None:
@@ -82,8 +89,15 @@ def patches(config: EpochsConfig, artifacts: int, seed: int) -> Iterator[Epochs]
         yield epochs
 
 
+def quiet_patches(config: EpochsConfig, number: int, seed: int) -> Iterator[Epochs]:
+    """Simulate patches without artifacts."""
+    none = InjectionConfig(satellites=0, cosmic_rays=0, asteroids=0, ghosts=0)
+    for index in range(number):
+        yield simulate_epochs(config.replace(injection=none), _QUIET_SEED + seed + index)
+
+
 def measure(
-    config: EpochsConfig, artifacts: int, methods: list[str], seed: int
+    config: EpochsConfig, artifacts: int, quiet: int, methods: list[str], seed: int
 ) -> tuple[dict[str, Score], dict[str, float]]:
     """Return the scores of methods, and their CPU seconds per megapixel of all warps."""
     scores = {name: Score() for name in methods}
@@ -101,6 +115,11 @@ def measure(
             seconds[name] += time.process_time() - start
             scores[name] += evaluator.score(outcome)
         tell(f"{config.visits} visits, patch {number + 1}: {next(iter(scores.values())).counts}")
+    for epochs in quiet_patches(config, quiet, seed):
+        evaluator, inputs = Evaluator(epochs), matched_inputs(epochs)
+        for name in methods:
+            scores[name].add_stars(evaluator.score(METHODS[name](epochs, inputs)))
+        tell(f"{config.visits} visits, without artifacts: {next(iter(scores.values())).stamps} bright stars")
     return scores, {name: 1e6 * value / pixels for name, value in seconds.items()}
 
 
@@ -113,8 +132,8 @@ def table(results: dict[int, dict[str, Score]]) -> str:
     lines = [
         "| visits | method | satellites | cosmic rays | asteroids | ghosts "
         "| flux left: sat. | CR | ast. | ghosts "
-        "| pure | clean | cores | variable | galaxies | PSF |",
-        "|---" * 16 + "|",
+        "| pure | clean | rest | cores | variable | galaxies | PSF |",
+        "|---" * 17 + "|",
     ]
     for visits, scores in results.items():
         for name, score in scores.items():
@@ -122,7 +141,7 @@ def table(results: dict[int, dict[str, Score]]) -> str:
             left = [score.ratio(f"left {kind}") for kind in KINDS]
             lost = [
                 score.ratio(kind) if score.keeps_list else float("nan")
-                for kind in ("clean", "core", "variable", "galaxy")
+                for kind in ("clean", "rest", "core", "variable", "galaxy")
             ]
             cells = [
                 *(_percent(v) for v in found),
@@ -159,17 +178,18 @@ def level_table(results: dict[int, dict[str, Score]]) -> str:
 def bias_table(results: dict[int, dict[str, Score]]) -> str:
     """Return the change of the flux of stars that no artifact touches: mean and worst, in per cent."""
     classes = sorted({c for scores in results.values() for s in scores.values() for c in s.stars})
-    lines = [f"| visits | method | {' | '.join(classes)} |", "|---" * (2 + len(classes)) + "|"]
+    lines = [f"| visits | method | stars | {' | '.join(classes)} |", "|---" * (3 + len(classes)) + "|"]
     for visits, scores in results.items():
         for name, score in scores.items():
             if name == "MEAN":
                 continue
+            number = sum(len(values) for values in score.stars.values())
             bias = score.summary()["star_bias"]
             cells = [
                 f"{100 * bias[c]['mean']:+.3f} ({100 * bias[c]['worst']:.2f})" if c in bias else "–"
                 for c in classes
             ]
-            lines.append(f"| {visits} | {name} | {' | '.join(cells)} |")
+            lines.append(f"| {visits} | {name} | {number} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -259,6 +279,7 @@ def main(argv: list[str] | None = None) -> int:
         "--visits", type=int, nargs="+", default=[3, 5, 10, 30], help="numbers of visits (default: 3 5 10 30)"
     )
     add("--artifacts", type=int, default=200, help="artifacts of each kind (default: %(default)s)")
+    add("--quiet", type=int, default=4, help="patches without artifacts (default: %(default)s)")
     add("--side", type=int, default=512, help="side of a patch in pixels (default: %(default)s)")
     add("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="methods (default: all)")
     add("--seed", type=int, default=1000, help="seed of the first patch (default: %(default)s)")
@@ -267,7 +288,7 @@ def main(argv: list[str] | None = None) -> int:
     results, costs = {}, {}
     for visits in args.visits:
         config = EpochsConfig(visits=visits, side=args.side)
-        results[visits], costs[visits] = measure(config, args.artifacts, args.methods, args.seed)
+        results[visits], costs[visits] = measure(config, args.artifacts, args.quiet, args.methods, args.seed)
         write(args.output, results, costs)
     print(report(results, costs))
     return 0

@@ -66,8 +66,8 @@ class Config(pydantic.BaseModel):
             raise _config_error(type(self), err) from None
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some options changed, and checked again."""
-        return type(self)(**{name: getattr(self, name) for name in type(self).model_fields} | changes)
+        """Return a copy with some options changed, and checked again; what was left out stays left out."""
+        return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as plain values that JSON, YAML and TOML can hold."""

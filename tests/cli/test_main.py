@@ -28,7 +28,9 @@ COMMANDS = [
     ("skymap", "show"),
     ("skymap", "find"),
     ("inspect",),
+    ("export",),
     ("demo",),
+    ("warm",),
 ]
 
 
@@ -71,7 +73,7 @@ def test_help_imports_nothing_heavy_and_is_quick() -> None:
     heavy, seconds = ended.stderr.rsplit(maxsplit=1)
     assert heavy == "[]"
     assert float(seconds) < 0.5
-    for command in ("coadd", "warp", "stack", "skymap", "inspect", "demo"):
+    for command in ("coadd", "warp", "stack", "skymap", "inspect", "export", "butler", "demo", "warm"):
         assert f"  {command} " in ended.stdout
 
 

@@ -6,14 +6,17 @@ import dataclasses
 
 import numpy as np
 import pytest
+from lsst.images import Box
 
-from lamella.coadd.artifacts import compare_warps, max_epochs
+from lamella.coadd.artifacts import _few_epochs, compare_warps, max_epochs
 from lamella.coadd.assemble import AssembleConfig
 from lamella.coadd.compare_control import CompareWarpControl
+from lamella.coadd.fluxcheck import FluxControl
 from lamella.coadd.ghosts import GhostControl
 from lamella.coadd.removals import VisitArtifacts
 from lamella.coadd.runs import shared_runs
-from lamella.coadd.template import TemplateControl
+from lamella.coadd.sources import ImageSource
+from lamella.coadd.template import Template, TemplateControl
 from lamella.coadd.tiles import Resources
 from lamella.coadd.variables import VariableControl
 from lamella.errors import NoMatchedWarpsError
@@ -156,6 +159,51 @@ def test_without_any_matched_warp_there_is_advice(epochs) -> None:
     maker = epochs(3)
     with pytest.raises(NoMatchedWarpsError, match="safe_clip"):
         compare(maker, maker.inputs(matched=False))
+
+
+def test_a_wrong_photometric_scale_of_a_matched_warp_is_told(epochs) -> None:
+    maker = epochs(5)
+    inputs = maker.inputs()
+    inputs[2] = dataclasses.replace(inputs[2], matched_scale=1.1)
+    found = [one.notes for one in compare(maker, inputs)]
+    assert [len(notes) for notes in found] == [0, 0, 1, 0, 0]
+    # The template has a fifth of this visit.
+    assert "Its bright sources are 7." in found[2][0]
+    assert "% brighter than those of the static sky, more than 5.0 %" in found[2][0]
+    inputs[2] = dataclasses.replace(inputs[2], matched_scale=1 / 1.1)
+    assert "% fainter" in compare(maker, inputs)[2].notes[0]
+    lenient = compare(maker, inputs, fluxes=FluxControl(max_deviation=0.2))
+    assert not any(one.notes for one in lenient)
+
+
+def test_a_visit_whose_matched_warp_is_lost_is_told(epochs) -> None:
+    maker = epochs(4)
+    maker.add_cosmic_ray(0, 75, 80)
+    inputs = maker.inputs()
+    planes = maker.match(1)
+    planes.mask.array[..., 0] |= bits_of(SCHEMA, ("NO_DATA",))
+    inputs[1] = dataclasses.replace(inputs[1], matched=ImageSource(planes))
+    found = compare(maker, inputs)
+    assert [bool(one.notes) for one in found] == [False, True, False, False]
+    assert "not part of the static sky: no good pixel" in found[1].notes[0]
+    assert completeness(maker, removed(maker, found)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("level", "foreign", "found"), [(0.0, True, True), (3.0, True, True), (3.0, False, False)]
+)
+def test_artifacts_of_three_visits_of_ten_at_one_place(level: float, foreign: bool, found: bool) -> None:
+    # Faint light below them does not turn what has another shape into an error of the match.
+    shape, control = (4, 5), CompareWarpControl()
+    plane = np.ones(shape, np.float32)
+    sky = TemplateControl(), np.full(shape, level, np.float32), 0.1 * plane
+    template = Template.of(Box.from_shape(shape), sky[1], sky[2], np.full(shape, 10, np.int32), sky[0])
+    counts = np.full(shape, 3, np.int32)
+    assert (_few_epochs(counts, template, control, foreign=foreign) == found).all()
+    assert not _few_epochs(counts + 2, template, control, foreign=foreign).any()
+    bright = dataclasses.replace(template, tolerance=plane)
+    if level:
+        assert not _few_epochs(counts, bright, control, foreign=foreign).any()
 
 
 def test_the_scale_of_the_matched_warp_is_its_own(epochs) -> None:

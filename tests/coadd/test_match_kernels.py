@@ -17,6 +17,8 @@ BOX = Box.from_shape((SIDE, SIDE), start=(100, 200))
 CORNERS = {
     "triangle": ([200.0, 800.0, 800.0], [100.0, 100.0, 700.0]),
     "strip": ([200.0, 320.0, 320.0, 200.0], [100.0, 100.0, 700.0, 700.0]),
+    "tilted": ([200.0, 800.0, 800.0, 200.0], [180.0, 130.0, 700.0, 700.0]),
+    "diagonal": ([200.0, 260.0, 800.0, 740.0], [160.0, 100.0, 640.0, 700.0]),
     "all": ([200.0, 800.0, 800.0, 200.0], [100.0, 100.0, 700.0, 700.0]),
 }
 
@@ -45,6 +47,13 @@ def test_kernels_are_centred_all_over_the_detector(maker, region: str) -> None:
     assert worst < 0.01
     places = np.array(psf.places(3, 3))
     assert len(places) >= 6
+    assert len(np.unique(places[:-1], axis=0)) == len(places) - 1  # the last one is the middle
+    assert all(psf._psf.is_defined(column, row) for column, row in places.tolist())
+    # They reach to all sides of what is covered, so that no kernel is extrapolated far.
+    covered = psf.covered
+    for side, at in ((covered.x, places[:, 0]), (covered.y, places[:, 1])):
+        assert at.min() <= side.start + 2 + side.size / 10
+        assert at.max() >= side.stop - 3 - side.size / 10
     if region == "triangle":
         # They reach far into the part that is covered, not only along its edges.
         assert (places[:, 0] - places[:, 1] >= 100).all()

@@ -85,7 +85,7 @@ def test_records_say_how_much_was_removed_from_which_visit(epochs, maker, method
     table = coadd.artifacts
     assert table["visit"].tolist() == [0, 1, 2, 3, 4]
     assert (table["removed"] > 20).all()
-    assert (table["removed"] < 600).all()
+    assert (table["removed"] < 800).all()
     np.testing.assert_allclose(table["fraction"], table["removed"] / table["valid"])
     assert all("more than 0.0 %" in text for text in table["warning"])
     kind = "clipped" if method == "safe_clip" else "transient"
@@ -170,6 +170,30 @@ def test_streaks_are_marked_as_such(epochs) -> None:
     assert streak[visits.artifacts[2]].mean() > 0.9
     assert found.removals[2].streak > 0
     assert "STREAK" not in found.artifacts[1].planes
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_with_a_rejection_the_statistic_is_the_mean(method: str) -> None:
+    reject = {"method": method}
+    for config in (
+        AssembleConfig(reject=reject),
+        AssembleConfig(reject=reject, statistic="MEAN"),
+        AssembleConfig(reject=RejectControl(method=method)).replace(fill_gaps=False),
+        AssembleConfig(fill_gaps=False).replace(reject=reject),
+        AssembleConfig(**{"reject": reject, "statistic": "MEAN"} | AssembleConfig(reject=reject).to_dict()),
+    ):
+        assert (config.statistic, config.reject.method) == ("MEAN", method)
+    assert (
+        AssembleConfig().statistic == AssembleConfig(reject={"warn_fraction": 0.1}).statistic == "NOISECLIP"
+    )
+    for refused in (
+        lambda: AssembleConfig(reject=reject, statistic="MEDIAN"),
+        lambda: AssembleConfig(statistic="NOISECLIP").replace(reject=reject),
+        lambda: AssembleConfig(reject=reject).replace(statistic="MEANCLIP"),
+    ):
+        with pytest.raises(ConfigError, match="MEAN of the rest") as caught:
+            refused()
+        assert caught.value.option == "statistic"
 
 
 def test_an_unknown_method_is_refused() -> None:

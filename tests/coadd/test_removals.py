@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from lsst.images import Box
 
-from lamella.coadd.removals import Removal, VisitArtifacts
+from lamella.coadd.removals import Removal, VisitArtifacts, told_apart
 from lamella.coadd.spans import Runs
 
 BOX = Box.factory[0:10, 0:20]
@@ -35,6 +35,13 @@ def test_only_valid_pixels_count_and_each_once() -> None:
 def test_a_visit_that_loses_much_gets_a_warning_with_numbers() -> None:
     record = Removal.of("Cam", 7, found(notes=("Look here.",)), 0.25)
     assert record.warning.startswith("Look here. 26.2 % of its pixels were removed, more than 25.0 %")
+
+
+def test_a_warning_does_not_contradict_itself() -> None:
+    record = Removal.of("Cam", 7, found(), 21 / 80 - 1e-5)
+    assert "26.250 % of its pixels were removed, more than 26.249 %" in record.warning
+    assert told_apart(5.0, 5.0) == ("5.0000000000000000", "5.0000000000000000")
+    assert Removal.of("Cam", 7, found(), 21 / 80).warning == ""
 
 
 def test_a_visit_without_a_valid_pixel_loses_nothing() -> None:

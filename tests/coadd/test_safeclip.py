@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lamella.coadd.assemble import AssembleConfig
-from lamella.coadd.safeclip import SafeClipControl, attribute_footprints, safe_clip
+from lamella.coadd.footprints import Footprints
+from lamella.coadd.safeclip import SafeClipControl, _significant, attribute_footprints, detect, safe_clip
 from lamella.coadd.tiles import Resources
 from lamella.planes import bits_of, make_schema
 
@@ -71,6 +72,33 @@ def test_detected_planes_of_the_inputs_are_used_if_there_are_any(epochs) -> None
     assert not clip(maker).any()
     maker.masks[1][65:86, 70:91] |= bits_of(SCHEMA, ("DETECTED",))
     assert clip(maker)[1, 75, 80]
+
+
+def test_what_is_faint_in_single_pixels_is_significant_when_smoothed(epochs) -> None:
+    # A star as bright as 5 sigma of a fit with the PSF: one sigma in its brightest pixel.
+    noise, sigma = np.random.default_rng(1).normal(0.0, 1.0, (100, 100)), 2.0
+    star = epochs(1).star(50.0, 50.0, 5.0 * 2.0 * sigma * np.sqrt(np.pi), sigma)[:100, :100]
+    assert star.max() == pytest.approx(1.41, abs=0.01)
+    known, variance = np.ones((100, 100), bool), np.ones((100, 100), np.float32)
+    significant = [
+        _significant(star.astype(np.float32), variance, known, sigma, limit) for limit in (4.9, 5.1)
+    ]
+    assert [flags.any() for flags in significant] == [True, False]
+    part = _significant(noise.astype(np.float32), variance, known, sigma, 2.0).mean()
+    assert part == pytest.approx(0.0455, abs=0.02)
+
+
+def test_detections_grow(epochs) -> None:
+    maker = epochs(1)
+    (one,) = maker.inputs(matched=False)
+    radius = []
+    for grow in (0.0, 2.4):
+        control = SafeClipControl(detection_grow=grow)
+        frame = maker.bbox, SCHEMA, AssembleConfig(), control
+        detections = detect(one, maker.sigma(0), Footprints.none(), *frame).detections
+        assert detections.count == len(maker.stars)
+        radius.append(np.sqrt(detections.areas / np.pi))
+    np.testing.assert_allclose(radius[1] - radius[0], round(2.4 * maker.sigma(0)), atol=0.6)
 
 
 def test_whole_big_detections_follow_when_a_part_is_clipped(epochs) -> None:

@@ -55,6 +55,15 @@ def test_a_sharp_artifact_is_foreign_also_on_a_star_that_varies() -> None:
     assert unlike(0.5 * STAR, np.zeros(BOX.shape)) == [1.0]
 
 
+@pytest.mark.parametrize("level", [0.7, 3.0])
+def test_a_faint_artifact_on_even_light_is_no_multiple_of_it(level: float) -> None:
+    # Only its peak is looked at, where the light is the same all over.
+    even = np.full(BOX.shape, level)
+    (part,) = unlike(spot(20, 25, 20.0, 2.2), even, significance=3.0)
+    assert part > VariableControl().foreign
+    assert varies(0.5 * STAR, STAR + level) == [True]
+
+
 def test_nothing_varies_on_empty_sky_nor_when_it_is_switched_off() -> None:
     assert varies(STAR, np.zeros(BOX.shape)) == [False]
     assert varies(STAR, -STAR) == [False]

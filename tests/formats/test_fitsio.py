@@ -129,3 +129,27 @@ def test_a_tile_compressed_image_has_the_shape_of_the_image(tmp_path: Path) -> N
 def test_shapes_that_differ_are_named() -> None:
     with pytest.raises(ShapeError, match=r"weight has shape \(2, 3\); expected \(3, 3\)"):
         require_shape("weight", np.zeros((2, 3)), (3, 3))
+
+
+@pytest.mark.parametrize("hdu", [0, 1, 2])
+@pytest.mark.parametrize("compress", [False, True])
+def test_more_axes_than_there_can_be_are_an_error_and_no_endless_loop(
+    file: Path, hdu: int, compress: bool
+) -> None:
+    """astropy counts up to the number of axes that a header states."""
+    content, start = file.read_bytes(), 0
+    for _ in range(hdu + 1):
+        start = content.index(b"NAXIS   =", start + 1)
+    content = content[:start] + b"NAXIS   =  4611686018427387904".ljust(80) + content[start + 80 :]
+    path = file.with_name("y.fits.gz" if compress else "y.fits")
+    path.write_bytes(gzip.compress(content) if compress else content)
+    with pytest.raises(UnreadableFileError, match="NAXIS is 4611686018427387904"):
+        read_headers(path)
+
+
+def test_a_header_that_astropy_fails_on_is_an_error_with_its_name(file: Path) -> None:
+    content = file.read_bytes()
+    place = content.index(b"BITPIX", 2880)
+    file.write_bytes(content[:place] + b"BITPIY" + content[place + 6 :])
+    with pytest.raises(UnreadableFileError, match=r"x\.fits"):
+        read_headers(file)

@@ -1,21 +1,11 @@
-"""A varying kernel written as products gives what the direct sum does; masks spread over footprints."""
+"""A varying kernel written as products gives what the direct sum does."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from lamella.kernels.convolve import (
-    CELL,
-    SeparableKernels,
-    convolve,
-    factor_kernels,
-    fill_lost,
-    grow_bits,
-    store_good,
-)
+from lamella.kernels.convolve import CELL, SeparableKernels, convolve, factor_kernels
 
 SIDE = 7
 HALF = SIDE // 2
@@ -118,55 +108,3 @@ def test_the_kernel_between_nodes() -> None:
     upper = 0.5 * (kernels[0, 1] + kernels[0, 2])
     lower = 0.5 * (kernels[1, 1] + kernels[1, 2])
     np.testing.assert_allclose(found, 0.75 * upper + 0.25 * lower, atol=1e-7)
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 12))
-def test_bits_spread_over_the_footprint(seed: int, height: int, width: int) -> None:
-    rng = np.random.default_rng(seed)
-    mask = (rng.integers(0, 8, (height, width)) * (rng.random((height, width)) < 0.2)).astype(np.int32)
-    dy, dx = rng.integers(-4, 5, (2, 6)).astype(np.int64)
-    expected = np.zeros_like(mask)
-    for y, x in np.ndindex(mask.shape):
-        for a, b in zip(y + dy, x + dx, strict=True):
-            if 0 <= a < height and 0 <= b < width:
-                expected[y, x] |= mask[a, b] & 5
-    found = np.full_like(mask, -1)
-    grow_bits(mask, dy, dx, 5, 0, height, found)
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_lost_pixels_are_zero_and_counted() -> None:
-    image = np.array([[1.0, np.nan, 3.0, 4.0, 5.0]], np.float32)
-    variance = np.array([[2.0, 2.0, np.inf, 2.0, 0.5]], np.float32)
-    mask = np.array([[0, 0, 0, 4, 3]], np.int32)
-    filled = tuple(np.full_like(image, 9.0) for _ in range(3))
-    cells = np.zeros((1, 1), bool)
-    least = fill_lost(image, mask, variance, 4, filled, cells)
-    np.testing.assert_array_equal(filled[0], [[1, 0, 0, 0, 5]])
-    np.testing.assert_array_equal(filled[1], [[2, 0, 0, 0, 0.5]])
-    np.testing.assert_array_equal(filled[2], [[1, 0, 0, 0, 1]])
-    assert cells.all()
-    assert least == 0.5
-
-
-def test_weights_that_fell_on_lost_pixels_are_made_up_for() -> None:
-    def row(*values: float) -> np.ndarray:
-        return np.array([values], np.float32)
-
-    image, variance = row(9, 9, 9, 9, 9), row(4, 4, 4, 4, 0.01)
-    mask = np.zeros((1, 5), np.int32)
-    out = (np.full_like(image, np.nan), np.full_like(mask, 7), np.full_like(variance, np.inf))
-    store_good(
-        (image, mask, variance),
-        np.array([[True, True, True, True, True]]),
-        row(1, 1, 1, 0, 1),
-        row(1.0, 0.9, 0.5, 1.0, 1.0),
-        np.ones((1, 1), bool),
-        (0.05, 0.2, 0.04),
-        (1, 2),
-        out,
-    )
-    np.testing.assert_allclose(out[0], row(9, 10, np.nan, np.nan, 9), rtol=1e-6)
-    np.testing.assert_array_equal(out[1], [[0, 1, 3, 2, 0]])
-    np.testing.assert_allclose(out[2], row(4, 4 / 0.81, np.inf, np.inf, 0.04), rtol=1e-6)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from lamella.kernels.words import join_bytes, settle_mask, split_bytes, swap_words
+from lamella.kernels.words import join_bytes, mark_where, settle_mask, split_bytes, swap_words
 
 WORDS = npst.arrays(np.uint32, st.integers(0, 70), elements=st.integers(0, 2**32 - 1))
 MASKS = npst.arrays(np.int32, 40, elements=st.integers(-(2**31), 2**31 - 1))
@@ -38,3 +38,10 @@ def test_pixels_are_counted_before_bits_are_cleared(mask: np.ndarray, bad: int, 
     settle_mask(settled, np.int32(bad), np.int32(removed), unmasked)
     np.testing.assert_array_equal(unmasked, 3 + ((mask & bad) == 0))
     np.testing.assert_array_equal(settled, mask & ~removed)
+
+
+@given(MASKS, BITS, BITS)
+def test_pixels_are_marked_that_have_a_cause(mask: np.ndarray, causes: int, bit: int) -> None:
+    marked = mask.copy()
+    mark_where(marked, np.int32(causes), np.int32(bit))
+    np.testing.assert_array_equal(marked, np.where(mask & causes, mask | bit, mask))

@@ -159,6 +159,15 @@ def test_polygons_limit_the_inputs() -> None:
     assert not psf.is_defined(850.0, 50.0)
 
 
+def test_many_positions_are_told_at_once() -> None:
+    low = component("low", polygon=polygon(0, 0, 700, 700))
+    psf = coadd([low, component("high", weight=0.0), component("right", polygon=polygon(600, 0, 999, 300))])
+    x, y = np.random.default_rng(4).uniform(-100.0, 1100.0, (2, 500))
+    found = psf.covers(x, y)
+    assert found.tolist() == [psf.is_defined(*point) for point in zip(x.tolist(), y.tolist(), strict=True)]
+    assert 100 < found.sum() < 300
+
+
 @pytest.mark.parametrize(("x", "inside"), [(-0.49, True), (-0.51, False), (999.49, True), (999.51, False)])
 def test_pixels_reach_half_a_pixel_beyond_their_centres(x: float, inside: bool) -> None:
     assert coadd([component()]).is_defined(x, 500.0) is inside

@@ -150,6 +150,17 @@ def test_a_field_follows_polynomials() -> None:
     np.testing.assert_allclose(field.at(np.array([80.0]), np.array([30.0]))[0], expected, atol=1e-12)
 
 
+def test_places_on_one_side_do_not_tell_of_the_other() -> None:
+    # A parabola through two rows, and one place a little beside them, would run away beyond them.
+    x, y = np.array([(u, v) for v in (250.0, 500.0) for u in (0.0, 250.0, 500.0)] + [(250.0, 255.0)]).T
+    rng = np.random.default_rng(2)
+    kernels = np.array([gaussian(2.0, 7)] * 7) + rng.normal(0.0, 1e-4, (7, 7, 7))
+    field = fit_field(kernels, x, y, 2)
+    assert field.order == 1
+    beyond = field.at(np.array([250.0]), np.array([0.0]))[0]
+    np.testing.assert_allclose(beyond, gaussian(2.0, 7), atol=1e-3)
+
+
 def test_few_places_lower_the_order() -> None:
     kernels = np.array([gaussian(2.0, 7), gaussian(2.2, 7)])
     field = fit_field(kernels, np.array([0.0, 50.0]), np.array([0.0, 0.0]), 2)

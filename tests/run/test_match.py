@@ -81,7 +81,7 @@ def test_each_visit_gets_the_warp_that_match_warp_makes(job: PatchJob, inputs: l
         assert warp.matched_psf == psf
         assert one.source.bbox == one.matched.bbox
     assert {record.id for record in matching.records} == {detector.id for detector in detectors}
-    assert max(record.residual for record in matching.records) < 0.01
+    assert max(record.residual for record in matching.records) < 0.015
 
 
 def test_exposures_are_read_once(job: PatchJob) -> None:

@@ -15,7 +15,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from lsst.images import Box, SkyProjection, TractFrame
 
 from lamella.errors import ProjectionError
-from lamella.sky.projection import projection_from_header, tan_projection
+from lamella.sky.projection import projection_from_header, same_grid, tan_projection
 
 SCALE = 0.2 / 3600
 TAN: dict[str, Any] = {
@@ -290,3 +290,25 @@ def test_tan_projection_is_a_fits_wcs() -> None:
 def test_tan_projection_needs_a_scale() -> None:
     with pytest.raises(ValueError, match="must be positive"):
         tan_projection(SkyCoord(0.0 * u.deg, 0.0 * u.deg), 0.0 * u.arcsec, (0.0, 0.0))
+
+
+def test_grids_are_the_same_when_their_pixels_are_within_the_tolerance() -> None:
+    box = Box.factory[0:1000, 0:2000]
+
+    def shifted(dx: float, frame: TractFrame | None = None) -> SkyProjection[Any]:
+        cards = TAN | {"CRPIX1": TAN["CRPIX1"] + dx}
+        return projection_from_header(cards, path="t", hdu=0, pixel_frame=frame)
+
+    first = shifted(0.0)
+    assert same_grid(first, shifted(0.0), box)
+    assert same_grid(first, shifted(5e-7), box)
+    assert not same_grid(first, shifted(5e-6), box)
+    assert same_grid(first, shifted(5e-6), box, tolerance=1e-5)
+    # The other side of the sky has no pixel.
+    far = projection_from_header(TAN | {"CRVAL1": 330.1, "CRVAL2": -2.2}, path="t", hdu=0)
+    assert not same_grid(first, far, box)
+    tracts = [shifted(0.0, TractFrame(skymap="rings", tract=number, bbox=box)) for number in (1, 1, 2)]
+    assert same_grid(tracts[0], tracts[1], box)
+    assert not same_grid(tracts[0], tracts[2], box)
+    # One that does not say its tract may be of any.
+    assert same_grid(first, tracts[2], box)

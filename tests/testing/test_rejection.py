@@ -45,6 +45,17 @@ def test_the_truth_removed_finds_all_and_harms_nothing(epochs, evaluator):
         assert score.ratio(name) == 0.0
 
 
+def test_faint_light_beyond_an_artifact_is_neither_it_nor_clean(epochs, evaluator):
+    light = np.max([np.abs(level) for level in evaluator.level.values()], axis=0)
+    faint = ~evaluator.region & (light > 0.1) & evaluator.usable
+    assert 0 < faint.sum() < 0.05 * faint.size
+    score = evaluator.score(outcome_of_masks(epochs, faint))
+    rest = (evaluator.usable & ~evaluator.region).sum()
+    assert (score.ratio("clean"), score.ratio("pure")) == (0.0, 0.0)
+    assert score.ratio("rest") == pytest.approx(faint.sum() / rest)
+    assert score.ratio("core") == score.ratio("galaxy") == 0.0
+
+
 def test_clean_pixels_removed_are_counted(epochs, evaluator):
     removed = np.random.default_rng(1).random(epochs.image.shape) < 0.1
     score = evaluator.score(outcome_of_masks(epochs, removed))
@@ -52,7 +63,7 @@ def test_clean_pixels_removed_are_counted(epochs, evaluator):
         assert score.ratio(name) == pytest.approx(0.1, abs=0.04), name
     region = (evaluator.region & usable_pixels(epochs)).sum() / usable_pixels(epochs).sum()
     assert score.ratio("pure") == pytest.approx(region, abs=0.01)
-    inputs = (usable_pixels(epochs) & ~evaluator.region).sum(axis=0)
+    inputs = (usable_pixels(epochs) & ~evaluator.touched).sum(axis=0)
     expected = (1.0 - 0.9 ** inputs[inputs > 0]).mean()
     assert score.ratio("touched") == pytest.approx(expected, abs=0.01)
 

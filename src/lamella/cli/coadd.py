@@ -29,7 +29,6 @@ from .settings import (
     SELECT_OPTIONS,
     WARP_OPTIONS,
     CoaddConfig,
-    settle_statistic,
 )
 
 __all__ = ("command", "count_cores", "format_option", "workers_option")
@@ -102,9 +101,7 @@ def command(
     makes only what is missing or whose inputs or options have changed.
     """
     grid = GridOptions.take(given)
-    config = settle_statistic(
-        build_config(CoaddConfig, _OPTIONS, given=given, file=config_file, settings=settings)
-    )
+    config = build_config(CoaddConfig, _OPTIONS, given=given, file=config_file, settings=settings)
     if show_config:
         print_config(ctx, config)
         return

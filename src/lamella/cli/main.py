@@ -23,6 +23,7 @@ _COMMANDS = {
     "export": "Write warps and coadds for other software, e.g. the C++ stack of LSST.",
     "butler": "Make, fill, export and clean a Butler repository of the LSST middleware.",
     "demo": "Simulate a small survey and coadd it.",
+    "warm": "Compile everything once, so that no later run waits for it.",
 }
 """Modules of this package, each with a ``command``."""
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
-
-from ..coadd.assemble import AssembleConfig
 from ..config import option
-from ..errors import ConfigError
 from ..formats.source import ReadControl
 from ..run.jobs import PatchConfig
 
@@ -17,7 +13,6 @@ __all__ = (
     "SELECT_OPTIONS",
     "WARP_OPTIONS",
     "CoaddConfig",
-    "settle_statistic",
 )
 
 
@@ -29,35 +24,6 @@ class CoaddConfig(PatchConfig):
     def patch_config(self) -> PatchConfig:
         """Return the part that the work on a patch needs."""
         return PatchConfig(**{name: getattr(self, name) for name in PatchConfig.model_fields})
-
-
-class _Combining(Protocol):
-    """The configuration of a command that combines warps."""
-
-    @property
-    def assemble(self) -> AssembleConfig: ...
-    def replace(self, **changes: object) -> Self: ...
-
-
-def settle_statistic[C: _Combining](config: C) -> C:
-    """Return a configuration whose statistic is the one that is used: with a rejection of artifacts, MEAN.
-
-    Raises
-    ------
-    ConfigError
-        Raised when another statistic was asked for.
-    """
-    assemble = config.assemble
-    method, statistic = assemble.reject.method, assemble.statistic
-    if method == "none" or statistic == "MEAN":
-        return config
-    if "statistic" in assemble.model_fields_set:
-        reason = (
-            f"found {statistic}; with --reject {method.replace('_', '-')} artifacts are left out first, and "
-            "the coadd is the MEAN of the rest: leave --statistic out, or say --reject none"
-        )
-        raise ConfigError(f"--statistic: {reason}.", option="statistic", found=statistic, reason=reason)
-    return config.replace(assemble=assemble.replace(statistic="MEAN"))
 
 
 READ_OPTIONS = ("read.subtract_background", "read.background_mesh", "read.edge_width")

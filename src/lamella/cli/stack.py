@@ -20,12 +20,13 @@ from ..coadd.reject import Findings
 from ..coadd.summary import summarize
 from ..config import Config, inherited, option
 from ..errors import ConfigError, DuplicateInputError, InputError, OutputError
-from ..formats.archives import ArchiveWarp
 from ..formats.artifacts import write_artifacts
 from ..formats.export import write_archive, write_plain_fits
+from ..formats.warps import WarpFile, open_warp
 from ..report.console import skipped_table, summary_table
 from ..report.record import coadd_record
 from ..run.jobs import PatchConfig, patch_target
+from ..sky.projection import same_grid
 from ..sky.registry import load_skymap
 from .coadd import count_cores
 from .options import (
@@ -36,7 +37,7 @@ from .options import (
     print_config,
     require,
 )
-from .settings import COADD_OPTIONS, settle_statistic
+from .settings import COADD_OPTIONS
 
 __all__ = ("command",)
 
@@ -97,15 +98,13 @@ def command(
 ) -> None:
     """Combine WARPS of one band on one pixel grid into a coadd.
 
-    The warps are archives as `lamella warp` and `lamella coadd --keep-warps`
-    write them; only the parts that are being stacked are in memory. Of a visit,
+    The warps are those of `lamella warp` and `lamella coadd --keep-warps`, or of
+    the C++ stack; only the parts that are being stacked are in memory. Of a visit,
     a direct warp and one that is matched to a common PSF can be given. The
     option --reject compare-warp compares the matched ones and combines the
     direct ones; with --psf-matched the matched ones are combined.
     """
-    config = settle_statistic(
-        build_config(_StackConfig, _OPTIONS, given=given, file=config_file, settings=settings)
-    )
+    config = build_config(_StackConfig, _OPTIONS, given=given, file=config_file, settings=settings)
     if show_config:
         print_config(ctx, config)
         return
@@ -115,7 +114,7 @@ def command(
     for path in (output, plain, artifacts):
         if path is not None and path.exists() and not overwrite:
             raise OutputError(path, reason="it exists (use --overwrite)")
-    sources = [ArchiveWarp(path) for path in sorted(set(warps))]
+    sources = [open_warp(path) for path in sorted(set(warps))]
     _check_one_grid(sources)
     found: list[Findings] = []
     with contextlib.ExitStack() as files:
@@ -131,7 +130,7 @@ def command(
     note = rejection_note(config.assemble.reject.method, coadd.removals)
     if note is not None:
         coadd.notes += (note,)
-    write_archive(coadd, output)
+    write_archive(coadd, output, threads=workers or count_cores())
     if plain is not None:
         write_plain_fits(coadd, plain)
     masks = ArtifactMasks.of(coadd, found[0])
@@ -143,7 +142,7 @@ def command(
     Console().print(summary_table([record]))
 
 
-def _inputs(sources: Sequence[ArchiveWarp], config: _StackConfig) -> list[WarpInput]:
+def _inputs(sources: Sequence[WarpFile], config: _StackConfig) -> list[WarpInput]:
     """Put direct and matched warps of the same visits together."""
     direct = _by_visit(source for source in sources if source.matched_psf is None)
     matched = _by_visit(source for source in sources if source.matched_psf is not None)
@@ -161,8 +160,8 @@ def _inputs(sources: Sequence[ArchiveWarp], config: _StackConfig) -> list[WarpIn
     ]
 
 
-def _by_visit(sources: Iterable[ArchiveWarp]) -> dict[tuple[str, int], ArchiveWarp]:
-    found: dict[tuple[str, int], ArchiveWarp] = {}
+def _by_visit(sources: Iterable[WarpFile]) -> dict[tuple[str, int], WarpFile]:
+    found: dict[tuple[str, int], WarpFile] = {}
     for source in sources:
         visit = source.instrument, source.visit
         if visit in found:
@@ -174,17 +173,17 @@ def _by_visit(sources: Iterable[ArchiveWarp]) -> dict[tuple[str, int], ArchiveWa
 
 
 def _check_visits(
-    some: Mapping[tuple[str, int], ArchiveWarp], needed: Mapping[tuple[str, int], ArchiveWarp], expected: str
+    some: Mapping[tuple[str, int], WarpFile], needed: Mapping[tuple[str, int], WarpFile], expected: str
 ) -> None:
     for visit, source in some.items():
         if visit not in needed:
             raise InputError(source.path, found="the only warp of its visit", expected=expected)
 
 
-def _check_one_grid(sources: Sequence[ArchiveWarp]) -> None:
+def _check_one_grid(sources: Sequence[WarpFile]) -> None:
     first = sources[0]
     for other in sources[1:]:
-        if other.projection != first.projection:
+        if not same_grid(first.projection, other.projection, other.bbox):
             raise InputError(
                 other.path, where="projection", found="another pixel grid", expected=f"that of {first.path}"
             )
@@ -192,7 +191,7 @@ def _check_one_grid(sources: Sequence[ArchiveWarp]) -> None:
             raise InputError(other.path, where="band", found=repr(other.band), expected=repr(first.band))
 
 
-def _choose_target(sources: Sequence[ArchiveWarp], path: Path | None, label: str | None) -> CoaddTarget:
+def _choose_target(sources: Sequence[WarpFile], path: Path | None, label: str | None) -> CoaddTarget:
     """Return the patch that was asked for, or the box around the warps."""
     first = sources[0]
     if path is None and label is None:
@@ -206,7 +205,7 @@ def _choose_target(sources: Sequence[ArchiveWarp], path: Path | None, label: str
         )
     skymap = load_skymap(path)
     target = patch_target(skymap, skymap[frame.tract].patch(label))
-    if target.projection != first.projection:
+    if not same_grid(target.projection, first.projection, first.bbox):
         raise InputError(
             first.path, where="projection", found="another pixel grid", expected=f"that of {path}"
         )

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ("CompareWarpControl", "compare_warps", "compare_with", "max_epochs")
 
+_FAINT = 0.25  # of the noise of an epoch: errors of the match that are below it are not seen
+
 
 def max_epochs(epochs: np.ndarray | float, control: CompareWarpControl, *, sky: bool = False) -> np.ndarray:
     """Return in how many of some epochs an artifact may be seen at one place.
@@ -110,8 +112,8 @@ def compare_with(
     comparison = Comparison(template, schema, config, control, noise)
     with ThreadPoolExecutor(resources.threads) as pool:
         compared = list(pool.map(comparison.compare, inputs, fwhm))
-        counts = comparison.counts, comparison.foreign_counts
-        few, few_foreign = (_few_epochs(one, template, control) for one in counts)
+        few = _few_epochs(comparison.counts, template, control)
+        few_foreign = _few_epochs(comparison.foreign_counts, template, control, foreign=True)
         transients = list(pool.map(lambda one: _transients(one, few, few_foreign, bbox, control), compared))
     ghosts = find_ghosts(
         [one.bins for one in compared],
@@ -127,12 +129,22 @@ def compare_with(
     ]
 
 
-def _few_epochs(counts: np.ndarray, template: Template, control: CompareWarpControl) -> np.ndarray:
-    """Return where few enough epochs differ: bool of shape (y, x)."""
+def _few_epochs(
+    counts: np.ndarray, template: Template, control: CompareWarpControl, *, foreign: bool = False
+) -> np.ndarray:
+    """Return where few enough epochs differ: bool of shape (y, x).
+
+    A source that varies does so in many epochs, and so does the error of the match of a bright one.
+    For what has not its shape (foreign) a source counts as one only if it is bright enough for the latter.
+    """
     # Few pixels differ at all.
     y, x = np.nonzero(counts)
     few = np.zeros(counts.shape, dtype=bool)
-    epochs, sky = template.epochs[y, x], template.direct_tolerance[y, x] == 0.0
+    epochs = template.epochs[y, x]
+    if foreign:
+        sky = template.tolerance[y, x] ** 2 < _FAINT**2 * epochs * template.variance[y, x]
+    else:
+        sky = template.direct_tolerance[y, x] == 0.0
     limit = np.where(sky, max_epochs(epochs, control, sky=True), max_epochs(epochs, control))
     few[y, x] = counts[y, x] <= limit
     return few

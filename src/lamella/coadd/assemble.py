@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import astropy.units as u
 import numpy as np
+import pydantic
 from lsst.images import Box, Image, Mask, MaskSchema
 
 from ..config import inherited, option
-from ..errors import DuplicateInputError, NoInputsError
+from ..errors import ConfigError, DuplicateInputError, NoInputsError
+from ..kernels.words import mark_where
 from ..planes import bits_of, make_schema, plane_names
 from .archive import PatchCoadd, Rejection, Warp
 from .brightmask import BrightObjectCatalog, paint_bright_objects
@@ -31,7 +34,10 @@ __all__ = ("AssembleConfig", "Resources", "StackedPlanes", "assemble", "stack_in
 
 
 class AssembleConfig(Combination):
-    """How warps become a coadd."""
+    """How warps become a coadd.
+
+    With a rejection of artifacts the statistic is MEAN; another one beside it is an error.
+    """
 
     statistic: Statistic = inherited(Combination, "statistic", default="NOISECLIP")
     error_from_input_variance: bool = inherited(Combination, "error_from_input_variance", default=True)
@@ -58,6 +64,25 @@ class AssembleConfig(Combination):
         "are stated in the coadd in any case.",
     )
 
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _settle_statistic(cls, values: Any) -> Any:
+        reject = values.get("reject") if isinstance(values, dict) else None
+        method = reject.get("method") if isinstance(reject, dict) else getattr(reject, "method", None)
+        return values if method in (None, "none") else {"statistic": "MEAN"} | values
+
+    @pydantic.model_validator(mode="after")
+    def _check_statistic(self) -> Self:
+        method = self.reject.method
+        if method != "none" and self.statistic != "MEAN":
+            reason = (
+                f"found {self.statistic}; with the rejection {method} artifacts are left out first, and the "
+                "coadd is the MEAN of the rest: leave the statistic out, or reject none"
+            )
+            message = f"statistic: {reason}."
+            raise ConfigError(message, option="statistic", found=self.statistic, reason=reason)
+        return self
+
     def stack_control(self, schema: MaskSchema) -> StackControl:
         """Translate the names of planes into bits."""
         thresholds = {
@@ -78,7 +103,7 @@ class AssembleConfig(Combination):
         """Return how warps are combined once their artifacts are marked as CLIPPED."""
         if self.reject.method == "none":
             return self
-        return self.replace(statistic="MEAN", bad_mask_planes=(*self.bad_mask_planes, "CLIPPED"))
+        return self.replace(bad_mask_planes=(*self.bad_mask_planes, "CLIPPED"))
 
 
 def assemble(
@@ -180,7 +205,7 @@ def _mark_edges(mask: np.ndarray, findings: Findings, bbox: Box, schema: MaskSch
 
 def _mark_inexact_psf(mask: np.ndarray, schema: MaskSchema) -> None:
     causes = bits_of(schema, ("SENSOR_EDGE", "CLIPPED", "REJECTED"))
-    np.bitwise_or(mask, bits_of(schema, ("INEXACT_PSF",)), out=mask, where=(mask & causes) != 0)
+    mark_where(mask.reshape(-1), np.int32(causes), np.int32(bits_of(schema, ("INEXACT_PSF",))))
 
 
 def _make_coadd(

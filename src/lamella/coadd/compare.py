@@ -14,10 +14,12 @@ from ..errors import NoiseError
 from ..kernels.compare import BLIND, HIGH, LOW, add_to_bins, flag_direct, flag_matched, subtract_template
 from ..planes import bits_of
 from .compare_control import CompareWarpControl
+from .fluxcheck import BrightPixels
 from .footprints import Footprints
 from .ghosts import Bins
 from .inputs import WarpInput
 from .noise import variance_scale
+from .removals import told_apart
 from .runs import grow_runs, merge_runs, no_runs, pixels_of
 from .sources import Planes, overlap
 from .spans import Runs
@@ -132,6 +134,7 @@ class Comparison:
         self._no_data = bits_of(schema, control.template.bad_mask_planes)
         self._saturated = bits_of(schema, ("SATURATED",))
         self._edge = bits_of(schema, ("DETECTION_EDGE",))
+        self._bright = BrightPixels(template, control.fluxes)
         self._lock = threading.Lock()
 
     def compare(self, one: WarpInput, fwhm: float) -> Compared:
@@ -155,8 +158,11 @@ class Comparison:
             flags |= np.uint8(BLIND)
         if matched is not None:
             self._flag_matched(matched, flags, notes)
+            notes += self._flux_notes(matched)
         elif one.matched is None:
             notes.append("It has no matched warp, and was compared as it is, away from sources.")
+        if reason := self._template.left_out.get(one.key):
+            notes.append(f"Its matched warp is not part of the static sky: {reason}.")
         found, candidates, foreign = self._candidates(flags, matched)
         self._count(found, candidates)
         others = self._others(direct, matched, fwhm)
@@ -206,6 +212,19 @@ class Comparison:
             *self._control.thresholds,
             matched.of(flags),
         )
+
+    def _flux_notes(self, matched: _Difference) -> list[str]:
+        exact = (matched.mask & (self._bad | self._edge | self._saturated)) == 0
+        found = self._bright.deviation(matched.image, exact, matched.box)
+        limit = self._control.fluxes.max_deviation
+        if not abs(found) > limit:  # also NaN
+            return []
+        size, most = told_apart(100 * abs(found), 100 * limit)
+        sense = "brighter" if found > 0 else "fainter"
+        return [
+            f"Its bright sources are {size} % {sense} than those of the static sky, more than {most} %: "
+            "look at its photometric scale."
+        ]
 
     def _doubtful(self, matched: _Difference) -> np.ndarray:
         """Return which pixels feel masked ones: those of saturated pixels are felt far away."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..config import Config, option
+from .fluxcheck import FluxControl
 from .ghosts import GhostControl
 from .noise import NoiseControl
 from .streaks import StreakControl
@@ -61,6 +62,7 @@ class CompareWarpControl(Config):
     )
     streaks: StreakControl = option(StreakControl(), "How they are found.")
     ghosts: GhostControl = option(GhostControl(), "How faint and wide light is found.")
+    fluxes: FluxControl = option(FluxControl(), "How the photometric scale of a visit is checked.")
     untested: Literal["keep", "discard"] = option(
         "keep",
         "What becomes of pixels of a warp that the matched warp does not have, as along the rim of "

@@ -37,8 +37,8 @@ _MOST_PLACES = 5
 """Kernels are found this many pixels apart, but at no more positions along an axis."""
 _PROBES = 16
 """Positions along an axis at which a detector is looked for in a box."""
-_LEAST_SHARE = 0.6
-"""Part of a lattice that is on the detector; where less is, as in a corner of the patch, it is made finer."""
+_EDGE = 0.01
+"""Distance from the edge of a detector in pixels at which rounding does not matter."""
 _IMAGE_TOLERANCE = 1e-3
 """Error of a kernel written as products, as a fraction of the target's peak, under the PSF."""
 _VARIANCE_TOLERANCE = 3e-3
@@ -54,20 +54,37 @@ class DetectorPsf:
         self.box = box
 
     @functools.cached_property
+    def _probes(self) -> np.ndarray:
+        """Pixels (x, y) all over the box in which the detector has a PSF: shape (n, 2)."""
+        y, x = (_along(side.start, side.size, _PROBES) for side in (self.box.y, self.box.x))
+        points = np.stack([index.ravel() for index in np.meshgrid(x, y)], axis=1)
+        found: np.ndarray = points[self._is_inside(points)]
+        return found
+
+    def _is_inside(self, points: np.ndarray) -> np.ndarray:
+        """Return which points (x, y) are on the detector, and not right at its edge."""
+        corners = points[:, np.newaxis] + _EDGE * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
+        covered = self._psf.covers(*corners.reshape(-1, 2).T)
+        inside: np.ndarray = covered.reshape(-1, 4).all(axis=1)
+        return inside
+
+    @functools.cached_property
     def covered(self) -> Box:
         """The part of the box in which the detector has a PSF, found to a fifteenth of its sides."""
-        y, x = (_along(side.start, side.size, _PROBES) for side in (self.box.y, self.box.x))
-        found = np.array([(row, column) for row in y for column in x if self._psf.is_defined(column, row)])
-        if not len(found):
+        if not len(self._probes):
             return self.box
-        (y0, x0), (y1, x1) = found.min(axis=0).astype(int), found.max(axis=0).astype(int)
+        (x0, y0), (x1, y1) = (
+            edge.astype(int) for edge in (self._probes.min(axis=0), self._probes.max(axis=0))
+        )
         return Box.factory[y0 : y1 + 1, x0 : x1 + 1]
 
     def places(self, rows: int, columns: int) -> list[tuple[float, float]]:
-        """Return pixels (x, y) with a PSF: on a lattice over the part with the detector, and its middle."""
+        """Return pixels (x, y) with a PSF: on a lattice over the part with the detector, and its middle.
+
+        Where the detector is not at a point of the lattice, it is its nearest probe that counts: kernels
+        are wanted all over the detector, and must not be extrapolated to its rim.
+        """
         lattice = self._lattice(rows, columns)
-        if len(lattice) < _LEAST_SHARE * rows * columns:
-            lattice = self._lattice(2 * rows - 1, 2 * columns - 1)
         try:
             middle = self._psf.average_position()
         except InvalidPsfError:
@@ -75,11 +92,17 @@ class DetectorPsf:
         return [*lattice, (float(round(middle[0])), float(round(middle[1])))]
 
     def _lattice(self, rows: int, columns: int) -> list[tuple[float, float]]:
+        if not len(self._probes):
+            return []
         y, x = (
             _along(side.start, side.size, n)
             for side, n in zip((self.covered.y, self.covered.x), (rows, columns), strict=True)
         )
-        return [(column, row) for row in y for column in x if self._psf.is_defined(column, row)]
+        points = np.stack([index.ravel() for index in np.meshgrid(x, y)], axis=1)
+        away = ~self._is_inside(points)
+        distance = np.square(points[away, np.newaxis] - self._probes).sum(axis=2)
+        points[away] = self._probes[np.argmin(distance, axis=1)]
+        return list(dict.fromkeys((column, row) for column, row in points.tolist()))
 
     def widths(self) -> Iterator[float]:
         """Measure the width at some places, where there is a PSF."""
@@ -104,9 +127,9 @@ class DetectorPsf:
         return places[:, 0], places[:, 1], np.array([stamp for *_, stamp in found], dtype=np.float64)
 
 
-def _along(start: int, size: int, count: int) -> list[float]:
+def _along(start: int, size: int, count: int) -> np.ndarray:
     inset = min(2.0, size / 4)
-    places: list[float] = np.rint(np.linspace(start + inset, start + size - 1 - inset, count)).tolist()
+    places: np.ndarray = np.rint(np.linspace(start + inset, start + size - 1 - inset, count))
     return places
 
 

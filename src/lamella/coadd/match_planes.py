@@ -12,7 +12,8 @@ import scipy.ndimage
 from lsst.images import Box, Image, Mask, MaskSchema
 from lsst.images.psfs import PointSpreadFunction
 
-from ..kernels.convolve import CELL, convolve, fill_lost, grow_bits, store_good
+from ..kernels.convolve import CELL, convolve
+from ..kernels.lost import fill_lost, grow_bits, store_good
 from ..planes import bits_of
 from ..psf.matching import MatchControl
 from .archive import MatchRecord, Warp

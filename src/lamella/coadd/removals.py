@@ -8,7 +8,7 @@ from typing import Any
 from .runs import no_runs, shared_runs, united_runs
 from .spans import Runs
 
-__all__ = ("KINDS", "Removal", "VisitArtifacts")
+__all__ = ("KINDS", "Removal", "VisitArtifacts", "told_apart")
 
 KINDS = ("transient", "streak", "ghost", "clipped", "untested")
 """Kinds of removed pixels.
@@ -105,9 +105,19 @@ class Removal:
         )
         warnings = [*found.notes]
         if record.fraction > warn_fraction:
+            found_part, limit = told_apart(100 * record.fraction, 100 * warn_fraction)
             warnings.append(
-                f"{100 * record.fraction:.1f} % of its pixels were removed, more than "
-                f"{100 * warn_fraction:.1f} %: look at its photometric scale, sky and PSF."
+                f"{found_part} % of its pixels were removed, more than {limit} %: "
+                "look at its photometric scale, sky and PSF."
             )
         counted: Any = counts
         return dataclasses.replace(record, warning=" ".join(warnings), **counted)
+
+
+def told_apart(found: float, limit: float) -> tuple[str, str]:
+    """Return two different numbers with as many decimals as it takes to tell them apart, at least one."""
+    for decimals in range(1, 17):
+        texts = f"{found:.{decimals}f}", f"{limit:.{decimals}f}"
+        if texts[0] != texts[1]:
+            break
+    return texts

@@ -8,6 +8,7 @@ visit when this visit, and hardly any other, has a detection there.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -59,6 +60,9 @@ class SafeClipControl(Config):
         "Threshold for detections on warps (smoothed with the PSF) that come without DETECTED planes.",
         unit="sigma",
         gt=0,
+    )
+    detection_grow: float = option(
+        2.4, "These are grown by this many standard deviations of the PSF.", unit="sigma", ge=0
     )
     overlap: float = option(
         0.6,
@@ -162,7 +166,8 @@ def difference_of_means(
     """
 
     def stack(**how: object) -> StackedPlanes:
-        return stack_inputs(inputs, bbox, schema, config.replace(**how), resources.replace(streaming=False))
+        plain = config.replace(reject={"method": "none"}, **how)
+        return stack_inputs(inputs, bbox, schema, plain, resources.replace(streaming=False))
 
     mean = stack(statistic="MEAN")
     clipped = stack(statistic="MEANCLIP", sigma_clip=control.sigma_clip, clip_iter=control.clip_iter)
@@ -186,19 +191,28 @@ def find_clipped(
         Standard deviation of the PSF in pixels.
     """
     known = np.isfinite(difference) & np.isfinite(variance)
-    smooth = _smooth(np.where(known, difference, np.float32(0.0)), sigma)
-    with np.errstate(invalid="ignore"):
-        beyond = known & (smooth * smooth >= control.threshold**2 * variance)
-    found = Footprints.find(beyond, bbox)
+    found = Footprints.find(_significant(difference, variance, known, sigma, control.threshold), bbox)
     found = found.select(found.areas >= control.min_pixels)
     radius = int(control.grow * sigma + 0.5)
     merged = found.grow(radius, bbox).runs().to_array(bbox)
     return Footprints.find(merged, bbox)
 
 
-def _smooth(image: np.ndarray, sigma: float) -> np.ndarray:
-    result: np.ndarray = ndimage.gaussian_filter(image, sigma, mode="constant")
-    return result
+def _significant(
+    image: np.ndarray, variance: np.ndarray, known: np.ndarray, sigma: float, threshold: float
+) -> np.ndarray:
+    """Return where an image that is smoothed with a Gaussian PSF is beyond its noise: bool of shape (y, x).
+
+    The square of a Gaussian, which smooths the variance, is a narrower one of sum 1 / (4 pi sigma^2).
+    """
+    nothing = np.float32(0.0)
+    smooth = ndimage.gaussian_filter(np.where(known, image, nothing), sigma, mode="constant")
+    noise = ndimage.gaussian_filter(
+        np.where(known, variance, nothing), sigma / math.sqrt(2.0), mode="constant"
+    )
+    noise *= np.float32(1.0 / max(4.0 * math.pi * sigma * sigma, 1.0))
+    found: np.ndarray = known & (smooth * smooth >= np.float32(threshold**2) * noise)
+    return found
 
 
 def detect(
@@ -230,7 +244,11 @@ def detect(
     bad = ((planes.mask & bits_of(schema, config.bad_mask_planes)) != 0) | ~np.isfinite(planes.image)
     seen = (planes.mask & bits_of(schema, ("DETECTED", "DETECTED_NEGATIVE"))) != 0
     if not seen.any():
-        seen = _significant(planes.image, planes.variance, bad, sigma, control.detection)
+        known = ~bad & np.isfinite(planes.variance)
+        found = Footprints.find(
+            _significant(planes.image, planes.variance, known, sigma, control.detection), box
+        )
+        seen = found.grow(int(control.detection_grow * sigma + 0.5), box).runs().to_array(box)
     at = footprints.pixels(box)
     inside = at.sum(np.ones(len(at.y)))
     outside = footprints.areas - inside
@@ -240,18 +258,6 @@ def detect(
         (at.sum(at.of(bad)) + outside).astype(np.int64),
         at.sum(at.of(seen & ~bad)).astype(np.int64),
     )
-
-
-def _significant(
-    image: np.ndarray, variance: np.ndarray, bad: np.ndarray, sigma: float, threshold: float
-) -> np.ndarray:
-    """Return where the image, smoothed with the PSF, is significant: bool of shape (y, x)."""
-    smooth = _smooth(np.where(bad, np.float32(0.0), image), sigma)
-    # Noise without correlation becomes smaller by this factor.
-    gain = 4.0 * np.pi * sigma * sigma
-    with np.errstate(invalid="ignore"):
-        found: np.ndarray = ~bad & (smooth * smooth * max(gain, 1.0) > threshold**2 * variance)
-    return found
 
 
 def attribute_footprints(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -61,6 +61,12 @@ class TemplateControl(Config):
         ge=0,
     )
     reach: int = option(2, "How near that is, to each side along rows and columns.", unit="pixel", ge=0)
+    continuation: int = option(
+        4,
+        "The template goes on with the values at its rim this far: matched warps end before others do.",
+        unit="pixel",
+        ge=0,
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ class Template:
         float32; difference (one sigma) of a matched warp that is no sign of an artifact.
     direct_tolerance
         float32; the same for a warp that is not matched.
+    left_out
+        Instrument and number of visits whose matched warp could not be used, and why.
     """
 
     bbox: Box
@@ -87,6 +95,7 @@ class Template:
     epochs: np.ndarray
     tolerance: np.ndarray
     direct_tolerance: np.ndarray
+    left_out: Mapping[tuple[str, int], str] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(
@@ -105,6 +114,9 @@ class Template:
         control
             How far epochs may differ from it.
         """
+        image, variance, epochs = image.copy(), variance.copy(), epochs.copy()
+        for _ in range(control.continuation):
+            _continue(image, variance, epochs)
         known = np.isfinite(image)
         sky = np.where(known, image, np.float32(0.0))
         # The brightest of several pixels of noise is not a source.
@@ -120,17 +132,26 @@ def matched_inputs(inputs: Sequence[WarpInput], bad_mask_planes: Sequence[str]) 
     smaller the better the seeing was.  The variances of some rows tell it.  What has no valid
     weight is left out.
     """
-    found = []
+    return [one for one in _weighed(inputs, bad_mask_planes) if isinstance(one, WarpInput)]
+
+
+def _weighed(
+    inputs: Sequence[WarpInput], bad_mask_planes: Sequence[str]
+) -> Iterator[WarpInput | WeightProblem | None]:
+    """Return for each input the one with its matched warp, or why it has no weight, or nothing."""
     for one in inputs:
-        if one.matched is not None:
-            weight = _weight_of(one.matched, one.matched_scale, bad_mask_planes)
-            if weight is not None:
-                matched = dataclasses.replace(one, source=one.matched, scale=one.matched_scale)
-                found.append(dataclasses.replace(matched, weight=weight, alternate=None))
-    return found
+        if one.matched is None:
+            yield None
+            continue
+        weight = _weight_of(one.matched, one.matched_scale, bad_mask_planes)
+        if isinstance(weight, WeightProblem):
+            yield weight
+            continue
+        matched = dataclasses.replace(one, source=one.matched, scale=one.matched_scale)
+        yield dataclasses.replace(matched, weight=weight, alternate=None)
 
 
-def _weight_of(source: WarpSource, scale: float, bad_mask_planes: Sequence[str]) -> float | None:
+def _weight_of(source: WarpSource, scale: float, bad_mask_planes: Sequence[str]) -> float | WeightProblem:
     box = source.bbox
     step = max(1, box.y.size // _WEIGHT_ROWS)
     rows = [
@@ -138,8 +159,7 @@ def _weight_of(source: WarpSource, scale: float, bad_mask_planes: Sequence[str])
     ]
     variance, mask = (np.concatenate([getattr(row, name) for row in rows]) for name in ("variance", "mask"))
     bad = bits_of(source.schema, bad_mask_planes, missing_ok=True)
-    weight = warp_weight(variance, mask, bad, scale=scale)
-    return None if isinstance(weight, WeightProblem) else weight
+    return warp_weight(variance, mask, bad, scale=scale)
 
 
 def make_template(
@@ -176,13 +196,15 @@ def make_template(
     NoMatchedWarpsError
         Raised when there is no matched warp at all.
     """
-    matched = matched_inputs(inputs, config.bad_mask_planes)
+    weighed = list(_weighed(inputs, config.bad_mask_planes))
+    matched = [one for one in weighed if isinstance(one, WarpInput)]
     if not matched:
         raise NoMatchedWarpsError(
             "Epochs cannot be compared: no warp has a PSF-matched one beside it.  Make matched warps, or "
             'reject with "safe_clip", or not at all ("none").'
         )
     how = config.replace(
+        reject={"method": "none"},
         statistic="NOISECLIP",
         sigma_clip=control.sigma_clip,
         clip_iter=control.clip_iter,
@@ -192,7 +214,28 @@ def make_template(
         mask_propagation_thresholds={},
     )
     planes = stack_inputs(matched, bbox, schema, how, resources.replace(streaming=False))
-    return Template.of(bbox, planes.image, planes.variance, planes.unmasked, control)
+    template = Template.of(bbox, planes.image, planes.variance, planes.unmasked, control)
+    problems = {
+        one.key: str(found)
+        for one, found in zip(inputs, weighed, strict=True)
+        if isinstance(found, WeightProblem)
+    }
+    return dataclasses.replace(template, left_out=problems)
+
+
+_STEPS = np.array([(0, -1), (0, 1), (-1, 0), (1, 0)])
+
+
+def _continue(image: np.ndarray, variance: np.ndarray, epochs: np.ndarray) -> None:
+    """Give pixels with fewer than two epochs what a neighbour in the row or column has; in place."""
+    known = np.pad(epochs >= 2, 1)
+    near = known[1:-1, :-2] | known[1:-1, 2:] | known[:-2, 1:-1] | known[2:, 1:-1]
+    at = np.stack(np.nonzero(near & ~known[1:-1, 1:-1]), axis=1)
+    beside = at[:, np.newaxis] + _STEPS
+    first = np.argmax(known[beside[..., 0] + 1, beside[..., 1] + 1], axis=1)
+    source = beside[np.arange(len(at)), first]
+    for plane in (image, variance, epochs):
+        plane[at[:, 0], at[:, 1]] = plane[source[:, 0], source[:, 1]]
 
 
 def _matched_tolerance(sky: np.ndarray, control: TemplateControl) -> np.ndarray:

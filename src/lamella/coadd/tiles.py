@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -83,7 +85,9 @@ def stack_inputs(
     control = config.stack_control(schema)
     removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
     result = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
-    stacker = _Stacker([InputReader(one, schema) for one in inputs], bbox, control, removed, result)
+    stacker = _Stacker(
+        [InputReader(one, schema) for one in inputs], bbox, control, removed, result, _Buffers()
+    )
     if resources.streaming:
         _require_mean(config)
         stacker.stream()
@@ -105,6 +109,21 @@ def _require_mean(config: AssembleConfig) -> None:
         )
 
 
+class _Buffers(threading.local):
+    """The cube of a thread, used again for each tile: fresh memory has to be cleared by the system first."""
+
+    def __init__(self) -> None:
+        self._flat = Planes.unset((0,))
+
+    def planes(self, shape: tuple[int, ...]) -> Planes:
+        """Return planes whose pixels have no value yet; those of an earlier call become invalid."""
+        size = math.prod(shape)
+        if self._flat.image.size < size:
+            self._flat = Planes.unset((size,))
+        flat = self._flat
+        return Planes(*(plane[:size].reshape(shape) for plane in (flat.image, flat.mask, flat.variance)))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Stacker:
     """Stack tiles of some inputs into shared output planes."""
@@ -114,6 +133,7 @@ class _Stacker:
     control: StackControl
     removed: int
     result: StackedPlanes
+    buffers: _Buffers
 
     def stack(self, tile: Box) -> None:
         """Stack the inputs that overlap a tile."""
@@ -145,7 +165,7 @@ class _Stacker:
 
     def _read(self, inputs: Sequence[InputReader], tile: Box) -> tuple[Planes, np.ndarray]:
         shape = (len(inputs), tile.y.size, tile.x.size)
-        cube = Planes.unset(shape)
+        cube = self.buffers.planes(shape)
         unmasked = np.zeros(shape[1:], dtype=np.int32)
         for index, one in enumerate(inputs):
             part = Planes(cube.image[index], cube.mask[index], cube.variance[index])

@@ -12,18 +12,21 @@ from .template import Template
 __all__ = ("VariableControl", "unlike_template")
 
 
+_ROUNDING = 1e-9
+
+
 class VariableControl(Config):
     """How a source that varies is told from an artifact on top of it."""
 
     enabled: bool = option(True, "Whether they are kept; otherwise they are clipped like artifacts.")
     mismatch: float = option(
-        0.2,
+        0.3,
         "Largest part of the squared difference, beyond noise, that is not a multiple of the template.",
         ge=0,
         le=1,
     )
     foreign: float = option(
-        0.3,
+        0.4,
         "With a larger part than this it is an artifact on top of a source that may vary; other epochs in "
         "which the source differs do not speak for it.",
         ge=0,
@@ -50,7 +53,9 @@ def unlike_template(
     The difference d is fitted with a multiple of the template t.  With weights
     w = 1 / variance, the best multiple leaves sum w d^2 - (sum w d t)^2 / sum w t^2.
     What of this is more than noise, relative to sum w d^2, is small for a source that varies.
-    An artifact on top of a star is not centred on it, or not as wide.
+    An artifact on top of a star is not centred on it, or not as wide.  The same is done with d and t less
+    their means, and the larger part counts: a faint cosmic ray, of which only the peak is looked at, is
+    nearly a multiple of any template that is the same all over it.
 
     Parameters
     ----------
@@ -79,10 +84,24 @@ def unlike_template(
     known = np.isfinite(d) & np.isfinite(sky)
     weight = np.where(known, 1.0 / at.of(variance), 0.0)
     d, sky = np.where(known, d, 0.0), np.where(known, np.maximum(sky, 0.0), 0.0)
+    number, total, of_d, of_sky = (at.sum(values) for values in (known, weight, weight * d, weight * sky))
     dd, dt, tt = (at.sum(weight * values) for values in (d * d, d * sky, sky * sky))
-    number = at.sum(known)
-    left = dd - dt * dt / np.maximum(tt, np.finfo(float).tiny)
     noise = number + 3.0 * np.sqrt(2.0 * number)
-    is_source = tt > control.significance**2
+    total = np.maximum(total, np.finfo(float).tiny)
+    centred = dd - of_d**2 / total, dt - of_d * of_sky / total, tt - of_sky**2 / total
+    least = _ROUNDING * tt
+    part = np.maximum(_unexplained(dd, dt, tt, noise, least), _unexplained(*centred, noise, least))
+    return np.where(tt > control.significance**2, part, 1.0)
+
+
+def _unexplained(
+    dd: np.ndarray, dt: np.ndarray, tt: np.ndarray, noise: np.ndarray, least: np.ndarray
+) -> np.ndarray:
+    """Return the part of sum w d^2 that is neither noise nor the best multiple of t.
+
+    A sum w t^2 of up to ``least`` is a rounding error of nothing.
+    """
+    known = tt > least
+    left = dd - np.where(known, dt * dt / np.where(known, tt, 1.0), 0.0)
     part: np.ndarray = np.clip((left - noise) / np.maximum(dd, 1.0), 0.0, 1.0)
-    return np.where(is_source, part, 1.0)
+    return part

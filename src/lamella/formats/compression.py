@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -16,7 +17,7 @@ from lsst.images.fits import FitsOpaqueMetadata, PrecompressedImage
 from ..kernels.words import split_bytes
 from .deflate import deflate
 
-__all__ = ("compress_plane", "with_compressed")
+__all__ = ("Tiles", "compress_plane", "compress_tiles", "with_compressed")
 
 _TILE_PIXELS = 1 << 16
 """Tiles of this size compress as well as larger ones, and fit into the caches of a processor."""
@@ -24,7 +25,16 @@ _BITPIX = {np.dtype(np.float32): -32, np.dtype(np.int32): 32}
 _MAX_HEAP = 2**31 - 1
 
 
-def compress_plane(plane: np.ndarray, threads: int = 1) -> PrecompressedImage:
+class Tiles(NamedTuple):
+    """A compressed plane."""
+
+    rows: int
+    """Rows of the plane in a tile; the last one may have fewer."""
+    data: list[bytes]
+    """The tiles, from the first row on."""
+
+
+def compress_tiles(plane: np.ndarray, threads: int = 1) -> Tiles:
     """Compress a plane without loss.
 
     Parameters
@@ -36,38 +46,47 @@ def compress_plane(plane: np.ndarray, threads: int = 1) -> PrecompressedImage:
 
     Returns
     -------
-    lsst.images.fits.PrecompressedImage
-        Header cards and table of a tile-compressed image.
+    Tiles
+        Blocks of whole rows.
     """
-    height, width = plane.shape
-    rows = max(_TILE_PIXELS // width, 1)
-    starts = range(0, height, rows)
+    rows = min(max(_TILE_PIXELS // plane.shape[1], 1), plane.shape[0])
     with ThreadPoolExecutor(threads) as pool:
-        tiles = list(pool.map(lambda start: _compress(plane[start : start + rows]), starts))
-    column = fits.Column(
-        "COMPRESSED_DATA", "QB" if sum(map(len, tiles)) > _MAX_HEAP else "PB", array=_ragged(tiles)
-    )
-    table = fits.BinTableHDU.from_columns([column])
-    for keyword, value in {
-        "ZIMAGE": True, "ZTENSION": "IMAGE", "ZBITPIX": _BITPIX[plane.dtype], "ZNAXIS": 2,
-        "ZNAXIS1": width, "ZNAXIS2": height, "ZPCOUNT": 0, "ZGCOUNT": 1,
-        "ZTILE1": width, "ZTILE2": min(rows, height), "ZCMPTYPE": "GZIP_2",
-    }.items():  # fmt: skip
-        table.header[keyword] = value
-    return PrecompressedImage.from_bintable(table)
+        strips = (plane[start : start + rows] for start in range(0, plane.shape[0], rows))
+        return Tiles(rows, list(pool.map(_compress, strips)))
 
 
-def _compress(strip: np.ndarray) -> np.ndarray:
+def _compress(strip: np.ndarray) -> bytes:
     words = np.ascontiguousarray(strip).reshape(-1).view(np.uint32)
     shuffled = np.empty(4 * words.size, np.uint8)
     split_bytes(words, shuffled)
-    return np.frombuffer(deflate(shuffled.data), np.uint8)
+    return deflate(shuffled.data)
 
 
-def _ragged(tiles: list[np.ndarray]) -> np.ndarray:
-    array = np.empty(len(tiles), dtype=object)
-    array[:] = tiles
-    return array
+def compress_plane(plane: np.ndarray, threads: int = 1) -> PrecompressedImage:
+    """Compress a plane without loss, for `lsst.images`.
+
+    Parameters
+    ----------
+    plane, threads
+        As for `compress_tiles`.
+
+    Returns
+    -------
+    lsst.images.fits.PrecompressedImage
+        Header cards and table of a tile-compressed image.
+    """
+    tiles = compress_tiles(plane, threads)
+    ragged = np.empty(len(tiles.data), dtype=object)
+    ragged[:] = [np.frombuffer(tile, np.uint8) for tile in tiles.data]
+    form = "QB" if sum(map(len, tiles.data)) > _MAX_HEAP else "PB"
+    table = fits.BinTableHDU.from_columns([fits.Column("COMPRESSED_DATA", form, array=ragged)])
+    for keyword, value in {
+        "ZIMAGE": True, "ZTENSION": "IMAGE", "ZBITPIX": _BITPIX[plane.dtype], "ZNAXIS": 2,
+        "ZNAXIS1": plane.shape[1], "ZNAXIS2": plane.shape[0], "ZPCOUNT": 0, "ZGCOUNT": 1,
+        "ZTILE1": plane.shape[1], "ZTILE2": tiles.rows, "ZCMPTYPE": "GZIP_2",
+    }.items():  # fmt: skip
+        table.header[keyword] = value
+    return PrecompressedImage.from_bintable(table)
 
 
 def with_compressed(opaque: object, planes: Mapping[str, np.ndarray], threads: int = 1) -> FitsOpaqueMetadata:

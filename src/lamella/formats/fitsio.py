@@ -46,8 +46,40 @@ type Header = fits.Header
 # threads that read at a time would undo each other's filters.
 _FILTERS = threading.RLock()
 # A file that is cut off in the data, or in a header: astropy would give what is left.
-_SYMPTOMS = (".*truncated.*", "Error validating header.*")
-_DAMAGE = (OSError, EOFError, zlib.error, ValueError, TypeError, IndexError, fits.VerifyError, AstropyWarning)
+_SYMPTOMS = (".*truncated.*", "Error validating header.*", "An exception occurred matching an HDU header.*")
+_MAX_COUNT = 999
+"""Axes and columns that the standard allows."""
+# Of a damaged header, astropy misses keywords, attributes, and sizes that make sense.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    fits.VerifyError,
+    AstropyWarning,
+)
+
+
+class _ImpossibleHDU(fits.PrimaryHDU):  # type: ignore[misc]
+    """Is no HDU, but has astropy take headers for damaged that state more axes or columns than there can be.
+
+    astropy would count up to that number, which takes years.
+    """
+
+    @classmethod
+    def match_header(cls, header: Any) -> bool:
+        for key in ("NAXIS", "ZNAXIS", "TFIELDS"):
+            count = header.get(key, 0)
+            if isinstance(count, int) and count > _MAX_COUNT:
+                raise ValueError(f"{key} is {count}")
+        return False
+
+
+fits.register_hdu(_ImpossibleHDU)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._jit import jit, jit_inline
 
-__all__ = ("join_bytes", "settle_mask", "split_bytes", "swap_words")
+__all__ = ("join_bytes", "mark_where", "settle_mask", "split_bytes", "swap_words")
 
 _BYTE, _LOW = np.uint32(8), np.uint32(0xFF00)
 
@@ -97,3 +97,21 @@ def settle_mask(mask, bad, removed, unmasked):  # type: ignore[no-untyped-def]
     for i in range(mask.size):
         unmasked[i] += np.int32(mask[i] & bad == 0)
         mask[i] &= ~removed
+
+
+@jit
+def mark_where(mask, causes, bit):  # type: ignore[no-untyped-def]
+    """Set bits where there is one of some others.
+
+    Parameters
+    ----------
+    mask
+        int32 of shape (n,); changed in place.
+    causes
+        Bits that lead to the mark.
+    bit
+        Bits that are set.
+    """
+    for i in range(mask.size):
+        if mask[i] & causes != 0:
+            mask[i] |= bit

@@ -165,6 +165,10 @@ class DetectorMaps:
         middle = self.footprints.mean(axis=1)
         return np.where(self._polynomials.usable[:, np.newaxis], self._polynomials.centre, middle)
 
+    def to_detector(self, index: int, x: np.ndarray, y: np.ndarray) -> XY[np.ndarray]:
+        """Return points of the coadd in pixels of a detector, by the exact map."""
+        return _clean(self._transforms[index].apply_forward(x=x, y=y))
+
     def to_coadd(self, index: int, x: np.ndarray, y: np.ndarray) -> XY[np.ndarray]:
         """Return points of a detector in pixels of the coadd, by the exact map."""
         return _invert(self._transforms[index], x, y)

@@ -319,8 +319,8 @@ class KernelField:
 def fit_field(kernels: np.ndarray, x: np.ndarray, y: np.ndarray, order: int) -> KernelField:
     """Fit a field of kernels to those at some positions.
 
-    The order is lowered until there are enough positions for its terms, so
-    that the fit is never undetermined.
+    The order is lowered until there are enough positions for its terms, and
+    they are spread well enough, so that the fit is never undetermined.
 
     Parameters
     ----------
@@ -342,7 +342,8 @@ def fit_field(kernels: np.ndarray, x: np.ndarray, y: np.ndarray, order: int) -> 
     return KernelField(solved.reshape(-1, *kernels.shape[1:]), centre, half, order)
 
 
-_MAX_CONDITION = 100.0
+_MAX_CONDITION = 20.0
+"""Of the terms at the positions: what a fit says between and beyond them is wrong by about so much more."""
 _REACH = 1.5  # of the half side of the region of the fit
 
 

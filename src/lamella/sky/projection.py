@@ -17,7 +17,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from astropy.coordinates import Angle, SkyCoord
-from lsst.images import GeneralFrame, SkyProjection
+from lsst.images import Box, GeneralFrame, SkyProjection, TractFrame
 
 # `SkyProjection.from_ast_frame_set` is public, but what it takes is made here.
 from lsst.images._transforms import _ast as astshim
@@ -25,7 +25,7 @@ from lsst.images._transforms import _ast as astshim
 from ..astlock import guard_ast
 from ..errors import ProjectionError
 
-__all__ = ("projection_from_header", "tan_projection")
+__all__ = ("projection_from_header", "same_grid", "tan_projection")
 
 guard_ast()
 
@@ -87,6 +87,31 @@ def projection_from_header(
     where = f"HDU {hdu}" if isinstance(hdu, int) else str(hdu)
     cards = list(_Reader(header, path, where).cards(x0, y0))
     return _read_cards(cards, path, where, pixel_frame)
+
+
+def same_grid(
+    first: SkyProjection[Any], second: SkyProjection[Any], box: Box, *, tolerance: float = 1e-6
+) -> bool:
+    """Return whether two projections put the same pixels on the same sky.
+
+    Parameters
+    ----------
+    first, second
+        The projections; two that name tracts must name the same one.
+    box
+        Pixels; corners, edges and centre of the box are compared.
+    tolerance
+        Greatest difference in x and in y, in pixels.
+    """
+    if first == second:
+        return True
+    frames = first.pixel_frame, second.pixel_frame
+    if all(isinstance(frame, TractFrame) for frame in frames) and frames[0] != frames[1]:
+        return False
+    x, y = np.meshgrid(*([i.start - 0.5, i.center, i.stop - 0.5] for i in (box.x, box.y)))
+    there = second.sky_to_pixel(first.pixel_to_sky(x=x, y=y))
+    # Where there is no pixel, AST gives numbers that are too large to be squared.
+    return bool(np.maximum(np.abs(there.x - x), np.abs(there.y - y)).max() <= tolerance)
 
 
 def tan_projection(

@@ -106,6 +106,8 @@ def to_core(config: PexConfig) -> Any:
     Fields that do not come from the core are passed over, so that the
     configuration of a task can be given as it is.
 
+    A field with the core's default counts as left out, as the core may settle what it is from others.
+
     Raises
     ------
     ConfigError
@@ -114,7 +116,7 @@ def to_core(config: PexConfig) -> Any:
     assert isinstance(config, DerivedConfig), f"{type(config).__name__} is not derived from the core"
     core = config.coreClass
     values = {option: _to_plain(getattr(config, field_name(option))) for option in core.model_fields}
-    return core(**values)
+    return core(**{name: value for name, value in values.items() if value != core.model_fields[name].default})
 
 
 def from_core(value: Config) -> DerivedConfig:

@@ -31,8 +31,14 @@ class ScoreConfig(Config):
     levels: tuple[float, ...] = option(
         (0.5, 1.0, 2.0, 5.0, 10.0, 30.0), "Limits of the brightness classes of artifact pixels.", unit="sigma"
     )
-    trace: float = option(0.5, "Fainter pixels of an artifact are not part of it.", unit="sigma", gt=0)
-    rim: float = option(1.0, "Rim around an artifact that may go with it.", unit="FWHM", ge=0)
+    trace: float = option(0.5, "An artifact is bounded by pixels brighter than this...", unit="sigma", gt=0)
+    rim: float = option(1.0, "... with a rim that may go with it.", unit="FWHM", ge=0)
+    faint: float = option(
+        0.1,
+        "A pixel beyond that is clean if it has less light of artifacts than this: the rest is neither.",
+        unit="sigma",
+        gt=0,
+    )
     magnitudes: tuple[float, ...] = option(
         (16.5, 18.0, 19.0, 20.0, 21.0, 22.0, 23.0, 24.5), "Limits of the magnitude classes.", unit="mag(AB)"
     )
@@ -79,16 +85,20 @@ class Score:
         hits, total = self.pairs.get(name, np.zeros(2))
         return float(hits / total) if total > 0 else float("nan")
 
-    def __iadd__(self, other: Score) -> Score:
-        for name, pair in other.pairs.items():
-            self.count(name, *pair)
+    def add_stars(self, other: Score) -> None:
+        """Add what another score says about the fluxes and the shape of stars."""
         for name, values in other.stars.items():
             self.stars.setdefault(name, []).extend(values)
-        for kind, number in other.counts.items():
-            self.counts[kind] = self.counts.get(kind, 0) + number
         self.stamp = self.stamp + other.stamp
         self.stamp_flux += other.stamp_flux
         self.stamps += other.stamps
+
+    def __iadd__(self, other: Score) -> Score:
+        for name, pair in other.pairs.items():
+            self.count(name, *pair)
+        for kind, number in other.counts.items():
+            self.counts[kind] = self.counts.get(kind, 0) + number
+        self.add_stars(other)
         self.keeps_list &= other.keeps_list
         return self
 
@@ -163,8 +173,9 @@ class Evaluator:
             ``complete KIND LEVEL``: the same by brightness; ``left KIND``: flux of the artifacts
             in these pixels that is in the coadd, relative to that in a plain mean;
             ``pure``: fraction of the pixels left out that belong to an artifact or its rim;
-            ``clean``: fraction of the other pixels that were left out, and the same for
-            the ``core`` of constant stars, of ``variable`` stars, and of the middle of a ``galaxy``;
+            ``rest``: fraction of all other pixels that were left out;
+            ``clean``: fraction of those of them without light of artifacts that were left out, and the
+            same for the ``core`` of constant stars, of ``variable`` stars, and of the middle of a ``galaxy``;
             ``touched``: fraction of the pixels of the coadd that lost a clean input.
         """
         result = Score(counts=dict(self.epochs.counts), keeps_list=outcome.keeps_list)
@@ -188,6 +199,13 @@ class Evaluator:
         return region
 
     @functools.cached_property
+    def touched(self) -> np.ndarray:
+        """The pixels that are not clean, as they have light of artifacts: bool of shape (visit, y, x)."""
+        faint = [np.abs(self.level[kind]) > self.config.faint for kind in KINDS]
+        touched: np.ndarray = self.region | np.any(faint, axis=0)
+        return touched
+
+    @functools.cached_property
     def spots(self) -> list[_Spot]:
         """The sources whose surroundings lie in the patch."""
         sources = self.epochs.sources
@@ -202,7 +220,7 @@ class Evaluator:
         at = (slice(y0, y0 + side), slice(x0, x0 + side))
         rows, columns = np.ogrid[at]
         reach = float(np.clip(sources.radius[k], 2.0, _HALF))
-        hit = self.region[:, *at].any(axis=(1, 2))
+        hit = self.touched[:, *at].any(axis=(1, 2))
         return _Spot(
             at=at,
             core=np.hypot(columns - x, rows - y) <= reach,
@@ -293,8 +311,9 @@ class Evaluator:
 
     def _purity(self, outcome: Outcome, result: Score) -> None:
         removed = outcome.removed
-        clean = self.usable & ~self.region
+        rest, clean = self.usable & ~self.region, self.usable & ~self.touched
         result.count("pure", removed & self.region, removed)
+        result.count("rest", removed & rest, rest)
         result.count("clean", removed & clean, clean)
         result.count("touched", (removed & clean).any(axis=0), clean.any(axis=0))
 

@@ -141,3 +141,27 @@ def test_mappings_between_numbers_of_coordinates():
     text = "Begin SphMap\nNin = 3\nNout = 2\nIsA Mapping\nUntRd = 1\nEnd SphMap\n"
     longitude, latitude = read(checked(text).write()).tran([[0.0], [1.0], [0.0]], True)
     assert (longitude[0], latitude[0]) == pytest.approx((1.5707963267948966, 0.0))
+
+
+SYSTEMS = """Begin SlaMap
+Nin = 2
+IsA Mapping
+Nsla = 2
+Sla1 = "FK45Z"
+Sla1a = 1950
+Sla2 = "FK5HZ"
+Sla2a = 2000
+End SlaMap
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Nsla = 2", "Nsla = 3"), ("Nsla = 2", "Nsla = 999999999"), ("Nin = 2", "Nin = 3"), ("", "")],
+)
+def test_conversions_between_celestial_systems(old, new):
+    if old:
+        with pytest.raises(ValueError, match="SlaMap"):
+            checked(SYSTEMS.replace(old, new))
+        return
+    assert len(read(checked(SYSTEMS).write()).tran([[3.0], [0.5]], True)) == 2

@@ -6,6 +6,8 @@ from lamella.errors import InputError, MissingPartError, ProjectionError, Unknow
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.info import FilterLabel
 
+from .exposures import CARDS, SHAPE, write_exposure
+
 IMAGES = {
     "afw_exposure-noversion.fits": (0, 0, 10, 10),
     "afw_exposure-version-0.fits": (0, 0, 10, 10),
@@ -111,3 +113,13 @@ def test_metadata_before_inherit_are_those_of_the_image(afw_files, tmp_path):
     old.write_bytes(data.replace(b"INHERIT =                    T", b"INHERIT =                    F"))
     assert "EXPID" not in AfwFile(old).metadata
     assert AfwFile(old).metadata["CRVAL1"] == 30.0
+
+
+def test_an_image_that_is_not_on_the_sky_is_refused(tmp_path):
+    """AST has a number for such positions, on which astropy would fail later."""
+    # Half of the sky is within 57 degrees of the middle of this projection.
+    half = {"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CD1_1": 1.0, "CD2_2": 1.0, "CRPIX1": 500.0}
+    path = write_exposure(tmp_path / "a.fits", leave_out=("SKYWCS",), cards=CARDS | half)
+    with pytest.raises(ProjectionError, match="a centre of the image that is not on the sky"):
+        _ = AfwFile(path).projection
+    assert AfwFile(path).read().bbox.shape == SHAPE

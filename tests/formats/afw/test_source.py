@@ -10,6 +10,8 @@ from lamella.errors import InputError, MissingPartError, NoInputsError, UnitErro
 from lamella.formats.afw.identity import band_of
 from lamella.formats.afw.info import FilterLabel
 from lamella.formats.afw.kinds import Kind, kind_of
+from lamella.formats.afw.source import merge_summary
+from lamella.formats.afw.summaries import VisitSummary
 from lamella.formats.recognise import open_exposures
 from lamella.formats.source import ReadControl
 from lamella.psf.gaussian import FWHM_PER_SIGMA
@@ -285,6 +287,23 @@ def test_a_summary_that_is_damaged_is_an_error_that_names_it(tmp_path):
     )
     with pytest.raises(InputError, match=r"s\.fits, id: found detectors that come twice"):
         open_exposures([exposure, summary])
+
+
+def test_a_summary_serves_exposures_of_other_formats_from_python(tmp_path):
+    exposure = write_exposure(tmp_path / "a.fits")
+    table = tmp_path / "exposures.csv"
+    columns = "file,band,visit,detector,image_hdu,variance_hdu,mask_hdu,zero_point,psf_fwhm,instrument,unit"
+    table.write_text(f"{columns}\n{exposure},r,7,3,1,3,2,30.0,0.9,HSC,\n")
+    (source,) = open_exposures([table])
+    assert (source.info.format, source.info.quality) == ("table", {})
+    size = {"psfStarDeltaSizeScatter": np.array([0.01, 0.5]), "nPsfStar": np.array([50, 60], dtype=np.int32)}
+    row = VisitSummary.read(write_summary(tmp_path / "s.fits", **size)).find(7, 3)
+    info = merge_summary(source.info, row)
+    assert (info.quality["psf_size_scatter"], info.quality["psf_stars"]) == (0.01, 50.0)
+    assert (info.id, info.path, info.projection) == (source.info.id, source.info.path, source.info.projection)
+    region = footprint_polygon(info)
+    for limit, kept in ((0.02, [info]), (0.005, [])):
+        assert select_exposures([info], region, SelectControl(max_size_scatter=limit)).kept == tuple(kept)
 
 
 def test_other_catalogues_are_left_alone(tmp_path, afw_files):

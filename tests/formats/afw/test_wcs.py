@@ -96,6 +96,13 @@ def test_the_projection_of_the_archive_is_where_the_header_says(afw_files, name,
     assert separation_mas(file.projection, approximate, x, y).max() < tolerance_mas
 
 
+def beyond_the_poles():
+    """Return a projection that takes pixels for radians."""
+    frames = Ast.FrameSet(Ast.Frame(2))
+    frames.addframe(1, Ast.UnitMap(2), Ast.SkyFrame("System=ICRS"))
+    return frames
+
+
 def test_a_sky_wcs_counts_pixels_from_zero(writer):
     writer.add("SkyWcs", {"wcs": [sky_wcs_text()]})
     projection = writer.archive().get(1)
@@ -115,6 +122,7 @@ def test_a_sky_wcs_counts_pixels_from_zero(writer):
         b"1 SkyWcs 0 Begin UnitMap\nNin = 2\nIsA Mapping\nEnd UnitMap\n",
         b"1 SkyWcs 0 " + b"Begin FrameSet\n" * 50,
         ast_text(Ast.FrameSet(Ast.Frame(2)), "1 SkyWcs 0 "),
+        ast_text(beyond_the_poles(), "1 SkyWcs 0 "),
         sky_wcs_text()[:-200],
     ],
 )

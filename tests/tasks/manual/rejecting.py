@@ -66,7 +66,7 @@ def _image(visit: int, *, artifacts: bool) -> tuple[np.ndarray, np.ndarray]:
     if artifacts and visit == 1:
         signal[40, 50:57] = signal[41, 55:60] = 60.0
     if artifacts and visit in (2, 3):
-        signal += _star(45.0 + 12 * (visit - 2), 80.0 - 15 * (visit - 2), 1500.0, sigma_of(visit))
+        signal += _star(45.0 + 25 * (visit - 2), 85.0 - 36 * (visit - 2), 1500.0, sigma_of(visit))
     return image + signal, signal > 5.0
 
 

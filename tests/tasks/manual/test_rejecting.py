@@ -105,7 +105,7 @@ def test_artifacts_are_left_out_and_stars_are_not(kind: Any, field: Field) -> No
     for truth, spans in zip(field.truth, clipped, strict=True):
         flags = spans.to_array(field.sky_info.bbox)
         assert (flags[truth].mean() if truth.any() else 1.0) > 0.9
-        assert flags[~truth].mean() < 0.03
+        assert flags[~truth].mean() < (0.03 if kind is COMPARE else 0.12)  # safe-clip takes wide footprints
     clean = run(task_with(AssembleCoaddTask, statistic="MEAN"), make_field(WarpMaker(), artifacts=False))
     difference = (result.coaddExposure.image.array - clean.coaddExposure.image.array)[40:42, 50:60]
     assert np.abs(difference).max() < 2.0  # a sixth of the cosmic ray would be 10

@@ -3,7 +3,7 @@
 AST is a C library that trusts what its channel reads: a mapping without one of
 its parts, or a polynomial with higher powers than it announces, crashes the
 process.  So each object is checked here, and objects of classes that the WCS of
-afw are not made of are refused.
+afw, or those that lamella writes for it, are not made of are refused.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ _MAX_AXES = 12
 _MAX_TERMS = 100_000
 _MAX_POWER = 50
 _MAX_FRAMES = 100
+_MAX_CONVERSIONS = 100
 
 _BASES = {
     "Axis": ("Object",),
@@ -118,6 +119,14 @@ def _check_sph_map(node: AstNode, inputs: int, outputs: int) -> None:
     _require((inputs, outputs) == (3, 2), node)
 
 
+def _check_sla(node: AstNode, inputs: int, outputs: int) -> None:
+    """Check conversions between celestial systems, which AST looks up by their names."""
+    _require((inputs, outputs) == (2, 2), node)
+    count = node.whole("Nsla", most=_MAX_CONVERSIONS)
+    names = node.numbered("Sla")
+    _require(set(names) == set(range(1, count + 1)), node)
+
+
 def _check_unit_norm(node: AstNode, inputs: int, outputs: int) -> None:
     _require(outputs == inputs + 1, node)
     _check_numbers(node, "Ctr", inputs)
@@ -166,6 +175,7 @@ _MAPPINGS: dict[str, Callable[[AstNode, int, int], None]] = {
     "PermMap": _check_perm,
     "PolyMap": _check_poly,
     "ShiftMap": _check_square,
+    "SlaMap": _check_sla,
     "SphMap": _check_sph_map,
     "TranMap": _check_tran,
     "UnitMap": _check_square,

@@ -13,7 +13,7 @@ from lsst.images import Box, SkyProjection
 from ...coadd.archive import psf_components
 from ...coadd.inputs import DetectorInput
 
-__all__ = ("count_visits",)
+__all__ = ("count_visits", "outlines")
 
 _STEP = 256.0
 """Pixels between points along an outline, which a projection bends."""
@@ -46,6 +46,16 @@ def count_visits(detectors: Iterable[DetectorInput], projection: SkyProjection[A
                 covered |= _inside(x, y, bbox)
         total += covered
     return total
+
+
+def outlines(detectors: Iterable[DetectorInput], projection: SkyProjection[Any]) -> Iterable[np.ndarray]:
+    """Yield the outlines of detectors in pixels of the coadd, as closed rings of shape (corner, 2).
+
+    Those that are not all on the projection are left out.
+    """
+    for detector in detectors:
+        for x, y in _rings(detector, projection):
+            yield np.stack([x, y], axis=-1)
 
 
 def _rings(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 from os import PathLike
 from typing import Any
 
 import astropy.units as u
 from lsst.images import Box, MaskedImage, ObservationSummaryStats, Polygon, SkyProjection
 
-from ...errors import InputError, MissingPartError, UnknownFormatError
+from ...errors import InputError, MissingPartError, ProjectionError, UnknownFormatError
 from ...sky.projection import projection_from_header
 from ..fitsio import Header, header_text
 from .archive import Archive
@@ -175,14 +176,24 @@ class AfwFile:
         Raises
         ------
         ProjectionError
-            Raised when there is neither.
+            Raised when there is neither, or the centre of the image is not on the sky.
         """
         found: SkyProjection[Any] | None = self.component("SKYWCS", SkyProjection)
-        if found is not None:
-            return found
-        unit, box = self.image_hdu, self.bbox
-        path = self.container.path
-        return projection_from_header(unit.header, path=path, hdu=unit.index, x0=box.x.start, y0=box.y.start)
+        if found is None:
+            unit, box, path = self.image_hdu, self.bbox, self.container.path
+            found = projection_from_header(
+                unit.header, path=path, hdu=unit.index, x0=box.x.start, y0=box.y.start
+            )
+        if self.has_image:
+            self._check_centre(found)
+        return found
+
+    def _check_centre(self, projection: SkyProjection[Any]) -> None:
+        x, y = self.bbox.x.center, self.bbox.y.center
+        centre = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
+        if not (math.isfinite(centre.x) and abs(centre.y) <= math.pi / 2):
+            found = "a centre of the image that is not on the sky"
+            raise ProjectionError(self.container.path, where="SKYWCS", found=found, expected="pixels to sky")
 
     @functools.cached_property
     def photo_calib(self) -> PhotoCalib | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from os import PathLike
 from typing import Any
 
@@ -17,16 +18,18 @@ from ...errors import InputError, MissingPartError
 from ...planes import bits_of
 from ...psf.coadd import CoaddPsf
 from ...psf.warped import WarpedPsf
+from ..fitsio import header_text
 from .calibration import scale_to_njy
 from .catalogs import CoaddInputs, ExposureRecord, read_coadd_inputs
 from .coverage import count_visits
 from .exposure import AfwFile
 from .identity import band_of, instrument_of
 from .kinds import Kind, kind_of
+from .own import card_to_box, is_own, own_projection
 from .plain_psf import plain_psf
 from .psf import read_psf
 
-__all__ = ("is_afw_product", "read_afw_product")
+__all__ = ("inputs_of", "is_afw_product", "read_afw_product", "read_planes")
 
 
 def is_afw_product(path: str | PathLike[str]) -> bool:
@@ -90,22 +93,31 @@ def read_afw_product(
     detectors = _detectors(file, inputs, band, notes)
     complete = len(detectors) == len(inputs.detectors)
     model = _model_psf(file, notes, complete=complete)
-    planes = _planes(file, bbox, to_njy)
-    visits = {one.row.integer("visit", one.id) for one in inputs.detectors}
-    is_warp = len(visits) == 1 and all(one.row.number("weight", 1.0) == 1.0 for one in inputs.detectors)
-    if is_warp:
+    planes = read_planes(file, bbox, to_njy)
+    visit = _visit_of_warp(file, inputs)
+    if visit is not None:
         return Warp(
             planes.image,
             mask=planes.mask,
             variance=planes.variance,
             instrument=instrument_of(file),
-            visit=visits.pop(),
+            visit=visit,
             band=band,
             detectors=detectors,
             matched_psf=model,
             metadata={"notes": "\n".join((*notes, *file.notes))},
         )
     return _coadd(file, planes, band, detectors, model, notes)
+
+
+def _visit_of_warp(file: AfwFile, inputs: CoaddInputs) -> int | None:
+    """Return the visit where the file is a warp; `None` for a coadd."""
+    visits = {one.row.integer("visit", one.id) for one in inputs.detectors}
+    if is_own(file):
+        is_warp = header_text(file.container.primary, "PRODUCT") == "warp"
+    else:
+        is_warp = all(one.row.number("weight", 1.0) == 1.0 for one in inputs.detectors)
+    return visits.pop() if is_warp and len(visits) == 1 else None
 
 
 def _coadd(
@@ -120,7 +132,7 @@ def _coadd(
     counts = count_visits(detectors, file.projection, box)
     counts[planes.mask.get("NO_DATA")] = 0
     notes.append("Visits per pixel are counted by the outlines of the inputs: the file does not say more.")
-    notes.append("Sky map, tract and patch are not in the file.")
+    place = _place(file, notes)
     return PatchCoadd(
         planes.image,
         mask=planes.mask,
@@ -128,27 +140,61 @@ def _coadd(
         exposure_count=Image(counts, bbox=box),
         exposure_count_unmasked=Image(counts.copy(), bbox=box),
         band=band,
-        skymap="none",
-        tract=0,
-        patch=(0, 0),
-        inner_bbox=box,
+        inner_bbox=place.pop("inner_bbox", box),
         detectors=detectors,
+        **place,
         notes=(*notes, *file.notes),
         matched_psf=model,
     )
 
 
-def _planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> MaskedImage:
-    """Read pixels in nJy: NO_DATA and a variance of +inf wherever there is no measurement."""
+def _place(file: AfwFile, notes: list[str]) -> dict[str, Any]:
+    """Return where in a sky map a coadd is; afw does not say, but files that lamella wrote do."""
+    header = file.container.primary
+    if not is_own(file) or "PATCH" not in header:
+        notes.append("Sky map, tract and patch are not in the file.")
+        return {"skymap": "none", "tract": 0, "patch": (0, 0)}
+    patch, tract = re.fullmatch(r"(\d{1,6}),(\d{1,6})", header_text(header, "PATCH")), header.get("TRACT")
+    if patch is None or isinstance(tract, bool) or not isinstance(tract, int):
+        found = f"tract {tract!r}, patch {header['PATCH']!r}"
+        path = file.container.path
+        raise InputError(path, where="PATCH", found=found, expected="numbers")
+    inner = card_to_box(file, "INNERBOX")
+    place = {"skymap": header_text(header, "SKYMAP"), "tract": tract}
+    place |= {"patch": (int(patch[1]), int(patch[2]))}
+    return place if inner is None else place | {"inner_bbox": inner}
+
+
+def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> MaskedImage:
+    """Read pixels in nJy: NO_DATA and a variance of +inf wherever there is no measurement.
+
+    Parameters
+    ----------
+    file
+        The file.
+    bbox
+        Part to read; by default all of it.
+    to_njy
+        nJy per unit of the image.
+
+    Raises
+    ------
+    InputError
+        Raised when a plane is damaged, or no pixel has a value and a variance.
+    """
     found = file.read(bbox)
     box = found.bbox
+    if is_own(file):
+        own = Image(found.image.array, bbox=box, unit=u.nJy)
+        noise = Image(found.variance.array, bbox=box, unit=u.nJy**2)
+        return MaskedImage(own, mask=found.mask, variance=noise, sky_projection=own_projection(file))
     scale: Any = to_njy.render(box).array if isinstance(to_njy, BaseField) else to_njy
     image = (found.image.array * scale).astype(np.float32)
     variance = (found.variance.array * scale**2).astype(np.float32)
     bits = found.mask.array[..., 0]
     no_data = np.int32(bits_of(found.mask.schema, ["NO_DATA"]))
     missing = (bits & no_data != 0) | ~np.isfinite(image) | ~(np.isfinite(variance) & (variance > 0))
-    if missing.all():
+    if bbox is None and missing.all():
         path = file.container.path
         raise InputError(path, found="no pixel with a value and a variance", expected="at least one")
     bits[missing] |= no_data

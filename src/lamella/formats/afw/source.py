@@ -14,7 +14,7 @@ from lsst.images import Box, MaskedImage, Polygon
 
 from ...coadd.inputs import Exposure, ExposureInfo, ExposureSource
 from ...coadd.select_quality import standard_quality
-from ...errors import InputError, InvalidPsfError, MissingPartError, ProjectionError
+from ...errors import InputError, InvalidPsfError, MissingPartError
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
@@ -129,9 +129,6 @@ class AfwExposure:
         scale_to_njy(file)
         identity = identify(file)
         bbox, projection = file.bbox, file.projection
-        centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
-        if not (math.isfinite(centre.ra.deg) and math.isfinite(centre.dec.deg)):
-            raise ProjectionError(self.path, found="a position that is not finite", expected="pixels to sky")
         visit = file.visit_info
         info = ExposureInfo(
             id=identity.id,

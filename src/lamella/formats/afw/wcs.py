@@ -25,6 +25,11 @@ guard_ast()
 
 _FRAME = GeneralFrame(unit=u.pix)
 _MAX_TEXT = 4_000_000
+_PROBES = np.array([0.0, 1000.0, 2000.0, 4000.0])
+"""Pixels along x and y at which a projection is tried."""
+_POLE = np.pi / 2 + 1e-9
+_NOWHERE = 1e100
+"""AST marks what is not on the projection with the most negative number."""
 _MAX_TAN = 1e10
 """No header has an equinox or a pixel beyond this; wcslib writes 1e107 for numbers that are not set."""
 
@@ -73,7 +78,17 @@ def build_sky_wcs(record: ObjectRecord, archive: Archive) -> SkyProjection[Any]:
     sky = frames.getFrame(frames.current)
     if not isinstance(sky, astshim.SkyFrame) or (sky.lonAxis, sky.latAxis) != (1, 2):
         record.fail(found="a frame of another kind", expected="longitude and latitude on the sky")
-    return SkyProjection.from_ast_frame_set(frames, _FRAME)
+    projection = SkyProjection.from_ast_frame_set(frames, _FRAME)
+    _check_latitudes(record, projection)
+    return projection
+
+
+def _check_latitudes(record: ObjectRecord, projection: SkyProjection[Any]) -> None:
+    """Refuse a damaged projection that leads beyond the poles, where astropy would fail later."""
+    x, y = np.meshgrid(_PROBES, _PROBES)
+    latitudes = np.abs(projection.pixel_to_sky_transform.apply_forward(x=x, y=y).y)
+    if ((latitudes > _POLE) & (latitudes < _NOWHERE)).any():
+        record.fail(found="latitudes beyond the poles", expected="positions on the sky")
 
 
 @persistable("TransformPoint2ToPoint2")

@@ -78,6 +78,7 @@ _OVERLAPS = {
     "max_overlap_double": "maxClipFootOverlapDouble",
     "min_big_overlap": "minBigOverlap",
     "detection": "detectionThreshold",
+    "detection_grow": "detectionNSigmaToGrow",
 }
 
 
@@ -91,6 +92,7 @@ class SafeClipAssembleCoaddConfig(RejectArtifactsConfig):
     maxClipFootOverlapDouble = borrow(SafeClipControl, "max_overlap_double")
     minBigOverlap = borrow(SafeClipControl, "min_big_overlap")
     detectionThreshold = borrow(SafeClipControl, "detection")
+    detectionNSigmaToGrow = borrow(SafeClipControl, "detection_grow")
 
     def setDefaults(self) -> None:
         """Set the limits of the clipped mean, and the statistic of the coadd."""

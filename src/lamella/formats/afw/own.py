@@ -1,0 +1,71 @@
+"""What lamella adds to the files that it writes in the layout of afw, to know its own again."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lsst.images import Box, SkyProjection, TractFrame
+
+from ...errors import InputError
+from ..fitsio import Header, header_text
+from .exposure import AfwFile
+
+__all__ = ("OWN_CARD", "box_to_card", "card_to_box", "is_own", "own_projection")
+
+OWN_CARD = "LAMELLA"
+"""Card of the primary header: the version that wrote the file."""
+
+_BOX = re.compile(r"(-?\d{1,10}):(-?\d{1,10}),(-?\d{1,10}):(-?\d{1,10})")
+
+
+def is_own(file: AfwFile) -> bool:
+    """Return whether lamella wrote a file; its planes are as they were then."""
+    return OWN_CARD in file.container.primary
+
+
+def box_to_card(box: Box) -> str:
+    """Return the text of a box, rows first: ``"0:4200,100:4300"``."""
+    return f"{box.y.start}:{box.y.stop},{box.x.start}:{box.x.stop}"
+
+
+def card_to_box(file: AfwFile, key: str) -> Box | None:
+    """Return the box of a card, or `None` when there is no such card.
+
+    Raises
+    ------
+    InputError
+        Raised when the card holds something else.
+    """
+    header: Header = file.container.primary
+    if key not in header:
+        return None
+    text = header_text(header, key)
+    found = _BOX.fullmatch(text)
+    y0, y1, x0, x1 = (int(number) for number in found.groups()) if found else (0, 0, 0, 0)
+    if y1 <= y0 or x1 <= x0:
+        raise InputError(file.container.path, where=key, found=repr(text), expected="a box of pixels")
+    return Box.factory[y0:y1, x0:x1]
+
+
+def own_projection(file: AfwFile) -> SkyProjection[Any]:
+    """Return the projection of a file, with the frame of its tract where the file names one.
+
+    Raises
+    ------
+    InputError
+        Raised when a card is damaged.
+    ProjectionError
+        Raised when there is no projection.
+    """
+    found = file.projection
+    box = card_to_box(file, "TRACTBOX") if is_own(file) else None
+    if box is None:
+        return found
+    header = file.container.primary
+    tract = header.get("TRACT")
+    if isinstance(tract, bool) or not isinstance(tract, int):
+        raise InputError(file.container.path, where="TRACT", found=repr(tract), expected="a number")
+    frame = TractFrame(skymap=header_text(header, "SKYMAP"), tract=tract, bbox=box)
+    frames: Any = found.pixel_to_sky_transform._ast_mapping
+    return SkyProjection.from_ast_frame_set(frames, frame)

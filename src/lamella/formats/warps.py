@@ -1,0 +1,37 @@
+"""Warps on disk, of lamella and of afw, as inputs of a coadd."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+from ..errors import InputError
+from .afw.kinds import Kind, kind_of
+from .afw.warps import AfwWarp
+from .archives import ArchiveWarp
+
+__all__ = ("WarpFile", "open_warp")
+
+type WarpFile = ArchiveWarp | AfwWarp
+"""A warp whose pixels are read when they are needed."""
+
+
+def open_warp(path: str | PathLike[str]) -> WarpFile:
+    """Open a warp that `lamella warp` wrote, or the C++ stack, or `lamella export`.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or not a warp.
+    InputError
+        Raised when it is of afw, and lacks what a warp needs.
+    """
+    try:
+        is_afw = kind_of(path) is Kind.IMAGE
+    except InputError:
+        is_afw = False  # the archive's reader says what is wrong
+    return AfwWarp(path) if is_afw else ArchiveWarp(path)
