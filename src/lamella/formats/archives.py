@@ -244,7 +244,8 @@ def _extensions_of(tree: Any) -> tuple[str, str, str] | None:
     """Return the HDUs of image, mask and variance; `None` when pixels are not in HDUs of their own."""
     models = (tree.image.data, *tree.mask.data, tree.variance.data)
     names = [str(getattr(getattr(model, "value", model), "source", "")) for model in models]
-    if len(names) != 3 or not all(_HDU.fullmatch(name) for name in names):
+    # With planes that have no name, bits are stored at other places than they have in memory.
+    if len(names) != 3 or None in tree.mask.planes or not all(_HDU.fullmatch(name) for name in names):
         return None
     first, second, third = (name.removeprefix("fits:") for name in names)
     return first, second, third

@@ -19,10 +19,12 @@ from ..files import atomic_path
 from ..planes import legacy_name
 from ..psf.coadd import CoaddPsf
 from .compression import with_compressed
+from .flatmask import is_flat, with_flat_mask
 
 __all__ = ("projection_header", "psf_position", "write_archive", "write_plain_fits")
 
 
+_PLANES = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked")
 _KEYWORD_LENGTH, _COMMENT_START, _CARD_LENGTH = 8, 33, 80
 
 
@@ -49,19 +51,21 @@ def write_archive(
     """
     from lsst.images.fits import FitsOutputArchive
 
-    # What is not compressed here is small.
-    options = dict.fromkeys((*map(str.lower, _planes(image)), "detectors/numbers"))
+    # The numbers of the detectors are few; planes that are compressed here are not compressed again.
+    options = dict.fromkeys(("detectors/numbers", *(() if compress else _PLANES)))
     opaque = with_compressed(image._opaque_metadata, _planes(image) if compress else {}, threads)
     with (
         atomic_path(path) as temporary,
         FitsOutputArchive.open(str(temporary), options, opaque_metadata=opaque) as archive,
     ):
-        archive.add_tree(archive.serialize_root(image, None, None))
+        archive.add_tree(archive.serialize_root(with_flat_mask(image), None, None))
 
 
 def _planes(image: Warp | PatchCoadd) -> dict[str, np.ndarray]:
     """Return the planes of an archive by the names of their extensions."""
-    planes = {"IMAGE": image.image.array, "MASK": mask_plane_of(image), "VARIANCE": image.variance.array}
+    planes = {"IMAGE": image.image.array, "VARIANCE": image.variance.array}
+    if is_flat(image.mask.schema):
+        planes["MASK"] = mask_plane_of(image)
     if isinstance(image, PatchCoadd):
         planes["EXPOSURE_COUNT"] = image.exposure_count.array
         planes["EXPOSURE_COUNT_UNMASKED"] = image.exposure_count_unmasked.array
