@@ -240,7 +240,7 @@ def test_another_statistic_beside_a_rejection_is_an_error_that_says_so(
         arguments = ["-c", str(write(tmp_path, arguments[1]))]
     ended = fails("--reject", "safe-clip", *arguments)
     assert ended.status == 2
-    assert "--reject safe-clip" in ended.err
+    assert "with the rejection safe_clip" in ended.err
     assert "the coadd is the MEAN of the rest" in ended.err
     ended = lamella("coadd", "--reject", "none", *arguments, "--show-config")
     assert ended.status == 0
