@@ -141,6 +141,12 @@ def test_median_pixel_scale_is_taken():
     assert skymap.config.pixel_scale == 0.4
 
 
+def test_exposures_of_several_fields_need_another_sky_map():
+    far = [exposure(10.0, 20.0), exposure(10.0, 60.0)]
+    with pytest.raises(GeometryError, match=r"40 degrees apart.*--kind rings"):
+        skymap_from_exposures(far)
+
+
 def test_exposures_that_cannot_be_mapped():
     with pytest.raises(NoInputsError):
         skymap_from_exposures([])

@@ -113,7 +113,7 @@ def _typed_errors(path: str | PathLike[str]) -> Iterator[None]:
     except (UnreadableFileError, MemoryError):
         raise
     except Exception as err:  # what astropy, AST and pydantic say of damaged bytes has no end
-        reason = " ".join(str(err).split()) or type(err).__name__
+        reason = getattr(err, "strerror", None) or " ".join(str(err).split()) or type(err).__name__
         raise UnreadableFileError(path, found=reason, expected=_EXPECTED) from err
 
 

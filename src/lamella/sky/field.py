@@ -22,6 +22,8 @@ __all__ = ("FieldLayout", "skymap_for_area", "skymap_from_exposures")
 
 _CENTER_DIGITS = 6
 """Digits behind the point of the centre in degrees: 4 mas, so that files stay readable."""
+_MAX_DIAMETER = 30.0
+"""Degrees; a tangent plane around more is larger than anybody wants."""
 
 
 class FieldLayout(Config):
@@ -73,7 +75,7 @@ def skymap_from_exposures(
     ConfigError
         Raised when an option is wrong, or there is no pixel scale to be had.
     GeometryError
-        Raised when an exposure is not on the sky, or when all of them do not fit into a hemisphere.
+        Raised when an exposure is not on the sky, or when they are more than 30 degrees apart.
     """
     items = list(exposures)
     if not items:
@@ -82,6 +84,12 @@ def skymap_from_exposures(
     if layout.pixel_scale is None:
         layout = layout.replace(pixel_scale=_median_scale(items))
     hull = SkyPolygon.hull(np.concatenate([_polygon(item).vertices for item in items]))
+    apart = 2.0 * math.degrees(hull.bounding_circle.angle)
+    if apart > _MAX_DIAMETER:
+        raise GeometryError(
+            f"The exposures are up to {apart:.0f} degrees apart, too far for one tract around all of them: "
+            "make a sky map of many tracts (lamella skymap make --kind rings), or give fewer exposures."
+        )
     return _circle(hull, layout, name) if layout.shape == "circle" else _rectangle(hull, layout, name)
 
 

@@ -211,9 +211,10 @@ def enclose(wcs: WCS, vectors: np.ndarray) -> PixelBounds:
     lon, lat = to_lonlat(vectors)
     x, y = wcs.wcs_world2pix(np.degrees(lon), np.degrees(lat), 0)
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        ra, dec = wcs.wcs.crval
         raise SkyMapError(
-            f"The projection {wcs.wcs.ctype[0][-3:]} about {tuple(wcs.wcs.crval)} degrees does not reach the "
-            "edges of its tract; choose another projection, or smaller tracts.",
+            f"The projection {wcs.wcs.ctype[0][-3:]} about {ra:g}, {dec:g} degrees "
+            "does not reach the edges of its tract; choose another projection, or smaller tracts.",
             crval=tuple(wcs.wcs.crval),
         )
     return PixelBounds(float(x.min()), float(x.max()), float(y.min()), float(y.max()))
