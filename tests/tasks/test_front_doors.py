@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ from .hsc_fixture import (
     warp_command,
 )
 from .registries import Registry
+
+ALL = os.environ.get("LAMELLA_DOORS") == "all"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +106,14 @@ def test_the_lamella_command(
     assert_same(read_product(out / "coadd-i-0-5,4.fits"), expected)
 
 
+@pytest.fixture
+def usual(options: Options, registry: Registry) -> None:
+    """Skip what only repeats: a database that keeps one coadd to the bit keeps the others, too."""
+    if str(registry) != "sqlite" and options.switch != "--warpCompareCoadd" and not ALL:
+        pytest.skip("takes minutes; LAMELLA_DOORS=all runs it")
+
+
+@pytest.mark.usefixtures("usual")
 def test_the_pipeline_task(options: Options, expected: PatchCoadd, hsc_site: HscSite, tmp_path: Path) -> None:
     site = hsc_site.copy(tmp_path / "site")
     overrides = tmp_path / "assemble.py"
@@ -129,6 +140,7 @@ def assignments(config: Config, prefix: str = "") -> list[str]:
     return lines
 
 
+@pytest.mark.usefixtures("usual")
 def test_the_command_of_the_manual(
     options: Options, expected: PatchCoadd, warped_site: HscSite, tmp_path: Path
 ) -> None:
