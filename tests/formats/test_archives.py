@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsst.images import Box, Image, Mask
+from lsst.images import Box, Image, Mask, MaskSchema
 from lsst.images.fits import FitsCompressionOptions
 from lsst.images.psfs import GaussianPointSpreadFunction
 
@@ -135,6 +136,27 @@ def test_an_archive_knows_the_mean_variance_of_its_pixels(tmp_path: Path, compre
     other = ArchiveWarp(tmp_path / "b.fits").as_input().mean_variance
     assert other is not None
     assert other.mean == pytest.approx(2 * record.mean_variance.mean)
+
+
+def test_the_mean_variance_does_not_depend_on_how_a_mask_is_stored(tmp_path: Path) -> None:
+    warp = make_warp()
+    fresh = weigh(input_of(warp), WeightControl(), BAD_MASK_PLANES)
+    packed = Mask(0, bbox=BOX, schema=MaskSchema(list(warp.mask.schema)[::-1], dtype=np.uint8))
+    packed.update(warp.mask)
+    warp._mask = packed
+    write_archive(warp, tmp_path / "a.fits")
+    unread = dataclasses.replace(ArchiveWarp(tmp_path / "a.fits").as_input(), source=cast("Any", None))
+    assert weigh(unread, WeightControl(), BAD_MASK_PLANES).weight == fresh.weight
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux, to count open files")
+def test_a_file_that_is_read_in_another_way_is_closed(
+    path: Path, warp: Warp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ArchiveWarp, "_is_known", lambda *_: False)
+    archive, before = ArchiveWarp(path), len(os.listdir("/proc/self/fd"))
+    assert np.array_equal(archive.read(BOX).image, warp.image.array, equal_nan=True)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_warp_without_a_good_pixel_has_no_mean_variance(tmp_path: Path) -> None:

@@ -138,7 +138,7 @@ class CoaddWork:
     ) -> CoaddRecord:
         # An older record would vouch for the new files while they are being written.
         files.record.unlink(missing_ok=True)
-        write_archive(coadd, files.archive)
+        write_archive(coadd, files.archive, threads=self.resources.threads)
         write_plain_fits(coadd, files.plain)
         write_png(files.picture, image_picture(coadd))
         _write_artifacts(coadd, masks, files)

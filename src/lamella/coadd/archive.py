@@ -37,12 +37,14 @@ from lsst.images.serialization import (
 
 from ..astlock import guard_ast
 from ..errors import InvalidPsfError, ShapeError
+from ..planes import make_schema
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
 from .inputs import DetectorInput, ExposureId, MeanVariance
 from .removals import KINDS, Removal
 from .scale import measure_variance
 from .skynoise import SkyNoise
+from .sources import conform_mask
 
 __all__ = (
     "MatchRecord",
@@ -158,7 +160,8 @@ class Warp(MaskedImage):
         model.visit = self.visit
         model.band = self.band
         # Measured when it is written, so that it is that of these very pixels.
-        found = measure_variance(self.variance.array, self.mask.array[..., 0], self.mask.schema)
+        schema = make_schema(self.mask.schema.names)
+        found = measure_variance(self.variance.array, conform_mask(self, schema), schema)
         model.mean_variance = None if found is None else MeanVarianceModel.from_value(found)
         model.detectors = archive.serialize_direct(
             "detectors", functools.partial(_serialize_detectors, self.detectors)

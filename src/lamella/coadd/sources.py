@@ -157,21 +157,13 @@ class BitMoves:
         self._moves = [(before, after) for before, after in pairs if before != after]
 
     def __call__(self, mask: np.ndarray) -> np.ndarray:
-        """Return the mask with its bits moved: ``mask`` itself when no bit has to."""
-        if not self._moves:
-            return mask
-        result = mask.copy()
-        self.apply(result)
-        return result
-
-    def apply(self, mask: np.ndarray) -> None:
-        """Move the bits of a mask in place."""
-        if not self._moves:
-            return
-        old = mask.copy()
-        mask &= self._kept
-        for before, after in self._moves:
-            mask[(old & before) != 0] |= after
+        """Move the bits of a mask in place, and return it."""
+        if self._moves:
+            old = mask.copy()
+            mask &= self._kept
+            for before, after in self._moves:
+                mask[(old & before) != 0] |= after
+        return mask
 
 
 def overlap(first: Box, second: Box) -> Box | None:

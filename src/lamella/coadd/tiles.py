@@ -212,7 +212,7 @@ class InputReader:
     def fill(self, box: Box, planes: Planes) -> None:
         """Fill arrays with what `read` returns."""
         fill_planes(self.record.source, box, planes)
-        self._moves.apply(planes.mask)
+        self._moves(planes.mask)
         if self.record.alternate is not None:
             np.bitwise_or(planes.mask, self.record.alternate.bits(box, self._schema), out=planes.mask)
         if self.record.scale != 1.0:

@@ -176,19 +176,18 @@ class ArchiveWarp:
 
     @contextlib.contextmanager
     def _open_pixels(self) -> Iterator[_Pixels]:
-        strips = None if self._extensions is None else open_strips(self.path, self._extensions)
-        if strips is not None and self._extensions is not None and self._is_known(strips):
+        if self._extensions is not None and (strips := open_strips(self.path, self._extensions)) is not None:
             with strips:
-                yield _StripPixels(strips, self._extensions, self.bbox)
-            return
+                if self._is_known(strips, self._extensions):
+                    yield _StripPixels(strips, self._extensions, self.bbox)
+                    return
         with _open(self.path, Warp) as reader:
             yield _ReaderPixels(reader, self.path)
 
-    def _is_known(self, strips: Strips) -> bool:
-        assert self._extensions is not None
+    def _is_known(self, strips: Strips, extensions: tuple[str, str, str]) -> bool:
         shape = (self.bbox.y.size, self.bbox.x.size)
         expected = [(shape, np.float32), (shape, np.int32), (shape, np.float32)]
-        return [strips.planes[name] for name in self._extensions] == expected
+        return [strips.planes[name] for name in extensions] == expected
 
     def as_input(self) -> WarpInput:
         """Return the record of this warp for `lamella.coadd.assemble.assemble`."""
