@@ -9,6 +9,7 @@ LSST_READY := $(LSST)/.ready
 DEMO ?= demo
 PYTEST := -m pytest --numprocesses auto --dist loadfile
 LSST_TESTS := tests/tasks tests/cli/test_butler.py
+KERNELS := $(VENV)/.kernels
 # These have parts that need the middleware, and run in both.
 BOTH := tests/test_docs.py tests/testing/test_hsc_example.py
 
@@ -19,10 +20,10 @@ demo: $(READY)
 
 test: test-core test-lsst
 
-test-core: $(READY)
+test-core: $(READY) $(KERNELS)
 	$(BIN)/python $(PYTEST) $(LSST_TESTS:%=--ignore=%) $(TESTS)
 
-test-lsst: $(LSST_READY)
+test-lsst: $(LSST_READY) $(KERNELS)
 	PATH="$(CURDIR)/$(LSST)/bin:$$PATH" $(LSST)/bin/python $(PYTEST) $(LSST_TESTS) $(BOTH)
 
 lint: $(LSST_READY)
@@ -30,7 +31,7 @@ lint: $(LSST_READY)
 	$(LSST)/bin/ruff check src tests benchmarks
 	$(LSST)/bin/mypy
 
-bench: $(READY)
+bench: $(READY) $(KERNELS)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(READY)
@@ -45,6 +46,11 @@ $(READY): pyproject.toml constraints.txt
 
 $(LSST_READY): pyproject.toml constraints.txt
 	$(call make_environment,$(LSST),dev-lsst,".[bps]")
+
+# Numba compiles a kernel again when its own file changed, but not when one did that it calls.
+$(KERNELS): $(wildcard src/lamella/kernels/*.py)
+	find src -name '*.nb[ci]' -delete
+	mkdir -p $(VENV) && touch $@
 
 define make_environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.kernels.combine_median import median_noise
-from lamella.kernels.combine_rows import REJECTED_KEY, order_keys, screen, select_near, set_origin
+from lamella.kernels.combine_rows import (
+    REJECTED_KEY,
+    add_bits,
+    add_noise,
+    add_scatter,
+    order_keys,
+    screen,
+    select_near,
+    select_probable,
+    set_origin,
+    tally,
+)
 from lamella.kernels.combine_sort import quantile, sort_rows, sorting_network
 
 
@@ -104,11 +115,32 @@ def test_the_origin_is_the_first_usable_value():
 
 
 def test_the_limit_of_a_clip_belongs_to_it():
-    wk, dk = np.empty(3), np.empty(3)
-    kept = np.array([1, 2, np.nan], np.float32)
-    select_near(kept, np.full(3, 0.5), np.zeros(3), np.full(3, 1.0), wk, dk)
-    np.testing.assert_array_equal(wk, [0.5, 0, 0])
-    np.testing.assert_array_equal(dk, [1, 0, 0])
+    chosen = np.empty(4, np.float32)
+    kept = np.array([1, 2, np.nan, -1], np.float32)
+    select_near(kept, np.zeros(4), np.full(4, 1.0), chosen)
+    np.testing.assert_array_equal(chosen, [1, np.nan, np.nan, -1])
+    select_probable(kept, np.full(4, 0.75, np.float32), np.zeros(4), np.full(4, 0.25), np.ones(4), chosen)
+    np.testing.assert_array_equal(chosen, [1, np.nan, np.nan, -1])
+
+
+def test_sums_are_of_the_chosen_values_only():
+    chosen, w = np.array([3, np.nan], np.float32), np.full(2, 0.5)
+    v, centre = np.array([8, np.inf], np.float32), np.ones(2)
+    sums = np.zeros((4, 2))
+    add_scatter(chosen, w, centre, *sums)
+    np.testing.assert_array_equal(sums, [[0.5, 0], [1, 0], [0.25, 0], [2, 0]])
+    for error, noise in ((1, 2.0), (2, 4.0)):
+        sums = np.zeros((3, 2))
+        add_noise(chosen, v, w, centre, error, *sums)
+        np.testing.assert_array_equal(sums, [[0.5, 0], [1, 0], [noise, 0]])
+
+
+def test_bits_of_used_and_of_rejected_values_are_kept_apart():
+    values, m = np.array([3, np.nan, np.nan], np.float32), np.array([1, 2, 12], np.int32)
+    bits, used, seen = np.zeros((3, 3), np.int32)
+    add_bits(values, m, bits, used)
+    assert tally(values, m, seen) == 14
+    np.testing.assert_array_equal([bits, used, seen], [[1, 0, 0], [1, 0, 0], [0, 2, 12]])
 
 
 @pytest.mark.parametrize(("n", "expected"), [(1, 1.0), (2, 1.0), (3, 1.3460), (5, 1.4343), (10, 1.3830)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -30,8 +29,9 @@ from .settings import (
     WARP_OPTIONS,
     CoaddConfig,
 )
+from .workers import count_cores, workers_option
 
-__all__ = ("command", "count_cores", "format_option", "workers_option")
+__all__ = ("command", "format_option")
 
 _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *READ_OPTIONS)
 
@@ -40,13 +40,6 @@ format_option = click.option(
     "format_name",
     type=click.Choice([known.name for known in known_formats()]),
     help="Format of the exposures.  [default: recognised from the headers]",
-)
-
-workers_option = click.option(
-    "--workers",
-    type=click.IntRange(1),
-    metavar="INTEGER",
-    help="Patches, visits or tiles worked on at a time.  [default: number of cores]",
 )
 
 
@@ -122,8 +115,3 @@ def command(
     )
     if run(exposures).failures:
         ctx.exit(1)
-
-
-def count_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,8 +11,8 @@ import click
 from ..coadd.assemble import Resources
 from ..testing.config import SurveyConfig
 from ..testing.survey import simulate_survey
-from .coadd import count_cores, workers_option
 from .coadd_run import CoaddRun
+from .workers import count_cores, workers_option
 
 __all__ = ("command",)
 

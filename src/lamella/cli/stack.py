@@ -28,7 +28,6 @@ from ..report.record import coadd_record
 from ..run.jobs import PatchConfig, patch_target
 from ..sky.projection import same_grid
 from ..sky.registry import load_skymap
-from .coadd import count_cores
 from .options import (
     FileOptions,
     build_config,
@@ -38,6 +37,7 @@ from .options import (
     require,
 )
 from .settings import COADD_OPTIONS
+from .workers import count_cores
 
 __all__ = ("command",)
 

@@ -24,7 +24,7 @@ from ..run.fingerprint import matched_fingerprint, warp_fingerprint
 from ..run.folder import hold_folder
 from ..run.jobs import PatchJob, plan_jobs
 from ..run.patch import visits_of, warp_visit
-from .coadd import count_cores, format_option, workers_option
+from .coadd import format_option
 from .coadd_run import find_exposures
 from .grid import GridOptions, choose_skymap, grid_options
 from .options import (
@@ -37,6 +37,7 @@ from .options import (
 )
 from .outputs import PRODUCTS, save_skymap, warp_is_finished, warp_path, write_warp
 from .settings import MATCH_OPTIONS, READ_OPTIONS, SELECT_OPTIONS, WARP_OPTIONS, CoaddConfig
+from .workers import count_cores, workers_option
 
 __all__ = ("command",)
 

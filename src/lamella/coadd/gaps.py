@@ -18,7 +18,7 @@ from lsst.images import Mask, MaskedImage
 
 from ..config import Config, option
 from ..errors import ConfigError, PixelTypeError, ShapeError
-from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict
+from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict, find_narrow_runs
 from ..kernels.sample import clipped_mean, moments, quantiles
 from ..planes import bits_of, plane_names
 
@@ -156,6 +156,8 @@ def _fill_narrow(
 ) -> GapSummary:
     assert control.max_gap is not None
     bad = (mask & bad_bits) != 0
+    if not bad.any():
+        return GapSummary(0, 0, None)
     runs = narrow_runs(bad.T, control.max_gap).T if control.transpose else narrow_runs(bad, control.max_gap)
     if not runs.any():
         return GapSummary(0, 0, None)
@@ -186,17 +188,9 @@ def narrow_runs(flags: np.ndarray, max_width: int) -> np.ndarray:
     numpy.ndarray
         bool, shape (y, x).
     """
-    padded = np.zeros((flags.shape[0], flags.shape[1] + 2), dtype=np.int8)
-    padded[:, 1:-1] = flags
-    steps = np.diff(padded, axis=1)
-    rows, starts = np.nonzero(steps == 1)
-    _, stops = np.nonzero(steps == -1)
-    narrow = (stops - starts <= max_width) & (starts > 0) & (stops < flags.shape[1])
-    marks = np.zeros(steps.shape, dtype=np.int8)
-    marks[rows[narrow], starts[narrow]] = 1
-    marks[rows[narrow], stops[narrow]] = -1
-    result: np.ndarray = np.cumsum(marks, axis=1, dtype=np.int8)[:, :-1].astype(bool)
-    return result
+    runs = np.zeros(flags.shape, dtype=bool)
+    find_narrow_runs(np.ascontiguousarray(flags), max_width, runs)
+    return runs
 
 
 def fill_masked_image(

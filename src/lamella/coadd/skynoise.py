@@ -17,6 +17,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..config import PlainValues
 from ..errors import InvalidPsfError
+from ..kernels.planes import find_covered
 from ..planes import bits_of
 from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 
@@ -154,12 +155,15 @@ def _objection(factor: float | None) -> str:
 
 def covered_pixels(coadd: NoisyCoadd) -> np.ndarray:
     """Return where a coadd holds a measurement: a bool array of shape (y, x)."""
-    mask = coadd.mask.array[..., 0]
-    variance = coadd.variance.array
     no_data = bits_of(coadd.mask.schema, ["NO_DATA"], missing_ok=True)
-    good: np.ndarray = np.isfinite(coadd.image.array) & np.isfinite(variance) & (variance > 0)
-    good &= mask & no_data == 0
-    return good
+    image, mask, variance = coadd.image.array, coadd.mask.array[..., 0], coadd.variance.array
+    covered = np.empty(image.shape, dtype=bool)
+    planes = (
+        np.require(plane, kind, ("C", "A", "W")).reshape(-1)
+        for plane, kind in ((image, np.float32), (mask, np.int32), (variance, np.float32))
+    )
+    find_covered(*planes, no_data, covered.reshape(-1))
+    return covered
 
 
 def data_centre(coadd: NoisyCoadd, covered: np.ndarray) -> tuple[int, int]:

@@ -168,6 +168,9 @@ class BitMoves:
 
 def overlap(first: Box, second: Box) -> Box | None:
     """Return the common part of two boxes, or `None` when there is none."""
-    y0, y1 = max(first.y.start, second.y.start), min(first.y.stop, second.y.stop)
-    x0, x1 = max(first.x.start, second.x.start), min(first.x.stop, second.x.stop)
+    fy, fx, sy, sx = first.y, first.x, second.y, second.x
+    y0, y1 = max(fy.start, sy.start), min(fy.stop, sy.stop)
+    x0, x1 = max(fx.start, sx.start), min(fx.stop, sx.stop)
+    if (y0, y1, x0, x1) == (sy.start, sy.stop, sx.start, sx.stop):
+        return second  # A new box takes longer than all the rest.
     return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None

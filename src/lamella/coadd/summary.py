@@ -13,6 +13,8 @@ from lsst.images import Image, Mask, SkyProjection
 
 from ..config import PlainValues
 from ..errors import InvalidPsfError
+from ..kernels.planes import count_bits, count_values
+from ..kernels.sample import quantiles
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale
@@ -163,7 +165,9 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     projection = coadd.sky_projection
     scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
     psf = _measure_psf(coadd, x, y, notes) if covered.any() else None
-    variance = _median(coadd.variance.array[covered])
+    holes = np.where(covered, np.int32(0), np.int32(1))
+    (middle,) = quantiles([(coadd.variance.array, holes)], 1, (0.5,))
+    variance = _finite(middle)
     return CoaddSummary(
         **_inputs_numbers(coadd),
         **_coverage_numbers(coadd, covered),
@@ -188,10 +192,6 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _median(values: np.ndarray) -> float | None:
-    return _finite(np.median(values)) if values.size else None
-
-
 def _inputs_numbers(coadd: CoaddLike) -> dict[str, Any]:
     inputs, rejected = coadd.inputs, coadd.rejected
     visits = {(str(row["instrument"]), int(row["visit"])) for row in inputs}
@@ -205,24 +205,33 @@ def _inputs_numbers(coadd: CoaddLike) -> dict[str, Any]:
 
 def _coverage_numbers(coadd: CoaddLike, covered: np.ndarray) -> dict[str, Any]:
     count = coadd.exposure_count.array
+    numbers = np.zeros(int(count.max(initial=0)) + 1, dtype=np.int64)
+    count_values(np.require(count, np.int32, ("C", "A", "W")).reshape(-1), covered.reshape(-1), numbers)
     return {
         "width": coadd.bbox.x.size,
         "height": coadd.bbox.y.size,
         "covered_fraction": float(covered.mean()) if covered.size else 0.0,
-        "median_count": _median(count[covered]),
-        "max_count": int(count.max(initial=0)),
+        "median_count": _median_of(numbers),
+        "max_count": len(numbers) - 1,
     }
 
 
+def _median_of(numbers: np.ndarray) -> float | None:
+    """Return the median of integers of which ``numbers`` says how often each occurs."""
+    ends = np.cumsum(numbers)
+    total = int(ends[-1])
+    if total == 0:
+        return None
+    middle = np.searchsorted(ends, [(total - 1) // 2, total // 2], side="right")
+    return float(middle.mean())
+
+
 def _mask_fractions(mask: Mask) -> dict[str, float]:
-    bits = mask.array[..., 0]
-    present = int(np.bitwise_or.reduce(bits, axis=None)) if bits.size else 0
-    parts = {}
-    for name in mask.schema.names:
-        bit = bits_of(mask.schema, [name])
-        if present & bit:
-            parts[name] = float(np.count_nonzero(bits & bit) / bits.size)
-    return parts
+    bits = np.require(mask.array[..., 0], np.int32, ("C", "A", "W")).reshape(-1)
+    counts = np.zeros(32, dtype=np.int64)
+    count_bits(bits, counts)
+    found = {name: int(counts[bits_of(mask.schema, [name]).bit_length() - 1]) for name in mask.schema.names}
+    return {name: count / bits.size for name, count in found.items() if count}
 
 
 @dataclasses.dataclass(frozen=True)

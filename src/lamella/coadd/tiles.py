@@ -46,15 +46,30 @@ class StackedPlanes(Planes):
     """int32; inputs whose pixel was not masked."""
 
     @classmethod
+    def unset(cls, shape: tuple[int, ...]) -> StackedPlanes:
+        """Return planes whose pixels have no value yet."""
+        image, mask, variance, count, unmasked = (
+            np.empty(shape, kind) for kind in (np.float32, np.int32, np.float32, np.int32, np.int32)
+        )
+        return cls(image=image, mask=mask, variance=variance, count=count, unmasked=unmasked)
+
+    @classmethod
     def empty(cls, shape: tuple[int, int], no_data: int) -> StackedPlanes:
         """Make planes to which no input contributed."""
-        return cls(
-            image=np.full(shape, np.nan, dtype=np.float32),
-            mask=np.full(shape, no_data, dtype=np.int32),
-            variance=np.full(shape, np.inf, dtype=np.float32),
-            count=np.zeros(shape, dtype=np.int32),
-            unmasked=np.zeros(shape, dtype=np.int32),
+        planes = cls.unset(shape)
+        planes.clear(no_data)
+        return planes
+
+    def part(self, yx: tuple[slice, slice]) -> StackedPlanes:
+        """Return views of a part."""
+        return StackedPlanes(
+            self.image[yx], self.mask[yx], self.variance[yx], self.count[yx], self.unmasked[yx]
         )
+
+    def clear(self, no_data: int) -> None:
+        """Say that no input contributed."""
+        self.image[...], self.mask[...], self.variance[...] = np.nan, no_data, np.inf
+        self.count[...] = self.unmasked[...] = 0
 
 
 def stack_inputs(
@@ -84,7 +99,7 @@ def stack_inputs(
     """
     control = config.stack_control(schema)
     removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
-    result = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
+    result = StackedPlanes.unset((bbox.y.size, bbox.x.size))
     stacker = _Stacker(
         [InputReader(one, schema) for one in inputs], bbox, control, removed, result, _Buffers()
     )
@@ -137,40 +152,47 @@ class _Stacker:
 
     def stack(self, tile: Box) -> None:
         """Stack the inputs that overlap a tile."""
-        inside = [one for one in self.inputs if one.overlap(tile) is not None]
+        found = [(one, one.overlap(tile)) for one in self.inputs]
+        inside = [(one, box) for one, box in found if box is not None]
+        at = tile.slice_within(self.bbox)
+        result = self.result.part((at.y, at.x))
         if not inside:
+            result.clear(self.control.no_good_mask)
             return
         cube, unmasked = self._read(inside, tile)
-        weights = np.array([one.record.weight for one in inside], dtype=np.float64)
+        weights = np.array([one.record.weight for one, _ in inside], dtype=np.float64)
         stacked = statistics_stack(cube.image, cube.mask, cube.variance, weights, control=self.control)
-        at = tile.slice_within(self.bbox)
-        self._store(stacked, (at.y, at.x))
-        self.result.unmasked[at.y, at.x] = unmasked
+        self._store(stacked, unmasked, result)
 
     def stream(self) -> None:
         """Sum the inputs one after the other over the whole box."""
         shape = (self.bbox.y.size, self.bbox.x.size)
         mean = StreamingMean(shape, self.control)
+        unmasked, empty = np.zeros(shape, dtype=np.int32), True
         for one in self.inputs:
-            if one.overlap(self.bbox) is None:
+            box = one.overlap(self.bbox)
+            if box is None:
                 continue
-            cube, unmasked = self._read([one], self.bbox)
+            cube, seen = self._read([(one, box)], self.bbox)
             mean.add(cube.image[0], cube.mask[0], cube.variance[0], one.record.weight)
-            self.result.unmasked[...] += unmasked
-        self._store(mean.result(), (slice(None), slice(None)))
+            unmasked += seen
+            empty = False
+        if empty:
+            self.result.clear(self.control.no_good_mask)
+            return
+        self._store(mean.result(), unmasked, self.result)
 
-    def _store(self, stacked: StackResult, yx: tuple[slice, slice]) -> None:
+    def _store(self, stacked: StackResult, unmasked: np.ndarray, result: StackedPlanes) -> None:
         for name in ("image", "mask", "variance", "count"):
-            getattr(self.result, name)[yx] = getattr(stacked, name)
+            getattr(result, name)[...] = getattr(stacked, name)
+        result.unmasked[...] = unmasked
 
-    def _read(self, inputs: Sequence[InputReader], tile: Box) -> tuple[Planes, np.ndarray]:
+    def _read(self, inputs: Sequence[tuple[InputReader, Box]], tile: Box) -> tuple[Planes, np.ndarray]:
         shape = (len(inputs), tile.y.size, tile.x.size)
         cube = self.buffers.planes(shape)
         unmasked = np.zeros(shape[1:], dtype=np.int32)
-        for index, one in enumerate(inputs):
+        for index, (one, box) in enumerate(inputs):
             part = Planes(cube.image[index], cube.mask[index], cube.variance[index])
-            box = one.overlap(tile)
-            assert box is not None
             if box == tile:
                 one.fill(box, part)
                 self._settle(part.mask, unmasked)

@@ -20,7 +20,6 @@ from ..coadd.inputs import DetectorInput, WarpInput
 from ..coadd.sources import Planes
 from ..errors import InputError, UnreadableFileError
 from .afw.kinds import Kind, kind_of
-from .afw.products import is_afw_product, read_afw_product
 from .fitsio import read_headers
 from .strips import Strips, open_strips
 
@@ -40,6 +39,10 @@ def is_product(path: str | PathLike[str]) -> bool:
         return False
     if "JSONADDR" in header:
         return any(name in str(header.get("DATAMODL", "")) for name in _SCHEMAS)
+    if not _is_afw_image(path):
+        return False
+    from .afw.products import is_afw_product  # a tenth of a second that archives need not wait for
+
     try:
         return is_afw_product(path)
     except InputError:
@@ -67,6 +70,8 @@ def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp 
         Raised when it is of afw, and lacks what a warp or a coadd needs.
     """
     if _is_afw_image(path):
+        from .afw.products import read_afw_product
+
         return read_afw_product(path, bbox=bbox)
     with _open(path, MaskedImage) as reader:
         product = reader.read(bbox=bbox) if bbox is not None else reader.read()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from .afw.kinds import Kind, kind_of
-from .afw.warps import AfwWarp
 from .archives import ArchiveWarp
+
+if TYPE_CHECKING:
+    from .afw.warps import AfwWarp
 
 __all__ = ("WarpFile", "open_warp")
 
@@ -34,4 +37,8 @@ def open_warp(path: str | PathLike[str]) -> WarpFile:
         is_afw = kind_of(path) is Kind.IMAGE
     except InputError:
         is_afw = False  # the archive's reader says what is wrong
-    return AfwWarp(path) if is_afw else ArchiveWarp(path)
+    if not is_afw:
+        return ArchiveWarp(path)
+    from .afw.warps import AfwWarp  # a tenth of a second that archives need not wait for
+
+    return AfwWarp(path)

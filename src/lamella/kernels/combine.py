@@ -20,16 +20,15 @@ from ._jit import jit
 from .combine_rows import (
     INPUT_ERROR,
     MOSAIC_ERROR,
+    PADDING,
     add_bits,
     add_chances,
-    add_moments,
-    add_squares,
-    add_variance,
+    add_noise,
+    add_scatter,
     finish_mask,
     finish_mean,
     raise_lost,
     screen,
-    select_all,
     set_origin,
     tally,
     weigh,
@@ -71,23 +70,22 @@ def add_row(
     """
     bad, use_variance, floor, per_pixel, error = rules
     end, b = at + m.size, m.size
-    kept, w, wk, dk = work[0][:b], work[1][:b], work[2][:b], work[3][:b]
+    kept, w = work[0][:b], work[1][:b]
     bits, seen, good = tallies[0, at:end], tallies[1, at:end], tallies[2, at:end]
-    origin = sums[0, at:end]
+    origin, sw, swd = sums[0, at:end], sums[1, at:end], sums[2, at:end]
     screen(x, m, v, bad, use_variance, floor, kept)
     weigh(v, weight, per_pixel, w)
     set_origin(kept, good, origin)
-    select_all(kept, w, origin, wk, dk)
-    add_moments(wk, dk, sums[1, at:end], sums[2, at:end])
     if error == SCATTER_ERROR:
-        add_squares(wk, dk, sums[3, at:end], sums[4, at:end])
+        add_scatter(kept, w, origin, sw, swd, sums[3, at:end], sums[4, at:end])
     else:
-        add_variance(wk, v, error, sums[3, at:end])
-    add_bits(wk, m, bits, good)
-    tally(kept, m, seen)
+        add_noise(kept, v, w, origin, error, sw, swd, sums[3, at:end])
+    add_bits(kept, m, bits, good)
+    rejected = tally(kept, m, seen)
     threshold_bits = masking[3]
     for k in range(threshold_bits.size):
-        add_chances(kept, m, w, threshold_bits[k], per_pixel, floor, v, lost[k, at:end])
+        if rejected & threshold_bits[k] != 0:
+            add_chances(kept, m, w, threshold_bits[k], per_pixel, floor, v, lost[k, at:end])
 
 
 @jit
@@ -147,10 +145,10 @@ def stack_mean(
     """
     images, masks, variances = planes
     rows, weights = inputs
-    sums = np.empty((5, BLOCK))
-    tallies = np.empty((3, BLOCK), np.int32)
-    lost = np.empty((masking[3].size, BLOCK))
-    work = (np.empty(BLOCK, np.float32), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK))
+    sums = np.empty((5, BLOCK + PADDING))
+    tallies = np.empty((3, BLOCK + PADDING), np.int32)
+    lost = np.empty((masking[3].size, BLOCK + PADDING))
+    work = (np.empty(BLOCK, np.float32), np.empty(BLOCK))
     for p in range(start, stop, BLOCK):
         q = min(p + BLOCK, stop)
         sums.fill(0.0)
@@ -188,7 +186,7 @@ def add_to_mean(
         of shapes (4 or 5, pixels), (3, pixels) and (thresholds, pixels), all
         zero at the start.
     """
-    work = (np.empty(BLOCK, np.float32), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK))
+    work = (np.empty(BLOCK, np.float32), np.empty(BLOCK))
     for p in range(0, x.size, BLOCK):
         q = min(p + BLOCK, x.size)
         add_row(x[p:q], m[p:q], v[p:q], weight, rules, masking, work, sums, tallies, lost, p)

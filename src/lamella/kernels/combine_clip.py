@@ -14,10 +14,10 @@ import numpy as np
 from ._jit import jit
 from .combine import INPUT_ERROR, SCATTER_ERROR
 from .combine_rows import (
+    PADDING,
     add_bits,
-    add_moments,
-    add_squares,
-    add_variance,
+    add_noise,
+    add_scatter,
     finish_mask,
     finish_mean,
     raise_lost,
@@ -164,13 +164,13 @@ def clip_pass(
     inputs: tuple[Any, ...],
     per_pixel: bool,
     by_noise: bool,
-    squares: bool,
     error: int,
     p: int,
     q: int,
     kept: np.ndarray,
     limits: np.ndarray,
-    work: np.ndarray,
+    chosen: np.ndarray,
+    w: np.ndarray,
     sums: np.ndarray,
     tallies: np.ndarray,
 ) -> None:
@@ -178,25 +178,24 @@ def clip_pass(
     masks, variances = planes[1], planes[2]
     rows, weights = inputs
     b = q - p
-    w, wk, dk = work[0, :b], work[1, :b], work[2, :b]
+    centre, sw, swd = limits[0, :b], sums[0, :b], sums[1, :b]
     bits, used = tallies[0, :b], tallies[3, :b]
     sums.fill(0.0)
     bits.fill(0)
     used.fill(0)
     for k in range(rows.size):
         i = rows[k]
-        m, v = masks[i, p:q], variances[i, p:q]
-        weigh(v, weights[i], per_pixel, w)
+        v = variances[i, p:q]
         if by_noise:
-            select_probable(kept[k, :b], v, w, limits[0, :b], limits[1, :b], limits[2, :b], wk, dk)
+            select_probable(kept[k, :b], v, centre, limits[1, :b], limits[2, :b], chosen)
         else:
-            select_near(kept[k, :b], w, limits[0, :b], limits[1, :b], wk, dk)
-        add_moments(wk, dk, sums[0, :b], sums[1, :b])
-        if squares:
-            add_squares(wk, dk, sums[2, :b], sums[3, :b])
-        if error != SCATTER_ERROR:
-            add_variance(wk, v, error, sums[4, :b])
-        add_bits(wk, m, bits, used)
+            select_near(kept[k, :b], centre, limits[1, :b], chosen)
+        weigh(v, weights[i], per_pixel, w)
+        if error == SCATTER_ERROR:
+            add_scatter(chosen, w, centre, sw, swd, sums[2, :b], sums[3, :b])
+        else:
+            add_noise(chosen, v, w, centre, error, sw, swd, sums[4, :b])
+        add_bits(chosen, masks[i, p:q], bits, used)
 
 
 @jit
@@ -219,6 +218,7 @@ def clip_block(
     keys: np.ndarray,
     limits: np.ndarray,
     before: np.ndarray,
+    chosen: np.ndarray,
     work: np.ndarray,
     sums: np.ndarray,
     tallies: np.ndarray,
@@ -231,12 +231,12 @@ def clip_block(
     good, used = tallies[2, :b], tallies[3, :b]
     low, high = tallies[0, :b], tallies[3, :b]
     sw, swd, sww, swdd, swv = sums[0, :b], sums[1, :b], sums[2, :b], sums[3, :b], sums[4, :b]
-    centre, width = limits[0, :b], limits[1, :b]
+    centre, width, w = limits[0, :b], limits[1, :b], work[0, :b]
     if by_noise:
         coarse = sigmas if passes == 1 else COARSE * sigmas
-        first_noise_limits(keys, good, total, coarse, tolerance, low, high, work[0, :b], limits, before)
+        first_noise_limits(keys, good, total, coarse, tolerance, low, high, w, limits, before)
     else:
-        first_scatter_limits(keys, good, sigmas, low, high, work[0, :b], work[1, :b], centre, width)
+        first_scatter_limits(keys, good, sigmas, low, high, w, work[1, :b], centre, width)
         for j in range(b):
             before[0, j] = centre[j]
             before[1, j] = np.inf
@@ -244,11 +244,8 @@ def clip_block(
     k = 0
     while k < passes:
         last = k == passes - 1
-        squares = error == SCATTER_ERROR if last else not by_noise
         wanted = error if last else (INPUT_ERROR if by_noise else SCATTER_ERROR)
-        clip_pass(
-            planes, inputs, per_pixel, by_noise, squares, wanted, p, q, kept, limits, work, sums, tallies
-        )
+        clip_pass(planes, inputs, per_pixel, by_noise, wanted, p, q, kept, limits, chosen, w, sums, tallies)
         if restore_lost(good, used, before, limits) > 0:
             # Once more with limits that do leave something.
             continue
@@ -286,23 +283,39 @@ def stack_clip(
         Exchanges that sort as many values as there are inputs to use.
     """
     n = inputs[0].size
-    kept = np.empty((n, CLIP_BLOCK), np.float32)
-    keys = np.empty((n, CLIP_BLOCK), np.int32)
-    limits = np.zeros((3, CLIP_BLOCK))
-    before = np.empty((3, CLIP_BLOCK))
-    work = np.empty((3, CLIP_BLOCK))
-    sums = np.empty((5, CLIP_BLOCK))
-    totals = np.empty((2, CLIP_BLOCK))
-    tallies = np.empty((4, CLIP_BLOCK), np.int32)
-    lost = np.empty((masking[3].size, CLIP_BLOCK))
+    kept = np.empty((n, CLIP_BLOCK + PADDING), np.float32)
+    keys = np.empty((n, CLIP_BLOCK + PADDING), np.int32)
+    limits = np.zeros((3, CLIP_BLOCK + PADDING))
+    before = np.empty((3, CLIP_BLOCK + PADDING))
+    work = np.empty((2, CLIP_BLOCK + PADDING))
+    chosen = np.empty(CLIP_BLOCK, np.float32)
+    sums = np.empty((5, CLIP_BLOCK + PADDING))
+    totals = np.empty((2, CLIP_BLOCK + PADDING))
+    tallies = np.empty((4, CLIP_BLOCK + PADDING), np.int32)
+    lost = np.empty((masking[3].size, CLIP_BLOCK + PADDING))
     for p in range(start, stop, CLIP_BLOCK):
         q = min(p + CLIP_BLOCK, stop)
         b = q - p
         precision = PRECISION if clip[0] else NOTHING
         screen_block(planes, inputs, rules, masking, precision, p, q, kept, keys, work, totals, tallies, lost)
         sort_rows(keys, network, b)
+        total = totals[1, :b]
         clip_block(
-            planes, inputs, rules, clip, p, q, kept, keys, limits, before, work, sums, tallies, totals[1, :b]
+            planes,
+            inputs,
+            rules,
+            clip,
+            p,
+            q,
+            kept,
+            keys,
+            limits,
+            before,
+            chosen[:b],
+            work,
+            sums,
+            tallies,
+            total,
         )
         image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
         good, used = tallies[2, :b], tallies[3, :b]

@@ -9,12 +9,11 @@ import numpy as np
 from ._jit import jit
 from .combine import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR
 from .combine_rows import (
-    add_moments,
-    add_squares,
-    add_variance,
+    PADDING,
+    add_noise,
+    add_scatter,
     finish_mask,
     raise_lost,
-    select_all,
 )
 from .combine_screen import INVERSE_SIGMA, NOTHING, screen_block
 from .combine_sort import quantile, sort_rows
@@ -69,31 +68,20 @@ def add_for_variance(
     p: int,
     q: int,
     kept: np.ndarray,
-    work: np.ndarray,
+    ones: np.ndarray,
     centre: np.ndarray,
     sums: np.ndarray,
-    bits: np.ndarray,
-    tallies: np.ndarray,
 ) -> None:
-    """Collect bits, and what the variance of the median needs."""
-    masks, variances = planes[1], planes[2]
-    rows = inputs[0]
+    """Add up what the variance of the median needs."""
+    variances, rows = planes[2], inputs[0]
     b = q - p
-    ones, wk, dk = work[0, :b], work[1, :b], work[2, :b]
-    ones.fill(1.0)
     sums.fill(0.0)
     for k in range(rows.size):
-        m, v = masks[rows[k], p:q], variances[rows[k], p:q]
-        values = kept[k, :b]
-        for j in range(b):
-            bits[j] |= m[j] if values[j] == values[j] else 0
+        values, sw, swd = kept[k, :b], sums[0, :b], sums[1, :b]
         if error == SCATTER_ERROR:
-            select_all(values, ones, centre, wk, dk)
-            add_moments(wk, dk, sums[0, :b], sums[1, :b])
-            add_squares(wk, dk, sums[2, :b], sums[3, :b])
+            add_scatter(values, ones, centre, sw, swd, sums[2, :b], sums[3, :b])
         else:
-            select_all(values, ones, centre, wk, dk)
-            add_variance(wk, v, error, sums[4, :b])
+            add_noise(values, variances[rows[k], p:q], ones, centre, error, sw, swd, sums[4, :b])
 
 
 @jit
@@ -119,15 +107,15 @@ def stack_median(
         Exchanges that sort as many values as there are inputs to use.
     """
     n, error = inputs[0].size, rules[4]
-    kept = np.empty((n, MEDIAN_BLOCK), np.float32)
-    keys = np.empty((n, MEDIAN_BLOCK), np.int32)
-    work = np.empty((3, MEDIAN_BLOCK))
-    sums = np.empty((5, MEDIAN_BLOCK))
-    totals = np.empty((2, MEDIAN_BLOCK))
+    kept = np.empty((n, MEDIAN_BLOCK + PADDING), np.float32)
+    keys = np.empty((n, MEDIAN_BLOCK + PADDING), np.int32)
+    work, ones = np.empty((1, MEDIAN_BLOCK + PADDING)), np.ones(MEDIAN_BLOCK)
+    sums = np.empty((5, MEDIAN_BLOCK + PADDING))
+    totals = np.empty((2, MEDIAN_BLOCK + PADDING))
     median = np.empty(MEDIAN_BLOCK)
-    tallies = np.empty((4, MEDIAN_BLOCK), np.int32)
+    tallies = np.empty((4, MEDIAN_BLOCK + PADDING), np.int32)
     low, high = np.empty(MEDIAN_BLOCK, np.int32), np.empty(MEDIAN_BLOCK, np.int32)
-    lost = np.empty((masking[3].size, MEDIAN_BLOCK))
+    lost = np.empty((masking[3].size, MEDIAN_BLOCK + PADDING))
     extra = INVERSE_SIGMA if error == INPUT_ERROR else NOTHING
     for p in range(start, stop, MEDIAN_BLOCK):
         q = min(p + MEDIAN_BLOCK, stop)
@@ -136,12 +124,11 @@ def stack_median(
         sort_rows(keys, network, b)
         good, centre = tallies[2, :b], median[:b]
         quantile(keys, good, 0.5, True, low[:b], high[:b], centre)
-        bits = tallies[0, :b]
-        add_for_variance(planes, inputs, error, p, q, kept, work, centre, sums, bits, tallies)
+        add_for_variance(planes, inputs, error, p, q, kept, ones[:b], centre, sums)
         image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
         finish_median(error, sums, totals[1, :b], good, variance)
         for j in range(b):
             image[j] = centre[j]
             count[j] = good[j]
-        finish_mask(bits, tallies[1, :b], good, good, masking, mask, image, variance)
+        finish_mask(tallies[0, :b], tallies[1, :b], good, good, masking, mask, image, variance)
         raise_lost(totals[0, :b], lost, 0, masking, mask)

@@ -6,8 +6,7 @@ can use vector instructions while each pixel still sees plain IEEE arithmetic
 in input order.  The loops are short on purpose: few arrays and plain selects
 are what the compiler vectorises.
 
-A pixel that must not be used is NaN in the row of screened values, and has
-weight zero in the row of selected weights.
+A pixel that must not be used is NaN in the row of screened or chosen values.
 """
 
 from __future__ import annotations
@@ -20,21 +19,19 @@ from ._jit import jit
 
 __all__ = (
     "LARGEST",
+    "PADDING",
     "REJECTED_KEY",
     "add_bits",
     "add_chances",
-    "add_moments",
+    "add_noise",
     "add_precision",
-    "add_squares",
-    "add_variance",
+    "add_scatter",
     "add_weights",
-    "count_good",
     "finish_mask",
     "finish_mean",
     "order_keys",
     "raise_lost",
     "screen",
-    "select_all",
     "select_near",
     "select_probable",
     "set_origin",
@@ -42,6 +39,12 @@ __all__ = (
     "weigh",
 )
 
+PADDING = 40
+"""Columns that the working arrays of a block have beyond its pixels.
+
+Rows that begin a multiple of 4096 bytes apart make the processor wait for stores that it takes for those
+of the row just read.
+"""
 LARGEST = np.float32(np.finfo(np.float32).max)
 REJECTED_KEY = np.int32(np.iinfo(np.int32).max)
 NAN = np.float32(np.nan)
@@ -70,29 +73,29 @@ def screen(
     kept
         Screened values (float32), written.
     """
-    for j in range(x.size):
-        flaw = m[j] & bad
-        flaw = flaw if abs(x[j]) <= LARGEST else 1
-        kept[j] = x[j] if flaw == 0 else NAN
     if use_variance:
         for j in range(x.size):
-            kept[j] = kept[j] if v[j] > floor else NAN
+            flaw = m[j] & bad
+            flaw = flaw if abs(x[j]) <= LARGEST else 1
+            flaw = flaw if v[j] > floor else 1
+            flaw = flaw if v[j] <= LARGEST else 1
+            kept[j] = x[j] if flaw == 0 else NAN
+    else:
         for j in range(x.size):
-            kept[j] = kept[j] if v[j] <= LARGEST else NAN
+            flaw = m[j] & bad
+            flaw = flaw if abs(x[j]) <= LARGEST else 1
+            kept[j] = x[j] if flaw == 0 else NAN
 
 
 @jit
-def tally(kept: np.ndarray, m: np.ndarray, seen: np.ndarray) -> None:
-    """Collect the mask bits of the rejected values."""
+def tally(kept: np.ndarray, m: np.ndarray, seen: np.ndarray) -> int:
+    """Collect the mask bits of the values that may not be used, per pixel, and return all of them."""
+    union = np.int32(0)
     for j in range(kept.size):
-        seen[j] |= 0 if kept[j] == kept[j] else m[j]
-
-
-@jit
-def count_good(kept: np.ndarray, good: np.ndarray) -> None:
-    """Count the usable values."""
-    for j in range(kept.size):
-        good[j] += 1 if kept[j] == kept[j] else 0
+        rejected = np.int32(0) if kept[j] == kept[j] else m[j]
+        seen[j] |= rejected
+        union |= rejected
+    return union
 
 
 @jit
@@ -115,74 +118,85 @@ def set_origin(kept: np.ndarray, count: np.ndarray, origin: np.ndarray) -> None:
 
 
 @jit
-def select_all(kept: np.ndarray, w: np.ndarray, centre: np.ndarray, wk: np.ndarray, dk: np.ndarray) -> None:
-    """Select all usable values: weights, and distances from a centre."""
+def select_near(kept: np.ndarray, centre: np.ndarray, reach: np.ndarray, chosen: np.ndarray) -> None:
+    """Choose the usable values within ``reach`` of a centre, the limit included; the others become NaN."""
     for j in range(kept.size):
         d = np.float64(kept[j]) - centre[j]
-        good = d == d
-        wk[j] = w[j] if good else 0.0
-        dk[j] = d if good else 0.0
-
-
-@jit
-def select_near(
-    kept: np.ndarray, w: np.ndarray, centre: np.ndarray, reach: np.ndarray, wk: np.ndarray, dk: np.ndarray
-) -> None:
-    """Select the usable values within ``reach`` of a centre, the limit included."""
-    for j in range(kept.size):
-        d = np.float64(kept[j]) - centre[j]
-        good = abs(d) <= reach[j]
-        wk[j] = w[j] if good else 0.0
-        dk[j] = d if good else 0.0
+        chosen[j] = kept[j] if abs(d) <= reach[j] else NAN
 
 
 @jit
 def select_probable(
     kept: np.ndarray,
     v: np.ndarray,
-    w: np.ndarray,
     centre: np.ndarray,
     spread: np.ndarray,
     limit: np.ndarray,
-    wk: np.ndarray,
-    dk: np.ndarray,
+    chosen: np.ndarray,
 ) -> None:
-    """Select the usable values that agree with a centre within their known noise.
+    """Choose the usable values that agree with a centre within their known noise; the others become NaN.
 
     The square of the distance must not exceed ``limit * (v + spread)``.
     """
     for j in range(kept.size):
         d = np.float64(kept[j]) - centre[j]
-        good = d * d <= limit[j] * (np.float64(v[j]) + spread[j])
-        wk[j] = w[j] if good else 0.0
-        dk[j] = d if good else 0.0
+        chosen[j] = kept[j] if d * d <= limit[j] * (np.float64(v[j]) + spread[j]) else NAN
 
 
 @jit
-def add_moments(wk: np.ndarray, dk: np.ndarray, sw: np.ndarray, swd: np.ndarray) -> None:
-    """Add weights and weighted distances."""
-    for j in range(wk.size):
-        sw[j] += wk[j]
-        swd[j] += wk[j] * dk[j]
+def add_scatter(
+    chosen: np.ndarray,
+    w: np.ndarray,
+    centre: np.ndarray,
+    sw: np.ndarray,
+    swd: np.ndarray,
+    sww: np.ndarray,
+    swdd: np.ndarray,
+) -> None:
+    """Add weights, distances from a centre, and the squares of both, for the mean and its scatter."""
+    for j in range(chosen.size):
+        d = np.float64(chosen[j]) - centre[j]
+        good = d == d
+        wk = w[j] if good else 0.0
+        dk = d if good else 0.0
+        sw[j] += wk
+        swd[j] += wk * dk
+        sww[j] += wk * wk
+        swdd[j] += wk * dk * dk
 
 
 @jit
-def add_squares(wk: np.ndarray, dk: np.ndarray, sww: np.ndarray, swdd: np.ndarray) -> None:
-    """Add squared weights and weighted squared distances."""
-    for j in range(wk.size):
-        sww[j] += wk[j] * wk[j]
-        swdd[j] += wk[j] * dk[j] * dk[j]
-
-
-@jit
-def add_variance(wk: np.ndarray, v: np.ndarray, error: int, swv: np.ndarray) -> None:
-    """Add what the error of the mean needs of the input variances."""
+def add_noise(
+    chosen: np.ndarray,
+    v: np.ndarray,
+    w: np.ndarray,
+    centre: np.ndarray,
+    error: int,
+    sw: np.ndarray,
+    swd: np.ndarray,
+    swv: np.ndarray,
+) -> None:
+    """Add weights, distances from a centre, and variances, for the mean and its noise."""
     if error == MOSAIC_ERROR:
-        for j in range(wk.size):
-            swv[j] += wk[j] * np.float64(v[j]) if wk[j] > 0.0 else 0.0
+        for j in range(chosen.size):
+            d = np.float64(chosen[j]) - centre[j]
+            good = d == d
+            wk = w[j] if good else 0.0
+            dk = d if good else 0.0
+            vk = np.float64(v[j]) if good else 0.0
+            sw[j] += wk
+            swd[j] += wk * dk
+            swv[j] += wk * vk
     else:
-        for j in range(wk.size):
-            swv[j] += wk[j] * wk[j] * np.float64(v[j]) if wk[j] > 0.0 else 0.0
+        for j in range(chosen.size):
+            d = np.float64(chosen[j]) - centre[j]
+            good = d == d
+            wk = w[j] if good else 0.0
+            dk = d if good else 0.0
+            vk = np.float64(v[j]) if good else 0.0
+            sw[j] += wk
+            swd[j] += wk * dk
+            swv[j] += wk * wk * vk
 
 
 @jit
@@ -206,12 +220,12 @@ def add_precision(kept: np.ndarray, v: np.ndarray, power_half: bool, total: np.n
 
 
 @jit
-def add_bits(wk: np.ndarray, m: np.ndarray, bits: np.ndarray, used: np.ndarray) -> None:
-    """Collect the mask bits of the selected values and count them."""
-    for j in range(wk.size):
-        taken = wk[j] > 0.0
-        bits[j] |= m[j] if taken else 0
-        used[j] += 1 if taken else 0
+def add_bits(chosen: np.ndarray, m: np.ndarray, bits: np.ndarray, used: np.ndarray) -> None:
+    """Collect the mask bits of the chosen values and count them."""
+    for j in range(chosen.size):
+        good = chosen[j] == chosen[j]
+        bits[j] |= m[j] if good else 0
+        used[j] += 1 if good else 0
 
 
 @jit

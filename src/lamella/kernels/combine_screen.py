@@ -8,10 +8,10 @@ import numpy as np
 
 from ._jit import jit
 from .combine_rows import (
+    add_bits,
     add_chances,
     add_precision,
     add_weights,
-    count_good,
     order_keys,
     screen,
     tally,
@@ -49,31 +49,41 @@ def screen_block(
     kept, keys
         Values (float32) and keys (int32) of shape (n, columns), written.
     totals
-        Sum of the weights of the usable values, if there are thresholds, and
-        ``extra``.
+        Sum of the weights of the usable values, if any other has a bit of the
+        thresholds, and ``extra``.
     tallies
-        Bits of the rejected values in row 1, and number of usable ones in row 2.
+        Bits of the usable values in row 0, those of the others in row 1, and
+        the number of usable ones in row 2.
+    lost
+        Sums of the weights of the other values with each bit of the thresholds.
     """
     images, masks, variances = planes
     rows, weights = inputs
     bad, use_variance, floor, per_pixel = rules[0], rules[1], rules[2], rules[3]
     b = q - p
-    w, seen, good = work[0, :b], tallies[1, :b], tallies[2, :b]
+    w, bits, seen, good = work[0, :b], tallies[0, :b], tallies[1, :b], tallies[2, :b]
     threshold_bits = masking[3]
     totals.fill(0.0)
     tallies.fill(0)
     lost.fill(0.0)
+    rejected = 0
     for k in range(rows.size):
         i = rows[k]
         values, m, v = kept[k, :b], masks[i, p:q], variances[i, p:q]
         screen(images[i, p:q], m, v, bad, use_variance, floor, values)
-        tally(values, m, seen)
-        count_good(values, good)
+        add_bits(values, m, bits, good)
+        rejected |= tally(values, m, seen)
         order_keys(values.view(np.int32), keys[k, :b])
         if extra != NOTHING:
             add_precision(values, v, extra == INVERSE_SIGMA, totals[1, :b])
-        if threshold_bits.size > 0:
+    for t in range(threshold_bits.size):
+        if rejected & threshold_bits[t] == 0:
+            continue
+        # Rare, so that all inputs are gone through once more.
+        totals[0].fill(0.0)
+        for k in range(rows.size):
+            i = rows[k]
+            values, m, v = kept[k, :b], masks[i, p:q], variances[i, p:q]
             weigh(v, weights[i], per_pixel, w)
             add_weights(values, w, totals[0, :b])
-        for t in range(threshold_bits.size):
             add_chances(values, m, w, threshold_bits[t], per_pixel, floor, v, lost[t, :b])

@@ -25,7 +25,14 @@ import numpy as np
 
 from ._jit import jit, jit_inline
 
-__all__ = ("coefficient_table", "fill_rows", "fill_rows_strict", "kriging_coefficients")
+__all__ = (
+    "coefficient_table",
+    "fill_rows",
+    "fill_rows_strict",
+    "fill_run",
+    "find_narrow_runs",
+    "kriging_coefficients",
+)
 
 _TABLE_WIDTH = 32
 """From this width on the two ends of a run do not feel each other: their covariance underflows."""
@@ -157,12 +164,12 @@ def fill_rows(  # type: ignore[no-untyped-def]
                 mask[y, x] |= interpolated
                 x += 1
             filled += x - start
-            fallen += _fill_run(image, variance, mask, bad, y, start, x, table, fallback, reach, use_fallback)
+            fallen += fill_run(image, variance, mask, bad, y, start, x, table, fallback, reach, use_fallback)
     return filled, fallen
 
 
 @jit
-def _fill_run(  # type: ignore[no-untyped-def]
+def fill_run(  # type: ignore[no-untyped-def]
     image, variance, mask, bad, y, start, stop, table, fallback, reach, use_fallback
 ):
     """Fill one run ``start <= x < stop`` and return how many pixels depend on the fallback value."""
@@ -218,6 +225,38 @@ def _combine(values, variances, left, right, width, t, table, reach):  # type: i
     distance = min(t + 1 if left else width, width - t if right else width)
     # Variances of neighbours that are NaN or negative end here, too.
     return value, spread if distance <= reach and spread >= 0.0 else np.inf
+
+
+@jit
+def find_narrow_runs(flags, max_width, narrow):  # type: ignore[no-untyped-def]
+    """Find the runs of flags along rows that are narrow and do not touch the ends of the row.
+
+    Parameters
+    ----------
+    flags
+        bool, shape (y, x).
+    max_width
+        Widest run.
+    narrow
+        bool, shape (y, x), false at the start; set where such a run is.
+
+    Returns
+    -------
+    int
+        Number of their pixels.
+    """
+    ny, nx = flags.shape
+    found = 0
+    for y in range(ny):
+        start = 0
+        for x in range(nx + 1):
+            if x < nx and flags[y, x]:
+                continue
+            if start > 0 and start < x < nx and x - start <= max_width:
+                narrow[y, start:x] = True
+                found += x - start
+            start = x + 1
+    return found
 
 
 @jit

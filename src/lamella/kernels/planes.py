@@ -1,0 +1,77 @@
+"""Counts over whole planes, each in one walk."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import jit
+
+__all__ = ("count_bits", "count_values", "find_covered")
+
+_BLOCK = 4096
+
+
+@jit
+def find_covered(image, mask, variance, no_data, covered):  # type: ignore[no-untyped-def]
+    """Find the pixels that hold a measurement.
+
+    Parameters
+    ----------
+    image, variance
+        float32, shape (n,); the image must be finite, and the variance finite and positive.
+    mask
+        int32, shape (n,).
+    no_data
+        Bits of pixels without a measurement.
+    covered
+        bool, shape (n,), written.
+    """
+    largest = np.float32(np.finfo(np.float32).max)
+    for i in range(image.size):
+        flaw = mask[i] & no_data
+        flaw = flaw if abs(image[i]) <= largest else 1
+        flaw = flaw if variance[i] > np.float32(0.0) else 1
+        flaw = flaw if variance[i] <= largest else 1
+        covered[i] = flaw == 0
+
+
+@jit
+def count_bits(mask, counts):  # type: ignore[no-untyped-def]
+    """Count the pixels that have each bit.
+
+    Parameters
+    ----------
+    mask
+        int32, shape (n,).
+    counts
+        int64, shape (32,); grows by the number of pixels with bit 0, bit 1 and so on.
+    """
+    for start in range(0, mask.size, _BLOCK):
+        part = mask[start : start + _BLOCK]
+        present = np.int32(0)
+        for i in range(part.size):
+            present |= part[i]
+        for bit in range(32):
+            if (present >> np.int32(bit)) & np.int32(1) == 0:
+                continue
+            found = np.int32(0)
+            for i in range(part.size):
+                found += (part[i] >> np.int32(bit)) & np.int32(1)
+            counts[bit] += found
+
+
+@jit
+def count_values(values, chosen, counts):  # type: ignore[no-untyped-def]
+    """Count how often each small integer occurs.
+
+    Parameters
+    ----------
+    values
+        int32, shape (n,), from 0 to below the size of ``counts``.
+    chosen
+        bool, shape (n,): which of them count.
+    counts
+        int64; grows where the value is the index.
+    """
+    for i in range(values.size):
+        counts[values[i]] += 1 if chosen[i] else 0
