@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.coadd.stack import StackControl, StreamingMean, statistics_stack
-from lamella.errors import ConfigError, NoInputsError, ShapeError
+from lamella.coadd.stack import StackControl, StackResult, StreamingMean, statistics_stack
+from lamella.errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
 
 BAD, EDGE, DETECTED, NO_DATA, CLIPPED, REJECTED, SENSOR_EDGE = 1, 16, 32, 256, 2048, 4096, 8192
 FAST = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")
@@ -589,3 +589,30 @@ class TestErrors:
             StreamingMean((1, 1), StackControl(statistic="MEDIAN"))
         with pytest.raises(ConfigError, match="NOISECLIP"):
             stack_pixel([1, 2], statistic="NOISECLIP", strict=True)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_results_are_written_to_arrays_of_the_caller(strict):
+    planes, weights = field()
+    control = StackControl(statistic="MEANCLIP", **ASSEMBLE)
+    expected = statistics_stack(*planes, weights, control=control, strict=strict)
+    out = StackResult.empty(expected.image.shape)
+    assert statistics_stack(*planes, weights, control=control, strict=strict, out=out) is out
+    for name in ("image", "mask", "variance", "count"):
+        np.testing.assert_array_equal(getattr(out, name), getattr(expected, name))
+
+
+def test_arrays_that_cannot_hold_the_result_are_refused():
+    planes, weights = field()
+    ny, nx = planes[0].shape[1:]
+    control = StackControl(statistic="MEAN")
+    small, good = StackResult.empty((ny, nx - 1)), StackResult.empty((ny, nx))
+    strided = StackResult(*(np.empty((ny, 2 * nx), p.dtype)[:, ::2] for p in good.flat()))
+    swapped = StackResult(good.variance, good.image, good.variance, good.count)
+    for out, error, match in (
+        (small, ShapeError, "out.image has shape"),
+        (strided, ShapeError, "in pieces"),
+        (swapped, PixelTypeError, "out.mask holds float32; expected int32"),
+    ):
+        with pytest.raises(error, match=match):
+            statistics_stack(*planes, weights, control=control, out=out)

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
+from .startup import import_images
 
 __all__ = ("main",)
 
@@ -43,6 +44,7 @@ class _LazyGroup(click.Group):
         # and what is frozen is not looked through again.
         gc.disable()
         try:
+            import_images()
             command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
         finally:
             gc.freeze()

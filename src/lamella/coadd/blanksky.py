@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import fft, ndimage
+import scipy
 
 __all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
 
@@ -139,8 +139,8 @@ def psf_noise_ratio(
 def _convolve(image: np.ndarray, stamp: np.ndarray) -> np.ndarray:
     """Convolve, with zeros around the image; `scipy.signal` takes a second of start-up for the same."""
     whole = [n + m - 1 for n, m in zip(image.shape, stamp.shape, strict=True)]
-    fast = [fft.next_fast_len(n, real=True) for n in whole]
-    full = fft.irfft2(fft.rfft2(image, fast) * fft.rfft2(stamp, fast), fast)
+    fast = [scipy.fft.next_fast_len(n, real=True) for n in whole]
+    full = scipy.fft.irfft2(scipy.fft.rfft2(image, fast) * scipy.fft.rfft2(stamp, fast), fast)
     y, x = ((n - m) // 2 for n, m in zip(whole, image.shape, strict=True))
     part: np.ndarray = full[y : y + image.shape[0], x : x + image.shape[1]]
     return part
@@ -149,7 +149,7 @@ def _convolve(image: np.ndarray, stamp: np.ndarray) -> np.ndarray:
 def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> np.ndarray:
     # In units of the scatter, because the predicted noise, which is in question, may be far off.
     limit = _SOURCE_SIGMA * clipped_sky(significance[usable])[1]
-    near: np.ndarray = ndimage.maximum_filter(significance, size=2 * radius + 1) > limit
+    near: np.ndarray = scipy.ndimage.maximum_filter(significance, size=2 * radius + 1) > limit
     return near
 
 

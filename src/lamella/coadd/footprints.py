@@ -11,8 +11,8 @@ import dataclasses
 from typing import Self
 
 import numpy as np
+import scipy
 from lsst.images import Box
-from scipy import ndimage
 
 from ..errors import ShapeError
 from .runs import grow_runs, join_sorted, merge_runs, no_runs, pixels_of
@@ -64,7 +64,7 @@ class Footprints:
         """
         if flags.shape != tuple(bbox.shape):
             raise ShapeError("flags", found=flags.shape, expected=tuple(bbox.shape))
-        labels, number = ndimage.label(flags, structure=_EIGHT_NEIGHBOURS)
+        labels, number = scipy.ndimage.label(flags, structure=_EIGHT_NEIGHBOURS)
         kept = np.ones(number + 1, dtype=bool)
         if seeds is not None:
             kept[:] = False

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from lsst.images import Box
-from scipy import ndimage
 
 from ..config import Config, option
 from ..kernels.sample import SIGMA_OF_QUARTILES
@@ -152,13 +152,13 @@ def _outliers(fine: np.ndarray, coarse: np.ndarray, height: np.ndarray, control:
     # NaN fails the tests.  A bin that lies beside a ghost, or that it hardly touches, has not its
     # share of what is around it.
     known = np.where(np.isfinite(fine), fine, -np.inf)
-    beside = fine < _SHARE * ndimage.maximum_filter(known, size=_BINS_ALONG, mode="nearest")
+    beside = fine < _SHARE * scipy.ndimage.maximum_filter(known, size=_BINS_ALONG, mode="nearest")
     shares = (coarse > control.threshold) & ~(fine < _SHARE * coarse / _BINS_ALONG)
     low, high = (((fine > limit) & ~beside) | shares for limit in (control.low_threshold, control.threshold))
     found = Footprints.find(low & ~(height < control.floor), grid, high)
     flags = found.select(found.areas >= control.min_bins).runs().to_array(grid)
     # What is not known within a ghost is a part of it.
-    filled: np.ndarray = flags | (ndimage.binary_fill_holes(flags) & ~np.isfinite(fine))
+    filled: np.ndarray = flags | (scipy.ndimage.binary_fill_holes(flags) & ~np.isfinite(fine))
     return filled
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy.fft
+import scipy
 from lsst.images import Box, SkyProjection
 
 from ..errors import InvalidPsfError, PsfMatchError

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import astropy.units as u
 import numpy as np
-import scipy.ndimage
+import scipy
 from lsst.images import Box, Image, Mask, MaskSchema
 from lsst.images.psfs import PointSpreadFunction
 

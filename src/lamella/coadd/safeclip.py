@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from lsst.images import Box, MaskSchema
-from scipy import ndimage
 
 from ..config import Config, option
 from ..planes import bits_of
@@ -206,8 +206,8 @@ def _significant(
     The square of a Gaussian, which smooths the variance, is a narrower one of sum 1 / (4 pi sigma^2).
     """
     nothing = np.float32(0.0)
-    smooth = ndimage.gaussian_filter(np.where(known, image, nothing), sigma, mode="constant")
-    noise = ndimage.gaussian_filter(
+    smooth = scipy.ndimage.gaussian_filter(np.where(known, image, nothing), sigma, mode="constant")
+    noise = scipy.ndimage.gaussian_filter(
         np.where(known, variance, nothing), sigma / math.sqrt(2.0), mode="constant"
     )
     noise *= np.float32(1.0 / max(4.0 * math.pi * sigma * sigma, 1.0))

@@ -158,11 +158,11 @@ def covered_pixels(coadd: NoisyCoadd) -> np.ndarray:
     no_data = bits_of(coadd.mask.schema, ["NO_DATA"], missing_ok=True)
     image, mask, variance = coadd.image.array, coadd.mask.array[..., 0], coadd.variance.array
     covered = np.empty(image.shape, dtype=bool)
-    planes = (
+    flat = [
         np.require(plane, kind, ("C", "A", "W")).reshape(-1)
         for plane, kind in ((image, np.float32), (mask, np.int32), (variance, np.float32))
-    )
-    find_covered(*planes, no_data, covered.reshape(-1))
+    ]
+    find_covered(flat[0], flat[1], flat[2], no_data, covered.reshape(-1))
     return covered
 
 

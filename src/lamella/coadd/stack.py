@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import ConfigError, NoInputsError, ShapeError
+from ..errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
 from ..kernels import combine, combine_clip, combine_median, combine_sort, combine_spread, combine_strict
 from .stack_control import StackControl, Statistic
 from .stack_inputs import (
@@ -71,6 +71,7 @@ def statistics_stack(
     control: StackControl,
     strict: bool = False,
     threads: int = 1,
+    out: StackResult | None = None,
 ) -> StackResult:
     """Combine inputs on one pixel grid, pixel by pixel.
 
@@ -89,6 +90,8 @@ def statistics_stack(
         Whether to repeat the original pipelines bit for bit.
     threads
         Number of threads; the result does not depend on it.
+    out
+        C-contiguous arrays of shape (y, x) to write to; by default new ones.
 
     Returns
     -------
@@ -101,6 +104,8 @@ def statistics_stack(
         Raised when there are no inputs, or all weights are zero.
     ShapeError
         Raised when arrays do not have the shapes above.
+    PixelTypeError
+        Raised when arrays of ``out`` have another type than `StackResult` says.
     ConfigError
         Raised when a weight is negative or not finite, when the mask is not of an
         integer type, or for the statistic NOISECLIP in strict mode.
@@ -110,7 +115,7 @@ def statistics_stack(
     shape = cube[0].shape[1:]
     pixels = shape[0] * shape[1]
     planes = tuple(plane.reshape(n, pixels) for plane in cube)
-    result = StackResult.empty(shape)
+    result = StackResult.empty(shape) if out is None else _checked(out, shape)
     if strict:
         _run(_strict_work(planes, weight_vector(weights, n), control, result), pixels, threads)
         return result
@@ -120,6 +125,18 @@ def statistics_stack(
         for i in range(n) if vector is None else np.flatnonzero(vector):
             _poison(result, _is_poison(cube[0][i], cube[1][i], control))
     return result
+
+
+def _checked(out: StackResult, shape: tuple[int, ...]) -> StackResult:
+    expected = {"image": np.float32, "mask": np.int32, "variance": np.float32, "count": np.int32}
+    for name, kind in expected.items():
+        plane = getattr(out, name)
+        if plane.shape != shape or not plane.flags.c_contiguous:
+            found = (plane.shape, "in one piece" if plane.flags.c_contiguous else "in pieces")
+            raise ShapeError(f"out.{name}", found=found, expected=(shape, "in one piece"))
+        if plane.dtype != kind:
+            raise PixelTypeError(f"out.{name}", found=plane.dtype, expected=np.dtype(kind).name)
+    return out
 
 
 class StreamingMean:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
+import scipy
 from lsst.images import Box, MaskSchema
-from scipy import ndimage
 
 from ..config import Config, option
 from ..errors import NoMatchedWarpsError
@@ -248,6 +248,6 @@ def _matched_tolerance(sky: np.ndarray, control: TemplateControl) -> np.ndarray:
 
 
 def _direct_tolerance(sources: np.ndarray, control: TemplateControl) -> np.ndarray:
-    brightest = ndimage.maximum_filter(sources, size=2 * control.reach + 1, mode="nearest")
+    brightest = scipy.ndimage.maximum_filter(sources, size=2 * control.reach + 1, mode="nearest")
     tolerance: np.ndarray = np.float32(control.direct_flux_tolerance) * brightest
     return tolerance

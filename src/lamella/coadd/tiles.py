@@ -159,21 +159,27 @@ class _Stacker:
         if not inside:
             result.clear(self.control.no_good_mask)
             return
-        cube, unmasked = self._read(inside, tile)
+        # Tiles of whole rows are one piece of the result, so that nothing has to be copied.
+        whole = tile.x == self.bbox.x
+        unmasked = result.unmasked if whole else np.empty(result.unmasked.shape, np.int32)
+        out = StackResult(result.image, result.mask, result.variance, result.count) if whole else None
+        cube = self._read(inside, tile, unmasked)
         weights = np.array([one.record.weight for one, _ in inside], dtype=np.float64)
-        stacked = statistics_stack(cube.image, cube.mask, cube.variance, weights, control=self.control)
-        self._store(stacked, unmasked, result)
+        planes = (cube.image, cube.mask, cube.variance)
+        stacked = statistics_stack(*planes, weights, control=self.control, out=out)
+        if not whole:
+            self._store(stacked, unmasked, result)
 
     def stream(self) -> None:
         """Sum the inputs one after the other over the whole box."""
         shape = (self.bbox.y.size, self.bbox.x.size)
         mean = StreamingMean(shape, self.control)
-        unmasked, empty = np.zeros(shape, dtype=np.int32), True
+        unmasked, seen, empty = np.zeros(shape, np.int32), np.empty(shape, np.int32), True
         for one in self.inputs:
             box = one.overlap(self.bbox)
             if box is None:
                 continue
-            cube, seen = self._read([(one, box)], self.bbox)
+            cube = self._read([(one, box)], self.bbox, seen)
             mean.add(cube.image[0], cube.mask[0], cube.variance[0], one.record.weight)
             unmasked += seen
             empty = False
@@ -187,10 +193,11 @@ class _Stacker:
             getattr(result, name)[...] = getattr(stacked, name)
         result.unmasked[...] = unmasked
 
-    def _read(self, inputs: Sequence[tuple[InputReader, Box]], tile: Box) -> tuple[Planes, np.ndarray]:
+    def _read(self, inputs: Sequence[tuple[InputReader, Box]], tile: Box, unmasked: np.ndarray) -> Planes:
+        """Read inputs into a cube, and count in ``unmasked`` how many have no bad bit."""
         shape = (len(inputs), tile.y.size, tile.x.size)
         cube = self.buffers.planes(shape)
-        unmasked = np.zeros(shape[1:], dtype=np.int32)
+        unmasked[...] = 0
         for index, (one, box) in enumerate(inputs):
             part = Planes(cube.image[index], cube.mask[index], cube.variance[index])
             if box == tile:
@@ -206,7 +213,7 @@ class _Stacker:
             unmasked[at.y, at.x] += seen
             for name in ("image", "mask", "variance"):
                 getattr(part, name)[at.y, at.x] = getattr(inner, name)
-        return cube, unmasked
+        return cube
 
     def _settle(self, mask: np.ndarray, unmasked: np.ndarray) -> None:
         bad, removed = np.int32(self.control.bad_mask), np.int32(self.removed)
@@ -245,8 +252,8 @@ class InputReader:
 
 # Image, mask and variance of one input pixel, and the kernel's own working space.
 _BYTES_PER_INPUT_PIXEL = 32
-_MAX_TILE_BYTES = 32 << 20
-"""Of a thread. Larger tiles are not faster: they leave the caches of the processor."""
+_MAX_TILE_BYTES = 128 << 20
+"""Of a thread. Smaller tiles cost more calls for each input, and larger ones are not faster."""
 _MAX_TILE_ROWS = 128
 _MIN_TILE_WIDTH = 1024
 """Narrower tiles read a plane in small pieces."""

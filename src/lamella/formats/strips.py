@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import threading
 from collections.abc import Collection, Mapping
 from os import PathLike, fspath
 from typing import Any, Protocol, Self
@@ -259,8 +260,28 @@ class _PlainPlane:
         out[...] = strip[:, columns]
 
     def _read_words(self, first: int, out: np.ndarray) -> None:
-        self.file.read(self._start + 4 * first, out, self.name)
-        _to_native(out)
+        """Fill a flat array; bytes are put in order on their way, while they are in the nearest caches."""
+        start = self._start + 4 * first
+        if sys.byteorder == "big":
+            self.file.read(start, out, self.name)
+            return
+        words = out.view(np.uint32)
+        for done in range(0, words.size, _SCRATCH_WORDS):
+            part = words[done : done + _SCRATCH_WORDS]
+            raw = _SCRATCH.words[: part.size]
+            self.file.read(start + 4 * done, raw, self.name)
+            swap_words(raw, part)
+
+
+class _Scratch(threading.local):
+    """Space of a thread for words as the file has them."""
+
+    def __init__(self) -> None:
+        self.words = np.empty(_SCRATCH_WORDS, np.uint32)
+
+
+_SCRATCH_WORDS = 1 << 16
+_SCRATCH = _Scratch()
 
 
 def _to_native(out: np.ndarray) -> None:

@@ -88,7 +88,7 @@ def screen(
 
 
 @jit
-def tally(kept: np.ndarray, m: np.ndarray, seen: np.ndarray) -> int:
+def tally(kept: np.ndarray, m: np.ndarray, seen: np.ndarray) -> np.int32:
     """Collect the mask bits of the values that may not be used, per pixel, and return all of them."""
     union = np.int32(0)
     for j in range(kept.size):

@@ -66,7 +66,7 @@ def screen_block(
     totals.fill(0.0)
     tallies.fill(0)
     lost.fill(0.0)
-    rejected = 0
+    rejected = np.int32(0)
     for k in range(rows.size):
         i = rows[k]
         values, m, v = kept[k, :b], masks[i, p:q], variances[i, p:q]

@@ -21,8 +21,7 @@ from typing import Literal
 
 import numpy as np
 import pydantic
-import scipy.fft
-import scipy.linalg
+import scipy
 from lsst.images import Bounds
 from lsst.images.psfs import PointSpreadFunction
 
