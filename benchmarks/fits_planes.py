@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import mmap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +58,11 @@ class WarpFiles:
         return dataclasses.replace(self, n=n)
 
 
-def create_plane(path: Path, header: fits.Header, kind: str, shape: tuple[int, int]) -> np.memmap:
-    """Make a file and return its pixels, mapped for writing.
+@contextlib.contextmanager
+def create_plane(
+    path: Path, header: fits.Header, kind: str, shape: tuple[int, int]
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Make a file whose rows are written strip by strip, with what the context gives.
 
     Parameters
     ----------
@@ -73,12 +78,10 @@ def create_plane(path: Path, header: fits.Header, kind: str, shape: tuple[int, i
     full = fits.Header({"SIMPLE": True, "BITPIX": -32 if kind == "f" else 32, "NAXIS": 2})
     full["NAXIS1"], full["NAXIS2"] = shape[1], shape[0]
     full.extend(header.cards, strip=True)
-    text = full.tostring().encode("ascii")
-    size = shape[0] * shape[1] * 4
-    with open(path, "wb") as file:
-        file.write(text)
-        file.truncate(len(text) + -(-size // _BLOCK) * _BLOCK)
-    return np.memmap(path, f">{kind}4", "r+", offset=len(text), shape=shape)
+    with open(path, "wb", buffering=0) as file:
+        file.write(full.tostring().encode("ascii"))
+        yield lambda rows: file.write(rows.astype(f">{kind}4").data)
+        file.write(bytes(-file.tell() % _BLOCK))
 
 
 def write_planes(path: Path, planes: dict[str, np.ndarray]) -> None:

@@ -52,7 +52,9 @@ def run_measured(
     with tempfile.TemporaryDirectory(prefix="usage-") as folder:
         report = Path(folder, "usage.json")
         launcher = [sys.executable, "-I", "-S", __file__, report, *command]
-        status, text, errors = _run([str(word) for word in launcher], cwd, {**os.environ, **(env or {})})
+        # Modules are compiled once, as those of an installed package are.
+        usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        status, text, errors = _run([str(word) for word in launcher], cwd, {**usual, **(env or {})})
         if status != 0:
             last = (errors.strip() or text.strip() or "no message").splitlines()[-1]
             raise CommandError(f"exit status {status}: {last}")

@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from .stack_swarp import find_swarp, swarp_version
+from . import peers
 
-PACKAGES = ("lamella", "numpy", "numba", "llvmlite", "astropy", "lsst-images")
+PACKAGES = ("lamella", "numpy", "numba", "llvmlite", "astropy", "lsst-images", "isal")
 
 
 def load() -> list[float] | None:
@@ -22,9 +22,11 @@ def load() -> list[float] | None:
         return None
 
 
-def describe() -> dict[str, Any]:
-    """Return processor, cores, memory, system, and versions of all that takes part."""
-    swarp = find_swarp()
+def describe(peers_python: str) -> dict[str, Any]:
+    """Return processor, cores, memory, system, and versions of all that takes part.
+
+    ``peers_python`` is the interpreter of the peers that are Python packages.
+    """
     return {
         "processor": _field("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
         "cores": os.process_cpu_count(),
@@ -34,7 +36,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "commit": _commit(),
-        "swarp": swarp_version(swarp) if swarp else "not installed",
+        "peers": {**peers.versions(), **peers.package_versions(peers_python)},
     }
 
 

@@ -1,4 +1,4 @@
-"""Statistics stacks from files to files: lamella beside SWarp and numpy, in turn, on the same warps."""
+"""Statistics stacks from files to files: lamella beside other programs, in turn, on the same warps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import math
 import shutil
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,41 +14,42 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from .coadd import LAMELLA
+from .contenders import REFERENCE, STATISTICS, Contender
 from .fits_planes import FitsPlane, WarpFiles
 from .launch import CommandError, run_measured
 from .machine import load
-from .stack_swarp import find_swarp, swarp_command
+from .peers import NOT_INSTALLED
 from .warp_files import read_through, settle
 
 ROOT = Path(__file__).parents[1]
-STATISTICS = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")
-DEFAULT = ("NOISECLIP",)
-"""The statistic of lamella unless another is asked for: enough to see what else a program does."""
-GROUPS = ("lamella", "archives", "numpy", "SWarp")
-REFERENCE = "lamella"
 AGREE = 0.01
 """Pixels agree when they differ by less than this many sigma of the coadd."""
 
-Command = Callable[[WarpFiles, str, int, Path], Sequence[str | Path]]
-
 
 @dataclasses.dataclass(frozen=True)
-class Contender:
-    """A program that stacks, and how it is called."""
+class Plan:
+    """What is measured."""
 
-    name: str
-    group: str
-    """The name by which it is chosen on the command line."""
-    kinds: tuple[str, ...]
-    """The files that it reads."""
-    command: Command | None
-    """`None` when the program is not installed."""
-    threaded: bool = True
-    statistics: tuple[str, ...] = STATISTICS
-    image_hdu: int = 1
-    comparable: bool = True
-    """Whether it uses the weights that the others use, so that pixels can be compared."""
+    programs: Sequence[Contender]
+    threads: Sequence[int] = (1,)
+    repeats: int = 1
+    """Number of rounds.  In each round every program runs once, one after the
+    other, so that a disturbance of the machine meets them all."""
+    statistics: Sequence[str] = STATISTICS
+    thorough: bool = False
+    """Also what takes long."""
+
+    def entries(self, statistic: str, n: int, pixels: int) -> list[tuple[Contender, Row]]:
+        """Return who runs a task with how many threads, and where the results go."""
+        return [
+            (one, Row(one.name, statistic, n, count, pixels))
+            for one in self.programs
+            if statistic in one.statistics and (self.thorough or one.runs(statistic, n))
+            for count in one.threads(statistic, n, self.threads)
+        ]
+
+    def rounds(self, one: Contender, statistic: str, n: int) -> int:
+        return self.repeats if self.thorough else one.rounds(statistic, n, self.repeats)
 
 
 @dataclasses.dataclass
@@ -71,6 +71,11 @@ class Row:
     """Fraction of pixels that differ from those of lamella."""
 
     @property
+    def side(self) -> int:
+        """Width and height of the warps."""
+        return math.isqrt(self.pixels)
+
+    @property
     def ns_per_pixel(self) -> float:
         """CPU time per input pixel: one pixel of one warp."""
         return 1e9 * statistics.median(self.cpu_s) / (self.pixels * self.n)
@@ -87,71 +92,8 @@ class Row:
         return values
 
 
-def contenders(only: Sequence[str] | None = None, wanted: Sequence[str] = STATISTICS) -> list[Contender]:
-    """Return the programs that have something to do, those that are not installed included."""
-    swarp = find_swarp()
-    planes = ("image", "variance", "mask")
-    found = [
-        Contender(REFERENCE, "lamella", planes, _lamella),
-        Contender(
-            "lamella, weights found",
-            "lamella",
-            planes,
-            _lamella_weights,
-            statistics=DEFAULT,
-            comparable=False,
-        ),
-        Contender(
-            "lamella stack, archives",
-            "archives",
-            ("archive",),
-            _lamella_stack,
-            statistics=DEFAULT,
-            comparable=False,
-        ),
-        Contender("numpy by blocks of rows", "numpy", planes, _numpy, threaded=False),
-        Contender("SWarp", "SWarp", ("image", "weight"), _swarp if swarp else None, image_hdu=0),
-    ]
-    named = [one for one in found if one.group in only]
-    return [one for one in named if set(one.statistics) & set(wanted)]
-
-
-def _module(name: str, files: WarpFiles, statistic: str, output: Path) -> list[str | Path]:
-    command = [sys.executable, "-m", f"benchmarks.{name}", files.folder, "--n", str(files.n)]
-    return [*command, "--statistic", statistic, "--output", output]
-
-
-def _lamella(files: WarpFiles, statistic: str, threads: int, output: Path) -> list[str | Path]:
-    return [*_module("stack_lamella", files, statistic, output), "--threads", str(threads)]
-
-
-def _lamella_weights(files: WarpFiles, statistic: str, threads: int, output: Path) -> list[str | Path]:
-    return [*_lamella(files, statistic, threads, output), "--find-weights"]
-
-
-def _lamella_stack(files: WarpFiles, statistic: str, threads: int, output: Path) -> list[str | Path]:
-    options = ["--statistic", statistic.lower(), "--workers", str(threads), "--output", output]
-    return [*LAMELLA, "stack", *files.names("archive"), *options]
-
-
-def _numpy(files: WarpFiles, statistic: str, threads: int, output: Path) -> list[str | Path]:
-    return _module("stack_numpy", files, statistic, output)
-
-
-def _swarp(files: WarpFiles, statistic: str, threads: int, output: Path) -> list[str | Path]:
-    program = find_swarp()
-    assert program is not None
-    return swarp_command(program, files, statistic, threads, output)
-
-
 def run_stacks(
-    files: WarpFiles,
-    sizes: Sequence[int],
-    threads: Sequence[int],
-    repeats: int,
-    programs: Sequence[Contender],
-    tell: Callable[[str], None],
-    wanted: Sequence[str] = STATISTICS,
+    files: WarpFiles, sizes: Sequence[int], plan: Plan, tell: Callable[[str], None]
 ) -> Iterator[Row]:
     """Run all programs on all tasks; the rows of a task come when it is done.
 
@@ -161,43 +103,23 @@ def run_stacks(
         The warps; a task uses the first n of them.
     sizes
         Numbers of warps.
-    threads
-        Numbers of threads; numpy has one.
-    repeats
-        Number of rounds.  In each round every program runs once, one after the
-        other, so that a disturbance of the machine meets them all.
-    programs
-        Who takes part.
+    plan
+        Who takes part, and how often.
     tell
         Called with a line about each run.
-    wanted
-        The statistics.
     """
-    pixels = math.prod(FitsPlane(files.names("image")[0]).shape)
     for n in sizes:
-        for statistic in wanted:
-            yield from _run_task(files.first(n), statistic, threads, repeats, programs, pixels, tell)
+        for statistic in plan.statistics:
+            yield from _run_task(files.first(n), statistic, plan, tell)
 
 
-def _run_task(
-    files: WarpFiles,
-    statistic: str,
-    threads: Sequence[int],
-    repeats: int,
-    programs: Sequence[Contender],
-    pixels: int,
-    tell: Callable[[str], None],
-) -> list[Row]:
-    entries = [
-        (one, Row(one.name, statistic, files.n, count, pixels))
-        for one in programs
-        if statistic in one.statistics
-        for count in (threads if one.threaded else [1])
-    ]
+def _run_task(files: WarpFiles, statistic: str, plan: Plan, tell: Callable[[str], None]) -> list[Row]:
+    pixels = math.prod(FitsPlane(files.names("image")[0]).shape)
+    entries = plan.entries(statistic, files.n, pixels)
     reference: Path | None = None
-    for turn in range(repeats):
+    for turn in range(plan.repeats):
         for one, row in entries:
-            if row.status != "ok":
+            if row.status != "ok" or turn >= plan.rounds(one, statistic, files.n):
                 continue
             folder = files.folder / "result"
             folder.mkdir()
@@ -218,7 +140,7 @@ def _run_task(
 
 def _run_once(one: Contender, row: Row, files: WarpFiles, output: Path) -> None:
     if one.command is None:
-        row.status = "not installed"
+        row.status = NOT_INSTALLED
         return
     command = one.command(files, row.statistic, row.threads, output)
     for kind in one.kinds:

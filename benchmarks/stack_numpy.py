@@ -8,6 +8,7 @@ pixel by pixel.  Masks are or-ed over the inputs that were used.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ IQR_TO_SIGMA = 0.741301109252802
 BAD_PLANES = ("NO_DATA", "BAD", "SAT", "EDGE")
 
 Cube = np.ndarray
+Statistic = Callable[[Cube, Cube, np.ndarray, Cube], tuple[np.ndarray, np.ndarray, Cube]]
+"""Image, variance, weights and usable values in; image, variance and used values out."""
 
 
 def sorted_quantile(ordered: Cube, count: np.ndarray, fraction: float) -> np.ndarray:
@@ -104,10 +107,15 @@ def noiseclip(
     return centre, noise, used
 
 
-STATISTICS = {"MEAN": mean, "MEDIAN": median, "MEANCLIP": meanclip, "NOISECLIP": noiseclip}
+STATISTICS: dict[str, Statistic] = {
+    "MEAN": mean,
+    "MEDIAN": median,
+    "MEANCLIP": meanclip,
+    "NOISECLIP": noiseclip,
+}
 
 
-def run(folder: Path, n: int, statistic: str, output: Path) -> None:
+def run(folder: Path, n: int, combine: Statistic, output: Path) -> None:
     watch = Stopwatch()
     watch.lap("import")
     files = WarpFiles(folder, n)
@@ -124,7 +132,7 @@ def run(folder: Path, n: int, statistic: str, output: Path) -> None:
         rows = slice(y0, min(y0 + ROWS, shape[0]))
         image, variance, mask = (np.stack([plane.read(rows) for plane in kind]) for kind in planes)
         good = (mask & bad) == 0
-        value, error, used = STATISTICS[statistic](image, variance, weights, good)
+        value, error, used = combine(image, variance, weights, good)
         count = used.sum(axis=0, dtype=np.int32)
         bits = np.bitwise_or.reduce(np.where(used, mask, 0), axis=0)
         bits |= np.where((good & ~used).any(axis=0), clipped, np.int32(0))
@@ -138,10 +146,15 @@ def run(folder: Path, n: int, statistic: str, output: Path) -> None:
     watch.report()
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(known: Mapping[str, Statistic]) -> None:
+    parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--n", type=int, required=True)
-    parser.add_argument("--statistic", choices=sorted(STATISTICS), required=True)
+    parser.add_argument("--statistic", choices=sorted(known), required=True)
     parser.add_argument("--output", type=Path, required=True)
-    run(**vars(parser.parse_args()))
+    args = parser.parse_args()
+    run(args.folder, args.n, known[args.statistic], args.output)
+
+
+if __name__ == "__main__":
+    main(STATISTICS)

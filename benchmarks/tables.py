@@ -6,21 +6,22 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from .stack import REFERENCE, Row
+from .contenders import MAIN, REFERENCE
+from .stack import Row
 
 
 def stack_table(rows: Sequence[Row]) -> str:
     """Return the stacks as a table, with ratios to lamella on as many threads."""
     lines = [
-        "| n | statistic | program | threads | CPU s | wall s | peak MB | ns/input pixel "
+        "| n | side | statistic | program | threads | CPU s | wall s | peak MB | ns/input pixel "
         "| CPU ÷ lamella | wall ÷ lamella | pixels that differ |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---" * 12 + "|",
     ]
     return "\n".join([*lines, *(_stack_line(row, _reference(row, rows)) for row in rows)])
 
 
 def _reference(row: Row, rows: Sequence[Row]) -> Row | None:
-    same = ("statistic", "n", "threads")
+    same = ("statistic", "n", "threads", "pixels")
     for other in rows:
         if other.program == REFERENCE and all(getattr(other, k) == getattr(row, k) for k in same):
             return other
@@ -28,7 +29,7 @@ def _reference(row: Row, rows: Sequence[Row]) -> Row | None:
 
 
 def _stack_line(row: Row, reference: Row | None) -> str:
-    head = f"| {row.n} | {row.statistic} | {row.program} | {row.threads} "
+    head = f"| {row.n} | {row.side} | {row.statistic} | {row.program} | {row.threads} "
     if not row.cpu_s:
         return f"{head}| {row.status} | | | | | | |"
     cells = [_spread(row.cpu_s), _spread(row.wall_s), f"{max(row.peak_mb):.0f}", f"{row.ns_per_pixel:.1f}"]
@@ -50,17 +51,38 @@ def _spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})" if len(values) > 1 else middle
 
 
+def memory_table(rows: Sequence[Row]) -> str:
+    """Return the memory of each program by the number of warps; the most that a run took."""
+    tasks = sorted({(row.n, row.side) for row in rows if row.statistic == MAIN})
+    columns = [f"{n} x {side}²" for n, side in tasks]
+    lines = [f"| peak MB, {MAIN} | {' | '.join(columns)} |", "|---" * (1 + len(tasks)) + "|"]
+    for name in dict.fromkeys(row.program for row in rows if row.statistic == MAIN):
+        cells = [_peak(rows, name, n, side) for n, side in tasks]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) if tasks else ""
+
+
+def _peak(rows: Sequence[Row], name: str, n: int, side: int) -> str:
+    found = [
+        max(row.peak_mb)
+        for row in rows
+        if (row.program, row.statistic, row.n, row.side) == (name, MAIN, n, side) and row.peak_mb
+    ]
+    return f"{max(found):.0f}" if found else ""
+
+
 def phase_table(rows: Sequence[Row]) -> str:
     """Return where the time of lamella's processes goes."""
     own = [row for row in rows if row.phases and row.program.startswith(REFERENCE)]
     if not own:
         return ""
     names = list(own[0].phases[0])
-    lines = [f"| n | statistic | program | threads | {' | '.join(names)} |", "|---" * (4 + len(names)) + "|"]
+    head = f"| n | side | statistic | program | threads | {' | '.join(names)} |"
+    lines = [head, "|---" * (5 + len(names)) + "|"]
     for row in own:
         cells = [statistics.median(run[name]["cpu_s"] for run in row.phases) for name in names]
         values = " | ".join(f"{cell:.2f}" for cell in cells)
-        lines.append(f"| {row.n} | {row.statistic} | {row.program} | {row.threads} | {values} |")
+        lines.append(f"| {row.n} | {row.side} | {row.statistic} | {row.program} | {row.threads} | {values} |")
     return "\n".join(lines)
 
 

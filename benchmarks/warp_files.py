@@ -10,10 +10,13 @@ masked, and a trail in every fourth warp.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.io import fits
@@ -22,7 +25,12 @@ from lamella.formats.export import add_plane_cards
 from lamella.planes import bits_of, make_schema
 
 from .fits_planes import FitsPlane, WarpFiles, create_plane
+from .launch import run_measured
 
+if TYPE_CHECKING:
+    from lamella.coadd.archive import Warp
+
+ROOT = Path(__file__).parents[1]
 REJECTED_FRACTION = 0.025
 HARMLESS_FRACTION = 0.05
 OUTLIER_FRACTION = 0.001
@@ -34,7 +42,8 @@ SCALE_DEG = 0.2 / 3600
 STRIP = 256
 BYTES_PER_PIXEL = 16
 """Of one warp: image, variance, mask and weight map."""
-ARCHIVE_BYTES_PER_PIXEL = 12
+EXTRA_BYTES_PER_PIXEL = {"nan": 4, "archive": 12}
+"""Of one warp: an image whose rejected pixels are NaN; an archive of lamella."""
 
 
 class NoSpaceError(RuntimeError):
@@ -57,12 +66,41 @@ def check_space(folder: Path, needed: int) -> None:
         )
 
 
-def bytes_needed(size: int, n: int, *, archives: bool) -> int:
+def bytes_needed(size: int, n: int, extra: Collection[str]) -> int:
     """Return the size of the files of a benchmark, results included."""
     results = 4
-    return (
-        size * size * BYTES_PER_PIXEL * (n + results) + archives * size * size * n * ARCHIVE_BYTES_PER_PIXEL
-    )
+    more = sum(EXTRA_BYTES_PER_PIXEL[kind] for kind in extra)
+    return size * size * (BYTES_PER_PIXEL * (n + results) + more * n)
+
+
+class WarpStore:
+    """Warps that several benchmarks use; those of one size at a time are on the disk."""
+
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+        self._folder, self._tell = folder, tell
+        self._made: tuple[int, int, frozenset[str]] = (0, 0, frozenset())
+
+    def get(self, size: int, n: int, extra: Collection[str] = ()) -> WarpFiles:
+        """Return warps; they are made when there are none of this size, or too few, or kinds lack.
+
+        Raises
+        ------
+        NoSpaceError
+            Raised when the disk has not the room.
+        """
+        old_size, old_n, old_extra = self._made
+        files = WarpFiles(self._folder, n)
+        if size == old_size and n <= old_n and old_extra.issuperset(extra):
+            return files
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._made = (0, 0, frozenset())
+        self._folder.mkdir()
+        check_space(self._folder, bytes_needed(size, n, extra))
+        self._tell(f"writing {n} warps of {size} x {size} pixels to {self._folder}")
+        make = [sys.executable, "-m", "benchmarks.warp_files", self._folder, "--size", str(size)]
+        run_measured([*make, "--n", str(n), "--extra", *sorted(extra)], cwd=ROOT)
+        self._made = (size, n, frozenset(extra))
+        return files
 
 
 def grid_header(size: int) -> dict[str, object]:
@@ -75,34 +113,41 @@ def grid_header(size: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def make_warps(folder: Path, size: int, n: int, seed: int = 1) -> WarpFiles:
-    """Write the warps, strip by strip; equal arguments give equal bits."""
+def make_warps(folder: Path, size: int, n: int, seed: int = 1, *, nan: bool = False) -> WarpFiles:
+    """Write the warps, strip by strip; equal arguments give equal bits.
+
+    With ``nan`` there is another image of each, with NaN where a pixel is rejected.
+    """
     files = WarpFiles(folder, n)
     for i in range(n):
-        _make_warp(files, i, size, seed)
+        _make_warp(files, i, size, seed, nan)
     return files
 
 
-def _make_warp(files: WarpFiles, i: int, size: int, seed: int) -> None:
+def _make_warp(files: WarpFiles, i: int, size: int, seed: int, nan: bool) -> None:
     rng = np.random.default_rng((seed, i))
     sigma = float(rng.uniform(5.0, 10.0))
     trail = (rng.uniform(0.0, size), rng.uniform(-0.5, 0.5)) if i % 4 == 0 else None
     weight = 1.0 / sigma**2
     header = fits.Header({**grid_header(size), "WEIGHT": weight, "VISIT": i + 1})
     add_plane_cards(header, make_schema())
-    names = [files.names(kind)[i] for kind in ("image", "variance", "mask", "weight")]
-    planes = [
-        create_plane(name, header, kind, (size, size)) for name, kind in zip(names, "ffif", strict=True)
-    ]
+    kinds = {"image": "f", "variance": "f", "mask": "i", "weight": "f"} | ({"nan": "f"} if nan else {})
     rejected = bits_of(make_schema(), ("BAD",))
-    for y0 in range(0, size, STRIP):
-        rows = slice(y0, min(y0 + STRIP, size))
-        image, variance, mask = make_strip(rng, i, rows, size, sigma, trail)
-        usable = (mask & rejected) == 0
-        for plane, values in zip(planes, (image, variance, mask, weight * usable), strict=True):
-            plane[rows] = values
-    for plane in planes:
-        plane.flush()
+    with contextlib.ExitStack() as opened:
+        write = {
+            kind: opened.enter_context(create_plane(files.names(kind)[i], header, letter, (size, size)))
+            for kind, letter in kinds.items()
+        }
+        for y0 in range(0, size, STRIP):
+            rows = slice(y0, min(y0 + STRIP, size))
+            image, variance, mask = make_strip(rng, i, rows, size, sigma, trail)
+            bad = (mask & rejected) != 0
+            write["image"](image)
+            write["variance"](variance)
+            write["mask"](mask)
+            write["weight"](np.where(bad, np.float32(0.0), np.float32(weight)))
+            if nan:
+                write["nan"](np.where(bad, np.float32(np.nan), image))
 
 
 def make_strip(
@@ -121,52 +166,56 @@ def make_strip(
     x = np.arange(size, dtype=np.float32)
     shape = (y.size, size)
     variance = np.broadcast_to(sigma**2 * (1.0 + 0.05 * np.sin(y + i)), shape).astype(np.float32)
-    image = 20.0 * np.sin(y / 40.0) * np.sin(x / 55.0)
-    image = image + rng.standard_normal(shape, np.float32) * np.sqrt(variance)
-    hit = rng.random(shape, np.float32) < OUTLIER_FRACTION
+    image = (20.0 * np.sin(y / 40.0) * np.sin(x / 55.0)).astype(np.float32)
+    image += rng.standard_normal(shape, np.float32) * np.sqrt(variance)
+    # One draw for all defects, from both ends of its range.
+    draw = rng.random(shape, np.float32)
+    hit = draw > 1.0 - OUTLIER_FRACTION
     image[hit] += sigma * rng.uniform(*OUTLIER_SIGMA, int(hit.sum())).astype(np.float32)
     if trail is not None:
         across = np.abs(y - trail[0] - trail[1] * x) / np.hypot(1.0, trail[1])
         image[across < TRAIL_WIDTH / 2] += TRAIL_FLUX
     schema = make_schema()
-    mask = np.where(
-        rng.random(shape, np.float32) < HARMLESS_FRACTION,
-        np.int32(bits_of(schema, ("DETECTED",))),
-        np.int32(0),
-    )
-    bad = rng.random(shape, np.float32) < REJECTED_FRACTION
+    harmless = (draw >= REJECTED_FRACTION / 2) & (draw < REJECTED_FRACTION / 2 + HARMLESS_FRACTION)
+    mask = harmless * np.int32(bits_of(schema, ("DETECTED",)))
+    bad = draw < REJECTED_FRACTION
     mask[bad] |= bits_of(schema, ("BAD",))
     image[bad] = NONSENSE
-    return image.astype(np.float32), variance, mask
+    return image, variance, mask
 
 
 def make_archives(files: WarpFiles) -> None:
     """Write the same warps as uncompressed archives of lamella."""
+    from lamella.formats.export import write_archive
+
+    for i, path in enumerate(files.names("archive")):
+        write_archive(read_warp(files, i), path, compress=False)
+
+
+def read_warp(files: WarpFiles, i: int) -> Warp:
+    """Return warp ``i`` of the files as one of lamella."""
     import astropy.units as u
     from lsst.images import Box, Image, Mask
 
     from lamella.coadd.archive import Warp
     from lamella.coadd.inputs import DetectorInput, ExposureId
-    from lamella.formats.export import write_archive
     from lamella.sky.projection import projection_from_header
 
-    for i, path in enumerate(files.names("archive")):
-        image, variance, mask = (FitsPlane(files.names(k)[i]) for k in ("image", "variance", "mask"))
-        projection = projection_from_header(fits.getheader(image.path), path=image.path, hdu=0)
-        box = Box.from_shape(image.shape)
-        detector = DetectorInput(
-            id=ExposureId("Bench", i + 1, 0), band="r", bbox=box, projection=projection, psf=_make_psf(box)
-        )
-        warp = Warp(
-            Image(image.read(), bbox=box, unit=u.nJy, sky_projection=projection),
-            mask=Mask(mask.read()[..., np.newaxis], bbox=box, schema=make_schema()),
-            variance=Image(variance.read(), bbox=box, unit=u.nJy**2),
-            instrument="Bench",
-            visit=i + 1,
-            band="r",
-            detectors=(detector,),
-        )
-        write_archive(warp, path, compress=False)
+    image, variance, mask = (FitsPlane(files.names(k)[i]) for k in ("image", "variance", "mask"))
+    projection = projection_from_header(fits.getheader(image.path), path=image.path, hdu=0)
+    box = Box.from_shape(image.shape)
+    detector = DetectorInput(
+        id=ExposureId("Bench", i + 1, 0), band="r", bbox=box, projection=projection, psf=_make_psf(box)
+    )
+    return Warp(
+        Image(image.read(), bbox=box, unit=u.nJy, sky_projection=projection),
+        mask=Mask(mask.read()[..., np.newaxis], bbox=box, schema=make_schema()),
+        variance=Image(variance.read(), bbox=box, unit=u.nJy**2),
+        instrument="Bench",
+        visit=i + 1,
+        band="r",
+        detectors=(detector,),
+    )
 
 
 def _make_psf(box: object) -> object:
@@ -199,10 +248,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--n", type=int, required=True)
-    parser.add_argument("--archives", action="store_true")
+    parser.add_argument("--extra", choices=EXTRA_BYTES_PER_PIXEL, nargs="*", default=[])
     args = parser.parse_args()
-    files = make_warps(args.folder, args.size, args.n)
-    if args.archives:
+    files = make_warps(args.folder, args.size, args.n, nan="nan" in args.extra)
+    if "archive" in args.extra:
         make_archives(files)
 
 
