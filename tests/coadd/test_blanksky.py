@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lamella.coadd.blanksky import clipped_sky, noise_ratio, psf_noise_ratio
+from lamella.coadd.blanksky import _near_sources, clipped_sky, noise_ratio, psf_noise_ratio
 
 SIGMA = 1.7
 
@@ -94,3 +94,12 @@ def test_too_little_sky_gives_no_number():
     image, usable = noise(size=9), np.ones((9, 9), dtype=bool)
     assert noise_ratio(image, usable.astype(float), usable) == (None, None)
     assert psf_noise_ratio(image, usable.astype(float), usable, gaussian_stamp()) is None
+
+
+@pytest.mark.parametrize("radius", [0, 3, 11])
+def test_pixels_near_sources_are_those_within_a_square(radius):
+    pixels = noise(seed=9, size=60)
+    pixels[np.random.default_rng(1).integers(0, 60, (2, 12)).tolist()] = 1000
+    pixels[0, 0] = pixels[59, 30] = 1000
+    expected = ndimage.maximum_filter(pixels, size=2 * radius + 1) > 500
+    np.testing.assert_array_equal(_near_sources(pixels, pixels < 100, radius), expected)

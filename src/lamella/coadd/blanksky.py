@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import scipy
 
 __all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
 
@@ -137,10 +136,10 @@ def psf_noise_ratio(
 
 
 def _convolve(image: np.ndarray, stamp: np.ndarray) -> np.ndarray:
-    """Convolve, with zeros around the image; `scipy.signal` takes a second of start-up for the same."""
+    """Convolve, with zeros around the image; importing SciPy takes longer than this."""
     whole = [n + m - 1 for n, m in zip(image.shape, stamp.shape, strict=True)]
-    fast = [scipy.fft.next_fast_len(n, real=True) for n in whole]
-    full = scipy.fft.irfft2(scipy.fft.rfft2(image, fast) * scipy.fft.rfft2(stamp, fast), fast)
+    fast = [-(-n // 32) * 32 for n in whole]
+    full = np.fft.irfft2(np.fft.rfft2(image, fast) * np.fft.rfft2(stamp, fast), fast)
     y, x = ((n - m) // 2 for n, m in zip(whole, image.shape, strict=True))
     part: np.ndarray = full[y : y + image.shape[0], x : x + image.shape[1]]
     return part
@@ -149,8 +148,21 @@ def _convolve(image: np.ndarray, stamp: np.ndarray) -> np.ndarray:
 def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> np.ndarray:
     # In units of the scatter, because the predicted noise, which is in question, may be far off.
     limit = _SOURCE_SIGMA * clipped_sky(significance[usable])[1]
-    near: np.ndarray = scipy.ndimage.maximum_filter(significance, size=2 * radius + 1) > limit
+    near = significance > limit
+    for axis in (0, 1):
+        near = _any_within(near, radius, axis)
     return near
+
+
+def _any_within(flags: np.ndarray, radius: int, axis: int) -> np.ndarray:
+    """Return where a flag is set up to ``radius`` pixels away along an axis."""
+    margin = [(0, 0), (0, 0)]
+    margin[axis] = (radius + 1, radius)
+    totals = np.cumsum(np.pad(flags, margin), axis=axis, dtype=np.int32)
+    n, width = flags.shape[axis], 2 * radius + 1
+    after, before = (np.take(totals, np.arange(n) + shift, axis) for shift in (width, 0))
+    found: np.ndarray = after > before
+    return found
 
 
 def _sigma(values: np.ndarray) -> float | None:
