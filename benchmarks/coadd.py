@@ -31,6 +31,9 @@ COMBINATIONS = {"MEAN": "WEIGHTED", "NOISECLIP": "CLIPPED"}
 THREADED = "NOISECLIP"
 """What runs with all numbers of threads and of exposures; the others with the fewest exposures."""
 
+LARGE_MEMORY = 8192
+"""MiB with which warps never go to the disk."""
+
 Command = Callable[[Path], Sequence[str | Path]]
 
 
@@ -73,10 +76,14 @@ def _task(
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     swarp = peers.find("SWarp")
     reference: Path | None = None
-    # What threads give is seen with one of the statistics.
-    for count in threads if statistic == THREADED else [max(threads)]:
-        name = f"lamella coadd, {statistic}"
-        row = _measure(name, of, count, functools.partial(_lamella, of, statistic, count), repeats, tell)
+    # What threads and memory give is seen with one of the statistics.
+    ways = [(count, ()) for count in (threads if statistic == THREADED else [max(threads)])]
+    if statistic == THREADED:
+        ways.append((max(threads), ("--memory", str(LARGE_MEMORY))))
+    for count, options in ways:
+        name = " ".join([f"lamella coadd, {statistic}", *options])
+        command: Command = functools.partial(_lamella, of, statistic, count, options)
+        row = _measure(name, of, count, command, repeats, tell)
         row["statistic"] = statistic
         result = of.folder / "result"
         if reference is None and row["status"] == "ok":
@@ -96,8 +103,10 @@ def _task(
     yield row
 
 
-def _lamella(of: Exposures, statistic: str, threads: int, output: Path) -> list[str | Path]:
-    return coadd_command(of, output, threads, "--statistic", statistic.lower())
+def _lamella(
+    of: Exposures, statistic: str, threads: int, options: Sequence[str], output: Path
+) -> list[str | Path]:
+    return coadd_command(of, output, threads, "--statistic", statistic.lower(), *options)
 
 
 def _swarp(of: Exposures, program: str, combine: str, threads: int, output: Path) -> list[str]:

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def load() -> list[float] | None:
         return None
 
 
-def describe(peers_python: str) -> dict[str, Any]:
+def describe(peers_python: str = sys.executable) -> dict[str, Any]:
     """Return processor, cores, memory, system, and versions of all that takes part.
 
     ``peers_python`` is the interpreter of the peers that are Python packages.

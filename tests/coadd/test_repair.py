@@ -43,6 +43,11 @@ def lose(exposure: Exposure, where: tuple[slice, slice], bits: int = NO_DATA) ->
     exposure.pixels.variance.array[where] = np.inf
 
 
+def assert_same_pixels(first: MaskedImage, second: MaskedImage) -> None:
+    for name in ("image", "mask", "variance"):
+        np.testing.assert_array_equal(getattr(first, name).array, getattr(second, name).array)
+
+
 def test_a_lost_column_and_a_lost_row_are_interpolated(exposure: Exposure) -> None:
     truth = exposure.pixels.image.array.copy()
     column, row = (slice(None), slice(20, 22)), (slice(10, 11), slice(None))
@@ -74,6 +79,19 @@ def test_the_value_of_a_bad_pixel_does_not_matter(exposure: Exposure) -> None:
         results.append(repair_exposure(exposure, 8).pixels.image.array)
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_in_place_gives_the_same_pixels_and_again_the_same(exposure: Exposure) -> None:
+    lose(exposure, (slice(None), slice(20, 22)))
+    lose(exposure, (slice(10, 11), slice(None)))
+    lose(exposure, (slice(12, 30), slice(30, 45)), BAD)
+    before = exposure.pixels.copy()
+    expected = repair_exposure(exposure, 8).pixels
+    assert_same_pixels(exposure.pixels, before)
+    for _ in range(2):
+        found = repair_exposure(exposure, 8, in_place=True)
+        assert found is exposure
+        assert_same_pixels(found.pixels, expected)
 
 
 def test_nothing_happens_without_defects_or_when_switched_off(exposure: Exposure) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
-from lamella.coadd.sources import BitMoves, ImageSource, conform_mask, mask_plane_of
+from lamella.coadd.sources import BitMoves, ImageSource, conform_mask, mask_plane_of, view_planes
 from lamella.errors import MaskPlaneError
 from lamella.planes import bits_of, make_schema
 
@@ -40,6 +40,14 @@ def test_a_box_is_a_copy_of_the_planes() -> None:
     part.image[:] = -1
     np.testing.assert_array_equal(source.read(box).image, [[6, 7, 8], [11, 12, 13]])
     assert (part.mask.dtype, part.variance.dtype) == (np.int32, np.float32)
+
+
+def test_all_planes_can_be_looked_at_without_a_copy() -> None:
+    source = ImageSource(foreign_image())
+    seen, read = view_planes(source), source.read(source.bbox)
+    for name in ("image", "mask", "variance"):
+        np.testing.assert_array_equal(getattr(seen, name), getattr(read, name))
+        assert np.shares_memory(getattr(seen, name), getattr(view_planes(source), name))
 
 
 def test_bits_move_between_schemas_by_name() -> None:

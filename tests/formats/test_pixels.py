@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from lsst.images import Box, MaskedImage
 
 from lamella.errors import InputError, ShapeError
-from lamella.formats.pixels import (
-    data_extent,
-    gaussian_psf,
-    make_pixels,
-    variance_from_weight,
-)
+from lamella.formats.pixels import Flags, gaussian_psf, make_pixels, variance_from_weight
 from lamella.planes import bits_of
 from lamella.sky.footprint import pixel_scale
 from lamella.sky.projection import projection_from_header
@@ -105,6 +100,9 @@ def test_unknown_planes_follow_behind_the_standard_ones(projection: Any) -> None
 def test_planes_of_other_shapes_are_refused(projection: Any) -> None:
     with pytest.raises(ShapeError, match=r"plane variance has shape \(6, 7\); expected \(7, 7\)"):
         make(projection, np.ones((7, 7)), np.ones((6, 7)))
+    flags, ones = Flags(np.zeros((7, 6), dtype=np.int32), {"BAD": 1}), np.ones((7, 7))
+    with pytest.raises(ShapeError, match="plane mask"):
+        make_pixels(ones, ones, flags, path=PATH, projection=projection, edge_width=0)
     with pytest.raises(ShapeError, match="plane BAD"):
         make(projection, np.ones((7, 7)), np.ones((7, 7)), BAD=np.zeros((7, 6), dtype=bool))
 
@@ -136,9 +134,40 @@ def test_the_contract_holds_for_any_defects(projection: Any, seed: int, share: f
     np.testing.assert_array_equal(np.isposinf(pixels.variance.array), missing)
     assert (pixels.variance.array > 0).all()
     assert (pixels.image.array[~missing] == image[~missing].astype(np.float32)).all()
-    rows, columns = data_extent(missing)
-    assert not missing[rows, columns].all(axis=0)[[0, -1]].any()
-    assert not missing[rows, columns].all(axis=1)[[0, -1]].any()
+    # Within the data, a pixel without a measurement and without a reason is marked.
+    rows, columns = (np.flatnonzero(~missing.all(axis=axis)) for axis in (1, 0))
+    inside = np.zeros(missing.shape, dtype=bool)
+    inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
+    np.testing.assert_array_equal(plane(pixels, "UNMASKED_NAN"), inside & np.isnan(image))
+    np.testing.assert_array_equal(plane(pixels, "BAD"), inside & missing & ~np.isnan(image))
+
+
+@given(seed=st.integers(0, 1000), share=st.floats(0.0, 0.9), kind=st.sampled_from(["u1", "i2", "i4", "u8"]))
+def test_flags_as_integers_give_what_planes_give(projection: Any, seed: int, share: float, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    image, variance = rng.normal(size=(12, 9)), rng.choice([1.0, np.inf], size=(12, 9))
+    variance[5, 5] = 1.0
+    bits = {"SAT": 3, "MINE": 4, "NO_DATA": 8, "DETECTED": 16}
+    values = np.where(rng.random((12, 9)) < share, rng.integers(0, 32, (12, 9)), 0).astype(kind)
+    values[5, 5] = 0
+    planes = {name: (values & values.dtype.type(value)) != 0 for name, value in bits.items()}
+    found, expected = (
+        make_pixels(image, variance, flags, path=PATH, projection=projection, edge_width=2)
+        for flags in (Flags(values, bits), planes)
+    )
+    assert found.mask == expected.mask
+    np.testing.assert_array_equal(found.image.array, expected.image.array)
+    np.testing.assert_array_equal(found.variance.array, expected.variance.array)
+
+
+def test_the_highest_bit_of_signed_flags_counts(projection: Any) -> None:
+    values = np.zeros((7, 7), dtype=np.int32)
+    values[2, 3] = -(2**31)
+    pixels = make_pixels(
+        np.ones((7, 7)), np.ones((7, 7)), Flags(values, {"MINE": 1 << 31}),
+        path=PATH, projection=projection, edge_width=0,
+    )  # fmt: skip
+    assert np.argwhere(plane(pixels, "MINE")).tolist() == [[2, 3]]
 
 
 def test_the_pixel_scale_is_the_root_of_the_area(projection: Any) -> None:

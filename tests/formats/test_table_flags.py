@@ -13,8 +13,8 @@ IMAGE, CELL = Place(Path("m.fits"), "HDU 2"), Place(Path("t.csv"), "row 1, colum
 
 
 def decode(values: list[int], told: str = "", **cards: object) -> dict[str, list[bool]]:
-    planes = decode_mask(np.array([values]), fits.Header(cards), told, IMAGE, CELL)
-    return {name: plane[0].tolist() for name, plane in planes.items()}
+    flags = decode_mask(np.array([values]), fits.Header(cards), told, IMAGE, CELL)
+    return {name: (flags.translate({name: 1})[0] == 1).tolist() for name in flags.planes}
 
 
 def test_values_are_what_stands_in_the_pixels() -> None:

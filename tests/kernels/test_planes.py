@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lamella.kernels.planes import count_bits, count_values, find_covered
+from lamella.kernels.planes import count_bits, count_values, find_covered, sum_blocks, sum_flagged
 
 
 def test_covered_pixels_have_a_finite_value_and_a_usable_variance():
@@ -30,3 +30,23 @@ def test_only_chosen_values_are_counted():
     counts = np.zeros(4, np.int64)
     count_values(np.array([0, 3, 3, 1], np.int32), np.array([True, True, True, False]), counts)
     assert counts.tolist() == [1, 0, 0, 2]
+
+
+def test_blocks_hold_the_sums_of_their_finite_values():
+    values = np.arange(35, dtype=np.float32).reshape(5, 7)
+    values[0, 0], values[4, 6] = np.nan, np.inf
+    total, number = np.empty((2, 3)), np.empty((2, 3))
+    sum_blocks(values, 3, total, number)
+    pieces = [[values[y : y + 3, x : x + 3] for x in (0, 3, 6)] for y in (0, 3)]
+    good = [[piece[np.isfinite(piece)] for piece in row] for row in pieces]
+    np.testing.assert_array_equal(total, [[part.sum() for part in row] for row in good])
+    np.testing.assert_array_equal(number, [[part.size for part in row] for row in good])
+
+
+def test_blocks_count_the_pixels_with_one_of_some_bits():
+    mask = np.random.default_rng(4).integers(0, 8, (5, 7)).astype(np.int32)
+    total = np.empty((3, 4))
+    sum_flagged(mask, 5, 2, total)
+    flagged = mask & 5 != 0
+    expected = [[flagged[y : y + 2, x : x + 2].sum() for x in (0, 2, 4, 6)] for y in (0, 2, 4)]
+    np.testing.assert_array_equal(total, expected)

@@ -208,6 +208,28 @@ def test_bits_do_not_depend_on_the_tile(y: int, x: int, ny: int, nx: int, spacin
         )
 
 
+@pytest.mark.parametrize("angle", [0.0, 1.5, 33.0, 90.0, 180.0])
+@pytest.mark.parametrize("spacing", [1, 32])
+def test_large_destinations_are_made_of_the_bits_of_small_ones(angle: float, spacing: int) -> None:
+    """Also where pixels without a value lie just beyond a window, at any distance from the ends."""
+    image, mask, variance = make_planes((420, 530), seed=2)
+    lost = np.random.default_rng(4).random(image.shape) < 0.004
+    image[lost], mask[lost] = np.nan, NO_DATA
+    planes, (c, s) = (image, mask, variance), (np.cos(np.radians(angle)), np.sin(np.radians(angle)))
+    matrix = 1.01 * np.array([[c, -s], [s, c]])
+    offset = tuple(np.array([265.3, 210.2]) - matrix @ [300.0, 240.0])
+    shape = (480, 600)
+    whole = resample(planes, affine_grid(matrix, offset, shape, spacing), (0, 0), shape, RULE)
+    assert whole[3] > 100_000
+    assert np.isnan(whole[0]).any()
+    for y, x in ((0, 0), (200, 210), (233, 401), (150, 250), (430, 500)):
+        part_shape = (50, 100)
+        grid = affine_grid(matrix, offset, part_shape, spacing, (y, x))
+        part = resample(planes, grid, (y, x), part_shape, RULE)
+        for found, expected in zip(part[:3], whole[:3], strict=True):
+            np.testing.assert_array_equal(found, expected[y : y + 50, x : x + 100])
+
+
 @given(factor=st.sampled_from([0.25, 2.0, 1024.0]))
 def test_scale_multiplies_image_and_squared_variance(factor: float) -> None:
     planes, grid = make_planes(), shift_grid(0.2, 0.7, (40, 50))

@@ -34,6 +34,20 @@ def test_moments_are_exact(values):
         assert math.isnan(found.variance)
 
 
+@pytest.mark.parametrize("decades", [0.1, 0.5, 20.0])
+def test_moments_of_many_values_are_exact_for_few_and_for_many_exponents(decades):
+    rng = np.random.default_rng(3)
+    values = (rng.choice([-1.0, 1.0], 9000) * 10.0 ** rng.uniform(-decades, decades, 9000)).astype(np.float32)
+    values[::7] = 0.0
+    used = np.abs(values.astype(np.float64) - 0.5) <= 4.0
+    exact = [Fraction(float(v)) for v in values[used]]
+    mean = sum(exact) / len(exact)
+    found = moments(parts(values), 0, 0.5, 4.0)
+    assert found.used == used.sum()
+    assert found.mean == float(mean)
+    assert found.variance == float(sum((v - mean) ** 2 for v in exact) / (len(exact) - 1))
+
+
 @given(numbers, st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0]))
 def test_quantiles_are_those_of_a_sorted_list(values, fraction):
     ordered = sorted(float(np.float32(v)) for v in values)

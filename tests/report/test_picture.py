@@ -12,6 +12,7 @@ from lamella.errors import OutputError
 from lamella.planes import bits_of
 from lamella.report.palette import NO_DATA_COLOR, hex_color, plane_color
 from lamella.report.picture import (
+    Picture,
     block_mean,
     count_picture,
     image_picture,
@@ -186,6 +187,12 @@ def test_jpeg_is_close_to_the_pixels(coadd):
     with PillowImage.open(io.BytesIO(picture.jpeg())) as found:
         difference = np.asarray(found).astype(int) - picture.pixels
     assert np.sqrt(np.mean(difference**2)) < 5
+
+
+def test_a_picture_that_is_all_noise_becomes_a_jpeg():
+    pixels = np.random.default_rng(5).integers(0, 256, (900, 900, 3)).astype(np.uint8)
+    content = Picture(name="noise", title="Noise", alt="Noise.", pixels=pixels).jpeg()
+    assert PillowImage.open(io.BytesIO(content)).size == (900, 900)
 
 
 def test_a_picture_that_cannot_be_written_is_an_output_error(coadd, tmp_path):

@@ -225,3 +225,35 @@ def test_when_no_visit_can_be_matched_nothing_is_compared(job: PatchJob) -> None
     narrow = COMPARE.replace(match=MatchControl(fwhm=1.2))
     with pytest.raises(PsfMatchError, match=r"No visit could be matched to a common PSF.*too narrow"):
         make_patch(job, narrow)
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """An exposure in memory."""
+
+    exposure: Exposure
+    reads_afresh: bool
+
+    @property
+    def info(self) -> ExposureInfo:
+        return self.exposure.info
+
+    def read(self) -> Exposure:
+        return self.exposure
+
+
+def test_pixels_are_changed_only_where_nobody_else_has_them(job: PatchJob) -> None:
+    exposure = job.sources[0].read()
+    planes = [getattr(exposure.pixels, name).array for name in ("image", "mask", "variance")]
+    before = [plane.copy() for plane in planes]
+    kept = warp_visit([Held(exposure, False)], job.target(), PatchConfig()).warp
+    for plane, old in zip(planes, before, strict=True):
+        np.testing.assert_array_equal(plane, old)
+    found = warp_visit([Held(exposure, True)], job.target(), PatchConfig()).warp
+    # The simulated detectors have a dead column, which is repaired.
+    assert not np.array_equal(planes[1], before[1])
+    assert kept is not None
+    assert found is not None
+    assert found.mask == kept.mask
+    for name in ("image", "variance"):
+        np.testing.assert_array_equal(getattr(found, name).array, getattr(kept, name).array)

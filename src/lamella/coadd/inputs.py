@@ -102,6 +102,8 @@ class ExposureSource(Protocol):
     """An exposure on disk (or elsewhere) that can be read when it is needed.
 
     Sources can be pickled: a worker process gets the source, not the pixels.
+    One that says ``reads_afresh = True`` gives pixels that nobody else has, and
+    that may be changed: this saves memory.
     """
 
     @property

@@ -17,7 +17,7 @@ from ..psf.parameters import psf_to_parameters
 from .archive import Rejection, Warp
 from .inputs import CoaddTarget, ExposureId, WarpInput
 from .scale import WeightControl, WeightProblem, warp_weight, weight_of_mean
-from .sources import ImageSource
+from .sources import ImageSource, view_planes
 
 __all__ = (
     "Prepared",
@@ -158,7 +158,7 @@ def weigh(
         return one
     weight = _known_weight(one, control, bad_mask_planes)
     if weight is None:
-        planes = one.source.read(one.source.bbox)
+        planes = view_planes(one.source)
         bad = bits_of(one.source.schema, bad_mask_planes, missing_ok=True)
         weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale)
     if not isinstance(weight, WeightProblem):

@@ -13,14 +13,17 @@ import dataclasses
 import numpy as np
 from lsst.images import Image, Mask, MaskedImage
 
+from ..kernels.fill import coefficient_table
+from ..kernels.repair import fill_columns, fill_lost_rows, find_lost, flag_filled
 from ..planes import bits_of
-from .gaps import GapControl, fill_gaps, narrow_runs
+from .gaps import GapControl
 from .inputs import Exposure
+from .sources import mask_plane_of
 
 __all__ = ("repair_exposure",)
 
 
-def repair_exposure(exposure: Exposure, max_width: int) -> Exposure:
+def repair_exposure(exposure: Exposure, max_width: int, *, in_place: bool = False) -> Exposure:
     """Interpolate lost pixels of an exposure where they are in narrow runs.
 
     A pixel is lost when its value or its variance is not finite, or when it
@@ -32,9 +35,12 @@ def repair_exposure(exposure: Exposure, max_width: int) -> Exposure:
     Parameters
     ----------
     exposure
-        Exposure to repair; it is not changed.
+        Exposure to repair.
     max_width
         Widest run in pixels; 0 returns the exposure as it is.
+    in_place
+        Whether its pixels may be changed, which saves memory.  A second repair
+        would give the same values: they depend on good pixels only.
 
     Returns
     -------
@@ -44,40 +50,25 @@ def repair_exposure(exposure: Exposure, max_width: int) -> Exposure:
     """
     pixels = exposure.pixels
     schema = pixels.mask.schema
-    lost_bits = bits_of(schema, ("BAD", "NO_DATA"))
-    mask = pixels.mask.array[..., 0]
-    lost = ((mask & lost_bits) != 0) | ~np.isfinite(pixels.image.array) | ~np.isfinite(pixels.variance.array)
-    if max_width == 0 or not lost.any():
+    mask = mask_plane_of(pixels)
+    state, counts = np.empty(mask.shape, np.uint8), np.empty(mask.shape[0], np.int64)
+    find_lost(
+        pixels.image.array, pixels.variance.array, mask, bits_of(schema, ("BAD", "NO_DATA")), state, counts
+    )
+    if max_width == 0 or not counts.any():
         return exposure
-    image, variance = pixels.image.array.copy(), pixels.variance.array.copy()
-    # Lost pixels beside a run must not be used to fill it.
-    image[lost] = np.nan
-    filled = _fill(image, variance, narrow_runs(lost, max_width))
-    runs = narrow_runs((lost & ~filled).T, max_width).T
-    filled |= _fill(image, variance, runs, transpose=True)
-    # What is wide keeps the value that it had.
-    kept = lost & ~filled
-    image[kept] = pixels.image.array[kept]
-    mask = mask.copy()
-    mask[filled] &= ~bits_of(schema, ("NO_DATA",))
-    mask[filled] |= bits_of(schema, ("BAD", "INTERPOLATED"))
+    image, variance = (
+        plane.array if in_place else plane.array.copy() for plane in (pixels.image, pixels.variance)
+    )
+    for fill in (fill_lost_rows, fill_columns):
+        fill(image, variance, state, counts, coefficient_table(), max_width, GapControl().edge_reach)
+    flags = mask if in_place else np.empty(mask.shape, np.int32)
+    flag_filled(mask, state, bits_of(schema, ("NO_DATA",)), bits_of(schema, ("BAD", "INTERPOLATED")), flags)
+    if in_place:
+        return exposure
     repaired = MaskedImage(
         Image(image, bbox=pixels.bbox, unit=pixels.unit, sky_projection=pixels.sky_projection),
-        mask=Mask(mask[..., np.newaxis], bbox=pixels.bbox, schema=schema),
+        mask=Mask(flags[..., np.newaxis], bbox=pixels.bbox, schema=schema),
         variance=Image(variance, bbox=pixels.bbox, unit=pixels.variance.unit),
     )
     return dataclasses.replace(exposure, pixels=repaired)
-
-
-def _fill(
-    image: np.ndarray, variance: np.ndarray, runs: np.ndarray, *, transpose: bool = False
-) -> np.ndarray:
-    """Fill runs in place; return which pixels have a value and a variance now."""
-    if not runs.any():
-        return runs
-    control = GapControl(transpose=transpose, use_fallback_at_edge=False)
-    fill_gaps(image, runs.astype(np.int32), variance, 1, control=control, interpolated_bit=0)
-    usable = np.isfinite(image) & np.isfinite(variance)
-    image[runs & ~usable] = np.nan
-    filled: np.ndarray = runs & usable
-    return filled

@@ -14,7 +14,7 @@ from lsst.images.fields import BaseField
 
 from ..config import Config, option
 from ..errors import CalibrationError
-from ..kernels.resample import PositionGrid, ResampleRule, resample
+from ..kernels.resample import ResampleRule, resample
 from ..kernels.window import kernel_half_width
 from ..planes import bits_of
 from ..sky.pixelmap import PixelMap
@@ -116,6 +116,8 @@ def resample_exposure(
     box: Box,
     control: WarpControl,
     schema: MaskSchema,
+    *,
+    in_place: bool = False,
 ) -> Resampled | None:
     """Resample an exposure to the part of a box of tract pixels that it covers, in nJy.
 
@@ -131,6 +133,9 @@ def resample_exposure(
         Options.
     schema
         Schema of the mask to make, with all planes of the exposure.
+    in_place
+        Whether lost pixels of the exposure itself may be repaired, which saves
+        memory.
 
     Returns
     -------
@@ -144,16 +149,15 @@ def resample_exposure(
     target = None if footprint is None else overlap(footprint, box)
     if target is None:
         return None
-    exposure = repair_exposure(exposure, control.repair_width)
+    exposure = repair_exposure(exposure, control.repair_width, in_place=in_place)
     spacing = pixel_map.spacing(source_box, control.position_tolerance)
     planes, scale = _calibrated_planes(exposure, schema)
-    rule = control.rule(schema)
+    rule, origin = control.rule(schema), (source_box.y.start, source_box.x.start)
     done = []
     for band in _bands(target, spacing):
         grid = pixel_map.grid_with_spacing(band, spacing)
-        near, origin = _crop(planes, source_box, grid, kernel_half_width(control.kernel))
         start, shape = (band.y.start, band.x.start), (band.y.size, band.x.size)
-        done.append(resample(near, grid, start, shape, rule, origin=origin, scale=scale)[:3])
+        done.append(resample(planes, grid, start, shape, rule, origin=origin, scale=scale)[:3])
     if len(done) == 1:
         return Resampled(target, *done[0])
     return Resampled(target, *(np.concatenate(pieces) for pieces in zip(*done, strict=True)))
@@ -164,25 +168,6 @@ def _bands(box: Box, spacing: int) -> Iterator[Box]:
     rows = max(1, _MAX_NODES * spacing**2 // box.x.size)
     for y in range(box.y.start, box.y.stop, rows):
         yield Box.factory[y : min(y + rows, box.y.stop), box.x.start : box.x.stop]
-
-
-def _crop(planes: _Planes, box: Box, grid: PositionGrid, margin: int) -> tuple[_Planes, tuple[int, int]]:
-    """Return the pixels that a grid can reach, and the first (y, x) of them."""
-    rows = _reach(grid.y, box.y.start, box.y.stop, margin)
-    columns = _reach(grid.x, box.x.start, box.x.stop, margin)
-    part = (slice(*rows), slice(*columns))
-    image, mask, variance = (plane[part] for plane in planes)
-    return (image, mask, variance), (box.y.start + rows[0], box.x.start + columns[0])
-
-
-def _reach(positions: np.ndarray, start: int, stop: int, margin: int) -> tuple[int, int]:
-    """Return the range of array indices that positions and their kernels need."""
-    low = np.min(positions, initial=math.inf, where=np.isfinite(positions))
-    high = np.max(positions, initial=-math.inf, where=np.isfinite(positions))
-    # One pixel more than the kernel needs, for positions taken to the centre of a pixel.
-    first = min(max(low - margin - 1, start), stop)
-    last = min(max(high + margin + 2, first), stop)
-    return math.floor(first) - start, math.ceil(last) - start
 
 
 def _calibrated_planes(exposure: Exposure, schema: MaskSchema) -> tuple[_Planes, float]:

@@ -10,7 +10,7 @@ from lsst.images import Box, MaskedImage, MaskSchema
 
 from ..errors import MaskPlaneError
 from ..planes import bits_of, make_schema
-from .inputs import WarpSource
+from .inputs import WarpPixels, WarpSource
 
 __all__ = (
     "BitMoves",
@@ -21,6 +21,7 @@ __all__ = (
     "fill_planes",
     "mask_plane_of",
     "overlap",
+    "view_planes",
 )
 
 
@@ -59,6 +60,11 @@ def fill_planes(source: WarpSource, box: Box, planes: Planes) -> None:
     planes.image[...], planes.mask[...], planes.variance[...] = read.image, read.mask, read.variance
 
 
+def view_planes(source: WarpSource) -> WarpPixels:
+    """Return all planes of a source to look at: they must not be changed, and may not be copies."""
+    return source.view() if isinstance(source, ImageSource) else source.read(source.bbox)
+
+
 class ImageSource:
     """A warp in memory as a `lamella.coadd.inputs.WarpSource`.
 
@@ -85,6 +91,10 @@ class ImageSource:
     def schema(self) -> MaskSchema:
         """Schema of the mask."""
         return self._schema
+
+    def view(self) -> Planes:
+        """Return the planes themselves, which must not be changed."""
+        return Planes(self._image, self._mask, self._variance)
 
     def read(self, box: Box) -> Planes:
         """Return copies of the planes of a box."""

@@ -26,6 +26,7 @@ __all__ = (
     "CoaddSummary",
     "Rejected",
     "covered_pixels",
+    "mask_fractions",
     "summarize",
 )
 
@@ -182,7 +183,7 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
         psf_area=psf.area if psf else None,
         median_variance=variance,
         depth=_depth(variance, psf),
-        mask_fractions=_mask_fractions(coadd.mask),
+        mask_fractions=mask_fractions(coadd.mask),
         seconds=seconds,
         notes=tuple(notes),
     )
@@ -226,7 +227,14 @@ def _median_of(numbers: np.ndarray) -> float | None:
     return float(middle.mean())
 
 
-def _mask_fractions(mask: Mask) -> dict[str, float]:
+def mask_fractions(mask: Mask) -> dict[str, float]:
+    """Return which part of the pixels each plane of a mask covers; planes without a pixel are left out.
+
+    Parameters
+    ----------
+    mask
+        A mask with one int32 per pixel.
+    """
     bits = np.require(mask.array[..., 0], np.int32, ("C", "A", "W")).reshape(-1)
     counts = np.zeros(32, dtype=np.int64)
     count_bits(bits, counts)

@@ -11,7 +11,8 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 
 from ..errors import DuplicateInputError, InputError
-from ..planes import make_schema
+from ..kernels.merge import blank_bad, put_good
+from ..planes import bits_of, make_schema
 from .archive import Warp
 from .inputs import DetectorInput, Exposure
 from .resampling import Resampled, WarpControl, resample_exposure
@@ -62,6 +63,8 @@ def make_warp(
     projection: SkyProjection[Any],
     box: Box,
     control: WarpControl | None = None,
+    *,
+    in_place: bool = False,
 ) -> Warp | None:
     """Resample the exposures of one visit to the pixel grid of a tract, and merge them.
 
@@ -78,6 +81,9 @@ def make_warp(
         Box of tract pixels to fill.
     control
         Options.
+    in_place
+        Whether lost pixels of the exposures themselves may be repaired, which
+        saves memory; by default the exposures are not changed.
 
     Returns
     -------
@@ -99,15 +105,15 @@ def make_warp(
     ordered = sorted(exposures, key=lambda exposure: exposure.info.id)
     _check_one_visit(ordered)
     schema = make_schema({name for exposure in ordered for name in exposure.pixels.mask.schema.names})
-    parts = [resample_exposure(exposure, projection, box, control, schema) for exposure in ordered]
-    merged, owner = _merge(parts, schema)
+    parts = [
+        resample_exposure(exposure, projection, box, control, schema, in_place=in_place)
+        for exposure in ordered
+    ]
+    merged, counts = _merge(parts, schema)
     if merged is None:
         return None
-    counts = np.bincount(owner[owner >= 0], minlength=len(ordered))
     detectors = [
-        _detector_input(exposure, int(count))
-        for exposure, count in zip(ordered, counts, strict=True)
-        if count
+        _detector_input(exposure, count) for exposure, count in zip(ordered, counts, strict=True) if count
     ]
     if not detectors:
         return None
@@ -124,26 +130,39 @@ def make_warp(
     )
 
 
-def _merge(parts: Sequence[Resampled | None], schema: MaskSchema) -> tuple[Resampled | None, np.ndarray]:
-    """Put parts over each other, good pixels only; return who owns each pixel (-1: nobody)."""
-    boxes = [part.box for part in parts if part is not None]
-    if not boxes:
-        return None, np.zeros((0, 0), np.int32)
+def _merge(parts: Sequence[Resampled | None], schema: MaskSchema) -> tuple[Resampled | None, list[int]]:
+    """Put parts over each other, good pixels only; return how many pixels each of them owns in the end.
+
+    The planes of the only part there is are changed in place.
+    """
+    present = [part for part in parts if part is not None]
+    if not present:
+        return None, [0] * len(parts)
+    pad = bits_of(schema, ["NO_DATA"])
+    if len(present) == 1:
+        merged = present[0]
+        good = blank_bad((merged.image, merged.mask, merged.variance), pad)
+        return merged, [0 if part is None else good for part in parts]
+    boxes = [part.box for part in present]
     hull = Box.factory[
         min(box.y.start for box in boxes) : max(box.y.stop for box in boxes),
         min(box.x.start for box in boxes) : max(box.x.stop for box in boxes),
     ]
     merged = Resampled.empty(hull, schema)
-    owner = np.full(hull.shape, -1, np.int32)
+    owner, counts = np.full(hull.shape, -1, np.int32), np.zeros(len(parts), np.int64)
     for number, part in enumerate(parts):
         if part is None:
             continue
         y, x = part.box.slice_within(hull)
-        good = part.is_good(schema)
-        for name in ("image", "mask", "variance"):
-            np.copyto(getattr(merged, name)[y, x], getattr(part, name), where=good)
-        owner[y, x][good] = number
-    return merged, owner
+        put_good(
+            (part.image, part.mask, part.variance),
+            (merged.image[y, x], merged.mask[y, x], merged.variance[y, x]),
+            pad,
+            owner[y, x],
+            number,
+            counts,
+        )
+    return merged, [int(count) for count in counts]
 
 
 def _masked_image(part: Resampled, projection: SkyProjection[Any], schema: MaskSchema) -> MaskedImage:

@@ -197,6 +197,7 @@ class DecamCcd:
             path=self.image,
             projection=info.projection,
             edge_width=self.control.edge_width,
+            in_place=True,
         )
         notes = (told, sky_note, psf_note, self._position_note())
         return Exposure(

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
+from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from ..errors import InputError
-from ..planes import STANDARD_PLANES, bits_of, make_schema, plane_name
+from ..kernels.intake import mark_missing, mark_untold, or_where, translate_flags
+from ..planes import STANDARD_PLANES, bits_of, make_schema
 from ..psf.gaussian import FWHM_PER_SIGMA
 from .fitsio import require_shape
 
 __all__ = (
-    "data_extent",
+    "Flags",
     "gaussian_psf",
     "make_pixels",
     "variance_from_weight",
@@ -55,16 +57,42 @@ def variance_from_weight(weight: np.ndarray, path: Path) -> np.ndarray:
     return variance
 
 
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """Flags of pixels as integers."""
+
+    values: np.ndarray
+    """Integers of shape (y, x)."""
+    planes: Mapping[str, int]
+    """Bits of the mask planes, by name: a pixel with any of them is in the plane."""
+
+    def translate(self, bits: Mapping[str, int], *, in_place: bool = False) -> np.ndarray:
+        """Return an int32 array of shape (y, x) with other bits for the planes; 0 for those left out.
+
+        Where their type allows it, the values may be changed ``in_place``.
+        """
+        old = np.array([self.planes[name] & _ALL for name in bits], np.uint64).view(np.int64)
+        values = np.ascontiguousarray(self.values)
+        reused = in_place and values.dtype == np.int32 and values.flags.writeable
+        result = values if reused else np.empty(values.shape, np.int32)
+        translate_flags(values, old, np.array([*bits.values()], np.int64), result)
+        return result
+
+
+_ALL = 2**64 - 1
+
+
 def make_pixels(
     image: np.ndarray,
     variance: np.ndarray,
-    flags: Mapping[str, np.ndarray],
+    flags: Flags | Mapping[str, np.ndarray],
     *,
     path: Path,
     projection: SkyProjection[Any],
     edge_width: int,
     start: tuple[int, int] = (0, 0),
     descriptions: dict[str, str] | None = None,
+    in_place: bool = False,
 ) -> MaskedImage:
     """Assemble image, variance and flags into pixels that keep the contract of an exposure.
 
@@ -78,7 +106,8 @@ def make_pixels(
     image, variance
         Shape (y, x).
     flags
-        Planes by name, boolean arrays of shape (y, x); aliases are accepted.
+        Integers whose bits have names, or boolean arrays of shape (y, x) by
+        name; aliases are accepted.
     path
         File, for messages.
     projection
@@ -90,6 +119,9 @@ def make_pixels(
         Position (y, x) of the first pixel.
     descriptions
         Meaning of planes that are not standard ones.
+    in_place
+        Whether the arrays may be changed and become the pixels, where their
+        types allow it: this saves memory.
 
     Raises
     ------
@@ -98,88 +130,84 @@ def make_pixels(
     InputError
         Raised when a variance is negative or no pixel is measured.
     """
-    for name, plane in (("variance", variance), *flags.items()):
-        require_shape(f"{path}: plane {name}", plane, image.shape)
+    schema = make_schema(flags.planes if isinstance(flags, Flags) else flags, descriptions=descriptions)
+    require_shape(f"{path}: plane variance", variance, image.shape)
     _check_variance(variance, path)
-    image = np.array(image, dtype=np.float32)
-    variance = np.array(variance, dtype=np.float32)
-    planes = {plane_name(name): plane.astype(bool) for name, plane in flags.items()}
-    _complete_planes(image, variance, planes, path)
-    _flag_rim(planes, edge_width)
-    missing = planes["NO_DATA"]
-    image[missing] = np.nan
-    variance[missing] = np.inf
+    mask = _mask_bits(flags, schema, image.shape, path, in_place=in_place)
+    image, variance = (_own(plane, in_place=in_place) for plane in (image, variance))
+    _settle_missing(image, variance, mask, schema, edge_width, path)
     box = Box.from_shape(image.shape, start=start)
-    mask = _make_mask(planes, box, descriptions or {})
     return MaskedImage(
-        Image(image, bbox=box), mask=mask, variance=Image(variance, bbox=box), sky_projection=projection
+        Image(image, bbox=box),
+        mask=Mask(mask[..., np.newaxis], schema=schema, bbox=box),
+        variance=Image(variance, bbox=box),
+        sky_projection=projection,
     )
 
 
 def _check_variance(variance: np.ndarray, path: Path) -> None:
-    lowest = np.nanmin(variance, initial=np.inf)
+    lowest = np.fmin.reduce(variance, axis=None, initial=np.inf)
     if lowest < 0:
         raise InputError(path, found=f"a variance of {lowest:g}", expected="variances that are not negative")
 
 
-def _complete_planes(
-    image: np.ndarray, variance: np.ndarray, planes: dict[str, np.ndarray], path: Path
+def _own(plane: np.ndarray, *, in_place: bool) -> np.ndarray:
+    """Return a plane as a float32 array that may be changed."""
+    if in_place and plane.flags.writeable:
+        return np.ascontiguousarray(plane, dtype=np.float32)
+    return np.array(plane, dtype=np.float32, order="C")
+
+
+def _mask_bits(
+    flags: Flags | Mapping[str, np.ndarray],
+    schema: MaskSchema,
+    shape: tuple[int, ...],
+    path: Path,
+    *,
+    in_place: bool,
+) -> np.ndarray:
+    """Return the flags as bits of a schema: int32, shape (y, x)."""
+    if isinstance(flags, Flags):
+        require_shape(f"{path}: plane mask", flags.values, shape)
+        bits = {name: bits_of(schema, [name]) for name in flags.planes}
+        return flags.translate(bits, in_place=in_place)
+    mask = np.zeros(shape, np.int32)
+    for name, plane in flags.items():
+        require_shape(f"{path}: plane {name}", plane, shape)
+        or_where(np.ascontiguousarray(plane, dtype=bool), bits_of(schema, [name]), mask)
+    return mask
+
+
+def _settle_missing(
+    image: np.ndarray, variance: np.ndarray, mask: np.ndarray, schema: MaskSchema, edge_width: int, path: Path
 ) -> None:
-    no_value = ~np.isfinite(image)
-    no_weight = ~(np.isfinite(variance) & (variance > 0))
-    told = np.zeros(image.shape, dtype=bool)
-    for name in _REASONS & planes.keys():
-        told |= planes[name]
-    missing = no_value | no_weight | planes.get("NO_DATA", told & False)
-    if missing.all():
+    """Take away values that are no measurements, and complete the mask, in place."""
+    rows, columns = (np.zeros(n, dtype=bool) for n in image.shape)
+    no_data, bad, no_value, edge = (
+        bits_of(schema, [name]) for name in ("NO_DATA", "BAD", "UNMASKED_NAN", "DETECTION_EDGE")
+    )
+    untold = mark_missing(image, variance, mask, no_data, bits_of(schema, _REASONS), rows, columns)
+    if not rows.any():
         raise InputError(path, found="no pixel with a value and a weight", expected="at least one")
-    inside = np.zeros(image.shape, dtype=bool)
-    inside[data_extent(missing)] = True
-    untold = missing & inside & ~told
-    planes["NO_DATA"] = missing
-    planes["UNMASKED_NAN"] = planes.get("UNMASKED_NAN", False) | (untold & no_value)
-    planes["BAD"] = planes.get("BAD", False) | (untold & ~no_value)
+    y, x = _extent(rows), _extent(columns)
+    if untold:
+        mark_untold(image, variance, mask, no_data, no_value, bad, y, x)
+    _flag_rim(mask[slice(*y), slice(*x)], edge_width, edge)
 
 
 _REASONS = frozenset(STANDARD_PLANES) - {"DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED"}
 
 
-def data_extent(missing: np.ndarray) -> tuple[slice, slice]:
-    """Return the rows and columns that remain when ends without any measurement are cut off.
-
-    Parameters
-    ----------
-    missing
-        True where there is no measurement, shape (y, x); not everywhere true.
-    """
-    return _extent(~missing.all(axis=1)), _extent(~missing.all(axis=0))
-
-
-def _extent(filled: np.ndarray) -> slice:
+def _extent(filled: np.ndarray) -> tuple[int, int]:
     indices = np.flatnonzero(filled)
-    return slice(int(indices[0]), int(indices[-1]) + 1)
+    return int(indices[0]), int(indices[-1]) + 1
 
 
-def _flag_rim(planes: dict[str, np.ndarray], width: int) -> None:
-    missing = planes["NO_DATA"]
-    rows, columns = data_extent(missing)
-    rim = np.zeros(missing.shape, dtype=bool)
-    rim[rows, columns] = True
-    inner = (
-        slice(rows.start + width, max(rows.stop - width, rows.start + width)),
-        slice(columns.start + width, max(columns.stop - width, columns.start + width)),
-    )
-    rim[inner] = False
-    planes["DETECTION_EDGE"] = planes.get("DETECTION_EDGE", False) | rim
-
-
-def _make_mask(planes: Mapping[str, np.ndarray], box: Box, descriptions: dict[str, str]) -> Mask:
-    schema = make_schema(planes, descriptions=descriptions)
-    mask = Mask(0, schema=schema, bbox=box)
-    bits = mask.array[..., 0]
-    for name, plane in planes.items():
-        bits[plane] |= np.int32(bits_of(schema, [name]))
-    return mask
+def _flag_rim(mask: np.ndarray, width: int, bit: int) -> None:
+    """Set a bit in the first and last rows and columns of a mask."""
+    for side in (mask, mask.T):
+        side[:width] |= np.int32(bit)
+        side[max(len(side) - width, 0) :] |= np.int32(bit)
 
 
 def gaussian_psf(fwhm: float, bbox: Box) -> GaussianPointSpreadFunction:

@@ -141,6 +141,7 @@ class SdssFrame:
             path=self.image,
             projection=info.projection,
             edge_width=self.control.edge_width,
+            in_place=True,
         )
         return Exposure(
             info=info,

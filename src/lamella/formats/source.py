@@ -54,7 +54,7 @@ class Recipe(Protocol):
         ...
 
     def load(self, info: ExposureInfo) -> Exposure:
-        """Read the pixels."""
+        """Read the pixels, which the caller may change."""
         ...
 
 
@@ -71,6 +71,9 @@ class FileSource:
     The description is read once and kept.  It is not pickled: sky projections
     cannot be, and a worker process reads the headers again.
     """
+
+    reads_afresh = True
+    """Whether nobody else has the pixels that `read` returns, so that they may be changed."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe

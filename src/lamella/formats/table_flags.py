@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import InputError, MissingPartError
 from .fitsio import Header
+from .pixels import Flags
 
 __all__ = ("Place", "decode_mask", "flag_values")
 
@@ -24,10 +25,8 @@ class Place:
     where: str
 
 
-def decode_mask(
-    mask: np.ndarray, header: Header, told: str, image: Place, cell: Place
-) -> dict[str, np.ndarray]:
-    """Turn integer flags into planes.
+def decode_mask(mask: np.ndarray, header: Header, told: str, image: Place, cell: Place) -> Flags:
+    """Find the meaning of integer flags.
 
     Parameters
     ----------
@@ -43,8 +42,8 @@ def decode_mask(
 
     Returns
     -------
-    `dict` [`str`, `numpy.ndarray`]
-        Boolean planes, shape (y, x).
+    Flags
+        The flags, and the bits of each plane.
 
     Raises
     ------
@@ -58,7 +57,7 @@ def decode_mask(
             image.path, where=image.where, found=f"flags of type {mask.dtype}", expected="integers"
         )
     values = flag_values(told, cell) if told else _values_of_header(header, image)
-    used = int(np.bitwise_or.reduce(mask.astype(np.int64), axis=None))
+    used = int(np.bitwise_or.reduce(mask, axis=None))
     known = 0
     for value in values.values():
         known |= value
@@ -68,7 +67,7 @@ def decode_mask(
         raise InputError(
             image.path, where=image.where, found=f"the unknown flag(s) {unknown:#x}", expected=names
         )
-    return {name: (mask & value) != 0 for name, value in values.items()}
+    return Flags(mask, values)
 
 
 def flag_values(told: str, cell: Place) -> dict[str, int]:

@@ -19,8 +19,17 @@ from ..errors import InputError, MissingPartError, UnitError, UnreadableFileErro
 from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
 from .background import fit_background
-from .fitsio import Header, hdu_label, header_text, image_shape, read_headers, read_image, require_shape
-from .pixels import gaussian_psf, make_pixels, variance_from_weight
+from .fitsio import (
+    Header,
+    hdu_label,
+    header_text,
+    image_shape,
+    parsed,
+    raw_headers,
+    read_images,
+    require_shape,
+)
+from .pixels import Flags, gaussian_psf, make_pixels, variance_from_weight
 from .psfex import read_psfex
 from .source import ReadControl
 from .table_flags import Place, decode_mask
@@ -64,6 +73,10 @@ _OTHER_UNITS = {
 }
 """Names of units that surveys use and astropy does not know."""
 
+type _Places = dict[str, tuple[Path, str | int]]
+"""File and HDU of each plane."""
+type _Planes = dict[str, tuple[np.ndarray, Header]]
+
 
 @dataclasses.dataclass(frozen=True)
 class TableRow:
@@ -106,20 +119,22 @@ class TableRow:
 
     def load(self, info: ExposureInfo) -> Exposure:
         """Read the pixels, and what the row says of them."""
-        path, hdu, _ = self._image_header()
-        image, header = read_image(path, hdu)
-        variance = self._variance(path, image.shape)
-        flags = self._flags(path, image.shape)
+        places = self._places()
+        planes = dict(zip(places, read_images([*places.values()]), strict=True))
+        (image, header), (path, hdu) = planes["image"], places["image"]
+        variance = self._variance(places, planes)
+        flags = self._flags(places, planes)
         scale = self._scale(path, hdu, header)
         psf, psf_note = self._psf(info)
         image, sky_note = self._subtract_sky(image, variance, flags, path)
         pixels = make_pixels(
             image,
             variance,
-            flags,
+            flags or {},
             path=path,
             projection=info.projection,
             edge_width=self.control.edge_width,
+            in_place=True,
         )
         notes = tuple(note for note in (sky_note, psf_note) if note)
         return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
@@ -189,7 +204,7 @@ class TableRow:
     def _image_header(self) -> tuple[Path, str | int, Header]:
         path = self.table.parent / self._text("file")
         try:
-            headers = read_headers(path)
+            headers = raw_headers(path)
         except UnreadableFileError as err:
             found = str(err).rstrip(".")
             raise UnreadableFileError(
@@ -197,10 +212,10 @@ class TableRow:
             ) from err
         if "image_hdu" in self.values:
             hdu = self._hdu("image_hdu")
-            return path, hdu, _pick_header(headers, hdu, path)
+            return path, hdu, parsed(_pick_header(headers, hdu, path), path)
         for index, header in enumerate(headers):
             if image_shape(header) is not None:
-                return path, index, header
+                return path, index, parsed(header, path)
         raise MissingPartError(path, found="no HDU with a 2-d image", expected="one")
 
     def _instrument(self, header: Header) -> str:
@@ -210,39 +225,48 @@ class TableRow:
         frame = DetectorFrame(instrument=id.instrument, visit=id.visit, detector=id.detector, bbox=bbox)
         return projection_from_header(header, path=path, hdu=hdu, pixel_frame=frame)
 
-    def _variance(self, image: Path, shape: tuple[int, ...]) -> np.ndarray:
-        if "variance_hdu" in self.values:
-            path = self._file("variance_file", image)
-            variance, _ = read_image(path, self._hdu("variance_hdu"))
-            require_shape(f"{path}: variance", variance, shape)
-            return variance
-        if "weight_hdu" in self.values:
-            path = self._file("weight_file", image)
-            weight, _ = read_image(path, self._hdu("weight_hdu"))
-            require_shape(f"{path}: weight", weight, shape)
-            return variance_from_weight(weight, path)
-        raise MissingPartError(
-            self.table,
-            where=f"row {self.number}",
-            found="neither variance_hdu nor weight_hdu",
-            expected="one of them",
-        )
+    def _places(self) -> _Places:
+        """Return where the planes are."""
+        if "image_hdu" in self.values:
+            places: _Places = {"image": (self.table.parent / self._text("file"), self._hdu("image_hdu"))}
+        else:
+            places = {"image": self._image_header()[:2]}
+        for kind in ("variance", "weight"):
+            if f"{kind}_hdu" in self.values:
+                places[kind] = self._file(f"{kind}_file", places["image"][0]), self._hdu(f"{kind}_hdu")
+                break
+        else:
+            raise MissingPartError(
+                self.table,
+                where=f"row {self.number}",
+                found="neither variance_hdu nor weight_hdu",
+                expected="one of them",
+            )
+        if "mask_hdu" in self.values:
+            places["mask"] = self._file("mask_file", places["image"][0]), self._hdu("mask_hdu")
+        return places
 
-    def _flags(self, image: Path, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-        if "mask_hdu" not in self.values:
-            return {}
-        path, hdu = self._file("mask_file", image), self._hdu("mask_hdu")
-        mask, header = read_image(path, hdu)
-        require_shape(f"{path}: mask", mask, shape)
+    def _variance(self, places: _Places, planes: _Planes) -> np.ndarray:
+        kind = "variance" if "variance" in planes else "weight"
+        path, (values, _) = places[kind][0], planes[kind]
+        require_shape(f"{path}: {kind}", values, planes["image"][0].shape)
+        return values if kind == "variance" else variance_from_weight(values, path)
+
+    def _flags(self, places: _Places, planes: _Planes) -> Flags | None:
+        if "mask" not in planes:
+            return None
+        (path, hdu), (mask, header) = places["mask"], planes["mask"]
+        require_shape(f"{path}: mask", mask, planes["image"][0].shape)
         image_place, cell = Place(path, hdu_label(hdu)), Place(self.table, self._where("flags"))
-        return decode_mask(mask, header, self._text("flags", ""), image_place, cell)
+        told = self._text("flags", "")
+        return decode_mask(mask, header if told else parsed(header, path), told, image_place, cell)
 
     def _scale(self, path: Path, hdu: str | int, header: Header) -> float:
         if "zero_point" in self.values:
             return njy_per_count(self._number("zero_point"))
         if "unit" in self.values:
             return _njy_per_unit(self._text("unit"), self.table, self._where("unit"))
-        unit = header_text(header, "BUNIT")
+        unit = header_text(parsed(header, path), "BUNIT")
         if not unit:
             raise MissingPartError(
                 self.table,
@@ -271,7 +295,7 @@ class TableRow:
         return gaussian_psf(pixels, info.bbox), f"PSF taken as a Gaussian of {arcsec:.3g} arcsec FWHM."
 
     def _subtract_sky(
-        self, image: np.ndarray, variance: np.ndarray, flags: dict[str, np.ndarray], path: Path
+        self, image: np.ndarray, variance: np.ndarray, flags: Flags | None, path: Path
     ) -> tuple[np.ndarray, str]:
         sky = self._text("sky", "subtracted")
         if sky not in _SKY:
@@ -281,9 +305,9 @@ class TableRow:
         if choice == "never" or (choice == "auto" and sky == "subtracted"):
             return image, "" if sky == "subtracted" else "Sky left in."
         ignore = ~(np.isfinite(variance) & (variance > 0))
-        for name, plane in flags.items():
-            if not name.startswith("DETECTED"):
-                ignore |= plane
+        if flags is not None:
+            unusable = {name: 1 for name in flags.planes if not name.startswith("DETECTED")}
+            ignore |= flags.translate(unusable) != 0
         background = fit_background(image, ignore, self.control, path)
         return image - background.level, background.note
 

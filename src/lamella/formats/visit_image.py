@@ -199,6 +199,7 @@ class VisitImageFile:
             edge_width=0 if told_rim else self.control.edge_width,
             start=(info.bbox.y.start, info.bbox.x.start),
             descriptions=dict(mask.schema.descriptions),
+            in_place=True,
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._jit import jit
 
-__all__ = ("count_bits", "count_values", "find_covered")
+__all__ = ("count_bits", "count_values", "find_covered", "sum_blocks", "sum_flagged")
 
 _BLOCK = 4096
 
@@ -75,3 +75,70 @@ def count_values(values, chosen, counts):  # type: ignore[no-untyped-def]
     """
     for i in range(values.size):
         counts[values[i]] += 1 if chosen[i] else 0
+
+
+@jit
+def sum_blocks(values, step, total, number):  # type: ignore[no-untyped-def]
+    """Add up the finite values in square blocks, and count them.
+
+    Parameters
+    ----------
+    values
+        Array of shape (y, x).
+    step
+        Side of a block.
+    total, number
+        float64 of shape (blocks along y, blocks along x), written; the last blocks may be cut.
+    """
+    ny, nx = values.shape
+    sums, counts = np.empty(nx), np.empty(nx)
+    for row in range(total.shape[0]):
+        sums.fill(0.0)
+        counts.fill(0.0)
+        for y in range(row * step, min((row + 1) * step, ny)):
+            line = values[y]
+            for x in range(nx):
+                value = np.float64(line[x])
+                good = abs(value) < np.inf
+                sums[x] += value if good else 0.0
+                counts[x] += 1.0 if good else 0.0
+        _fold(sums, step, total[row])
+        _fold(counts, step, number[row])
+
+
+@jit
+def sum_flagged(mask, bits, step, total):  # type: ignore[no-untyped-def]
+    """Count the pixels that have one of some bits, in square blocks.
+
+    Parameters
+    ----------
+    mask
+        int32 of shape (y, x).
+    bits
+        Which bits.
+    step
+        Side of a block.
+    total
+        float64 of shape (blocks along y, blocks along x), written; the last blocks may be cut.
+    """
+    ny, nx = mask.shape
+    counts, sums = np.empty(nx, np.int32), np.empty(nx)
+    for row in range(total.shape[0]):
+        counts.fill(0)
+        for y in range(row * step, min((row + 1) * step, ny)):
+            line = mask[y]
+            for x in range(nx):
+                counts[x] += np.int32(line[x] & bits != 0)
+        for x in range(nx):
+            sums[x] = counts[x]
+        _fold(sums, step, total[row])
+
+
+@jit
+def _fold(line, step, blocks):  # type: ignore[no-untyped-def]
+    """Add up runs of ``step`` values."""
+    for b in range(blocks.size):
+        total = 0.0
+        for x in range(b * step, min((b + 1) * step, line.size)):
+            total += line[x]
+        blocks[b] = total

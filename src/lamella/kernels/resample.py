@@ -14,15 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .resample_rows import Rule, Source, Target, row_kernel
+from .resample_rows import Rule, Target, tile_kernel
+from .resample_source import Planes
 from .window import KERNELS, kernel_half_width, weight_table
 
 __all__ = ("KERNELS", "PositionGrid", "ResampleRule", "resample")
-
-# Rows of the source whose distance in memory is a multiple of this share one
-# set of the first-level cache, and evict each other.
-_CACHE_WAY = 4096
-_CACHE_SLACK = 384
 
 
 class PositionGrid(NamedTuple):
@@ -87,37 +83,18 @@ class ResampleRule:
     strict: bool = False
 
 
-def _padded(plane: np.ndarray, dtype: type, columns: int) -> np.ndarray:
-    out: np.ndarray = np.zeros((plane.shape[0], columns), dtype)
-    out[:, : plane.shape[1]] = plane
-    return out
-
-
-def _stride(width: int) -> int:
-    """Return a row length in pixels whose rows do not fall on one set of the cache."""
-    over = 4 * width % _CACHE_WAY
-    if over < _CACHE_SLACK:
-        return width + (_CACHE_SLACK - over + 3) // 4
-    if over > _CACHE_WAY - _CACHE_SLACK:
-        return width + (_CACHE_WAY - over + _CACHE_SLACK + 3) // 4
-    return width
-
-
-def _source(
-    image: np.ndarray, mask: np.ndarray, variance: np.ndarray, origin: tuple[int, int], no_data: int
-) -> Source:
-    width = image.shape[1]
+def _planes(image: np.ndarray, mask: np.ndarray, variance: np.ndarray, origin: tuple[int, int]) -> Planes:
     if mask.shape != image.shape or variance.shape != image.shape:
         raise ValueError(
             f"The shapes differ: image {image.shape}, mask {mask.shape}, variance {variance.shape}."
         )
-    # A window may be loaded with two columns more than it has.
-    columns = _stride(width + 2)
-    pixels, flags = _padded(image, np.float32, columns), _padded(mask, np.int32, columns)
-    if no_data:
-        pixels[(flags & no_data) != 0] = np.nan
-    spread = _padded(variance, np.float32, columns)
-    return Source(pixels, spread, flags, int(origin[1]), int(origin[0]), width)
+    return Planes(
+        np.ascontiguousarray(image, np.float32),
+        np.ascontiguousarray(mask, np.int32),
+        np.ascontiguousarray(variance, np.float32),
+        int(origin[1]),
+        int(origin[0]),
+    )
 
 
 def _rule(rule: ResampleRule, scale: float) -> Rule:
@@ -127,6 +104,7 @@ def _rule(rule: ResampleRule, scale: float) -> Rule:
         raise ValueError(f"The mask kernel {rule.mask_kernel} is wider than the image kernel {rule.kernel}.")
     return Rule(
         float(scale),
+        0 if rule.strict else rule.no_data,
         np.int32(rule.grow),
         np.int32(rule.pad),
         mask_half,
@@ -196,7 +174,7 @@ def resample(
     """
     numbers = _rule(rule, scale)
     _check_cover(grid, start, shape)
-    source = _source(*planes, origin, 0 if rule.strict else rule.no_data)
+    source = _planes(*planes, origin)
     target = Target(
         np.empty(shape, np.float32),
         np.empty(shape, np.float32),
@@ -205,9 +183,8 @@ def resample(
         int(start[0]),
     )
     table = weight_table(rule.kernel)
-    covered = row_kernel(2 * kernel_half_width(rule.kernel))(
-        source, _as_float64(grid), target, table, numbers
-    )
+    kernel = tile_kernel(2 * kernel_half_width(rule.kernel))
+    covered = kernel(source, _as_float64(grid), target, table, numbers)
     return target.image, target.mask, target.variance, int(covered)
 
 

@@ -30,6 +30,11 @@ SIGMA_OF_QUARTILES = 0.741301109252802
 """Standard deviation of a normal distribution in units of its interquartile range."""
 
 _HALF = 1 << 16
+_BLOCK = 4096
+_INFINITE = 255
+"""Exponent of infinite values and NaN."""
+_FEW = 4
+"""Up to so many exponents in a block, each has a walk of its own, which is faster."""
 
 
 class ClippedMean(NamedTuple):
@@ -213,11 +218,60 @@ def _count_lower(bits, mask, bad, row, counts):  # type: ignore[no-untyped-def]
 def _add_moments(bits, mask, bad, centre, half_width, sums):  # type: ignore[no-untyped-def]
     """Add mantissas and their squares, the latter in two halves of 24 bits, by exponent."""
     used = 0
+    exponents = np.empty(_BLOCK, np.int32)
+    for first in range(0, bits.size, _BLOCK):
+        part = bits[first : first + _BLOCK]
+        count, low, high = _find_exponents(
+            part, mask[first : first + _BLOCK], np.int32(bad), centre, half_width, exponents
+        )
+        used += count
+        if high - low < _FEW:
+            for exponent in range(low, high + 1):
+                _add_one_exponent(part, exponents, exponent, sums)
+        else:
+            _add_all_exponents(part, exponents, sums)
+    return used
+
+
+@jit
+def _find_exponents(bits, mask, bad, centre, half_width, exponents):  # type: ignore[no-untyped-def]
+    """Fill exponents, -1 for values that do not count; return how many do, the lowest and the highest."""
     values = bits.view(np.float32)
+    count, low, high = np.int32(0), np.int32(_INFINITE), np.int32(-1)
     for i in range(bits.size):
-        if not _counts(bits[i], mask[i], bad) or abs(np.float64(values[i]) - centre) > half_width:
+        exponent = np.int32((bits[i] >> np.uint32(23)) & np.uint32(0xFF))
+        near = not abs(np.float64(values[i]) - centre) > half_width
+        used = (mask[i] & bad == 0) & (exponent != _INFINITE) & near
+        exponents[i] = exponent if used else np.int32(-1)
+        count += np.int32(used)
+        low = min(low, exponent if used else np.int32(_INFINITE))
+        high = max(high, exponents[i])
+    return count, low, high
+
+
+@jit
+def _add_one_exponent(bits, exponents, exponent, sums):  # type: ignore[no-untyped-def]
+    """Add the values of one exponent; without branches."""
+    leading = np.int64(0x800000 if exponent else 0)
+    total, low, high = np.int64(0), np.int64(0), np.int64(0)
+    for i in range(bits.size):
+        mantissa = np.int64(bits[i] & np.uint32(0x7FFFFF)) | leading
+        mantissa = mantissa if exponents[i] == exponent else np.int64(0)
+        square = mantissa * mantissa
+        total += -mantissa if bits[i] >> np.uint32(31) else mantissa
+        low += square & 0xFFFFFF
+        high += square >> 24
+    sums[0, exponent] += total
+    sums[1, exponent] += low
+    sums[2, exponent] += high
+
+
+@jit
+def _add_all_exponents(bits, exponents, sums):  # type: ignore[no-untyped-def]
+    for i in range(bits.size):
+        exponent = exponents[i]
+        if exponent < 0:
             continue
-        exponent = (bits[i] >> np.uint32(23)) & np.uint32(0xFF)
         mantissa = np.int64(bits[i] & np.uint32(0x7FFFFF))
         if exponent:
             mantissa |= 0x800000
@@ -225,5 +279,3 @@ def _add_moments(bits, mask, bad, centre, half_width, sums):  # type: ignore[no-
         sums[0, exponent] += -mantissa if bits[i] >> np.uint32(31) else mantissa
         sums[1, exponent] += square & 0xFFFFFF
         sums[2, exponent] += square >> 24
-        used += 1
-    return used

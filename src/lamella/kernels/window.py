@@ -9,11 +9,11 @@ the same sum on every machine.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -113,78 +113,83 @@ def _load(builder: Any, pointer: Any, offset: Any, kind: Any, align: int) -> Any
     return value
 
 
-def _spread(builder: Any, vector: Any, lane: int) -> Any:
-    taps = vector.type.count
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), taps), [lane] * taps)
-    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), lanes)
+def _shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) -> Any:
+    """Return lanes of a vector, or of two, of which the second one's count on."""
+    second = ir.Constant(first.type, ir.Undefined) if second is None else second
+    return builder.shuffle_vector(
+        first, second, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), [*lanes])
+    )
 
 
-def _fold(builder: Any, vector: Any, join: Callable[[Any, Any], Any]) -> Any:
-    """Join the lanes of a vector pairwise, always in the same order."""
-    lanes = [builder.extract_element(vector, ir.IntType(32)(k)) for k in range(vector.type.count)]
-    while len(lanes) > 1:
-        half = len(lanes) // 2
-        lanes = [join(lanes[k], lanes[k + half]) for k in range(half)] + lanes[2 * half :]
-    return lanes[0]
+def _fold(builder: Any, vector: Any, width: int, join: Callable[[Any, Any], Any]) -> list[Any]:
+    """Join the groups of ``width`` lanes of a vector pairwise, always in the same order."""
+    groups = vector.type.count // width
+    while groups % 2 == 0:
+        half = groups // 2 * width
+        vector = join(
+            _shuffle(builder, vector, range(half)), _shuffle(builder, vector, range(half, 2 * half))
+        )
+        groups //= 2
+    place = ir.IntType(32)
+    results = []
+    for first in range(width):
+        lanes = [builder.extract_element(vector, place(first + k * width)) for k in range(groups)]
+        while len(lanes) > 1:
+            half = len(lanes) // 2
+            lanes = [join(lanes[k], lanes[k + half]) for k in range(half)] + lanes[2 * half :]
+        results += lanes
+    return results
 
 
 def _window_sums(
-    typing: Any,
-    image: Any,
-    variance: Any,
-    mask: Any,
-    start: Any,
-    table: Any,
-    cells: Any,
-    steps: Any,
-    taps: Any,
+    typing: Any, pairs: Any, mask: Any, start: Any, table: Any, cells: Any, steps: Any, taps: Any
 ) -> Any:
     """Return weighted sum, sum with squared weights, and bitwise or of a window of (taps, taps) pixels.
 
-    ``start`` is the index of the first pixel in the flattened planes; the
-    weights come from two rows of the table, ``cells = (x, y)``, evaluated at
-    the distances ``steps = (x, y)`` from the middles of their intervals.
+    ``pairs`` holds values and variances in turn.  ``start`` is the index of the
+    first pixel in the flattened planes; the weights come from two rows of the
+    table, ``cells = (x, y)``, evaluated at the distances ``steps = (x, y)`` from
+    the middles of their intervals.
     """
     n = taps.literal_value
     wide = lanes_of(n)
-    single, double, integer = (
-        ir.VectorType(kind, wide) for kind in (ir.FloatType(), ir.DoubleType(), ir.IntType(32))
-    )
+    weight, double = (ir.VectorType(ir.DoubleType(), lanes) for lanes in (wide, 2 * wide))
+    single, integer = ir.VectorType(ir.FloatType(), 2 * wide), ir.VectorType(ir.IntType(32), wide)
     result = types.Tuple((types.float64, types.float64, types.int32))  # type: ignore[no-untyped-call]
-    signature = result(image, variance, mask, start, table, cells, steps, taps)
+    signature = result(pairs, mask, start, table, cells, steps, taps)
 
     def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
+        """Return the weights and their squares in turn."""
         base = builder.mul(cell, cell.type(3 * wide))
         c0, c1, c2 = (
-            _load(builder, pointer, builder.add(base, cell.type(q * wide)), double, 8) for q in range(3)
+            _load(builder, pointer, builder.add(base, cell.type(q * wide)), weight, 8) for q in range(3)
         )
-        first = builder.insert_element(ir.Constant(double, ir.Undefined), step, ir.IntType(32)(0))
-        d = _spread(builder, first, 0)
-        return builder.fadd(c0, builder.fmul(d, builder.fadd(c1, builder.fmul(d, c2))))
+        first = builder.insert_element(ir.Constant(weight, ir.Undefined), step, ir.IntType(32)(0))
+        d = _shuffle(builder, first, [0] * wide)
+        w = builder.fadd(c0, builder.fmul(d, builder.fadd(c1, builder.fmul(d, c2))))
+        turns = [k // 2 + wide * (k % 2) for k in range(2 * wide)]
+        return _shuffle(builder, w, turns, builder.fmul(w, w))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        planes = [context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 1, 2, 4)]
-        im, va, ma, tb = (plane.data for plane in planes)
-        stride = builder.extract_value(planes[0].shape, 1)
+        planes = [context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 1, 3)]
+        values, flags, tb = (plane.data for plane in planes)
+        stride = builder.extract_value(planes[1].shape, 1)
         wx, wy = (
-            weights(builder, tb, builder.extract_value(args[5], k), builder.extract_value(args[6], k))
+            weights(builder, tb, builder.extract_value(args[4], k), builder.extract_value(args[5], k))
             for k in range(2)
         )
-        wx2, wy2 = builder.fmul(wx, wx), builder.fmul(wy, wy)
-        value = spread = ir.Constant(double, [0.0] * wide)
+        sums = ir.Constant(double, [0.0] * 2 * wide)
         bits = ir.Constant(integer, [0] * wide)
-        row = args[3]
+        row = args[2]
         for j in range(n):
-            pixels = builder.fpext(_load(builder, im, row, single, 4), double)
-            value = builder.fadd(value, builder.fmul(_spread(builder, wy, j), pixels))
-            pixels = builder.fpext(_load(builder, va, row, single, 4), double)
-            spread = builder.fadd(spread, builder.fmul(_spread(builder, wy2, j), pixels))
-            bits = builder.or_(bits, _load(builder, ma, row, integer, 4))
+            pixels = builder.fpext(_load(builder, values, builder.add(row, row), single, 4), double)
+            factors = _shuffle(builder, wy, [2 * j, 2 * j + 1] * wide)
+            sums = builder.fadd(sums, builder.fmul(factors, pixels))
+            bits = builder.or_(bits, _load(builder, flags, row, integer, 4))
             row = builder.add(row, stride)
         bits = builder.and_(bits, ir.Constant(integer, [-1] * n + [0] * (wide - n)))
-        value, spread = builder.fmul(value, wx), builder.fmul(spread, wx2)
-        sums = [_fold(builder, value, builder.fadd), _fold(builder, spread, builder.fadd)]
-        return context.make_tuple(builder, sig.return_type, [*sums, _fold(builder, bits, builder.or_)])
+        found = _fold(builder, builder.fmul(sums, wx), 2, builder.fadd) + _fold(builder, bits, 1, builder.or_)
+        return context.make_tuple(builder, sig.return_type, found)
 
     return signature, codegen
 

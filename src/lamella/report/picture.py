@@ -18,8 +18,9 @@ from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
 from ..coadd.blanksky import clipped_sky
-from ..coadd.summary import CoaddLike
+from ..coadd.summary import CoaddLike, mask_fractions
 from ..files import write_bytes
+from ..kernels.planes import sum_blocks, sum_flagged
 from ..planes import bits_of
 from .palette import NO_DATA_COLOR, colors_at, hex_color, plane_color
 from .wording import percent
@@ -32,6 +33,7 @@ __all__ = (
     "block_most",
     "count_picture",
     "dimmed",
+    "flagged_part",
     "gradient",
     "image_picture",
     "mask_picture",
@@ -94,7 +96,8 @@ class Picture:
 
     def jpeg(self, quality: int = 88) -> bytes:
         """Return the picture as a JPEG file."""
-        return self._encode("JPEG", quality=quality, optimize=True, subsampling=0)
+        # Without ``optimize``, for which Pillow reserves too little memory where pictures are all noise.
+        return self._encode("JPEG", quality=quality, subsampling=0)
 
     def _encode(self, kind: str, **options: object) -> bytes:
         buffer = io.BytesIO()
@@ -172,7 +175,7 @@ def mask_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
     planes = _planes_by_area(coadd.mask)
     for name, color, _ in planes:
         bit = bits_of(coadd.mask.schema, [name])
-        covered = block_mean(coadd.mask.array[..., 0] & bit != 0, max_side)
+        covered = flagged_part(coadd.mask.array[..., 0], bit, max_side)
         opacity = (1.0 if name == "NO_DATA" else 0.8) * np.sqrt(covered)[..., None]
         canvas = (1 - opacity) * canvas + opacity * np.array(color, dtype=np.float64)
     listed = ", ".join(f"{name} {percent(part)}" for name, _, part in planes) or "none"
@@ -252,9 +255,9 @@ def block_mean(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
     numpy.ndarray
         float64 of shape (y, x), smaller by a whole factor; the last blocks may be cut.
     """
-    step = max(1, math.ceil(max(values.shape) / max_side))
-    good = np.isfinite(values)
-    total, number = _block_sum(np.where(good, values, 0), step), _block_sum(good, step)
+    step, shape = _blocks(values.shape, max_side)
+    total, number = np.empty(shape), np.empty(shape)
+    sum_blocks(np.require(values, None, ("C", "A", "W")), step, total, number)
     mean = np.full(total.shape, np.nan)
     np.divide(total, number, out=mean, where=number >= 0.5 * _block_sizes(values.shape, step))
     return mean
@@ -262,23 +265,40 @@ def block_mean(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
 
 def block_most(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
     """Return the largest value of each of the blocks that `block_mean` averages."""
-    step = max(1, math.ceil(max(values.shape) / max_side))
+    step, _ = _blocks(values.shape, max_side)
     for axis in (0, 1):
         values = np.maximum.reduceat(values, np.arange(0, values.shape[axis], step), axis=axis)
     return values
 
 
-def _block_sum(values: np.ndarray, step: int) -> np.ndarray:
-    height, width = values.shape
-    rows = np.zeros((-(-height // step), width))
-    for offset in range(step):
-        part = values[offset::step]
-        rows[: len(part)] += part
-    blocks = np.zeros((rows.shape[0], -(-width // step)))
-    for offset in range(step):
-        part = rows[:, offset::step]
-        blocks[:, : part.shape[1]] += part
-    return blocks
+def flagged_part(mask: np.ndarray, bits: int, max_side: int = MAX_SIDE) -> np.ndarray:
+    """Return which part of each of the blocks that `block_mean` averages has one of some mask bits.
+
+    Parameters
+    ----------
+    mask
+        int32 of shape (y, x).
+    bits
+        Which bits.
+    max_side
+        Largest number of blocks along an axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64 of shape (y, x), smaller by a whole factor, from 0 to 1.
+    """
+    step, shape = _blocks(mask.shape, max_side)
+    total = np.empty(shape)
+    sum_flagged(np.require(mask, np.int32, ("C", "A", "W")), bits, step, total)
+    part: np.ndarray = total / _block_sizes(mask.shape, step)
+    return part
+
+
+def _blocks(shape: tuple[int, ...], max_side: int) -> tuple[int, tuple[int, ...]]:
+    """Return the side of a block in pixels, and the number of blocks along each axis."""
+    step = max(1, math.ceil(max(shape) / max_side))
+    return step, tuple(-(-side // step) for side in shape)
 
 
 def _block_sizes(shape: tuple[int, ...], step: int) -> np.ndarray:
@@ -351,10 +371,7 @@ def _count_swatches(count: np.ndarray, most: int) -> tuple[Swatch, ...]:
 
 def _planes_by_area(mask: Mask) -> list[tuple[str, tuple[int, int, int], float]]:
     """Return name, colour and covered part of the planes that have pixels, the widest first."""
-    bits = mask.array[..., 0]
-    planes = []
-    for index, name in enumerate(mask.schema.names):
-        part = np.count_nonzero(bits & bits_of(mask.schema, [name])) / max(bits.size, 1)
-        if part:
-            planes.append((name, plane_color(name, index), part))
+    parts = mask_fractions(mask)
+    names = [(index, name) for index, name in enumerate(mask.schema.names) if name in parts]
+    planes = [(name, plane_color(name, index), parts[name]) for index, name in names]
     return sorted(planes, key=lambda plane: -plane[2])

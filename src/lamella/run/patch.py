@@ -140,7 +140,9 @@ def warp_visit(sources: Sequence[ExposureSource], target: CoaddTarget, config: P
     An exposure that cannot be read or resampled is left out, and the others are used.
     """
     exposures, rejected = _read(sources)
-    warp, failed = _warp(exposures, target, config)
+    # Pixels that nobody else has may be changed.
+    in_place = all(getattr(source, "reads_afresh", False) for source in sources)
+    warp, failed = _warp(exposures, target, config, in_place=in_place)
     used = {detector.id for detector in warp.detectors} if warp is not None else set()
     failed_ids = {one.id for one in failed}
     empty = [
@@ -163,12 +165,14 @@ def _read(sources: Sequence[ExposureSource]) -> tuple[list[Exposure], list[Rejec
 
 
 def _warp(
-    exposures: Sequence[Exposure], target: CoaddTarget, config: PatchConfig
+    exposures: Sequence[Exposure], target: CoaddTarget, config: PatchConfig, *, in_place: bool
 ) -> tuple[Warp | None, list[Rejection]]:
     """Make the warp of the exposures that can be warped."""
 
     def make(some: Sequence[Exposure]) -> Warp | None:
-        return make_warp(some, target.projection, target.outer_bbox, config.warp) if some else None
+        if not some:
+            return None
+        return make_warp(some, target.projection, target.outer_bbox, config.warp, in_place=in_place)
 
     try:
         return make(exposures), []
@@ -177,7 +181,8 @@ def _warp(
             info = exposures[0].info
             return None, [Rejection(info.id, info.path, "warp", str(err))]
     # One of them cannot be resampled; it must not take the others along.
-    failed = [rejection for one in exposures for rejection in _warp([one], target, config)[1]]
+    alone = [_warp([one], target, config, in_place=in_place) for one in exposures]
+    failed = [rejection for _, rejections in alone for rejection in rejections]
     failed_ids = {rejection.id for rejection in failed}
     return make([one for one in exposures if one.info.id not in failed_ids]), failed
 

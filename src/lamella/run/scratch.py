@@ -15,7 +15,7 @@ import numpy as np
 from lsst.images import Box, MaskSchema
 
 from ..coadd.inputs import WarpSource
-from ..coadd.sources import Planes
+from ..coadd.sources import Planes, view_planes
 from ..errors import OutputError, UnreadableFileError
 
 __all__ = ("ScratchWarp", "write_scratch")
@@ -68,7 +68,7 @@ def write_scratch(source: WarpSource, path: Path) -> ScratchWarp:
     OutputError
         Raised when the file cannot be written, e.g. because the disk is full.
     """
-    planes = source.read(source.bbox)
+    planes = view_planes(source)
     try:
         with path.open("wb") as stream:
             for plane, kind in zip((planes.image, planes.mask, planes.variance), _TYPES, strict=True):

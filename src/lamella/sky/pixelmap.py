@@ -54,6 +54,7 @@ class PixelMap:
     def __init__(self, source: SkyProjection[Any], destination: SkyProjection[Any]) -> None:
         self.source = source
         self.destination = destination
+        self._known_box: tuple[Box, Box | None] | None = None
 
     def to_source(self, x: npt.ArrayLike, y: npt.ArrayLike) -> _Points:
         """Return the source position of destination positions, exact to 1e-9 pixels or so.
@@ -85,6 +86,12 @@ class PixelMap:
         lsst.images.Box or `None`
             `None` when no position of the box has a counterpart.
         """
+        if self._known_box is None or self._known_box[0] != source_box:
+            # It is wanted again when the spacing is chosen.
+            self._known_box = source_box, self._find_box(source_box)
+        return self._known_box[1]
+
+    def _find_box(self, source_box: Box) -> Box | None:
         x, y = self.to_destination(*_lattice(source_box, 65))
         if not np.isfinite(x).any():
             return None
@@ -153,16 +160,14 @@ class PixelMap:
         """Return by what factor a spacing fails, looking at cells spread over the footprint."""
         cells = [_probes(side.start, side.stop, spacing) for side in (footprint.x, footprint.y)]
         x_cell, y_cell = (values.ravel() for values in np.meshgrid(*cells))
-        # Per cell 4 x 4 nodes: the inner ones are its corners, the others give areas.
-        steps = np.arange(-1, 3) * spacing
-        x, y = self.to_source(
-            x_cell[:, np.newaxis, np.newaxis] + steps[np.newaxis, np.newaxis, :],
-            y_cell[:, np.newaxis, np.newaxis] + steps[np.newaxis, :, np.newaxis],
-        )
+        x, y = self._corners(cells[0], cells[1], spacing)
         near_box, half = source_box.padded(_MARGIN), spacing // 2
+        shifts = ((half, half), (half, 0), (0, half))
+        exact = self.to_source(
+            np.stack([x_cell + dx for dx, _ in shifts]), np.stack([y_cell + dy for _, dy in shifts])
+        )
         excess = 0.0
-        for dx, dy in ((half, half), (half, 0), (0, half)):
-            exact_x, exact_y = self.to_source(x_cell + dx, y_cell + dy)
+        for (dx, dy), exact_x, exact_y in zip(shifts, *exact, strict=True):
             error = np.hypot(
                 _blend(x[:, 1:3, 1:3], dx / spacing, dy / spacing) - exact_x,
                 _blend(y[:, 1:3, 1:3], dx / spacing, dy / spacing) - exact_y,
@@ -173,14 +178,28 @@ class PixelMap:
         if not near.any():
             # Nothing was tested: the cells are too large for this source.
             return _UNTESTED
-        exact = self._area(x_cell[near] + half, y_cell[near] + half)
-        error = np.abs(_blend(_areas(x[near], y[near], spacing), 0.5, 0.5) / exact - 1.0)
+        exact_area = self._area(x_cell[near] + half, y_cell[near] + half)
+        error = np.abs(_blend(_areas(x[near], y[near], spacing), 0.5, 0.5) / exact_area - 1.0)
         return max(excess, _worst(error) / _AREA_TOLERANCE)
+
+    def _corners(self, x_cells: np.ndarray, y_cells: np.ndarray, spacing: int) -> _Points:
+        """Return the positions of 4 x 4 nodes per cell, (n, 4, 4): its corners, and a ring that gives areas.
+
+        A node that cells share is converted once.
+        """
+        steps = np.arange(-1, 3) * spacing
+        x_all, y_all = x_cells[:, np.newaxis] + steps, y_cells[:, np.newaxis] + steps
+        x_nodes, y_nodes = np.unique(x_all), np.unique(y_all)
+        found = self.to_source(*np.meshgrid(x_nodes, y_nodes))
+        columns, rows = np.searchsorted(x_nodes, x_all), np.searchsorted(y_nodes, y_all)
+        place = rows[:, np.newaxis, :, np.newaxis], columns[np.newaxis, :, np.newaxis, :]
+        x, y = (values[place].reshape(-1, 4, 4) for values in found)
+        return x, y
 
     def _area(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the area of destination pixels in source pixels."""
-        left, right = (self.to_source(x + d, y) for d in (-0.5, 0.5))
-        below, above = (self.to_source(x, y + d) for d in (-0.5, 0.5))
+        shifts = np.array([[-0.5, 0.5, 0.0, 0.0], [0.0, 0.0, -0.5, 0.5]])[..., np.newaxis]
+        left, right, below, above = zip(*self.to_source(x + shifts[0], y + shifts[1]), strict=True)
         return _cross(_difference(right, left), _difference(above, below))
 
 

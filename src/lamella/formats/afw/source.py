@@ -180,6 +180,7 @@ class AfwExposure:
             projection=info.projection,
             edge_width=0 if "DETECTION_EDGE" in flags else self.control.edge_width,
             start=(info.bbox.y.start, info.bbox.x.start),
+            in_place=True,
         )
         return pixels, note
 

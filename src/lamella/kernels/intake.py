@@ -1,0 +1,120 @@
+"""Pixels of files on their way to exposures: flags by name, and what has no measurement."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import jit
+
+__all__ = ("mark_missing", "mark_untold", "or_where", "translate_flags")
+
+
+@jit
+def translate_flags(flags, old, new, out):  # type: ignore[no-untyped-def]
+    """Turn the bits of flags into others.
+
+    Parameters
+    ----------
+    flags
+        Integers of shape (y, x).
+    old, new
+        int64 of shape (n,): a pixel with any of the bits ``old[k]`` gets
+        ``new[k]``.
+    out
+        int32 of shape (y, x).
+    """
+    last, bits = np.int64(0), np.int32(0)
+    for y in range(flags.shape[0]):
+        for x in range(flags.shape[1]):
+            value = np.int64(flags[y, x])
+            # Neighbours are mostly equal.
+            if value != last:
+                last, bits = value, np.int32(0)
+                for k in range(old.size):
+                    if value & old[k]:
+                        bits |= np.int32(new[k])
+            out[y, x] = bits
+
+
+@jit
+def or_where(plane, bit, mask):  # type: ignore[no-untyped-def]
+    """Set a bit of an int32 mask where a boolean plane is true; both of shape (y, x)."""
+    for y in range(mask.shape[0]):
+        for x in range(mask.shape[1]):
+            mask[y, x] |= bit if plane[y, x] else 0
+
+
+@jit
+def mark_missing(image, variance, mask, no_data, reasons, rows, columns):  # type: ignore[no-untyped-def]
+    """Settle pixels without a measurement whose mask says why, in place.
+
+    Parameters
+    ----------
+    image, variance
+        float32 of shape (y, x); missing pixels become NaN and +inf.  The
+        variance of those with a value but without a reason becomes -inf: they
+        are left to `mark_untold`, as are those without either.
+    mask
+        int32 of shape (y, x); missing pixels with a reason get ``no_data``.
+    no_data
+        Bit of missing pixels; one that has it already is missing, whatever its value.
+    reasons
+        Bits that account for a missing value.
+    rows, columns
+        bool of shape (y,) and (x,): set where there is a measurement.
+
+    Returns
+    -------
+    untold : int
+        Number of missing pixels without a reason.
+    """
+    untold = 0
+    for y in range(image.shape[0]):
+        without_reason, kept = _mark_row(image[y], variance[y], mask[y], no_data, reasons, columns)
+        untold += without_reason
+        rows[y] = kept > 0
+    return untold
+
+
+@jit
+def _mark_row(image, variance, mask, no_data, reasons, columns):  # type: ignore[no-untyped-def]
+    """Do one row of `mark_missing`, without branches; return the numbers of untold and kept pixels."""
+    infinite, zero = np.float32(np.inf), np.float32(0.0)
+    missing, why = np.int32(no_data), np.int32(reasons)
+    untold, kept = np.int32(0), np.int32(0)
+    for x in range(image.size):
+        value, spread, bits = image[x], variance[x], mask[x]
+        there = (abs(value) < infinite) & (spread > zero) & (spread < infinite) & (bits & missing == 0)
+        told = bits & why != 0
+        image[x] = value if there else np.float32(np.nan)
+        variance[x] = spread if there else (infinite if told | (not abs(value) < infinite) else -infinite)
+        mask[x] = bits | (missing if told & (not there) else np.int32(0))
+        columns[x] |= there
+        kept += np.int32(there)
+        untold += np.int32(not (there | told))
+    return untold, kept
+
+
+@jit
+def mark_untold(image, variance, mask, no_data, no_value, no_weight, rows, columns):  # type: ignore[no-untyped-def]
+    """Settle the missing pixels that `mark_missing` has found without a reason, in place.
+
+    Parameters
+    ----------
+    image, variance, mask
+        As `mark_missing` leaves them.
+    no_data, no_value, no_weight
+        Bits of missing pixels: of all, of those within the data whose value is
+        not finite, and of the others within the data.
+    rows, columns
+        First and last (not included) row and column of the data.
+    """
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if mask[y, x] & no_data or not np.isnan(image[y, x]):
+                continue
+            bits = no_data
+            if rows[0] <= y < rows[1] and columns[0] <= x < columns[1]:
+                bits |= no_weight if variance[y, x] < 0 else no_value
+            mask[y, x] |= bits
+            variance[y, x] = np.inf

@@ -1,0 +1,144 @@
+"""Interpolation over narrow runs of lost pixels, along rows and then along columns."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ._jit import jit
+from .fill import fill_run
+
+__all__ = ("FILLED", "fill_columns", "fill_lost_rows", "find_lost", "flag_filled")
+
+LOST = 1
+"""Bit of a pixel without a value."""
+FILLED = 2
+"""Bit of a pixel whose value was interpolated."""
+
+
+@jit
+def find_lost(image, variance, mask, bits, state, counts):  # type: ignore[no-untyped-def]
+    """Mark pixels whose value or variance is not finite, or whose mask has one of some bits.
+
+    Parameters
+    ----------
+    image, variance
+        float32 of shape (y, x).
+    mask
+        int32 of shape (y, x).
+    bits
+        Bits of the mask.
+    state
+        uint8 of shape (y, x); set to `LOST` or zero.
+    counts
+        int64 of shape (y,); set to the number of lost pixels of each row.
+    """
+    infinite = np.float32(np.inf)
+    for y in range(image.shape[0]):
+        count = 0
+        for x in range(image.shape[1]):
+            # Written so that NaN is lost, and without branches.
+            lost = (
+                (not abs(image[y, x]) < infinite)
+                | (not abs(variance[y, x]) < infinite)
+                | (mask[y, x] & bits != 0)
+            )
+            state[y, x] = lost
+            count += lost
+        counts[y] = count
+
+
+@jit
+def fill_lost_rows(image, variance, state, counts, table, width, reach):  # type: ignore[no-untyped-def]
+    """Fill runs of lost pixels along rows, if they are narrow and good pixels are at both ends.
+
+    Parameters
+    ----------
+    image, variance
+        float32 of shape (y, x), changed in place.
+    state
+        uint8 of shape (y, x); a pixel that is filled becomes `FILLED`.
+    counts
+        int64 of shape (y,): number of lost pixels of each row; reduced by those
+        that are filled.
+    table
+        What `lamella.kernels.fill.coefficient_table` returns.
+    width
+        Widest run.
+    reach
+        A pixel further than this from the end of its run is not filled.
+    """
+    for y in range(image.shape[0]):
+        if counts[y] == 0:
+            continue
+        row = state[y]
+        x, nx = 0, row.size
+        while x < nx:
+            start = x
+            while x < nx and row[x] & LOST:
+                x += 1
+            if 0 < start < x < nx and x - start <= width:
+                counts[y] -= _fill(image, variance, state, y, start, x, table, reach)
+            x += x == start
+        # Only now: a pixel must not be made from others that were made.
+        for x in range(nx):
+            if row[x] & FILLED:
+                row[x] = FILLED
+
+
+@jit
+def fill_columns(image, variance, state, counts, table, width, reach):  # type: ignore[no-untyped-def]
+    """Fill what `fill_lost_rows` has left, along columns; pixels that it has filled are good.
+
+    Parameters are those of `fill_lost_rows`.  Pixels that are filled have both
+    bits in the end.
+    """
+    ny = image.shape[0]
+    for y in range(1, ny):
+        if counts[y] == 0:
+            continue
+        for x in range(image.shape[1]):
+            if not state[y, x] & LOST or state[y - 1, x] & LOST:
+                continue
+            stop = y
+            while stop < ny and stop - y <= width and state[stop, x] & LOST:
+                stop += 1
+            if stop < ny and stop - y <= width:
+                _fill(image.T, variance.T, state.T, x, y, stop, table, reach)
+
+
+@jit
+def _fill(image, variance, state, y, start, stop, table, reach):  # type: ignore[no-untyped-def]
+    """Fill one run, and return how many of its pixels have a value and a variance now."""
+    before = image[y, start:stop].copy()
+    fill_run(image, variance, state, LOST, y, start, stop, table, np.nan, reach, False)
+    filled = 0
+    for x in range(start, stop):
+        if math.isfinite(image[y, x]) and math.isfinite(variance[y, x]):
+            state[y, x] |= FILLED
+            filled += 1
+        else:
+            image[y, x] = before[x - start]
+    return filled
+
+
+@jit
+def flag_filled(mask, state, cleared, bits, out):  # type: ignore[no-untyped-def]
+    """Copy a mask, with other bits for pixels that were filled.
+
+    Parameters
+    ----------
+    mask
+        int32 of shape (y, x).
+    state
+        uint8 of shape (y, x).
+    cleared, bits
+        Bits that filled pixels lose, and those that they get.
+    out
+        int32 of shape (y, x).
+    """
+    for y in range(mask.shape[0]):
+        for x in range(mask.shape[1]):
+            filled = state[y, x] & FILLED != 0
+            out[y, x] = (mask[y, x] & ~cleared) | bits if filled else mask[y, x]
