@@ -21,7 +21,7 @@ def commands(files: WarpFiles, output: Path) -> dict[str, list[str | Path]]:
         "python -c 'import numpy'": [*python, "import numpy"],
         "python -c 'import numba'": [*python, "import numba"],
         "lamella --help": [*LAMELLA, "--help"],
-        "import of lamella.cli.stack": [*python, "import lamella.cli.stack"],
+        "lamella stack --help": [*LAMELLA, "stack", "--help"],
         f"lamella stack, {files.n} warps of 64 x 64": [
             *LAMELLA, "stack", *files.names("archive"), "--output", output, "--workers", "1", "--overwrite",
         ],

@@ -25,7 +25,7 @@ def warps(coadds: Path, band: str = "r") -> list[Path]:
 def test_kept_warps_give_the_same_bits_on_their_patch(
     coadds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_open: int
 ) -> None:
-    monkeypatch.setattr(module, "_MAX_OPEN_FILES", n_open)
+    monkeypatch.setattr(module, "_files_to_keep", lambda wanted: n_open)
     out, plain = tmp_path / "stack.fits", tmp_path / "plain.fits"
     text = lamella_ok(
         "stack", *warps(coadds)[::-1], "-o", out, "--plain", plain, "--skymap", coadds / "skymap.json",
@@ -124,3 +124,24 @@ def test_warps_that_do_not_belong_together_and_other_files_are_errors(coadds: Pa
     ended = lamella("stack", warps(coadds)[0], twin, "-o", out)
     assert (ended.status, "two warps of this visit" in ended.err) == (1, True)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept", "raised"),
+    [
+        ((1024, 4096), 300, None),
+        ((256, 4096), 300, (428, 4096)),
+        ((256, 400), 272, (400, 400)),
+        ((64, 64), 0, (64, 64)),
+        ((-1, -1), 300, None),
+        ((256, -1), 300, (428, -1)),
+    ],
+)
+def test_many_files_are_kept_open_as_far_as_the_system_allows(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], kept: int, raised: tuple[int, int] | None
+) -> None:
+    found: list[tuple[int, int]] = []
+    monkeypatch.setattr(module.resource, "getrlimit", lambda kind: limits)
+    monkeypatch.setattr(module.resource, "setrlimit", lambda kind, new: found.append(new))
+    assert module._files_to_keep(300) == kept
+    assert found == ([] if raised is None else [raised])

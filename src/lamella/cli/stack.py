@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import resource
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -42,8 +43,8 @@ from .workers import count_cores
 __all__ = ("command",)
 
 
-_MAX_OPEN_FILES = 200
-"""Warps that are kept open; further ones are opened for each tile."""
+_OTHER_FILES = 128
+"""Open files that are left for everything else."""
 
 
 _OPTIONS = (*COADD_OPTIONS, "warp_type")
@@ -118,7 +119,8 @@ def command(
     _check_one_grid(sources)
     found: list[Findings] = []
     with contextlib.ExitStack() as files:
-        for source in sources[:_MAX_OPEN_FILES]:
+        # Those that cannot be kept open are opened for each tile.
+        for source in sources[: _files_to_keep(len(sources))]:
             files.enter_context(source)
         coadd = assemble(
             _inputs(sources, config),
@@ -140,6 +142,18 @@ def command(
     if record.warnings:
         Console(stderr=True).print(skipped_table(record.warnings, title="Warnings"))
     Console().print(summary_table([record]))
+
+
+def _files_to_keep(wanted: int) -> int:
+    """Return how many files may be kept open; the limit of this process is raised where it is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    needed = wanted + _OTHER_FILES
+    if soft == unlimited or soft >= needed:
+        return wanted
+    soft = needed if hard == unlimited else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(soft - _OTHER_FILES, 0)
 
 
 def _inputs(sources: Sequence[WarpFile], config: _StackConfig) -> list[WarpInput]:

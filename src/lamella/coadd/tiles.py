@@ -250,9 +250,9 @@ class InputReader:
             planes.variance *= scale * scale
 
 
-# Image, mask and variance of one input pixel, and the kernel's own working space.
-_BYTES_PER_INPUT_PIXEL = 32
-_MAX_TILE_BYTES = 128 << 20
+# Image, mask and variance of one input pixel, and some space for what goes with them.
+_BYTES_PER_INPUT_PIXEL = 16
+_MAX_TILE_BYTES = 64 << 20
 """Of a thread. Smaller tiles cost more calls for each input, and larger ones are not faster."""
 _MAX_TILE_ROWS = 128
 _MIN_TILE_WIDTH = 1024
