@@ -177,26 +177,15 @@ def add_noise(
     swv: np.ndarray,
 ) -> None:
     """Add weights, distances from a centre, and variances, for the mean and its noise."""
-    if error == MOSAIC_ERROR:
-        for j in range(chosen.size):
-            d = np.float64(chosen[j]) - centre[j]
-            good = d == d
-            wk = w[j] if good else 0.0
-            dk = d if good else 0.0
-            vk = np.float64(v[j]) if good else 0.0
-            sw[j] += wk
-            swd[j] += wk * dk
-            swv[j] += wk * vk
-    else:
-        for j in range(chosen.size):
-            d = np.float64(chosen[j]) - centre[j]
-            good = d == d
-            wk = w[j] if good else 0.0
-            dk = d if good else 0.0
-            vk = np.float64(v[j]) if good else 0.0
-            sw[j] += wk
-            swd[j] += wk * dk
-            swv[j] += wk * wk * vk
+    for j in range(chosen.size):
+        d = np.float64(chosen[j]) - centre[j]
+        good = d == d
+        wk = w[j] if good else 0.0
+        dk = d if good else 0.0
+        vk = np.float64(v[j]) if good else 0.0
+        sw[j] += wk
+        swd[j] += wk * dk
+        swv[j] += wk * (1.0 if error == MOSAIC_ERROR else wk) * vk
 
 
 @jit
