@@ -7,7 +7,7 @@ import dataclasses
 import resource
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from lsst.images import TractFrame
@@ -23,7 +23,7 @@ from ..config import Config, inherited, option
 from ..errors import ConfigError, DuplicateInputError, InputError, OutputError
 from ..formats.artifacts import write_artifacts
 from ..formats.export import write_archive, write_plain_fits
-from ..formats.warps import WarpFile, open_warp
+from ..formats.warps import open_warp
 from ..report.console import skipped_table, summary_table
 from ..report.record import coadd_record
 from ..run.jobs import PatchConfig, patch_target
@@ -39,6 +39,12 @@ from .options import (
 )
 from .settings import COADD_OPTIONS
 from .workers import count_cores
+
+if TYPE_CHECKING:
+    from ..formats.afw.warps import AfwWarp
+    from ..formats.archives import ArchiveWarp
+
+    type _WarpFile = ArchiveWarp | AfwWarp
 
 __all__ = ("command",)
 
@@ -156,7 +162,7 @@ def _files_to_keep(wanted: int) -> int:
     return max(soft - _OTHER_FILES, 0)
 
 
-def _inputs(sources: Sequence[WarpFile], config: _StackConfig) -> list[WarpInput]:
+def _inputs(sources: Sequence[_WarpFile], config: _StackConfig) -> list[WarpInput]:
     """Put direct and matched warps of the same visits together."""
     direct = _by_visit(source for source in sources if source.matched_psf is None)
     matched = _by_visit(source for source in sources if source.matched_psf is not None)
@@ -174,8 +180,8 @@ def _inputs(sources: Sequence[WarpFile], config: _StackConfig) -> list[WarpInput
     ]
 
 
-def _by_visit(sources: Iterable[WarpFile]) -> dict[tuple[str, int], WarpFile]:
-    found: dict[tuple[str, int], WarpFile] = {}
+def _by_visit(sources: Iterable[_WarpFile]) -> dict[tuple[str, int], _WarpFile]:
+    found: dict[tuple[str, int], _WarpFile] = {}
     for source in sources:
         visit = source.instrument, source.visit
         if visit in found:
@@ -187,14 +193,14 @@ def _by_visit(sources: Iterable[WarpFile]) -> dict[tuple[str, int], WarpFile]:
 
 
 def _check_visits(
-    some: Mapping[tuple[str, int], WarpFile], needed: Mapping[tuple[str, int], WarpFile], expected: str
+    some: Mapping[tuple[str, int], _WarpFile], needed: Mapping[tuple[str, int], _WarpFile], expected: str
 ) -> None:
     for visit, source in some.items():
         if visit not in needed:
             raise InputError(source.path, found="the only warp of its visit", expected=expected)
 
 
-def _check_one_grid(sources: Sequence[WarpFile]) -> None:
+def _check_one_grid(sources: Sequence[_WarpFile]) -> None:
     first = sources[0]
     for other in sources[1:]:
         if not same_grid(first.projection, other.projection, other.bbox):
@@ -205,7 +211,7 @@ def _check_one_grid(sources: Sequence[WarpFile]) -> None:
             raise InputError(other.path, where="band", found=repr(other.band), expected=repr(first.band))
 
 
-def _choose_target(sources: Sequence[WarpFile], path: Path | None, label: str | None) -> CoaddTarget:
+def _choose_target(sources: Sequence[_WarpFile], path: Path | None, label: str | None) -> CoaddTarget:
     """Return the patch that was asked for, or the box around the warps."""
     first = sources[0]
     if path is None and label is None:

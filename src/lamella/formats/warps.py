@@ -12,13 +12,10 @@ from .archives import ArchiveWarp
 if TYPE_CHECKING:
     from .afw.warps import AfwWarp
 
-__all__ = ("WarpFile", "open_warp")
-
-type WarpFile = ArchiveWarp | AfwWarp
-"""A warp whose pixels are read when they are needed."""
+__all__ = ("open_warp",)
 
 
-def open_warp(path: str | PathLike[str]) -> WarpFile:
+def open_warp(path: str | PathLike[str]) -> ArchiveWarp | AfwWarp:
     """Open a warp that `lamella warp` wrote, or the C++ stack, or `lamella export`.
 
     Parameters
