@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from lamella.kernels.planes import count_bits, count_values, find_covered, sum_blocks, sum_flagged
+from lamella.kernels.planes import (
+    count_bits,
+    count_values,
+    find_covered,
+    kernel_array,
+    sum_blocks,
+    sum_flagged,
+)
 
 
 def test_covered_pixels_have_a_finite_value_and_a_usable_variance():
@@ -50,3 +57,17 @@ def test_blocks_count_the_pixels_with_one_of_some_bits():
     flagged = mask & 5 != 0
     expected = [[flagged[y : y + 2, x : x + 2].sum() for x in (0, 2, 4, 6)] for y in (0, 2, 4)]
     np.testing.assert_array_equal(total, expected)
+
+
+def test_arrays_for_kernels_are_copied_only_when_they_must_be():
+    plane = np.ones((3, 4), np.float32)
+    assert kernel_array(plane, np.float32) is plane
+    assert kernel_array(plane) is plane
+    frozen = plane.view()
+    frozen.flags.writeable = False
+    for other in (frozen, plane.T, plane.astype(np.float64)):
+        made = kernel_array(other, np.float32)
+        assert made.flags.c_contiguous
+        assert made.flags.writeable
+        assert made.dtype == np.float32
+        assert not np.shares_memory(made, plane)

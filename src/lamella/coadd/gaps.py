@@ -156,8 +156,6 @@ def _fill_narrow(
 ) -> GapSummary:
     assert control.max_gap is not None
     bad = (mask & bad_bits) != 0
-    if not bad.any():
-        return GapSummary(0, 0, None)
     runs = narrow_runs(bad.T, control.max_gap).T if control.transpose else narrow_runs(bad, control.max_gap)
     if not runs.any():
         return GapSummary(0, 0, None)

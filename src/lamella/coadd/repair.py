@@ -48,6 +48,8 @@ def repair_exposure(exposure: Exposure, max_width: int, *, in_place: bool = Fals
         The exposure with repaired pixels flagged BAD and INTERPOLATED, and
         no longer NO_DATA.
     """
+    if max_width == 0:
+        return exposure
     pixels = exposure.pixels
     schema = pixels.mask.schema
     mask = mask_plane_of(pixels)
@@ -55,7 +57,7 @@ def repair_exposure(exposure: Exposure, max_width: int, *, in_place: bool = Fals
     find_lost(
         pixels.image.array, pixels.variance.array, mask, bits_of(schema, ("BAD", "NO_DATA")), state, counts
     )
-    if max_width == 0 or not counts.any():
+    if not counts.any():
         return exposure
     image, variance = (
         plane.array if in_place else plane.array.copy() for plane in (pixels.image, pixels.variance)

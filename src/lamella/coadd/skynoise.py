@@ -17,7 +17,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..config import PlainValues
 from ..errors import InvalidPsfError
-from ..kernels.planes import find_covered
+from ..kernels.planes import find_covered, kernel_array
 from ..planes import bits_of
 from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 
@@ -159,7 +159,7 @@ def covered_pixels(coadd: NoisyCoadd) -> np.ndarray:
     image, mask, variance = coadd.image.array, coadd.mask.array[..., 0], coadd.variance.array
     covered = np.empty(image.shape, dtype=bool)
     flat = [
-        np.require(plane, kind, ("C", "A", "W")).reshape(-1)
+        kernel_array(plane, kind).reshape(-1)
         for plane, kind in ((image, np.float32), (mask, np.int32), (variance, np.float32))
     ]
     find_covered(flat[0], flat[1], flat[2], no_data, covered.reshape(-1))

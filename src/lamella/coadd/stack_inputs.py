@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import ConfigError, NoInputsError, ShapeError
 from ..kernels import combine
+from ..kernels.planes import kernel_array
 from .stack_control import StackControl
 
 __all__ = (
@@ -88,12 +89,7 @@ def kernel_planes(
             option="mask",
             found=str(mask.dtype),
         )
-    # Arrays that cannot be written would make numba compile everything once more.
-    return (
-        np.require(image, np.float32, ("C", "A", "W")),
-        np.require(mask, np.int32, ("C", "A", "W")),
-        np.require(variance, np.float32, ("C", "A", "W")),
-    )
+    return kernel_array(image, np.float32), kernel_array(mask, np.int32), kernel_array(variance, np.float32)
 
 
 def weight_vector(weights: ArrayLike | None, n: int) -> np.ndarray | None:

@@ -13,7 +13,7 @@ from lsst.images import Image, Mask, SkyProjection
 
 from ..config import PlainValues
 from ..errors import InvalidPsfError
-from ..kernels.planes import count_bits, count_values
+from ..kernels.planes import count_bits, count_values, kernel_array
 from ..kernels.sample import quantiles
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
@@ -207,7 +207,7 @@ def _inputs_numbers(coadd: CoaddLike) -> dict[str, Any]:
 def _coverage_numbers(coadd: CoaddLike, covered: np.ndarray) -> dict[str, Any]:
     count = coadd.exposure_count.array
     numbers = np.zeros(int(count.max(initial=0)) + 1, dtype=np.int64)
-    count_values(np.require(count, np.int32, ("C", "A", "W")).reshape(-1), covered.reshape(-1), numbers)
+    count_values(kernel_array(count, np.int32).reshape(-1), covered.reshape(-1), numbers)
     return {
         "width": coadd.bbox.x.size,
         "height": coadd.bbox.y.size,
@@ -235,7 +235,7 @@ def mask_fractions(mask: Mask) -> dict[str, float]:
     mask
         A mask with one int32 per pixel.
     """
-    bits = np.require(mask.array[..., 0], np.int32, ("C", "A", "W")).reshape(-1)
+    bits = kernel_array(mask.array[..., 0], np.int32).reshape(-1)
     counts = np.zeros(32, dtype=np.int64)
     count_bits(bits, counts)
     found = {name: int(counts[bits_of(mask.schema, [name]).bit_length() - 1]) for name in mask.schema.names}

@@ -19,7 +19,7 @@ from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, WarpInput
 from ..coadd.sources import Planes
 from ..errors import InputError, UnreadableFileError
-from .afw.kinds import Kind, kind_of
+from .afw.kinds import is_afw_image
 from .fitsio import read_headers
 from .strips import Strips, open_strips
 
@@ -39,19 +39,12 @@ def is_product(path: str | PathLike[str]) -> bool:
         return False
     if "JSONADDR" in header:
         return any(name in str(header.get("DATAMODL", "")) for name in _SCHEMAS)
-    if not _is_afw_image(path):
+    if not is_afw_image(path):
         return False
     from .afw.products import is_afw_product  # a tenth of a second that archives need not wait for
 
     try:
         return is_afw_product(path)
-    except InputError:
-        return False
-
-
-def _is_afw_image(path: str | PathLike[str]) -> bool:
-    try:
-        return kind_of(path) is Kind.IMAGE
     except InputError:
         return False
 
@@ -69,7 +62,7 @@ def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp 
     InputError
         Raised when it is of afw, and lacks what a warp or a coadd needs.
     """
-    if _is_afw_image(path):
+    if is_afw_image(path):
         from .afw.products import read_afw_product
 
         return read_afw_product(path, bbox=bbox)

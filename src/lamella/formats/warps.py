@@ -5,8 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
-from .afw.kinds import Kind, kind_of
+from .afw.kinds import is_afw_image
 from .archives import ArchiveWarp
 
 if TYPE_CHECKING:
@@ -30,12 +29,8 @@ def open_warp(path: str | PathLike[str]) -> ArchiveWarp | AfwWarp:
     InputError
         Raised when it is of afw, and lacks what a warp needs.
     """
-    try:
-        is_afw = kind_of(path) is Kind.IMAGE
-    except InputError:
-        is_afw = False  # the archive's reader says what is wrong
-    if not is_afw:
-        return ArchiveWarp(path)
+    if not is_afw_image(path):
+        return ArchiveWarp(path)  # which says what is wrong with a damaged file
     from .afw.warps import AfwWarp  # a tenth of a second that archives need not wait for
 
     return AfwWarp(path)

@@ -1,14 +1,29 @@
-"""Counts over whole planes, each in one walk."""
+"""Planes as kernels take them, and counts over whole planes, each in one walk."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from ._jit import jit
 
-__all__ = ("count_bits", "count_values", "find_covered", "sum_blocks", "sum_flagged")
+__all__ = ("count_bits", "count_values", "find_covered", "kernel_array", "sum_blocks", "sum_flagged")
 
 _BLOCK = 4096
+
+
+def kernel_array(values: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
+    """Return an array in a type and in the layout that kernels are compiled for, itself if it is so already.
+
+    Parameters
+    ----------
+    values
+        Any shape.
+    dtype
+        Type of the result; by default that of the values.
+    """
+    # Arrays that cannot be written would make numba compile everything once more.
+    return np.require(values, dtype, ("C", "A", "W"))
 
 
 @jit

@@ -20,7 +20,7 @@ from PIL import PngImagePlugin
 from ..coadd.blanksky import clipped_sky
 from ..coadd.summary import CoaddLike, mask_fractions
 from ..files import write_bytes
-from ..kernels.planes import sum_blocks, sum_flagged
+from ..kernels.planes import kernel_array, sum_blocks, sum_flagged
 from ..planes import bits_of
 from .palette import NO_DATA_COLOR, colors_at, hex_color, plane_color
 from .wording import percent
@@ -257,7 +257,7 @@ def block_mean(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
     """
     step, shape = _blocks(values.shape, max_side)
     total, number = np.empty(shape), np.empty(shape)
-    sum_blocks(np.require(values, None, ("C", "A", "W")), step, total, number)
+    sum_blocks(kernel_array(values), step, total, number)
     mean = np.full(total.shape, np.nan)
     np.divide(total, number, out=mean, where=number >= 0.5 * _block_sizes(values.shape, step))
     return mean
@@ -290,7 +290,7 @@ def flagged_part(mask: np.ndarray, bits: int, max_side: int = MAX_SIDE) -> np.nd
     """
     step, shape = _blocks(mask.shape, max_side)
     total = np.empty(shape)
-    sum_flagged(np.require(mask, np.int32, ("C", "A", "W")), bits, step, total)
+    sum_flagged(kernel_array(mask, np.int32), bits, step, total)
     part: np.ndarray = total / _block_sizes(mask.shape, step)
     return part
 

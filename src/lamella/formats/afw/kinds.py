@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
+from ...errors import InputError
 from ..files import is_fits_name
 from ..fitsio import Header, header_text, read_headers
 
-__all__ = ("Kind", "kind_of", "kind_of_headers")
+__all__ = ("Kind", "is_afw_image", "kind_of", "kind_of_headers")
 
 
 class Kind(enum.Enum):
@@ -64,3 +65,11 @@ def kind_of(path: str | PathLike[str]) -> Kind | None:
     """
     path = Path(path)
     return kind_of_headers(read_headers(path, limit=2)) if is_fits_name(path) else None
+
+
+def is_afw_image(path: str | PathLike[str]) -> bool:
+    """Return whether afw wrote a file and it is an image; of a damaged file this cannot be said."""
+    try:
+        return kind_of(path) is Kind.IMAGE
+    except InputError:
+        return False
