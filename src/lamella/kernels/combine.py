@@ -2,7 +2,7 @@
 
 The kernels take planes of shape (n, pixels) and combine the inputs pixel by
 pixel.  They work on blocks of a few hundred pixels that stay in the cache, and
-on one input row of a block after the other; all sums are float64 and run in
+on rows of four inputs at a time; all sums are float64 and run in
 input order, so that neither the size of a block nor the range of pixels given
 to a thread changes a bit of the result.
 
@@ -18,20 +18,23 @@ import numpy as np
 
 from ._jit import jit
 from .combine_rows import (
-    INPUT_ERROR,
-    MOSAIC_ERROR,
     PADDING,
-    add_bits,
     add_chances,
-    add_noise,
-    add_scatter,
     finish_mask,
     finish_mean,
     raise_lost,
     screen,
-    set_origin,
     tally,
     weigh,
+)
+from .combine_sums import (
+    INPUT_ERROR,
+    MOSAIC_ERROR,
+    SCATTER_ERROR,
+    add_noise,
+    add_scatter,
+    rows_of,
+    set_origin,
 )
 
 __all__ = (
@@ -45,15 +48,19 @@ __all__ = (
 )
 
 BLOCK = 1024
-SCATTER_ERROR = 0
 
 
 @jit
-def add_row(
-    x: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    weight: float,
+def make_work() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return space for `add_rows`: the usable values of four inputs, weights, and a reach without end."""
+    return np.empty((4, BLOCK + PADDING), np.float32), np.empty(BLOCK), np.full(BLOCK, np.inf)
+
+
+@jit
+def add_rows(
+    rows: tuple[Any, ...],
+    weights: tuple[float, float, float, float],
+    count: int,
     rules: tuple[Any, ...],
     masking: tuple[Any, ...],
     work: tuple[Any, ...],
@@ -62,30 +69,38 @@ def add_row(
     lost: np.ndarray,
     at: int,
 ) -> None:
-    """Add a row of one input to the sums of a mean, which begin at column ``at``.
+    """Add rows of up to four inputs to the sums of a mean, which begin at column ``at``.
 
-    ``sums`` holds origin, weights, weighted distances, and either the weighted
-    variances or squared weights and weighted squares; ``tallies`` the bits of
-    the used values, those of the rejected ones, and the count.
+    ``rows`` holds values, masks and variances of four inputs, of which the first
+    ``count`` are added.  ``sums`` holds origin, weights, weighted distances, and
+    either the weighted variances or squared weights and weighted squares;
+    ``tallies`` the bits of the used values, those of the rejected ones, and the
+    count.
     """
     bad, use_variance, floor, per_pixel, error = rules
-    end, b = at + m.size, m.size
-    kept, w = work[0][:b], work[1][:b]
+    values, masks, variances = rows
+    b, threshold_bits = masks[0].size, masking[3]
+    end = at + b
+    kept, w, reach = work[0][:, :b], work[1][:b], work[2][:b]
     bits, seen, good = tallies[0, at:end], tallies[1, at:end], tallies[2, at:end]
     origin, sw, swd = sums[0, at:end], sums[1, at:end], sums[2, at:end]
-    screen(x, m, v, bad, use_variance, floor, kept)
-    weigh(v, weight, per_pixel, w)
-    set_origin(kept, good, origin)
+    for t in range(count):
+        m, v, row = masks[t], variances[t], work[0][t, :b]
+        screen(values[t], m, v, bad, use_variance, floor, row)
+        rejected = tally(row, m, seen)
+        for k in range(threshold_bits.size):
+            if rejected & threshold_bits[k] != 0:
+                weigh(v, weights[t], per_pixel, w)
+                add_chances(row, m, w, threshold_bits[k], per_pixel, floor, v, lost[k, at:end])
+    kept[count:] = np.nan
+    usable, flags, limits = rows_of(work[0], (0, 1, 2, 3), 0, b), (per_pixel, True), (origin, reach)
+    set_origin(usable, good, origin)
     if error == SCATTER_ERROR:
-        add_scatter(kept, w, origin, sw, swd, sums[3, at:end], sums[4, at:end])
+        scatter = (sw, swd, sums[3, at:end], sums[4, at:end], bits, good)
+        add_scatter(usable, variances, masks, weights, flags, limits, scatter)
     else:
-        add_noise(kept, v, w, origin, error, sw, swd, sums[3, at:end])
-    add_bits(kept, m, bits, good)
-    rejected = tally(kept, m, seen)
-    threshold_bits = masking[3]
-    for k in range(threshold_bits.size):
-        if rejected & threshold_bits[k] != 0:
-            add_chances(kept, m, w, threshold_bits[k], per_pixel, floor, v, lost[k, at:end])
+        noise = (sw, swd, sums[3, at:end], bits, good)
+        add_noise(usable, variances, masks, weights, flags, error, limits, noise)
 
 
 @jit
@@ -148,15 +163,17 @@ def stack_mean(
     sums = np.empty((5, BLOCK + PADDING))
     tallies = np.empty((3, BLOCK + PADDING), np.int32)
     lost = np.empty((masking[3].size, BLOCK + PADDING))
-    work = (np.empty(BLOCK, np.float32), np.empty(BLOCK))
+    work, last = make_work(), rows.size - 1
     for p in range(start, stop, BLOCK):
         q = min(p + BLOCK, stop)
         sums.fill(0.0)
         tallies.fill(0)
         lost.fill(0.0)
-        for i in rows:
-            x, m, v = images[i, p:q], masks[i, p:q], variances[i, p:q]
-            add_row(x, m, v, weights[i], rules, masking, work, sums, tallies, lost, 0)
+        for k in range(0, rows.size, 4):
+            which = (rows[k], rows[min(k + 1, last)], rows[min(k + 2, last)], rows[min(k + 3, last)])
+            four = rows_of(images, which, p, q), rows_of(masks, which, p, q), rows_of(variances, which, p, q)
+            w = (weights[which[0]], weights[which[1]], weights[which[2]], weights[which[3]])
+            add_rows(four, w, min(4, rows.size - k), rules, masking, work, sums, tallies, lost, 0)
         image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
         read_row(rules, masking, sums, tallies, lost, 0, image, mask, variance, count)
 
@@ -186,10 +203,12 @@ def add_to_mean(
         of shapes (4 or 5, pixels), (3, pixels) and (thresholds, pixels), all
         zero at the start.
     """
-    work = (np.empty(BLOCK, np.float32), np.empty(BLOCK))
+    work, weights = make_work(), (weight, 0.0, 0.0, 0.0)
     for p in range(0, x.size, BLOCK):
         q = min(p + BLOCK, x.size)
-        add_row(x[p:q], m[p:q], v[p:q], weight, rules, masking, work, sums, tallies, lost, p)
+        xs, ms, vs = x[p:q], m[p:q], v[p:q]
+        rows = (xs, xs, xs, xs), (ms, ms, ms, ms), (vs, vs, vs, vs)
+        add_rows(rows, weights, 1, rules, masking, work, sums, tallies, lost, p)
 
 
 @jit

@@ -12,25 +12,14 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
-from .combine import INPUT_ERROR, SCATTER_ERROR
-from .combine_rows import (
-    PADDING,
-    add_bits,
-    add_noise,
-    add_scatter,
-    finish_mask,
-    finish_mean,
-    raise_lost,
-    select_near,
-    select_probable,
-    weigh,
-)
+from .combine_rows import PADDING, finish_mask, finish_mean, raise_lost, select_probable
 from .combine_screen import NOTHING, PRECISION, screen_block
 from .combine_sort import quantile, sort_rows
+from .combine_sums import INPUT_ERROR, SCATTER_ERROR, add_noise, add_scatter, rows_of
 
 __all__ = ("CLIP_BLOCK", "PAIR_LIMIT", "stack_clip")
 
-CLIP_BLOCK = 512
+CLIP_BLOCK = 1024
 IQR_TO_SIGMA = 0.741301109252802
 HALF_PI = 0.5 * np.pi
 COARSE = 1.5
@@ -162,7 +151,7 @@ def restore_lost(good: np.ndarray, used: np.ndarray, before: np.ndarray, limits:
 def clip_pass(
     planes: tuple[Any, ...],
     inputs: tuple[Any, ...],
-    per_pixel: bool,
+    flags: tuple[bool, bool],
     by_noise: bool,
     error: int,
     p: int,
@@ -170,32 +159,37 @@ def clip_pass(
     kept: np.ndarray,
     limits: np.ndarray,
     chosen: np.ndarray,
-    w: np.ndarray,
     sums: np.ndarray,
     tallies: np.ndarray,
 ) -> None:
-    """Add up what lies within the limits, for all inputs of a block of pixels."""
+    """Add up what lies within the limits, for all inputs of a block of pixels.
+
+    ``flags`` are those of `combine_sums.add_scatter`; ``kept`` and ``limits`` are
+    those of `stack_clip`.
+    """
     masks, variances = planes[1], planes[2]
     rows, weights = inputs
-    b = q - p
+    b, last = q - p, rows.size - 1
     centre, sw, swd = limits[0, :b], sums[0, :b], sums[1, :b]
+    near = (centre, limits[3, :b] if by_noise else limits[1, :b])
     bits, used = tallies[0, :b], tallies[3, :b]
     sums.fill(0.0)
     bits.fill(0)
     used.fill(0)
-    for k in range(rows.size):
-        i = rows[k]
-        v = variances[i, p:q]
+    for k in range(0, rows.size, 4):
+        which = (rows[k], rows[min(k + 1, last)], rows[min(k + 2, last)], rows[min(k + 3, last)])
+        m, v = rows_of(masks, which, p, q), rows_of(variances, which, p, q)
+        w = (weights[which[0]], weights[which[1]], weights[which[2]], weights[which[3]])
+        values = rows_of(kept, (k, k + 1, k + 2, k + 3), 0, b)
         if by_noise:
-            select_probable(kept[k, :b], v, centre, limits[1, :b], limits[2, :b], chosen)
-        else:
-            select_near(kept[k, :b], centre, limits[1, :b], chosen)
-        weigh(v, weights[i], per_pixel, w)
+            for t in range(4):
+                select_probable(values[t], v[t], centre, limits[1, :b], limits[2, :b], chosen[t, :b])
+            values = rows_of(chosen, (0, 1, 2, 3), 0, b)
         if error == SCATTER_ERROR:
-            add_scatter(chosen, w, centre, sw, swd, sums[2, :b], sums[3, :b])
+            scatter = (sw, swd, sums[2, :b], sums[3, :b], bits, used)
+            add_scatter(values, v, m, w, flags, near, scatter)
         else:
-            add_noise(chosen, v, w, centre, error, sw, swd, sums[4, :b])
-        add_bits(chosen, masks[i, p:q], bits, used)
+            add_noise(values, v, m, w, flags, error, near, (sw, swd, sums[4, :b], bits, used))
 
 
 @jit
@@ -231,12 +225,12 @@ def clip_block(
     good, used = tallies[2, :b], tallies[3, :b]
     low, high = tallies[0, :b], tallies[3, :b]
     sw, swd, sww, swdd, swv = sums[0, :b], sums[1, :b], sums[2, :b], sums[3, :b], sums[4, :b]
-    centre, width, w = limits[0, :b], limits[1, :b], work[0, :b]
+    centre, width, lower = limits[0, :b], limits[1, :b], work[0, :b]
     if by_noise:
         coarse = sigmas if passes == 1 else COARSE * sigmas
-        first_noise_limits(keys, good, total, coarse, tolerance, low, high, w, limits, before)
+        first_noise_limits(keys, good, total, coarse, tolerance, low, high, lower, limits, before)
     else:
-        first_scatter_limits(keys, good, sigmas, low, high, w, work[1, :b], centre, width)
+        first_scatter_limits(keys, good, sigmas, low, high, lower, work[1, :b], centre, width)
         for j in range(b):
             before[0, j] = centre[j]
             before[1, j] = np.inf
@@ -245,7 +239,8 @@ def clip_block(
     while k < passes:
         last = k == passes - 1
         wanted = error if last else (INPUT_ERROR if by_noise else SCATTER_ERROR)
-        clip_pass(planes, inputs, per_pixel, by_noise, wanted, p, q, kept, limits, chosen, w, sums, tallies)
+        flags = (per_pixel, last)
+        clip_pass(planes, inputs, flags, by_noise, wanted, p, q, kept, limits, chosen, sums, tallies)
         if restore_lost(good, used, before, limits) > 0:
             # Once more with limits that do leave something.
             continue
@@ -283,12 +278,14 @@ def stack_clip(
         Exchanges that sort as many values as there are inputs to use.
     """
     n = inputs[0].size
-    kept = np.empty((n, CLIP_BLOCK + PADDING), np.float32)
+    # Rows of NaN make up the last four inputs; the last row of limits is a reach without end.
+    kept = np.full((n + 3, CLIP_BLOCK + PADDING), np.nan, np.float32)
     keys = np.empty((n, CLIP_BLOCK + PADDING), np.int32)
-    limits = np.zeros((3, CLIP_BLOCK + PADDING))
+    limits = np.zeros((4, CLIP_BLOCK + PADDING))
+    limits[3] = np.inf
     before = np.empty((3, CLIP_BLOCK + PADDING))
     work = np.empty((2, CLIP_BLOCK + PADDING))
-    chosen = np.empty(CLIP_BLOCK, np.float32)
+    chosen = np.empty((4, CLIP_BLOCK + PADDING), np.float32)
     sums = np.empty((5, CLIP_BLOCK + PADDING))
     totals = np.empty((2, CLIP_BLOCK + PADDING))
     tallies = np.empty((4, CLIP_BLOCK + PADDING), np.int32)
@@ -311,7 +308,7 @@ def stack_clip(
             keys,
             limits,
             before,
-            chosen[:b],
+            chosen,
             work,
             sums,
             tallies,

@@ -7,20 +7,14 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
-from .combine import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR
-from .combine_rows import (
-    PADDING,
-    add_noise,
-    add_scatter,
-    finish_mask,
-    raise_lost,
-)
+from .combine_rows import PADDING, add_bits, finish_mask, raise_lost
 from .combine_screen import INVERSE_SIGMA, NOTHING, screen_block
 from .combine_sort import quantile, sort_rows
+from .combine_sums import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR, add_noise, add_scatter, rows_of
 
 __all__ = ("MEDIAN_BLOCK", "stack_median")
 
-MEDIAN_BLOCK = 512
+MEDIAN_BLOCK = 1024
 HALF_PI = 0.5 * np.pi
 
 
@@ -68,20 +62,33 @@ def add_for_variance(
     p: int,
     q: int,
     kept: np.ndarray,
-    ones: np.ndarray,
-    centre: np.ndarray,
+    limits: tuple[np.ndarray, np.ndarray],
     sums: np.ndarray,
+    tallies: np.ndarray,
 ) -> None:
-    """Add up what the variance of the median needs."""
-    variances, rows = planes[2], inputs[0]
-    b = q - p
+    """Add up what the variance of the median needs; ``limits`` are those of `combine_sums.add_scatter`."""
+    masks, variances, rows = planes[1], planes[2], inputs[0]
+    b, last, ones, flags = q - p, inputs[0].size - 1, (1.0, 1.0, 1.0, 1.0), (False, False)
     sums.fill(0.0)
-    for k in range(rows.size):
-        values, sw, swd = kept[k, :b], sums[0, :b], sums[1, :b]
+    sw, swd, bits, used = sums[0, :b], sums[1, :b], tallies[0, :b], tallies[3, :b]
+    for k in range(0, rows.size, 4):
+        which = (rows[k], rows[min(k + 1, last)], rows[min(k + 2, last)], rows[min(k + 3, last)])
+        m, v = rows_of(masks, which, p, q), rows_of(variances, which, p, q)
+        values = rows_of(kept, (k, k + 1, k + 2, k + 3), 0, b)
         if error == SCATTER_ERROR:
-            add_scatter(values, ones, centre, sw, swd, sums[2, :b], sums[3, :b])
+            scatter = (sw, swd, sums[2, :b], sums[3, :b], bits, used)
+            add_scatter(values, v, m, ones, flags, limits, scatter)
         else:
-            add_noise(values, variances[rows[k], p:q], ones, centre, error, sw, swd, sums[4, :b])
+            add_noise(values, v, m, ones, flags, error, limits, (sw, swd, sums[4, :b], bits, used))
+
+
+@jit
+def needs_sums(error: int, good: np.ndarray) -> bool:
+    """Return whether the variance of a median needs more than the sum of ``1/sigma``."""
+    least = good[0]
+    for j in range(good.size):
+        least = min(least, good[j])
+    return error != INPUT_ERROR or least <= 2
 
 
 @jit
@@ -107,9 +114,9 @@ def stack_median(
         Exchanges that sort as many values as there are inputs to use.
     """
     n, error = inputs[0].size, rules[4]
-    kept = np.empty((n, MEDIAN_BLOCK + PADDING), np.float32)
+    kept = np.full((n + 3, MEDIAN_BLOCK + PADDING), np.nan, np.float32)
     keys = np.empty((n, MEDIAN_BLOCK + PADDING), np.int32)
-    work, ones = np.empty((1, MEDIAN_BLOCK + PADDING)), np.ones(MEDIAN_BLOCK)
+    work, reach = np.empty((1, MEDIAN_BLOCK + PADDING)), np.full(MEDIAN_BLOCK, np.inf)
     sums = np.empty((5, MEDIAN_BLOCK + PADDING))
     totals = np.empty((2, MEDIAN_BLOCK + PADDING))
     median = np.empty(MEDIAN_BLOCK)
@@ -124,7 +131,10 @@ def stack_median(
         sort_rows(keys, network, b)
         good, centre = tallies[2, :b], median[:b]
         quantile(keys, good, 0.5, True, low[:b], high[:b], centre)
-        add_for_variance(planes, inputs, error, p, q, kept, ones[:b], centre, sums)
+        if needs_sums(error, good):
+            add_for_variance(planes, inputs, error, p, q, kept, (centre, reach[:b]), sums, tallies)
+        for k in range(n):
+            add_bits(kept[k, :b], planes[1][inputs[0][k], p:q], tallies[0, :b])
         image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
         finish_median(error, sums, totals[1, :b], good, variance)
         for j in range(b):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
+from .combine_sums import INPUT_ERROR, MOSAIC_ERROR
 
 __all__ = (
     "LARGEST",
@@ -23,18 +24,15 @@ __all__ = (
     "REJECTED_KEY",
     "add_bits",
     "add_chances",
-    "add_noise",
+    "add_count",
     "add_precision",
-    "add_scatter",
     "add_weights",
     "finish_mask",
     "finish_mean",
     "order_keys",
     "raise_lost",
     "screen",
-    "select_near",
     "select_probable",
-    "set_origin",
     "tally",
     "weigh",
 )
@@ -49,9 +47,6 @@ LARGEST = np.float32(np.finfo(np.float32).max)
 REJECTED_KEY = np.int32(np.iinfo(np.int32).max)
 NAN = np.float32(np.nan)
 INFINITY = np.float32(np.inf)
-
-INPUT_ERROR = 1
-MOSAIC_ERROR = 2
 
 
 @jit
@@ -110,22 +105,6 @@ def weigh(v: np.ndarray, weight: float, per_pixel: bool, w: np.ndarray) -> None:
 
 
 @jit
-def set_origin(kept: np.ndarray, count: np.ndarray, origin: np.ndarray) -> None:
-    """Take the first usable value of each pixel as the origin of its sums."""
-    for j in range(kept.size):
-        first = np.float64(kept[j])
-        origin[j] = first if count[j] == 0 else origin[j]
-
-
-@jit
-def select_near(kept: np.ndarray, centre: np.ndarray, reach: np.ndarray, chosen: np.ndarray) -> None:
-    """Choose the usable values within ``reach`` of a centre, the limit included; the others become NaN."""
-    for j in range(kept.size):
-        d = np.float64(kept[j]) - centre[j]
-        chosen[j] = kept[j] if abs(d) <= reach[j] else NAN
-
-
-@jit
 def select_probable(
     kept: np.ndarray,
     v: np.ndarray,
@@ -141,51 +120,6 @@ def select_probable(
     for j in range(kept.size):
         d = np.float64(kept[j]) - centre[j]
         chosen[j] = kept[j] if d * d <= limit[j] * (np.float64(v[j]) + spread[j]) else NAN
-
-
-@jit
-def add_scatter(
-    chosen: np.ndarray,
-    w: np.ndarray,
-    centre: np.ndarray,
-    sw: np.ndarray,
-    swd: np.ndarray,
-    sww: np.ndarray,
-    swdd: np.ndarray,
-) -> None:
-    """Add weights, distances from a centre, and the squares of both, for the mean and its scatter."""
-    for j in range(chosen.size):
-        d = np.float64(chosen[j]) - centre[j]
-        good = d == d
-        wk = w[j] if good else 0.0
-        dk = d if good else 0.0
-        sw[j] += wk
-        swd[j] += wk * dk
-        sww[j] += wk * wk
-        swdd[j] += wk * dk * dk
-
-
-@jit
-def add_noise(
-    chosen: np.ndarray,
-    v: np.ndarray,
-    w: np.ndarray,
-    centre: np.ndarray,
-    error: int,
-    sw: np.ndarray,
-    swd: np.ndarray,
-    swv: np.ndarray,
-) -> None:
-    """Add weights, distances from a centre, and variances, for the mean and its noise."""
-    for j in range(chosen.size):
-        d = np.float64(chosen[j]) - centre[j]
-        good = d == d
-        wk = w[j] if good else 0.0
-        dk = d if good else 0.0
-        vk = np.float64(v[j]) if good else 0.0
-        sw[j] += wk
-        swd[j] += wk * dk
-        swv[j] += wk * (1.0 if error == MOSAIC_ERROR else wk) * vk
 
 
 @jit
@@ -209,12 +143,17 @@ def add_precision(kept: np.ndarray, v: np.ndarray, power_half: bool, total: np.n
 
 
 @jit
-def add_bits(chosen: np.ndarray, m: np.ndarray, bits: np.ndarray, used: np.ndarray) -> None:
-    """Collect the mask bits of the chosen values and count them."""
-    for j in range(chosen.size):
-        good = chosen[j] == chosen[j]
-        bits[j] |= m[j] if good else 0
-        used[j] += 1 if good else 0
+def add_bits(kept: np.ndarray, m: np.ndarray, bits: np.ndarray) -> None:
+    """Collect the mask bits of the usable values."""
+    for j in range(kept.size):
+        bits[j] |= m[j] if kept[j] == kept[j] else 0
+
+
+@jit
+def add_count(kept: np.ndarray, good: np.ndarray) -> None:
+    """Count the usable values."""
+    for j in range(kept.size):
+        good[j] += 1 if kept[j] == kept[j] else 0
 
 
 @jit

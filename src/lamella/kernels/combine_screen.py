@@ -8,8 +8,8 @@ import numpy as np
 
 from ._jit import jit
 from .combine_rows import (
-    add_bits,
     add_chances,
+    add_count,
     add_precision,
     add_weights,
     order_keys,
@@ -52,8 +52,8 @@ def screen_block(
         Sum of the weights of the usable values, if any other has a bit of the
         thresholds, and ``extra``.
     tallies
-        Bits of the usable values in row 0, those of the others in row 1, and
-        the number of usable ones in row 2.
+        Bits of the values that may not be used in row 1, and the number of the
+        others in row 2; zero elsewhere.
     lost
         Sums of the weights of the other values with each bit of the thresholds.
     """
@@ -61,7 +61,7 @@ def screen_block(
     rows, weights = inputs
     bad, use_variance, floor, per_pixel = rules[0], rules[1], rules[2], rules[3]
     b = q - p
-    w, bits, seen, good = work[0, :b], tallies[0, :b], tallies[1, :b], tallies[2, :b]
+    w, seen, good = work[0, :b], tallies[1, :b], tallies[2, :b]
     threshold_bits = masking[3]
     totals.fill(0.0)
     tallies.fill(0)
@@ -71,7 +71,7 @@ def screen_block(
         i = rows[k]
         values, m, v = kept[k, :b], masks[i, p:q], variances[i, p:q]
         screen(images[i, p:q], m, v, bad, use_variance, floor, values)
-        add_bits(values, m, bits, good)
+        add_count(values, good)
         rejected |= tally(values, m, seen)
         order_keys(values.view(np.int32), keys[k, :b])
         if extra != NOTHING:
