@@ -47,7 +47,7 @@ __all__ = (
     "stack_mean",
 )
 
-BLOCK = 1024
+BLOCK = 2048
 
 
 @jit

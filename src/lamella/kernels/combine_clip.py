@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
-from .combine_rows import PADDING, finish_mask, finish_mean, raise_lost, select_probable
+from .combine_rows import PADDING, block_size, finish_mask, finish_mean, raise_lost, select_probable
 from .combine_screen import NOTHING, PRECISION, screen_block
 from .combine_sort import quantile, sort_rows
 from .combine_sums import INPUT_ERROR, SCATTER_ERROR, add_noise, add_scatter, rows_of
 
-__all__ = ("CLIP_BLOCK", "PAIR_LIMIT", "stack_clip")
+__all__ = ("PAIR_LIMIT", "stack_clip")
 
-CLIP_BLOCK = 1024
 IQR_TO_SIGMA = 0.741301109252802
 HALF_PI = 0.5 * np.pi
 COARSE = 1.5
@@ -278,20 +277,22 @@ def stack_clip(
         Exchanges that sort as many values as there are inputs to use.
     """
     n = inputs[0].size
+    block = block_size(n)
+    columns = block + PADDING
     # Rows of NaN make up the last four inputs; the last row of limits is a reach without end.
-    kept = np.full((n + 3, CLIP_BLOCK + PADDING), np.nan, np.float32)
-    keys = np.empty((n, CLIP_BLOCK + PADDING), np.int32)
-    limits = np.zeros((4, CLIP_BLOCK + PADDING))
+    kept = np.full((n + 3, columns), np.nan, np.float32)
+    keys = np.empty((n, columns), np.int32)
+    limits = np.zeros((4, columns))
     limits[3] = np.inf
-    before = np.empty((3, CLIP_BLOCK + PADDING))
-    work = np.empty((2, CLIP_BLOCK + PADDING))
-    chosen = np.empty((4, CLIP_BLOCK + PADDING), np.float32)
-    sums = np.empty((5, CLIP_BLOCK + PADDING))
-    totals = np.empty((2, CLIP_BLOCK + PADDING))
-    tallies = np.empty((4, CLIP_BLOCK + PADDING), np.int32)
-    lost = np.empty((masking[3].size, CLIP_BLOCK + PADDING))
-    for p in range(start, stop, CLIP_BLOCK):
-        q = min(p + CLIP_BLOCK, stop)
+    before = np.empty((3, columns))
+    work = np.empty((2, columns))
+    chosen = np.empty((4, columns), np.float32)
+    sums = np.empty((5, columns))
+    totals = np.empty((2, columns))
+    tallies = np.empty((4, columns), np.int32)
+    lost = np.empty((masking[3].size, columns))
+    for p in range(start, stop, block):
+        q = min(p + block, stop)
         b = q - p
         precision = PRECISION if clip[0] else NOTHING
         screen_block(planes, inputs, rules, masking, precision, p, q, kept, keys, work, totals, tallies, lost)

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
-from .combine_rows import PADDING, add_bits, finish_mask, raise_lost
+from .combine_rows import PADDING, add_bits, block_size, finish_mask, raise_lost
 from .combine_screen import INVERSE_SIGMA, NOTHING, screen_block
 from .combine_sort import quantile, sort_rows
 from .combine_sums import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR, add_noise, add_scatter, rows_of
 
-__all__ = ("MEDIAN_BLOCK", "stack_median")
+__all__ = ("stack_median",)
 
-MEDIAN_BLOCK = 1024
 HALF_PI = 0.5 * np.pi
 
 
@@ -114,18 +113,20 @@ def stack_median(
         Exchanges that sort as many values as there are inputs to use.
     """
     n, error = inputs[0].size, rules[4]
-    kept = np.full((n + 3, MEDIAN_BLOCK + PADDING), np.nan, np.float32)
-    keys = np.empty((n, MEDIAN_BLOCK + PADDING), np.int32)
-    work, reach = np.empty((1, MEDIAN_BLOCK + PADDING)), np.full(MEDIAN_BLOCK, np.inf)
-    sums = np.empty((5, MEDIAN_BLOCK + PADDING))
-    totals = np.empty((2, MEDIAN_BLOCK + PADDING))
-    median = np.empty(MEDIAN_BLOCK)
-    tallies = np.empty((4, MEDIAN_BLOCK + PADDING), np.int32)
-    low, high = np.empty(MEDIAN_BLOCK, np.int32), np.empty(MEDIAN_BLOCK, np.int32)
-    lost = np.empty((masking[3].size, MEDIAN_BLOCK + PADDING))
+    block = block_size(n)
+    columns = block + PADDING
+    kept = np.full((n + 3, columns), np.nan, np.float32)
+    keys = np.empty((n, columns), np.int32)
+    work, reach = np.empty((1, columns)), np.full(block, np.inf)
+    sums = np.empty((5, columns))
+    totals = np.empty((2, columns))
+    median = np.empty(block)
+    tallies = np.empty((4, columns), np.int32)
+    low, high = np.empty(block, np.int32), np.empty(block, np.int32)
+    lost = np.empty((masking[3].size, columns))
     extra = INVERSE_SIGMA if error == INPUT_ERROR else NOTHING
-    for p in range(start, stop, MEDIAN_BLOCK):
-        q = min(p + MEDIAN_BLOCK, stop)
+    for p in range(start, stop, block):
+        q = min(p + block, stop)
         b = q - p
         screen_block(planes, inputs, rules, masking, extra, p, q, kept, keys, work, totals, tallies, lost)
         sort_rows(keys, network, b)

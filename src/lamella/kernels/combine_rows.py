@@ -27,6 +27,7 @@ __all__ = (
     "add_count",
     "add_precision",
     "add_weights",
+    "block_size",
     "finish_mask",
     "finish_mean",
     "order_keys",
@@ -43,10 +44,21 @@ PADDING = 40
 Rows that begin a multiple of 4096 bytes apart make the processor wait for stores that it takes for those
 of the row just read.
 """
+FEW_INPUTS = 40
+"""Largest number of inputs of which 2048 pixels, screened and sorted, stay in the cache."""
 LARGEST = np.float32(np.finfo(np.float32).max)
 REJECTED_KEY = np.int32(np.iinfo(np.int32).max)
 NAN = np.float32(np.nan)
 INFINITY = np.float32(np.inf)
+
+
+@jit
+def block_size(n: int) -> int:
+    """Return how many pixels of ``n`` inputs are combined at a time.
+
+    Larger blocks have fewer beginnings of loops, and read longer pieces of each input.
+    """
+    return 2048 if n <= FEW_INPUTS else 1024
 
 
 @jit
