@@ -7,19 +7,23 @@ import sys
 
 import pytest
 
-_START = "import sys; from lamella.cli.startup import import_images; import_images(); "
+_START = "import sys; from lamella.cli.startup import lighten_imports; lighten_imports(); "
+_KERNEL = (
+    "import numpy as np; from lamella.kernels.words import swap_words; "
+    "words = np.array([1], np.uint32); swap_words(words, words); "
+)
 
 
 def _run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code], capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
 def test_images_are_imported_without_splines():
-    assert (
-        _run(_START + "print('lsst.images' in sys.modules, 'scipy.interpolate' in sys.modules)")
-        == "True False"
-    )
+    code = _START + "import lsst.images; print('scipy.interpolate' in sys.modules)"
+    assert _run(code) == "False"
 
 
 def test_splines_are_there_when_they_are_used():
@@ -32,26 +36,108 @@ def test_splines_are_there_when_they_are_used():
     assert _run(code) == "True 4.0"
 
 
-def test_other_names_of_the_module_are_found_while_it_is_replaced():
+def test_kernels_run_without_the_linear_algebra_of_scipy():
     code = (
-        "import sys; from lamella.cli import startup; name = 'scipy.interpolate'; "
-        "sys.modules[name] = startup._Splines(name); from scipy.interpolate import CubicSpline; "
-        "import scipy.interpolate; print(CubicSpline is scipy.interpolate.CubicSpline)"
+        _START
+        + _KERNEL
+        + (
+            "heavy = [name for name in sys.modules if name.startswith('scipy.linalg')]; "
+            "print(heavy, words[0], 'numba.np.arraymath' in sys.modules)"
+        )
     )
-    assert _run(code) == "True"
+    assert _run(code) == f"[] {1 << 24} True"
 
 
-@pytest.mark.parametrize("first", ["scipy.interpolate", "lsst.images"])
+def test_numba_finds_its_blas_when_a_function_needs_it():
+    code = (
+        _START
+        + _KERNEL
+        + (
+            "from numba import njit; from numba.np import arraymath; "
+            "dot = njit(lambda a, b: np.dot(a, b)); "
+            "a = np.array([[1.0, 2.0], [3.0, 4.0]]); "
+            "print(arraymath._HAVE_BLAS, dot(a, a).tolist(), 'scipy.linalg' in sys.modules); "
+            "import scipy.linalg, scipy.linalg.cython_blas; "
+            "print(scipy.linalg.det(a).round(9), scipy.linalg.cython_blas.__pyx_capi__ is not None)"
+        )
+    )
+    assert _run(code).split("\n") == ["True [[7.0, 10.0], [15.0, 22.0]] True", "-2.0 True"]
+
+
+def test_modules_are_what_they_are_without_this():
+    code = (
+        _START
+        + _KERNEL
+        + (
+            "import lsst.images; from numba.np import arraymath; "
+            "kinds = {type(module.__spec__.loader).__name__ for module in (lsst.images, arraymath)}; "
+            "same = all(module.__loader__ is module.__spec__.loader for module in (lsst.images, arraymath)); "
+            "print(kinds, same)"
+        )
+    )
+    assert _run(code) == "{'SourceFileLoader'} True"
+
+
+@pytest.mark.parametrize("used", ["CubicSpline", "__pyx_capi__"])
+def test_names_are_found_while_a_module_is_replaced(used):
+    name = "scipy.interpolate" if used == "CubicSpline" else "scipy.linalg.cython_blas"
+    code = (
+        "import sys; from lamella.cli import startup; "
+        f"sys.modules['{name}'] = startup._StandIn('{name}'); from {name} import {used}; "
+        f"import {name} as real; print({used} is real.{used}, type(real) is startup._StandIn)"
+    )
+    assert _run(code) == "True False"
+
+
+@pytest.mark.parametrize("first", ["scipy.interpolate", "scipy.linalg", "lsst.images"])
 def test_modules_that_are_there_are_left_alone(first):
-    code = f"import {first}; before = {first}; " + _START + f"print(sys.modules['{first}'] is before)"
-    assert _run(code) == "True"
+    code = (
+        f"import {first} as before; " + _START + _KERNEL + "import lsst.images; "
+        f"print(sys.modules['{first}'] is before, "
+        "[name for name, module in sys.modules.items() if 'StandIn' in type(module).__name__])"
+    )
+    assert _run(code) == "True []"
+
+
+def test_asking_twice_is_asking_once():
+    code = _START + _START + "print([type(one).__name__ for one in sys.meta_path].count('_Finder'))"
+    assert _run(code) == "1"
+
+
+def test_processes_that_a_command_starts_are_light_too(tmp_path):
+    # As the script of the command does it.
+    (tmp_path / "command").write_text(
+        "import sys\n"
+        "from lamella.cli.main import main\n"
+        "import multiprocessing\n"
+        "def names():\n"
+        "    import lsst.images, numpy as np\n"
+        "    from lamella.kernels.words import swap_words\n"
+        "    words = np.zeros(1, np.uint32)\n"
+        "    swap_words(words, words)\n"
+        "    print([name for name in ('scipy.interpolate', 'scipy.linalg') if name in sys.modules])\n"
+        "if __name__ == '__main__':\n"
+        "    child = multiprocessing.get_context('spawn').Process(target=names)\n"
+        "    child.start()\n"
+        "    child.join()\n"
+    )
+    done = subprocess.run([sys.executable, tmp_path / "command"], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_stack_starts_without_what_it_does_not_need():
     code = _START + (
         "import lamella.cli.stack; "
-        "heavy = ('scipy.interpolate', 'scipy.linalg', 'scipy.ndimage', 'jinja2', "
+        "heavy = ('scipy.interpolate', 'scipy.linalg', 'scipy.ndimage', 'jinja2', 'numba.np.arraymath', "
         "'lamella.formats.afw.exposure'); "
         "print([name for name in heavy if name in sys.modules])"
     )
     assert _run(code) == "[]"
+
+
+def test_help_imports_neither_numba_nor_images():
+    code = (
+        "import sys; from lamella.cli.main import _run; _run(['--help']); "
+        "print([name for name in ('numba', 'lsst.images', 'numpy') if name in sys.modules])"
+    )
+    assert _run(code).endswith("[]")

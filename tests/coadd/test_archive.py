@@ -6,10 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lsst.images import Box, MaskedImage
+from lsst.images import Box, MaskedImage, MaskedImageSerializationModel
 from lsst.images.serialization import open_archive
 
-from lamella.coadd.archive import PatchCoadd, Rejection, Warp
+from lamella.coadd.archive import (
+    PatchCoadd,
+    PatchCoaddSerializationModel,
+    Rejection,
+    Warp,
+    WarpSerializationModel,
+)
 from lamella.coadd.assemble import AssembleConfig, assemble
 from lamella.coadd.inputs import ExposureId
 from lamella.errors import InvalidPsfError, ShapeError
@@ -126,3 +132,9 @@ def test_counts_must_have_the_box_of_the_image(coadd: PatchCoadd) -> None:
             patch=(0, 0),
             inner_bbox=coadd.bbox,
         )
+
+
+def test_models_share_what_pydantic_makes_of_their_parts() -> None:
+    (base,) = {model.__bases__[0] for model in (WarpSerializationModel, PatchCoaddSerializationModel)}
+    assert issubclass(base, MaskedImageSerializationModel)
+    assert base is not MaskedImageSerializationModel

@@ -1,11 +1,12 @@
-"""Planes that are compressed here, as others read them."""
+"""Tiles of planes: that astropy reads their bits is tested with `lamella.formats.blocks`."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from astropy.io import fits
-from lsst.images.fits import FitsOpaqueMetadata
 
-from lamella.formats.compression import compress_plane, with_compressed
+from lamella.formats.compression import compress_tiles, submit_tiles
+from lamella.formats.deflate import inflate
 
 
 def plane_of(shape: tuple[int, int], dtype: type) -> np.ndarray:
@@ -18,36 +19,33 @@ def plane_of(shape: tuple[int, int], dtype: type) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
-@pytest.mark.parametrize("shape", [(5, 7), (300, 500), (1, 70_000), (70_000, 1)])
-def test_astropy_reads_the_same_bits(shape: tuple[int, int], dtype: type, tmp_path) -> None:
+@pytest.mark.parametrize("shape", [(5, 7), (300, 500), (1, 70_000), (70_000, 1), (1400, 500)])
+def test_tiles_hold_the_bytes_of_a_plane_by_significance(shape: tuple[int, int], dtype: type) -> None:
     plane = plane_of(shape, dtype)
-    image = compress_plane(plane)
-    hdu = fits.BinTableHDU(image.data, header=image.header, name="IMAGE")
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits")
-    with fits.open(tmp_path / "a.fits") as hdus:
-        assert isinstance(hdus[1], fits.CompImageHDU)
-        read = np.ascontiguousarray(hdus[1].data)
-        assert read.astype(dtype).tobytes() == plane.tobytes()
+    tiles = compress_tiles(plane)
+    assert len(tiles.data) == -(-shape[0] // tiles.rows)
+    for index, tile in enumerate(tiles.data):
+        rows = plane[index * tiles.rows : (index + 1) * tiles.rows]
+        expected = rows.astype(rows.dtype.newbyteorder(">")).reshape(-1).view(np.uint8).reshape(-1, 4).T
+        assert inflate(tile, rows.nbytes) == expected.tobytes()
 
 
 def test_threads_do_not_change_a_byte() -> None:
-    plane = plane_of((700, 500), np.float32)
-    first, second = (compress_plane(plane, threads).data for threads in (1, 3))
-    assert [row.tobytes() for row in first["COMPRESSED_DATA"]] == [
-        row.tobytes() for row in second["COMPRESSED_DATA"]
-    ]
+    plane = plane_of((3000, 500), np.float32)
+    first, second = (compress_tiles(plane, threads) for threads in (1, 3))
+    assert len(first.data) > 20
+    assert first == second
 
 
 def test_a_part_of_a_larger_array_is_compressed_as_it_is() -> None:
     plane = plane_of((40, 60), np.int32)
-    part, whole = compress_plane(plane[3:30, 5:50]), compress_plane(plane[3:30, 5:50].copy())
-    assert part.data["COMPRESSED_DATA"][0].tobytes() == whole.data["COMPRESSED_DATA"][0].tobytes()
+    assert compress_tiles(plane[3:30, 5:50]) == compress_tiles(plane[3:30, 5:50].copy())
 
 
-def test_headers_of_the_object_are_kept() -> None:
-    opaque = FitsOpaqueMetadata()
-    opaque.add_header(fits.Header({"OBSERVER": "Leavitt"}), name="", ver=1)
-    found = with_compressed(opaque, {"IMAGE": plane_of((5, 7), np.float32)})
-    assert found.headers == opaque.headers
-    assert list(found.precompressed) == ["IMAGE"]
-    assert with_compressed(None, {}).precompressed == {}
+def test_the_number_of_tiles_is_known_before_they_are() -> None:
+    plane = plane_of((1401, 500), np.float32)
+    with ThreadPoolExecutor(2) as pool:
+        pending = submit_tiles(plane, pool)
+        tiles = [tile for job in pending.jobs for tile in job.result()]
+    assert pending.number == len(tiles)
+    assert (pending.rows, tiles) == compress_tiles(plane)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import resource
 import warnings
@@ -23,6 +24,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lamella.coadd.archive import PatchCoadd, Rejection
 from lamella.coadd.inputs import DetectorInput, ExposureId
 from lamella.coadd.removals import Removal
+from lamella.coadd.summary import summarize
 from lamella.errors import OutputError, ProjectionError
 from lamella.formats.archives import read_product
 from lamella.formats.export import psf_position, write_archive, write_plain_fits
@@ -170,11 +172,20 @@ def test_each_mask_plane_has_its_card(coadd: PatchCoadd, plain: Path) -> None:
 def test_the_psf_is_that_at_its_position(coadd: PatchCoadd, plain: Path) -> None:
     psf, header = fits.getdata(plain, "PSF"), fits.getheader(plain, "PSF")
     x, y = header["PSFX"], header["PSFY"]
-    assert (x, y) == psf_position(coadd)
+    assert (x, y) == psf_position(coadd) == summarize(coadd).psf_position
     assert BOX.contains(x=int(x), y=int(y))
     expected = coadd.psf.compute_kernel_image(x=x, y=y).array
     assert np.array_equal(psf, expected.astype(np.float32))
     assert float(psf.sum()) == pytest.approx(1.0, rel=1e-5)
+
+
+def test_a_psf_that_is_not_defined_in_the_middle_is_that_at_another_position() -> None:
+    coadd = make_coadd()
+    corner = Box.factory[BOX.y.start : BOX.y.start + 10, BOX.x.start : BOX.x.start + 10]
+    coadd.detectors = tuple(dataclasses.replace(one, bbox=corner) for one in coadd.detectors)
+    x, y = psf_position(coadd)
+    assert coadd.psf.is_defined(x=x, y=y)
+    assert corner.contains(x=int(x), y=int(y))
 
 
 def test_the_tables_can_be_read(coadd: PatchCoadd, plain: Path) -> None:

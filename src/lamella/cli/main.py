@@ -11,9 +11,11 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from .startup import import_images
+from .startup import lighten_imports
 
 __all__ = ("main",)
+
+lighten_imports()
 
 _COMMANDS = {
     "coadd": "Coadd exposures: one coadd per band and patch.",
@@ -44,7 +46,6 @@ class _LazyGroup(click.Group):
         # and what is frozen is not looked through again.
         gc.disable()
         try:
-            import_images()
             command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
         finally:
             gc.freeze()

@@ -5,8 +5,8 @@ parts.  Their schemas are registered under the entry-point group
 ``lsst.images.schemas``, so that ``lsst.images.open_archive`` and its command-line
 tools read our files, with components and with parts of the pixels.
 
-This module and `lamella.coadd.exposure_archive` are the only ones that touch the
-serialization classes of `lsst.images`.
+This module and `lamella.coadd.exposure_archive` are the only ones that say what
+an archive holds; how it lies in a file is a matter of `lamella.formats`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 import pydantic
@@ -422,6 +422,12 @@ def psf_components(detectors: Sequence[DetectorInput]) -> list[PsfComponent]:
 
 # Archives ask for a web address; the schemas are not on the web, and this top-level domain never is.
 _SCHEMA_URL_BASE = "https://lamella.invalid/schemas"
+P = TypeVar("P", bound=pydantic.BaseModel)
+"""How an archive points at what it holds.
+
+Models with a parameter of their own each would have pydantic make all their
+parts anew, which takes longer than anything else that is done on import.
+"""
 
 
 class IdModel(pydantic.BaseModel):
@@ -483,7 +489,7 @@ class PsfModel(pydantic.BaseModel):
     arrays: dict[str, NumbersModel]
 
 
-class DetectorModel[P: pydantic.BaseModel](IdModel):
+class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
     """Serialized form of a `DetectorInput`."""
 
     band: str
@@ -498,7 +504,7 @@ class DetectorModel[P: pydantic.BaseModel](IdModel):
     notes: list[str]
 
 
-class DetectorsModel[P: pydantic.BaseModel](pydantic.BaseModel):
+class DetectorsModel(pydantic.BaseModel, Generic[P]):  # noqa: UP046
     """Serialized form of the inputs of a warp or a coadd."""
 
     rows: list[DetectorModel[P]] = pydantic.Field(description="One record per detector.")
@@ -646,7 +652,7 @@ class MeanVarianceModel(pydantic.BaseModel):
         return MeanVariance(self.mean, frozenset(self.bad_mask_planes), self.sigma_clip, self.clip_iter)
 
 
-class WarpSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
+class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
     """Serialized form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_warp"
@@ -692,7 +698,7 @@ class WarpSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
         return super().deserialize_component(component, archive, **kwargs)
 
 
-class PatchCoaddSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
+class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
     """Serialized form of a `PatchCoadd`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_patch_coadd"

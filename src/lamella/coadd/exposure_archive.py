@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from types import EllipsisType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
 import numpy as np
 import pydantic
@@ -20,7 +20,7 @@ from lsst.images.fields import BaseField, FieldSerializationModel
 from lsst.images.serialization import InputArchive, InvalidParameterError, OutputArchive
 
 from ..planes import bits_of, make_schema
-from .archive import _SCHEMA_URL_BASE, DetectorsModel, _serialize_detectors
+from .archive import _SCHEMA_URL_BASE, DetectorsModel, P, _serialize_detectors
 from .inputs import DetectorInput, Exposure, ExposureInfo
 
 __all__ = ("ExposureImage", "ExposureSerializationModel")
@@ -130,7 +130,7 @@ def _with_our_mask(planes: MaskedImage) -> MaskedImage:
     )
 
 
-class ExposureSerializationModel[P: pydantic.BaseModel](MaskedImageModel[P]):
+class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
     """Serialized form of an `ExposureImage`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_exposure"

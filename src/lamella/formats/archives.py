@@ -20,7 +20,9 @@ from ..coadd.inputs import DetectorInput, WarpInput
 from ..coadd.sources import Planes
 from ..errors import InputError, UnreadableFileError
 from .afw.kinds import is_afw_image
-from .fitsio import read_headers
+from .archive_tree import open_tree
+from .files import is_fits_name
+from .rawfits import primary_cards
 from .strips import Strips, open_strips
 
 __all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")
@@ -33,12 +35,9 @@ _SCHEMAS = ("lamella_warp", "lamella_patch_coadd")
 
 def is_product(path: str | PathLike[str]) -> bool:
     """Return whether a file is a warp or a coadd, of lamella or of afw."""
-    try:
-        header = read_headers(Path(path), limit=1)[0]
-    except InputError:
-        return False
-    if "JSONADDR" in header:
-        return any(name in str(header.get("DATAMODL", "")) for name in _SCHEMAS)
+    cards = primary_cards(path) or {}
+    if "JSONADDR" in cards:
+        return is_fits_name(Path(path)) and any(name in str(cards.get("DATAMODL", "")) for name in _SCHEMAS)
     if not is_afw_image(path):
         return False
     from .afw.products import is_afw_product  # a tenth of a second that archives need not wait for
@@ -81,7 +80,7 @@ def read_metadata(path: str | PathLike[str]) -> dict[str, Any]:
     UnreadableFileError
         Raised when the file is absent, damaged, or holds something else.
     """
-    with _open(path, MaskedImage) as reader:
+    with _open_tree(path, MaskedImage) as reader:
         return dict(reader.metadata)
 
 
@@ -101,6 +100,17 @@ def read_image(path: str | PathLike[str]) -> Image:
 @contextlib.contextmanager
 def _open[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]]:
     with _typed_errors(path), open_archive(fspath(path), kind) as reader:
+        yield reader
+
+
+@contextlib.contextmanager
+def _open_tree[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]]:
+    """Open an archive of which no pixels will be read."""
+    with _typed_errors(path), open_tree(path, kind) as quick:
+        if quick is not None:
+            yield quick
+            return
+    with _open(path, kind) as reader:
         yield reader
 
 
@@ -136,7 +146,7 @@ class ArchiveWarp:
         self.path = fspath(path)
         self._stack = contextlib.ExitStack()
         self._pixels: _Pixels | None = None
-        with _open(self.path, Warp) as reader:
+        with _open_tree(self.path, Warp) as reader:
             tree: Any = reader.get_tree()
             self.instrument: str = tree.instrument
             self.visit: int = tree.visit

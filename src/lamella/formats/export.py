@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 from lsst.images import Box, MaskedImage, MaskSchema
-from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.archive import PatchCoadd, Warp
-from ..coadd.skynoise import SkyNoise
+from ..coadd.skynoise import SkyNoise, covered_pixels
 from ..coadd.sources import mask_plane_of
 from ..errors import InvalidPsfError, ProjectionError
 from ..files import atomic_path
 from ..planes import legacy_name
 from ..psf.coadd import CoaddPsf
-from .compression import with_compressed
-from .flatmask import is_flat, with_flat_mask
+from .archive_file import ArchiveFile
+from .flatmask import with_flat_mask
 
 __all__ = ("projection_header", "psf_position", "write_archive", "write_plain_fits")
 
 
-_PLANES = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked")
 _KEYWORD_LENGTH, _COMMENT_START, _CARD_LENGTH = 8, 33, 80
 
 
@@ -49,27 +48,11 @@ def write_archive(
     OutputError
         Raised when the file cannot be written.
     """
-    from lsst.images.fits import FitsOutputArchive
-
-    # The numbers of the detectors are few; planes that are compressed here are not compressed again.
-    options = dict.fromkeys(("detectors/numbers", *(() if compress else _PLANES)))
-    opaque = with_compressed(image._opaque_metadata, _planes(image) if compress else {}, threads)
-    with (
-        atomic_path(path) as temporary,
-        FitsOutputArchive.open(str(temporary), options, opaque_metadata=opaque) as archive,
-    ):
-        archive.add_tree(archive.serialize_root(with_flat_mask(image), None, None))
-
-
-def _planes(image: Warp | PatchCoadd) -> dict[str, np.ndarray]:
-    """Return the planes of an archive by the names of their extensions."""
-    planes = {"IMAGE": image.image.array, "VARIANCE": image.variance.array}
-    if is_flat(image.mask.schema):
-        planes["MASK"] = mask_plane_of(image)
-    if isinstance(image, PatchCoadd):
-        planes["EXPOSURE_COUNT"] = image.exposure_count.array
-        planes["EXPOSURE_COUNT_UNMASKED"] = image.exposure_count_unmasked.array
-    return planes
+    with atomic_path(path) as temporary, ThreadPoolExecutor(threads) as pool:
+        archive = ArchiveFile(pool if compress else None, image._opaque_metadata)
+        tree = archive.serialize_root(with_flat_mask(image))
+        with temporary.open("wb") as stream:
+            archive.write(stream, tree)
 
 
 def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
@@ -109,24 +92,22 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
 
 
 def psf_position(coadd: PatchCoadd) -> tuple[float, float] | None:
-    """Return the pixel (x, y) nearest to the centre of the data at which the PSF is defined.
+    """Return a pixel (x, y) near the centre of the data at which the PSF is defined.
 
-    `None` when there is no such pixel.
+    It is the one at which `lamella.coadd.summary.summarize` measures the PSF,
+    where that lies within an input.  `None` when there is no such pixel.
     """
-    rows, columns = np.nonzero(coadd.exposure_count.array > 0)
-    if rows.size == 0:
+    covered = covered_pixels(coadd)
+    if not coadd.detectors or not covered.count:
         return None
-    distance = np.hypot(rows - rows.mean(), columns - columns.mean())
-    for index in np.argsort(distance, kind="stable")[:: max(1, rows.size // 100)]:
-        x, y = float(columns[index] + coadd.bbox.x.start), float(rows[index] + coadd.bbox.y.start)
-        if coadd.detectors and _is_defined(coadd.psf, x, y):
-            return x, y
-    return None
-
-
-def _is_defined(psf: PointSpreadFunction, x: float, y: float) -> bool:
+    x, y = (float(place) for place in covered.centre)
     # A model that all inputs were matched to is valid everywhere.
-    return psf.is_defined(x=x, y=y) if isinstance(psf, CoaddPsf) else True
+    if not isinstance(coadd.psf, CoaddPsf) or coadd.psf.is_defined(x=x, y=y):
+        return x, y
+    try:
+        return coadd.psf.average_position()
+    except InvalidPsfError:
+        return None
 
 
 def _primary_header(coadd: PatchCoadd) -> fits.Header:

@@ -8,17 +8,27 @@ has to, and an image of 4200 x 4200 pixels is written a second faster.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from lsst.images import Mask, MaskedImage, MaskSchema
+from lsst.images import Mask, MaskedImage, MaskPlane, MaskSchema
 from lsst.images import MaskSerializationModel as MaskModel
 from lsst.images.fits import add_offset_wcs as add_offset_cards
 from lsst.images.serialization import NumberType, OutputArchive, no_header_updates
 
 __all__ = ("FlatMask", "is_flat", "with_flat_mask")
+
+
+@functools.lru_cache(maxsize=4)
+def _schema_cards(planes: tuple[MaskPlane | None, ...]) -> tuple[fits.Card, ...]:
+    """Return the cards that describe a schema; to make them takes longer than all else of a small mask."""
+    header = fits.Header()
+    MaskSchema(planes, dtype=np.int32).update_header(header)
+    header.tostring()  # they keep what they look like
+    return tuple(header.cards)
 
 
 def is_flat(schema: MaskSchema) -> bool:
@@ -43,7 +53,7 @@ class FlatMask(Mask):
 
         def add_cards(header: fits.Header) -> None:
             update_header(header)
-            self.schema.update_header(header)
+            header.extend(copy.copy(card) for card in _schema_cards(tuple(self.schema)))
             if self.sky_projection is not None and add_offset_wcs != " " and self.fits_wcs:
                 header.update(self.fits_wcs.to_header(relax=True))
             if add_offset_wcs is not None:

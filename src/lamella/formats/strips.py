@@ -9,31 +9,25 @@ another way is left to `lsst.images`.
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import threading
 from collections.abc import Collection, Mapping
-from os import PathLike, fspath
-from typing import Any, Protocol, Self
+from os import PathLike
+from typing import Protocol, Self
 
 import numpy as np
 
-from ..errors import UnreadableFileError
 from ..kernels.words import join_bytes, swap_words
 from .deflate import DeflateError, inflate
+from .rawfits import Cards, RawFile, walk_headers, whole_number
 
 __all__ = ("Strips", "open_strips")
 
-_BLOCK, _CARD = 2880, 80
-_MAX_HEADER_BLOCKS = 1000
-_MAX_HDUS = 1000
 _TYPES: Mapping[object, type] = {-32: np.float32, 32: np.int32}
 _MAX_OVERHEAD = 1024
 """Bytes by which a tile of noise may become larger, beyond its own size; more is damage."""
 _SCALING = frozenset({"BSCALE", "BZERO", "BLANK", "ZSCALE", "ZZERO", "ZBLANK", "ZQUANTIZ"})
-
-type _Cards = dict[str, int | str]
 
 
 class Strips:
@@ -101,7 +95,7 @@ def open_strips(path: str | PathLike[str], names: Collection[str]) -> Strips | N
     UnreadableFileError
         Raised when the file cannot be opened, is damaged, or ends too early.
     """
-    file = _File(fspath(path))
+    file = RawFile(path)
     try:
         planes = _find_planes(file, names)
     except BaseException:
@@ -122,106 +116,22 @@ class _Plane(Protocol):
         ...
 
 
-class _File:
-    """A file, and reads that are complete or fail."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        try:
-            self.descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        except OSError as err:
-            raise self.damage(err.strerror or str(err), "a FITS file") from err
-        self.size = os.fstat(self.descriptor).st_size
-
-    def damage(self, found: str, expected: str, where: str = "") -> UnreadableFileError:
-        return UnreadableFileError(self.path, where=where, found=found, expected=expected)
-
-    def read(self, offset: int, buffer: Any, where: str) -> None:
-        """Fill a buffer from an offset on."""
-        view = memoryview(buffer).cast("B")
-        try:
-            while view:
-                count = os.preadv(self.descriptor, [view], offset)
-                if count == 0:
-                    raise self.damage(f"the end at byte {offset}", f"{len(view)} bytes more", where)
-                view, offset = view[count:], offset + count
-        except UnreadableFileError:
-            raise
-        except OSError as err:
-            raise self.damage(err.strerror or str(err), "readable data", where) from err
-
-    def read_bytes(self, offset: int, count: int, where: str) -> bytearray:
-        if offset < 0 or count < 0 or offset + count > self.size:
-            raise self.damage(f"a file of {self.size} bytes", f"data up to byte {offset + count}", where)
-        data = bytearray(count)
-        self.read(offset, data, where)
-        return data
-
-
-def _find_planes(file: _File, names: Collection[str]) -> dict[str, _Plane] | None:
+def _find_planes(file: RawFile, names: Collection[str]) -> dict[str, _Plane] | None:
     """Walk over the headers until all planes are found."""
     found: dict[str, _Plane] = {}
-    position = 0
-    for _ in range(_MAX_HDUS):
-        if len(found) == len(names):
-            return found
-        if position + _BLOCK > file.size:
-            return None
-        cards, start = _read_cards(file, position)
+    for cards, start in walk_headers(file):
         name = str(cards.get("EXTNAME", ""))
         if name in names:
             plane = _make_plane(file, name, cards, start)
             if plane is None:
                 return None
             found[name] = plane
-        position = start + -(-_data_size(file, cards) // _BLOCK) * _BLOCK
+        if len(found) == len(names):
+            return found
     return None
 
 
-def _read_cards(file: _File, position: int) -> tuple[_Cards, int]:
-    """Return the whole numbers and short texts of a header, and where its data begin."""
-    cards: _Cards = {}
-    where = f"header at byte {position}"
-    for _ in range(_MAX_HEADER_BLOCKS):
-        block = bytes(file.read_bytes(position, _BLOCK, where)).decode("latin-1")
-        position += _BLOCK
-        for start in range(0, _BLOCK, _CARD):
-            card = block[start : start + _CARD]
-            if card.rstrip() == "END":
-                return cards, position
-            if card[8:10] == "= ":
-                _note(cards, card)
-    raise file.damage("a header without an end", "END", where)
-
-
-def _note(cards: _Cards, card: str) -> None:
-    value = card[10:]
-    if value.lstrip().startswith("'"):
-        cards[card[:8].rstrip()] = value.split("'")[1].rstrip()
-        return
-    text = value.split("/")[0].strip()
-    # Numbers that are not whole are of no interest, but that they are there may be.
-    cards[card[:8].rstrip()] = int(text) if text.lstrip("+-").isdigit() else text
-
-
-def _whole(file: _File, cards: _Cards, key: str, default: int | None = None) -> int:
-    value = cards.get(key, default)
-    if not isinstance(value, int) or value < 0:
-        where = f"{cards.get('EXTNAME', 'primary')}, {key}"
-        raise file.damage(repr(value), "a whole number that is not negative", where)
-    return value
-
-
-def _data_size(file: _File, cards: _Cards) -> int:
-    axes = _whole(file, cards, "NAXIS")
-    if axes == 0:
-        return 0
-    pixels = math.prod(_whole(file, cards, f"NAXIS{axis + 1}") for axis in range(axes))
-    width = abs(int(cards["BITPIX"])) // 8 if isinstance(cards.get("BITPIX"), int) else 0
-    return width * (pixels + _whole(file, cards, "PCOUNT", 0)) * _whole(file, cards, "GCOUNT", 1)
-
-
-def _make_plane(file: _File, name: str, cards: _Cards, start: int) -> _Plane | None:
+def _make_plane(file: RawFile, name: str, cards: Cards, start: int) -> _Plane | None:
     if _SCALING & cards.keys():
         return None
     compressed = cards.get("ZIMAGE") == "T"
@@ -229,7 +139,7 @@ def _make_plane(file: _File, name: str, cards: _Cards, start: int) -> _Plane | N
     dtype = _TYPES.get(cards.get(f"{prefix}BITPIX"))
     if dtype is None or cards.get(f"{prefix}NAXIS") != 2:
         return None
-    shape = _whole(file, cards, f"{prefix}NAXIS2"), _whole(file, cards, f"{prefix}NAXIS1")
+    shape = whole_number(file, cards, f"{prefix}NAXIS2"), whole_number(file, cards, f"{prefix}NAXIS1")
     if not compressed:
         if cards.get("XTENSION", "IMAGE") != "IMAGE":
             return None
@@ -241,7 +151,7 @@ def _make_plane(file: _File, name: str, cards: _Cards, start: int) -> _Plane | N
 class _PlainPlane:
     """A plane that is stored as it is, in big-endian words."""
 
-    def __init__(self, file: _File, name: str, shape: tuple[int, int], dtype: type, start: int) -> None:
+    def __init__(self, file: RawFile, name: str, shape: tuple[int, int], dtype: type, start: int) -> None:
         self.file, self.name, self.shape, self.dtype = file, name, shape, dtype
         self._start = start
         if start + 4 * shape[0] * shape[1] > file.size:
@@ -301,22 +211,22 @@ class _Tiles:
         self.shuffled = shuffled
 
     @classmethod
-    def from_cards(cls, file: _File, cards: _Cards, start: int, shape: tuple[int, int]) -> Self | None:
+    def from_cards(cls, file: RawFile, cards: Cards, start: int, shape: tuple[int, int]) -> Self | None:
         """Read the table of tiles; `None` when it is of a kind that is not known here."""
         form = str(cards.get("TFORM1", "")).lstrip("1")
         known = cards.get("ZCMPTYPE") in ("GZIP_1", "GZIP_2") and form[:2] in ("PB", "QB")
         if not known or cards.get("TFIELDS") != 1 or cards.get("TTYPE1") != "COMPRESSED_DATA":
             return None
         name = str(cards["EXTNAME"])
-        tile = _whole(file, cards, "ZTILE2", 1), _whole(file, cards, "ZTILE1", shape[1])
-        count = _whole(file, cards, "NAXIS2")
+        tile = whole_number(file, cards, "ZTILE2", 1), whole_number(file, cards, "ZTILE1", shape[1])
+        count = whole_number(file, cards, "NAXIS2")
         places = np.dtype(">i4" if form.startswith("P") else ">i8")
         fits = min(tile) > 0 and count == -(-shape[0] // tile[0]) * -(-shape[1] // tile[1])
         if not fits or cards.get("NAXIS1") != 2 * places.itemsize:
             raise file.damage(f"{count} tiles of {tile}", f"tiles that cover an image of {shape}", name)
         table = file.read_bytes(start, count * 2 * places.itemsize, name)
         rows = np.frombuffer(table, places).reshape(count, 2).astype(np.int64)
-        heap = start + _whole(file, cards, "THEAP", len(table))
+        heap = start + whole_number(file, cards, "THEAP", len(table))
         if (rows < 0).any() or (count and heap + int(rows.sum(axis=1).max()) > file.size):
             raise file.damage("tiles beyond the end of the file", "tiles inside of it", name)
         return cls(tile, rows, heap, shuffled=cards["ZCMPTYPE"] == "GZIP_2")
@@ -325,7 +235,7 @@ class _Tiles:
 class _TiledPlane:
     """A plane whose tiles are compressed by GZIP one by one."""
 
-    def __init__(self, file: _File, name: str, shape: tuple[int, int], dtype: type, tiles: _Tiles) -> None:
+    def __init__(self, file: RawFile, name: str, shape: tuple[int, int], dtype: type, tiles: _Tiles) -> None:
         self.file, self.name, self.shape, self.dtype = file, name, shape, dtype
         self._tiles = tiles
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...errors import InputError
 from ..files import is_fits_name
 from ..fitsio import Header, header_text, read_headers
+from ..rawfits import primary_cards
 
 __all__ = ("Kind", "is_afw_image", "kind_of", "kind_of_headers")
 
@@ -69,6 +70,9 @@ def kind_of(path: str | PathLike[str]) -> Kind | None:
 
 def is_afw_image(path: str | PathLike[str]) -> bool:
     """Return whether afw wrote a file and it is an image; of a damaged file this cannot be said."""
+    # Most files that are asked about are archives, and headers of those are read much faster raw.
+    if "DATAMODL" in (primary_cards(path) or {}):
+        return False
     try:
         return kind_of(path) is Kind.IMAGE
     except InputError:
