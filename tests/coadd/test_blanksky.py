@@ -40,6 +40,30 @@ def test_clipped_sky_of_a_constant_has_no_noise():
     assert clipped_sky(np.full((4, 4), 7.0)) == (7.0, 0.0)
 
 
+def clipped_by_sorting(values: np.ndarray) -> tuple[float, float]:
+    kept = np.sort(values[np.isfinite(values)].astype(np.float64))
+    for _ in range(5):
+        centre = float(np.median(kept))
+        sigma = 1.4826 * float(np.median(np.abs(kept - centre)))
+        inside = kept[np.abs(kept - centre) <= 3.0 * sigma]
+        if inside.size == kept.size:
+            break
+        kept = inside
+    return centre, sigma
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1, 2, 9, 300, 301])
+def test_clipped_sky_is_that_of_the_sorted_pixels(kind, size):
+    pixels = (5 + 2 * noise(size=size)).astype(kind)
+    pixels[::7, ::5] += 10 ** np.random.default_rng(1).uniform(0, 5, pixels[::7, ::5].shape)
+    pixels[3::11] = np.nan
+    assert clipped_sky(pixels) == clipped_by_sorting(pixels)
+    chosen = noise(4, size) > -0.5
+    chosen[0, 0] = True
+    assert clipped_sky(pixels, chosen) == clipped_by_sorting(pixels[chosen])
+
+
 @given(scale=st.floats(1e-3, 1e3), offset=st.floats(-1e3, 1e3))
 def test_clipped_sky_follows_a_linear_change(scale, offset):
     pixels = noise(size=40)

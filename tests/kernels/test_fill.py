@@ -15,13 +15,13 @@ from lamella.kernels.fill import coefficient_table, fill_rows, fill_rows_strict,
 BAD, INTERPOLATED = 1, 2
 
 
-def fill(values, bad, *, variance=None, fallback=0.0, reach=6, use_fallback=True):
+def fill(values, bad, *, variance=None, fallback=0.0, reach=6, use_fallback=True, widest=0):
     """Fill one row and return image, variance, mask and counts."""
     image = np.array([values], dtype=np.float32)
     mask = np.array([bad], dtype=np.int32)
     spread = np.ones_like(image) if variance is None else np.array([variance], dtype=np.float32)
     counts = fill_rows(
-        image, spread, mask, BAD, INTERPOLATED, coefficient_table(), fallback, reach, use_fallback
+        image, spread, mask, BAD, INTERPOLATED, coefficient_table(), fallback, reach, use_fallback, widest
     )
     return image[0], spread[0], mask[0], counts
 
@@ -133,6 +133,28 @@ def test_variance_is_infinite_beyond_the_reach():
     image, spread, *_ = fill([2.0] * 24, row("####" + "." * 16 + "####"))
     assert (image == 2).all()
     assert np.isinf(spread).tolist() == [False] * 10 + [True] * 4 + [False] * 10
+
+
+@pytest.mark.parametrize("good", [0, 200])
+def test_only_narrow_runs_inside_of_the_row_are_filled(good):
+    # Far from the start of the row, whole blocks of good pixels come first.
+    bad = np.concatenate([row("." if not good else "#"), np.zeros(good, np.int32), row("##..##...#.##..")])
+    values = np.arange(bad.size, dtype=np.float32)
+    image, variance, mask, counts = fill(np.where(bad, 99, values), bad, widest=2)
+    narrow = np.zeros(bad.size, bool)
+    narrow[[1 + good + 2, 1 + good + 3, 1 + good + 10]] = True
+    assert counts == (3, 0)
+    np.testing.assert_array_equal(mask & INTERPOLATED != 0, narrow)
+    np.testing.assert_array_equal(image[bad.astype(bool) & ~narrow], 99)
+    np.testing.assert_allclose(image[narrow], values[narrow], atol=2)
+    np.testing.assert_array_equal(variance[~narrow], 1)
+
+
+def test_pixels_of_wide_runs_are_not_used_for_narrow_ones():
+    bad = row("##.#...##")
+    values = np.arange(9, dtype=np.float32)
+    ones = [fill(np.where(bad, value, values), bad, widest=1)[0][2] for value in (-1e9, np.nan)]
+    assert ones[0] == ones[1] == pytest.approx(2, abs=1)
 
 
 def test_row_without_data_is_fallback():

@@ -124,7 +124,7 @@ def test_the_same_bits_from_memory_and_from_disk(
         return write(source, path)
 
     monkeypatch.setattr(module, "write_scratch", watch)
-    small = PatchWork(resources=Resources(memory=0.5, threads=2), scratch=tmp_path)
+    small = PatchWork(resources=Resources(memory=0.05, threads=2), scratch=tmp_path)
     disk = make_patch(job, config, small)
     for name in ("image", "mask", "variance", "exposure_count"):
         assert getattr(memory, name).array.tobytes() == getattr(disk, name).array.tobytes()

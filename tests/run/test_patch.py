@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lsst.images import Box
 
 from lamella.coadd.archive import PatchCoadd, Rejection, Warp
 from lamella.coadd.assemble import AssembleConfig, Resources, assemble
@@ -19,7 +20,7 @@ from lamella.coadd.select import SelectControl
 from lamella.errors import LamellaError, NoInputsError, OutputError, PsfMatchError, UnreadableFileError
 from lamella.run import patch as module
 from lamella.run.jobs import PatchConfig, PatchJob, plan_jobs
-from lamella.run.patch import PatchWork, make_patch, visits_of, warp_visit
+from lamella.run.patch import PatchWork, make_patch, visits_of, warp_area, warp_visit
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
 
@@ -113,6 +114,42 @@ def test_little_memory_puts_warps_on_disk(
     make_patch(job, PatchConfig(), PatchWork(scratch=tmp_path, resources=Resources(memory=0.1)))
     assert len(written) == 3
     assert all(path.parent.parent == tmp_path for path in written)
+
+
+def test_as_many_warps_stay_in_memory_as_their_boxes_allow(
+    job: PatchJob, coadd: PatchCoadd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [warp_visit(visit, job.target(), PatchConfig()).warp for visit in visits_of(job)]
+    areas = [warp.bbox.area for warp in made if warp is not None]
+    target = job.target()
+    assert [warp_area([s.info for s in visit], target) for visit in visits_of(job)] == areas
+    assert sum(areas) < len(areas) * target.outer_bbox.area
+    written: list[str] = []
+    write = module.write_scratch
+    monkeypatch.setattr(module, "write_scratch", lambda s, p: written.append(p.name) or write(s, p))
+    # Half of the memory is for warps, of 12 bytes per pixel.
+    for pixels, expected in ((sum(areas), 0), (sum(areas) - 1, 1), (sum(areas[:1]), 2)):
+        resources = Resources(memory=2 * 12 * pixels / 2**20)
+        written.clear()
+        other = make_patch(job, PatchConfig(), PatchWork(scratch=tmp_path, resources=resources))
+        assert len(written) == expected
+        assert same_bits(other, coadd)
+
+
+def test_an_exposure_without_a_place_counts_as_a_whole_patch(
+    job: PatchJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise LamellaError("no place")
+
+    monkeypatch.setattr(module, "covered_box", fail)
+    assert warp_area([job.sources[0].info], job.target()) == job.target().outer_bbox.area
+
+
+def test_an_exposure_beside_the_patch_needs_no_memory(job: PatchJob) -> None:
+    target = job.target()
+    aside = dataclasses.replace(target, outer_bbox=Box.factory[100_000:100_100, 0:100])
+    assert warp_area([job.sources[0].info], aside) == 0
 
 
 def test_callbacks_see_each_visit_and_each_warp(job: PatchJob) -> None:

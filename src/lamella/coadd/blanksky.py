@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 
+from ..kernels.ordered import OrderedSample
+from ..kernels.planes import find_near, kernel_array
+
 __all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
 
 _SOURCE_SIGMA = 5.0
@@ -13,7 +16,9 @@ _MIN_SAMPLE = 100
 _WHOLE = 0.98  # part of a PSF that must lie on usable pixels
 
 
-def clipped_sky(values: np.ndarray, *, n_sigma: float = 3.0, rounds: int = 5) -> tuple[float, float]:
+def clipped_sky(
+    values: np.ndarray, chosen: np.ndarray | None = None, *, n_sigma: float = 3.0, rounds: int = 5
+) -> tuple[float, float]:
     """Return median and noise of some pixels, clipped against sources.
 
     The noise is 1.4826 times the median absolute deviation, and the pixels
@@ -24,6 +29,8 @@ def clipped_sky(values: np.ndarray, *, n_sigma: float = 3.0, rounds: int = 5) ->
     ----------
     values
         Pixels in any shape; those that are not finite do not count.
+    chosen
+        bool of the same shape: which pixels count; by default all.
     n_sigma
         Where to clip.
     rounds
@@ -34,43 +41,49 @@ def clipped_sky(values: np.ndarray, *, n_sigma: float = 3.0, rounds: int = 5) ->
     tuple of float
         Median and noise; (NaN, NaN) when no pixel is finite.
     """
-    kept = np.sort(values[np.isfinite(values)].astype(np.float64))
-    if kept.size == 0:
+    return _clip(OrderedSample(values, chosen), n_sigma, rounds)
+
+
+def _clip(sample: OrderedSample, n_sigma: float = 3.0, rounds: int = 5) -> tuple[float, float]:
+    first, stop = 0, len(sample)
+    if stop == 0:
         return math.nan, math.nan
     for _ in range(rounds):
-        centre = _median_of_sorted(kept)
-        sigma = 1.4826 * _median_distance(kept, centre)
-        low = np.searchsorted(kept, centre - n_sigma * sigma, side="left")
-        high = np.searchsorted(kept, centre + n_sigma * sigma, side="right")
-        if high - low == kept.size:
+        centre = _median(sample, first, stop)
+        sigma = 1.4826 * _median_distance(sample, first, stop, centre)
+        low = max(first, sample.below(centre - n_sigma * sigma))
+        high = min(stop, sample.below(centre + n_sigma * sigma, inclusive=True))
+        if high - low == stop - first:
             break
-        kept = kept[low:high]
+        first, stop = low, high
     return centre, sigma
 
 
-def _median_of_sorted(values: np.ndarray) -> float:
-    half = values.size // 2
-    return float(values[half] if values.size % 2 else 0.5 * (values[half - 1] + values[half]))
+def _median(sample: OrderedSample, first: int, stop: int) -> float:
+    """Return the median of the values of some ranks."""
+    half, odd = divmod(stop - first, 2)
+    upper = sample[first + half]
+    return upper if odd else 0.5 * (sample[first + half - 1] + upper)
 
 
-def _median_distance(values: np.ndarray, centre: float) -> float:
-    """Return the median distance of sorted values from a centre, without sorting the distances."""
-    half = values.size // 2
-    upper = _nth_distance(values, centre, half + 1)
-    return upper if values.size % 2 else 0.5 * (_nth_distance(values, centre, half) + upper)
+def _median_distance(sample: OrderedSample, first: int, stop: int, centre: float) -> float:
+    """Return the median distance of the values of some ranks from a centre."""
+    half, odd = divmod(stop - first, 2)
+    upper = _nth_distance(sample, first, stop, centre, half + 1)
+    return upper if odd else 0.5 * (_nth_distance(sample, first, stop, centre, half) + upper)
 
 
-def _nth_distance(values: np.ndarray, centre: float, n: int) -> float:
-    """Return the n-th smallest distance of sorted values from a centre, counted from 1."""
+def _nth_distance(sample: OrderedSample, first: int, stop: int, centre: float, n: int) -> float:
+    """Return the n-th smallest distance from a centre, counted from 1."""
     # The n nearest values stand side by side; find the first of them.
-    low, high = 0, values.size - n
+    low, high = first, stop - n
     while low < high:
         middle = (low + high) // 2
-        if centre - values[middle] > values[middle + n] - centre:
+        if centre - sample[middle] > sample[middle + n] - centre:
             low = middle + 1
         else:
             high = middle
-    return float(max(centre - values[low], values[low + n - 1] - centre))
+    return max(centre - sample[low], sample[low + n - 1] - centre)
 
 
 def noise_ratio(
@@ -96,7 +109,7 @@ def noise_ratio(
     """
     pixels = image * np.sqrt(weight)
     sky = usable & ~_near_sources(pixels, usable, 3)
-    return _sigma(image[sky]), _sigma(pixels[sky])
+    return _sigma(image, sky), _sigma(pixels, sky)
 
 
 def psf_noise_ratio(
@@ -125,48 +138,44 @@ def psf_noise_ratio(
     if any(inner > outer for inner, outer in zip(stamp.shape, image.shape, strict=True)):
         return None
     flipped = stamp[::-1, ::-1]
-    found = _convolve(weight * image, flipped)
-    information = _convolve(weight, flipped**2)
-    on_usable = _convolve(usable.astype(np.float64), flipped**2) / np.sum(stamp**2)
+    correlation = _Convolution(image.shape, flipped)
+    squares = _Convolution(image.shape, flipped**2)
+    found = correlation.of(weight * image)
+    information = squares.of(weight)
+    on_usable = squares.of(usable.astype(np.float64)) / np.sum(stamp**2)
     whole = usable & (on_usable > _WHOLE)
     ratio = np.zeros_like(found)
-    ratio[whole] = found[whole] / np.sqrt(information[whole])
+    np.sqrt(information, out=information, where=whole)
+    np.divide(found, information, out=ratio, where=whole)
     radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
-    return _sigma(ratio[whole & ~_near_sources(ratio, whole, radius)])
+    return _sigma(ratio, whole & ~_near_sources(ratio, whole, radius))
 
 
-def _convolve(image: np.ndarray, stamp: np.ndarray) -> np.ndarray:
-    """Convolve, with zeros around the image; importing SciPy takes longer than this."""
-    whole = [n + m - 1 for n, m in zip(image.shape, stamp.shape, strict=True)]
-    fast = [-(-n // 32) * 32 for n in whole]
-    full = np.fft.irfft2(np.fft.rfft2(image, fast) * np.fft.rfft2(stamp, fast), fast)
-    y, x = ((n - m) // 2 for n, m in zip(whole, image.shape, strict=True))
-    part: np.ndarray = full[y : y + image.shape[0], x : x + image.shape[1]]
-    return part
+class _Convolution:
+    """Convolves images with a stamp, with zeros around them; importing SciPy takes longer than this."""
+
+    def __init__(self, shape: tuple[int, ...], stamp: np.ndarray) -> None:
+        whole = [n + m - 1 for n, m in zip(shape, stamp.shape, strict=True)]
+        self._fast = [-(-n // 32) * 32 for n in whole]
+        self._stamp = np.fft.rfft2(stamp, self._fast)
+        y, x = ((n - m) // 2 for n, m in zip(whole, shape, strict=True))
+        self._part = slice(y, y + shape[0]), slice(x, x + shape[1])
+
+    def of(self, image: np.ndarray) -> np.ndarray:
+        product = np.fft.rfft2(image, self._fast)
+        product *= self._stamp
+        full: np.ndarray = np.fft.irfft2(product, self._fast)
+        return full[self._part]
 
 
 def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> np.ndarray:
     # In units of the scatter, because the predicted noise, which is in question, may be far off.
-    limit = _SOURCE_SIGMA * clipped_sky(significance[usable])[1]
-    near = significance > limit
-    for axis in (0, 1):
-        near = _any_within(near, radius, axis)
+    limit = _SOURCE_SIGMA * clipped_sky(significance, usable)[1]
+    near = np.empty(significance.shape, bool)
+    find_near(kernel_array(significance), limit, radius, near)
     return near
 
 
-def _any_within(flags: np.ndarray, radius: int, axis: int) -> np.ndarray:
-    """Return where a flag is set up to ``radius`` pixels away along an axis."""
-    margin = [(0, 0), (0, 0)]
-    margin[axis] = (radius + 1, radius)
-    totals = np.cumsum(np.pad(flags, margin), axis=axis, dtype=np.int32)
-    n, width = flags.shape[axis], 2 * radius + 1
-    after, before = (np.take(totals, np.arange(n) + shift, axis) for shift in (width, 0))
-    found: np.ndarray = after > before
-    return found
-
-
-def _sigma(values: np.ndarray) -> float | None:
-    if values.size < _MIN_SAMPLE:
-        return None
-    sigma = clipped_sky(values)[1]
-    return sigma if math.isfinite(sigma) else None
+def _sigma(values: np.ndarray, chosen: np.ndarray) -> float | None:
+    sample = OrderedSample(values, chosen)
+    return _clip(sample)[1] if len(sample) >= _MIN_SAMPLE else None

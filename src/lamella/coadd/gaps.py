@@ -134,8 +134,8 @@ def fill_gaps(
     """
     control = control or GapControl()
     _check_arrays(image, mask, variance)
-    if control.max_gap is not None:
-        return _fill_narrow(image, mask, variance, bad_bits, control, strict, interpolated_bit)
+    if strict and control.max_gap is not None:
+        return _fill_narrow_strict(image, mask, variance, bad_bits, control, interpolated_bit)
     work = [_rows(plane, control.transpose) for plane in (image, mask, variance)]
     fill = _fill_strict if strict else _fill
     summary = fill(work[0], work[1], work[2], bad_bits, interpolated_bit, control)
@@ -145,13 +145,12 @@ def fill_gaps(
     return summary
 
 
-def _fill_narrow(
+def _fill_narrow_strict(
     image: np.ndarray,
     mask: np.ndarray,
     variance: np.ndarray,
     bad_bits: int,
     control: GapControl,
-    strict: bool,
     interpolated_bit: int,
 ) -> GapSummary:
     assert control.max_gap is not None
@@ -165,7 +164,7 @@ def _fill_narrow(
     image[wide] = np.nan
     unlimited = control.replace(max_gap=None)
     flags = runs.astype(np.int32)
-    summary = fill_gaps(image, flags, variance, 1, control=unlimited, strict=strict, interpolated_bit=0)
+    summary = fill_gaps(image, flags, variance, 1, control=unlimited, strict=True, interpolated_bit=0)
     image[wide] = kept
     mask[runs] |= interpolated_bit
     return summary
@@ -307,7 +306,7 @@ def _fill(
         reach, use_fallback = control.edge_reach, control.use_fallback_at_edge
         table = coefficient_table()
         pixels, fallen = fill_rows(
-            image, variance, mask, bad, interpolated, table, value, reach, use_fallback
+            image, variance, mask, bad, interpolated, table, value, reach, use_fallback, control.max_gap or 0
         )
         return pixels, fallen
 

@@ -18,12 +18,12 @@ from ..kernels.resample import ResampleRule, resample
 from ..kernels.window import kernel_half_width
 from ..planes import bits_of
 from ..sky.pixelmap import PixelMap
-from .inputs import Exposure
+from .inputs import Exposure, ExposureInfo
 from .repair import repair_exposure
 from .scale import apply_calibration
 from .sources import conform_mask, overlap
 
-__all__ = ("Resampled", "WarpControl", "inside_polygon", "resample_exposure")
+__all__ = ("Resampled", "WarpControl", "covered_box", "inside_polygon", "resample_exposure")
 
 type _Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -145,8 +145,7 @@ def resample_exposure(
     """
     source_box = exposure.pixels.bbox
     pixel_map = PixelMap(exposure.info.projection, projection)
-    footprint = pixel_map.destination_box(source_box)
-    target = None if footprint is None else overlap(footprint, box)
+    target = _covered_box(pixel_map, source_box, box)
     if target is None:
         return None
     exposure = repair_exposure(exposure, control.repair_width, in_place=in_place)
@@ -161,6 +160,26 @@ def resample_exposure(
     if len(done) == 1:
         return Resampled(target, *done[0])
     return Resampled(target, *(np.concatenate(pieces) for pieces in zip(*done, strict=True)))
+
+
+def covered_box(info: ExposureInfo, projection: SkyProjection[Any], box: Box) -> Box | None:
+    """Return the box that `resample_exposure` fills, before the pixels are there.
+
+    Parameters
+    ----------
+    info
+        What is known of the exposure.
+    projection
+        Projection of the tract.
+    box
+        Box of tract pixels.
+    """
+    return _covered_box(PixelMap(info.projection, projection), info.bbox, box)
+
+
+def _covered_box(pixel_map: PixelMap, source_box: Box, box: Box) -> Box | None:
+    footprint = pixel_map.destination_box(source_box)
+    return None if footprint is None else overlap(footprint, box)
 
 
 def _bands(box: Box, spacing: int) -> Iterator[Box]:

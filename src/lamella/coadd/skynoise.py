@@ -22,12 +22,12 @@ from ..planes import bits_of
 from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 
 __all__ = (
+    "Coverage",
     "NoisyCoadd",
     "SkyNoise",
     "VarianceCorrection",
     "corrected",
     "covered_pixels",
-    "data_centre",
     "measure_sky_noise",
 )
 
@@ -96,16 +96,17 @@ def measure_sky_noise(coadd: NoisyCoadd) -> SkyNoise:
         too faint to be recognised count as noise.
     """
     covered = covered_pixels(coadd)
-    if not covered.any():
+    if not covered.count:
         return SkyNoise()
-    x, y = data_centre(coadd, covered)
+    x, y = covered.centre
     part = _box_around(coadd.bbox, x, y)
     not_sky = bits_of(coadd.mask.schema, _NOT_SKY, missing_ok=True)
-    usable = covered[part] & (coadd.mask.array[..., 0][part] & not_sky == 0)
-    image = np.where(usable, coadd.image.array[part], 0).astype(np.float64)
+    usable = covered.pixels[part] & (coadd.mask.array[..., 0][part] & not_sky == 0)
+    image = np.zeros(usable.shape)
+    np.copyto(image, coadd.image.array[part], where=usable)
     weight = np.zeros_like(image)
     np.divide(1, coadd.variance.array[part], out=weight, where=usable)
-    image -= np.nan_to_num(clipped_sky(image[usable])[0])
+    image -= np.nan_to_num(clipped_sky(image, usable)[0])
     noise, pixel = noise_ratio(image, weight, usable)
     stamp = _psf_image(coadd, x, y)
     of_sources = None if stamp is None else psf_noise_ratio(image, weight, usable, stamp)
@@ -153,32 +154,40 @@ def _objection(factor: float | None) -> str:
     return ""
 
 
-def covered_pixels(coadd: NoisyCoadd) -> np.ndarray:
-    """Return where a coadd holds a measurement: a bool array of shape (y, x)."""
-    no_data = bits_of(coadd.mask.schema, ["NO_DATA"], missing_ok=True)
-    image, mask, variance = coadd.image.array, coadd.mask.array[..., 0], coadd.variance.array
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """Where a coadd holds a measurement."""
+
+    pixels: np.ndarray
+    """bool, shape (y, x)."""
+    count: int
+    """Number of these pixels."""
+    centre: tuple[int, int]
+    """(x, y) of the pixel next to the centroid of those that the PSF model describes exactly."""
+
+
+def covered_pixels(coadd: NoisyCoadd) -> Coverage:
+    """Find where a coadd holds a measurement, and the centre of that."""
+    no_data, inexact = (
+        bits_of(coadd.mask.schema, [name], missing_ok=True) for name in ("NO_DATA", "INEXACT_PSF")
+    )
+    image = kernel_array(coadd.image.array, np.float32)
+    mask = kernel_array(coadd.mask.array[..., 0], np.int32)
+    variance = kernel_array(coadd.variance.array, np.float32)
     covered = np.empty(image.shape, dtype=bool)
-    flat = [
-        kernel_array(plane, kind).reshape(-1)
-        for plane, kind in ((image, np.float32), (mask, np.int32), (variance, np.float32))
-    ]
-    find_covered(flat[0], flat[1], flat[2], no_data, covered.reshape(-1))
-    return covered
-
-
-def data_centre(coadd: NoisyCoadd, covered: np.ndarray) -> tuple[int, int]:
-    """Return (x, y) of the pixel next to the centroid of those that the PSF model describes exactly."""
-    inexact = bits_of(coadd.mask.schema, ["INEXACT_PSF"], missing_ok=True)
-    exact = covered & (coadd.mask.array[..., 0] & inexact == 0)
-    choice = exact if exact.any() else covered
-    box = coadd.bbox
-    if not choice.any():
-        return round(box.x.center), round(box.y.center)
-    y = round(np.average(np.arange(choice.shape[0]), weights=choice.sum(axis=1)))
-    x = round(np.average(np.arange(choice.shape[1]), weights=choice.sum(axis=0)))
-    if not choice[y, x]:
-        y, x = _nearest(choice, y, x)
-    return box.x.start + x, box.y.start + y
+    rows, columns = (np.empty((2, size), np.int32) for size in image.shape)
+    find_covered(image, mask, variance, no_data, inexact, covered, rows, columns)
+    count, exact = (int(numbers.sum(dtype=np.int64)) for numbers in rows)
+    box, kind = coadd.bbox, 1 if exact else 0
+    if not count:
+        return Coverage(covered, 0, (round(box.x.center), round(box.y.center)))
+    y, x = (
+        round(float(np.average(np.arange(numbers.shape[1]), weights=numbers[kind])))
+        for numbers in (rows, columns)
+    )
+    if not covered[y, x] or (exact and mask[y, x] & inexact):
+        y, x = _nearest(covered & (mask & inexact == 0) if exact else covered, y, x)
+    return Coverage(covered, count, (box.x.start + x, box.y.start + y))
 
 
 def _nearest(choice: np.ndarray, y: int, x: int) -> tuple[int, int]:

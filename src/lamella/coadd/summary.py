@@ -19,16 +19,24 @@ from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale
 from .scale import magnitude
-from .skynoise import NoisyCoadd, SkyNoise, VarianceCorrection, covered_pixels, data_centre, measure_sky_noise
+from .skynoise import (
+    Coverage,
+    NoisyCoadd,
+    SkyNoise,
+    VarianceCorrection,
+    covered_pixels,
+    measure_sky_noise,
+)
 
 __all__ = (
     "CoaddLike",
     "CoaddSummary",
     "Rejected",
-    "covered_pixels",
     "mask_fractions",
     "summarize",
 )
+
+_ROWS = 32  # of a plane at a time
 
 
 class CoaddLike(NoisyCoadd, Protocol):
@@ -162,13 +170,11 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     """
     covered = covered_pixels(coadd)
     notes: list[str] = []
-    x, y = data_centre(coadd, covered)
+    x, y = covered.centre
     projection = coadd.sky_projection
     scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
-    psf = _measure_psf(coadd, x, y, notes) if covered.any() else None
-    holes = np.where(covered, np.int32(0), np.int32(1))
-    (middle,) = quantiles([(coadd.variance.array, holes)], 1, (0.5,))
-    variance = _finite(middle)
+    psf = _measure_psf(coadd, x, y, notes) if covered.count else None
+    variance = _finite(_median_of_covered(coadd.variance.array, covered.pixels))
     return CoaddSummary(
         **_inputs_numbers(coadd),
         **_coverage_numbers(coadd, covered),
@@ -177,7 +183,7 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
         tract=int(coadd.tract),
         patch=(int(coadd.patch[0]), int(coadd.patch[1])),
         pixel_scale=scale,
-        area=_finite(covered.sum() * scale**2 / 3600) if scale else None,
+        area=_finite(covered.count * scale**2 / 3600) if scale else None,
         psf_fwhm=_finite(psf.fwhm * scale) if psf and scale else None,
         psf_position=(x, y) if psf else None,
         psf_area=psf.area if psf else None,
@@ -204,17 +210,25 @@ def _inputs_numbers(coadd: CoaddLike) -> dict[str, Any]:
     }
 
 
-def _coverage_numbers(coadd: CoaddLike, covered: np.ndarray) -> dict[str, Any]:
+def _coverage_numbers(coadd: CoaddLike, covered: Coverage) -> dict[str, Any]:
     count = coadd.exposure_count.array
     numbers = np.zeros(int(count.max(initial=0)) + 1, dtype=np.int64)
-    count_values(kernel_array(count, np.int32).reshape(-1), covered.reshape(-1), numbers)
+    count_values(kernel_array(count, np.int32).reshape(-1), covered.pixels.reshape(-1), numbers)
     return {
         "width": coadd.bbox.x.size,
         "height": coadd.bbox.y.size,
-        "covered_fraction": float(covered.mean()) if covered.size else 0.0,
+        "covered_fraction": covered.count / covered.pixels.size if covered.pixels.size else 0.0,
         "median_count": _median_of(numbers),
         "max_count": len(numbers) - 1,
     }
+
+
+def _median_of_covered(plane: np.ndarray, covered: np.ndarray) -> float:
+    # In parts, because each gets a mask of integers.
+    holes = ~covered
+    parts = [(plane[y : y + _ROWS], holes[y : y + _ROWS]) for y in range(0, len(plane), _ROWS)]
+    (middle,) = quantiles(parts, 1, (0.5,))
+    return middle
 
 
 def _median_of(numbers: np.ndarray) -> float | None:

@@ -37,6 +37,9 @@ __all__ = (
 _TABLE_WIDTH = 32
 """From this width on the two ends of a run do not feel each other: their covariance underflows."""
 
+_BLOCK = 64
+"""So many pixels are looked at together to see whether one is bad."""
+
 _STRICT_WIDE = 11
 """Runs of this width or more are filled by the original as if each end were alone."""
 
@@ -120,7 +123,7 @@ def _far_from_one_end(width: int, t: int) -> tuple[int, int]:
 
 @jit
 def fill_rows(  # type: ignore[no-untyped-def]
-    image, variance, mask, bad, interpolated, table, fallback, reach, use_fallback
+    image, variance, mask, bad, interpolated, table, fallback, reach, use_fallback, widest
 ):
     """Fill runs of bad pixels along rows, in place.
 
@@ -144,6 +147,9 @@ def fill_rows(  # type: ignore[no-untyped-def]
     use_fallback
         Whether a run with good pixels on one side only, wider than ``reach``,
         goes over to the fallback value.
+    widest
+        Runs of more pixels, and those that touch the ends of the row, stay as
+        they are; 0 to fill all.
 
     Returns
     -------
@@ -154,18 +160,35 @@ def fill_rows(  # type: ignore[no-untyped-def]
     ny, nx = image.shape
     filled, fallen = 0, 0
     for y in range(ny):
-        x = 0
+        x = _next_bad(mask[y], bad, 0)
         while x < nx:
-            if mask[y, x] & bad == 0:
-                x += 1
-                continue
             start = x
             while x < nx and mask[y, x] & bad != 0:
-                mask[y, x] |= interpolated
                 x += 1
-            filled += x - start
-            fallen += fill_run(image, variance, mask, bad, y, start, x, table, fallback, reach, use_fallback)
+            if widest == 0 or (start > 0 and x < nx and x - start <= widest):
+                for i in range(start, x):
+                    mask[y, i] |= interpolated
+                filled += x - start
+                fallen += fill_run(
+                    image, variance, mask, bad, y, start, x, table, fallback, reach, use_fallback
+                )
+            x = _next_bad(mask[y], bad, x)
     return filled, fallen
+
+
+@jit
+def _next_bad(mask, bad, x):  # type: ignore[no-untyped-def]
+    """Return the first pixel from ``x`` on that has one of some bits, or the length of the row."""
+    while x + _BLOCK <= mask.size:
+        found = np.int32(0)
+        for i in range(x, x + _BLOCK):
+            found |= mask[i]
+        if found & bad != 0:
+            break
+        x += _BLOCK
+    while x < mask.size and mask[x] & bad == 0:
+        x += 1
+    return x
 
 
 @jit

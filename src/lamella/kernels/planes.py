@@ -7,7 +7,15 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from ._jit import jit
 
-__all__ = ("count_bits", "count_values", "find_covered", "kernel_array", "sum_blocks", "sum_flagged")
+__all__ = (
+    "count_bits",
+    "count_values",
+    "find_covered",
+    "find_near",
+    "kernel_array",
+    "sum_blocks",
+    "sum_flagged",
+)
 
 _BLOCK = 4096
 
@@ -27,27 +35,91 @@ def kernel_array(values: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarra
 
 
 @jit
-def find_covered(image, mask, variance, no_data, covered):  # type: ignore[no-untyped-def]
-    """Find the pixels that hold a measurement.
+def find_covered(image, mask, variance, no_data, inexact, covered, rows, columns):  # type: ignore[no-untyped-def]
+    """Find the pixels that hold a measurement, and count them along rows and columns.
 
     Parameters
     ----------
     image, variance
-        float32, shape (n,); the image must be finite, and the variance finite and positive.
+        float32, shape (y, x); the image must be finite, and the variance finite and positive.
     mask
-        int32, shape (n,).
+        int32, shape (y, x).
     no_data
         Bits of pixels without a measurement.
+    inexact
+        Bits of pixels that do not belong to the second kind of counts.
     covered
-        bool, shape (n,), written.
+        bool, shape (y, x), written.
+    rows, columns
+        int32, shapes (2, y) and (2, x), written: numbers of covered pixels, and of those without ``inexact``.
     """
+    columns[:] = 0
+    for y in range(image.shape[0]):
+        rows[0, y], rows[1, y] = _find_covered_row(
+            image[y], mask[y], variance[y], np.int32(no_data), np.int32(inexact), covered[y], columns
+        )
+
+
+@jit
+def _find_covered_row(image, mask, variance, no_data, inexact, covered, columns):  # type: ignore[no-untyped-def]
     largest = np.float32(np.finfo(np.float32).max)
-    for i in range(image.size):
-        flaw = mask[i] & no_data
-        flaw = flaw if abs(image[i]) <= largest else 1
-        flaw = flaw if variance[i] > np.float32(0.0) else 1
-        flaw = flaw if variance[i] <= largest else 1
-        covered[i] = flaw == 0
+    every, without = columns[0], columns[1]
+    all_found, exact_found = np.int32(0), np.int32(0)
+    for x in range(image.size):
+        flaw = mask[x] & no_data
+        flaw = flaw if abs(image[x]) <= largest else np.int32(1)
+        flaw = flaw if variance[x] > np.float32(0.0) else np.int32(1)
+        flaw = flaw if variance[x] <= largest else np.int32(1)
+        found, exact = np.int32(flaw == 0), np.int32(flaw | (mask[x] & inexact) == 0)
+        covered[x] = flaw == 0
+        every[x] += found
+        without[x] += exact
+        all_found += found
+        exact_found += exact
+    return all_found, exact_found
+
+
+@jit
+def find_near(values, limit, radius, near):  # type: ignore[no-untyped-def]
+    """Find the pixels around those above a limit: within a square of ``2 * radius + 1`` pixels.
+
+    Parameters
+    ----------
+    values
+        Array of shape (y, x); NaN is not above.
+    limit
+        What the values are compared with.
+    radius
+        Pixels.
+    near
+        bool of shape (y, x), written.
+    """
+    ny, nx = values.shape
+    along = np.empty((ny, nx), np.uint8)
+    above = np.zeros(nx + 2 * radius + 1, np.int32)
+    for y in range(ny):
+        for x in range(nx):
+            above[radius + 1 + x] = values[y, x] > limit
+        total = np.int32(0)
+        for x in range(-radius, nx):
+            total += above[x + 2 * radius + 1] - (above[x] if x >= 0 else np.int32(0))
+            if x >= 0:
+                along[y, x] = total > 0
+    sums = np.zeros(nx, np.int32)
+    for y in range(-radius, ny):
+        if y + radius < ny:
+            _add_row(along[y + radius], np.int32(1), sums)
+        if y > radius:
+            _add_row(along[y - radius - 1], np.int32(-1), sums)
+        if y >= 0:
+            for x in range(nx):
+                near[y, x] = sums[x] > 0
+
+
+@jit
+def _add_row(row, factor, sums):  # type: ignore[no-untyped-def]
+    for x in range(sums.size):
+        sums[x] += factor * np.int32(row[x])
 
 
 @jit
@@ -93,13 +165,15 @@ def count_values(values, chosen, counts):  # type: ignore[no-untyped-def]
 
 
 @jit
-def sum_blocks(values, step, total, number):  # type: ignore[no-untyped-def]
+def sum_blocks(values, above, step, total, number):  # type: ignore[no-untyped-def]
     """Add up the finite values in square blocks, and count them.
 
     Parameters
     ----------
     values
         Array of shape (y, x).
+    above
+        Values that are not above this do not count.
     step
         Side of a block.
     total, number
@@ -114,7 +188,7 @@ def sum_blocks(values, step, total, number):  # type: ignore[no-untyped-def]
             line = values[y]
             for x in range(nx):
                 value = np.float64(line[x])
-                good = abs(value) < np.inf
+                good = (abs(value) < np.inf) & (value > above)
                 sums[x] += value if good else 0.0
                 counts[x] += 1.0 if good else 0.0
         _fold(sums, step, total[row])
@@ -130,23 +204,29 @@ def sum_flagged(mask, bits, step, total):  # type: ignore[no-untyped-def]
     mask
         int32 of shape (y, x).
     bits
-        Which bits.
+        int32 of shape (n,): several choices of bits.
     step
         Side of a block.
     total
-        float64 of shape (blocks along y, blocks along x), written; the last blocks may be cut.
+        float64 of shape (n, blocks along y, blocks along x), written; the last blocks may be cut.
     """
     ny, nx = mask.shape
-    counts, sums = np.empty(nx, np.int32), np.empty(nx)
-    for row in range(total.shape[0]):
-        counts.fill(0)
+    counts, sums = np.empty((bits.size, nx), np.int32), np.empty(nx)
+    for row in range(total.shape[1]):
+        counts[:] = 0
         for y in range(row * step, min((row + 1) * step, ny)):
-            line = mask[y]
+            for k in range(bits.size):
+                _add_flagged(mask[y], bits[k], counts[k])
+        for k in range(bits.size):
             for x in range(nx):
-                counts[x] += np.int32(line[x] & bits != 0)
-        for x in range(nx):
-            sums[x] = counts[x]
-        _fold(sums, step, total[row])
+                sums[x] = counts[k, x]
+            _fold(sums, step, total[k, row])
+
+
+@jit
+def _add_flagged(line, bits, counts):  # type: ignore[no-untyped-def]
+    for x in range(line.size):
+        counts[x] += np.int32(line[x] & bits != 0)
 
 
 @jit

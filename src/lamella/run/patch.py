@@ -14,9 +14,10 @@ from typing import Any
 from ..coadd.archive import PatchCoadd, Rejection, Warp
 from ..coadd.artifact_masks import rejection_note
 from ..coadd.assemble import Resources, assemble
-from ..coadd.inputs import CoaddTarget, Exposure, ExposureSource, WarpInput, WarpSource
-from ..coadd.prepare import input_of, weigh
+from ..coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource, WarpInput, WarpSource
+from ..coadd.prepare import input_of, target_around, weigh
 from ..coadd.reject import Findings
+from ..coadd.resampling import covered_box
 from ..coadd.warp import make_warp
 from ..errors import LamellaError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
@@ -25,7 +26,7 @@ from .jobs import PatchConfig, PatchJob
 from .match import match_inputs, use_matched
 from .scratch import write_scratch
 
-__all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_visit")
+__all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_area", "warp_visit")
 
 # Of the memory allowed, warps take this share before they go to disk; tiles get the rest.
 _SHARE_OF_WARPS = 0.5
@@ -134,6 +135,16 @@ def visits_of(job: PatchJob) -> list[tuple[ExposureSource, ...]]:
     return [tuple(group) for _, group in groups]
 
 
+def warp_area(infos: Sequence[ExposureInfo], target: CoaddTarget) -> int:
+    """Return how many pixels the warp of a visit holds at most."""
+    try:
+        found = [covered_box(info, target.projection, target.outer_bbox) for info in infos]
+    except LamellaError:  # told when it is resampled
+        return target.outer_bbox.area
+    boxes = [box for box in found if box is not None]
+    return target_around(boxes, target.projection).outer_bbox.area if boxes else 0
+
+
 def warp_visit(sources: Sequence[ExposureSource], target: CoaddTarget, config: PatchConfig) -> VisitWarp:
     """Read the exposures of one visit and resample them to the pixels of a patch.
 
@@ -188,22 +199,19 @@ def _warp(
 
 
 class _PatchInputs:
-    """Makes the inputs of a patch, and puts their pixels on disk when they are many."""
+    """Makes the inputs of a patch, and puts the pixels of those on disk that memory has no room for."""
 
     def __init__(self, config: PatchConfig, work: PatchWork, target: CoaddTarget, folder: Path) -> None:
         self._config = config
         self._work = work
         self._target = target
         self._folder = folder
-        self._on_disk = False
+        self._in_memory: set[tuple[str, int]] = set()
 
     def make(self, job: PatchJob) -> tuple[list[WarpInput], list[Rejection]]:
         """Make one input per visit, several visits at a time."""
         visits = visits_of(job)
-        # Decided beforehand, so that peak memory does not depend on chance.
-        kinds = 2 if self.matches else 1
-        expected = kinds * _BYTES_PER_PIXEL * self._target.outer_bbox.area * len(visits) / _MEBIBYTE
-        self._on_disk = expected > _SHARE_OF_WARPS * self._work.resources.memory
+        self._in_memory = self._choose_for_memory(visits)
         inputs: list[WarpInput] = []
         rejected: list[Rejection] = []
         with ThreadPoolExecutor(self._work.resources.threads) as pool:
@@ -217,6 +225,22 @@ class _PatchInputs:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return inputs, rejected
+
+    def _choose_for_memory(self, visits: Sequence[Sequence[ExposureSource]]) -> set[tuple[str, int]]:
+        """Return the visits whose warps stay in memory.
+
+        This is decided beforehand, so that peak memory does not depend on chance.
+        """
+        kinds = 2 if self.matches else 1
+        room = _SHARE_OF_WARPS * self._work.resources.memory * _MEBIBYTE / (kinds * _BYTES_PER_PIXEL)
+        everything = self._target.outer_bbox.area * len(visits) <= room
+        chosen = set()
+        for visit in visits:
+            area = 0 if everything else warp_area([source.info for source in visit], self._target)
+            if area <= room:
+                chosen.add((visit[0].info.id.instrument, visit[0].info.id.visit))
+                room -= area
+        return chosen
 
     def _make_input(self, sources: Sequence[ExposureSource]) -> tuple[list[WarpInput], list[Rejection]]:
         made = warp_visit(sources, self._target, self._config)
@@ -232,7 +256,7 @@ class _PatchInputs:
         return [stored], list(made.rejected)
 
     def _put_away(self, one: WarpInput, source: WarpSource, kind: str) -> WarpSource:
-        if not self._on_disk:
+        if one.key in self._in_memory:
             return source
         path = self._folder / f"{one.instrument}-{one.visit}.{kind}".replace("/", "_")
         return write_scratch(source, path)
