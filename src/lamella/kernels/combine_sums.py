@@ -4,6 +4,9 @@ Sums of a pixel are taken in input order.  Four inputs at a time they stay in
 registers for four values, instead of going to memory and back for each; that
 changes no bit, and is twice as fast.
 
+What `scattered` and `noisy` share is written in both: as a function of its own it
+cost the mean its vector instructions.
+
 A value takes part where it is within ``reach`` of ``centre``, the limit
 included; NaN never does, so that rows of NaN make up for inputs that lack.
 """
