@@ -224,6 +224,15 @@ def test_products_are_recognised(path: Path, coadd_path: Path, tmp_path: Path) -
                 read(wrong)
 
 
+@pytest.mark.parametrize("content", [b"", b"nonsense", bytes(100), b"SIMPLE is not enough".ljust(2880)])
+def test_a_file_that_is_not_fits_is_called_so(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "warp.fits"
+    path.write_bytes(content)
+    for read in (read_product, read_image, read_metadata, ArchiveWarp):
+        with pytest.raises(UnreadableFileError, match=r"warp\.fits: found no FITS header; expected a warp"):
+            read(path)
+
+
 def test_a_coadd_is_not_a_warp(coadd_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="coadd"):
         ArchiveWarp(coadd_path)

@@ -21,8 +21,8 @@ from ..coadd.sources import Planes
 from ..errors import InputError, UnreadableFileError
 from .afw.kinds import is_afw_image
 from .archive_tree import open_tree
-from .files import is_fits_name
-from .rawfits import primary_cards
+from .files import bare_name, is_fits_name
+from .rawfits import BEGINNING, primary_cards
 from .strips import Strips, open_strips
 
 __all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")
@@ -99,8 +99,22 @@ def read_image(path: str | PathLike[str]) -> Image:
 
 @contextlib.contextmanager
 def _open[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]]:
+    _check_beginning(Path(path))
     with _typed_errors(path), open_archive(fspath(path), kind) as reader:
         yield reader
+
+
+def _check_beginning(path: Path) -> None:
+    """Say of a file with a name of FITS that it is none; `lsst.images` says no more than EOFError."""
+    if not is_fits_name(path) or bare_name(path) != path.name:
+        return
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(BEGINNING))
+    except OSError:
+        return  # this is told when it is opened
+    if beginning != BEGINNING:
+        raise UnreadableFileError(path, found="no FITS header", expected=_EXPECTED)
 
 
 @contextlib.contextmanager

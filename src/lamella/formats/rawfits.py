@@ -10,14 +10,24 @@ from typing import Any, Self
 
 from ..errors import UnreadableFileError
 
-__all__ = ("BLOCK", "Cards", "RawFile", "primary_cards", "read_cards", "walk_headers", "whole_number")
+__all__ = (
+    "BEGINNING",
+    "BLOCK",
+    "Cards",
+    "RawFile",
+    "primary_cards",
+    "read_cards",
+    "walk_headers",
+    "whole_number",
+)
 
+BEGINNING = b"SIMPLE  ="
+"""What every FITS file begins with."""
 BLOCK = 2880
 """Headers and data are filled up to a multiple of this."""
 _CARD = 80
 _MAX_HEADER_BLOCKS = 1000
 _MAX_HDUS = 1000
-_BEGINNING = b"SIMPLE  ="
 
 type Cards = dict[str, int | str]
 """The whole numbers and short texts of a header; of other values, their text."""
@@ -87,7 +97,7 @@ def primary_cards(path: str | PathLike[str]) -> Cards | None:
     """
     try:
         with RawFile(path) as file:
-            if file.read_bytes(0, len(_BEGINNING), "header") != _BEGINNING:
+            if file.read_bytes(0, len(BEGINNING), "header") != BEGINNING:
                 return None
             return read_cards(file, 0)[0]
     except UnreadableFileError:
