@@ -108,7 +108,7 @@ def test_an_exposure_with_bad_pixels_is_a_reported_rejection(
         (cut(0.02), ""),
         (cut(0.7), "complete"),
         (lambda path: path.unlink(), "Nosuchfile"),
-        (lambda path: path.write_text("<html>404</html>"), ""),
+        (lambda path: path.write_text("<html>404</html>"), "noFITSheader"),
         (on_hdus(drop_wcs), "projection"),
         (on_hdus(set_card("CRVAL1", "nan")), "CRVAL1"),
         (on_hdus(set_card("CTYPE1", "RA---ZPX")), ""),

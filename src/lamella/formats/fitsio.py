@@ -123,6 +123,8 @@ def _damage_told(path: Path) -> Iterator[None]:
         raise
     except _DAMAGE as err:
         reason = " ".join(str(err).split()).rstrip(".") or type(err).__name__
+        # What astropy says here goes on with advice to those who call it.
+        reason = "no FITS header" if reason.startswith("No SIMPLE card") else reason
         raise UnreadableFileError(path, found=reason, expected="a complete FITS file") from err
 
 
