@@ -29,6 +29,7 @@ from lsst.images.serialization import (
     no_header_updates,
 )
 
+from .archive_tree import LAYOUT, TEXTS
 from .blocks import BITPIX, Card, Place, Records, format_cards, write_hdu, write_image, write_ragged
 from .compression import PendingTiles, submit_tiles
 from .fitsio import quiet_astropy
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ("ArchiveFile",)
 
-_LAYOUT = 1
-"""Version of the layout that is written here."""
-_TEXTS = "JSON"
 _COMPRESSED = (np.dtype(np.float32), np.dtype(np.int32))
 
 
@@ -62,9 +60,7 @@ class _Image:
             return write_image(stream, self.pixels, name, cards)
         parts = (job.result() for job in self.tiles.jobs)
         records = Records("COMPRESSED_DATA", self.tiles.number, parts, self.pixels.nbytes)
-        return write_ragged(
-            stream, records, _tile_cards(self.pixels, self.tiles), _name_cards(self.key), cards
-        )
+        return write_ragged(stream, records, _tile_cards(self.pixels, self.tiles), name, cards)
 
 
 class ArchiveFile(OutputArchive[PointerModel]):
@@ -189,8 +185,8 @@ class ArchiveFile(OutputArchive[PointerModel]):
         for image in self._images:
             places[image.key] = image.write(stream, date)
         texts = [tree.model_dump_json().encode(), *self._texts]
-        records = Records(_TEXTS, len(texts), [texts], sum(map(len, texts)))
-        key = ExtensionKey(_TEXTS)
+        records = Records(TEXTS, len(texts), [texts], sum(map(len, texts)))
+        key = ExtensionKey(TEXTS)
         places[key] = write_ragged(stream, records, (), _name_cards(key), format_cards([date]))
         compressed = {image.key for image in self._images if image.tiles is not None}
         index = _write_index(stream, places, compressed, date)
@@ -203,7 +199,7 @@ class ArchiveFile(OutputArchive[PointerModel]):
             ("BITPIX", 8, "array data type"),
             ("NAXIS", 0, "number of array dimensions"),
             ("EXTEND", True, ""),
-            ("FMTVER", _LAYOUT, "FITS container layout version."),
+            ("FMTVER", LAYOUT, "FITS container layout version."),
             ("INDXADDR", index.header, "Offset in bytes to the HDU index."),
             ("INDXSIZE", index.size, "Size of the HDU index."),
             ("JSONADDR", texts.header, "Offset in bytes to the JSON tree HDU."),
@@ -217,8 +213,8 @@ _NOWHERE = Place(0, 0, 0)
 
 
 def _pointer(row: int, size: int) -> PointerModel:
-    there = ArrayReferenceModel(source=f"fits:{_TEXTS}[1]", shape=[size], datatype=NumberType.uint8)
-    return PointerModel(column=TableColumnModel(name=_TEXTS, data=there), row=row)
+    there = ArrayReferenceModel(source=f"fits:{TEXTS}[1]", shape=[size], datatype=NumberType.uint8)
+    return PointerModel(column=TableColumnModel(name=TEXTS, data=there), row=row)
 
 
 def _name_cards(key: ExtensionKey) -> Sequence[Card]:
@@ -257,7 +253,7 @@ def _write_index(
             (
                 key.name.encode(),
                 key.ver,
-                b"BINTABLE" if key in compressed or key.name == _TEXTS else b"IMAGE",
+                b"BINTABLE" if key in compressed or key.name == TEXTS else b"IMAGE",
                 b"T" if key in compressed else b"F",
                 *place,
             )

@@ -31,16 +31,26 @@ from lsst.images.serialization import (
 )
 
 from .files import is_fits_name
-from .rawfits import RawFile, primary_cards, read_cards, walk_headers, whole_number
+from .rawfits import (
+    RawFile,
+    place_type,
+    primary_cards,
+    read_cards,
+    read_places,
+    walk_headers,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from astropy.io import fits
     from lsst.images import FrameSet
 
-__all__ = ("open_tree",)
+__all__ = ("LAYOUT", "TEXTS", "open_tree")
 
-_LAYOUT = 1
-_TEXTS = "JSON"
+LAYOUT = 1
+"""Version of the layout that is known here."""
+TEXTS = "JSON"
+"""Extension, and its column, with the tree and what it points at."""
 _FLOAT64 = np.dtype(">f8")
 
 
@@ -70,7 +80,7 @@ def open_tree[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]
     cards = primary_cards(path) if is_fits_name(Path(path)) else None
     url = str((cards or {}).get("DATAMODL", ""))
     name, _, version = url.rpartition("/schemas/")[2].rpartition("-")
-    found = class_for_schema(name) if cards is not None and cards.get("FMTVER") == _LAYOUT else None
+    found = class_for_schema(name) if cards is not None and cards.get("FMTVER") == LAYOUT else None
     if cards is None or found is None or not issubclass(public_type_for_schema(name) or object, kind):
         yield None
         return
@@ -83,21 +93,18 @@ def open_tree[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]
             yield None
             return
         tree = parameterize_tree(found, PointerModel).model_validate_json(texts[0])
-        info = ArchiveInfo(schema_url=url, schema_name=name, schema_version=version, format_version=_LAYOUT)
+        info = ArchiveInfo(schema_url=url, schema_name=name, schema_version=version, format_version=LAYOUT)
         yield Reader(_TreeArchive(file, texts), tree, info, kind)
 
 
 def _read_texts(file: RawFile, position: int) -> list[bytes] | None:
     """Read the table of texts; `None` when it is of another form."""
     cards, start = read_cards(file, position)
-    form = str(cards.get("TFORM1", "")).lstrip("1")
-    if cards.get("TTYPE1") != _TEXTS or cards.get("TFIELDS") != 1 or form[:2] not in ("PB", "QB"):
+    kind = place_type(cards, TEXTS)
+    if kind is None:
         return None
-    integer = np.dtype(">i4" if form.startswith("P") else ">i8")
-    size = 2 * integer.itemsize * whole_number(file, cards, "NAXIS2")
-    heap = start + whole_number(file, cards, "THEAP", size)
-    table = np.frombuffer(file.read_bytes(start, size, _TEXTS), integer).reshape(-1, 2)
-    return [bytes(file.read_bytes(heap + offset, count, _TEXTS)) for count, offset in table.tolist()]
+    places, heap = read_places(file, cards, start, kind, TEXTS)
+    return [bytes(file.read_bytes(heap + offset, count, TEXTS)) for count, offset in places.tolist()]
 
 
 class _TreeArchive(DetachedArchive):

@@ -13,6 +13,8 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from .rawfits import BLOCK, CARD
+
 __all__ = ("BITPIX", "Card", "Place", "Records", "format_cards", "write_hdu", "write_image", "write_ragged")
 
 BITPIX = {
@@ -24,7 +26,6 @@ BITPIX = {
     np.dtype(np.float64): -64,
 }
 """The types of pixels that FITS has, in the byte order of the machine."""
-_BLOCK, _CARD = 2880, 80
 _PIXELS_AT_A_TIME = 1 << 18
 _MAX_SHORT = 2**31 - 1
 _OVERHEAD = 1.01
@@ -59,10 +60,10 @@ def _format_card(key: str, value: bool | int | str, comment: str) -> bytes:
     else:
         text = ("FT"[value] if isinstance(value, bool) else str(value)).rjust(20)
     card = f"{key:<8}= {text}"
-    if len(card) > _CARD:
+    if len(card) > CARD:
         raise ValueError(f"This card is too long: {card}")
     # A comment may be cut.
-    return (card + (f" / {comment}" if comment else "")).ljust(_CARD)[:_CARD].encode("ascii")
+    return (card + (f" / {comment}" if comment else "")).ljust(CARD)[:CARD].encode("ascii")
 
 
 def write_hdu(stream: IO[bytes], cards: bytes, data: bytes = b"") -> Place:
@@ -181,13 +182,13 @@ def write_ragged(
 
 
 def _close_header(cards: bytes) -> bytes:
-    size = len(cards) + _CARD
-    return (cards + b"END").ljust(size + -size % _BLOCK)
+    size = len(cards) + CARD
+    return (cards + b"END").ljust(size + -size % BLOCK)
 
 
 def _finish(stream: IO[bytes], start: int, begin: int) -> Place:
     """Fill up the last block."""
     size = stream.tell() - begin
-    fill = -size % _BLOCK
+    fill = -size % BLOCK
     stream.write(bytes(fill))
     return Place(start, begin, size + fill)

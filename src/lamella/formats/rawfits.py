@@ -8,15 +8,20 @@ from collections.abc import Iterator
 from os import PathLike, fspath
 from typing import Any, Self
 
+import numpy as np
+
 from ..errors import UnreadableFileError
 
 __all__ = (
     "BEGINNING",
     "BLOCK",
+    "CARD",
     "Cards",
     "RawFile",
+    "place_type",
     "primary_cards",
     "read_cards",
+    "read_places",
     "walk_headers",
     "whole_number",
 )
@@ -25,7 +30,8 @@ BEGINNING = b"SIMPLE  ="
 """What every FITS file begins with."""
 BLOCK = 2880
 """Headers and data are filled up to a multiple of this."""
-_CARD = 80
+CARD = 80
+"""Size of a card in a header."""
 _MAX_HEADER_BLOCKS = 1000
 _MAX_HDUS = 1000
 
@@ -128,8 +134,8 @@ def read_cards(file: RawFile, position: int) -> tuple[Cards, int]:
     for _ in range(_MAX_HEADER_BLOCKS):
         block = bytes(file.read_bytes(position, BLOCK, where)).decode("latin-1")
         position += BLOCK
-        for start in range(0, BLOCK, _CARD):
-            card = block[start : start + _CARD]
+        for start in range(0, BLOCK, CARD):
+            card = block[start : start + CARD]
             if card.rstrip() == "END":
                 return cards, position
             if card[8:10] == "= ":
@@ -160,6 +166,44 @@ def whole_number(file: RawFile, cards: Cards, key: str, default: int | None = No
         where = f"{cards.get('EXTNAME', 'primary')}, {key}"
         raise file.damage(repr(value), "a whole number that is not negative", where)
     return value
+
+
+def place_type(cards: Cards, column: str) -> np.dtype[Any] | None:
+    """Return how a table says where its rows lie, if it is one of a single column of bytes of any number."""
+    form = str(cards.get("TFORM1", "")).lstrip("1")
+    if cards.get("TTYPE1") != column or cards.get("TFIELDS") != 1 or form[:2] not in ("PB", "QB"):
+        return None
+    return np.dtype(">i4" if form.startswith("P") else ">i8")
+
+
+def read_places(
+    file: RawFile, cards: Cards, start: int, kind: np.dtype[Any], where: str
+) -> tuple[np.ndarray, int]:
+    """Read where the rows of a table of bytes lie.
+
+    Parameters
+    ----------
+    file, cards, start
+        The file, the header of the table, and where its data begin.
+    kind
+        What `place_type` says.
+    where
+        Name of the table, for errors.
+
+    Returns
+    -------
+    tuple
+        Size and offset of each row, int64 of shape (rows, 2), and the byte of
+        the file from which offsets count.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file ends before.
+    """
+    table = file.read_bytes(start, 2 * kind.itemsize * whole_number(file, cards, "NAXIS2"), where)
+    places = np.frombuffer(table, kind).reshape(-1, 2).astype(np.int64)
+    return places, start + whole_number(file, cards, "THEAP", len(table))
 
 
 def _data_size(file: RawFile, cards: Cards) -> int:

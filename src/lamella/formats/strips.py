@@ -20,7 +20,7 @@ import numpy as np
 
 from ..kernels.words import join_bytes, swap_words
 from .deflate import DeflateError, inflate
-from .rawfits import Cards, RawFile, walk_headers, whole_number
+from .rawfits import Cards, RawFile, place_type, read_places, walk_headers, whole_number
 
 __all__ = ("Strips", "open_strips")
 
@@ -213,20 +213,16 @@ class _Tiles:
     @classmethod
     def from_cards(cls, file: RawFile, cards: Cards, start: int, shape: tuple[int, int]) -> Self | None:
         """Read the table of tiles; `None` when it is of a kind that is not known here."""
-        form = str(cards.get("TFORM1", "")).lstrip("1")
-        known = cards.get("ZCMPTYPE") in ("GZIP_1", "GZIP_2") and form[:2] in ("PB", "QB")
-        if not known or cards.get("TFIELDS") != 1 or cards.get("TTYPE1") != "COMPRESSED_DATA":
+        kind = place_type(cards, "COMPRESSED_DATA")
+        if kind is None or cards.get("ZCMPTYPE") not in ("GZIP_1", "GZIP_2"):
             return None
         name = str(cards["EXTNAME"])
         tile = whole_number(file, cards, "ZTILE2", 1), whole_number(file, cards, "ZTILE1", shape[1])
         count = whole_number(file, cards, "NAXIS2")
-        places = np.dtype(">i4" if form.startswith("P") else ">i8")
         fits = min(tile) > 0 and count == -(-shape[0] // tile[0]) * -(-shape[1] // tile[1])
-        if not fits or cards.get("NAXIS1") != 2 * places.itemsize:
+        if not fits or cards.get("NAXIS1") != 2 * kind.itemsize:
             raise file.damage(f"{count} tiles of {tile}", f"tiles that cover an image of {shape}", name)
-        table = file.read_bytes(start, count * 2 * places.itemsize, name)
-        rows = np.frombuffer(table, places).reshape(count, 2).astype(np.int64)
-        heap = start + whole_number(file, cards, "THEAP", len(table))
+        rows, heap = read_places(file, cards, start, kind, name)
         if (rows < 0).any() or (count and heap + int(rows.sum(axis=1).max()) > file.size):
             raise file.damage("tiles beyond the end of the file", "tiles inside of it", name)
         return cls(tile, rows, heap, shuffled=cards["ZCMPTYPE"] == "GZIP_2")

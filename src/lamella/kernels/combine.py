@@ -1,7 +1,7 @@
 """The weighted mean of inputs on one pixel grid, from a cube or input by input.
 
 The kernels take planes of shape (n, pixels) and combine the inputs pixel by
-pixel.  They work on blocks of a few hundred pixels that stay in the cache, and
+pixel.  They work on blocks of pixels that stay in the cache, and
 on rows of four inputs at a time; all sums are float64 and run in
 input order, so that neither the size of a block nor the range of pixels given
 to a thread changes a bit of the result.
@@ -33,6 +33,7 @@ from .combine_sums import (
     SCATTER_ERROR,
     add_noise,
     add_scatter,
+    next_four,
     rows_of,
     set_origin,
 )
@@ -163,14 +164,14 @@ def stack_mean(
     sums = np.empty((5, BLOCK + PADDING))
     tallies = np.empty((3, BLOCK + PADDING), np.int32)
     lost = np.empty((masking[3].size, BLOCK + PADDING))
-    work, last = make_work(), rows.size - 1
+    work = make_work()
     for p in range(start, stop, BLOCK):
         q = min(p + BLOCK, stop)
         sums.fill(0.0)
         tallies.fill(0)
         lost.fill(0.0)
         for k in range(0, rows.size, 4):
-            which = (rows[k], rows[min(k + 1, last)], rows[min(k + 2, last)], rows[min(k + 3, last)])
+            which = next_four(rows, k)
             four = rows_of(images, which, p, q), rows_of(masks, which, p, q), rows_of(variances, which, p, q)
             w = (weights[which[0]], weights[which[1]], weights[which[2]], weights[which[3]])
             add_rows(four, w, min(4, rows.size - k), rules, masking, work, sums, tallies, lost, 0)

@@ -15,7 +15,7 @@ from ._jit import jit
 from .combine_rows import PADDING, block_size, finish_mask, finish_mean, raise_lost, select_probable
 from .combine_screen import NOTHING, PRECISION, screen_block
 from .combine_sort import quantile, sort_rows
-from .combine_sums import INPUT_ERROR, SCATTER_ERROR, add_noise, add_scatter, rows_of
+from .combine_sums import INPUT_ERROR, SCATTER_ERROR, add_noise, add_scatter, next_four, rows_of
 
 __all__ = ("PAIR_LIMIT", "stack_clip")
 
@@ -168,7 +168,7 @@ def clip_pass(
     """
     masks, variances = planes[1], planes[2]
     rows, weights = inputs
-    b, last = q - p, rows.size - 1
+    b = q - p
     centre, sw, swd = limits[0, :b], sums[0, :b], sums[1, :b]
     near = (centre, limits[3, :b] if by_noise else limits[1, :b])
     bits, used = tallies[0, :b], tallies[3, :b]
@@ -176,7 +176,7 @@ def clip_pass(
     bits.fill(0)
     used.fill(0)
     for k in range(0, rows.size, 4):
-        which = (rows[k], rows[min(k + 1, last)], rows[min(k + 2, last)], rows[min(k + 3, last)])
+        which = next_four(rows, k)
         m, v = rows_of(masks, which, p, q), rows_of(variances, which, p, q)
         w = (weights[which[0]], weights[which[1]], weights[which[2]], weights[which[3]])
         values = rows_of(kept, (k, k + 1, k + 2, k + 3), 0, b)

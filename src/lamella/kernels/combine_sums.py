@@ -25,6 +25,7 @@ __all__ = (
     "SCATTER_ERROR",
     "add_noise",
     "add_scatter",
+    "next_four",
     "rows_of",
     "set_origin",
 )
@@ -32,6 +33,13 @@ __all__ = (
 SCATTER_ERROR = 0
 INPUT_ERROR = 1
 MOSAIC_ERROR = 2
+
+
+@jit
+def next_four(rows: np.ndarray, k: int) -> tuple[int, int, int, int]:
+    """Return four inputs from the k-th on; the last one makes up for those that lack."""
+    last = rows.size - 1
+    return rows[k], rows[min(k + 1, last)], rows[min(k + 2, last)], rows[min(k + 3, last)]
 
 
 @jit

@@ -20,11 +20,10 @@ from astropy.io import fits
 
 from ...errors import UnreadableFileError
 from ..fitsio import Header, quiet_astropy
+from ..rawfits import BLOCK, CARD
 
 __all__ = ("Container", "Unit")
 
-_BLOCK = 2880
-_CARD = 80
 _END = b"END" + b" " * 77
 _MAX_HEADER = 4_000_000
 """Bytes of a header; more is damage."""
@@ -204,12 +203,12 @@ class Container:
             if start + size > self._size:
                 self._fail(f"a file of {self._size} bytes", f"data up to byte {start + size}", f"HDU {index}")
             yield Unit(index, header, position, start, size)
-            position = start + -(-size // _BLOCK) * _BLOCK
+            position = start + -(-size // BLOCK) * BLOCK
         self._fail(f"more than {_MAX_UNITS} HDUs", "fewer")
 
     def _is_over(self, position: int) -> bool:
         """Tell whether nothing but padding follows."""
-        rest = self.read(position, min(max(self._size - position, 0), _BLOCK))
+        rest = self.read(position, min(max(self._size - position, 0), BLOCK))
         return not rest.strip(b"\0 ")
 
     def _header(self, position: int, index: int) -> tuple[Header, int]:
@@ -217,14 +216,14 @@ class Container:
         first = b"XTENSION" if index else b"SIMPLE  "
         text, stop = bytearray(), position
         while True:
-            block = self.read(stop, _BLOCK)
+            block = self.read(stop, BLOCK)
             if not text and not block.startswith(first):
                 self._fail("bytes that are no FITS header", first.decode().strip(), f"HDU {index}")
             text += block
-            stop += _BLOCK
-            cards = [block[n : n + _CARD] for n in range(0, _BLOCK, _CARD)]
+            stop += BLOCK
+            cards = [block[n : n + CARD] for n in range(0, BLOCK, CARD)]
             if _END in cards:
-                del text[len(text) - _BLOCK + cards.index(_END) * _CARD :]
+                del text[len(text) - BLOCK + cards.index(_END) * CARD :]
                 return self._parse(bytes(text), index), stop
             if len(text) > _MAX_HEADER:
                 self._fail(f"a header without an end in {_MAX_HEADER} bytes", "END", f"HDU {index}")

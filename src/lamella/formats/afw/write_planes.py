@@ -9,16 +9,16 @@ import numpy as np
 from astropy.io import fits
 
 from ..compression import compress_tiles
+from ..rawfits import BLOCK
 
 __all__ = ("dump_compressed", "dump_header", "dump_plain", "padded")
 
-_BLOCK = 2880
 _SHORT = 2**31
 
 
 def padded(data: bytes, fill: bytes = b"\0") -> bytes:
     """Return data with what fills up its last block of FITS."""
-    return data.ljust(-(-len(data) // _BLOCK) * _BLOCK, fill)
+    return data.ljust(-(-len(data) // BLOCK) * BLOCK, fill)
 
 
 def dump_header(header: fits.Header) -> bytes:
