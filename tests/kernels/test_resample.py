@@ -54,8 +54,8 @@ def test_sums_are_those_of_the_definition(kernel: str) -> None:
     assert finite.sum() == covered > 500
     for j, i in np.argwhere(finite)[::7]:
         value, spread = brute_force(planes, grid.x[j, i], grid.y[j, i], 2.0 * grid.area[j, i], kernel)
-        assert image[j, i] == pytest.approx(value, rel=1e-7)
-        assert variance[j, i] == pytest.approx(spread, rel=1e-7)
+        assert image[j, i] == pytest.approx(value, rel=5e-7)
+        assert variance[j, i] == pytest.approx(spread, rel=5e-7)
 
 
 def test_null_shift_returns_the_pixels() -> None:

@@ -10,20 +10,23 @@ def interpolated(kernel: str, fraction: np.ndarray) -> np.ndarray:
     table = weight_table(kernel)
     cell = (fraction * CELLS).astype(int)
     d = (fraction - (cell + 0.5) / CELLS)[:, np.newaxis]
-    weights = table[cell, 0] + d * (table[cell, 1] + d * table[cell, 2])
+    weights = table[cell, 0] + d * (table[cell, 1] + d * (table[cell, 2] + d * table[cell, 3]))
     return weights[:, : 2 * kernel_half_width(kernel)]
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_table_is_close_to_the_kernel(kernel: str) -> None:
     fraction = np.random.default_rng(1).uniform(0.0, 1.0, 20_000)
-    assert np.abs(interpolated(kernel, fraction) - kernel_weights(kernel, fraction)).max() < 1e-8
+    # Half a unit in the last place of single precision is 3e-8 below one.
+    assert np.abs(interpolated(kernel, fraction) - kernel_weights(kernel, fraction)).max() < 6e-8
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_weights_sum_to_one(kernel: str) -> None:
     fraction = np.linspace(0.0, 1.0, 999, endpoint=False)
-    np.testing.assert_allclose(interpolated(kernel, fraction).sum(axis=1), 1.0, rtol=0, atol=2e-15)
+    sums = interpolated(kernel, fraction).sum(axis=1)
+    np.testing.assert_allclose(sums, 1.0, rtol=0, atol=1e-7)
+    assert abs(sums.mean() - 1.0) < 1e-8
 
 
 @pytest.mark.parametrize("kernel", ["lanczos3", "lanczos4", "lanczos5", "bilinear"])

@@ -104,13 +104,14 @@ def _rule(rule: ResampleRule, scale: float) -> Rule:
         raise ValueError(f"The mask kernel {rule.mask_kernel} is wider than the image kernel {rule.kernel}.")
     return Rule(
         float(scale),
-        0 if rule.strict else rule.no_data,
+        np.int32(0 if rule.strict else rule.no_data),
         np.int32(rule.grow),
         np.int32(rule.pad),
         mask_half,
         rule.kernel == "nearest",
         rule.mask_kernel == "nearest",
         rule.strict,
+        not rule.strict and "nearest" not in (rule.kernel, rule.mask_kernel),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._jit import jit, jit_inline
-from .resample_source import load_source
+from .resample_source import LOST, load_source, make_room, reach, state_of
 from .window import CELLS, window_sums
 
 __all__ = ("Rule", "Target", "tile_kernel")
@@ -19,21 +19,23 @@ __all__ = ("Rule", "Target", "tile_kernel")
 # the position is then taken to be the centre, and the other taps do not exist.
 _SNAP = 1e-7
 
-_TILE = 256
-"""Side of a tile in destination pixels: what it needs of the source fits into the second-level cache."""
+_ROWS, _COLUMNS = 128, 256
+"""Shape of a tile in destination pixels: what it needs of the source fits into the second-level cache."""
 
 
 class Rule(NamedTuple):
     """`lamella.kernels.resample.ResampleRule` as numbers."""
 
     scale: float
-    no_data: int
+    no_data: Any
     grow: Any
     pad: Any
     mask_half: int
     nearest: bool
     mask_nearest: bool
     strict: bool
+    plain: bool
+    """Whether the mask of a pixel follows from its window, unless it is at the centre of a source pixel."""
 
 
 class Target(NamedTuple):
@@ -60,14 +62,18 @@ class Row(NamedTuple):
     """Rows of the table of weights."""
     x_steps: np.ndarray
     y_steps: np.ndarray
-    """Distances from the middles of their intervals."""
+    """Distances from the middles of their intervals; float32."""
     starts: np.ndarray
     """Index of the first pixel of the window in the flattened source; -1 where there is none."""
+    sums: np.ndarray
+    """What `window_sums` found; float32, shape (n, 2)."""
+    states: np.ndarray
+    """What is not known of the pixels; uint8."""
 
 
 @jit
 def _make_row(n: int) -> Row:
-    numbers, cells = np.empty((7, n)), np.empty((2, n), np.int32)
+    numbers, cells, steps = np.empty((5, n)), np.empty((2, n), np.int32), np.empty((2, n), np.float32)
     return Row(
         numbers[0],
         numbers[1],
@@ -76,9 +82,11 @@ def _make_row(n: int) -> Row:
         numbers[4],
         cells[0],
         cells[1],
-        numbers[5],
-        numbers[6],
+        steps[0],
+        steps[1],
         np.empty(n, np.int64),
+        np.empty((n, 2), np.float32),
+        np.empty(n, np.uint8),
     )
 
 
@@ -87,25 +95,24 @@ def _interpolate_row(nodes: Any, grid: Any, line: int, x_first: int, out: Any) -
     """Fill ``out`` (n,) with values between nodes, for n pixels of one row."""
     step = grid.spacing
     j = (line - grid.y0) // step
+    i = (x_first - grid.x0) // step
     v = (line - grid.y0 - j * step) / step
-    n = out.size
+    first = x_first - grid.x0 - i * step
     at = 0
-    while at < n:
-        i = (x_first + at - grid.x0) // step
-        left = grid.x0 + i * step - x_first
-        end = min(n, left + step)
-        a = nodes[j, i]
+    while at < out.size:
+        count = min(out.size - at, step - first)
+        a, slope = nodes[j, i], 0.0
         if v > 0.0:
             a += v * (nodes[j + 1, i] - a)
-        slope = 0.0
         if step > 1:
             b = nodes[j, i + 1]
             if v > 0.0:
                 b += v * (nodes[j + 1, i + 1] - b)
             slope = (b - a) / step
-        for k in range(at, end):
-            out[k] = a + (k - left) * slope
-        at = end
+        for k in range(count):
+            # An index without sign needs no look at whether it counts from the end.
+            out[np.uint64(at + k)] = a + (first + k) * slope
+        at, first, i = at + count, 0, i + 1
 
 
 @jit_inline
@@ -125,7 +132,7 @@ def _locate_row(
     """Fill a `Row` with the windows and weights of n pixels."""
     for nodes, positions in ((grid.x, row.x), (grid.y, row.y), (grid.area, row.area)):
         _interpolate_row(nodes, grid, line, x_first, positions[:n])
-    height, stride = source.mask.shape
+    height, stride = source.bits.shape
     low_x, low_y = source.x0 + half - 1, source.y0 + half - 1
     _locate(row.x[:n], low_x, source.width - 2 * half, snap, row.x_taps, row.x_cells, row.x_steps)
     _locate(row.y[:n], low_y, height - 2 * half, snap, row.y_taps, row.y_cells, row.y_steps)
@@ -152,7 +159,7 @@ def _locate(positions: Any, low: int, last: int, snap: bool, first: Any, cells: 
         cell = min(np.floor(fraction * CELLS), CELLS - 1.0)
         first[k] = tap if inside else -1.0
         cells[k] = CELLS if centre else np.int32(cell)
-        steps[k] = 0.0 if centre else fraction - (cell + 0.5) * (1.0 / CELLS)
+        steps[k] = np.float32(0.0 if centre else fraction - (cell + 0.5) * (1.0 / CELLS))
 
 
 @jit_inline
@@ -175,64 +182,70 @@ def _or_window(mask: Any, ix: int, iy: int, x_span: tuple[int, int], y_span: tup
     return bits
 
 
+@jit_inline
+def _weight(table: Any, cell: int, tap: int, step: float) -> Any:
+    cubic = table[cell, :, tap]
+    return cubic[0] + step * (cubic[1] + step * (cubic[2] + step * cubic[3]))
+
+
 @jit
-def _sum_window(
-    source: Any, table: Any, half: int, corner: tuple[int, int], spans: Any, cells: Any, steps: Any
-) -> tuple[float, float]:
+def _sum_window(planes: Any, table: Any, half: int, row: Any, k: int, ix: int, iy: int, spans: Any) -> Any:
     """Return the sums of `window_sums` over the taps of non-zero weight only."""
     value = 0.0
     spread = 0.0
     for j in range(spans[1][0], spans[1][1]):
-        q = j + half - 1
-        wy = table[cells[1], 0, q] + steps[1] * (table[cells[1], 1, q] + steps[1] * table[cells[1], 2, q])
+        wy = _weight(table, row.y_cells[k], j + half - 1, row.y_steps[k])
         for i in range(spans[0][0], spans[0][1]):
-            p = i + half - 1
-            wx = table[cells[0], 0, p] + steps[0] * (table[cells[0], 1, p] + steps[0] * table[cells[0], 2, p])
-            value += wx * wy * source.pairs[corner[1] + j, corner[0] + i, 0]
-            spread += (wx * wy) ** 2 * source.pairs[corner[1] + j, corner[0] + i, 1]
-    return value, spread
+            weight = wy * _weight(table, row.x_cells[k], i + half - 1, row.x_steps[k])
+            value += weight * planes.image[iy + j, ix + i]
+            spread += weight**2 * planes.variance[iy + j, ix + i]
+    return np.float32(value), np.float32(spread)
 
 
 @jit
-def _settle_window(
-    source: Any,
-    table: Any,
-    rule: Any,
-    half: int,
-    start: int,
-    fractions: tuple[float, float],
-    cells: Any,
-    steps: Any,
-    sums: Any,
-) -> tuple[float, float, Any]:
-    """Return value, variance and mask of a pixel whose window is not plain.
+def _state_window(planes: Any, no_data: int, ix: int, iy: int, spans: Any) -> Any:
+    """Return the states of the taps of non-zero weight, or-ed."""
+    state = np.uint8(0)
+    for y in range(iy + spans[1][0], iy + spans[1][1]):
+        for x in range(ix + spans[0][0], ix + spans[0][1]):
+            state |= state_of(planes.image[y, x], planes.mask[y, x], planes.variance[y, x], no_data)
+    return state
 
-    ``sums`` is what `window_sums` has found: something not finite, or mask bits.
-    """
-    value, spread, bits = sums
-    stride, taps = source.mask.shape[1], 2 * half
-    corner = start % stride + half - 1, start // stride + half - 1
+
+@jit
+def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any, mask: Any, k: int) -> None:
+    """Look again at a pixel whose window is not plain: only taps of non-zero weight count."""
+    fractions = _split(row.x[k], not rule.strict)[1], _split(row.y[k], not rule.strict)[1]
+    start, stride = row.starts[k], source.bits.shape[1]
+    ix = source.x0 - planes.x0 + start % stride + half - 1
+    iy = source.y0 - planes.y0 + start // stride + half - 1
     spans = _span(fractions[0], half, rule.nearest), _span(fractions[1], half, rule.nearest)
-    if spans[0][1] - spans[0][0] < taps or spans[1][1] - spans[1][0] < taps:
-        bits = _or_window(source.mask, corner[0], corner[1], spans[0], spans[1])
-    finite = math.isfinite(value) and math.isfinite(spread)
-    if not finite:
-        # Perhaps a tap of weight zero, or a column that was loaded beyond the window.
-        value, spread = _sum_window(source, table, half, corner, spans, cells, steps)
-        finite = math.isfinite(value) and math.isfinite(spread)
+    if rule.strict:
+        if not (math.isfinite(row.sums[k, 0]) and math.isfinite(row.sums[k, 1])):
+            # Perhaps a column that was loaded beyond the window.
+            row.sums[k] = _sum_window(planes, table, half, row, k, ix, iy, spans)
+    else:
+        row.states[k] = _state_window(planes, rule.no_data, ix, iy, spans)
+    bits = _or_window(planes.mask, ix, iy, spans[0], spans[1])
     if rule.mask_half > 0:
-        bits = (bits & rule.grow) | _or_window(
-            source.mask,
-            corner[0],
-            corner[1],
-            _span(fractions[0], rule.mask_half, rule.mask_nearest),
-            _span(fractions[1], rule.mask_half, rule.mask_nearest),
-        )
-    if finite or rule.strict:
-        return value, spread, bits
-    if not math.isfinite(value):
-        return np.nan, np.inf, bits | rule.pad
-    return value, np.inf if math.isnan(spread) else spread, bits
+        x_span = _span(fractions[0], rule.mask_half, rule.mask_nearest)
+        y_span = _span(fractions[1], rule.mask_half, rule.mask_nearest)
+        bits = (bits & rule.grow) | _or_window(planes.mask, ix, iy, x_span, y_span)
+    mask[k] = bits
+
+
+@jit
+def _write_row(row: Any, rule: Any, image: Any, variance: Any, mask: Any) -> int:
+    """Write the pixels of a row; return how many have a window."""
+    good = 0
+    for k in range(image.size):
+        area, state = row.area[k] * rule.scale, row.states[k]
+        lost = state & LOST != 0
+        image[k] = np.nan if lost else row.sums[k, 0] * area
+        variance[k] = np.inf if state else row.sums[k, 1] * area * area
+        mask[k] |= rule.pad if lost else 0
+        good += row.starts[k] >= 0
+    return good
 
 
 @functools.cache
@@ -241,45 +254,42 @@ def tile_kernel(taps: int) -> Callable[..., int]:
     half = taps // 2
 
     @jit
+    def sum_row(planes: Any, source: Any, table: Any, rule: Any, row: Any, mask: Any) -> None:
+        bits, states = source.bits.ravel(), source.states.ravel()
+        for k in range(mask.size):
+            start = row.starts[k]
+            if start < 0:
+                mask[k], row.states[k] = 0, LOST
+                continue
+            cells = np.int64(row.x_cells[k]), np.int64(row.y_cells[k])
+            steps = row.x_steps[k], row.y_steps[k]
+            row.sums[k, 0], row.sums[k, 1] = window_sums(source.pairs, start, table, cells, steps, taps)
+            mask[k], row.states[k] = bits[start], states[start]
+            if not rule.plain or cells[0] == CELLS or cells[1] == CELLS:
+                unknown = not (math.isfinite(row.sums[k, 0]) and math.isfinite(row.sums[k, 1]))
+                if mask[k] != 0 or row.states[k] != 0 or unknown:
+                    _settle(planes, source, table, rule, half, row, mask, k)
+
+    @jit
     def tiles(planes: Any, grid: Any, target: Any, table: Any, rule: Any) -> int:
         ny, nx = target.image.shape
-        row = _make_row(_TILE)
-        snap, good = not rule.strict, 0
-        simple = snap and not (rule.nearest or rule.mask_nearest) and rule.mask_half == 1
-        for corner in range(-(-ny // _TILE) * -(-nx // _TILE)):
-            r0, c0 = corner // -(-nx // _TILE) * _TILE, corner % -(-nx // _TILE) * _TILE
-            r1, n = min(r0 + _TILE, ny), min(_TILE, nx - c0)
+        row, room = _make_row(_COLUMNS), make_room(0)
+        across, good = -(-nx // _COLUMNS), 0
+        for tile in range(-(-ny // _ROWS) * across):
+            r0, c0 = tile // across * _ROWS, tile % across * _COLUMNS
+            r1, n = min(r0 + _ROWS, ny), min(_COLUMNS, nx - c0)
             x0 = target.x0 + c0
-            tile = target.y0 + r0, target.y0 + r1, x0, x0 + n
-            source = load_source(planes, rule.no_data, grid, tile, half)
-            flags, stride = source.mask.ravel(), source.mask.shape[1]
-            middle = (half - 1) * (stride + 1)
+            box = reach(planes, grid, (target.y0 + r0, target.y0 + r1, x0, x0 + n), half)
+            size = (box[1] - box[0]) * box[4]
+            if size > room.bits.size:
+                room = make_room(size)
+            source = load_source(planes, rule, box, half, room)
             for r in range(r0, r1):
-                _locate_row(grid, target.y0 + r, x0, n, source, half, snap, row)
-                image, variance, mask = target.image[r], target.variance[r], target.mask[r]
-                for k in range(n):
-                    c, start = c0 + k, row.starts[k]
-                    if start < 0:
-                        image[c], variance[c], mask[c] = np.nan, np.inf, rule.pad
-                        continue
-                    cells = np.int64(row.x_cells[k]), np.int64(row.y_cells[k])
-                    steps = row.x_steps[k], row.y_steps[k]
-                    sums = window_sums(source.pairs, source.mask, start, table, cells, steps, taps)
-                    value, spread, bits = sums
-                    finite = math.isfinite(value) and math.isfinite(spread)
-                    if bits != 0 and finite and simple and cells[0] < CELLS and cells[1] < CELLS:
-                        # What `_settle_window` does, for the most frequent case: bits, and nothing else.
-                        at = start + middle
-                        bits = (bits & rule.grow) | flags[at] | flags[at + 1]
-                        bits |= flags[at + stride] | flags[at + stride + 1]
-                    elif bits != 0 or not finite:
-                        fractions = _split(row.x[k], snap)[1], _split(row.y[k], snap)[1]
-                        value, spread, bits = _settle_window(
-                            source, table, rule, half, start, fractions, cells, steps, sums
-                        )
-                    area = row.area[k] * rule.scale
-                    image[c], variance[c], mask[c] = value * area, spread * area * area, bits
-                    good += 1
+                _locate_row(grid, target.y0 + r, x0, n, source, half, not rule.strict, row)
+                image, variance = target.image[r, c0 : c0 + n], target.variance[r, c0 : c0 + n]
+                mask = target.mask[r, c0 : c0 + n]
+                sum_row(planes, source, table, rule, row, mask)
+                good += _write_row(row, rule, image, variance, mask)
         return good
 
     return tiles

@@ -7,9 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._jit import jit
+from ._jit import jit, jit_inline
 
-__all__ = ("Planes", "Source", "load_source")
+__all__ = ("LOST", "UNSURE", "Planes", "Source", "load_source", "make_room", "reach")
+
+LOST = 1
+"""State of a pixel whose value is not known."""
+
+UNSURE = 2
+"""State of a pixel whose variance is not known."""
+
+# In the type of a plane of states, so that the loops over them stay narrow.
+_LOST, _UNSURE = np.uint8(LOST), np.uint8(UNSURE)
 
 _BEYOND = 2
 """A window may be loaded with this many columns more than it has."""
@@ -31,26 +40,53 @@ class Planes(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Pixels of a part of the source, the coordinates of the first, and the number of real columns."""
+    """Pixels of a part of the source, the coordinates of the first, and the number of real columns.
+
+    Where the rule is not strict, what is not finite and what holds no
+    measurement is zero among the values, and known from the states.
+    """
 
     pairs: np.ndarray
-    """Values and variances, shape (y, x, 2): what is used together lies together."""
-    mask: np.ndarray
+    """Values and variances, shape (y, x, 2), float32: what is used together lies together."""
+    bits: np.ndarray
+    """Mask of a destination pixel whose window starts here: shape (y, x)."""
+    states: np.ndarray
+    """States of all pixels of the window that starts here, or-ed: shape (y, x), uint8."""
     x0: int
     y0: int
     width: int
 
 
+class Room(NamedTuple):
+    """Memory for one source after the other: asking the system for it costs more than filling it."""
+
+    pairs: np.ndarray
+    bits: np.ndarray
+    states: np.ndarray
+    bit_runs: np.ndarray
+    state_runs: np.ndarray
+
+
 @jit
-def load_source(planes: Any, no_data: int, grid: Any, tile: Any, half: int) -> Source:
-    """Copy the pixels that windows of a tile can reach.
+def make_room(size: int) -> Room:
+    """Return memory for sources of that many pixels."""
+    return Room(
+        np.empty(2 * size, np.float32),
+        np.empty(size, np.int32),
+        np.empty(size, np.uint8),
+        np.empty(size, np.int32),
+        np.empty(size, np.uint8),
+    )
+
+
+@jit
+def reach(planes: Any, grid: Any, tile: Any, half: int) -> tuple[int, int, int, int, int]:
+    """Return the range of source pixels (y0, y1, x0, x1) for a tile, and the length of a row in memory.
 
     Parameters
     ----------
     planes
-        `Planes`: float32, int32 and float32.
-    no_data
-        Bits of pixels whose value becomes NaN.
+        `Planes`.
     grid
         `lamella.kernels.resample.PositionGrid`.
     tile
@@ -63,30 +99,99 @@ def load_source(planes: Any, no_data: int, grid: Any, tile: Any, half: int) -> S
     i0, i1 = _node_range(tile[2], tile[3], grid.x0, grid.spacing, grid.x.shape[1])
     y0, y1 = _reach(grid.y[j0:j1, i0:i1], half, planes.y0, height)
     x0, x1 = _reach(grid.x[j0:j1, i0:i1], half, planes.x0, width)
-    columns = _stride(x1 - x0 + _BEYOND)
-    pairs = np.empty((y1 - y0, columns, 2), np.float32)
-    mask = np.empty((y1 - y0, columns), np.int32)
-    for y in range(y0, y1):
-        _load_row(
-            planes.image[y, x0:x1],
-            planes.mask[y, x0:x1],
-            planes.variance[y, x0:x1],
-            no_data,
-            pairs[y - y0],
-            mask[y - y0],
-        )
-    return Source(pairs, mask, planes.x0 + x0, planes.y0 + y0, x1 - x0)
+    return y0, y1, x0, x1, _stride(x1 - x0 + _BEYOND)
 
 
 @jit
-def _load_row(image, mask, variance, no_data, pairs, flags):  # type: ignore[no-untyped-def]
-    n = image.size
-    for x in range(n):
-        flags[x] = mask[x]
-        pairs[x, 0] = image[x] if mask[x] & no_data == 0 else np.float32(np.nan)
-        pairs[x, 1] = variance[x]
-    flags[n:] = 0
-    pairs[n:] = 0.0
+def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Source:
+    """Copy some pixels of the source.
+
+    Parameters
+    ----------
+    planes
+        `Planes`: float32, int32 and float32.
+    rule
+        `lamella.kernels.resample_rows.Rule`.
+    box
+        What `reach` returned.
+    half
+        Half the number of taps.
+    room
+        `Room`; the result lies in it.
+    """
+    y0, y1, x0, x1, columns = box
+    shape, size = (y1 - y0, columns), (y1 - y0) * columns
+    pairs = room.pairs[: 2 * size].reshape((y1 - y0, 2 * columns))
+    bits, bit_runs = room.bits[:size].reshape(shape), room.bit_runs[:size].reshape(shape)
+    states, state_runs = room.states[:size].reshape(shape), room.state_runs[:size].reshape(shape)
+    taps, near = 2 * half, 2 * rule.mask_half
+    _load_pixels(planes, rule, box, pairs, states)
+    _or_columns(states, 0, 0, x1 - x0, taps, state_runs)
+    _or_rows(state_runs, 0, taps, np.uint8(0), states)
+    _or_columns(planes.mask, y0, x0, x1, taps, bit_runs)
+    _or_rows(bit_runs, 0, taps, np.int32(0), bits)
+    if rule.plain and 0 < near < taps:
+        first = half - rule.mask_half
+        _or_columns(planes.mask, y0, x0 + first, x1, near, bit_runs)
+        _or_rows(bit_runs, first, near, rule.grow, bits)
+    return Source(pairs.reshape((*shape, 2)), bits, states, planes.x0 + x0, planes.y0 + y0, x1 - x0)
+
+
+# The next loops index with numbers without sign: of others the compiler asks
+# whether they count from the end, and uses no vector instructions.  They go
+# over whole planes, because to hand over a row costs as much as twenty pixels.
+
+
+@jit
+def _load_pixels(planes, rule, box, pairs, states):  # type: ignore[no-untyped-def]
+    """Write values and variances in turn, shape (y, 2 x), and states, shape (y, x)."""
+    y0, y1, x0, x1 = box[:4]
+    n = x1 - x0
+    for y in range(y1 - y0):
+        at = np.uint64(y0 + y)
+        for x in range(n):
+            i = np.uint64(x0 + x)
+            value, spread = planes.image[at, i], planes.variance[at, i]
+            state = np.uint8(0) if rule.strict else state_of(value, planes.mask[at, i], spread, rule.no_data)
+            states[y, x] = state
+            pairs[y, 2 * x] = np.float32(0.0) if state & _LOST else value
+            pairs[y, 2 * x + 1] = np.float32(0.0) if state & _UNSURE else spread
+        # Beyond the real columns there is nothing; weights are zero there.
+        pairs[y, 2 * n :] = 0.0
+
+
+@jit
+def _or_columns(plane, y0, x0, x1, size, runs):  # type: ignore[no-untyped-def]
+    """Write the bitwise or of runs of pixels in a row to ``runs``, where they begin; their ``size`` is even.
+
+    ``runs`` begins at (y0, x0); what stands where no run begins has no meaning.
+    """
+    for y in range(runs.shape[0]):
+        at = np.uint64(y0 + y)
+        for first in range(x0, x0 + size, 2):
+            for x in range(x1 - x0 - size + 1):
+                two = plane[at, np.uint64(first + x)] | plane[at, np.uint64(first + x + 1)]
+                runs[y, x] = two if first == x0 else runs[y, x] | two
+
+
+@jit
+def _or_rows(runs, first, size, keep, out):  # type: ignore[no-untyped-def]
+    """Or ``runs[y + first + j]``, j in [0, size), to what ``keep`` leaves of ``out[y]``; ``size`` is even."""
+    height, n = runs.shape
+    for y in range(height - first - size + 1):
+        for j in range(y + first, y + first + size, 2):
+            for x in range(n):
+                two = runs[np.uint64(j), x] | runs[np.uint64(j + 1), x]
+                out[y, x] = (out[y, x] & keep if j == y + first else out[y, x]) | two
+
+
+@jit_inline
+def state_of(value: Any, bits: Any, variance: Any, no_data: int) -> Any:
+    """Return what is not known of a pixel: `LOST`, `UNSURE`, both or 0."""
+    # What is not finite differs from itself by NaN.
+    lost = (value - value != 0) | (bits & no_data != 0)
+    unsure = variance - variance != 0
+    return np.uint8(lost) * _LOST | np.uint8(unsure) * _UNSURE
 
 
 @jit

@@ -2,19 +2,22 @@
 
 The sums are written as explicit SIMD operations, because the vectoriser may
 not reorder a floating-point sum and leaves the obvious loops scalar, which is
-four times slower.  The order of the additions is fixed, so that a window has
-the same sum on every machine.
+many times slower.  They are taken in single precision, as the pixels have it
+and as the original pipelines take them.  The order of the additions is fixed,
+and products are added without being rounded first wherever that is written
+down, so that a window has the same sum on every machine.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 __all__ = ("CELLS", "KERNELS", "kernel_half_width", "kernel_weights", "weight_table", "window_sums")
@@ -22,7 +25,7 @@ __all__ = ("CELLS", "KERNELS", "kernel_half_width", "kernel_weights", "weight_ta
 KERNELS = ("lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest")
 """Names of the kernels."""
 
-CELLS = 512
+CELLS = 64
 """Number of intervals of the fraction in `weight_table`."""
 
 
@@ -77,28 +80,30 @@ def kernel_weights(kernel: str, fraction: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def weight_table(kernel: str) -> np.ndarray:
-    """Return quadratics for the weights in each of `CELLS` intervals of the fraction.
+    """Return cubics for the weights in each of `CELLS` intervals of the fraction.
 
-    Shape (cells + 1, 3, taps).  The parabolas go through three Chebyshev nodes
-    of their interval (error below 1e-8), so that the weights still sum to one.
-    The last row is the kernel of a position at a pixel centre.
+    Shape (cells + 1, 4, lanes), float32; the coefficients of the tap k are
+    ``[cell, :, k]``, lowest power first, in the distance from the middle of the
+    interval.  The cubics go through four Chebyshev nodes of their interval
+    (error below 3e-9), so that the weights still sum to one.  The last row is
+    the kernel of a position at a pixel centre.
     """
-    nodes = np.cos(np.pi * np.array([1.0, 3.0, 5.0]) / 6.0) / (2 * CELLS)
+    nodes = np.cos(np.pi * np.array([1.0, 3.0, 5.0, 7.0]) / 8.0) / (2 * CELLS)
     middles = (np.arange(CELLS) + 0.5) / CELLS
-    weights = kernel_weights(kernel, middles[:, np.newaxis] + nodes)
     if kernel in ("bilinear", "nearest"):
         # These are straight lines: exact, so that a tap of weight zero is zero.
         edges = kernel_weights(kernel, middles)
         slope = np.array([-1.0, 1.0]) if kernel == "bilinear" else np.zeros(2)
-        parts = np.stack([edges, np.broadcast_to(slope, edges.shape), np.zeros_like(edges)], axis=1)
+        flat = np.zeros_like(edges)
+        parts = np.stack([edges, np.broadcast_to(slope, edges.shape), flat, flat], axis=1)
     else:
-        parts = np.einsum("qd,ndk->nqk", np.linalg.inv(np.vander(nodes, 3, increasing=True)), weights)
-    centre = np.zeros((1, *parts.shape[1:]))
-    centre[0, 0, kernel_half_width(kernel) - 1] = 1.0
-    table = np.concatenate([parts, centre])
-    table_wide = np.zeros((*table.shape[:2], lanes_of(table.shape[2])))
-    table_wide[..., : table.shape[2]] = table
-    return table_wide
+        weights = kernel_weights(kernel, middles[:, np.newaxis] + nodes)
+        parts = np.einsum("qd,ndk->nqk", np.linalg.inv(np.vander(nodes, 4, increasing=True)), weights)
+    taps = parts.shape[2]
+    table = np.zeros((CELLS + 1, 4, lanes_of(taps)), np.float32)
+    table[:-1, :, :taps] = parts
+    table[-1, 0, kernel_half_width(kernel) - 1] = 1.0
+    return table
 
 
 def lanes_of(taps: int) -> int:
@@ -113,6 +118,15 @@ def _load(builder: Any, pointer: Any, offset: Any, kind: Any, align: int) -> Any
     return value
 
 
+def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return a * b + c, rounded once."""
+    name = f"llvm.fma.v{a.type.count}f32"
+    function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+        builder.module, ir.FunctionType(a.type, [a.type] * 3), name
+    )
+    return builder.call(function, [a, b, c])
+
+
 def _shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) -> Any:
     """Return lanes of a vector, or of two, of which the second one's count on."""
     second = ir.Constant(first.type, ir.Undefined) if second is None else second
@@ -121,75 +135,60 @@ def _shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None)
     )
 
 
-def _fold(builder: Any, vector: Any, width: int, join: Callable[[Any, Any], Any]) -> list[Any]:
-    """Join the groups of ``width`` lanes of a vector pairwise, always in the same order."""
-    groups = vector.type.count // width
+def _fold(builder: Any, vector: Any) -> list[Any]:
+    """Add the pairs of lanes of a vector, halves first, always in the same order."""
+    groups = vector.type.count // 2
     while groups % 2 == 0:
-        half = groups // 2 * width
-        vector = join(
-            _shuffle(builder, vector, range(half)), _shuffle(builder, vector, range(half, 2 * half))
+        vector = builder.fadd(
+            _shuffle(builder, vector, range(groups)), _shuffle(builder, vector, range(groups, 2 * groups))
         )
         groups //= 2
-    place = ir.IntType(32)
-    results = []
-    for first in range(width):
-        lanes = [builder.extract_element(vector, place(first + k * width)) for k in range(groups)]
-        while len(lanes) > 1:
-            half = len(lanes) // 2
-            lanes = [join(lanes[k], lanes[k + half]) for k in range(half)] + lanes[2 * half :]
-        results += lanes
-    return results
+    sums = _shuffle(builder, vector, range(2))
+    for k in range(1, groups):
+        sums = builder.fadd(sums, _shuffle(builder, vector, (2 * k, 2 * k + 1)))
+    return [builder.extract_element(sums, ir.IntType(32)(k)) for k in range(2)]
 
 
-def _window_sums(
-    typing: Any, pairs: Any, mask: Any, start: Any, table: Any, cells: Any, steps: Any, taps: Any
-) -> Any:
-    """Return weighted sum, sum with squared weights, and bitwise or of a window of (taps, taps) pixels.
+def _window_sums(typing: Any, pairs: Any, start: Any, table: Any, cells: Any, steps: Any, taps: Any) -> Any:
+    """Return weighted sum, and sum with squared weights, of a window of (taps, taps) pixels.
 
-    ``pairs`` holds values and variances in turn.  ``start`` is the index of the
-    first pixel in the flattened planes; the weights come from two rows of the
-    table, ``cells = (x, y)``, evaluated at the distances ``steps = (x, y)`` from
-    the middles of their intervals.
+    ``pairs`` holds values and variances in turn, shape (y, x, 2), float32.
+    ``start`` is the index of the first pixel in the flattened plane; the weights
+    come from two rows of the table, ``cells = (x, y)``, evaluated at the
+    distances ``steps = (x, y)``, float32, from the middles of their intervals.
     """
     n = taps.literal_value
     wide = lanes_of(n)
-    weight, double = (ir.VectorType(ir.DoubleType(), lanes) for lanes in (wide, 2 * wide))
-    single, integer = ir.VectorType(ir.FloatType(), 2 * wide), ir.VectorType(ir.IntType(32), wide)
-    result = types.Tuple((types.float64, types.float64, types.int32))  # type: ignore[no-untyped-call]
-    signature = result(pairs, mask, start, table, cells, steps, taps)
+    weight, double = (ir.VectorType(ir.FloatType(), lanes) for lanes in (wide, 2 * wide))
+    result = types.UniTuple(types.float32, 2)  # type: ignore[no-untyped-call]
+    signature = result(pairs, start, table, cells, steps, taps)
 
     def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
         """Return the weights and their squares in turn."""
-        base = builder.mul(cell, cell.type(3 * wide))
-        c0, c1, c2 = (
-            _load(builder, pointer, builder.add(base, cell.type(q * wide)), weight, 8) for q in range(3)
-        )
+        base = builder.mul(cell, cell.type(4 * wide))
+        parts = [_load(builder, pointer, builder.add(base, cell.type(q * wide)), weight, 4) for q in range(4)]
         first = builder.insert_element(ir.Constant(weight, ir.Undefined), step, ir.IntType(32)(0))
         d = _shuffle(builder, first, [0] * wide)
-        w = builder.fadd(c0, builder.fmul(d, builder.fadd(c1, builder.fmul(d, c2))))
+        w = parts.pop()
+        while parts:
+            w = _fused(builder, d, w, parts.pop())
         turns = [k // 2 + wide * (k % 2) for k in range(2 * wide)]
         return _shuffle(builder, w, turns, builder.fmul(w, w))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        planes = [context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 1, 3)]
-        values, flags, tb = (plane.data for plane in planes)
-        stride = builder.extract_value(planes[1].shape, 1)
+        plane, tb = (context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 2))
+        stride = builder.extract_value(plane.shape, 1)
         wx, wy = (
-            weights(builder, tb, builder.extract_value(args[4], k), builder.extract_value(args[5], k))
+            weights(builder, tb.data, builder.extract_value(args[3], k), builder.extract_value(args[4], k))
             for k in range(2)
         )
-        sums = ir.Constant(double, [0.0] * 2 * wide)
-        bits = ir.Constant(integer, [0] * wide)
-        row = args[2]
+        row, sums = args[1], ir.Constant(double, [0.0] * 2 * wide)
         for j in range(n):
-            pixels = builder.fpext(_load(builder, values, builder.add(row, row), single, 4), double)
+            pixels = _load(builder, plane.data, builder.add(row, row), double, 4)
             factors = _shuffle(builder, wy, [2 * j, 2 * j + 1] * wide)
-            sums = builder.fadd(sums, builder.fmul(factors, pixels))
-            bits = builder.or_(bits, _load(builder, flags, row, integer, 4))
+            sums = _fused(builder, factors, pixels, sums)
             row = builder.add(row, stride)
-        bits = builder.and_(bits, ir.Constant(integer, [-1] * n + [0] * (wide - n)))
-        found = _fold(builder, builder.fmul(sums, wx), 2, builder.fadd) + _fold(builder, bits, 1, builder.or_)
-        return context.make_tuple(builder, sig.return_type, found)
+        return context.make_tuple(builder, sig.return_type, _fold(builder, builder.fmul(sums, wx)))
 
     return signature, codegen
 
