@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba.core.registry import CPUDispatcher as Dispatcher
 
 from lamella.kernels.resample import PositionGrid, ResampleRule, resample
+from lamella.kernels.resample_rows import tile_kernel
 from lamella.kernels.window import KERNELS, kernel_half_width, kernel_weights
 
 BAD, EDGE, NO_DATA = 1, 16, 256
@@ -272,3 +274,11 @@ def test_wrong_arguments_are_refused() -> None:
         resample((planes[0], planes[1][1:], planes[2]), grid, (0, 0), (4, 5), RULE)
     with pytest.raises(ValueError, match="The grid covers pixels 0 to"):
         resample(planes, grid, (0, 0), (99, 5), RULE)
+
+
+def test_compiled_code_is_found_again_by_the_next_process() -> None:
+    # What a kernel closes over is part of its key in the cache on the disk, and
+    # another kernel has a new name in each process.
+    cells = tile_kernel(6).py_func.__closure__
+    assert cells
+    assert not any(isinstance(cell.cell_contents, Dispatcher) for cell in cells)

@@ -214,14 +214,17 @@ def _state_window(planes: Any, no_data: int, ix: int, iy: int, spans: Any) -> An
 
 @jit
 def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any, mask: Any, k: int) -> None:
-    """Look again at a pixel whose window is not plain: only taps of non-zero weight count."""
+    """Look again at a pixel whose window may not be plain: only taps of non-zero weight count."""
+    known = math.isfinite(row.sums[k, 0]) and math.isfinite(row.sums[k, 1])
+    if mask[k] == 0 and row.states[k] == 0 and known:
+        return
     fractions = _split(row.x[k], not rule.strict)[1], _split(row.y[k], not rule.strict)[1]
     start, stride = row.starts[k], source.bits.shape[1]
     ix = source.x0 - planes.x0 + start % stride + half - 1
     iy = source.y0 - planes.y0 + start // stride + half - 1
     spans = _span(fractions[0], half, rule.nearest), _span(fractions[1], half, rule.nearest)
     if rule.strict:
-        if not (math.isfinite(row.sums[k, 0]) and math.isfinite(row.sums[k, 1])):
+        if not known:
             # Perhaps a column that was loaded beyond the window.
             row.sums[k] = _sum_window(planes, table, half, row, k, ix, iy, spans)
     else:
@@ -254,23 +257,6 @@ def tile_kernel(taps: int) -> Callable[..., int]:
     half = taps // 2
 
     @jit
-    def sum_row(planes: Any, source: Any, table: Any, rule: Any, row: Any, mask: Any) -> None:
-        bits, states = source.bits.ravel(), source.states.ravel()
-        for k in range(mask.size):
-            start = row.starts[k]
-            if start < 0:
-                mask[k], row.states[k] = 0, LOST
-                continue
-            cells = np.int64(row.x_cells[k]), np.int64(row.y_cells[k])
-            steps = row.x_steps[k], row.y_steps[k]
-            row.sums[k, 0], row.sums[k, 1] = window_sums(source.pairs, start, table, cells, steps, taps)
-            mask[k], row.states[k] = bits[start], states[start]
-            if not rule.plain or cells[0] == CELLS or cells[1] == CELLS:
-                unknown = not (math.isfinite(row.sums[k, 0]) and math.isfinite(row.sums[k, 1]))
-                if mask[k] != 0 or row.states[k] != 0 or unknown:
-                    _settle(planes, source, table, rule, half, row, mask, k)
-
-    @jit
     def tiles(planes: Any, grid: Any, target: Any, table: Any, rule: Any) -> int:
         ny, nx = target.image.shape
         row, room = _make_row(_COLUMNS), make_room(0)
@@ -284,11 +270,24 @@ def tile_kernel(taps: int) -> Callable[..., int]:
             if size > room.bits.size:
                 room = make_room(size)
             source = load_source(planes, rule, box, half, room)
+            bits, states = source.bits.ravel(), source.states.ravel()
             for r in range(r0, r1):
                 _locate_row(grid, target.y0 + r, x0, n, source, half, not rule.strict, row)
                 image, variance = target.image[r, c0 : c0 + n], target.variance[r, c0 : c0 + n]
                 mask = target.mask[r, c0 : c0 + n]
-                sum_row(planes, source, table, rule, row, mask)
+                for k in range(n):
+                    start = row.starts[k]
+                    if start < 0:
+                        mask[k], row.states[k] = 0, LOST
+                        continue
+                    cells = np.int64(row.x_cells[k]), np.int64(row.y_cells[k])
+                    steps = row.x_steps[k], row.y_steps[k]
+                    row.sums[k, 0], row.sums[k, 1] = window_sums(
+                        source.pairs, start, table, cells, steps, taps
+                    )
+                    mask[k], row.states[k] = bits[start], states[start]
+                    if not rule.plain or cells[0] == CELLS or cells[1] == CELLS:
+                        _settle(planes, source, table, rule, half, row, mask, k)
                 good += _write_row(row, rule, image, variance, mask)
         return good
 
