@@ -135,6 +135,16 @@ def test_a_stack_starts_without_what_it_does_not_need():
     assert _run(code) == "[]"
 
 
+@pytest.mark.parametrize("command", ["warp", "coadd"])
+def test_parts_of_scipy_are_imported_when_they_are_used(command):
+    code = _START + (
+        f"import lamella.cli.{command}; from lamella.formats.registry import known_formats; known_formats(); "
+        "parts = ('interpolate', 'linalg', 'ndimage', 'optimize', 'special'); "
+        "print([name for name in parts if f'scipy.{name}' in sys.modules])"
+    )
+    assert _run(code) == "[]"
+
+
 def test_help_imports_neither_numba_nor_images():
     code = (
         "import sys; from lamella.cli.main import _run; _run(['--help']); "

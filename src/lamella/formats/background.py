@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 
 import numpy as np
+import scipy
 import sep
-from scipy import ndimage
 
 from ..errors import InputError
 from .source import ReadControl
@@ -103,8 +103,8 @@ def _mesh_size(size: int, wanted: int) -> int:
 
 
 def _find_sources(residual: np.ndarray, bad: np.ndarray, rms: float) -> np.ndarray:
-    smooth = ndimage.gaussian_filter(np.where(bad, np.float32(0), residual), _SMOOTHING, mode="nearest")
+    smooth = scipy.ndimage.gaussian_filter(np.where(bad, np.float32(0), residual), _SMOOTHING, mode="nearest")
     # White noise of unit variance keeps 1 / (4 pi s^2) of its variance in a Gaussian filter of width s.
     noise = rms / np.sqrt(4.0 * np.pi * _SMOOTHING**2)
     cores = smooth > _THRESHOLD * noise
-    return np.asarray(ndimage.maximum_filter(cores, 2 * _GROWTH + 1))
+    return np.asarray(scipy.ndimage.maximum_filter(cores, 2 * _GROWTH + 1))

@@ -8,8 +8,8 @@ import math
 from pathlib import Path
 
 import numpy as np
+import scipy
 from astropy.io import fits
-from scipy.interpolate import RectBivariateSpline
 
 from ..errors import InputError, MissingPartError
 from .fitsio import read_table
@@ -122,7 +122,9 @@ def read_spline_sky(path: Path, shape: tuple[int, int], ccd: str) -> np.ndarray:
     x = np.arange(width) + float(row["x0"])
     y = np.arange(height) + float(row["y0"])
     _require_cover(row, x, y, path)
-    spline = RectBivariateSpline(row["xgrid"], row["ygrid"], row["gridvals"].T, **_degrees(row))
+    spline = scipy.interpolate.RectBivariateSpline(
+        row["xgrid"], row["ygrid"], row["gridvals"].T, **_degrees(row)
+    )
     sky = spline(x, y).T.astype(np.float32)
     if not np.isfinite(sky).all():
         raise InputError(path, where="gridvals", found="values that are not finite", expected="a sky")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy
 
 __all__ = ("Style", "best_style", "interpolate", "interpolate_grid")
 
@@ -110,7 +110,7 @@ def _linear(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _natural(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    pieces: np.ndarray = CubicSpline(x, y, bc_type="natural").c[::-1]
+    pieces: np.ndarray = scipy.interpolate.CubicSpline(x, y, bc_type="natural").c[::-1]
     return pieces
 
 
