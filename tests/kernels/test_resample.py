@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -163,6 +166,44 @@ def test_unknown_variance_leaves_the_image(value: float, expected: float) -> Non
     assert (found[2][touched] == expected).all()
     clean[2][touched] = expected
     assert np.array_equal(found[2], clean[2])
+
+
+@given(
+    seed=st.integers(0, 9999),
+    dx=st.sampled_from([0.0, 0.4, 1e-9, 0.75]),
+    dy=st.sampled_from([0.0, 0.3, 1.0 - 1e-9]),
+    kernel=st.sampled_from(["lanczos3", "lanczos5", "bilinear"]),
+    mask_kernel=st.sampled_from(["", "bilinear"]),
+)
+def test_what_is_known_of_a_pixel_is_what_its_taps_say(
+    seed: int, dx: float, dy: float, kernel: str, mask_kernel: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    shape, half = (24, 30), kernel_half_width(kernel)
+    image, mask, variance = make_planes(shape, seed)
+    image[rng.random(shape) < 0.02] = np.nan
+    variance[rng.random(shape) < 0.02] = np.inf
+    mask[rng.random(shape) < 0.01] |= NO_DATA
+    rule = dataclasses.replace(RULE, kernel=kernel, mask_kernel=mask_kernel)
+    found = resample((image, mask, variance), shift_grid(dx, dy, shape), (0, 0), shape, rule)
+    for j, i in rng.integers(half + 1, np.array(shape) - half - 2, (40, 2)):
+        wide, near = (
+            tuple(taps_of(p, h) for p in (j + dy, i + dx)) for h in (half, 1 if mask_kernel else half)
+        )
+        bits = np.bitwise_or.reduce(mask[wide], axis=None)
+        lost = not np.isfinite(image[wide]).all() or bits & NO_DATA != 0
+        if mask_kernel:
+            bits = bits & EDGE | np.bitwise_or.reduce(mask[near], axis=None)
+        assert np.isnan(found[0][j, i]) == lost
+        assert found[1][j, i] == (bits | NO_DATA if lost else bits)
+        assert np.isposinf(found[2][j, i]) == (lost or not np.isfinite(variance[wide]).all())
+
+
+def taps_of(position: float, half: int) -> slice:
+    """The taps of non-zero weight along one axis."""
+    if abs(position - round(position)) < 1e-7:
+        return slice(round(position), round(position) + 1)
+    return slice(math.floor(position) - half + 1, math.floor(position) + half + 1)
 
 
 def test_a_value_beyond_the_window_does_not_matter() -> None:
