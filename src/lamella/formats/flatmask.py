@@ -81,6 +81,8 @@ def with_flat_mask[T: MaskedImage](image: T) -> T:
     if not is_flat(mask.schema):
         return image
     flat = FlatMask(mask.array, bbox=mask.bbox, schema=mask.schema, sky_projection=mask.sky_projection)
+    # The planes share box and projection, whose cards take AST longer than a small image takes to be written.
+    vars(flat)["fits_wcs"] = vars(image.variance)["fits_wcs"] = image.image.fits_wcs
     result = copy.copy(image)
     result._mask = flat
     return result
