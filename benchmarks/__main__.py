@@ -235,7 +235,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--repeats", type=int, default=3, help="number of rounds (default: %(default)s)")
     add("--thorough", action="store_true", help="all rounds and statistics for slow programs, too: hours")
     add("--threads", type=int, nargs="+", default=[1, 2], help="numbers of threads (default: 1 2)")
-    add("--exposures", type=int, default=3, help="large exposures to warp (default: %(default)s)")
+    add("--exposures", type=int, default=10, help="large exposures to warp (default: %(default)s)")
     add("--small-exposures", type=int, default=60, help="small ones (default: %(default)s)")
     add(
         "--coadd-exposures",

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -323,3 +327,24 @@ def test_compiled_code_is_found_again_by_the_next_process() -> None:
     cells = tile_kernel(6).py_func.__closure__
     assert cells
     assert not any(isinstance(cell.cell_contents, Dispatcher) for cell in cells)
+
+
+@pytest.mark.slow
+def test_bits_do_not_depend_on_the_processor(tmp_path: Path) -> None:
+    """Also where it has no instruction that multiplies and adds at once."""
+    code = (
+        "import hashlib, numpy as np; from lamella.kernels.resample import *; "
+        "x, y = np.meshgrid(np.linspace(5, 90, 80), np.linspace(5, 70, 60)); "
+        "grid = PositionGrid(x, y, np.ones_like(x), 0, 0, 1); rng = np.random.default_rng(1); "
+        "planes = rng.normal(size=(80, 99)), rng.integers(0, 9, (80, 99)), rng.random((80, 99)); "
+        "found = resample(planes, grid, (0, 0), (60, 80), ResampleRule(grow=4)); "
+        "print(hashlib.sha256(b''.join(plane.tobytes() for plane in found[:3])).hexdigest())"
+    )
+    plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | one, capture_output=True, text=True, check=True
+        ).stdout
+        for one in ({}, plain)
+    }
+    assert len(found) == 1
