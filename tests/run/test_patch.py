@@ -20,7 +20,7 @@ from lamella.coadd.select import SelectControl
 from lamella.errors import LamellaError, NoInputsError, OutputError, PsfMatchError, UnreadableFileError
 from lamella.run import patch as module
 from lamella.run.jobs import PatchConfig, PatchJob, plan_jobs
-from lamella.run.patch import PatchWork, make_patch, visits_of, warp_area, warp_visit
+from lamella.run.patch import PatchWork, make_patch, room_for_warps, visits_of, warp_area, warp_visit
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
 
@@ -127,13 +127,24 @@ def test_as_many_warps_stay_in_memory_as_their_boxes_allow(
     written: list[str] = []
     write = module.write_scratch
     monkeypatch.setattr(module, "write_scratch", lambda s, p: written.append(p.name) or write(s, p))
-    # Half of the memory is for warps, of 12 bytes per pixel.
+    largest = max(source.info.bbox.area for source in job.sources)
+    least = -room_for_warps(Resources(memory=1e-9), target.outer_bbox.area, largest)
+    # Image, mask and variance are 12 bytes per pixel.
     for pixels, expected in ((sum(areas), 0), (sum(areas) - 1, 1), (sum(areas[:1]), 2)):
-        resources = Resources(memory=2 * 12 * pixels / 2**20)
+        resources = Resources(memory=(12 * pixels + least) / 2**20)
         written.clear()
         other = make_patch(job, PatchConfig(), PatchWork(scratch=tmp_path, resources=resources))
         assert len(written) == expected
         assert same_bits(other, coadd)
+
+
+def test_memory_is_that_of_the_process() -> None:
+    pixels = 10**8
+    one, two = (room_for_warps(Resources(memory=8000, threads=n), pixels, pixels // 2) for n in (1, 2))
+    # With one thread the coadd takes most, with two the exposures.
+    assert one > two > 0
+    assert room_for_warps(Resources(memory=8001, threads=2), pixels, pixels // 2) == two + 2**20
+    assert room_for_warps(Resources(memory=200), 0, 0) < 0
 
 
 def test_an_exposure_without_a_place_counts_as_a_whole_patch(

@@ -63,7 +63,7 @@ format_option = click.option(
     type=click.FloatRange(16),
     metavar="NUMBER",
     default=2048.0,
-    help="Memory for pixels of warps; more of them wait on disk.  [default: 2048 MiB]",
+    help="Memory to work in; warps that do not fit wait on disk.  [default: 2048 MiB]",
 )
 @click.option("--keep-warps", is_flag=True, help="Write the warps, too, and matched ones if there are any.")
 @click.option("--overwrite", is_flag=True, help="Make coadds again that are done.")

@@ -23,14 +23,14 @@ from .stack import StackControl, StackResult, StreamingMean, statistics_stack
 if TYPE_CHECKING:
     from .assemble import AssembleConfig
 
-__all__ = ("InputReader", "Resources", "StackedPlanes", "stack_inputs")
+__all__ = ("MAX_TILE_BYTES", "InputReader", "Resources", "StackedPlanes", "stack_inputs")
 
 
 class Resources(Config):
     """What a computation may use; results do not depend on it."""
 
     threads: int = option(1, "Number of threads.", ge=1)
-    memory: float = option(1024.0, "Memory for tiles of inputs.", unit="MiB", gt=0)
+    memory: float = option(1024.0, "Memory to work in.", unit="MiB", gt=0)
     streaming: bool = option(
         False, "Hold one whole warp in memory at a time instead of tiles of all; for the statistic MEAN only."
     )
@@ -252,7 +252,7 @@ class InputReader:
 
 # Image, mask and variance of one input pixel, and some space for what goes with them.
 _BYTES_PER_INPUT_PIXEL = 16
-_MAX_TILE_BYTES = 64 << 20
+MAX_TILE_BYTES = 64 << 20
 """Of a thread. Smaller tiles cost more calls for each input, and larger ones are not faster."""
 _MAX_TILE_ROWS = 128
 _MIN_TILE_WIDTH = 1024
@@ -261,7 +261,7 @@ _MIN_TILE_WIDTH = 1024
 
 def _tiles(bbox: Box, n_inputs: int, resources: Resources) -> Iterator[Box]:
     """Cut a box into tiles: of whole rows, which are read in one piece, where memory allows."""
-    memory = min(resources.memory * 2**20 / resources.threads, _MAX_TILE_BYTES)
+    memory = min(resources.memory * 2**20 / resources.threads, MAX_TILE_BYTES)
     pixels = memory / (_BYTES_PER_INPUT_PIXEL * n_inputs)
     width = bbox.x.size if pixels >= bbox.x.size else min(_MIN_TILE_WIDTH, bbox.x.size)
     rows = int(np.clip(pixels // width, 1, _MAX_TILE_ROWS))

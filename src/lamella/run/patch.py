@@ -18,6 +18,7 @@ from ..coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource, 
 from ..coadd.prepare import input_of, target_around, weigh
 from ..coadd.reject import Findings
 from ..coadd.resampling import covered_box
+from ..coadd.tiles import MAX_TILE_BYTES
 from ..coadd.warp import make_warp
 from ..errors import LamellaError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
@@ -26,12 +27,15 @@ from .jobs import PatchConfig, PatchJob
 from .match import match_inputs, use_matched
 from .scratch import write_scratch
 
-__all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_area", "warp_visit")
+__all__ = ("PatchWork", "VisitWarp", "make_patch", "room_for_warps", "visits_of", "warp_area", "warp_visit")
 
-# Of the memory allowed, warps take this share before they go to disk; tiles get the rest.
-_SHARE_OF_WARPS = 0.5
 _BYTES_PER_PIXEL = 12  # image, mask and variance
 _MEBIBYTE = 2**20
+# What a process takes beside the warps that it keeps, as measured: itself; for each thread an exposure with
+# its copies and its warp; later, instead of these, the coadd with all that is made of it, and tiles.
+_PROCESS = 260 * _MEBIBYTE
+_PER_EXPOSURE_PIXEL = 36
+_PER_COADD_PIXEL = 24
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -198,6 +202,23 @@ def _warp(
     return make([one for one in exposures if one.info.id not in failed_ids]), failed
 
 
+def room_for_warps(resources: Resources, coadd: int, exposure: int) -> int:
+    """Return how many bytes of warps may stay in memory, so that a process keeps to what it was given.
+
+    Negative when the rest alone takes more.
+
+    Parameters
+    ----------
+    resources
+        Threads and memory.
+    coadd, exposure
+        Pixels of the coadd and of the largest exposure.
+    """
+    warping = resources.threads * exposure * _PER_EXPOSURE_PIXEL
+    stacking = coadd * _PER_COADD_PIXEL + resources.threads * MAX_TILE_BYTES
+    return int(resources.memory * _MEBIBYTE) - _PROCESS - max(warping, stacking)
+
+
 class _PatchInputs:
     """Makes the inputs of a patch, and puts the pixels of those on disk that memory has no room for."""
 
@@ -232,7 +253,9 @@ class _PatchInputs:
         This is decided beforehand, so that peak memory does not depend on chance.
         """
         kinds = 2 if self.matches else 1
-        room = _SHARE_OF_WARPS * self._work.resources.memory * _MEBIBYTE / (kinds * _BYTES_PER_PIXEL)
+        largest = max((source.info.bbox.area for visit in visits for source in visit), default=0)
+        room = room_for_warps(self._work.resources, self._target.outer_bbox.area, largest)
+        room //= kinds * _BYTES_PER_PIXEL
         everything = self._target.outer_bbox.area * len(visits) <= room
         chosen = set()
         for visit in visits:
