@@ -31,7 +31,7 @@ COMBINATIONS = {"MEAN": "WEIGHTED", "NOISECLIP": "CLIPPED"}
 THREADED = "NOISECLIP"
 """What runs with all numbers of threads and of exposures; the others with the fewest exposures."""
 
-LARGE_MEMORY = 8192
+LARGE_MEMORY = 4096
 """MiB with which warps never go to the disk."""
 
 Command = Callable[[Path], Sequence[str | Path]]
