@@ -159,15 +159,15 @@ def _window_sums(typing: Any, pairs: Any, start: Any, table: Any, cells: Any, st
     """
     n = taps.literal_value
     wide = lanes_of(n)
-    weight, double = (ir.VectorType(ir.FloatType(), lanes) for lanes in (wide, 2 * wide))
+    single, paired = (ir.VectorType(ir.FloatType(), lanes) for lanes in (wide, 2 * wide))
     result = types.UniTuple(types.float32, 2)  # type: ignore[no-untyped-call]
     signature = result(pairs, start, table, cells, steps, taps)
 
     def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
         """Return the weights and their squares in turn."""
         base = builder.mul(cell, cell.type(4 * wide))
-        parts = [_load(builder, pointer, builder.add(base, cell.type(q * wide)), weight, 4) for q in range(4)]
-        first = builder.insert_element(ir.Constant(weight, ir.Undefined), step, ir.IntType(32)(0))
+        parts = [_load(builder, pointer, builder.add(base, cell.type(q * wide)), single, 4) for q in range(4)]
+        first = builder.insert_element(ir.Constant(single, ir.Undefined), step, ir.IntType(32)(0))
         d = _shuffle(builder, first, [0] * wide)
         w = parts.pop()
         while parts:
@@ -182,9 +182,9 @@ def _window_sums(typing: Any, pairs: Any, start: Any, table: Any, cells: Any, st
             weights(builder, tb.data, builder.extract_value(args[3], k), builder.extract_value(args[4], k))
             for k in range(2)
         )
-        row, sums = args[1], ir.Constant(double, [0.0] * 2 * wide)
+        row, sums = args[1], ir.Constant(paired, [0.0] * 2 * wide)
         for j in range(n):
-            pixels = _load(builder, plane.data, builder.add(row, row), double, 4)
+            pixels = _load(builder, plane.data, builder.add(row, row), paired, 4)
             factors = _shuffle(builder, wy, [2 * j, 2 * j + 1] * wide)
             sums = _fused(builder, factors, pixels, sums)
             row = builder.add(row, stride)
