@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 LSST_READY := $(LSST)/.ready
 DEMO ?= demo
-PYTEST := -m pytest --numprocesses auto --dist loadfile
+# Files go to the workers in the order of tests/conftest.py.
+PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 LSST_TESTS := tests/tasks tests/cli/test_butler.py
 KERNELS := $(VENV)/.kernels
 # These have parts that need the middleware, and run in both.

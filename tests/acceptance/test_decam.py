@@ -24,6 +24,8 @@ from lamella.planes import bits_of
 
 from .conftest import run_command
 
+pytestmark = pytest.mark.slow
+
 NJY_PER_NANOMAGGIE = 3630.78
 NOISE = {"g": 0.0037, "r": 0.0050, "z": 0.0096}
 VISITS = {"g": 2, "r": 3, "z": 4}

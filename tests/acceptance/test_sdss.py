@@ -16,6 +16,8 @@ from lamella.coadd.archive import PatchCoadd
 from lamella.formats.archives import read_product
 from lamella.formats.recognise import open_exposures
 
+pytestmark = pytest.mark.slow
+
 FRAMES = {  # upper part of a catalogue number: run and field as a visit, band
     65503754: (41920300, "r"),
     65505317: (41920300, "i"),

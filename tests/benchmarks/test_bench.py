@@ -276,6 +276,7 @@ def run_words(tmp_path: Path, *words: str) -> list[str]:
     return [*common, "--output", str(tmp_path / "out"), *words]
 
 
+@pytest.mark.slow
 def test_a_run_without_peers_says_so_and_leaves_no_files(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()

@@ -20,7 +20,8 @@ def test_it_writes_tables_and_values(tmp_path, monkeypatch, capsys) -> None:
         "--artifacts",
         "1",
         "--side",
-        "128",
+        # In a smaller field it takes long to find free places for all galaxies.
+        "200",
         "--methods",
         "MEAN",
         "NOISECLIP",

@@ -361,6 +361,7 @@ class Deadly:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_workers")
 def test_a_worker_that_dies_costs_its_own_coadd_only(
     survey: Survey, coadds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

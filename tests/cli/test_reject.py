@@ -267,6 +267,7 @@ def vars_of(one: WarpInput) -> dict[str, object]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_workers")
 def test_processes_give_the_same_bits(four: Survey, patches: Path, tmp_path: Path) -> None:
     for workers in (1, 2):
         run(

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _START = "import sys; from lamella.cli.startup import lighten_imports; lighten_imports(); "
 _KERNEL = (
     "import numpy as np; from lamella.kernels.words import swap_words; "

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
+from lsst.images import Box
 
 from lamella.coadd.assemble import AssembleConfig
+from lamella.coadd.inputs import WarpPixels, WarpSource
+from lamella.coadd.sources import Planes
 from lamella.coadd.template import Template, TemplateControl, make_template, matched_inputs
 from lamella.coadd.tiles import Resources
 from lamella.errors import NoMatchedWarpsError
@@ -40,6 +46,29 @@ def test_matched_inputs_weigh_by_the_noise_that_matching_leaves(epochs) -> None:
     for one in (sharp, wide):
         assert one.weight == pytest.approx(1.0 / float(one.source.read(one.source.bbox).variance[0, 0]))
     assert sharp.weight > 1.4 * wide.weight
+
+
+class Slow:
+    """A source that is asked for rows once, and for nothing else."""
+
+    def __init__(self, source: WarpSource) -> None:
+        self.bbox, self.schema, self._source, self.asked = source.bbox, source.schema, source, 0
+
+    def read(self, box: Box) -> WarpPixels:
+        raise AssertionError("it takes long to be asked")
+
+    def read_rows(self, rows: Sequence[int]) -> Planes:
+        self.asked += 1
+        planes, at = self._source.read(self.bbox), np.array(rows) - self.bbox.y.start
+        return Planes(planes.image[at], planes.mask[at], planes.variance[at])
+
+
+def test_a_source_that_takes_long_is_asked_once_for_its_weight(epochs) -> None:
+    inputs = epochs(2).inputs()
+    slow = [dataclasses.replace(one, matched=Slow(one.matched)) for one in inputs]
+    weights = [one.weight for one in matched_inputs(slow, ("NO_DATA",))]
+    assert weights == [one.weight for one in matched_inputs(inputs, ("NO_DATA",))]
+    assert [one.matched.asked for one in slow] == [1, 1]
 
 
 def test_a_visit_without_a_good_matched_pixel_is_left_out(epochs) -> None:

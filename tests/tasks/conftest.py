@@ -5,6 +5,7 @@ What needs the middleware is imported when it is used: without it, test modules 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,21 @@ from lamella.testing.hsc_example import HscExample, write_hsc_example
 from .postgres import PostgresServer, run_postgres
 
 if TYPE_CHECKING:
-    from .hsc_fixture import HscSite
+    from .hsc_fixture import HscSite, HscSites
     from .registries import Registry
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_look_at_the_packages() -> Iterator[None]:
+    """Every run looks through the files of all installed packages, which does not change while tests run."""
+    try:
+        import lsst.utils.packages as packages
+    except ImportError:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packages, "packages_distributions", functools.cache(packages.packages_distributions))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -41,21 +55,26 @@ def hsc_example(tmp_path_factory: pytest.TempPathFactory) -> HscExample:
 
 
 @pytest.fixture(scope="session")
-def hsc_site(
-    registry: Registry, hsc_example: HscExample, tmp_path_factory: pytest.TempPathFactory
-) -> HscSite:
-    """They and the sky map in a repository; copy it before writing to it."""
-    from .hsc_fixture import build_site
+def hsc_sites(hsc_example: HscExample, tmp_path_factory: pytest.TempPathFactory) -> HscSites:
+    """The example in repositories, each of which is made once, however often the database changes."""
+    from .hsc_fixture import HscSites
 
-    return build_site(tmp_path_factory.mktemp("ci_hsc"), hsc_example, registry)
+    return HscSites(hsc_example, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def warped_site(hsc_site: HscSite, tmp_path_factory: pytest.TempPathFactory) -> HscSite:
-    """The same with the warps of both filters; copy it before writing to it."""
-    from .hsc_fixture import warp_command
+def hsc_site(hsc_sites: HscSites, registry: Registry) -> HscSite:
+    """The exposures and the sky map in a repository; copy it before writing to it."""
+    return hsc_sites.ingested(registry)
 
-    site = hsc_site.copy(tmp_path_factory.mktemp("warped"))
-    for name in site.example.pairs:
-        site.checked(warp_command(site.example, name))
-    return site
+
+@pytest.fixture(scope="session")
+def warped_site(hsc_sites: HscSites, registry: Registry) -> HscSite:
+    """The same with the warps of both filters; copy it before writing to it."""
+    return hsc_sites.warped(registry)
+
+
+@pytest.fixture(scope="session")
+def matched_site(hsc_sites: HscSites, registry: Registry) -> HscSite:
+    """The same with matched warps of HSC-I beside the others; copy it before writing to it."""
+    return hsc_sites.matched(registry)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import importlib.metadata
+import io
+import logging
 import os
+import shlex
 import subprocess
 import sys
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from astropy.table import Table
 from lsst.daf.butler import Butler, CollectionType, DatasetRef
+from lsst.daf.butler.cli.cliLog import CliLog
 from lsst.images import Image
 
 from lamella.coadd.archive import PatchCoadd, Warp
@@ -34,7 +44,9 @@ __all__ = (
     "MATCHED",
     "PATCH",
     "PIPETASK",
+    "SELECT_HSC_I",
     "HscSite",
+    "HscSites",
     "assert_same_bits",
     "assert_same_contents",
     "assert_same_value",
@@ -70,6 +82,9 @@ ASSEMBLE_HSC_R = (
     "       --selectId visit=903344 ccd=5 --selectId visit=903344 ccd=11 --selectId visit=903346 ccd=1 "
     "       --selectId visit=903346 ccd=6 --selectId visit=903346 ccd=12"
 )
+
+# All exposures of HSC-I, told by ranges.
+SELECT_HSC_I = "--selectId visit=903986..903990:2 ccd=0..111 --selectId visit=904010^904014 ccd=0..111"
 
 # Options of makeCoaddTempExp.py for warps that --warpCompareCoadd needs; these coarse exposures have PSFs of
 # two to three pixels.
@@ -135,9 +150,24 @@ class HscSite:
             **options,
         )
 
-    def checked(self, command: str) -> str:
+    def words(self, command: str) -> list[str]:
+        """Return a command line as the shell gives it to the program."""
+        return shlex.split(command.replace("\\\n", "").replace("$CI_HSC_DIR", str(self.root)))
+
+    def here(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command line in this process, which spares the start of another one."""
+        line = self.words(command)
+        (program,) = importlib.metadata.entry_points(group="console_scripts", name=line[0])
+        with pytest.MonkeyPatch.context() as patch, contextlib.chdir(self.root), _fresh_logs():
+            patch.setattr(sys, "argv", line)
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+                status = _status_of(program.load())
+        return subprocess.CompletedProcess(line, status, printed.getvalue())
+
+    def checked(self, command: str, *, here: bool = True) -> str:
         """Run a command line that must end well, and return what it printed."""
-        done = self.shell(command)
+        done = self.here(command) if here else self.shell(command)
         assert done.returncode == 0, f"{command}\nended with {done.returncode}:\n{done.stdout}"
         return done.stdout
 
@@ -160,6 +190,35 @@ class HscSite:
         return HscSite(root, self.example, self.registry)
 
 
+def _status_of(program: Callable[[], object]) -> int:
+    """Return the status with which a program ends, as the interpreter would."""
+    try:
+        program()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+@contextlib.contextmanager
+def _fresh_logs() -> Iterator[None]:
+    """Let a program find the loggers as in a new process, and take back what it does to them."""
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    levels = {name: logging.getLogger(name).level for name in ("", "lamella", "lsst", "timer")}
+    root.handlers[:] = []
+    try:
+        yield
+    finally:
+        CliLog.resetLog()
+        logging.captureWarnings(False)
+        root.handlers[:] = handlers
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
 def build_site(root: Path, example: HscExample, registry: Registry) -> HscSite:
     """Make a repository that holds the exposures and the sky map, in an empty folder."""
     site = HscSite(root, example, registry)
@@ -168,6 +227,33 @@ def build_site(root: Path, example: HscExample, registry: Registry) -> HscSite:
         register_skymap(butler, hsc_skymap())
         ingest_exposures(butler, open_exposures([example.table]).sources)
     return site
+
+
+class HscSites:
+    """Sites that tests copy, for each database made when they are first asked for."""
+
+    def __init__(self, example: HscExample, folders: pytest.TempPathFactory) -> None:
+        self.example, self.folders = example, folders
+        self.ingested = functools.cache(self._ingested)
+        self.warped = functools.cache(self._warped)
+        self.matched = functools.cache(self._matched)
+
+    def _ingested(self, registry: Registry) -> HscSite:
+        return build_site(self.folders.mktemp("ci_hsc"), self.example, registry)
+
+    def _warped(self, registry: Registry) -> HscSite:
+        site = self.ingested(registry).copy(self.folders.mktemp("warped"))
+        for name in site.example.pairs:
+            site.checked(warp_command(site.example, name))
+        return site
+
+    def _matched(self, registry: Registry) -> HscSite:
+        site = self.warped(registry).copy(self.folders.mktemp("matched"))
+        patch = "--id patch=5,4 tract=0 filter=HSC-I"
+        site.checked(
+            f"makeCoaddTempExp.py $CI_HSC_DIR/DATA {patch} {SELECT_HSC_I} {MATCHED} --clobber-config"
+        )
+        return site
 
 
 def expected_coadd(example: HscExample, band: str, config: PatchConfig | None = None) -> PatchCoadd:

@@ -98,7 +98,7 @@ def run_postgres() -> Iterator[PostgresServer]:
                 cwd=folder,
             )
         try:
-            _wait(server, port, folder / "log")
+            _wait(server, [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], folder / "log")
             yield PostgresServer(port, binaries)
         finally:
             server.send_signal(signal.SIGQUIT)  # at once, without writing what is in memory
@@ -114,12 +114,13 @@ def _free_port() -> int:
         return port
 
 
-def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(server: subprocess.Popen[bytes], is_ready: list[Path | str], log: Path) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         if server.poll() is not None:
             raise RuntimeError(f"the server ended: {log.read_text()}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        # It takes connections before it takes statements.
+        if subprocess.run(is_ready, capture_output=True).returncode == 0:
             return
         time.sleep(0.05)
     raise RuntimeError(f"the server does not answer: {log.read_text()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ class Registry:
             return
         settings = yaml.safe_load((root / "butler.yaml").read_text())
         template = settings["registry"]["db"].rpartition("/")[2]
+        # Nobody may be connected; a butler that a command forgot closes its connections when it is collected.
+        gc.collect()
         settings["registry"]["db"] = self.server.new_database(template)
         (root / "butler.yaml").write_text(yaml.safe_dump(settings))
 

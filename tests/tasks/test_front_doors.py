@@ -27,16 +27,16 @@ from lamella.testing.hsc_example import HscExample
 
 from .hsc_fixture import (
     ASSEMBLE_HSC_I,
-    MATCHED,
     PATCH,
     PIPETASK,
     HscSite,
     assert_same_bits,
     expected_coadd,
     input_pairs,
-    warp_command,
 )
 from .registries import Registry
+
+pytestmark = pytest.mark.slow
 
 ALL = os.environ.get("LAMELLA_DOORS") == "all"
 
@@ -142,11 +142,9 @@ def assignments(config: Config, prefix: str = "") -> list[str]:
 
 @pytest.mark.usefixtures("usual")
 def test_the_command_of_the_manual(
-    options: Options, expected: PatchCoadd, warped_site: HscSite, tmp_path: Path
+    options: Options, expected: PatchCoadd, matched_site: HscSite, tmp_path: Path
 ) -> None:
-    site = warped_site.copy(tmp_path / "site")
-    if options.patch.needs_matched:
-        site.checked(f"{warp_command(site.example, 'HSC-I')} {MATCHED} --clobber-config")
+    site = matched_site.copy(tmp_path / "site")
     site.checked(options.command)
     with open_repository(site.repository, collections="deepCoadd-results") as butler:
         coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)

@@ -6,8 +6,6 @@ import dataclasses
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +32,7 @@ from lamella.tasks.repository import clean_orphans, open_repository, register_sk
 from lamella.testing.asserts import assert_bits_equal
 from lamella.testing.survey import Survey
 
+from ..processes import start_program
 from .registries import Registry
 from .small import CONFIG, INSTRUMENT, SmallSurvey, changed, files_of, make_survey, new_repository
 
@@ -304,12 +303,18 @@ ingest.ingest_exposures(butler, open_exposures([table]).sources, transfer=transf
 
 @pytest.mark.parametrize(("moment", "transfer"), [("staged", "copy"), ("moved", "direct")])
 def test_a_killed_ingest_leaves_no_dataset_and_can_be_repeated(
-    registry: Registry, survey: SmallSurvey, tmp_path: Path, moment: str, transfer: str
+    registry: Registry,
+    survey: SmallSurvey,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    moment: str,
+    transfer: str,
 ) -> None:
     new_repository(tmp_path, registry).close()
-    arguments = [str(tmp_path), str(survey.table), moment, transfer]
-    killed = subprocess.run([sys.executable, "-c", _KILLED, *arguments], capture_output=True, text=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    log = tmp_path_factory.mktemp("killed") / "log"
+    killed = start_program(_KILLED, tmp_path, survey.table, moment, transfer, log=log)
+    killed.join(300)
+    assert killed.exitcode == -signal.SIGKILL, log.read_text()
     with open_repository(tmp_path, writeable=True) as butler:
         run = f"{INSTRUMENT}/calexp"
         assert butler.query_datasets("calexp", run, explain=False) == []

@@ -79,7 +79,7 @@ def test_a_rerun_makes_good(
     site = start.copy(tmp_path)
     how = kill_at_random(site, line, undisturbed, np.random.default_rng([len(command), number]))
     told = clean(site)
-    rerun = site.shell(line)
+    rerun = site.here(line)
     # The middleware calls it an error when there is nothing left to do.
     assert rerun.returncode == 0 or "QuantumGraph was empty" in rerun.stdout, f"{how}\n{rerun.stdout}"
     print(f"{how}; {told}; rerun: {rerun.returncode}")

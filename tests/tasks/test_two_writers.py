@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from lamella.tasks.repository import open_repository
 from lamella.testing.asserts import assert_bits_equal
 from lamella.testing.hsc_example import HscExample
 
+from ..processes import start_program
 from .hsc_fixture import (
     ASSEMBLE_HSC_I,
     ASSEMBLE_HSC_R,
@@ -29,8 +29,9 @@ from .hsc_fixture import (
     HscSite,
     expected_coadd,
     input_pairs,
-    warp_command,
 )
+
+pytestmark = pytest.mark.slow
 
 COUNT = 6
 
@@ -82,28 +83,29 @@ def site(hsc_site: HscSite, tmp_path_factory: pytest.TempPathFactory) -> HscSite
 
 def run_writers(site: HscSite, archive: Path, firsts: list[int], pause: float) -> list[list[list[float]]]:
     """Let writers go at the same moment, and return when each wrote its files."""
-    command = [sys.executable, "-c", WRITER, str(site.repository), str(archive)]
+    logs = [archive.with_name(f"writer-{first}") for first in firsts]
     writers = [
-        subprocess.Popen(
-            [*command, str(first), str(COUNT), str(pause)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        for first in firsts
+        start_program(WRITER, site.repository, archive, first, COUNT, pause, log=log)
+        for first, log in zip(firsts, logs, strict=True)
     ]
-    wait_until(lambda: all(Path(f"{archive}.{first}").exists() for first in firsts), writers)
+    wait_until(lambda: all(Path(f"{archive}.{first}").exists() for first in firsts), writers, logs)
     Path(f"{archive}.go").touch()
-    times = []
-    for writer in writers:
-        out, err = writer.communicate(timeout=300)
-        assert writer.returncode == 0, err.decode()
-        times.append(json.loads(out.splitlines()[-1]))
-    return times
+    return [json.loads(told.splitlines()[-1]) for told in told_by(writers, logs)]
 
 
-def wait_until(condition: Callable[[], bool], writers: list[subprocess.Popen[bytes]]) -> None:
+def wait_until(condition: Callable[[], bool], writers: list[BaseProcess], logs: list[Path]) -> None:
     while not condition():
-        ended = [writer.communicate()[1].decode() for writer in writers if writer.poll()]
+        ended = [log.read_text() for writer, log in zip(writers, logs, strict=True) if writer.exitcode]
         assert not ended, ended[0]
-        time.sleep(0.05)
+        time.sleep(0.01)
+
+
+def told_by(writers: list[BaseProcess], logs: list[Path]) -> list[str]:
+    """Wait for processes that must end well, and return what each printed."""
+    for writer, log in zip(writers, logs, strict=True):
+        writer.join(300)
+        assert writer.exitcode == 0, log.read_text()
+    return [log.read_text() for log in logs]
 
 
 def test_nothing_is_lost(site: HscSite, coadd: PatchCoadd, tmp_path: Path) -> None:
@@ -126,12 +128,13 @@ def test_nothing_is_lost(site: HscSite, coadd: PatchCoadd, tmp_path: Path) -> No
 def test_the_first_of_two_equal_names_wins(site: HscSite, coadd: PatchCoadd, tmp_path: Path) -> None:
     archive = tmp_path / "coadd.fits"
     write_archive(coadd, archive)
-    command = [sys.executable, "-c", WRITER, str(site.repository), str(archive), "50", "1", "0.2"]
     Path(f"{archive}.go").touch()
-    writers = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
-    errors = [writer.communicate(timeout=300)[1].decode() for writer in writers]
-    assert sorted(bool(writer.returncode) for writer in writers) == [False, True]
-    assert "Conflict" in "".join(errors)
+    logs = [tmp_path / name for name in ("a", "b")]
+    writers = [start_program(WRITER, site.repository, archive, 50, 1, 0.2, log=log) for log in logs]
+    for writer in writers:
+        writer.join(300)
+    assert sorted(writer.exitcode for writer in writers) == [0, 1]
+    assert "Conflict" in "".join(log.read_text() for log in logs)
     with open_repository(site.repository, collections="writers") as butler:
         found = butler.get("deepCoadd", skymap="discrete/ci_hsc", tract=0, patch=50, band="i")
     assert set(found.image.array.ravel().tolist()) == {50}
@@ -157,31 +160,28 @@ with open_repository(root, writeable=True) as butler:
 
 
 def test_no_run_is_lost_from_a_chain(site: HscSite, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", BEGINNER, str(site.repository), str(tmp_path)]
+    logs = [tmp_path / name for name in ("log-a", "log-b")]
     beginners = [
-        subprocess.Popen([*command, name, "10"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for name in ("a", "b")
+        start_program(BEGINNER, site.repository, tmp_path, name, 10, log=log)
+        for name, log in zip(("a", "b"), logs, strict=True)
     ]
-    wait_until(lambda: all((tmp_path / name).exists() for name in ("a", "b")), beginners)
+    wait_until(lambda: all((tmp_path / name).exists() for name in ("a", "b")), beginners, logs)
     (tmp_path / "go").touch()
-    made = []
-    for beginner in beginners:
-        out, err = beginner.communicate(timeout=300)
-        assert beginner.returncode == 0, err.decode()
-        made += out.decode().split()
+    made = " ".join(told_by(beginners, logs)).split()
     assert len(set(made)) == 20
     with open_repository(site.repository) as butler:
         chain = butler.collections.get_info("rerun/race").children
     assert set(made) <= set(chain)
 
 
-def test_both_commands_of_the_manual_at_once(site: HscSite, tmp_path: Path) -> None:
-    for name in site.example.pairs:
-        site.checked(warp_command(site.example, name))
-    commands = {"i": ASSEMBLE_HSC_I, "r": ASSEMBLE_HSC_R}
-    running = {band: site.start(line, tmp_path / band) for band, line in commands.items()}
-    for band, process in running.items():
-        assert process.wait(300) == 0, (tmp_path / band).read_text()
+ASSEMBLER = "from lamella.tasks.manual.commands import assemble_coadd; assemble_coadd()"
+
+
+def test_both_commands_of_the_manual_at_once(warped_site: HscSite, tmp_path: Path) -> None:
+    site = warped_site.copy(tmp_path / "site")
+    logs = [tmp_path / band for band in ("i", "r")]
+    commands = [site.words(line)[1:] for line in (ASSEMBLE_HSC_I, ASSEMBLE_HSC_R)]
+    told_by([start_program(ASSEMBLER, *one, log=log) for one, log in zip(commands, logs, strict=True)], logs)
     with open_repository(site.repository, collections="deepCoadd-results") as butler:
         for band, name in (("i", "HSC-I"), ("r", "HSC-R")):
             coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band=band, **PATCH)

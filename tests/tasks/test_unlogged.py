@@ -21,6 +21,7 @@ from lamella.tasks.pipeline.make_warp import MakeWarpConfig
 from lamella.tasks.repository import forget_unlogged, open_repository
 from lamella.testing.hsc_example import HscExample
 
+from ..processes import start_program
 from .hsc_fixture import PIPETASK, build_site, contents
 from .registries import Registry
 from .small import INSTRUMENT, SmallSurvey, make_survey, new_repository
@@ -94,9 +95,9 @@ cli(sys.argv[1:])
 @pytest.mark.slow
 def test_a_rerun_makes_the_log(hsc_example: HscExample, tmp_path: Path) -> None:
     site = build_site(tmp_path, hsc_example, Registry())
-    (tmp_path / "killed.py").write_text(KILLED_BEFORE_THE_LOG)
-    killed = site.start(PIPETASK.replace("pipetask", "python killed.py", 1), tmp_path / "log")
-    assert killed.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()
+    killed = start_program(KILLED_BEFORE_THE_LOG, *site.words(PIPETASK)[1:], log=tmp_path / "log")
+    killed.join(300)
+    assert killed.exitcode == -signal.SIGKILL, (tmp_path / "log").read_text()
     task, *told = site.checked("lamella butler clean DATA --older-than 0 --forget-unlogged").splitlines()
     assert task.startswith("makeWarp_metadata {'instrument': 'HSC',")
     assert told == ["Forgot 1 task.", "Removed 0 files."]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from lsst.images import Box, MaskedImage, MaskSchema, Polygon, SkyProjection
@@ -21,6 +21,7 @@ __all__ = (
     "ExposureInfo",
     "ExposureSource",
     "MeanVariance",
+    "SlowSource",
     "WarpInput",
     "WarpPixels",
     "WarpSource",
@@ -166,6 +167,15 @@ class WarpSource(Protocol):
         The image and variance are float32, the mask is int32.  The caller may
         change the arrays.
         """
+        ...
+
+
+@runtime_checkable
+class SlowSource(WarpSource, Protocol):
+    """A source that takes long to be asked, however little it is asked for."""
+
+    def read_rows(self, rows: Sequence[int]) -> WarpPixels:
+        """Return the planes of whole rows, by their coordinates, as `read` does for boxes."""
         ...
 
 

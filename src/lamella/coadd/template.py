@@ -13,7 +13,7 @@ from lsst.images import Box, MaskSchema
 from ..config import Config, option
 from ..errors import NoMatchedWarpsError
 from ..planes import bits_of
-from .inputs import WarpInput, WarpSource
+from .inputs import SlowSource, WarpInput, WarpSource
 from .scale import WeightProblem, warp_weight
 from .tiles import Resources, stack_inputs
 
@@ -152,14 +152,21 @@ def _weighed(
 
 
 def _weight_of(source: WarpSource, scale: float, bad_mask_planes: Sequence[str]) -> float | WeightProblem:
-    box = source.bbox
-    step = max(1, box.y.size // _WEIGHT_ROWS)
-    rows = [
-        source.read(Box.factory[y : y + 1, box.x.start : box.x.stop]) for y in box.y.range[step // 2 :: step]
-    ]
-    variance, mask = (np.concatenate([getattr(row, name) for row in rows]) for name in ("variance", "mask"))
+    rows = source.bbox.y.range
+    step = max(1, len(rows) // _WEIGHT_ROWS)
+    variance, mask = _read_rows(source, rows[step // 2 :: step])
     bad = bits_of(source.schema, bad_mask_planes, missing_ok=True)
     return warp_weight(variance, mask, bad, scale=scale)
+
+
+def _read_rows(source: WarpSource, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return variance and mask of some rows."""
+    if isinstance(source, SlowSource):
+        found = source.read_rows(rows)
+        return found.variance, found.mask
+    x = source.bbox.x
+    parts = [source.read(Box.factory[y : y + 1, x.start : x.stop]) for y in rows]
+    return np.concatenate([part.variance for part in parts]), np.concatenate([part.mask for part in parts])
 
 
 def make_template(

@@ -68,6 +68,7 @@ def watch(folder: Path, temporary: Path, first: int, stop: int) -> list[dict[str
     return results
 
 
+@pytest.mark.slow
 def test_damaged_files_end_in_an_answer_or_a_typed_error(afw_files: Path, tmp_path: Path) -> None:
     results: list[dict[str, Any]] = []
     while len(results) < COUNT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from lamella.tasks.manual.compareWarpAssembleCoadd import CompareWarpAssembleCoa
 from lamella.tasks.manual.safeClipAssembleCoadd import SafeClipAssembleCoaddTask
 from lamella.tasks.repository import create_repository, open_repository
 
+from ..hsc_fixture import SELECT_HSC_I
 from .conftest import plane
 
+pytestmark = pytest.mark.slow
+
 ID = ["--id", "tract=0", "patch=5,4", "filter=HSC-I"]
-SELECT = "--selectId visit=903986..903990:2 ccd=0..111 --selectId visit=904010^904014 ccd=0..111"
+SELECT = shlex.split(SELECT_HSC_I)
 
 
 @pytest.mark.parametrize(
@@ -63,16 +67,13 @@ def test_help(command: Any, capsys: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def warped(hsc_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A repository with the warps of one filter."""
-    site = hsc_site.copy(tmp_path_factory.mktemp("manual") / "site")
-    options = ["-c", "makePsfMatched=True", "modelPsf.defaultFwhm=3"]
-    commands.make_coadd_temp_exp([str(site.repository), *ID, *shlex.split(SELECT), *options])
-    return site
+def warped(matched_site: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A repository with the warps, and with matched warps of one filter."""
+    return matched_site.copy(tmp_path_factory.mktemp("manual") / "site")
 
 
-def assemble(site: Any, *options: str) -> Any:
-    args = [str(site.repository), *ID, *shlex.split(SELECT), *options]
+def assemble(site: Any, *options: str, select: Sequence[str] = SELECT) -> Any:
+    args = [str(site.repository), *ID, *select, *options]
     (found,) = AssembleCoaddTask.parseAndRun(args, doReturnResults=True).resultList
     return found
 
@@ -106,7 +107,7 @@ def test_a_rerun_takes_warps_over_and_writes_its_own_coadd(warped: Any) -> None:
 )
 def test_artifacts_are_rejected(switch: list[str], task: Any, method: str, warped: Any) -> None:
     output = ["--rerun", method]
-    commands.assemble_coadd([*switch, str(warped.repository), *ID, *shlex.split(SELECT), *output])
+    commands.assemble_coadd([*switch, str(warped.repository), *ID, *SELECT, *output])
     with open_repository(warped.repository, collections=f"rerun/{method}") as butler:
         where = {"skymap": butler.query_dimension_records("skymap")[0].name, "tract": 0, "patch": 69}
         coadd = butler.get("deepCoadd", band="i", **where)
@@ -119,10 +120,9 @@ def test_artifacts_are_rejected(switch: list[str], task: Any, method: str, warpe
     assert (folder / f"deep_{task._DefaultName}.py").exists()
 
 
-def test_missing_matched_warps_are_told_of(hsc_site: Any, tmp_path: Path) -> None:
-    site = hsc_site.copy(tmp_path / "site")
-    args = [str(site.repository), *ID, *shlex.split(SELECT)]
-    commands.make_coadd_temp_exp(args)
+def test_missing_matched_warps_are_told_of(warped_site: Any, tmp_path: Path) -> None:
+    site = warped_site.copy(tmp_path / "site")
+    args = [str(site.repository), *ID, *SELECT]
     with pytest.raises(RuntimeError, match=r"no deepCoadd_psfMatchedWarp of .* -c makePsfMatched=True"):
         CompareWarpAssembleCoaddTask.parseAndRun([*args, "--doraise"])
     with pytest.raises(SystemExit) as exit:
@@ -131,10 +131,11 @@ def test_missing_matched_warps_are_told_of(hsc_site: Any, tmp_path: Path) -> Non
 
 
 def test_what_is_stored_with_an_output_must_agree(warped: Any) -> None:
-    first = assemble(warped, "--rerun", "checked")
+    one_visit = ["--selectId", "visit=903986", "ccd=0..111"]
+    first = assemble(warped, "--rerun", "checked", select=one_visit)
     assert first.exitStatus == 0
     folder = warped.repository / "rerun" / "checked"
-    args = [str(warped.repository), *ID, *shlex.split(SELECT), "--rerun", "checked"]
+    args = [str(warped.repository), *ID, *one_visit, "--rerun", "checked"]
     with pytest.raises(SystemExit) as exit:
         AssembleCoaddTask.parseAndRun([*args, "-c", "sigmaClip=2"])
     assert exit.value.code == EXIT_NOT_STARTED
@@ -179,7 +180,8 @@ def test_nothing_to_coadd_has_a_status_of_its_own(warped: Any) -> None:
 def test_a_repository_gets_its_sky_map(tmp_path: Path) -> None:
     create_repository(tmp_path / "repo")
     options = (
-        "skyMap=equat skyMap.active.pixelScale=60 skyMap.active.numTracts=12 skyMap.active.patchBorder=1"
+        "skyMap=equat skyMap.active.pixelScale=60 skyMap.active.numTracts=12 skyMap.active.patchBorder=1 "
+        "skyMap.active.patchInnerDimensions=[400,400]"
     )
     commands.make_sky_map([str(tmp_path / "repo"), "-c", *options.split()])
     with open_repository(tmp_path / "repo", collections="skymaps") as butler:

@@ -46,6 +46,8 @@ from lamella.testing.survey import Survey, simulate_survey
 
 from ..registries import Registry
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = "resource://lamella/pipelines/coadd.yaml"
 WHERE = "skymap = 'tiny'"
 PLACE = {"skymap": "tiny", "tract": 0, "patch": 0, "band": "r"}

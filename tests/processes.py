@@ -1,0 +1,47 @@
+"""Processes for tests of what several do at once, or of one that is killed.
+
+They are forked from one that has imported everything, which takes each of them seconds otherwise.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+__all__ = ("PRELOADED", "start_program")
+
+PRELOADED = multiprocessing.get_context("forkserver")
+PRELOADED.set_forkserver_preload(
+    [
+        "lamella.cli.coadd",
+        "lamella.run.patch",
+        # Those that are not installed are passed over.
+        "lsst.ctrl.mpexec.cli.pipetask",
+        "lamella.formats.recognise",
+        "lamella.tasks.cmdline.places",
+        "lamella.tasks.formatters",
+        "lamella.tasks.ingest",
+        "lamella.tasks.manual.assembleCoadd",
+        "lamella.tasks.pipeline",
+        "lamella.tasks.repository",
+    ]
+)
+
+# What it prints goes to a file; its end is that of the process.
+_START = """
+import os, sys
+with open(log, "wb") as stream:
+    os.dup2(stream.fileno(), 1)
+    os.dup2(stream.fileno(), 2)
+sys.argv = ["-c", *arguments]
+exec(code, {"__name__": "__main__"})
+"""
+
+
+def start_program(code: str, *arguments: object, log: Path) -> BaseProcess:
+    """Start a program, as ``python -c`` would, with its output in a file."""
+    names = {"code": code, "arguments": [str(one) for one in arguments], "log": str(log)}
+    process = PRELOADED.Process(target=exec, args=(_START, names))
+    process.start()
+    return process
