@@ -140,7 +140,8 @@ def resample(
     With weights ``k`` that sum to one and the area ``a`` of the destination
     pixel in source pixels, the value is ``a * scale * sum(k * image)`` and its
     variance ``(a * scale)**2 * sum(k**2 * variance)``: the flux of a source is
-    kept.  The correlation of neighbours that the sum makes is not kept.
+    kept.  The correlation of neighbours that the sum makes is not kept.  Sums
+    are taken in single precision, as the pixels have it.
 
     Parameters
     ----------

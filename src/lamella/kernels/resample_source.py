@@ -9,7 +9,7 @@ import numpy as np
 
 from ._jit import jit, jit_inline
 
-__all__ = ("LOST", "UNSURE", "Planes", "Source", "load_source", "make_room", "reach")
+__all__ = ("LOST", "UNSURE", "Planes", "Source", "load_source", "make_room", "reach", "state_of")
 
 LOST = 1
 """State of a pixel whose value is not known."""
