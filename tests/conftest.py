@@ -30,3 +30,13 @@ def shared() -> Path:
             pytest.fail("The folder 'shared' must lie beside the project in CI.")
         pytest.skip("needs the folder 'shared' (oracle numbers, real exposures) beside the project")
     return folder
+
+
+@pytest.fixture
+def quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork workers from a process that has imported everything, where how they start does not matter."""
+    from lamella.run import execute
+
+    from .processes import PRELOADED
+
+    monkeypatch.setattr(execute, "_CONTEXT", PRELOADED)

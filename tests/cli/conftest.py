@@ -15,11 +15,8 @@ import pytest
 from astropy.io import fits
 
 from lamella.cli.main import main
-from lamella.run import execute
 from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import Survey, simulate_survey
-
-from ..processes import PRELOADED
 
 TINY = SurveyConfig(
     bands=("g", "r"),
@@ -144,12 +141,6 @@ def finished(coadds: Path, tmp_path: Path) -> Path:
     """A copy of the folder of coadds, with the times of change kept."""
     shutil.copytree(coadds, tmp_path / "out")
     return tmp_path / "out"
-
-
-@pytest.fixture
-def quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fork workers from a process that has imported everything, where how they start does not matter."""
-    monkeypatch.setattr(execute, "_CONTEXT", PRELOADED)
 
 
 Change = Callable[[fits.HDUList], object]

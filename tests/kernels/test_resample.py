@@ -15,7 +15,9 @@ from numba.core.registry import CPUDispatcher as Dispatcher
 
 from lamella.kernels.resample import PositionGrid, ResampleRule, resample
 from lamella.kernels.resample_rows import tile_kernel
-from lamella.kernels.window import KERNELS, kernel_half_width, kernel_weights
+from lamella.kernels.window import KERNELS, kernel_half_width
+
+from .definition import brute_force
 
 BAD, EDGE, NO_DATA = 1, 16, 256
 RULE = ResampleRule(grow=EDGE, no_data=NO_DATA, pad=NO_DATA)
@@ -42,15 +44,6 @@ def make_planes(shape=(40, 50), seed=0) -> tuple[np.ndarray, np.ndarray, np.ndar
     rng = np.random.default_rng(seed)
     mask = np.where(rng.random(shape) < 0.02, rng.choice([1, 2, 8, EDGE], shape), 0).astype(np.int32)
     return rng.normal(100, 10, shape).astype("f4"), mask, rng.uniform(5, 9, shape).astype("f4")
-
-
-def brute_force(planes, x: float, y: float, area: float, kernel: str) -> tuple[float, float]:
-    """The definition, for one destination pixel."""
-    half = kernel_half_width(kernel)
-    i, j = int(np.floor(x)), int(np.floor(y))
-    window = (slice(j - half + 1, j + half + 1), slice(i - half + 1, i + half + 1))
-    k = np.outer(kernel_weights(kernel, np.array(y - j)), kernel_weights(kernel, np.array(x - i)))
-    return area * (k * planes[0][window]).sum(), area**2 * (k**2 * planes[2][window]).sum()
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

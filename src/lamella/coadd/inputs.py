@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from lsst.images import Box, MaskedImage, MaskSchema, Polygon, SkyProjection
@@ -21,7 +21,6 @@ __all__ = (
     "ExposureInfo",
     "ExposureSource",
     "MeanVariance",
-    "SlowSource",
     "WarpInput",
     "WarpPixels",
     "WarpSource",
@@ -167,15 +166,6 @@ class WarpSource(Protocol):
         The image and variance are float32, the mask is int32.  The caller may
         change the arrays.
         """
-        ...
-
-
-@runtime_checkable
-class SlowSource(WarpSource, Protocol):
-    """A source that takes long to be asked, however little it is asked for."""
-
-    def read_rows(self, rows: Sequence[int]) -> WarpPixels:
-        """Return the planes of whole rows, by their coordinates, as `read` does for boxes."""
         ...
 
 

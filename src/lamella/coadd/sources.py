@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -17,10 +18,12 @@ __all__ = (
     "FillingSource",
     "ImageSource",
     "Planes",
+    "RowSource",
     "conform_mask",
     "fill_planes",
     "mask_plane_of",
     "overlap",
+    "read_rows",
     "view_planes",
 )
 
@@ -58,6 +61,27 @@ def fill_planes(source: WarpSource, box: Box, planes: Planes) -> None:
         return
     read = source.read(box)
     planes.image[...], planes.mask[...], planes.variance[...] = read.image, read.mask, read.variance
+
+
+@runtime_checkable
+class RowSource(Protocol):
+    """A `lamella.coadd.inputs.WarpSource` that takes long to be asked, however little it is asked for."""
+
+    def read_rows(self, rows: Sequence[int]) -> Planes:
+        """Return the planes of whole rows, by their coordinates."""
+        ...
+
+
+def read_rows(source: WarpSource, rows: Sequence[int]) -> Planes:
+    """Return the planes of whole rows of a source, by their coordinates."""
+    if isinstance(source, RowSource):
+        return source.read_rows(rows)
+    x = source.bbox.x
+    planes = Planes.unset((len(rows), x.size))
+    for at, y in enumerate(rows):
+        row = Planes(planes.image[at : at + 1], planes.mask[at : at + 1], planes.variance[at : at + 1])
+        fill_planes(source, Box.factory[y : y + 1, x.start : x.stop], row)
+    return planes
 
 
 def view_planes(source: WarpSource) -> WarpPixels:

@@ -13,8 +13,9 @@ from lsst.images import Box, MaskSchema
 from ..config import Config, option
 from ..errors import NoMatchedWarpsError
 from ..planes import bits_of
-from .inputs import SlowSource, WarpInput, WarpSource
+from .inputs import WarpInput, WarpSource
 from .scale import WeightProblem, warp_weight
+from .sources import read_rows
 from .tiles import Resources, stack_inputs
 
 if TYPE_CHECKING:
@@ -154,19 +155,9 @@ def _weighed(
 def _weight_of(source: WarpSource, scale: float, bad_mask_planes: Sequence[str]) -> float | WeightProblem:
     rows = source.bbox.y.range
     step = max(1, len(rows) // _WEIGHT_ROWS)
-    variance, mask = _read_rows(source, rows[step // 2 :: step])
+    found = read_rows(source, rows[step // 2 :: step])
     bad = bits_of(source.schema, bad_mask_planes, missing_ok=True)
-    return warp_weight(variance, mask, bad, scale=scale)
-
-
-def _read_rows(source: WarpSource, rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return variance and mask of some rows."""
-    if isinstance(source, SlowSource):
-        found = source.read_rows(rows)
-        return found.variance, found.mask
-    x = source.bbox.x
-    parts = [source.read(Box.factory[y : y + 1, x.start : x.stop]) for y in rows]
-    return np.concatenate([part.variance for part in parts]), np.concatenate([part.mask for part in parts])
+    return warp_weight(found.variance, found.mask, bad, scale=scale)
 
 
 def make_template(

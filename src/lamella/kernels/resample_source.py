@@ -11,14 +11,12 @@ from ._jit import jit, jit_inline
 
 __all__ = ("LOST", "UNSURE", "Planes", "Source", "load_source", "make_room", "reach", "state_of")
 
-LOST = 1
+# In the type of a plane of states, so that the loops over them stay narrow.
+LOST = np.uint8(1)
 """State of a pixel whose value is not known."""
 
-UNSURE = 2
+UNSURE = np.uint8(2)
 """State of a pixel whose variance is not known."""
-
-# In the type of a plane of states, so that the loops over them stay narrow.
-_LOST, _UNSURE = np.uint8(LOST), np.uint8(UNSURE)
 
 _BEYOND = 2
 """A window may be loaded with this many columns more than it has."""
@@ -154,8 +152,8 @@ def _load_pixels(planes, rule, box, pairs, states):  # type: ignore[no-untyped-d
             value, spread = planes.image[at, i], planes.variance[at, i]
             state = np.uint8(0) if rule.strict else state_of(value, planes.mask[at, i], spread, rule.no_data)
             states[y, x] = state
-            pairs[y, 2 * x] = np.float32(0.0) if state & _LOST else value
-            pairs[y, 2 * x + 1] = np.float32(0.0) if state & _UNSURE else spread
+            pairs[y, 2 * x] = np.float32(0.0) if state & LOST else value
+            pairs[y, 2 * x + 1] = np.float32(0.0) if state & UNSURE else spread
         # Beyond the real columns there is nothing; weights are zero there.
         pairs[y, 2 * n :] = 0.0
 
@@ -191,7 +189,7 @@ def state_of(value: Any, bits: Any, variance: Any, no_data: int) -> Any:
     # What is not finite differs from itself by NaN.
     lost = (value - value != 0) | (bits & no_data != 0)
     unsure = variance - variance != 0
-    return np.uint8(lost) * _LOST | np.uint8(unsure) * _UNSURE
+    return np.uint8(lost) * LOST | np.uint8(unsure) * UNSURE
 
 
 @jit

@@ -18,15 +18,12 @@ import yaml
 from astropy.table import Table
 from lsst.pipe.base import TaskError
 
-from lamella.run import execute
 from lamella.tasks.cmdline import persistence
 from lamella.tasks.cmdline.butler import CommandButler
 from lamella.tasks.cmdline.config_files import load_config_file
 from lamella.tasks.cmdline.places import find_place
 from lamella.tasks.cmdline.records import Records
 from lamella.tasks.cmdline.status import EXIT_NOT_STARTED, EXIT_NOTHING
-
-from ...processes import PRELOADED
 
 Run = Callable[..., Any]
 
@@ -209,12 +206,7 @@ class TestProcesses:
         assert len(butler.subset("toy_metadata")) == 3
         assert os.getpid() not in {item["pid"] for item in found}
 
-    @pytest.fixture
-    def quick_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Processes of a pool are forked from one that has imported everything."""
-        monkeypatch.setattr(execute, "_CONTEXT", PRELOADED)
-
-    @pytest.mark.usefixtures("quick_start")
+    @pytest.mark.usefixtures("quick_workers")
     def test_a_killed_process_is_one_failure(self, toys: Any, repo: Path, caplog: Any) -> None:
         args = [str(repo), *ALL.split(), "-c", "title=die 1,0", "--rerun", "x", "-j", "2"]
         assert _exit(toys.ToyTask.parseAndRun, args) == 1
@@ -222,7 +214,7 @@ class TestProcesses:
         butler = CommandButler(find_place(str(repo), rerun="x"))
         assert [ref.dataId["patch"] for ref in butler.subset("toyCoadd_sum")] == ["0,0", "2,1"]
 
-    @pytest.mark.usefixtures("quick_start")
+    @pytest.mark.usefixtures("quick_workers")
     def test_error_of_a_process_is_raised_with_doraise(self, run_toy: Run) -> None:
         with pytest.raises(ValueError, match="no good"):
             run_toy(f"{ALL} -c title=fail -j 2 --doraise")

@@ -87,18 +87,14 @@ class RefSource:
 
     def read(self, box: Box) -> Planes:
         """Return the planes of a box."""
-        return self._source(box).read(box)
-
-    def read_rows(self, rows: Sequence[int]) -> Planes:
-        """Return the planes of whole rows: of a warp that is asked for once, because that takes long."""
-        found = self._source(None).view()
-        at = np.asarray(rows) - self.bbox.y.start
-        return Planes(found.image[at], found.mask[at], found.variance[at])
-
-    def _source(self, box: Box | None) -> ImageSource:
         part = self.ref.read(box)
         self.imageScaler.scaleMaskedImage(part)
-        return ImageSource(part)
+        return ImageSource(part).read(box)
+
+    def read_rows(self, rows: Sequence[int]) -> Planes:
+        """Return the planes of whole rows; the warp is asked for once, because that takes long."""
+        whole, at = self.read(self.bbox), np.asarray(rows) - self.bbox.y.start
+        return Planes(whole.image[at], whole.mask[at], whole.variance[at])
 
 
 class Search(NamedTuple):
