@@ -20,8 +20,9 @@ from lamella.coadd.prepare import input_of, weigh
 from lamella.formats.archives import read_product
 from lamella.formats.export import write_archive
 from lamella.formats.recognise import open_exposures
-from lamella.run.jobs import PatchConfig, patch_target
+from lamella.run.jobs import patch_target
 from lamella.run.patch import warp_visit
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.tasks.ingest import defaults_chain, ingest_exposures
 from lamella.tasks.repository import create_repository, open_repository, register_skymap

@@ -10,7 +10,8 @@ from .phases import Stopwatch
 
 def run(folder: Path, n: int, statistic: str, threads: int, output: Path, find_weights: bool) -> None:
     watch = Stopwatch()
-    from lamella.coadd.assemble import AssembleConfig, Resources, assemble
+    from lamella.coadd.assemble import assemble
+    from lamella.coadd.assemble_control import AssembleConfig, Resources
 
     from .fits_planes import WarpFiles, write_planes
     from .fits_warp import open_warps

@@ -12,7 +12,8 @@ from astropy.coordinates import SkyCoord
 from lsst.images import Image, Mask
 
 from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.assemble import AssembleConfig, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.warp import make_warp
 from lamella.planes import make_schema
 from lamella.psf.measure import adaptive_moments

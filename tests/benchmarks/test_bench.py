@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lamella.coadd.assemble import AssembleConfig
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.stack import statistics_stack
 from lamella.planes import make_schema
 

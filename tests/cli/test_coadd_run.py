@@ -20,7 +20,7 @@ from astropy.io import fits
 import lamella
 from lamella.cli import coadd_run, outputs
 from lamella.cli.coadd_run import CoaddRun
-from lamella.coadd.assemble import Resources
+from lamella.coadd.assemble_control import Resources
 from lamella.formats.archives import read_product
 from lamella.formats.recognise import Inputs, open_exposures
 from lamella.run.coadds import coadd_exposures

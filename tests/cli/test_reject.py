@@ -13,14 +13,14 @@ import lamella
 from lamella.cli.coadd_run import CoaddRun
 from lamella.cli.settings import CoaddConfig
 from lamella.coadd.archive import PatchCoadd
-from lamella.coadd.assemble import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.inputs import WarpInput
 from lamella.coadd.prepare import input_of
 from lamella.coadd.reject import Findings
 from lamella.formats.archives import read_product
 from lamella.formats.recognise import open_exposures
 from lamella.run import patch as patch_module
-from lamella.run.jobs import PatchConfig
+from lamella.run.patch_config import PatchConfig
 from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import Survey, simulate_survey
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lamella.cli import stack as module
+from lamella.cli import stack_run as module
 from lamella.formats.archives import read_product
 
 from .conftest import lamella, lamella_ok

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from lamella.cli.main import _COMMANDS
+
 pytestmark = pytest.mark.slow
 
 _START = "import sys; from lamella.cli.startup import lighten_imports; lighten_imports(); "
@@ -129,9 +131,9 @@ def test_processes_that_a_command_starts_are_light_too(tmp_path):
 
 def test_a_stack_starts_without_what_it_does_not_need():
     code = _START + (
-        "import lamella.cli.stack; "
+        "import lamella.cli.stack_run; "
         "heavy = ('scipy.interpolate', 'scipy.linalg', 'scipy.ndimage', 'jinja2', 'numba.np.arraymath', "
-        "'lamella.formats.afw.exposure'); "
+        "'lamella.formats.afw.exposure', 'lamella.coadd.compare'); "
         "print([name for name in heavy if name in sys.modules])"
     )
     assert _run(code) == "[]"
@@ -140,16 +142,38 @@ def test_a_stack_starts_without_what_it_does_not_need():
 @pytest.mark.parametrize("command", ["warp", "coadd"])
 def test_parts_of_scipy_are_imported_when_they_are_used(command):
     code = _START + (
-        f"import lamella.cli.{command}; from lamella.formats.registry import known_formats; known_formats(); "
+        f"import lamella.cli.{command}_run; "
+        "from lamella.formats.registry import known_formats; known_formats(); "
         "parts = ('interpolate', 'linalg', 'ndimage', 'optimize', 'special'); "
         "print([name for name in parts if f'scipy.{name}' in sys.modules])"
     )
     assert _run(code) == "[]"
 
 
-def test_help_imports_neither_numba_nor_images():
+@pytest.mark.parametrize(
+    "options", [[], *([name] for name in _COMMANDS), ["skymap", "make"], ["butler", "ingest"]]
+)
+def test_help_imports_nothing_that_is_slow(options):
     code = (
-        "import sys; from lamella.cli.main import _run; _run(['--help']); "
-        "print([name for name in ('numba', 'lsst.images', 'numpy') if name in sys.modules])"
+        f"import sys; from lamella.cli.main import _run; _run([*{options}, '--help']); "
+        "slow = ('numpy', 'numba', 'lsst.images', 'astropy', 'rich'); "
+        "print([name for name in slow if name in sys.modules])"
     )
     assert _run(code).endswith("[]")
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["stack", "a.fits", "-o", "b.fits", "--statistic", "MODE"], "MODE"),
+        (["coadd", "a.fits", "-o", "b", "--set", "warp.kernel=cubic"], "cubic"),
+        (["warp", "a.fits", "-o", "b", "--format", "none"], "none"),
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_slow_is_imported(options, word):
+    code = (
+        "import contextlib, io, sys; from lamella.cli.main import _run; said = io.StringIO()\n"
+        f"with contextlib.redirect_stderr(said): status = _run({options})\n"
+        f"print(status, {word!r} in said.getvalue(), 'numpy' in sys.modules)"
+    )
+    assert _run(code) == "2 True False"

@@ -16,7 +16,8 @@ from lamella.coadd.archive import (
     Warp,
     WarpSerializationModel,
 )
-from lamella.coadd.assemble import AssembleConfig, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.inputs import ExposureId
 from lamella.errors import InvalidPsfError, ShapeError
 from lamella.formats.export import write_archive

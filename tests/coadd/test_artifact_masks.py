@@ -8,9 +8,11 @@ from lsst.images import Box
 
 from lamella.coadd.archive import PatchCoadd
 from lamella.coadd.artifact_masks import ArtifactMasks, rejection_note, warned
-from lamella.coadd.assemble import AssembleConfig, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.inputs import CoaddTarget
-from lamella.coadd.reject import Findings, RejectControl
+from lamella.coadd.reject import Findings
+from lamella.coadd.reject_control import RejectControl
 from lamella.coadd.removals import Removal
 
 

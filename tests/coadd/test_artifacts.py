@@ -9,16 +9,18 @@ import pytest
 from lsst.images import Box
 
 from lamella.coadd.artifacts import _few_epochs, compare_warps, max_epochs
-from lamella.coadd.assemble import AssembleConfig
-from lamella.coadd.compare_control import CompareWarpControl
-from lamella.coadd.fluxcheck import FluxControl
-from lamella.coadd.ghosts import GhostControl
+from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.compare_control import (
+    CompareWarpControl,
+    FluxControl,
+    GhostControl,
+    TemplateControl,
+    VariableControl,
+)
 from lamella.coadd.removals import VisitArtifacts
 from lamella.coadd.runs import shared_runs
 from lamella.coadd.sources import ImageSource
-from lamella.coadd.template import Template, TemplateControl
-from lamella.coadd.tiles import Resources
-from lamella.coadd.variables import VariableControl
+from lamella.coadd.template import Template
 from lamella.errors import NoMatchedWarpsError
 from lamella.planes import bits_of, make_schema
 

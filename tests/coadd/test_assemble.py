@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from lsst.images import Box, Mask
 
 from lamella.coadd.archive import PatchCoadd, Rejection
-from lamella.coadd.assemble import AssembleConfig, Resources, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget, ExposureId, WarpInput
 from lamella.coadd.prepare import input_of

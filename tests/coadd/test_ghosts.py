@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.ghosts import Bins, GhostControl, find_ghosts
+from lamella.coadd.compare_control import GhostControl
+from lamella.coadd.ghosts import Bins, find_ghosts
 
 SIZE = 10
 BOX = Box.factory[3:198, 7:252]  # the last bins in y are half as high

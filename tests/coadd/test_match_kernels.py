@@ -10,7 +10,8 @@ from lsst.images import Box, Polygon
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.match_kernels import DetectorPsf, RegionKernels
-from lamella.coadd.psfmatch import MatchControl, patch_target_psf
+from lamella.coadd.psfmatch import patch_target_psf
+from lamella.psf.match_control import MatchControl
 
 SIDE = 600
 BOX = Box.from_shape((SIDE, SIDE), start=(100, 200))

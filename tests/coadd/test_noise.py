@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lamella.coadd.noise import NoiseControl, NoiseScale, variance_scale
+from lamella.coadd.compare_control import NoiseControl
+from lamella.coadd.noise import NoiseScale, variance_scale
 from lamella.errors import ConfigError, NoiseError, ShapeError
 
 SHAPE = (500, 620)

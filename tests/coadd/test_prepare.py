@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lamella.coadd.assemble_control import WeightControl
 from lamella.coadd.inputs import MeanVariance, WarpInput
 from lamella.coadd.prepare import input_of, prepare_inputs, weigh
-from lamella.coadd.scale import WeightControl
 
 BAD = ("BAD", "NO_DATA")
 

@@ -12,16 +12,18 @@ from lsst.images import Box, Image, Mask
 from lsst.images.psfs import GaussianPointSpreadFunction, PointSpreadFunction
 
 from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.assemble import AssembleConfig, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.inputs import DetectorInput, ExposureId
 from lamella.coadd.ownership import detector_regions
-from lamella.coadd.psfmatch import MatchControl, match_warp, patch_target_psf, target_fwhm
+from lamella.coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
 from lamella.errors import PsfMatchError
 from lamella.formats.archives import ArchiveWarp
 from lamella.formats.export import write_archive
 from lamella.planes import bits_of
 from lamella.psf.gaussian import FWHM_PER_SIGMA
 from lamella.psf.gridded import GriddedPsf
+from lamella.psf.match_control import MatchControl
 
 SIDE = 300
 STARS = [(150.0, 140.0), (60.3, 80.6), (230.7, 60.2), (70.5, 235.5), (241.1, 228.4)]

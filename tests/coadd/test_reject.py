@@ -9,12 +9,13 @@ import pytest
 from lsst.images import Mask
 
 from lamella.coadd.archive import PatchCoadd
-from lamella.coadd.assemble import AssembleConfig, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.compare_control import CompareWarpControl
 from lamella.coadd.inputs import CoaddTarget
-from lamella.coadd.reject import Findings, RejectControl, find_rejections
+from lamella.coadd.reject import Findings, find_rejections
+from lamella.coadd.reject_control import RejectControl
 from lamella.coadd.spans import SpanMask
-from lamella.coadd.tiles import Resources
 from lamella.errors import ConfigError
 from lamella.planes import bits_of, make_schema
 

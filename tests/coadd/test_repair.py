@@ -15,7 +15,8 @@ from lsst.images import Box, Image, Mask, MaskedImage
 from lamella.coadd.gaps import narrow_runs
 from lamella.coadd.inputs import Exposure, ExposureId, ExposureInfo
 from lamella.coadd.repair import repair_exposure
-from lamella.coadd.warp import WarpControl, make_warp
+from lamella.coadd.warp import make_warp
+from lamella.coadd.warp_control import WarpControl
 from lamella.planes import bits_of, make_schema
 
 SCHEMA = make_schema()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamella.coadd.assemble import AssembleConfig
+from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.footprints import Footprints
-from lamella.coadd.safeclip import SafeClipControl, _significant, attribute_footprints, detect, safe_clip
-from lamella.coadd.tiles import Resources
+from lamella.coadd.reject_control import SafeClipControl
+from lamella.coadd.safeclip import _significant, attribute_footprints, detect, safe_clip
 from lamella.planes import bits_of, make_schema
 
 CONTROL = SafeClipControl()

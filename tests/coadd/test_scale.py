@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from lsst.images import Box, Image, Mask, MaskedImage
 from lsst.images.fields import ChebyshevField
 
+from lamella.coadd.assemble_control import WeightControl
 from lamella.coadd.scale import (
     AB_FLUX_NJY,
-    WeightControl,
     WeightProblem,
     apply_calibration,
     magnitude,

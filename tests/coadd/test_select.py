@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
 
 from lamella.coadd.inputs import ExposureId, ExposureInfo
-from lamella.coadd.select import SelectControl, Selection, select_exposures
+from lamella.coadd.select import Selection, select_exposures
+from lamella.coadd.select_control import SelectControl
 from lamella.errors import ConfigError
 from lamella.sky.layout import tract_wcs
 from lamella.sky.registry import make_skymap

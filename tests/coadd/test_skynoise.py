@@ -13,7 +13,8 @@ from lsst.images import Box
 
 from lamella import read_product, write_archive
 from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.assemble import AssembleConfig, Resources, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.skynoise import SkyNoise, measure_sky_noise
 from lamella.coadd.summary import summarize
 from lamella.coadd.warp import make_warp

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamella.coadd.stack import StackControl, statistics_stack
+from lamella.coadd.stack import statistics_stack
+from lamella.coadd.stack_control import StackControl
 
 SUBSET = Path(__file__).parents[1] / "data" / "stack_real_n3.npz"
 NAMES = {

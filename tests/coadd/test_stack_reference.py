@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamella.coadd.stack import StackControl, statistics_stack
+from lamella.coadd.stack import statistics_stack
+from lamella.coadd.stack_control import StackControl
 
 BAD, EDGE, DETECTED, NO_DATA, CLIPPED, REJECTED, SENSOR_EDGE = 1, 16, 32, 256, 2048, 4096, 8192
 

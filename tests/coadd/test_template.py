@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.assemble import AssembleConfig
+from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.compare_control import TemplateControl
 from lamella.coadd.inputs import WarpPixels, WarpSource
 from lamella.coadd.sources import Planes
-from lamella.coadd.template import Template, TemplateControl, make_template, matched_inputs
-from lamella.coadd.tiles import Resources
+from lamella.coadd.template import Template, make_template, matched_inputs
 from lamella.errors import NoMatchedWarpsError
 from lamella.planes import bits_of, make_schema
 

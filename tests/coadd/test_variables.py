@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
+from lamella.coadd.compare_control import VariableControl
 from lamella.coadd.footprints import Footprints
 from lamella.coadd.template import Template
-from lamella.coadd.variables import VariableControl, unlike_template
+from lamella.coadd.variables import unlike_template
 
 BOX = Box.factory[50:90, 10:60]
 ROWS, COLUMNS = np.indices(BOX.shape)

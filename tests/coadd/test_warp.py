@@ -15,7 +15,8 @@ from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.inputs import Exposure, ExposureId, ExposureInfo
-from lamella.coadd.warp import WarpControl, make_warp, warp_exposure
+from lamella.coadd.warp import make_warp, warp_exposure
+from lamella.coadd.warp_control import WarpControl
 from lamella.errors import CalibrationError, ConfigError, DuplicateInputError, InputError
 from lamella.planes import bits_of, make_schema
 from lamella.sky.pixelmap import PixelMap

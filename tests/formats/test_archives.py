@@ -20,9 +20,9 @@ from lsst.images.fits import FitsCompressionOptions
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.archive import PatchCoadd, Warp
+from lamella.coadd.assemble_control import BAD_MASK_PLANES, WeightControl
 from lamella.coadd.inputs import DetectorInput, ExposureId
 from lamella.coadd.prepare import input_of, weigh
-from lamella.coadd.scale import BAD_MASK_PLANES, WeightControl
 from lamella.coadd.sources import ImageSource
 from lamella.errors import UnreadableFileError
 from lamella.formats.archives import (

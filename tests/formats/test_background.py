@@ -7,7 +7,7 @@ import pytest
 
 from lamella.errors import InputError
 from lamella.formats.background import fit_background
-from lamella.formats.source import ReadControl
+from lamella.formats.read_control import ReadControl
 
 PATH = Path("x.fits")
 SHAPE = (300, 400)

@@ -17,8 +17,8 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lamella.coadd.inputs import Exposure
 from lamella.coadd.scale import njy_per_count
 from lamella.errors import InputError, LamellaError, MissingPartError, ProjectionError, ShapeError, UnitError
+from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import Inputs, open_exposures
-from lamella.formats.source import ReadControl
 from lamella.planes import bits_of
 
 from .conftest import SHAPE, DecamWriter

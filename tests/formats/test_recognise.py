@@ -19,6 +19,7 @@ from lamella.errors import (
     UnreadableFileError,
 )
 from lamella.formats import registry
+from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
 from lamella.formats.registry import (
     FileHead,
@@ -26,10 +27,10 @@ from lamella.formats.registry import (
     Opening,
     Role,
     find_format,
+    format_names,
     known_formats,
     register_format,
 )
-from lamella.formats.source import ReadControl
 from lamella.testing.contracts import check_exposure_source
 
 from .conftest import DecamWriter
@@ -199,6 +200,7 @@ def test_others_can_add_a_format(tmp_path: Path, decam: DecamWriter) -> None:
     assert source.info.id.instrument == "Mine"
     assert find_format("mine") is mine
     assert known_formats()[0] is mine
+    assert format_names()[0] == "mine"
     with pytest.raises(ConfigError, match="There is a format 'mine' already"):
         register_format(dataclasses.replace(mine, description="another"))
     with pytest.raises(ConfigError, match="'decam' already"):
@@ -207,7 +209,7 @@ def test_others_can_add_a_format(tmp_path: Path, decam: DecamWriter) -> None:
 
 def test_formats_describe_themselves() -> None:
     names = [format.name for format in known_formats()]
-    assert names == ["decam", "sdss", "afw", "lsst-images", "table"]
+    assert names == [*format_names()] == ["decam", "sdss", "afw", "lsst-images", "table"]
     assert all(format.description for format in known_formats())
 
 

@@ -10,8 +10,8 @@ import sep
 
 from lamella.coadd.inputs import Exposure
 from lamella.errors import InputError, MissingPartError, UnreadableFileError
+from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import Inputs, open_exposures
-from lamella.formats.source import ReadControl
 from lamella.planes import bits_of
 
 LSST_IDS = {

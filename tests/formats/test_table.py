@@ -22,8 +22,8 @@ from lamella.errors import (
     UnitError,
     UnreadableFileError,
 )
+from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
-from lamella.formats.source import ReadControl
 from lamella.formats.table_row import COLUMNS
 from lamella.planes import bits_of
 from lamella.testing.contracts import check_exposure_source

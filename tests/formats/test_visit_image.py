@@ -28,9 +28,9 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lamella.coadd.inputs import Exposure
 from lamella.errors import LamellaError, NoInputsError, UnitError, UnknownFormatError, UnreadableFileError
 from lamella.formats.files import FileIndex
+from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
 from lamella.formats.registry import Opening, find_format
-from lamella.formats.source import ReadControl
 from lamella.planes import bits_of
 from lamella.sky.projection import tan_projection
 from lamella.testing.contracts import check_exposure_source

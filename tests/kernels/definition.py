@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lamella.kernels.window import kernel_half_width, kernel_weights
+from lamella.kernels.support import kernel_half_width
+from lamella.kernels.window import kernel_weights
 
 __all__ = ("brute_force",)
 

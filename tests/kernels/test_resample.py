@@ -15,7 +15,7 @@ from numba.core.registry import CPUDispatcher as Dispatcher
 
 from lamella.kernels.resample import PositionGrid, ResampleRule, resample
 from lamella.kernels.resample_rows import tile_kernel
-from lamella.kernels.window import KERNELS, kernel_half_width
+from lamella.kernels.support import KERNELS, kernel_half_width
 
 from .definition import brute_force
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamella.kernels.window import CELLS, KERNELS, kernel_half_width, kernel_weights, weight_table
+from lamella.kernels.support import KERNELS, kernel_half_width
+from lamella.kernels.window import CELLS, kernel_weights, weight_table
 
 
 def interpolated(kernel: str, fraction: np.ndarray) -> np.ndarray:

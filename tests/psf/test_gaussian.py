@@ -8,7 +8,8 @@ from lsst.images import Box
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.errors import ConfigError, InvalidPsfError, ShapeError
-from lamella.psf.gaussian import FWHM_PER_SIGMA, DoubleGaussianPsf, ModelPsfConfig, model_psf
+from lamella.psf.gaussian import FWHM_PER_SIGMA, DoubleGaussianPsf, model_psf
+from lamella.psf.match_control import ModelPsfConfig
 from lamella.psf.measure import second_moments
 
 BOX = Box.factory[0:100, 0:100]

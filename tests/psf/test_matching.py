@@ -10,16 +10,9 @@ from lsst.images import Box
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.errors import ConfigError, ShapeError
-from lamella.psf.gaussian import FWHM_PER_SIGMA, DoubleGaussianPsf, ModelPsfConfig
-from lamella.psf.matching import (
-    MatchControl,
-    fit_field,
-    kernel_side,
-    match_quality,
-    solve_kernels,
-    target_psf,
-    widest_fwhm,
-)
+from lamella.psf.gaussian import FWHM_PER_SIGMA, DoubleGaussianPsf
+from lamella.psf.match_control import MatchControl, ModelPsfConfig
+from lamella.psf.matching import fit_field, kernel_side, match_quality, solve_kernels, target_psf, widest_fwhm
 
 BOX = Box.factory[0:100, 0:100]
 RIDGE = MatchControl().ridge

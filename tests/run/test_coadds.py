@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamella.coadd.assemble import Resources
+from lamella.coadd.assemble_control import Resources
 from lamella.errors import NoInputsError
 from lamella.run.coadds import coadd_exposures
 from lamella.run.execute import run_jobs
-from lamella.run.jobs import PatchConfig, plan_jobs
+from lamella.run.jobs import plan_jobs
 from lamella.run.patch import make_patch
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
 

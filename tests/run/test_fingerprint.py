@@ -11,16 +11,18 @@ import pytest
 from lsst.images import Box
 
 from lamella.coadd.archive import Rejection
-from lamella.coadd.assemble import AssembleConfig
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import Exposure, ExposureInfo
-from lamella.coadd.psfmatch import MatchControl, patch_target_psf
-from lamella.coadd.reject import RejectControl
-from lamella.coadd.select import SelectControl
-from lamella.coadd.warp import WarpControl
+from lamella.coadd.psfmatch import patch_target_psf
+from lamella.coadd.reject_control import RejectControl
+from lamella.coadd.select_control import SelectControl
+from lamella.coadd.warp_control import WarpControl
+from lamella.psf.match_control import MatchControl
 from lamella.run import fingerprint as module
 from lamella.run.fingerprint import fingerprint, input_files, matched_fingerprint, warp_fingerprint
-from lamella.run.jobs import PatchConfig, PatchJob, plan_jobs
+from lamella.run.jobs import PatchJob, plan_jobs
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
 

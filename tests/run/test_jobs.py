@@ -8,7 +8,7 @@ from typing import Any
 import astropy.units as u
 from astropy.coordinates import SkyCoord
 
-from lamella.coadd.select import SelectControl
+from lamella.coadd.select_control import SelectControl
 from lamella.run.jobs import PatchJob, patch_target, plan_jobs
 from lamella.sky.discrete import FieldSkyMap
 from lamella.sky.field import skymap_for_area

@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 
 from lamella.coadd.archive import Warp
-from lamella.coadd.assemble import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.inputs import Exposure, ExposureInfo, WarpInput, WarpSource
 from lamella.coadd.prepare import input_of
-from lamella.coadd.psfmatch import MatchControl, match_warp, patch_target_psf, target_fwhm
-from lamella.coadd.reject import RejectControl
-from lamella.coadd.select import SelectControl
+from lamella.coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
+from lamella.coadd.reject_control import RejectControl
+from lamella.coadd.select_control import SelectControl
 from lamella.errors import NoInputsError
+from lamella.psf.match_control import MatchControl
 from lamella.run import patch as module
-from lamella.run.jobs import PatchConfig, PatchJob, plan_jobs
+from lamella.run.jobs import PatchJob, plan_jobs
 from lamella.run.match import match_inputs
 from lamella.run.patch import PatchWork, make_patch, visits_of, warp_visit
+from lamella.run.patch_config import PatchConfig
 from lamella.run.scratch import ScratchWarp
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey

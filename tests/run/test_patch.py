@@ -12,15 +12,18 @@ import pytest
 from lsst.images import Box
 
 from lamella.coadd.archive import PatchCoadd, Rejection, Warp
-from lamella.coadd.assemble import AssembleConfig, Resources, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.inputs import Exposure, ExposureInfo
-from lamella.coadd.psfmatch import MatchControl
-from lamella.coadd.reject import Findings, RejectControl
-from lamella.coadd.select import SelectControl
+from lamella.coadd.reject import Findings
+from lamella.coadd.reject_control import RejectControl
+from lamella.coadd.select_control import SelectControl
 from lamella.errors import LamellaError, NoInputsError, OutputError, PsfMatchError, UnreadableFileError
+from lamella.psf.match_control import MatchControl
 from lamella.run import patch as module
-from lamella.run.jobs import PatchConfig, PatchJob, plan_jobs
+from lamella.run.jobs import PatchJob, plan_jobs
 from lamella.run.patch import PatchWork, make_patch, room_for_warps, visits_of, warp_area, warp_visit
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
 

@@ -4,6 +4,7 @@ import os
 import pytest
 
 from lamella.errors import ConfigError, OutputError, UnreadableFileError
+from lamella.sky.kinds import KINDS
 from lamella.sky.registry import SKYMAP_KINDS, load_skymap, make_skymap, skymap_from_json
 
 
@@ -14,7 +15,7 @@ def skymap():
 
 
 def test_kinds():
-    assert set(SKYMAP_KINDS) == {"discrete", "dodeca", "equatorial", "field", "healpix", "rings"}
+    assert tuple(SKYMAP_KINDS) == KINDS == ("discrete", "dodeca", "equatorial", "field", "healpix", "rings")
     assert all(cls.kind == kind for kind, cls in SKYMAP_KINDS.items())
 
 

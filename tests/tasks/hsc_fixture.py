@@ -29,7 +29,8 @@ from lamella.coadd.prepare import input_of
 from lamella.coadd.psfmatch import match_warp, patch_target_psf
 from lamella.coadd.warp import make_warp
 from lamella.formats.recognise import open_exposures
-from lamella.run.jobs import PatchConfig, plan_jobs
+from lamella.run.jobs import plan_jobs
+from lamella.run.patch_config import PatchConfig
 from lamella.tasks.ingest import ingest_exposures
 from lamella.tasks.repository import open_repository, register_skymap
 from lamella.testing.asserts import assert_bits_equal

@@ -11,8 +11,9 @@ from lsst.daf.butler import Butler
 from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.inputs import Exposure, ExposureInfo, ExposureSource
 from lamella.formats.recognise import open_exposures
-from lamella.run.jobs import PatchConfig, plan_jobs
+from lamella.run.jobs import plan_jobs
 from lamella.run.patch import PatchWork, make_patch
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.tasks.repository import open_repository

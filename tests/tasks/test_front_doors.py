@@ -13,10 +13,10 @@ import yaml
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lamella.coadd.archive import PatchCoadd
-from lamella.coadd.assemble import AssembleConfig
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.config import Config
 from lamella.formats.archives import read_product
-from lamella.run.jobs import PatchConfig
+from lamella.run.patch_config import PatchConfig
 from lamella.tasks.derive import field_name
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
 from lamella.tasks.manual.compareWarpAssembleCoadd import CompareWarpAssembleCoaddConfig

@@ -21,9 +21,10 @@ from lsst.sphgeom import UnitVector3d
 
 from lamella.coadd.inputs import Exposure, ExposureSource
 from lamella.errors import DuplicateInputError, InputError, UnreadableFileError
+from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
-from lamella.formats.source import ReadControl
-from lamella.run.jobs import PatchConfig, plan_jobs
+from lamella.run.jobs import plan_jobs
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.footprint import footprint_polygon
 from lamella.tasks.failures import repository_errors
 from lamella.tasks.ingest import ingest_exposures

@@ -18,7 +18,7 @@ from lamella.cli.main import main
 from lamella.coadd.inputs import ExposureId
 from lamella.formats.recognise import open_exposures
 from lamella.run.coadds import coadd_exposures
-from lamella.run.jobs import PatchConfig
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.tasks.ingest import defaults_chain
 from lamella.tasks.repository import open_repository

@@ -15,9 +15,9 @@ import pytest
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lamella.coadd.archive import PatchCoadd
-from lamella.coadd.psfmatch import MatchControl
 from lamella.formats.archives import read_product
-from lamella.run.jobs import PatchConfig
+from lamella.psf.match_control import MatchControl
+from lamella.run.patch_config import PatchConfig
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
 from lamella.tasks.manual.compareWarpAssembleCoadd import CompareWarpAssembleCoaddConfig
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpConfig

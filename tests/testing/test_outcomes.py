@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from lamella.coadd.assemble import AssembleConfig, assemble
-from lamella.coadd.reject import RejectControl
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.reject_control import RejectControl
 from lamella.testing.epochs import EpochsConfig, simulate_epochs
 from lamella.testing.outcomes import (
     BAD_PLANES,

@@ -66,7 +66,8 @@ def test_truth_files_hold_the_truth(survey):
 
 
 def test_the_reader_of_exposure_tables_gives_the_exposures_of_memory(survey):
-    from lamella.formats.source import FileSource, ReadControl
+    from lamella.formats.read_control import ReadControl
+    from lamella.formats.source import FileSource
     from lamella.formats.table import TableRow
 
     columns = Table.read(survey.table)

@@ -12,16 +12,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import click
-from rich.console import Console
 
 from ..errors import ConfigError
-from ..formats.recognise import open_exposures
-from ..formats.source import ReadControl
-from ..report.console import skipped_table
-from ..report.record import Skipped
-from ..sky.registry import load_skymap
+from ..formats.read_control import ReadControl
 from .coadd import format_option
 from .options import build_config, config_options
+from .startup import quick_imports
 
 __all__ = ("command",)
 
@@ -74,6 +70,12 @@ def ingest(
     Exposures that are there already are left as they are.
     """
     control = build_config(ReadControl, _READ_OPTIONS, given=given)
+    with quick_imports():
+        from rich.console import Console
+
+        from ..formats.recognise import open_exposures
+        from ..report.console import skipped_table
+        from ..report.record import Skipped
     found = open_exposures([_local_path(one) for one in exposures], format=format_name, control=control)
     with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
         transfer = "copy" if copy else "direct"
@@ -102,6 +104,8 @@ def skymap(
     Of a sky map with more than 100 tracts, those that overlap exposures in
     the repository are added; call it again after more are ingested.
     """
+    with quick_imports():
+        from ..sky.registry import load_skymap
     grid = load_skymap(skymap)
     with _session(repository):
         repositories = _tasks("repository")

@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from ..coadd.assemble import Resources
-from ..formats.registry import known_formats
-from .coadd_run import CoaddRun
+from ..coadd.assemble_control import Resources
+from ..formats.registry import format_names
 from .grid import GridOptions, grid_options
 from .options import (
     FileOptions,
@@ -29,6 +28,7 @@ from .settings import (
     WARP_OPTIONS,
     CoaddConfig,
 )
+from .startup import quick_imports
 from .workers import count_cores, workers_option
 
 __all__ = ("command", "format_option")
@@ -38,7 +38,7 @@ _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *REA
 format_option = click.option(
     "--format",
     "format_name",
-    type=click.Choice([known.name for known in known_formats()]),
+    type=click.Choice(format_names()),
     help="Format of the exposures.  [default: recognised from the headers]",
 )
 
@@ -99,6 +99,8 @@ def command(
         print_config(ctx, config)
         return
     require(ctx, "exposures", "output")
+    with quick_imports():
+        from .coadd_run import CoaddRun
     run = CoaddRun(
         output=output,
         config=config,

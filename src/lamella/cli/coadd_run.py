@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..coadd.assemble import Resources
+from ..coadd.assemble_control import Resources
 from ..coadd.versions import package_versions
 from ..errors import GeometryError, LamellaError, NoInputsError, NoOverlapError, OutputError
 from ..formats.recognise import InputProblem, Inputs, open_exposures
@@ -28,7 +28,8 @@ from ..run.folder import hold_folder
 from ..run.jobs import PatchJob, plan_jobs
 from ..sky.footprint import footprint_polygon
 from ..sky.skymap import SkyMap
-from .grid import GridOptions, choose_skymap
+from .choose_grid import choose_skymap
+from .grid import GridOptions
 from .outputs import PRODUCTS, CoaddWork, finished_record, make_color_pictures, save_skymap
 from .settings import CoaddConfig
 

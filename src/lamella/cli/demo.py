@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 
-from ..coadd.assemble import Resources
+from ..coadd.assemble_control import Resources
 from ..testing.config import SurveyConfig
-from ..testing.survey import simulate_survey
-from .coadd_run import CoaddRun
+from .startup import quick_imports
 from .workers import count_cores, workers_option
 
 __all__ = ("command",)
@@ -42,6 +41,9 @@ def command(ctx: click.Context, /, output: Path, seed: int, workers: int | None)
     The survey, with the truth about it, is in OUTPUT/survey, and the results
     are in OUTPUT/coadds. A second call makes only what is missing.
     """
+    with quick_imports():
+        from ..testing.survey import simulate_survey
+        from .coadd_run import CoaddRun
     survey = simulate_survey(output / "survey", SurveyConfig(seed=seed))
     folder = output / "coadds"
     click.echo(f"Survey: {survey.table}\nTruth:  {output / 'survey' / 'truth'}")

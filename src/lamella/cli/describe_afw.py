@@ -29,7 +29,8 @@ from ..formats.afw.products import is_afw_product, read_afw_product
 from ..formats.afw.psf import read_psf
 from ..formats.afw.source import AfwExposure
 from ..formats.afw.summaries import VisitSummary
-from ..formats.source import FileSource, ReadControl
+from ..formats.read_control import ReadControl
+from ..formats.source import FileSource
 from ..report.wording import number
 from .describe import describe_coadd, describe_warp
 from .terminal import box_text, facts_table, place_facts, rows_table

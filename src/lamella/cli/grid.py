@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import math
+from collections.abc import Callable
 from typing import Any, Self
 
-import astropy.units as u
 import click
-import numpy as np
-from astropy.coordinates import SkyCoord
-from astropy.coordinates.name_resolve import NameResolveError
 
-from ..coadd.inputs import ExposureInfo
-from ..errors import ConfigError
-from ..sky.field import skymap_for_area, skymap_from_exposures
-from ..sky.footprint import pixel_scale
-from ..sky.registry import SKYMAP_KINDS, load_skymap, make_skymap
-from ..sky.skymap import SkyMap
-
-__all__ = ("GridOptions", "PositionType", "area_options", "choose_skymap", "grid_options")
+__all__ = ("GridOptions", "PositionType", "area_options", "grid_options")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,46 +32,6 @@ class GridOptions:
     def __bool__(self) -> bool:
         """Whether anything was said."""
         return self != type(self)()
-
-
-def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **options: Any) -> SkyMap[Any]:
-    """Return the sky map that was asked for, or one made around the exposures.
-
-    Parameters
-    ----------
-    grid
-        What was asked for.
-    exposures
-        The exposures; there may be none where the options say it all.
-    **options
-        Further options of `lamella.sky.field.FieldLayout`, and the ``name``, for one that is made.
-
-    Raises
-    ------
-    ConfigError
-        Raised when the options contradict each other.
-    NoInputsError
-        Raised when neither the options nor exposures say which pixels.
-    UnreadableFileError
-        Raised when the file of the sky map is absent, damaged or something else.
-    """
-    if grid.skymap is not None:
-        if grid.center is not None or grid.size is not None or grid.scale is not None:
-            raise ConfigError(
-                "--skymap fixes the pixel grid; --center, --size and --scale are for making one."
-            )
-        if grid.skymap in SKYMAP_KINDS:
-            return make_skymap(grid.skymap)
-        return load_skymap(Path(grid.skymap))
-    if grid.center is None and grid.size is None:
-        return skymap_from_exposures(exposures, pixel_scale=grid.scale, **options)
-    if grid.center is None or grid.size is None:
-        raise ConfigError("--center and --size go together.")
-    if grid.scale is None and not exposures:
-        raise ConfigError("--scale is needed where there are no exposures to take it from.", option="scale")
-    scale = grid.scale or float(np.median([pixel_scale(info.projection, info.bbox) for info in exposures]))
-    center = SkyCoord(*grid.center, unit="deg", frame="icrs")
-    return skymap_for_area(center, grid.size * u.deg, scale * u.arcsec, **options)
 
 
 def grid_options[F: Callable[..., Any]](function: F) -> F:
@@ -129,6 +78,9 @@ class PositionType(click.ParamType):  # type: ignore[type-arg]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, float]:
         """Read degrees, or hours and degrees with colons or letters."""
+        from astropy.coordinates import SkyCoord
+        from astropy.coordinates.name_resolve import NameResolveError
+
         text = value if isinstance(value, str) else ",".join(str(part) for part in value)
         ra, comma, dec = text.partition(",")
         try:
@@ -138,7 +90,7 @@ class PositionType(click.ParamType):  # type: ignore[type-arg]
             place = SkyCoord(ra, dec, unit=(unit, "deg"), frame="icrs")
         except (ValueError, TypeError, NameResolveError) as err:
             self.fail(f"{text!r} is not a position: {err}", param, ctx)
-        if not (np.isfinite(place.ra.deg) and np.isfinite(place.dec.deg)):
+        if not (math.isfinite(place.ra.deg) and math.isfinite(place.dec.deg)):
             self.fail(f"{text!r} is not a position: it is not finite", param, ctx)
         return float(place.ra.deg), float(place.dec.deg)
 

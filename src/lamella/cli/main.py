@@ -1,8 +1,12 @@
-"""Entry point of the ``lamella`` command; its subcommands are imported when they are called."""
+"""Entry point of the ``lamella`` command.
+
+Its subcommands are imported when they are called.  Their modules hold no more
+than options; what does the work is imported once it is known what to do, so
+that help, and a word about an option that is wrong, come at once.
+"""
 
 from __future__ import annotations
 
-import gc
 import importlib
 import sys
 from collections.abc import Sequence
@@ -42,14 +46,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        # Nothing that modules make is garbage: without the collector they are imported a tenth faster,
-        # and what is frozen is not looked through again.
-        gc.disable()
-        try:
-            command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
-        finally:
-            gc.freeze()
-            gc.enable()
+        command: click.Command = importlib.import_module(f"{__package__}.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

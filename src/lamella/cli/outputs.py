@@ -13,7 +13,7 @@ from typing import Any
 
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.artifact_masks import ArtifactMasks
-from ..coadd.assemble import Resources
+from ..coadd.assemble_control import Resources
 from ..coadd.inputs import ExposureSource
 from ..coadd.reject import Findings
 from ..coadd.summary import summarize
@@ -35,8 +35,9 @@ from ..report.record import (
     write_record,
 )
 from ..run.fingerprint import fingerprint, matched_fingerprint, warp_fingerprint
-from ..run.jobs import PatchConfig, PatchJob
+from ..run.jobs import PatchJob
 from ..run.patch import PatchWork, make_patch, visits_of
+from ..run.patch_config import PatchConfig
 from ..sky.skymap import SkyMap
 
 __all__ = (

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from ..config import option
-from ..formats.source import ReadControl
-from ..run.jobs import PatchConfig
+from typing import Literal
+
+from ..coadd.assemble_control import AssembleConfig
+from ..config import Config, inherited, option
+from ..formats.read_control import ReadControl
+from ..run.patch_config import PatchConfig
 
 __all__ = (
     "COADD_OPTIONS",
@@ -13,6 +16,7 @@ __all__ = (
     "SELECT_OPTIONS",
     "WARP_OPTIONS",
     "CoaddConfig",
+    "StackConfig",
 )
 
 
@@ -24,6 +28,13 @@ class CoaddConfig(PatchConfig):
     def patch_config(self) -> PatchConfig:
         """Return the part that the work on a patch needs."""
         return PatchConfig(**{name: getattr(self, name) for name in PatchConfig.model_fields})
+
+
+class StackConfig(Config):
+    """All that changes the result of ``lamella stack``."""
+
+    warp_type: Literal["direct", "psf_matched"] = inherited(PatchConfig, "warp_type", default="direct")
+    assemble: AssembleConfig = option(AssembleConfig(), "How warps are combined.")
 
 
 READ_OPTIONS = ("read.subtract_background", "read.background_mesh", "read.edge_width")

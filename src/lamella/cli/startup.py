@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import importlib.abc
 import importlib.util
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-__all__ = ("lighten_imports",)
+__all__ = ("lighten_imports", "quick_imports")
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import what does the work of a command, once it is known that there is work.
+
+    Nothing that modules make is garbage: without the collector they are imported
+    a tenth faster, and what is frozen is not looked through again.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def lighten_imports() -> None:

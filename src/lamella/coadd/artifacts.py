@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from .assemble_control import Resources
 from .compare import Compared, Comparison
 from .compare_control import CompareWarpControl
 from .ghosts import find_ghosts
@@ -23,10 +24,9 @@ from .inputs import WarpInput
 from .removals import VisitArtifacts
 from .spans import Runs
 from .template import Template, make_template
-from .tiles import Resources
 
 if TYPE_CHECKING:
-    from .assemble import AssembleConfig
+    from .assemble_control import AssembleConfig
 
 __all__ = ("CompareWarpControl", "compare_warps", "compare_with", "max_epochs")
 

@@ -29,7 +29,7 @@ from .tiles import InputReader
 from .variables import unlike_template
 
 if TYPE_CHECKING:
-    from .assemble import AssembleConfig
+    from .assemble_control import AssembleConfig
 
 __all__ = ("Compared", "Comparison")
 

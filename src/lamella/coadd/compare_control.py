@@ -1,18 +1,168 @@
-"""The options of CompareWarp."""
+"""The options of CompareWarp and of its steps."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from ..config import Config, option
-from .fluxcheck import FluxControl
-from .ghosts import GhostControl
-from .noise import NoiseControl
-from .streaks import StreakControl
-from .template import TemplateControl
-from .variables import VariableControl
 
-__all__ = ("CompareWarpControl",)
+__all__ = (
+    "CompareWarpControl",
+    "FluxControl",
+    "GhostControl",
+    "NoiseControl",
+    "StreakControl",
+    "TemplateControl",
+    "VariableControl",
+)
+
+
+class NoiseControl(Config):
+    """How the noise of an image is measured."""
+
+    bin_size: int = option(
+        128,
+        "Size of the bins in which the sky is taken off; each must hold many times the area of the PSF.",
+        unit="pixel",
+        ge=8,
+    )
+    limit: float = option(10.0, "Largest factor of variances that is believed.", gt=1.0)
+    samples: int = option(
+        2**18, "Look at no more than this many pixels, on a lattice over the image.", ge=10_000
+    )
+
+
+class TemplateControl(Config):
+    """How matched warps become the static sky, and how exact their match is."""
+
+    sigma_clip: float = option(
+        3.0, "A pixel further than this from the others is not part of the template.", unit="sigma", gt=0
+    )
+    clip_iter: int = option(2, "Number of passes of the clip.", ge=1)
+    clip_flux_tolerance: float = option(
+        0.05,
+        "Scatter (one sigma) between epochs that does not take a pixel out of the template, as a "
+        "fraction of its value.",
+        ge=0,
+    )
+    bad_mask_planes: tuple[str, ...] = option(
+        ("NO_DATA",), "Pixels of matched warps with one of these planes are not part of the template."
+    )
+    flux_tolerance: float = option(
+        0.02,
+        "Difference (one sigma) of a matched warp that is no sign of an artifact, as a fraction of the "
+        "template: the error of the PSF matching and of the photometric scale.",
+        ge=0,
+    )
+    registration: float = option(
+        0.05,
+        "Difference (one sigma) in position that is no sign of an artifact: times the slope of the template.",
+        unit="pixel",
+        ge=0,
+    )
+    direct_flux_tolerance: float = option(
+        0.5,
+        "As flux_tolerance, for warps that are not matched and for pixels whose match used masked ones: "
+        "a fraction of the brightest pixel near by, as far as that is above the noise of the template.",
+        ge=0,
+    )
+    reach: int = option(2, "How near that is, to each side along rows and columns.", unit="pixel", ge=0)
+    continuation: int = option(
+        4,
+        "The template goes on with the values at its rim this far: matched warps end before others do.",
+        unit="pixel",
+        ge=0,
+    )
+
+
+class VariableControl(Config):
+    """How a source that varies is told from an artifact on top of it."""
+
+    enabled: bool = option(True, "Whether they are kept; otherwise they are clipped like artifacts.")
+    mismatch: float = option(
+        0.3,
+        "Largest part of the squared difference, beyond noise, that is not a multiple of the template.",
+        ge=0,
+        le=1,
+    )
+    foreign: float = option(
+        0.4,
+        "With a larger part than this it is an artifact on top of a source that may vary; other epochs in "
+        "which the source differs do not speak for it.",
+        ge=0,
+        le=1,
+    )
+    significance: float = option(
+        5.0, "Least signal to noise of the source in one epoch; it is a point of the template.", unit="sigma"
+    )
+    margin: float = option(
+        1.0, "The shape is compared up to this far from the footprint.", unit="pixel", ge=0
+    )
+
+
+class StreakControl(Config):
+    """How streaks are found."""
+
+    threshold: float = option(
+        7.0, "Least sum along a line over the noise of such sums, which is measured.", unit="sigma", gt=0
+    )
+    min_length: float = option(60.0, "Shortest streak.", unit="pixel", gt=0)
+    min_evenness: float = option(
+        0.9,
+        "Least significance of a streak when no part of it counts for more than twice the median, "
+        "relative to the threshold.",
+        ge=0,
+    )
+    clip: float = option(3.0, "A binned pixel counts for no more than this.", unit="sigma", gt=0)
+    bin_size: int | None = option(
+        None, "Side of the bins; by default 0.85 of the width of the PSF.", unit="pixel", ge=1
+    )
+    background_size: int = option(
+        15, "Side of the box whose mean is subtracted from a bin.", unit="bins", ge=3
+    )
+    max_segment: int = option(
+        256, "Longest line that is summed, in bins; longer streaks are followed.", unit="bins", ge=16
+    )
+    min_cover: float = option(0.4, "Part of a line that must have data.", gt=0, le=1)
+    floor: float = option(
+        0.15, "A streak is masked across to where its mean profile is this faint.", unit="sigma", gt=0
+    )
+    max_half_width: float = option(
+        8.0, "Greatest half width of a streak, relative to the width of the PSF.", unit="FWHM", gt=0
+    )
+    max_streaks: int = option(20, "Most streaks that are looked for in one image.", ge=1)
+
+
+class GhostControl(Config):
+    """How faint and wide light of single epochs is found: in bins of pixels that hold only sky."""
+
+    enabled: bool = option(True, "Whether it is looked for.")
+    bin_size: int = option(16, "Side of the square bins.", unit="pixel", ge=4)
+    threshold: float = option(6.0, "Threshold in the scatter of the bins of an epoch.", unit="sigma", gt=0)
+    low_threshold: float = option(
+        3.0, "Bins next to a found one are part of it beyond this threshold.", unit="sigma", gt=0
+    )
+    floor: float = option(
+        0.3,
+        "Light that is fainter than this part of the noise of a pixel is not worth the pixels.",
+        unit="sigma",
+        ge=0,
+    )
+    min_bins: int = option(4, "Fewest bins of a ghost.", unit="bins", ge=1)
+
+
+class FluxControl(Config):
+    """How the fluxes of a visit are compared with the template."""
+
+    max_deviation: float = option(
+        0.05,
+        "A visit whose bright sources differ from the template by more than this fraction gets a warning: "
+        "its photometric scale is wrong.",
+        gt=0,
+    )
+    significance: float = option(
+        20.0, "Pixels of the template that are brighter than this in one epoch count.", unit="sigma", gt=0
+    )
 
 
 class CompareWarpControl(Config):

@@ -5,27 +5,13 @@ from __future__ import annotations
 import numpy as np
 from lsst.images import Box
 
-from ..config import Config, option
+from .compare_control import FluxControl
 from .template import Template
 
-__all__ = ("BrightPixels", "FluxControl")
+__all__ = "BrightPixels"
 
 _ROWS = 4  # every so many rows are looked at
 _LEAST = 50  # pixels that a median is taken of
-
-
-class FluxControl(Config):
-    """How the fluxes of a visit are compared with the template."""
-
-    max_deviation: float = option(
-        0.05,
-        "A visit whose bright sources differ from the template by more than this fraction gets a warning: "
-        "its photometric scale is wrong.",
-        gt=0,
-    )
-    significance: float = option(
-        20.0, "Pixels of the template that are brighter than this in one epoch count.", unit="sigma", gt=0
-    )
 
 
 class BrightPixels:

@@ -10,61 +10,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 import numpy as np
-import pydantic
 from lsst.images import Mask, MaskedImage
 
-from ..config import Config, option
 from ..errors import ConfigError, PixelTypeError, ShapeError
 from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict, find_narrow_runs
 from ..kernels.sample import clipped_mean, moments, quantiles
 from ..planes import bits_of, plane_names
+from .gap_control import GapControl
 
-__all__ = ("GapControl", "GapSummary", "fallback_value", "fill_gaps", "fill_masked_image", "narrow_runs")
+__all__ = ("GapSummary", "fallback_value", "fill_gaps", "fill_masked_image", "narrow_runs")
 
 _STRICT_REACH = 6
 _STRICT_DECIMALS = 4
-
-
-class GapControl(Config):
-    """How gaps are filled."""
-
-    fallback: Literal["MEAN", "MEDIAN", "MEANCLIP", "USER"] = option(
-        "MEDIAN", "Value where there is nothing to interpolate from: a statistic of the image, or a number."
-    )
-    fallback_value: float = option(
-        0.0, "The number, for USER.", unit="that of the image", allow_inf_nan=False
-    )
-    negative_fallback_allowed: bool = option(
-        False, "Whether the fallback value may be negative; otherwise it is 0 instead."
-    )
-    use_fallback_at_edge: bool = option(
-        True,
-        "Whether a gap with data on one side only, wider than the reach, goes over to the fallback value; "
-        "otherwise the data are extrapolated.",
-    )
-    edge_reach: int = option(
-        6,
-        "How far from data a gap is still filled by interpolation; further away the variance is infinite.",
-        unit="pixel",
-        ge=1,
-    )
-    transpose: bool = option(False, "Interpolate along columns instead of rows.")
-    max_gap: int | None = option(
-        None,
-        "Widest gap that is filled; wider ones, and those that reach the border, stay as they are. "
-        "Unset: every gap is filled.",
-        unit="pixel",
-        ge=1,
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _check(self) -> GapControl:
-        if self.fallback == "USER" and self.fallback_value < 0 and not self.negative_fallback_allowed:
-            raise ValueError("a negative fallback_value needs negative_fallback_allowed")
-        return self
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

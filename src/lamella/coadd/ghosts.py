@@ -9,37 +9,19 @@ import numpy as np
 import scipy
 from lsst.images import Box
 
-from ..config import Config, option
 from ..kernels.sample import SIGMA_OF_QUARTILES
+from .compare_control import GhostControl
 from .footprints import Footprints
 from .runs import no_runs
 from .spans import Runs
 
-__all__ = ("Bins", "GhostControl", "find_ghosts")
+__all__ = ("Bins", "find_ghosts")
 
 _LEAST_SHARE = 0.25  # of the pixels of a bin that must be sky
 _LEAST_AROUND = 3.0  # times as many when nine bins are taken together
 _SHARE = 0.5  # of the level around it that a bin of a ghost has
 _BINS_ALONG = 3  # that are taken together
 _LEAST_BINS = 32  # that a scatter is measured from
-
-
-class GhostControl(Config):
-    """How faint and wide light of single epochs is found: in bins of pixels that hold only sky."""
-
-    enabled: bool = option(True, "Whether it is looked for.")
-    bin_size: int = option(16, "Side of the square bins.", unit="pixel", ge=4)
-    threshold: float = option(6.0, "Threshold in the scatter of the bins of an epoch.", unit="sigma", gt=0)
-    low_threshold: float = option(
-        3.0, "Bins next to a found one are part of it beyond this threshold.", unit="sigma", gt=0
-    )
-    floor: float = option(
-        0.3,
-        "Light that is fainter than this part of the noise of a pixel is not worth the pixels.",
-        unit="sigma",
-        ge=0,
-    )
-    min_bins: int = option(4, "Fewest bins of a ghost.", unit="bins", ge=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,15 +16,8 @@ from ..errors import InvalidPsfError, PsfMatchError
 from ..kernels.convolve import CELL, SeparableKernels, factor_kernels
 from ..psf.blas import one_blas_thread
 from ..psf.coadd import CoaddPsf
-from ..psf.matching import (
-    KernelField,
-    MatchControl,
-    MatchQuality,
-    fit_field,
-    match_quality,
-    solve_kernels,
-    widest_fwhm,
-)
+from ..psf.match_control import MatchControl
+from ..psf.matching import KernelField, MatchQuality, fit_field, match_quality, solve_kernels, widest_fwhm
 from .archive import psf_components
 from .inputs import DetectorInput
 

@@ -15,7 +15,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..kernels.convolve import CELL, convolve
 from ..kernels.lost import fill_lost, grow_bits, store_good
 from ..planes import bits_of
-from ..psf.matching import MatchControl
+from ..psf.match_control import MatchControl
 from .archive import MatchRecord, Warp
 from .match_kernels import RegionKernels
 from .ownership import Region

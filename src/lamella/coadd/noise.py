@@ -7,30 +7,15 @@ import math
 
 import numpy as np
 
-from ..config import Config, option
 from ..errors import NoiseError, ShapeError
+from .compare_control import NoiseControl
 
-__all__ = ("NoiseControl", "NoiseScale", "variance_scale")
+__all__ = ("NoiseScale", "variance_scale")
 
 SIGMA_PER_QUARTILE_RANGE = 0.7413011092528009
 """Standard deviation of a Gaussian in units of the distance between its quartiles."""
 
 _MIN_PER_BIN = 16  # pixels that a median of the sky needs at least
-
-
-class NoiseControl(Config):
-    """How the noise of an image is measured."""
-
-    bin_size: int = option(
-        128,
-        "Size of the bins in which the sky is taken off; each must hold many times the area of the PSF.",
-        unit="pixel",
-        ge=8,
-    )
-    limit: float = option(10.0, "Largest factor of variances that is believed.", gt=1.0)
-    samples: int = option(
-        2**18, "Look at no more than this many pixels, on a lattice over the image.", ge=10_000
-    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

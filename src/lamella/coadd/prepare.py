@@ -15,8 +15,9 @@ from ..errors import NoInputsError, PsfMatchError
 from ..planes import bits_of, plane_names
 from ..psf.parameters import psf_to_parameters
 from .archive import Rejection, Warp
+from .assemble_control import WeightControl
 from .inputs import CoaddTarget, ExposureId, WarpInput
-from .scale import WeightControl, WeightProblem, warp_weight, weight_of_mean
+from .scale import WeightProblem, warp_weight, weight_of_mean
 from .sources import ImageSource, view_planes
 
 __all__ = (

@@ -10,7 +10,8 @@ from lsst.images import Box, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import PsfMatchError
-from ..psf.matching import MatchControl, kernel_side, target_psf
+from ..psf.match_control import MatchControl
+from ..psf.matching import kernel_side, target_psf
 from .archive import MatchRecord, Warp
 from .inputs import DetectorInput
 from .match_kernels import DetectorPsf, RegionKernels

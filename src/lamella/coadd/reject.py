@@ -4,49 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from lsst.images import Box, MaskSchema, SkyProjection
 
-from ..config import Config, option
 from ..planes import make_schema
-from .artifacts import compare_warps
-from .compare_control import CompareWarpControl
+from .assemble_control import Resources
 from .inputs import WarpInput
+from .reject_control import RejectControl
 from .removals import Removal, VisitArtifacts
 from .runs import no_runs, pixels_of, shared_runs, united_runs
-from .safeclip import SafeClipControl, safe_clip
 from .spans import Runs, SpanMask
-from .tiles import Resources
 from .widths import psf_widths
 
 if TYPE_CHECKING:
-    from .assemble import AssembleConfig
+    from .assemble_control import AssembleConfig
 
-__all__ = ("Findings", "RejectControl", "find_rejections")
-
-
-class RejectControl(Config):
-    """Whether and how artifacts are found and left out."""
-
-    method: Literal["none", "safe_clip", "compare_warp"] = option(
-        "none",
-        "none: artifacts are left to the statistic; safe_clip: a mean is compared with a clipped mean; "
-        "compare_warp: PSF-matched warps are compared with the static sky.  With the latter two the "
-        "coadd is a mean, which has a well-defined PSF.",
-    )
-    compare_warp: CompareWarpControl = option(CompareWarpControl(), "How epochs are compared.")
-    safe_clip: SafeClipControl = option(SafeClipControl(), "How the two means are compared.")
-    warn_fraction: float = option(
-        0.05, "A visit that loses more than this part of its pixels gets a warning.", ge=0, le=1
-    )
-    default_fwhm: float = option(
-        4.0,
-        "Full width at half maximum of the PSF of an input that comes without a PSF model.",
-        unit="pixel",
-        gt=0,
-    )
+__all__ = ("Findings", "find_rejections")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,9 +124,14 @@ def find_rejections(
     if control.method == "none":
         return Findings((SpanMask({}),) * len(inputs), (), no_runs(), (no_runs(),) * len(inputs))
     widths = psf_widths(inputs, projection, control.default_fwhm)
+    # Imported here, because most coadds are made without.
     if control.method == "safe_clip":
+        from .safeclip import safe_clip
+
         found = safe_clip(inputs, bbox, schema, config, control.safe_clip, resources, widths)
     else:
+        from .artifacts import compare_warps
+
         found = compare_warps(inputs, bbox, schema, config, control.compare_warp, resources, widths)
     return Findings.of(inputs, found, control)
 

@@ -16,7 +16,7 @@ from lsst.images import Image, Mask, MaskedImage
 from ..kernels.fill import coefficient_table
 from ..kernels.repair import fill_columns, fill_lost_rows, find_lost, flag_filled
 from ..planes import bits_of
-from .gaps import GapControl
+from .gap_control import GapControl
 from .inputs import Exposure
 from .sources import mask_plane_of
 

@@ -5,76 +5,28 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pydantic
 from lsst.images import Box, MaskSchema, Polygon, SkyProjection
 from lsst.images.fields import BaseField
 
-from ..config import Config, option
 from ..errors import CalibrationError
 from ..kernels.resample import ResampleRule, resample
-from ..kernels.window import kernel_half_width
 from ..planes import bits_of
 from ..sky.pixelmap import PixelMap
 from .inputs import Exposure, ExposureInfo
 from .repair import repair_exposure
 from .scale import apply_calibration
 from .sources import conform_mask, overlap
+from .warp_control import WarpControl
 
-__all__ = ("Resampled", "WarpControl", "covered_box", "inside_polygon", "resample_exposure")
+__all__ = ("Resampled", "covered_box", "inside_polygon", "resample_exposure")
 
 type _Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-type ImageKernel = Literal["lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
-type MaskKernel = Literal["", "lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
-
 # Nodes of a grid that are held at a time: only a grid as fine as the pixels needs several parts.
 _MAX_NODES = 2**20
-
-
-class WarpControl(Config):
-    """How exposures are resampled to the pixel grid of a tract."""
-
-    kernel: ImageKernel = option(
-        "lanczos3",
-        "Resampling kernel of image and variance: lanczos3, lanczos4, lanczos5, bilinear or nearest.",
-    )
-    mask_kernel: MaskKernel = option(
-        "bilinear", "Kernel over whose pixels mask planes spread; empty for that of the image."
-    )
-    grow_full_mask: tuple[str, ...] = option(
-        ("DETECTION_EDGE",), "Mask planes that spread over the whole kernel of the image."
-    )
-    position_tolerance: float = option(
-        1e-3, "Largest error of a position, in pixels of the exposure.", unit="pixel", gt=0.0
-    )
-
-    repair_width: int = option(
-        8,
-        "Widest run of lost pixels that is interpolated before resampling, so that it does not spoil its "
-        "neighbours; the pixels themselves stay BAD.",
-        unit="pixel",
-        ge=0,
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _check_kernels(self) -> WarpControl:
-        if self.mask_kernel and kernel_half_width(self.mask_kernel) > kernel_half_width(self.kernel):
-            raise ValueError(f"mask_kernel {self.mask_kernel} is wider than kernel {self.kernel}")
-        return self
-
-    def rule(self, schema: MaskSchema) -> ResampleRule:
-        """Return these options in terms of the bits of a mask."""
-        no_data = bits_of(schema, ["NO_DATA"])
-        return ResampleRule(
-            kernel=self.kernel,
-            mask_kernel=self.mask_kernel,
-            grow=bits_of(schema, self.grow_full_mask, missing_ok=True),
-            no_data=no_data,
-            pad=no_data,
-        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,7 +103,7 @@ def resample_exposure(
     exposure = repair_exposure(exposure, control.repair_width, in_place=in_place)
     spacing = pixel_map.spacing(source_box, control.position_tolerance)
     planes, scale = _calibrated_planes(exposure, schema)
-    rule, origin = control.rule(schema), (source_box.y.start, source_box.x.start)
+    rule, origin = _rule(control, schema), (source_box.y.start, source_box.x.start)
     done = []
     for band in _bands(target, spacing):
         grid = pixel_map.grid_with_spacing(band, spacing)
@@ -187,6 +139,18 @@ def _bands(box: Box, spacing: int) -> Iterator[Box]:
     rows = max(1, _MAX_NODES * spacing**2 // box.x.size)
     for y in range(box.y.start, box.y.stop, rows):
         yield Box.factory[y : min(y + rows, box.y.stop), box.x.start : box.x.stop]
+
+
+def _rule(control: WarpControl, schema: MaskSchema) -> ResampleRule:
+    """Return the options in terms of the bits of a mask."""
+    no_data = bits_of(schema, ["NO_DATA"])
+    return ResampleRule(
+        kernel=control.kernel,
+        mask_kernel=control.mask_kernel,
+        grow=bits_of(schema, control.grow_full_mask, missing_ok=True),
+        no_data=no_data,
+        pad=no_data,
+    )
 
 
 def _calibrated_planes(exposure: Exposure, schema: MaskSchema) -> tuple[_Planes, float]:

@@ -17,23 +17,23 @@ import numpy as np
 import scipy
 from lsst.images import Box, MaskSchema
 
-from ..config import Config, option
 from ..planes import bits_of
 from ..psf.gaussian import FWHM_PER_SIGMA
+from .assemble_control import Resources
 from .footprints import Footprints
 from .inputs import WarpInput
+from .reject_control import SafeClipControl
 from .removals import VisitArtifacts
 from .runs import no_runs, pixels_of, united_runs
 from .sources import overlap
 from .spans import Runs
-from .tiles import InputReader, Resources, StackedPlanes, stack_inputs
+from .tiles import InputReader, StackedPlanes, stack_inputs
 
 if TYPE_CHECKING:
-    from .assemble import AssembleConfig
+    from .assemble_control import AssembleConfig
 
 __all__ = (
     "Detected",
-    "SafeClipControl",
     "add_big_detections",
     "attribute_footprints",
     "detect",
@@ -41,43 +41,6 @@ __all__ = (
     "find_clipped",
     "safe_clip",
 )
-
-
-class SafeClipControl(Config):
-    """How artifacts are found by comparing a mean with a clipped mean."""
-
-    sigma_clip: float = option(1.5, "Limit of the clipped mean.", unit="sigma", gt=0)
-    clip_iter: int = option(3, "Number of passes of its clip.", ge=1)
-    threshold: float = option(
-        2.0, "Threshold for the smoothed difference of the two means.", unit="sigma", gt=0
-    )
-    min_pixels: int = option(4, "Fewest pixels of a footprint beyond the threshold.", unit="pixel", ge=1)
-    grow: float = option(
-        2.0, "Footprints are grown by this many standard deviations of the PSF.", unit="sigma", ge=0
-    )
-    detection: float = option(
-        5.0,
-        "Threshold for detections on warps (smoothed with the PSF) that come without DETECTED planes.",
-        unit="sigma",
-        gt=0,
-    )
-    detection_grow: float = option(
-        2.4, "These are grown by this many standard deviations of the PSF.", unit="sigma", ge=0
-    )
-    overlap: float = option(
-        0.6,
-        "Part of a footprint that the detections of one visit must cover, if others have some.",
-        ge=0,
-        le=1,
-    )
-    overlap_single: float = option(0.5, "The same, if no other visit has any.", ge=0, le=1)
-    overlap_double: float = option(
-        0.45, "Part of a footprint that two visits must both cover to be both clipped.", ge=0, le=1
-    )
-    max_overlap_double: float = option(0.15, "Most that any other visit may then cover.", ge=0, le=1)
-    min_big_overlap: int = option(
-        100, "A whole detection is clipped when more of its pixels are clipped already.", unit="pixel", ge=1
-    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,16 +17,14 @@ from astropy import units as u
 from lsst.images import Bounds, Box, Image, Interval, MaskedImage, MaskSchema
 from lsst.images.fields import BaseField, ChebyshevField
 
-from ..config import Config, option
 from ..errors import CalibrationError, NoInputsError, ShapeError
 from ..kernels.sample import Parts, clipped_mean
 from ..planes import bits_of, plane_names
+from .assemble_control import BAD_MASK_PLANES, WeightControl
 from .inputs import MeanVariance
 
 __all__ = (
     "AB_FLUX_NJY",
-    "BAD_MASK_PLANES",
-    "WeightControl",
     "WeightProblem",
     "apply_calibration",
     "magnitude",
@@ -44,8 +42,6 @@ __all__ = (
 AB_FLUX_NJY: float = 1e23 * 10.0 ** (-48.6 / 2.5) * 1e9
 """Flux density of a source of AB magnitude 0, in nJy: 3.6308e12."""
 
-BAD_MASK_PLANES: tuple[str, ...] = ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE")
-"""Pixels with one of these planes are left out of coadds and weights, unless something else is asked for."""
 
 _STRIP_PIXELS = 1 << 20
 
@@ -298,18 +294,6 @@ def _unit_factor(field: u.UnitBase | None, image: u.UnitBase | None) -> float:
     raise CalibrationError(
         f"The photometric scale is in {field} and the image in {image}; expected nJy per unit."
     )
-
-
-class WeightControl(Config):
-    """How the weight of a warp is found from its variance."""
-
-    sigma_clip: float = option(
-        3.0,
-        "Leave out variances further than this from the centre of their distribution.",
-        unit="sigma",
-        gt=0,
-    )
-    clip_iter: int = option(2, "Number of clipping passes.", ge=0)
 
 
 class WeightProblem(enum.StrEnum):

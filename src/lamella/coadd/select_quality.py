@@ -22,7 +22,7 @@ QUALITY: dict[str, str] = {
     "star_ellipticity": "median ellipticity of these stars",
     "star_unnormalized_ellipticity": "the same, times the size squared, pixels squared",
 }
-"""Names of the numbers that have an option of their own in `lamella.coadd.select.SelectControl`."""
+"""Names of the numbers that have an option of their own in `lamella.coadd.select_control.SelectControl`."""
 
 SUMMARY_NAMES: dict[str, str] = {
     "psfStarDeltaSizeScatter": "psf_size_scatter",

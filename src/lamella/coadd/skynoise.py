@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from lsst.images import Box, Image, Mask
@@ -19,19 +19,18 @@ from ..config import PlainValues
 from ..errors import InvalidPsfError
 from ..kernels.planes import find_covered, kernel_array
 from ..planes import bits_of
+from .assemble_control import VarianceCorrection
 from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 
 __all__ = (
     "Coverage",
     "NoisyCoadd",
     "SkyNoise",
-    "VarianceCorrection",
     "corrected",
     "covered_pixels",
     "measure_sky_noise",
 )
 
-VarianceCorrection = Literal["none", "pixel", "psf"]
 
 _NOT_SKY = ("BAD", "SATURATED", "SUSPECT", "NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "BRIGHT_OBJECT")
 _NOISE_BOX = 1024  # pixels; enough sky to know the noise to a fraction of a percent

@@ -16,46 +16,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..config import Config, option
 from ..errors import ShapeError
 from ..kernels.lines import bin_significance, strongest_lines
+from .compare_control import StreakControl
 from .trail import Line, trail_pixels
 from .trailfit import TrailFit, fit_trail
 
-__all__ = ("Streak", "StreakControl", "Streaks", "find_streaks")
-
-
-class StreakControl(Config):
-    """How streaks are found."""
-
-    threshold: float = option(
-        7.0, "Least sum along a line over the noise of such sums, which is measured.", unit="sigma", gt=0
-    )
-    min_length: float = option(60.0, "Shortest streak.", unit="pixel", gt=0)
-    min_evenness: float = option(
-        0.9,
-        "Least significance of a streak when no part of it counts for more than twice the median, "
-        "relative to the threshold.",
-        ge=0,
-    )
-    clip: float = option(3.0, "A binned pixel counts for no more than this.", unit="sigma", gt=0)
-    bin_size: int | None = option(
-        None, "Side of the bins; by default 0.85 of the width of the PSF.", unit="pixel", ge=1
-    )
-    background_size: int = option(
-        15, "Side of the box whose mean is subtracted from a bin.", unit="bins", ge=3
-    )
-    max_segment: int = option(
-        256, "Longest line that is summed, in bins; longer streaks are followed.", unit="bins", ge=16
-    )
-    min_cover: float = option(0.4, "Part of a line that must have data.", gt=0, le=1)
-    floor: float = option(
-        0.15, "A streak is masked across to where its mean profile is this faint.", unit="sigma", gt=0
-    )
-    max_half_width: float = option(
-        8.0, "Greatest half width of a streak, relative to the width of the PSF.", unit="FWHM", gt=0
-    )
-    max_streaks: int = option(20, "Most streaks that are looked for in one image.", ge=1)
+__all__ = ("Streak", "Streaks", "find_streaks")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,15 +18,9 @@ from ..kernels.sample import quantiles
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale
+from .assemble_control import VarianceCorrection
 from .scale import magnitude
-from .skynoise import (
-    Coverage,
-    NoisyCoadd,
-    SkyNoise,
-    VarianceCorrection,
-    covered_pixels,
-    measure_sky_noise,
-)
+from .skynoise import Coverage, NoisyCoadd, SkyNoise, covered_pixels, measure_sky_noise
 
 __all__ = (
     "CoaddLike",

@@ -10,64 +10,22 @@ import numpy as np
 import scipy
 from lsst.images import Box, MaskSchema
 
-from ..config import Config, option
 from ..errors import NoMatchedWarpsError
 from ..planes import bits_of
+from .assemble_control import Resources
+from .compare_control import TemplateControl
 from .inputs import WarpInput, WarpSource
 from .scale import WeightProblem, warp_weight
 from .sources import read_rows
-from .tiles import Resources, stack_inputs
+from .tiles import stack_inputs
 
 if TYPE_CHECKING:
-    from .assemble import AssembleConfig
+    from .assemble_control import AssembleConfig
 
-__all__ = ("Template", "TemplateControl", "make_template", "matched_inputs")
+__all__ = ("Template", "make_template", "matched_inputs")
 
 _NOISE = np.float32(3.0)  # sigma that are no source yet
 _WEIGHT_ROWS = 64  # that the weight of a matched warp is measured on
-
-
-class TemplateControl(Config):
-    """How matched warps become the static sky, and how exact their match is."""
-
-    sigma_clip: float = option(
-        3.0, "A pixel further than this from the others is not part of the template.", unit="sigma", gt=0
-    )
-    clip_iter: int = option(2, "Number of passes of the clip.", ge=1)
-    clip_flux_tolerance: float = option(
-        0.05,
-        "Scatter (one sigma) between epochs that does not take a pixel out of the template, as a "
-        "fraction of its value.",
-        ge=0,
-    )
-    bad_mask_planes: tuple[str, ...] = option(
-        ("NO_DATA",), "Pixels of matched warps with one of these planes are not part of the template."
-    )
-    flux_tolerance: float = option(
-        0.02,
-        "Difference (one sigma) of a matched warp that is no sign of an artifact, as a fraction of the "
-        "template: the error of the PSF matching and of the photometric scale.",
-        ge=0,
-    )
-    registration: float = option(
-        0.05,
-        "Difference (one sigma) in position that is no sign of an artifact: times the slope of the template.",
-        unit="pixel",
-        ge=0,
-    )
-    direct_flux_tolerance: float = option(
-        0.5,
-        "As flux_tolerance, for warps that are not matched and for pixels whose match used masked ones: "
-        "a fraction of the brightest pixel near by, as far as that is above the noise of the template.",
-        ge=0,
-    )
-    reach: int = option(2, "How near that is, to each side along rows and columns.", unit="pixel", ge=0)
-    continuation: int = option(
-        4,
-        "The template goes on with the values at its rim this far: matched warps end before others do.",
-        unit="pixel",
-        ge=0,
-    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -12,28 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lsst.images import Box, Interval, MaskSchema
 
-from ..config import Config, option
 from ..errors import ConfigError
 from ..kernels.words import settle_mask
 from ..planes import bits_of
+from .assemble_control import Resources
 from .inputs import WarpInput
 from .sources import BitMoves, Planes, fill_planes, overlap
-from .stack import StackControl, StackResult, StreamingMean, statistics_stack
+from .stack import StackResult, StreamingMean, statistics_stack
+from .stack_control import StackControl
 
 if TYPE_CHECKING:
-    from .assemble import AssembleConfig
+    from .assemble_control import AssembleConfig
 
-__all__ = ("MAX_TILE_BYTES", "InputReader", "Resources", "StackedPlanes", "stack_inputs")
-
-
-class Resources(Config):
-    """What a computation may use; results do not depend on it."""
-
-    threads: int = option(1, "Number of threads.", ge=1)
-    memory: float = option(1024.0, "Memory to work in.", unit="MiB", gt=0)
-    streaming: bool = option(
-        False, "Hold one whole warp in memory at a time instead of tiles of all; for the statistic MEAN only."
-    )
+__all__ = ("MAX_TILE_BYTES", "InputReader", "StackedPlanes", "stack_inputs")
 
 
 @dataclasses.dataclass(slots=True)

@@ -5,39 +5,14 @@ from __future__ import annotations
 import numpy as np
 from lsst.images import Box
 
-from ..config import Config, option
+from .compare_control import VariableControl
 from .footprints import Footprints
 from .template import Template
 
-__all__ = ("VariableControl", "unlike_template")
+__all__ = "unlike_template"
 
 
 _ROUNDING = 1e-9
-
-
-class VariableControl(Config):
-    """How a source that varies is told from an artifact on top of it."""
-
-    enabled: bool = option(True, "Whether they are kept; otherwise they are clipped like artifacts.")
-    mismatch: float = option(
-        0.3,
-        "Largest part of the squared difference, beyond noise, that is not a multiple of the template.",
-        ge=0,
-        le=1,
-    )
-    foreign: float = option(
-        0.4,
-        "With a larger part than this it is an artifact on top of a source that may vary; other epochs in "
-        "which the source differs do not speak for it.",
-        ge=0,
-        le=1,
-    )
-    significance: float = option(
-        5.0, "Least signal to noise of the source in one epoch; it is a point of the template.", unit="sigma"
-    )
-    margin: float = option(
-        1.0, "The shape is compared up to this far from the footprint.", unit="pixel", ge=0
-    )
 
 
 def unlike_template(

@@ -15,7 +15,8 @@ from ..kernels.merge import blank_bad, put_good
 from ..planes import bits_of, make_schema
 from .archive import Warp
 from .inputs import DetectorInput, Exposure
-from .resampling import Resampled, WarpControl, resample_exposure
+from .resampling import Resampled, resample_exposure
+from .warp_control import WarpControl
 
 __all__ = ("WarpControl", "make_warp", "warp_exposure")
 

@@ -11,7 +11,7 @@ import scipy
 import sep
 
 from ..errors import InputError
-from .source import ReadControl
+from .read_control import ReadControl
 
 __all__ = ("Background", "fit_background")
 

@@ -41,8 +41,9 @@ from .fitsio import (
 )
 from .pixels import gaussian_psf, make_pixels, variance_from_weight
 from .psfex import read_psfex
+from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role
-from .source import FileSource, ReadControl
+from .source import FileSource
 
 __all__ = ("FORMAT", "DecamCcd")
 

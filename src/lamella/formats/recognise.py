@@ -16,8 +16,8 @@ from ..errors import (
 )
 from .files import FileIndex, is_fits_name, walk
 from .fitsio import image_shape, read_headers
+from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role, find_format, known_formats
-from .source import ReadControl
 
 __all__ = ("InputProblem", "Inputs", "open_exposures")
 

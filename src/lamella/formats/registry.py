@@ -5,17 +5,30 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import importlib
 import importlib.metadata
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..coadd.inputs import ExposureSource
 from ..errors import ConfigError
 from .files import FileIndex, is_fits_name
-from .fitsio import Header, read_headers
-from .source import ReadControl
+from .read_control import ReadControl
 
-__all__ = ("FileHead", "Format", "Opening", "Role", "find_format", "known_formats", "register_format")
+if TYPE_CHECKING:
+    from ..coadd.inputs import ExposureSource
+    from .fitsio import Header
+
+__all__ = (
+    "FileHead",
+    "Format",
+    "Opening",
+    "Role",
+    "find_format",
+    "format_names",
+    "known_formats",
+    "register_format",
+)
 
 
 class Role(enum.Enum):
@@ -49,6 +62,8 @@ class FileHead:
         UnreadableFileError
             Raised when the file is damaged.
         """
+        from .fitsio import read_headers
+
         return read_headers(self.path, limit=2) if self.is_fits else ()
 
     @functools.cached_property
@@ -98,6 +113,14 @@ class Format:
 
 _ADDED: dict[str, Format] = {}
 _ENTRY_POINTS = "lamella.formats"
+_BUILTIN = {
+    "decam": "decam",
+    "sdss": "sdss",
+    "afw": "afw.source",
+    "lsst-images": "visit_image",
+    "table": "table",
+}
+"""The formats that come with lamella, and their modules, which are imported when they are needed."""
 
 
 def register_format(format: Format) -> None:
@@ -122,12 +145,14 @@ def known_formats() -> tuple[Format, ...]:
     return (*_ADDED.values(), *_installed(), *_builtin())
 
 
+def format_names() -> tuple[str, ...]:
+    """Return the names of all formats, in the same order."""
+    return (*_ADDED, *(format.name for format in _installed()), *_BUILTIN)
+
+
 @functools.cache
 def _builtin() -> tuple[Format, ...]:
-    from . import decam, sdss, table, visit_image
-    from .afw import source as afw
-
-    return (decam.FORMAT, sdss.FORMAT, afw.FORMAT, visit_image.FORMAT, table.FORMAT)
+    return tuple(importlib.import_module(f".{name}", __package__).FORMAT for name in _BUILTIN.values())
 
 
 @functools.cache

@@ -34,11 +34,12 @@ from .fitsio import (
     read_image,
 )
 from .pixels import make_pixels
+from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role
 from .sdss_astrometry import fit_projection
 from .sdss_field import BANDS, BandRow, PsField, photon_variance, read_astrometry, read_psf
 from .sdss_mask import read_mask
-from .source import FileSource, ReadControl
+from .source import FileSource
 
 __all__ = ("FORMAT", "SdssFrame")
 

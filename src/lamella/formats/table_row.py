@@ -31,7 +31,7 @@ from .fitsio import (
 )
 from .pixels import Flags, gaussian_psf, make_pixels, variance_from_weight
 from .psfex import read_psfex
-from .source import ReadControl
+from .read_control import ReadControl
 from .table_flags import Place, decode_mask
 
 __all__ = ("COLUMNS", "QUALITY_PREFIX", "TableRow")

@@ -33,8 +33,9 @@ from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.footprint import pixel_scale
 from .background import fit_background
 from .pixels import make_pixels
+from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role
-from .source import FileSource, ReadControl
+from .source import FileSource
 
 __all__ = ("FORMAT", "VisitImageFile")
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from .resample_rows import Rule, Target, tile_kernel
 from .resample_source import Planes
-from .window import KERNELS, kernel_half_width, weight_table
+from .support import KERNELS, kernel_half_width
+from .window import weight_table
 
 __all__ = ("KERNELS", "PositionGrid", "ResampleRule", "resample")
 

@@ -20,26 +20,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ("CELLS", "KERNELS", "kernel_half_width", "kernel_weights", "weight_table", "window_sums")
+from .support import kernel_half_width
 
-KERNELS = ("lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest")
-"""Names of the kernels."""
+__all__ = ("CELLS", "kernel_weights", "weight_table", "window_sums")
+
 
 CELLS = 64
 """Number of intervals of the fraction in `weight_table`."""
-
-
-def kernel_half_width(kernel: str) -> int:
-    """Return half the number of taps of a kernel in one dimension.
-
-    Raises
-    ------
-    ValueError
-        Raised when there is no such kernel.
-    """
-    if kernel not in KERNELS:
-        raise ValueError(f"There is no kernel {kernel!r}; there are: {', '.join(KERNELS)}.")
-    return int(kernel[-1]) if kernel.startswith("lanczos") else 1
 
 
 def kernel_weights(kernel: str, fraction: np.ndarray) -> np.ndarray:

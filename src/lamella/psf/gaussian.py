@@ -9,11 +9,11 @@ import numpy as np
 from lsst.images import Bounds
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from ..config import Config, option
 from ..errors import InvalidPsfError
 from .base import Parameters, StampPsf
+from .match_control import ModelPsfConfig
 
-__all__ = ("FWHM_PER_SIGMA", "DoubleGaussianPsf", "ModelPsfConfig", "model_psf")
+__all__ = ("FWHM_PER_SIGMA", "DoubleGaussianPsf", "model_psf")
 
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 """Full width at half maximum of a Gaussian, in standard deviations."""
@@ -84,28 +84,6 @@ class DoubleGaussianPsf(StampPsf):
 def _round_gaussian(x: np.ndarray, y: np.ndarray, sigma: float) -> np.ndarray:
     scale = -0.5 / sigma**2
     return np.multiply.outer(np.exp(scale * y**2), np.exp(scale * x**2))
-
-
-class ModelPsfConfig(Config):
-    """How the model PSF, to which warps are matched, follows from its width."""
-
-    size: int | None = option(
-        None, "Side of the stamps; by default it follows from the width.", unit="pix", ge=1
-    )
-    size_factor: float = option(3.0, "Side of the stamps, in full widths at half maximum.", gt=0)
-    min_size: int = option(5, "Least side of the stamps.", unit="pix", ge=1)
-    max_size: int | None = option(None, "Greatest side of the stamps, where there is one.", unit="pix", ge=1)
-    add_wing: bool = option(True, "Whether the model has a second, wider Gaussian.")
-    wing_fwhm_factor: float = option(2.5, "Width of the wing, relative to that of the core.", gt=0)
-    wing_amplitude: float = option(0.1, "Peak of the wing, relative to that of the core.", ge=0)
-
-    def stamp_size(self, fwhm: float) -> int:
-        """Return the side of the stamps in pixels, odd, for a full width at half maximum in pixels."""
-        side = self.size or max(int(self.size_factor * fwhm), self.min_size)
-        side += 1 - side % 2
-        if self.max_size is not None and side > self.max_size:
-            side = self.max_size - 1 + self.max_size % 2
-        return max(side, 1)
 
 
 def model_psf(

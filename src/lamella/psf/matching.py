@@ -17,22 +17,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
 
 import numpy as np
-import pydantic
 import scipy
 from lsst.images import Bounds
 from lsst.images.psfs import PointSpreadFunction
 
-from ..config import Config, option
 from ..errors import ShapeError
-from .gaussian import FWHM_PER_SIGMA, ModelPsfConfig, model_psf
+from .gaussian import FWHM_PER_SIGMA, model_psf
+from .match_control import MatchControl
 from .measure import adaptive_moments, effective_area
 
 __all__ = (
     "KernelField",
-    "MatchControl",
     "MatchQuality",
     "fit_field",
     "kernel_side",
@@ -41,74 +38,6 @@ __all__ = (
     "target_psf",
     "widest_fwhm",
 )
-
-
-class MatchControl(Config):
-    """How warps are matched to a common PSF."""
-
-    fwhm: float | None = option(
-        None,
-        "Full width at half maximum of the core of the target PSF; by default fwhm_factor times that of the "
-        "widest PSF among the visits of the patch.",
-        unit="pixel",
-        gt=0,
-    )
-    fwhm_factor: float = option(
-        1.05, "Width of the target, relative to the widest PSF along its long axis.", ge=1.0
-    )
-    model: ModelPsfConfig = option(
-        ModelPsfConfig(size_factor=8.0, wing_fwhm_factor=2.0, wing_amplitude=0.05),
-        "Shape of the target; stamps that cut the wing off cannot be matched.",
-    )
-    kernel_size: int | None = option(
-        None,
-        "Side of the kernels, odd; by default it follows from the width of the target.",
-        unit="pixel",
-        ge=3,
-    )
-    kernel_factor: float = option(3.5, "Side of the kernels, in widths of the target.", gt=0)
-    ridge: float = option(
-        5e-5, "Weight of the noise of the matched image beside the residual of the match.", gt=0, lt=1
-    )
-    spatial_order: int = option(
-        2, "Greatest order of the polynomials with which kernels vary over a detector.", ge=0, le=4
-    )
-    narrower: Literal["refuse", "regularize"] = option(
-        "refuse",
-        "What to do with an image whose PSF is wider than the target, so that the limits below are passed: "
-        "refuse, or match as well as the regularisation allows; residual and noise gain are on record.",
-    )
-    max_noise_gain: float = option(
-        1.2, "Greatest factor by which a match may multiply the noise of a pixel before it is refused.", gt=0
-    )
-    max_residual: float = option(
-        0.02,
-        "Greatest residual that a match may have at half of the places, as a fraction of the target's peak, "
-        "before it is refused.",
-        gt=0,
-    )
-    max_lost_weight: float = option(
-        0.1, "A pixel has no data where lost pixels hold more than this part of its kernel.", gt=0, lt=1
-    )
-    edge_weight: float = option(
-        0.01,
-        "A pixel gets DETECTION_EDGE where lost pixels hold more than this part of its kernel; up to "
-        "max_lost_weight the others make up for them.",
-        gt=0,
-        lt=1,
-    )
-    mask_threshold: float = option(
-        0.05,
-        "Mask planes spread as far as the weight of a pixel can be this part of the kernel's largest.",
-        gt=0,
-        le=1,
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _check_size(self) -> MatchControl:
-        if self.kernel_size is not None and self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd; found {self.kernel_size}")
-        return self
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..coadd.archive import PatchCoadd
-from ..coadd.assemble import Resources
+from ..coadd.assemble_control import Resources
 from ..coadd.inputs import ExposureSource
 from ..coadd.reject import Findings
 from ..sky.field import skymap_from_exposures
 from ..sky.skymap import SkyMap
-from .jobs import PatchConfig, plan_jobs
+from .jobs import plan_jobs
 from .patch import PatchWork, make_patch
+from .patch_config import PatchConfig
 
 __all__ = ("coadd_exposures",)
 

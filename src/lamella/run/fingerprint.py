@@ -15,7 +15,8 @@ from lsst.images.psfs import PointSpreadFunction
 from ..coadd.inputs import ExposureSource
 from ..coadd.versions import package_versions
 from ..psf.parameters import psf_to_parameters
-from .jobs import PatchConfig, PatchJob
+from .jobs import PatchJob
+from .patch_config import PatchConfig
 
 __all__ = ("fingerprint", "input_files", "matched_fingerprint", "warp_fingerprint")
 

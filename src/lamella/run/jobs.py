@@ -5,40 +5,18 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from ..coadd.archive import Rejection
-from ..coadd.assemble import AssembleConfig
 from ..coadd.brightmask import BrightObjectCatalog
 from ..coadd.inputs import CoaddTarget, ExposureSource
-from ..coadd.psfmatch import MatchControl
-from ..coadd.select import SelectControl, select_exposures
-from ..coadd.warp import WarpControl
-from ..config import Config, option
+from ..coadd.select import select_exposures
+from ..coadd.select_control import SelectControl
 from ..sky.footprint import footprint_polygon
 from ..sky.skymap import SkyMap
 from ..sky.tract import Patch
 
-__all__ = ("PatchConfig", "PatchJob", "patch_target", "plan_jobs")
-
-
-class PatchConfig(Config):
-    """How the exposures of a patch become a coadd: all that changes the result."""
-
-    select: SelectControl = option(SelectControl(), "Which exposures are used.")
-    warp: WarpControl = option(WarpControl(), "How exposures are resampled.")
-    match: MatchControl = option(
-        MatchControl(), "How visits are matched to a common PSF, where they are compared or coadded so."
-    )
-    warp_type: Literal["direct", "psf_matched"] = option(
-        "direct", "Which warps are combined: direct, or psf_matched, which all have the same PSF."
-    )
-    assemble: AssembleConfig = option(AssembleConfig(), "How warps are combined.")
-
-    @property
-    def needs_matched(self) -> bool:
-        """Whether matched warps have to be made."""
-        return self.warp_type == "psf_matched" or self.assemble.reject.method == "compare_warp"
+__all__ = ("PatchJob", "patch_target", "plan_jobs")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,12 @@ from typing import Any
 from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.archive import MatchRecord, Rejection, Warp
+from ..coadd.assemble_control import WeightControl
 from ..coadd.inputs import CoaddTarget, WarpInput, WarpSource
-from ..coadd.prepare import WeightControl, input_of, warp_of, weigh
-from ..coadd.psfmatch import MatchControl, match_warp, patch_target_psf, target_fwhm
+from ..coadd.prepare import input_of, warp_of, weigh
+from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..errors import LamellaError
+from ..psf.match_control import MatchControl
 
 __all__ = ("Matching", "match_inputs", "unmatched_input", "use_matched")
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..coadd.archive import PatchCoadd, Rejection, Warp
 from ..coadd.artifact_masks import rejection_note
-from ..coadd.assemble import Resources, assemble
+from ..coadd.assemble import assemble
+from ..coadd.assemble_control import Resources
 from ..coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource, WarpInput, WarpSource
 from ..coadd.prepare import input_of, target_around, weigh
 from ..coadd.reject import Findings
@@ -23,8 +24,9 @@ from ..coadd.warp import make_warp
 from ..errors import LamellaError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
 from .folder import SCRATCH_NAME
-from .jobs import PatchConfig, PatchJob
+from .jobs import PatchJob
 from .match import match_inputs, use_matched
+from .patch_config import PatchConfig
 from .scratch import write_scratch
 
 __all__ = ("PatchWork", "VisitWarp", "make_patch", "room_for_warps", "visits_of", "warp_area", "warp_visit")

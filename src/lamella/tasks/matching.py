@@ -11,8 +11,9 @@ from lsst.images.psfs import PointSpreadFunction
 from ..coadd.archive import MatchRecord, Warp
 from ..coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ..coadd.prepare import same_psf
-from ..coadd.psfmatch import MatchControl, match_warp, patch_target_psf
+from ..coadd.psfmatch import match_warp, patch_target_psf
 from ..errors import PsfMatchError
+from ..psf.match_control import MatchControl
 from ..psf.measure import fwhm
 from ..run.match import Matching, unmatched_input
 from .history import warp_settings

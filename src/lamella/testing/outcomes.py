@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..coadd.assemble import AssembleConfig
+from ..coadd.assemble_control import AssembleConfig, WeightControl
 from ..coadd.inputs import WarpInput
-from ..coadd.prepare import WeightControl, prepare_inputs
-from ..coadd.psfmatch import MatchControl, match_warp, patch_target_psf, target_fwhm
-from ..coadd.reject import Findings, RejectControl, find_rejections
+from ..coadd.prepare import prepare_inputs
+from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
+from ..coadd.reject import Findings, find_rejections
+from ..coadd.reject_control import RejectControl
 from ..coadd.sources import ImageSource
-from ..coadd.stack import StackControl, statistics_stack
+from ..coadd.stack import statistics_stack
+from ..coadd.stack_control import StackControl
 from ..planes import bits_of, make_schema
+from ..psf.match_control import MatchControl
 from .epochs import Epochs
 
 __all__ = (
@@ -120,7 +123,7 @@ def outcome_of_statistic(epochs: Epochs, **options: Any) -> Outcome:
     epochs
         Not more than 30 visits.
     **options
-        Options of `lamella.coadd.stack.StackControl`.
+        Options of `lamella.coadd.stack_control.StackControl`.
     """
     control = StackControl(bad_mask=_BAD, weighted=True, error_from_input_variance=True, **options)
     usable, weights = usable_pixels(epochs), weights_of(epochs)

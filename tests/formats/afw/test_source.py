@@ -5,15 +5,16 @@ from lsst.images.fields import ChebyshevField
 
 from lamella.coadd.inputs import ExposureId
 from lamella.coadd.scale import njy_per_count
-from lamella.coadd.select import SelectControl, select_exposures
+from lamella.coadd.select import select_exposures
+from lamella.coadd.select_control import SelectControl
 from lamella.errors import InputError, MissingPartError, NoInputsError, UnitError
 from lamella.formats.afw.identity import band_of
 from lamella.formats.afw.info import FilterLabel
 from lamella.formats.afw.kinds import Kind, kind_of
 from lamella.formats.afw.source import merge_summary
 from lamella.formats.afw.summaries import VisitSummary
+from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
-from lamella.formats.source import ReadControl
 from lamella.psf.gaussian import FWHM_PER_SIGMA
 from lamella.psf.gridded import GriddedPsf
 from lamella.psf.parameters import psf_to_parameters

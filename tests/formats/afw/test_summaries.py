@@ -6,7 +6,8 @@ import pytest
 import shapely
 
 from lamella.coadd.inputs import ExposureId
-from lamella.coadd.select import SelectControl, select_exposures
+from lamella.coadd.select import select_exposures
+from lamella.coadd.select_control import SelectControl
 from lamella.errors import InputError, MissingPartError
 from lamella.formats.afw.summaries import VisitSummary
 from lamella.sky.footprint import footprint_polygon

@@ -12,8 +12,9 @@ from lsst.pipe.base import Struct
 
 from lamella.coadd.archive import Warp
 from lamella.coadd.inputs import CoaddTarget
-from lamella.coadd.psfmatch import MatchControl, match_warp, patch_target_psf
+from lamella.coadd.psfmatch import match_warp, patch_target_psf
 from lamella.planes import bits_of, make_schema
+from lamella.psf.match_control import MatchControl
 
 FWHM = 6.0
 SHAPE = (90, 100)

@@ -16,8 +16,7 @@ from lsst.pex.config import FieldValidationError
 from lamella.coadd.assemble import assemble
 from lamella.coadd.compare_control import CompareWarpControl
 from lamella.coadd.prepare import input_of
-from lamella.coadd.reject import RejectControl
-from lamella.coadd.safeclip import SafeClipControl
+from lamella.coadd.reject_control import RejectControl, SafeClipControl
 from lamella.coadd.spans import SpanMask
 from lamella.errors import NoMatchedWarpsError, PsfMatchError
 from lamella.planes import bits_of, make_schema

@@ -26,16 +26,16 @@ from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lamella.cli.main import main as lamella
 from lamella.coadd.archive import PatchCoadd
-from lamella.coadd.assemble import AssembleConfig
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.inputs import Exposure
 from lamella.coadd.prepare import same_psf
-from lamella.coadd.psfmatch import MatchControl
-from lamella.coadd.reject import RejectControl
+from lamella.coadd.reject_control import RejectControl
 from lamella.errors import UnreadableFileError
 from lamella.formats.archives import is_product, read_product
 from lamella.formats.recognise import open_exposures
+from lamella.psf.match_control import MatchControl
 from lamella.run.coadds import coadd_exposures
-from lamella.run.jobs import PatchConfig
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.tasks.ingest import defaults_chain, ingest_exposures

@@ -19,18 +19,23 @@ from lsst.pipe.base import InMemoryDatasetHandle, NoWorkFound, Struct
 from lsst.pipe.base.testUtils import assertValidInitOutput, lintConnections
 
 from lamella.coadd.archive import PatchCoadd, Rejection, Warp
-from lamella.coadd.assemble import AssembleConfig, Resources, assemble
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget, Exposure, ExposureInfo
 from lamella.coadd.prepare import input_of
-from lamella.coadd.psfmatch import MatchControl, match_warp, patch_target_psf
-from lamella.coadd.reject import Findings, RejectControl
-from lamella.coadd.select import SelectControl
+from lamella.coadd.psfmatch import match_warp, patch_target_psf
+from lamella.coadd.reject import Findings
+from lamella.coadd.reject_control import RejectControl
+from lamella.coadd.select_control import SelectControl
 from lamella.coadd.skynoise import covered_pixels
-from lamella.coadd.warp import WarpControl, make_warp
+from lamella.coadd.warp import make_warp
+from lamella.coadd.warp_control import WarpControl
 from lamella.errors import CalibrationError, NoMatchedWarpsError, PsfMatchError, UnreadableFileError
-from lamella.run.jobs import PatchConfig, patch_target
+from lamella.psf.match_control import MatchControl
+from lamella.run.jobs import patch_target
 from lamella.run.patch import warp_visit
+from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.sky.tract import Patch

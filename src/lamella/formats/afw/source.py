@@ -20,8 +20,9 @@ from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
 from ..background import fit_background
 from ..pixels import make_pixels
+from ..read_control import ReadControl
 from ..registry import FileHead, Format, Opening, Role
-from ..source import FileSource, ReadControl
+from ..source import FileSource
 from .calibration import missing_parts, scale_to_njy
 from .catalogs import ExposureCatalog, read_coadd_inputs
 from .exposure import AfwFile

@@ -12,7 +12,8 @@ from lsst.images import Box, Image, Mask, MaskedImage
 from lsst.pipe.base import Struct
 
 from ...coadd.archive import PatchCoadd, Rejection
-from ...coadd.assemble import Resources, StackedPlanes, stack_inputs
+from ...coadd.assemble import StackedPlanes, stack_inputs
+from ...coadd.assemble_control import Resources
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
 from ...coadd.inputs import WarpInput
 from ...coadd.prepare import Prepared, input_of

@@ -7,8 +7,7 @@ from typing import Any
 
 from lsst.pex.config import ChoiceField, Config, ConfigField, ConfigurableField, Field, ListField
 
-from ...coadd.assemble import AssembleConfig, Resources
-from ...coadd.scale import WeightControl
+from ...coadd.assemble_control import AssembleConfig, Resources, WeightControl
 from ...planes import plane_names
 from .coaddBase import CoaddBaseConfig, refuse
 from .fields import borrow, check_with_core

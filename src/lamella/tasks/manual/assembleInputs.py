@@ -10,7 +10,8 @@ import numpy as np
 from lsst.images import Box, Mask, MaskedImage, MaskSchema
 
 from ...coadd.archive import PatchCoadd, Rejection
-from ...coadd.assemble import AssembleConfig, StackedPlanes
+from ...coadd.assemble import StackedPlanes
+from ...coadd.assemble_control import AssembleConfig
 from ...coadd.inputs import ExposureId, WarpInput, WarpSource
 from ...coadd.sources import ImageSource, Planes, conform_mask
 from ...coadd.stack_control import StackControl

@@ -18,7 +18,7 @@ from ...coadd.archive import Rejection
 from ...coadd.inputs import CoaddTarget, DetectorInput, Exposure
 from ...errors import GeometryError, MissingPartError
 from ...planes import bits_of, make_schema
-from ...psf.gaussian import ModelPsfConfig as CoreModelPsf
+from ...psf.match_control import ModelPsfConfig as CoreModelPsf
 from ...sky.footprint import box_polygon
 from ...sky.skymap import SkyMap
 from ..cmdline.argument_parser import ArgumentParser

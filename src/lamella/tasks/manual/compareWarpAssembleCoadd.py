@@ -13,12 +13,10 @@ from lsst.pipe.base import Struct
 
 from ...coadd.archive import PatchCoadd
 from ...coadd.artifacts import compare_with, max_epochs
-from ...coadd.compare_control import CompareWarpControl
+from ...coadd.compare_control import CompareWarpControl, NoiseControl, StreakControl, TemplateControl
 from ...coadd.inputs import WarpInput
-from ...coadd.noise import NoiseControl
-from ...coadd.reject import RejectControl
-from ...coadd.streaks import StreakControl
-from ...coadd.template import Template, TemplateControl, matched_inputs
+from ...coadd.reject_control import RejectControl
+from ...coadd.template import Template, matched_inputs
 from ...coadd.widths import psf_widths
 from ...errors import NoMatchedWarpsError
 from ...planes import make_schema, plane_names

@@ -10,7 +10,8 @@ from lsst.images import Mask, MaskedImage
 from lsst.pex.config import Config
 from lsst.pipe.base import Struct
 
-from ...coadd.gaps import GapControl, GapSummary, fill_masked_image
+from ...coadd.gap_control import GapControl
+from ...coadd.gaps import GapSummary, fill_masked_image
 from ...errors import ConfigError, MaskPlaneError
 from ...planes import make_schema, plane_name
 from ..cmdline.task import Task
@@ -32,7 +33,7 @@ _OPTIONS = {
 
 
 class InterpImageConfig(Config):
-    """How bad pixels are filled; see `lamella.coadd.gaps.GapControl`."""
+    """How bad pixels are filled; see `lamella.coadd.gap_control.GapControl`."""
 
     useFallbackValueAtEdge = borrow(GapControl, "use_fallback_at_edge")
     fallbackValueType = borrow(GapControl, "fallback")

@@ -10,8 +10,8 @@ from lsst.pex.config import ConfigurableField, Field
 from lsst.pipe.base import Struct
 
 from ...coadd.inputs import Exposure, ExposureInfo
-from ...coadd.psfmatch import MatchControl
 from ...errors import ConfigError, MissingPartError
+from ...psf.match_control import MatchControl
 from ..cmdline.argument_parser import ArgumentParser
 from ..history import plain_settings, record_history, record_unmatched
 from ..matching import MODEL_FWHM

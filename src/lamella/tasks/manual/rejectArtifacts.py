@@ -12,9 +12,10 @@ from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import Struct
 
 from ...coadd.archive import PatchCoadd
-from ...coadd.assemble import AssembleConfig, Resources
+from ...coadd.assemble_control import AssembleConfig, Resources
 from ...coadd.inputs import WarpInput
-from ...coadd.reject import Findings, RejectControl
+from ...coadd.reject import Findings
+from ...coadd.reject_control import RejectControl
 from ...coadd.removals import VisitArtifacts
 from ...coadd.runs import united_runs
 from ...coadd.sources import ImageSource, Planes

@@ -14,11 +14,10 @@ from lsst.pipe.base import Struct
 from ...coadd.archive import PatchCoadd
 from ...coadd.footprints import Footprints
 from ...coadd.inputs import WarpInput
-from ...coadd.reject import RejectControl
+from ...coadd.reject_control import RejectControl, SafeClipControl
 from ...coadd.removals import VisitArtifacts
 from ...coadd.safeclip import (
     Detected,
-    SafeClipControl,
     add_big_detections,
     attribute_footprints,
     detect,

@@ -13,7 +13,8 @@ from lsst.pex.config import Config
 from lsst.pipe.base import Struct
 
 from ...coadd.inputs import ExposureId, ExposureInfo
-from ...coadd.select import SelectControl, Selection, select_exposures
+from ...coadd.select import Selection, select_exposures
+from ...coadd.select_control import SelectControl
 from ...sky.geometry import SkyPolygon
 from ..cmdline.task import Task
 from .fields import borrow, check_with_core

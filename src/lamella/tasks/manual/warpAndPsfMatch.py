@@ -9,11 +9,11 @@ from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
 from ...coadd.inputs import CoaddTarget, ExposureSource
-from ...coadd.psfmatch import MatchControl
-from ...coadd.resampling import WarpControl
+from ...coadd.warp_control import WarpControl
 from ...planes import plane_names
-from ...run.jobs import PatchConfig
+from ...psf.match_control import MatchControl
 from ...run.patch import warp_visit
+from ...run.patch_config import PatchConfig
 from ..cmdline.task import Task
 from ..derive import field_name
 from ..matching import match_to_model
@@ -58,7 +58,7 @@ class WarperConfig(Config):
 
 
 class PsfMatchConfig(Config):
-    """How warps are matched to a PSF; see `lamella.coadd.psfmatch.MatchControl`."""
+    """How warps are matched to a PSF; see `lamella.psf.match_control.MatchControl`."""
 
     ridge = borrow(MatchControl, "ridge")
     spatialOrder = borrow(MatchControl, "spatial_order")

@@ -26,7 +26,8 @@ from lsst.pipe.base import (
 )
 
 from ...coadd.archive import PatchCoadd, Rejection, Warp
-from ...coadd.assemble import AssembleConfig, Resources, assemble
+from ...coadd.assemble import assemble
+from ...coadd.assemble_control import AssembleConfig, Resources
 from ...coadd.brightmask import BrightObjectCatalog
 from ...coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ...coadd.prepare import input_of, weigh

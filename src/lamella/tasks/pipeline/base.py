@@ -8,7 +8,7 @@ from typing import Any
 import astropy.units as u
 from lsst.pipe.base import PipelineTask, QuantumContext
 
-from ...coadd.assemble import Resources
+from ...coadd.assemble_control import Resources
 from ...coadd.inputs import CoaddTarget
 from ...run.jobs import patch_target
 from ...sky.skymap import SkyMap

@@ -23,11 +23,11 @@ from lsst.pipe.base import (
 
 from ...coadd.archive import Rejection, Warp
 from ...coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource
-from ...coadd.psfmatch import MatchControl
-from ...coadd.warp import WarpControl
+from ...coadd.warp_control import WarpControl
 from ...errors import UnreadableFileError
-from ...run.jobs import PatchConfig
+from ...psf.match_control import MatchControl
 from ...run.patch import warp_visit
+from ...run.patch_config import PatchConfig
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, record_history, record_unmatched

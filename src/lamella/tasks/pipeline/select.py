@@ -20,7 +20,8 @@ from lsst.pipe.base import (
 
 from ...coadd.archive import Rejection
 from ...coadd.inputs import ExposureId, ExposureInfo
-from ...coadd.select import SelectControl, Selection, select_exposures
+from ...coadd.select import Selection, select_exposures
+from ...coadd.select_control import SelectControl
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, rejection_from_plain, rejection_to_plain

@@ -1,0 +1,62 @@
+"""The pixel grid that a person has asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.coordinates import SkyCoord
+
+from ..coadd.inputs import ExposureInfo
+from ..errors import ConfigError
+from ..sky.field import skymap_for_area, skymap_from_exposures
+from ..sky.footprint import pixel_scale
+from ..sky.kinds import KINDS
+from ..sky.registry import load_skymap, make_skymap
+from ..sky.skymap import SkyMap
+from .grid import GridOptions
+
+__all__ = ("choose_skymap",)
+
+
+def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **options: Any) -> SkyMap[Any]:
+    """Return the sky map that was asked for, or one made around the exposures.
+
+    Parameters
+    ----------
+    grid
+        What was asked for.
+    exposures
+        The exposures; there may be none where the options say it all.
+    **options
+        Further options of `lamella.sky.field.FieldLayout`, and the ``name``, for one that is made.
+
+    Raises
+    ------
+    ConfigError
+        Raised when the options contradict each other.
+    NoInputsError
+        Raised when neither the options nor exposures say which pixels.
+    UnreadableFileError
+        Raised when the file of the sky map is absent, damaged or something else.
+    """
+    if grid.skymap is not None:
+        if grid.center is not None or grid.size is not None or grid.scale is not None:
+            raise ConfigError(
+                "--skymap fixes the pixel grid; --center, --size and --scale are for making one."
+            )
+        if grid.skymap in KINDS:
+            return make_skymap(grid.skymap)
+        return load_skymap(Path(grid.skymap))
+    if grid.center is None and grid.size is None:
+        return skymap_from_exposures(exposures, pixel_scale=grid.scale, **options)
+    if grid.center is None or grid.size is None:
+        raise ConfigError("--center and --size go together.")
+    if grid.scale is None and not exposures:
+        raise ConfigError("--scale is needed where there are no exposures to take it from.", option="scale")
+    scale = grid.scale or float(np.median([pixel_scale(info.projection, info.bbox) for info in exposures]))
+    center = SkyCoord(*grid.center, unit="deg", frame="icrs")
+    return skymap_for_area(center, grid.size * u.deg, scale * u.arcsec, **options)

@@ -1,0 +1,111 @@
+"""What ``lamella export`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from ..coadd.archive import PatchCoadd, Warp
+from ..errors import ConfigError, NoInputsError, OutputError
+from ..files import make_folder
+from ..formats.afw.write import write_afw
+from ..formats.archives import is_product, read_product
+from ..formats.export import write_archive, write_plain_fits
+from ..formats.files import bare_name, is_fits_name, walk
+from ..report.console import skipped_table
+from ..report.record import Skipped
+
+__all__ = ("FileFormat", "export_products")
+
+FileFormat = Literal["afw", "fits", "archive"]
+
+
+def export_products(
+    products: Sequence[Path], output: Path, form: FileFormat, *, compress: bool, overwrite: bool
+) -> int:
+    """Write warps and coadds in another form, and tell what that form cannot hold.
+
+    Parameters
+    ----------
+    products
+        Warps and coadds, or folders of them.
+    output
+        File, for one product, or folder.
+    form
+        What is written.
+    compress
+        Whether pixels are compressed.
+    overwrite
+        Whether files that are there are replaced.
+
+    Returns
+    -------
+    int
+        Number of files.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when a folder holds no warp and no coadd.
+    OutputError
+        Raised when a file is there already, or two would have the same name.
+    ConfigError
+        Raised when the product has no such form.
+    """
+    pairs = _plan(list(dict.fromkeys(_find(products))), output, overwrite=overwrite)
+    notes: list[Skipped] = []
+    for path, target in pairs:
+        product = read_product(path)
+        notes += [Skipped(str(target), note) for note in _write(product, target, form, compress=compress)]
+    if notes:
+        Console(stderr=True).print(skipped_table(notes, title="Not as it was"))
+    return len(pairs)
+
+
+def _find(products: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files that were named, and the warps and coadds in folders that were."""
+    for path in products:
+        if not path.is_dir():
+            yield path
+            continue
+        found = [file for file in walk(path) if is_fits_name(file) and is_product(file)]
+        if not found:
+            raise NoInputsError(f"{path}: there is no warp and no coadd in this folder.")
+        yield from found
+
+
+def _plan(paths: Sequence[Path], output: Path, *, overwrite: bool) -> list[tuple[Path, Path]]:
+    """Return which file becomes which; nothing is written when one of them is there already."""
+    if len(paths) == 1 and is_fits_name(output) and not output.is_dir():
+        pairs = [(paths[0], output)]
+    else:
+        folder = make_folder(output)
+        pairs = [(path, folder / f"{Path(bare_name(path)).stem}.fits") for path in paths]
+    origins: dict[Path, Path] = {}
+    for path, target in pairs:
+        if origins.setdefault(target, path) != path:
+            raise OutputError(target, reason=f"{origins[target]} and {path} would both be written to it")
+        if target.exists() and path.exists() and target.samefile(path):
+            raise OutputError(target, reason="it is the product itself")
+        if target.exists() and not overwrite:
+            raise OutputError(target, reason="it exists (use --overwrite)")
+    return pairs
+
+
+def _write(product: Warp | PatchCoadd, target: Path, form: FileFormat, *, compress: bool) -> tuple[str, ...]:
+    if form == "afw":
+        return write_afw(product, target, compress=compress)
+    if form == "archive":
+        write_archive(product, target, compress=compress)
+    elif isinstance(product, PatchCoadd):
+        write_plain_fits(product, target)
+    else:
+        raise ConfigError(
+            f"{target}: warps have no plain FITS form; write them with --format afw or archive.",
+            option="format",
+            found=form,
+        )
+    return ()

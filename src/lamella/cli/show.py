@@ -1,0 +1,118 @@
+"""What ``lamella inspect`` shows of files of all kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ..coadd.archive import PatchCoadd
+from ..errors import InputError, LamellaError
+from ..formats.afw.kinds import kind_of
+from ..formats.archives import is_product, read_product
+from ..formats.artifacts import is_artifact_file, read_artifacts
+from ..formats.recognise import open_exposures
+from ..report.console import skipped_table
+from ..report.record import Skipped
+from ..sky.registry import load_skymap
+from .describe import (
+    describe_coadd,
+    describe_exposure,
+    describe_plain_fits,
+    describe_warp,
+    exposure_table,
+    is_plain_fits,
+)
+from .describe_afw import describe_afw
+from .describe_artifacts import describe_artifacts
+from .describe_skymap import describe_skymap
+
+__all__ = ("show_failures", "show_files")
+
+
+def show_files(
+    files: Sequence[Path], format_name: str | None, *, pixels: bool, verbose: bool
+) -> list[Skipped]:
+    """Describe files on the terminal; exposures come last, in one table.
+
+    Parameters
+    ----------
+    files
+        Exposures, warps, coadds, artifacts or sky maps.
+    format_name
+        Name of the format of the exposures; `None` to recognise it.
+    pixels
+        Whether the pixels of exposures are read, too.
+    verbose
+        Whether all inputs are shown with their files, options and versions.
+
+    Returns
+    -------
+    list of Skipped
+        Files that were not understood, and why.
+    """
+    console = Console()
+    exposures, failures = [], []
+    for file in files:
+        try:
+            if not _show_afw(console, file, verbose) and not _show_own(console, file, verbose):
+                exposures.append(file)
+        except LamellaError as err:
+            failures.append(Skipped(str(file), str(err)))
+    if exposures:
+        failures += _show_exposures(console, exposures, format_name, pixels=pixels, verbose=verbose)
+    return failures
+
+
+def show_failures(failures: Sequence[Skipped]) -> None:
+    """Say on standard error which files were not understood, and why."""
+    Console(stderr=True).print(skipped_table(failures, title="Not understood"))
+
+
+def _show_own(console: Console, file: Path, verbose: bool) -> bool:
+    """Describe what lamella wrote; return whether the file is of that kind."""
+    if file.suffix == ".json":
+        console.print(describe_skymap(load_skymap(file)))
+        return True
+    if is_artifact_file(file):
+        console.print(describe_artifacts(read_artifacts(file), file))
+        return True
+    if is_plain_fits(file):
+        console.print(describe_plain_fits(file))
+        return True
+    if not is_product(file):
+        return False
+    product = read_product(file)
+    if isinstance(product, PatchCoadd):
+        console.print(describe_coadd(product, file, verbose=verbose))
+    else:
+        console.print(describe_warp(product, file, verbose=verbose))
+    return True
+
+
+def _show_afw(console: Console, file: Path, verbose: bool) -> bool:
+    """Describe what afw wrote; return whether that is all: exposures are listed with others, too."""
+    try:
+        kind = kind_of(file)
+    except InputError:
+        return False  # those who look at it next say what is wrong
+    if kind is None:
+        return False
+    text, is_exposure = describe_afw(file, kind, verbose=verbose)
+    console.print(text)
+    return not is_exposure
+
+
+def _show_exposures(
+    console: Console, files: Sequence[Path], format: str | None, *, pixels: bool, verbose: bool
+) -> list[Skipped]:
+    inputs = open_exposures(files, format=format, strict=False)
+    console.print(exposure_table(inputs.sources, verbose=verbose))
+    failures = [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
+    for source in inputs.sources if pixels else ():
+        try:
+            console.print(describe_exposure(source.read()))
+        except LamellaError as err:
+            failures.append(Skipped(source.info.path, str(err)))
+    return failures

@@ -1,0 +1,181 @@
+"""One run of ``lamella stack``: warps become a coadd."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import resource
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsst.images import TractFrame
+from rich.console import Console
+
+from ..coadd.artifact_masks import ArtifactMasks, rejection_note
+from ..coadd.assemble import assemble
+from ..coadd.assemble_control import Resources
+from ..coadd.inputs import CoaddTarget, WarpInput
+from ..coadd.prepare import target_around
+from ..coadd.reject import Findings
+from ..coadd.summary import summarize
+from ..errors import ConfigError, DuplicateInputError, InputError
+from ..formats.artifacts import write_artifacts
+from ..formats.export import write_archive, write_plain_fits
+from ..formats.warps import open_warp
+from ..report.console import skipped_table, summary_table
+from ..report.record import coadd_record
+from ..run.jobs import patch_target
+from ..sky.projection import same_grid
+from ..sky.registry import load_skymap
+from .settings import StackConfig
+
+if TYPE_CHECKING:
+    from ..formats.afw.warps import AfwWarp
+    from ..formats.archives import ArchiveWarp
+
+    type _WarpFile = ArchiveWarp | AfwWarp
+
+__all__ = ("StackRun",)
+
+
+_OTHER_FILES = 128
+"""Open files that are left for everything else."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StackRun:
+    """One run of the command, with its options understood."""
+
+    output: Path
+    config: StackConfig
+    plain: Path | None = None
+    artifacts: Path | None = None
+    skymap: Path | None = None
+    patch: str | None = None
+    resources: Resources = dataclasses.field(default_factory=Resources)
+
+    def __call__(self, warps: Iterable[Path]) -> None:
+        """Combine some warps, write what was asked for, and tell what came of it.
+
+        Raises
+        ------
+        InputError
+            Raised when a file is no warp, or does not go with the others.
+        ConfigError
+            Raised when the sky map and the patch do not go together.
+        NoInputsError
+            Raised when no warp has a valid weight.
+        OutputError
+            Raised when a result cannot be written.
+        """
+        method = self.config.assemble.reject.method
+        sources = [open_warp(path) for path in sorted(set(warps))]
+        _check_one_grid(sources)
+        found: list[Findings] = []
+        with contextlib.ExitStack() as files:
+            # Those that cannot be kept open are opened for each tile.
+            for source in sources[: _files_to_keep(len(sources))]:
+                files.enter_context(source)
+            coadd = assemble(
+                _inputs(sources, self.config),
+                self.config.assemble,
+                target=_choose_target(sources, self.skymap, self.patch),
+                resources=self.resources,
+                on_findings=found.append,
+            )
+        note = rejection_note(method, coadd.removals)
+        if note is not None:
+            coadd.notes += (note,)
+        write_archive(coadd, self.output, threads=self.resources.threads)
+        if self.plain is not None:
+            write_plain_fits(coadd, self.plain)
+        masks = ArtifactMasks.of(coadd, found[0])
+        if self.artifacts is not None and masks is not None:
+            write_artifacts(masks, self.artifacts)
+        record = coadd_record(coadd, summarize(coadd), pictures=())
+        if record.warnings:
+            Console(stderr=True).print(skipped_table(record.warnings, title="Warnings"))
+        Console().print(summary_table([record]))
+
+
+def _files_to_keep(wanted: int) -> int:
+    """Return how many files may be kept open; the limit of this process is raised where it is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    needed = wanted + _OTHER_FILES
+    if soft == unlimited or soft >= needed:
+        return wanted
+    soft = needed if hard == unlimited else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(soft - _OTHER_FILES, 0)
+
+
+def _inputs(sources: Sequence[_WarpFile], config: StackConfig) -> list[WarpInput]:
+    """Put direct and matched warps of the same visits together."""
+    direct = _by_visit(source for source in sources if source.matched_psf is None)
+    matched = _by_visit(source for source in sources if source.matched_psf is not None)
+    if config.warp_type == "psf_matched" or not direct:
+        _check_visits(direct, matched, "a matched warp of this visit, too")
+        found = [source.as_input() for source in matched.values()]
+        return [dataclasses.replace(one, matched=one.source, matched_scale=one.scale) for one in found]
+    _check_visits(matched, direct, "a direct warp of this visit, too")
+    inputs = {visit: source.as_input() for visit, source in direct.items()}
+    if config.assemble.reject.method != "compare_warp":
+        return list(inputs.values())
+    return [
+        dataclasses.replace(one, matched=matched[visit], matched_scale=one.scale) if visit in matched else one
+        for visit, one in inputs.items()
+    ]
+
+
+def _by_visit(sources: Iterable[_WarpFile]) -> dict[tuple[str, int], _WarpFile]:
+    found: dict[tuple[str, int], _WarpFile] = {}
+    for source in sources:
+        visit = source.instrument, source.visit
+        if visit in found:
+            raise DuplicateInputError(
+                source.path, found=f"two warps of this visit, with {found[visit].path}", expected="one"
+            )
+        found[visit] = source
+    return found
+
+
+def _check_visits(
+    some: Mapping[tuple[str, int], _WarpFile], needed: Mapping[tuple[str, int], _WarpFile], expected: str
+) -> None:
+    for visit, source in some.items():
+        if visit not in needed:
+            raise InputError(source.path, found="the only warp of its visit", expected=expected)
+
+
+def _check_one_grid(sources: Sequence[_WarpFile]) -> None:
+    first = sources[0]
+    for other in sources[1:]:
+        if not same_grid(first.projection, other.projection, other.bbox):
+            raise InputError(
+                other.path, where="projection", found="another pixel grid", expected=f"that of {first.path}"
+            )
+        if other.band != first.band:
+            raise InputError(other.path, where="band", found=repr(other.band), expected=repr(first.band))
+
+
+def _choose_target(sources: Sequence[_WarpFile], path: Path | None, label: str | None) -> CoaddTarget:
+    """Return the patch that was asked for, or the box around the warps."""
+    first = sources[0]
+    if path is None and label is None:
+        return target_around([source.bbox for source in sources], first.projection)
+    if path is None or label is None:
+        raise ConfigError("--skymap and --patch go together.", option="patch")
+    frame = first.projection.pixel_frame
+    if not isinstance(frame, TractFrame):
+        raise InputError(
+            first.path, where="projection", found=f"a {type(frame).__name__}", expected="a tract"
+        )
+    skymap = load_skymap(path)
+    target = patch_target(skymap, skymap[frame.tract].patch(label))
+    if not same_grid(target.projection, first.projection, first.bbox):
+        raise InputError(
+            first.path, where="projection", found="another pixel grid", expected=f"that of {path}"
+        )
+    return target

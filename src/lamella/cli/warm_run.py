@@ -1,0 +1,50 @@
+"""A little of everything that lamella computes, so that all of it is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from ..coadd.assemble_control import AssembleConfig
+from ..coadd.reject_control import RejectControl
+from ..coadd.stack_control import Statistic
+from ..coadd.warp_control import ImageKernel, WarpControl
+from ..formats.archives import read_product
+from ..formats.export import write_archive
+from ..formats.recognise import open_exposures
+from ..run.coadds import coadd_exposures
+from ..run.patch_config import PatchConfig
+from ..testing.config import SurveyConfig
+from ..testing.survey import simulate_survey
+
+__all__ = ("do_everything",)
+
+_SURVEY = SurveyConfig(
+    bands=("r",), visits_per_band=3, detector_grid=(1, 1), detector_shape=(150, 150), stars=20, galaxies=10
+)
+_STATISTICS: tuple[Statistic, ...] = ("NOISECLIP", "MEANCLIP", "MEDIAN", "MEAN", "STDEVCLIP")
+_KERNELS: tuple[ImageKernel, ...] = ("lanczos5", "bilinear")
+
+
+def do_everything(folder: Path) -> Iterator[str]:
+    """Do a little of everything, and yield what was done."""
+    survey = simulate_survey(folder / "survey", _SURVEY)
+    yield "simulated survey"
+    for what, config in _configs():
+        for coadd in coadd_exposures(open_exposures([survey.table]).sources, config=config):
+            write_archive(coadd, folder / "coadd.fits")
+        yield what
+    read_product(folder / "coadd.fits")
+    yield "reading and writing"
+
+
+def _configs() -> Iterator[tuple[str, PatchConfig]]:
+    for statistic in _STATISTICS:
+        yield f"statistic {statistic}", PatchConfig(assemble=AssembleConfig(statistic=statistic))
+    for kernel in _KERNELS:
+        yield f"kernel {kernel}", PatchConfig(warp=WarpControl(kernel=kernel))
+    methods: tuple[Literal["safe_clip", "compare_warp"], ...] = ("safe_clip", "compare_warp")
+    for method in methods:
+        reject = AssembleConfig(statistic="MEAN", reject=RejectControl(method=method))
+        yield f"rejection {method}", PatchConfig(assemble=reject)

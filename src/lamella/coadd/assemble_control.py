@@ -1,0 +1,138 @@
+"""The options of a coadd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import pydantic
+
+from ..config import Config, inherited, option
+from ..errors import ConfigError
+from ..planes import bits_of, plane_names
+from .gap_control import GapControl
+from .reject_control import RejectControl
+from .stack_control import Combination, StackControl, Statistic
+
+if TYPE_CHECKING:
+    from lsst.images import MaskSchema
+
+__all__ = (
+    "BAD_MASK_PLANES",
+    "AssembleConfig",
+    "Resources",
+    "VarianceCorrection",
+    "WeightControl",
+)
+
+BAD_MASK_PLANES: tuple[str, ...] = ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE")
+"""Pixels with one of these planes are left out of coadds and weights, unless something else is asked for."""
+
+
+class WeightControl(Config):
+    """How the weight of a warp is found from its variance."""
+
+    sigma_clip: float = option(
+        3.0,
+        "Leave out variances further than this from the centre of their distribution.",
+        unit="sigma",
+        gt=0,
+    )
+    clip_iter: int = option(2, "Number of clipping passes.", ge=0)
+
+
+VarianceCorrection = Literal["none", "pixel", "psf"]
+
+
+class AssembleConfig(Combination):
+    """How warps become a coadd.
+
+    With a rejection of artifacts the statistic is MEAN; another one beside it is an error.
+    """
+
+    statistic: Statistic = inherited(Combination, "statistic", default="NOISECLIP")
+    error_from_input_variance: bool = inherited(Combination, "error_from_input_variance", default=True)
+    bad_mask_planes: tuple[str, ...] = option(
+        BAD_MASK_PLANES, "Pixels with one of these planes are left out."
+    )
+    remove_mask_planes: tuple[str, ...] = option(
+        ("NOT_DEBLENDED",), "Planes of the inputs that say nothing about a coadd and are cleared."
+    )
+    mask_propagation_thresholds: dict[str, float] = option(
+        {"SATURATED": 0.1},
+        "Planes that the coadd gets where the inputs that were left out with that plane hold more than "
+        "this fraction of the weight.",
+    )
+    weights: WeightControl = option(WeightControl(), "How the weight of a warp is found.")
+    fill_gaps: bool = option(True, "Interpolate pixels to which no input contributed.")
+    gaps: GapControl = option(GapControl(max_gap=10), "How gaps are filled.")
+    reject: RejectControl = option(RejectControl(), "How artifacts are found and left out.")
+    bright_object_plane: str = option("BRIGHT_OBJECT", "Plane that masks of bright objects are put on.")
+    correct_variance: VarianceCorrection = option(
+        "none",
+        "Multiply the variance plane by what blank sky says of it: 'pixel' makes it that of single pixels, "
+        "'psf' makes errors of point-source fluxes right although resampled pixels share noise. All factors "
+        "are stated in the coadd in any case.",
+    )
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _settle_statistic(cls, values: Any) -> Any:
+        reject = values.get("reject") if isinstance(values, dict) else None
+        method = reject.get("method") if isinstance(reject, dict) else getattr(reject, "method", None)
+        return values if method in (None, "none") else {"statistic": "MEAN"} | values
+
+    @pydantic.model_validator(mode="after")
+    def _check_statistic(self) -> Self:
+        method = self.reject.method
+        if method != "none" and self.statistic != "MEAN":
+            reason = (
+                f"found {self.statistic}; with the rejection {method} artifacts are left out first, and the "
+                "coadd is the MEAN of the rest: leave the statistic out, or reject none"
+            )
+            message = f"statistic: {reason}."
+            raise ConfigError(message, option="statistic", found=self.statistic, reason=reason)
+        return self
+
+    def stack_control(self, schema: MaskSchema) -> StackControl:
+        """Translate the names of planes into bits."""
+        thresholds = {
+            bits_of(schema, (name,)).bit_length() - 1: value
+            for name, value in self.mask_propagation_thresholds.items()
+        }
+        return StackControl(
+            **{name: getattr(self, name) for name in Combination.model_fields},
+            bad_mask=bits_of(schema, self.bad_mask_planes),
+            weighted=True,
+            no_good_mask=bits_of(schema, ("NO_DATA",)),
+            clipped_mask=bits_of(schema, ("CLIPPED",)),
+            mask_map=_rejected_mapping(schema, self.bad_mask_planes),
+            propagation_thresholds=thresholds,
+        )
+
+    def after_rejection(self) -> AssembleConfig:
+        """Return how warps are combined once their artifacts are marked as CLIPPED."""
+        if self.reject.method == "none":
+            return self
+        return self.replace(bad_mask_planes=(*self.bad_mask_planes, "CLIPPED"))
+
+
+class Resources(Config):
+    """What a computation may use; results do not depend on it."""
+
+    threads: int = option(1, "Number of threads.", ge=1)
+    memory: float = option(1024.0, "Memory to work in.", unit="MiB", gt=0)
+    streaming: bool = option(
+        False, "Hold one whole warp in memory at a time instead of tiles of all; for the statistic MEAN only."
+    )
+
+
+def _rejected_mapping(schema: MaskSchema, bad: Iterable[str]) -> tuple[tuple[int, int], ...]:
+    # An input left out for want of data or at the rim of a detector is not "rejected".
+    names = set(plane_names(bad)) - {"NO_DATA", "DETECTION_EDGE", "CLIPPED"}
+    pairs = (
+        (bits_of(schema, names), bits_of(schema, ("REJECTED",))),
+        (bits_of(schema, ("DETECTION_EDGE",)), bits_of(schema, ("SENSOR_EDGE",))),
+        (bits_of(schema, ("CLIPPED",)), bits_of(schema, ("CLIPPED",))),
+    )
+    return tuple(pair for pair in pairs if pair[0])
