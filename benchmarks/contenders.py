@@ -20,7 +20,7 @@ REFERENCE = "lamella"
 LAMELLA = (sys.executable, "-c", "import sys; from lamella.cli.main import main; sys.exit(main())")
 PLANES = ("image", "variance", "mask")
 UNLIMITED = 1 << 30
-SMALL_MEMORY = 64
+SMALL_MEMORY = 700
 """MiB."""
 
 Command = Callable[[WarpFiles, str, int, Path], Sequence[str | Path]]

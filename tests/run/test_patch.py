@@ -22,7 +22,8 @@ from lamella.errors import LamellaError, NoInputsError, OutputError, PsfMatchErr
 from lamella.psf.match_control import MatchControl
 from lamella.run import patch as module
 from lamella.run.jobs import PatchJob, plan_jobs
-from lamella.run.patch import PatchWork, make_patch, room_for_warps, visits_of, warp_area, warp_visit
+from lamella.run.memory import room_for_warps
+from lamella.run.patch import PatchWork, make_patch, visits_of, warp_area, warp_visit
 from lamella.run.patch_config import PatchConfig
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
@@ -139,15 +140,6 @@ def test_as_many_warps_stay_in_memory_as_their_boxes_allow(
         other = make_patch(job, PatchConfig(), PatchWork(scratch=tmp_path, resources=resources))
         assert len(written) == expected
         assert same_bits(other, coadd)
-
-
-def test_memory_is_that_of_the_process() -> None:
-    pixels = 10**8
-    one, two = (room_for_warps(Resources(memory=8000, threads=n), pixels, pixels // 2) for n in (1, 2))
-    # With one thread the coadd takes most, with two the exposures.
-    assert one > two > 0
-    assert room_for_warps(Resources(memory=8001, threads=2), pixels, pixels // 2) == two + 2**20
-    assert room_for_warps(Resources(memory=200), 0, 0) < 0
 
 
 def test_an_exposure_without_a_place_counts_as_a_whole_patch(

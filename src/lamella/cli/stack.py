@@ -47,7 +47,7 @@ _OPTIONS = (*COADD_OPTIONS, "warp_type")
     type=click.FloatRange(16),
     metavar="NUMBER",
     default=2048.0,
-    help="Memory for tiles of warps.  [default: 2048 MiB]",
+    help="Memory to work in.  [default: 2048 MiB]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.pass_context

@@ -26,6 +26,7 @@ from ..formats.warps import open_warp
 from ..report.console import skipped_table, summary_table
 from ..report.record import coadd_record
 from ..run.jobs import patch_target
+from ..run.memory import room_for_tiles
 from ..sky.projection import same_grid
 from ..sky.registry import load_skymap
 from .settings import StackConfig
@@ -77,11 +78,12 @@ class StackRun:
             # Those that cannot be kept open are opened for each tile.
             for source in sources[: _files_to_keep(len(sources))]:
                 files.enter_context(source)
+            target = _choose_target(sources, self.skymap, self.patch)
             coadd = assemble(
                 _inputs(sources, self.config),
                 self.config.assemble,
-                target=_choose_target(sources, self.skymap, self.patch),
-                resources=self.resources,
+                target=target,
+                resources=room_for_tiles(self.resources, target.outer_bbox.area),
                 on_findings=found.append,
             )
         note = rejection_note(method, coadd.removals)

@@ -19,25 +19,19 @@ from ..coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource, 
 from ..coadd.prepare import input_of, target_around, weigh
 from ..coadd.reject import Findings
 from ..coadd.resampling import covered_box
-from ..coadd.tiles import MAX_TILE_BYTES
 from ..coadd.warp import make_warp
 from ..errors import LamellaError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
 from .folder import SCRATCH_NAME
 from .jobs import PatchJob
 from .match import match_inputs, use_matched
+from .memory import room_for_tiles, room_for_warps
 from .patch_config import PatchConfig
 from .scratch import write_scratch
 
-__all__ = ("PatchWork", "VisitWarp", "make_patch", "room_for_warps", "visits_of", "warp_area", "warp_visit")
+__all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_area", "warp_visit")
 
 _BYTES_PER_PIXEL = 12  # image, mask and variance
-_MEBIBYTE = 2**20
-# What a process takes beside the warps that it keeps, as measured: itself; for each thread an exposure with
-# its copies and its warp; later, instead of these, the coadd with all that is made of it, and tiles.
-_PROCESS = 260 * _MEBIBYTE
-_PER_EXPOSURE_PIXEL = 36
-_PER_COADD_PIXEL = 24
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,7 +113,7 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
             target=target,
             bright_objects=job.bright_objects,
             rejected=rejected,
-            resources=work.resources,
+            resources=room_for_tiles(work.resources, target.outer_bbox.area),
             on_findings=work.on_findings,
         )
     note = rejection_note(config.assemble.reject.method, coadd.removals)
@@ -202,23 +196,6 @@ def _warp(
     failed = [rejection for _, rejections in alone for rejection in rejections]
     failed_ids = {rejection.id for rejection in failed}
     return make([one for one in exposures if one.info.id not in failed_ids]), failed
-
-
-def room_for_warps(resources: Resources, coadd: int, exposure: int) -> int:
-    """Return how many bytes of warps may stay in memory, so that a process keeps to what it was given.
-
-    Negative when the rest alone takes more.
-
-    Parameters
-    ----------
-    resources
-        Threads and memory.
-    coadd, exposure
-        Pixels of the coadd and of the largest exposure.
-    """
-    warping = resources.threads * exposure * _PER_EXPOSURE_PIXEL
-    stacking = coadd * _PER_COADD_PIXEL + resources.threads * MAX_TILE_BYTES
-    return int(resources.memory * _MEBIBYTE) - _PROCESS - max(warping, stacking)
 
 
 class _PatchInputs:
