@@ -15,6 +15,8 @@ from typing import Any
 
 __all__ = ("lighten_imports", "quick_imports")
 
+_SPLINES = "scipy.interpolate"
+
 
 @contextlib.contextmanager
 def quick_imports() -> Iterator[None]:
@@ -32,13 +34,11 @@ def quick_imports() -> Iterator[None]:
 
 
 def lighten_imports() -> None:
-    """Have two packages imported without parts of SciPy that they would import and that lamella does not use.
+    """Have `lsst.images` imported without a part of SciPy that it would import and that is seldom used.
 
-    `lsst.images` takes a third of a second for splines, which serve one kind of
-    background in archives.  Numba takes as long at the first call of a kernel to
-    see whether there is a BLAS, of which no kernel makes use; it looks again
-    when one does.  While these packages are imported, modules stand in for the
-    parts, which import the real ones as soon as something of them is used.
+    It takes a third of a second for splines, which serve one kind of background
+    in archives.  While it is imported, a module stands in for them, which
+    imports the real one as soon as something of it is used.
 
     Processes that a command starts import its module, and so this is done in
     them, too.
@@ -47,12 +47,18 @@ def lighten_imports() -> None:
         sys.meta_path.insert(0, _Finder())
 
 
-class _StandIn(types.ModuleType):
-    """Stands in for a module that takes long to import."""
+class _Splines(types.ModuleType):
+    """Stands in for the splines of SciPy."""
+
+    @staticmethod
+    def Akima1DInterpolator(*args: Any, **options: Any) -> Any:
+        """Make what the real class makes."""
+        from scipy.interpolate import Akima1DInterpolator
+
+        return Akima1DInterpolator(*args, **options)
 
     def __getattr__(self, name: str) -> Any:
-        # The import system asks for names of its own; that of Cython is for those who use the module.
-        if name.startswith("__") and name != "__pyx_capi__":
+        if name.startswith("__"):  # those that the import system asks for
             raise AttributeError(name)
         self.step_aside()
         return getattr(importlib.import_module(self.__name__), name)
@@ -63,45 +69,32 @@ class _StandIn(types.ModuleType):
             del sys.modules[self.__name__]
 
 
-class _Splines(_StandIn):
-    """Stands in for the splines of SciPy."""
-
-    @staticmethod
-    def Akima1DInterpolator(*args: Any, **options: Any) -> Any:
-        """Make what the real class makes."""
-        from scipy.interpolate import Akima1DInterpolator
-
-        return Akima1DInterpolator(*args, **options)
-
-
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules that are to be imported with a stand-in, each once."""
+    """Finds `lsst.images`, once, to be imported with a stand-in."""
 
     def __init__(self) -> None:
-        # The stand-in, and a module after whose import it would save nothing.
-        self._waiting = {
-            "lsst.images": (_Splines("scipy.interpolate"), "scipy.interpolate"),
-            "numba.np.arraymath": (_StandIn("scipy.linalg.cython_blas"), "scipy.linalg"),
-        }
+        self._waiting = True
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return how a module is imported with its stand-in; `None` for all others."""
-        stand_in, heavy = self._waiting.pop(fullname, (None, ""))
-        if stand_in is None or heavy in sys.modules:
+        """Return how the package is imported with its stand-in; `None` for all others."""
+        if fullname != "lsst.images" or not self._waiting:
+            return None
+        self._waiting = False
+        if _SPLINES in sys.modules:
             return None
         spec = importlib.util.find_spec(fullname)  # by the finders behind this one
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, stand_in)
+            spec.loader = _Loader(spec.loader)
         return spec
 
 
 class _Loader(importlib.abc.Loader):
-    """Imports a module while a stand-in is there for another."""
+    """Imports a module while the stand-in is there."""
 
-    def __init__(self, real: importlib.abc.Loader, stand_in: _StandIn) -> None:
-        self._real, self._stand_in = real, stand_in
+    def __init__(self, real: importlib.abc.Loader) -> None:
+        self._real = real
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
         """Make the module as it is usually made."""
@@ -112,8 +105,9 @@ class _Loader(importlib.abc.Loader):
         module.__loader__ = self._real
         if module.__spec__ is not None:
             module.__spec__.loader = self._real
-        sys.modules.setdefault(self._stand_in.__name__, self._stand_in)
+        stand_in = _Splines(_SPLINES)
+        sys.modules.setdefault(_SPLINES, stand_in)
         try:
             self._real.exec_module(module)
         finally:
-            self._stand_in.step_aside()
+            stand_in.step_aside()
