@@ -114,6 +114,29 @@ def test_a_bright_star_and_gaps_do_not_matter():
     assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(1, rel=0.03)
 
 
+def test_the_ratio_of_fluxes_is_that_of_whole_images():
+    rng = np.random.default_rng(8)
+    shape, stamp = (530, 270), gaussian_stamp()[:, 2:-2] * rng.uniform(0.8, 1.2, (25, 21))
+    weight = rng.uniform(0.5, 2, shape)
+    usable = rng.uniform(size=shape) > 0.01
+    usable[200:300, :70] = False
+    weight[~usable] = 0
+    image = np.where(usable, rng.normal(size=shape) / np.sqrt(np.maximum(weight, 0.1)), 0)
+    image[400:425, 100:121] += 300 * stamp * usable[400:425, 100:121]
+    found, information, on_usable = (
+        ndimage.correlate(plane, part, mode="constant")
+        for plane, part in ((weight * image, stamp), (weight, stamp**2), (usable * 1.0, stamp**2))
+    )
+    whole = usable & (on_usable > 0.98 * np.sum(stamp**2))
+    ratio = np.divide(found, np.sqrt(information), out=np.zeros(shape), where=whole)
+    limit = 5 * clipped_by_sorting(ratio[whole])[1]
+    radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
+    sky = whole & ~(ndimage.maximum_filter(ratio, size=2 * radius + 1) > limit)
+    assert 1e4 < np.count_nonzero(sky) < np.count_nonzero(whole)
+    expected = clipped_by_sorting(ratio[sky])[1]
+    assert psf_noise_ratio(image, weight, usable, stamp) == pytest.approx(expected, rel=1e-10)
+
+
 def test_too_little_sky_gives_no_number():
     image, usable = noise(size=9), np.ones((9, 9), dtype=bool)
     assert noise_ratio(image, usable.astype(float), usable) == (None, None)

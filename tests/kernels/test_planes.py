@@ -70,6 +70,17 @@ def test_only_chosen_values_are_counted():
     assert counts.tolist() == [1, 0, 0, 2]
 
 
+@pytest.mark.parametrize("largest", [0, 3, 7, 8, 40])
+def test_few_and_many_values_are_counted(largest):
+    rng = np.random.default_rng(3)
+    values = rng.integers(0, largest + 1, 10_001).astype(np.int32)
+    values[5000:] = largest
+    chosen = rng.uniform(size=values.size) < 0.6
+    counts = np.ones(largest + 2, np.int64)
+    count_values(values, chosen, counts)
+    np.testing.assert_array_equal(counts - 1, np.bincount(values[chosen], minlength=largest + 2))
+
+
 def test_blocks_hold_the_sums_of_their_finite_values():
     values = np.arange(35, dtype=np.float32).reshape(5, 7)
     values[0, 0], values[4, 6] = np.nan, np.inf

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels.ordered import OrderedSample
 from ..kernels.planes import find_near, kernel_array
+from .correlate import Correlation
 
 __all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
 
@@ -107,7 +108,8 @@ def noise_ratio(
     tuple
         Scatter in units of the image, and the ratio; `None` where there are less than 100 pixels.
     """
-    pixels = image * np.sqrt(weight)
+    pixels = np.sqrt(weight, dtype=np.float64)
+    pixels *= image
     sky = usable & ~_near_sources(pixels, usable, 3)
     return _sigma(image, sky), _sigma(pixels, sky)
 
@@ -137,35 +139,26 @@ def psf_noise_ratio(
     """
     if any(inner > outer for inner, outer in zip(stamp.shape, image.shape, strict=True)):
         return None
-    flipped = stamp[::-1, ::-1]
-    correlation = _Convolution(image.shape, flipped)
-    squares = _Convolution(image.shape, flipped**2)
-    found = correlation.of(weight * image)
-    information = squares.of(weight)
-    on_usable = squares.of(usable.astype(np.float64)) / np.sum(stamp**2)
-    whole = usable & (on_usable > _WHOLE)
-    ratio = np.zeros_like(found)
-    np.sqrt(information, out=information, where=whole)
-    np.divide(found, information, out=ratio, where=whole)
+    ratio, whole = _flux_ratios(image, weight, usable, stamp)
     radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
     return _sigma(ratio, whole & ~_near_sources(ratio, whole, radius))
 
 
-class _Convolution:
-    """Convolves images with a stamp, with zeros around them; importing SciPy takes longer than this."""
-
-    def __init__(self, shape: tuple[int, ...], stamp: np.ndarray) -> None:
-        whole = [n + m - 1 for n, m in zip(shape, stamp.shape, strict=True)]
-        self._fast = [-(-n // 32) * 32 for n in whole]
-        self._stamp = np.fft.rfft2(stamp, self._fast)
-        y, x = ((n - m) // 2 for n, m in zip(whole, shape, strict=True))
-        self._part = slice(y, y + shape[0]), slice(x, x + shape[1])
-
-    def of(self, image: np.ndarray) -> np.ndarray:
-        product = np.fft.rfft2(image, self._fast)
-        product *= self._stamp
-        full: np.ndarray = np.fft.irfft2(product, self._fast)
-        return full[self._part]
+def _flux_ratios(
+    image: np.ndarray, weight: np.ndarray, usable: np.ndarray, stamp: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fluxes over their noise, and where the PSF is on usable pixels; elsewhere they are 0."""
+    ratio, whole = np.empty(image.shape), np.empty(image.shape, bool)
+    correlation = Correlation(image.shape, stamp.shape)
+    profile, squares = correlation.transform(stamp), correlation.transform(stamp**2)
+    enough = _WHOLE * np.sum(stamp**2)
+    for block in correlation.blocks():
+        on_usable = correlation.of(squares, block, usable)
+        np.logical_and(usable[block], on_usable > enough, out=whole[block])
+        noise = np.where(whole[block], correlation.of(squares, block, weight), np.inf)
+        np.sqrt(noise, out=noise)
+        np.divide(correlation.of(profile, block, weight, image), noise, out=ratio[block])
+    return ratio, whole
 
 
 def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> np.ndarray:

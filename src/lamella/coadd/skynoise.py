@@ -103,7 +103,7 @@ def measure_sky_noise(coadd: NoisyCoadd) -> SkyNoise:
     usable = covered.pixels[part] & (coadd.mask.array[..., 0][part] & not_sky == 0)
     image = np.zeros(usable.shape)
     np.copyto(image, coadd.image.array[part], where=usable)
-    weight = np.zeros_like(image)
+    weight = np.zeros(usable.shape, np.float32)
     np.divide(1, coadd.variance.array[part], out=weight, where=usable)
     image -= np.nan_to_num(clipped_sky(image, usable)[0])
     noise, pixel = noise_ratio(image, weight, usable)

@@ -13,8 +13,8 @@ from lsst.images import Image, Mask, SkyProjection
 
 from ..config import PlainValues
 from ..errors import InvalidPsfError
+from ..kernels.median import median
 from ..kernels.planes import count_bits, count_values, kernel_array
-from ..kernels.sample import quantiles
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale
@@ -29,8 +29,6 @@ __all__ = (
     "mask_fractions",
     "summarize",
 )
-
-_ROWS = 32  # of a plane at a time
 
 
 class CoaddLike(NoisyCoadd, Protocol):
@@ -168,7 +166,7 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     projection = coadd.sky_projection
     scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
     psf = _measure_psf(coadd, x, y, notes) if covered.count else None
-    variance = _finite(_median_of_covered(coadd.variance.array, covered.pixels))
+    variance = _finite(median(coadd.variance.array, covered.pixels))
     return CoaddSummary(
         **_inputs_numbers(coadd),
         **_coverage_numbers(coadd, covered),
@@ -215,14 +213,6 @@ def _coverage_numbers(coadd: CoaddLike, covered: Coverage) -> dict[str, Any]:
         "median_count": _median_of(numbers),
         "max_count": len(numbers) - 1,
     }
-
-
-def _median_of_covered(plane: np.ndarray, covered: np.ndarray) -> float:
-    # In parts, because each gets a mask of integers.
-    holes = ~covered
-    parts = [(plane[y : y + _ROWS], holes[y : y + _ROWS]) for y in range(0, len(plane), _ROWS)]
-    (middle,) = quantiles(parts, 1, (0.5,))
-    return middle
 
 
 def _median_of(numbers: np.ndarray) -> float | None:
