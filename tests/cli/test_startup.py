@@ -127,6 +127,27 @@ def test_a_stack_starts_without_what_it_does_not_need():
     assert _run(code) == "[]"
 
 
+def test_a_coadd_is_made_without_what_the_compiler_imports(survey, tmp_path):
+    # Compiled kernels name the modules that they were compiled with, which are imported with them.
+    for folder in ("first", "second"):
+        options = [
+            "coadd",
+            str(survey.table),
+            "-o",
+            str(tmp_path / folder),
+            "--band",
+            "g",
+            "--workers",
+            "1",
+            "-q",
+        ]
+        found = _run(
+            f"import sys; from lamella.cli.main import _run; status = _run({options}); "
+            "print(status, [name for name in ('numba.np.arraymath', 'scipy.linalg') if name in sys.modules])"
+        )
+    assert found == "0 []"
+
+
 @pytest.mark.parametrize("command", ["warp", "coadd"])
 def test_parts_of_scipy_are_imported_when_they_are_used(command):
     code = _START + (

@@ -17,9 +17,9 @@ import numpy as np
 
 from ._jit import jit
 from .combine_sums import INPUT_ERROR, MOSAIC_ERROR
+from .planes import LARGEST
 
 __all__ = (
-    "LARGEST",
     "PADDING",
     "REJECTED_KEY",
     "add_bits",
@@ -46,7 +46,6 @@ of the row just read.
 """
 FEW_INPUTS = 40
 """Largest number of inputs of which 2048 pixels, screened and sorted, stay in the cache."""
-LARGEST = np.float32(np.finfo(np.float32).max)
 REJECTED_KEY = np.int32(np.iinfo(np.int32).max)
 NAN = np.float32(np.nan)
 INFINITY = np.float32(np.inf)

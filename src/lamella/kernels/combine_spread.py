@@ -13,7 +13,6 @@ import numpy as np
 from ._jit import jit
 from .combine import SCATTER_ERROR
 from .combine_clip import IQR_TO_SIGMA
-from .combine_rows import LARGEST
 from .combine_strict import (
     IQRANGE,
     MAX,
@@ -29,6 +28,7 @@ from .combine_strict import (
     quantile_of,
     sort_first,
 )
+from .planes import LARGEST
 
 __all__ = ("stack_spread",)
 

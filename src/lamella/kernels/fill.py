@@ -24,6 +24,7 @@ import functools
 import numpy as np
 
 from ._jit import jit, jit_inline
+from .planes import LARGEST
 
 __all__ = (
     "coefficient_table",
@@ -385,7 +386,7 @@ def _value_strict(values, left, right, width, t, table):  # type: ignore[no-unty
             total += table[left, right, w, u, i] * values[i]
     if width == 2 and left == 1 and right == 1 and total < 0.0:
         return 0.0
-    if total >= -np.finfo(np.float32).max:
+    if total >= -LARGEST:
         return total
     if left and right:
         return 0.5 * (values[0] + values[2])

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from ._jit import jit
 
 __all__ = (
+    "LARGEST",
     "count_bits",
     "count_values",
     "find_covered",
@@ -17,6 +18,9 @@ __all__ = (
     "sum_flagged",
 )
 
+# As a constant: kernels that ask numpy for it make each process import the linear algebra of SciPy.
+LARGEST = np.float32(np.finfo(np.float32).max)
+"""The largest float32 that is finite."""
 _BLOCK = 4096
 _FEW = 8
 """Up to so many values in a block, each is counted in a walk of its own, which is faster."""
@@ -64,13 +68,12 @@ def find_covered(image, mask, variance, no_data, inexact, covered, rows, columns
 
 @jit
 def _find_covered_row(image, mask, variance, no_data, inexact, covered, columns):  # type: ignore[no-untyped-def]
-    largest = np.float32(np.finfo(np.float32).max)
     every, without = columns[0], columns[1]
     for x in range(image.size):
         flaw = mask[x] & no_data
-        flaw = flaw if abs(image[x]) <= largest else np.int32(1)
+        flaw = flaw if abs(image[x]) <= LARGEST else np.int32(1)
         flaw = flaw if variance[x] > np.float32(0.0) else np.int32(1)
-        flaw = flaw if variance[x] <= largest else np.int32(1)
+        flaw = flaw if variance[x] <= LARGEST else np.int32(1)
         covered[x] = flaw == 0
     # In a loop of its own, which needs fewer registers.
     all_found, exact_found = np.int32(0), np.int32(0)
