@@ -10,6 +10,7 @@ from lamella.coadd.inputs import ExposureId, ExposureInfo
 from lamella.coadd.select import Selection, select_exposures
 from lamella.coadd.select_control import SelectControl
 from lamella.errors import ConfigError
+from lamella.sky.footprint import footprint_polygon
 from lamella.sky.layout import tract_wcs
 from lamella.sky.registry import make_skymap
 
@@ -33,6 +34,12 @@ def info(visit=1, detector=1, *, crval=POLE, size=3600, scale=0.5, turn=0.0, cod
 def patch_at(ra, dec, size=3600, scale=0.5):
     options = {"ra": ra, "dec": dec, "width": size, "height": size, "pixel_scale": scale}
     return make_skymap("field", options | {"patches": {"inner": (size, size)}})[0].patch(0)
+
+
+def test_the_footprint_is_found_once_and_is_that_of_the_valid_pixels():
+    whole, part = (info(turn=30.0, polygon=p) for p in (None, Polygon.from_box(Box.factory[0:900, 0:1800])))
+    assert whole.footprint is whole.footprint == footprint_polygon(whole)
+    assert float(part.footprint.area / whole.footprint.area) == pytest.approx(1 / 8, rel=1e-2)
 
 
 @pytest.fixture(scope="module")

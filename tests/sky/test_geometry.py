@@ -205,6 +205,23 @@ def test_hemisphere_is_found_where_the_mean_direction_fails():
     assert hull.bounding_circle.radius.deg == pytest.approx(60.0, abs=0.2)
 
 
+@given(seed=seeds, size=st.sampled_from([1e-6, 1e-3, 0.3, 1.4]))
+def test_outer_circle_holds_the_polygon_and_is_hardly_larger_than_it(seed, size):
+    rng = np.random.default_rng(seed)
+    polygon = random_polygon(rng, random_axis(rng), size)
+    found, smallest = polygon.outer_circle, polygon.bounding_circle
+    assert found.contains(polygon.vertices).all()
+    assert smallest.angle * (1.0 - 1e-9) <= found.angle <= min(2.0 * smallest.angle, np.pi / 2)
+
+
+def test_outer_circle_does_not_go_beyond_a_hemisphere():
+    # The mean of these corners is 105 degrees from the last one.
+    lon = np.radians([0.0, 5.0, 10.0, 15.0, 5.0, 10.0, 170.0])
+    lat = np.radians([0.0, 1.0, 1.0, 0.0, -1.0, -1.0, 0.0])
+    polygon = SkyPolygon.hull(from_lonlat(lon, lat))
+    assert polygon.outer_circle == polygon.bounding_circle
+
+
 def test_positions_that_are_not_finite_are_outside():
     polygon = square(10, 10, 5)
     assert polygon.contains(np.array([[np.nan, 0.0, 1.0], polygon.vertices.mean(axis=0)])).tolist() == [

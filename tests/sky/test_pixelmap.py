@@ -130,6 +130,20 @@ def test_destination_box_holds_the_source(turn: float, distortion: float) -> Non
     assert box.x.size <= np.ptp(all_x) + 6
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_few_positions_give_the_box_that_many_give(seed: int) -> None:
+    x, y = np.random.default_rng(seed).uniform(-1.0, 1.0, 2)
+    tract = tan_projection(CENTRE, 0.2 * u.arcsec, (12000.0 + x, 15000.0 + y))
+    pixel_map = PixelMap(sip(300.0), tract)
+    lattice = np.meshgrid(np.linspace(-0.5, 511.5, 65), np.linspace(-0.5, 1023.5, 65))
+    found = pixel_map.to_destination(*lattice)
+    # Between positions a parabola leaves its chord by an eighth of the second difference.
+    bends = [max(np.abs(np.diff(v, 2, axis)).max() for axis in (0, 1)) / 8.0 for v in found]
+    low = [int(np.floor(v.min() - bend)) for v, bend in zip(found, bends, strict=True)]
+    high = [int(np.ceil(v.max() + bend)) + 1 for v, bend in zip(found, bends, strict=True)]
+    assert pixel_map.destination_box(DETECTOR) == Box.factory[low[1] : high[1], low[0] : high[0]]
+
+
 @pytest.mark.parametrize(
     ("distortion", "tolerance", "expected"),
     [(0.0, 1e-3, 128), (1.0, 1e-3, 32), (1.0, 1e-5, 2), (30.0, 1e-3, 4)],
@@ -169,14 +183,25 @@ def test_a_tolerance_that_cannot_be_met_makes_the_grid_exact() -> None:
 
 @given(x=st.integers(11300, 12300), y=st.integers(14600, 15600), n=st.integers(1, 300))
 def test_nodes_do_not_depend_on_the_box(x: int, y: int, n: int) -> None:
-    pixel_map = PixelMap(sip(), TRACT)
-    whole = pixel_map.grid_with_spacing(Box.factory[14500:16000, 11200:12700], 16)
-    part = pixel_map.grid_with_spacing(Box.factory[y : y + n, x : x + n], 16)
+    whole = PixelMap(sip(), TRACT).grid_with_spacing(Box.factory[14500:16000, 11200:12700], 16)
+    part = PixelMap(sip(), TRACT).grid_with_spacing(Box.factory[y : y + n, x : x + n], 16)
     assert part.x0 % 16 == part.y0 % 16 == 0
     i, j = (part.x0 - whole.x0) // 16, (part.y0 - whole.y0) // 16
     for found, expected in zip(part[:3], whole[:3], strict=True):
         ny, nx = found.shape
         assert np.array_equal(found, expected[j : j + ny, i : i + nx])
+
+
+@pytest.mark.parametrize("grow", [-40, 0, 40])
+def test_nodes_are_the_same_when_they_were_wanted_before(grow: int) -> None:
+    small = Box.factory[0:300, 0:200]
+    pixel_map, again = PixelMap(sip(), TRACT), PixelMap(sip(), TRACT)
+    footprint, spacing = pixel_map.destination_box(small), pixel_map.spacing(small)
+    assert footprint is not None
+    box = footprint.dilated_by(grow) if grow > 0 else footprint.padded(grow)
+    grids = [one.grid_with_spacing(box, spacing) for one in (pixel_map, again)]
+    for found, expected in zip(*(grid[:3] for grid in grids), strict=True):
+        assert np.array_equal(found, expected)
 
 
 def test_area_of_a_change_of_scale() -> None:

@@ -151,6 +151,8 @@ def test_the_legacy_search_takes_more_than_the_exact_one(tract):
     exact, legacy = tract.overlapping_patches(strip), tract.find_patches(strip.coords)
     assert len(legacy) == 20
     assert set(exact) < set(legacy)
+    # The same objects each time: their regions need not be found again.
+    assert all(one is other for one, other in zip(exact, tract.overlapping_patches(strip), strict=True))
     assert "3,0" not in {p.label for p in exact}
 
 

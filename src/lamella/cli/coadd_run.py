@@ -26,7 +26,6 @@ from ..report.record import CoaddRecord, RunRecord, Skipped
 from ..run.execute import Outcome, run_in_processes
 from ..run.folder import hold_folder
 from ..run.jobs import PatchJob, plan_jobs
-from ..sky.footprint import footprint_polygon
 from ..sky.skymap import SkyMap
 from .choose_grid import choose_skymap
 from .grid import GridOptions
@@ -225,7 +224,7 @@ def find_exposures(
     sources = []
     for source in found.sources:
         try:
-            footprint_polygon(source.info)
+            _ = source.info.footprint  # which is kept, and looked at again
         except GeometryError as err:
             problems.append(InputProblem(source.info.path, err))
         else:

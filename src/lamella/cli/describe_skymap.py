@@ -11,7 +11,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from ..formats.recognise import open_exposures
-from ..sky.footprint import footprint_polygon
 from ..sky.registry import load_skymap
 from ..sky.skymap import SkyMap
 from ..sky.tract import Tract
@@ -49,7 +48,7 @@ def found_table(
         tract = found.find_tract(place)
         table.add_row(place.to_string("decimal"), str(tract.id), tract.find_patch(place).label)
     for source in open_exposures(exposures).sources if exposures else ():
-        for tract, patches in found.find_tract_patches(footprint_polygon(source.info)):
+        for tract, patches in found.find_tract_patches(source.info.footprint):
             labels = " ".join(patch.label for patch in patches)
             table.add_row(str(source.info.id), str(tract.id), labels)
     return table

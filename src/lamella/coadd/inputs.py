@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,8 @@ from lsst.images import Box, MaskedImage, MaskSchema, Polygon, SkyProjection
 from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
+from ..sky.footprint import footprint_polygon
+from ..sky.geometry import SkyPolygon
 from .spans import SpanMask
 
 __all__ = (
@@ -68,6 +71,17 @@ class ExposureInfo:
     """Seconds, where known."""
     format: str = ""
     """Name of the reader."""
+
+    @cached_property
+    def footprint(self) -> SkyPolygon:
+        """The smallest convex polygon on the sky that contains the valid pixels.
+
+        Raises
+        ------
+        GeometryError
+            Raised when a point of the border is not on the sky, or when the region has no area.
+        """
+        return footprint_polygon(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 from ..errors import GeometryError
-from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
 from ..sky.tract import Patch
 from .archive import Rejection
@@ -99,7 +98,7 @@ def select_exposures(
 
 def _outside(info: ExposureInfo, polygon: SkyPolygon) -> Verdict | None:
     try:
-        footprint = footprint_polygon(info)
+        footprint = info.footprint
     except GeometryError as err:
         return "projection", f"footprint unknown: {err}"
     return None if footprint.overlaps(polygon) else ("footprint", "does not overlap the patch")

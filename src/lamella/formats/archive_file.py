@@ -72,15 +72,21 @@ class ArchiveFile(OutputArchive[PointerModel]):
         Compresses planes; `None` if nothing shall be compressed.
     opaque
         Headers that the object had in the archive that it came from.
+    ready
+        Headers of arrays that are known beforehand, as they stand in a file:
+        `add_array` takes them and does not ask for others.
 
     Notes
     -----
     Arrays must stay as they are until `write` is done.
     """
 
-    def __init__(self, pool: Executor | None, opaque: object = None) -> None:
+    def __init__(
+        self, pool: Executor | None, opaque: object = None, ready: Mapping[ExtensionKey, bytes] | None = None
+    ) -> None:
         super().__init__()
         self._pool = pool
+        self._ready = ready or {}
         self._opaque = opaque if isinstance(opaque, FitsOpaqueMetadata) else FitsOpaqueMetadata()
         self._images: list[_Image] = []
         self._texts: list[bytes] = []
@@ -144,9 +150,7 @@ class ArchiveFile(OutputArchive[PointerModel]):
         tiles = None
         if self._pool is not None and array.ndim == 2 and array.dtype in _COMPRESSED:
             tiles = submit_tiles(array, self._pool)
-        header = fits.Header()
-        update_header(header)
-        self._images.append(_Image(key, self._dump(header, key), array, tiles))
+        self._images.append(_Image(key, self._dump(update_header, key), array, tiles))
         return ArrayReferenceModel(
             source=str(key), shape=list(array.shape), datatype=NumberType.from_numpy(array.dtype)
         )
@@ -159,9 +163,13 @@ class ArchiveFile(OutputArchive[PointerModel]):
         """Refuse a table: no part of a warp or of a coadd is one."""
         raise TypeError("This archive holds no tables.")
 
-    def _dump(self, header: fits.Header, key: ExtensionKey) -> bytes:
+    def _dump(self, update_header: Callable[[fits.Header], None], key: ExtensionKey) -> bytes:
         """Return the cards of a header, with those that it had before."""
-        known = self._opaque.headers.get(key)
+        known, ready = self._opaque.headers.get(key), self._ready.get(key)
+        if known is None and ready is not None:
+            return ready
+        header = fits.Header()
+        update_header(header)
         # astropy warns of long keywords and comments, of which we have none; threads take turns to be quiet.
         with contextlib.nullcontext() if known is None else quiet_astropy():
             header.extend(known or ())
@@ -205,7 +213,7 @@ class ArchiveFile(OutputArchive[PointerModel]):
             ("JSONADDR", texts.header, "Offset in bytes to the JSON tree HDU."),
             ("JSONSIZE", texts.size, "Size of the JSON tree HDU."),
         ]
-        kept = self._dump(fits.Header(), ExtensionKey())
+        kept = self._dump(no_header_updates, ExtensionKey())
         return format_cards(cards) + kept + format_cards([date, ("DATAMODL", tree.schema_url, "Schema URL.")])
 
 

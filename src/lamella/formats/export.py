@@ -20,6 +20,7 @@ from ..planes import legacy_name
 from ..psf.coadd import CoaddPsf
 from .archive_file import ArchiveFile
 from .flatmask import with_flat_mask
+from .plane_headers import plane_headers
 
 __all__ = ("projection_header", "psf_position", "write_archive", "write_plain_fits")
 
@@ -49,7 +50,7 @@ def write_archive(
         Raised when the file cannot be written.
     """
     with atomic_path(path) as temporary, ThreadPoolExecutor(threads) as pool:
-        archive = ArchiveFile(pool if compress else None, image._opaque_metadata)
+        archive = ArchiveFile(pool if compress else None, image._opaque_metadata, plane_headers(image))
         tree = archive.serialize_root(with_flat_mask(image))
         with temporary.open("wb") as stream:
             archive.write(stream, tree)

@@ -8,27 +8,17 @@ has to, and an image of 4200 x 4200 pixels is written a second faster.
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from lsst.images import Mask, MaskedImage, MaskPlane, MaskSchema
+from lsst.images import Mask, MaskedImage, MaskSchema
 from lsst.images import MaskSerializationModel as MaskModel
 from lsst.images.fits import add_offset_wcs as add_offset_cards
 from lsst.images.serialization import NumberType, OutputArchive, no_header_updates
 
 __all__ = ("FlatMask", "is_flat", "with_flat_mask")
-
-
-@functools.lru_cache(maxsize=4)
-def _schema_cards(planes: tuple[MaskPlane | None, ...]) -> tuple[fits.Card, ...]:
-    """Return the cards that describe a schema; to make them takes longer than all else of a small mask."""
-    header = fits.Header()
-    MaskSchema(planes, dtype=np.int32).update_header(header)
-    header.tostring()  # they keep what they look like
-    return tuple(header.cards)
 
 
 def is_flat(schema: MaskSchema) -> bool:
@@ -53,7 +43,7 @@ class FlatMask(Mask):
 
         def add_cards(header: fits.Header) -> None:
             update_header(header)
-            header.extend(copy.copy(card) for card in _schema_cards(tuple(self.schema)))
+            self.schema.update_header(header)
             if self.sky_projection is not None and add_offset_wcs != " " and self.fits_wcs:
                 header.update(self.fits_wcs.to_header(relax=True))
             if add_offset_wcs is not None:
@@ -81,8 +71,6 @@ def with_flat_mask[T: MaskedImage](image: T) -> T:
     if not is_flat(mask.schema):
         return image
     flat = FlatMask(mask.array, bbox=mask.bbox, schema=mask.schema, sky_projection=mask.sky_projection)
-    # The planes share box and projection, whose cards take AST longer than a small image takes to be written.
-    vars(flat)["fits_wcs"] = vars(image.variance)["fits_wcs"] = image.image.fits_wcs
     result = copy.copy(image)
     result._mask = flat
     return result

@@ -12,7 +12,6 @@ from ..coadd.brightmask import BrightObjectCatalog
 from ..coadd.inputs import CoaddTarget, ExposureSource
 from ..coadd.select import select_exposures
 from ..coadd.select_control import SelectControl
-from ..sky.footprint import footprint_polygon
 from ..sky.skymap import SkyMap
 from ..sky.tract import Patch
 
@@ -114,7 +113,7 @@ def _by_patch(
     """Return the patches that exposures overlap, each with these exposures."""
     found: dict[tuple[int, int], tuple[Patch, list[ExposureSource]]] = {}
     for source in sources:
-        for _, patches in skymap.find_tract_patches(footprint_polygon(source.info)):
+        for _, patches in skymap.find_tract_patches(source.info.footprint):
             for patch in patches:
                 found.setdefault((patch.tract, patch.sequential), (patch, []))[1].append(source)
     return [found[key] for key in sorted(found)]

@@ -30,6 +30,8 @@ _PROBES = 12
 _MARGIN = 16
 _UNTESTED = 4.0
 """Excess of a grid whose cells all miss the source: halves the spacing."""
+_SIDES = np.array([(0.5, 0.0), (-0.5, 0.0), (0.0, 0.5), (0.0, -0.5)])
+"""Middles (x, y) of the right, left, upper and lower side of a pixel."""
 
 type _Points = tuple[np.ndarray, np.ndarray]
 
@@ -55,6 +57,7 @@ class PixelMap:
         self.source = source
         self.destination = destination
         self._known_box: tuple[Box, Box | None] | None = None
+        self._known_nodes: tuple[np.ndarray, np.ndarray, _Points] | None = None
 
     def to_source(self, x: npt.ArrayLike, y: npt.ArrayLike) -> _Points:
         """Return the source position of destination positions, exact to 1e-9 pixels or so.
@@ -92,11 +95,14 @@ class PixelMap:
         return self._known_box[1]
 
     def _find_box(self, source_box: Box) -> Box | None:
+        x, y = self.to_destination(*_lattice(source_box, 17))
+        if np.isfinite(x).all():
+            box = _box_around(x, y, 0.0)
+            # A finer lattice would find a box between these two.
+            if box == _box_around(x, y, 4.0):
+                return box
         x, y = self.to_destination(*_lattice(source_box, 65))
-        if not np.isfinite(x).any():
-            return None
-        (x_min, x_max), (y_min, y_max) = _bounds(x), _bounds(y)
-        return Box.factory[math.floor(y_min) : math.ceil(y_max) + 1, math.floor(x_min) : math.ceil(x_max) + 1]
+        return _box_around(x, y, 1.0) if np.isfinite(x).any() else None
 
     def grid(self, box: Box, tolerance: float = 1e-3, *, source_box: Box) -> PositionGrid:
         """Return source positions for a box of destination pixels, at the nodes of a grid.
@@ -150,11 +156,23 @@ class PixelMap:
         """Return source positions for a box of destination pixels, at nodes of a given spacing."""
         # A ring of nodes more than needed gives areas by central differences.
         xs, ys = (_nodes(side.start, side.stop, spacing) for side in (box.x, box.y))
-        x, y = self.to_source(*np.meshgrid(xs, ys))
+        x, y = self._at_nodes(xs, ys)
         area = _areas(x, y, spacing)
         inner = (slice(1, -1), slice(1, -1))
         x, y = (np.ascontiguousarray(values[inner]) for values in (x, y))
         return PositionGrid(x, y, area, int(xs[1]), int(ys[1]), spacing)
+
+    def _at_nodes(self, xs: np.ndarray, ys: np.ndarray) -> _Points:
+        """Return the source positions of nodes, (len(ys), len(xs)).
+
+        To choose the spacing of a small grid takes all of its nodes, which are then wanted again.
+        """
+        known = self._known_nodes
+        if known is None or not (np.isin(xs, known[0]).all() and np.isin(ys, known[1]).all()):
+            known = self._known_nodes = xs, ys, self.to_source(*np.meshgrid(xs, ys))
+        place = np.ix_(np.searchsorted(known[1], ys), np.searchsorted(known[0], xs))
+        x, y = (values[place] for values in known[2])
+        return x, y
 
     def _excess(self, footprint: Box, source_box: Box, spacing: int, tolerance: float) -> float:
         """Return by what factor a spacing fails, looking at cells spread over the footprint."""
@@ -162,12 +180,10 @@ class PixelMap:
         x_cell, y_cell = (values.ravel() for values in np.meshgrid(*cells))
         x, y = self._corners(cells[0], cells[1], spacing)
         near_box, half = source_box.padded(_MARGIN), spacing // 2
-        shifts = ((half, half), (half, 0), (0, half))
-        exact = self.to_source(
-            np.stack([x_cell + dx for dx, _ in shifts]), np.stack([y_cell + dy for _, dy in shifts])
-        )
+        shifts = np.array([(half, half), (half, 0), (0, half), *(half + _SIDES)])
+        exact = self.to_source(x_cell + shifts[:, :1], y_cell + shifts[:, 1:])
         excess = 0.0
-        for (dx, dy), exact_x, exact_y in zip(shifts, *exact, strict=True):
+        for (dx, dy), exact_x, exact_y in zip(shifts[:3], *(values[:3] for values in exact), strict=True):
             error = np.hypot(
                 _blend(x[:, 1:3, 1:3], dx / spacing, dy / spacing) - exact_x,
                 _blend(y[:, 1:3, 1:3], dx / spacing, dy / spacing) - exact_y,
@@ -178,7 +194,8 @@ class PixelMap:
         if not near.any():
             # Nothing was tested: the cells are too large for this source.
             return _UNTESTED
-        exact_area = self._area(x_cell[near] + half, y_cell[near] + half)
+        right, left, above, below = zip(*(values[3:, near] for values in exact), strict=True)
+        exact_area = _cross(_difference(right, left), _difference(above, below))
         error = np.abs(_blend(_areas(x[near], y[near], spacing), 0.5, 0.5) / exact_area - 1.0)
         return max(excess, _worst(error) / _AREA_TOLERANCE)
 
@@ -190,17 +207,11 @@ class PixelMap:
         steps = np.arange(-1, 3) * spacing
         x_all, y_all = x_cells[:, np.newaxis] + steps, y_cells[:, np.newaxis] + steps
         x_nodes, y_nodes = np.unique(x_all), np.unique(y_all)
-        found = self.to_source(*np.meshgrid(x_nodes, y_nodes))
+        found = self._at_nodes(x_nodes, y_nodes)
         columns, rows = np.searchsorted(x_nodes, x_all), np.searchsorted(y_nodes, y_all)
         place = rows[:, np.newaxis, :, np.newaxis], columns[np.newaxis, :, np.newaxis, :]
         x, y = (values[place].reshape(-1, 4, 4) for values in found)
         return x, y
-
-    def _area(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the area of destination pixels in source pixels."""
-        shifts = np.array([[-0.5, 0.5, 0.0, 0.0], [0.0, 0.0, -0.5, 0.5]])[..., np.newaxis]
-        left, right, below, above = zip(*self.to_source(x + shifts[0], y + shifts[1]), strict=True)
-        return _cross(_difference(right, left), _difference(above, below))
 
 
 def _convert(
@@ -237,7 +248,8 @@ def _to_pixels(projection: SkyProjection[Any], lon: np.ndarray, lat: np.ndarray)
 
 
 def _vector(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    cos_lat = np.cos(lat)
+    return np.stack([cos_lat * np.cos(lon), cos_lat * np.sin(lon), np.sin(lat)])
 
 
 def _polish(projection: SkyProjection[Any], target: np.ndarray, x: np.ndarray, y: np.ndarray) -> _Points:
@@ -289,13 +301,19 @@ def _lattice(box: Box, n: int) -> _Points:
     return xx, yy
 
 
-def _bounds(values: np.ndarray) -> tuple[float, float]:
-    """Return the range of a function sampled on a lattice, with what its curvature can add between."""
+def _box_around(x: np.ndarray, y: np.ndarray, slack: float) -> Box:
+    """Return the box of pixels that hold all between the positions of a lattice; see `_bounds`."""
+    (x_min, x_max), (y_min, y_max) = _bounds(x, slack), _bounds(y, slack)
+    return Box.factory[math.floor(y_min) : math.ceil(y_max) + 1, math.floor(x_min) : math.ceil(x_max) + 1]
+
+
+def _bounds(values: np.ndarray, slack: float) -> tuple[float, float]:
+    """Return the range of a function sampled on a lattice, with ``slack`` times what curvature can add."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     bends = [np.abs(np.diff(values, 2, axis=axis)) for axis in (0, 1)]
     # Between samples a parabola leaves its chord by an eighth of the second difference.
     bend = max(float(np.max(b, initial=0.0, where=np.isfinite(b))) for b in bends) / 8.0
-    return low - bend, high + bend
+    return low - slack * bend, high + slack * bend
 
 
 def _nodes(start: int, stop: int, spacing: int) -> np.ndarray:

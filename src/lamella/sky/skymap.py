@@ -155,7 +155,7 @@ class SkyMap[C: SkyMapConfig](abc.ABC):
 
     def overlapping(self, polygon: SkyPolygon) -> tuple[Tract, ...]:
         """Return the tracts that overlap a region, in order of their numbers."""
-        circle = polygon.bounding_circle
+        circle = polygon.outer_circle
         near = self._tracts_near(np.array(circle.axis), circle.angle)
         return tuple(tract for tract in near if tract.polygon.overlaps(polygon))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -208,11 +209,16 @@ class Tract:
     def overlapping_patches(self, polygon: SkyPolygon) -> tuple[Patch, ...]:
         """Return the patches whose outer boxes overlap a region, row by row."""
         axes, angles = self._patch_circles
-        circle = polygon.bounding_circle
+        circle = polygon.outer_circle
         near = angular_separation(axes, np.array(circle.axis)) <= angles + circle.angle + 1e-12
         nx = self.n_patches.x
-        patches = [Patch(self, (int(i) % nx, int(i) // nx)) for i in np.flatnonzero(near)]
+        patches = [self._patch_at((int(i) % nx, int(i) // nx)) for i in np.flatnonzero(near)]
         return tuple(patch for patch in patches if patch.polygon.overlaps(polygon))
+
+    @cached_property
+    def _patch_at(self) -> Callable[[tuple[int, int]], Patch]:
+        """What gives the patch of an index, always the same one, so that its region is found once."""
+        return functools.cache(functools.partial(Patch, self))
 
     @cached_property
     def _patch_circles(self) -> tuple[np.ndarray, np.ndarray]:
