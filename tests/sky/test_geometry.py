@@ -7,9 +7,12 @@ import shapely
 from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
+from lsst.images import Box
 
 from lamella.errors import GeometryError
+from lamella.sky.footprint import box_polygon, corner_vectors
 from lamella.sky.geometry import SkyPolygon
+from lamella.sky.projection import tan_projection
 from lamella.sky.vectors import from_lonlat, offset_by, to_lonlat
 
 seeds = st.integers(0, 2**32 - 1)
@@ -100,6 +103,17 @@ def test_hull_holds_its_points_and_ignores_their_order(seed):
     assert hull.contains(vectors).all()
     assert hull == SkyPolygon.hull(rng.permutation(vectors))
     assert hash(hull) == hash(SkyPolygon.hull(np.concatenate([vectors, vectors])))
+
+
+@pytest.mark.parametrize("ra", [10.0, 150.0, 200.3])
+@pytest.mark.parametrize("dec", [0.0, 2.0, 30.0, 90.0])
+def test_hull_keeps_the_corners_of_sides_that_are_straight_but_for_rounding(ra, dec):
+    centre, scale = SkyCoord(ra, dec, unit="deg"), 0.5 * u.arcsec
+    projection = tan_projection(centre, scale, (1799.5, 1799.5))
+    box = Box.factory[0:3600, 0:3600]
+    polygon = box_polygon(projection, box)
+    assert len(polygon.vertices) == 4
+    assert polygon.contains(corner_vectors(projection, box)).all()
 
 
 def test_octant_has_an_eighth_of_the_sphere():

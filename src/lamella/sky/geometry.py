@@ -237,24 +237,27 @@ def _outline(points: np.ndarray) -> np.ndarray:
     """Return the indices of the corners of the convex hull of points of shape (n, 2), counterclockwise."""
     order = np.lexsort((points[:, 1], points[:, 0])).tolist()
     flat = points.tolist()
-    lower, upper = _chain(flat, order), _chain(flat, order[::-1])
-    return np.array(lower[:-1] + upper[:-1])
+    corners = _chain(flat, order, 0.0)[:-1] + _chain(flat, order[::-1], 0.0)[:-1]
+    # Only now, in their order along the hull: of points on a side, one beyond the others could be taken
+    # for one between them. The farthest one stays for sure.
+    first = int(np.argmax(np.hypot(*points[corners].T))) if corners else 0
+    return np.array(_chain(flat, corners[first:] + corners[: first + 1], _STRAIGHT)[:-1])
 
 
-def _chain(points: list[list[float]], order: list[int]) -> list[int]:
+def _chain(points: list[list[float]], order: list[int], least: float) -> list[int]:
     """Return one side of a convex hull (the monotone chain of Andrew 1979)."""
     chain: list[int] = []
     for i in order:
-        while len(chain) > 1 and not _stands_out(points[chain[-2]], points[chain[-1]], points[i]):
+        while len(chain) > 1 and not _stands_out(points[chain[-2]], points[chain[-1]], points[i], least):
             chain.pop()
         chain.append(i)
     return chain
 
 
-def _stands_out(a: list[float], b: list[float], c: list[float]) -> bool:
-    """Return whether b lies to the right of the line from a to c."""
+def _stands_out(a: list[float], b: list[float], c: list[float], least: float) -> bool:
+    """Return whether b lies to the right of the line from a to c, by more than a distance."""
     ux, uy, wx, wy = b[0] - a[0], b[1] - a[1], c[0] - a[0], c[1] - a[1]
-    return ux * wy - uy * wx > _STRAIGHT * math.hypot(wx, wy)
+    return ux * wy - uy * wx > least * math.hypot(wx, wy)
 
 
 def _in_order(vertices: np.ndarray, polygon: SkyPolygon) -> bool:
