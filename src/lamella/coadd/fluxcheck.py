@@ -8,7 +8,7 @@ from lsst.images import Box
 from .compare_control import FluxControl
 from .template import Template
 
-__all__ = "BrightPixels"
+__all__ = ("BrightPixels",)
 
 _ROWS = 4  # every so many rows are looked at
 _LEAST = 50  # pixels that a median is taken of

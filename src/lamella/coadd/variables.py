@@ -9,7 +9,7 @@ from .compare_control import VariableControl
 from .footprints import Footprints
 from .template import Template
 
-__all__ = "unlike_template"
+__all__ = ("unlike_template",)
 
 
 _ROUNDING = 1e-9
