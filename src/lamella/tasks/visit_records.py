@@ -16,7 +16,6 @@ from lsst.sphgeom import DISJOINT, ConvexPolygon, LonLat, Region
 
 from ..coadd.inputs import ExposureInfo, ExposureSource
 from ..errors import DuplicateInputError, InputError
-from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
 from .instrument import DETECTOR_MAX, VISIT_MAX
 from .skymap_records import from_region, to_region
@@ -50,7 +49,7 @@ class Visit:
     @functools.cached_property
     def polygons(self) -> dict[int, SkyPolygon]:
         """Regions of valid pixels by detector."""
-        return {source.info.id.detector: footprint_polygon(source.info) for source in self.sources}
+        return {source.info.id.detector: source.info.footprint for source in self.sources}
 
     @property
     def timespan(self) -> Timespan | None:

@@ -12,7 +12,6 @@ from lsst.pipe.base import Struct
 from ...coadd.inputs import ExposureInfo
 from ...errors import ConfigError, GeometryError, NoInputsError
 from ...sky.discrete import DiscreteConfig, DiscreteSkyMap
-from ...sky.footprint import footprint_polygon
 from ...sky.geometry import SkyPolygon
 from ...sky.vectors import to_lonlat
 from ..cmdline.argument_parser import ArgumentParser
@@ -126,7 +125,7 @@ class MakeDiscreteSkyMapTask(CmdLineTask):
         vertices = []
         for info in infos:
             try:
-                vertices.append(footprint_polygon(info).vertices)
+                vertices.append(info.footprint.vertices)
             except GeometryError as err:
                 raise GeometryError(f"{info.id}: {err}") from err
         circle = SkyPolygon.hull(np.concatenate(vertices)).bounding_circle
