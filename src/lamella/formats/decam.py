@@ -39,11 +39,13 @@ from .fitsio import (
     read_image,
     require_shape,
 )
-from .pixels import gaussian_psf, make_pixels, variance_from_weight
+from .noise import usable, variance_from_weight
+from .pixels import gaussian_psf, make_pixels
 from .psfex import read_psfex
 from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role
 from .source import FileSource
+from .units import is_counts
 
 __all__ = ("FORMAT", "DecamCcd")
 
@@ -51,7 +53,6 @@ _INSTRUMENT = "DECam"
 _TRIPLET = re.compile(r"_oo([idw])_")
 _COMPANION = re.compile(r"(-psfex|-splinesky)\.fits|^(survey-ccds|survey-bricks|ccds-annotated)")
 _PRODUCTS = {"image": Role.EXPOSURE, "wtmap": Role.COMPANION, "dqmask": Role.COMPANION}
-_COUNT_UNITS = {"", "adu", "adus", "count", "counts", "ct", "dn"}
 _SECONDS_PER_DAY = 86400.0
 
 
@@ -182,14 +183,14 @@ class DecamCcd:
         primary, header = headers[0], headers[self.index]
         image, _ = read_image(self.image, self.index)
         self._require_counts(header)
-        weight, _ = read_image(self.weight, self._same_hdu)
+        weight, _ = read_image(self.weight, self._same_hdu, is_noise=True)
         require_shape(f"{self.weight}: weight", weight, image.shape)
         quality, _ = read_image(self.quality, self._same_hdu)
         require_shape(f"{self.quality}: data quality", quality, image.shape)
         flags = decode_flags(quality, header_text(primary, "PLVER"), self.quality)
-        variance = variance_from_weight(weight, self.weight)
+        variance, weight_note = variance_from_weight(weight, self.weight)
         zero_point, told = self._zero_point(primary)
-        image, sky_note = self._subtract_sky(image, (weight <= 0) | flags.get("NO_DATA", False))
+        image, sky_note = self._subtract_sky(image, ~usable(variance) | flags.get("NO_DATA", False))
         psf, psf_note = self._read_psf(header, info.bbox)
         pixels = make_pixels(
             image,
@@ -200,7 +201,7 @@ class DecamCcd:
             edge_width=self.control.edge_width,
             in_place=True,
         )
-        notes = (told, sky_note, psf_note, self._position_note())
+        notes = (told, weight_note, sky_note, psf_note, self._position_note())
         return Exposure(
             info=info,
             pixels=pixels,
@@ -268,7 +269,7 @@ class DecamCcd:
 
     def _require_counts(self, header: Header) -> None:
         unit = header_text(header, "BUNIT")
-        if unit.lower() not in _COUNT_UNITS:
+        if unit and not is_counts(unit):
             where = f"{hdu_label(self._same_hdu)}, BUNIT"
             raise UnitError(self.image, where=where, found=repr(unit), expected="counts")
 

@@ -14,7 +14,7 @@ import math
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import InputError, LamellaError, MissingPartError, ShapeError, UnreadableFileError
+from .noise import restore_zeros
 
 __all__ = (
     "Header",
@@ -200,8 +201,16 @@ def parsed(header: Header, path: Path) -> Header:
     return header
 
 
-def read_image(path: Path, hdu: str | int) -> tuple[np.ndarray, Header]:
+def read_image(path: Path, hdu: str | int, *, is_noise: bool = False) -> tuple[np.ndarray, Header]:
     """Read a 2-d image in the machine's byte order, and its header.
+
+    Parameters
+    ----------
+    path, hdu
+        File and HDU.
+    is_noise
+        Whether the image is a map of weights or variances, so that zeros mean
+        something and are restored (`lamella.formats.noise.restore_zeros`).
 
     Raises
     ------
@@ -210,17 +219,21 @@ def read_image(path: Path, hdu: str | int) -> tuple[np.ndarray, Header]:
     InputError
         Raised when the HDU is not a 2-d image.
     """
-    ((data, header),) = read_images([(path, hdu)])
+    ((data, header),) = read_images([(path, hdu)], noise=[(path, hdu)] if is_noise else ())
     return data, parsed(header, path)
 
 
-def read_images(places: Sequence[tuple[Path, str | int]]) -> list[tuple[np.ndarray, Header]]:
+def read_images(
+    places: Sequence[tuple[Path, str | int]], noise: Collection[tuple[Path, str | int]] = ()
+) -> list[tuple[np.ndarray, Header]]:
     """Read 2-d images in the machine's byte order, opening each file once.
 
     Parameters
     ----------
     places
         File and HDU of each image.
+    noise
+        Those that are maps of weights or variances, whose zeros are restored.
 
     Returns
     -------
@@ -238,16 +251,20 @@ def read_images(places: Sequence[tuple[Path, str | int]]) -> list[tuple[np.ndarr
         with open_fits(path) as hdus:
             for place in dict.fromkeys(places):
                 if place[0] == path:
-                    found[place] = _take_image(hdus, place[1], path)
+                    found[place] = _take_image(hdus, place[1], path, is_noise=place in noise)
     return [found[place] for place in places]
 
 
-def _take_image(hdus: fits.HDUList, hdu: str | int, path: Path) -> tuple[np.ndarray, Header]:
+def _take_image(
+    hdus: fits.HDUList, hdu: str | int, path: Path, *, is_noise: bool
+) -> tuple[np.ndarray, Header]:
     unit = _find_hdu(hdus, hdu, path)
     data = unit.data
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.dtype.names is not None:
         shape = "no data" if data is None else f"an array of shape {data.shape}"
         raise InputError(path, where=hdu_label(hdu), found=shape, expected="a 2-d image")
+    if is_noise:
+        restore_zeros(unit, data)
     # What is changed in place must not be given to others.
     del unit.data
     return _native(data), unit.header

@@ -17,44 +17,13 @@ from ..kernels.intake import mark_missing, mark_untold, or_where, translate_flag
 from ..planes import STANDARD_PLANES, bits_of, make_schema
 from ..psf.gaussian import FWHM_PER_SIGMA
 from .fitsio import require_shape
+from .noise import check_signs
 
 __all__ = (
     "Flags",
     "gaussian_psf",
     "make_pixels",
-    "variance_from_weight",
 )
-
-
-def variance_from_weight(weight: np.ndarray, path: Path) -> np.ndarray:
-    """Return the variance of an inverse-variance map.
-
-    Parameters
-    ----------
-    weight
-        Inverse variance, shape (y, x); zero or NaN where there is no measurement.
-    path
-        File of the weights, for messages.
-
-    Returns
-    -------
-    `numpy.ndarray`
-        float32 variance, +inf where there is no measurement.
-
-    Raises
-    ------
-    InputError
-        Raised when a weight is negative, or when none is positive.
-    """
-    lowest = np.nanmin(weight, initial=0.0)
-    if lowest < 0:
-        raise InputError(path, found=f"a weight of {lowest:g}", expected="weights that are not negative")
-    good = weight > 0
-    if not good.any():
-        raise InputError(path, found="no pixel with a positive weight", expected="at least one")
-    variance = np.full(weight.shape, np.inf, dtype=np.float32)
-    np.divide(1.0, weight, out=variance, where=good, casting="same_kind")
-    return variance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,11 +97,11 @@ def make_pixels(
     ShapeError
         Raised when the arrays differ in shape.
     InputError
-        Raised when a variance is negative or no pixel is measured.
+        Raised when more variances are negative than positive, or no pixel is measured.
     """
     schema = make_schema(flags.planes if isinstance(flags, Flags) else flags, descriptions=descriptions)
     require_shape(f"{path}: plane variance", variance, image.shape)
-    _check_variance(variance, path)
+    check_signs(variance, "variance", path)
     mask = _mask_bits(flags, schema, image.shape, path, in_place=in_place)
     image, variance = (_own(plane, in_place=in_place) for plane in (image, variance))
     _settle_missing(image, variance, mask, schema, edge_width, path)
@@ -143,12 +112,6 @@ def make_pixels(
         variance=Image(variance, bbox=box),
         sky_projection=projection,
     )
-
-
-def _check_variance(variance: np.ndarray, path: Path) -> None:
-    lowest = np.fmin.reduce(variance, axis=None, initial=np.inf)
-    if lowest < 0:
-        raise InputError(path, found=f"a variance of {lowest:g}", expected="variances that are not negative")
 
 
 def _own(plane: np.ndarray, *, in_place: bool) -> np.ndarray:

@@ -29,10 +29,12 @@ from .fitsio import (
     read_images,
     require_shape,
 )
-from .pixels import Flags, gaussian_psf, make_pixels, variance_from_weight
+from .noise import check_signs, usable, variance_from_weight
+from .pixels import Flags, gaussian_psf, make_pixels
 from .psfex import read_psfex
 from .read_control import ReadControl
 from .table_flags import Place, decode_mask
+from .units import is_counts
 
 __all__ = ("COLUMNS", "QUALITY_PREFIX", "TableRow")
 
@@ -120,9 +122,10 @@ class TableRow:
     def load(self, info: ExposureInfo) -> Exposure:
         """Read the pixels, and what the row says of them."""
         places = self._places()
-        planes = dict(zip(places, read_images([*places.values()]), strict=True))
+        noise = [place for kind, place in places.items() if kind in ("variance", "weight")]
+        planes = dict(zip(places, read_images([*places.values()], noise), strict=True))
         (image, header), (path, hdu) = planes["image"], places["image"]
-        variance = self._variance(places, planes)
+        variance, noise_note = self._variance(places, planes)
         flags = self._flags(places, planes)
         scale = self._scale(path, hdu, header)
         psf, psf_note = self._psf(info)
@@ -136,7 +139,7 @@ class TableRow:
             edge_width=self.control.edge_width,
             in_place=True,
         )
-        notes = tuple(note for note in (sky_note, psf_note) if note)
+        notes = tuple(note for note in (noise_note, sky_note, psf_note) if note)
         return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
 
     # Cells.
@@ -246,11 +249,13 @@ class TableRow:
             places["mask"] = self._file("mask_file", places["image"][0]), self._hdu("mask_hdu")
         return places
 
-    def _variance(self, places: _Places, planes: _Planes) -> np.ndarray:
+    def _variance(self, places: _Places, planes: _Planes) -> tuple[np.ndarray, str]:
         kind = "variance" if "variance" in planes else "weight"
         path, (values, _) = places[kind][0], planes[kind]
         require_shape(f"{path}: {kind}", values, planes["image"][0].shape)
-        return values if kind == "variance" else variance_from_weight(values, path)
+        if kind == "weight":
+            return variance_from_weight(values, path)
+        return values, check_signs(values, kind, path)
 
     def _flags(self, places: _Places, planes: _Planes) -> Flags | None:
         if "mask" not in planes:
@@ -304,7 +309,7 @@ class TableRow:
         choice = self.control.subtract_background
         if choice == "never" or (choice == "auto" and sky == "subtracted"):
             return image, "" if sky == "subtracted" else "Sky left in."
-        ignore = ~(np.isfinite(variance) & (variance > 0))
+        ignore = ~usable(variance)
         if flags is not None:
             unusable = {name: 1 for name in flags.planes if not name.startswith("DETECTED")}
             ignore |= flags.translate(unusable) != 0
@@ -321,6 +326,9 @@ def _pick_header(headers: tuple[Header, ...], hdu: str | int, path: Path) -> Hea
 
 
 def _njy_per_unit(text: str, path: Path, where: str) -> float:
+    if is_counts(text):
+        expected = "a unit of flux density, e.g. nJy, or a column zero_point that says what a count is"
+        raise UnitError(path, where=where, found=f"{text!r}, which is a count", expected=expected)
     try:
         unit = u.Unit(_OTHER_UNITS.get(text.lower(), text))
         return float(unit.to(u.nJy))

@@ -32,6 +32,7 @@ from ..errors import (
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.footprint import pixel_scale
 from .background import fit_background
+from .noise import check_signs, usable
 from .pixels import make_pixels
 from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role
@@ -149,9 +150,10 @@ class VisitImageFile:
             visit_image = reader.read()
         psf = self._psf(visit_image)
         scale, unit_note = self._to_njy(visit_image)
+        noise_note = check_signs(visit_image.variance.array, "variance", self.path)
         image, sky_note = self._subtract_sky(visit_image)
         pixels = self._pixels(image, visit_image, info)
-        notes = tuple(note for note in (unit_note, sky_note) if note)
+        notes = tuple(note for note in (unit_note, noise_note, sky_note) if note)
         return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
 
     def _psf(self, visit_image: Any) -> PointSpreadFunction:
@@ -183,7 +185,7 @@ class VisitImageFile:
         image = visit_image.image.array
         if self.control.subtract_background != "always":
             return image, ""
-        ignore = ~(visit_image.variance.array > 0)
+        ignore = ~usable(visit_image.variance.array)
         background = fit_background(image, ignore, self.control, self.path)
         return image - background.level, background.note
 

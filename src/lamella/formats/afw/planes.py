@@ -10,6 +10,7 @@ from lsst.images import Box
 
 from ...errors import InputError, MissingPartError, UnitError
 from ..fitsio import header_text, image_shape
+from ..units import is_counts, is_electrons
 from .container import Container, Unit
 from .tiles import PIXEL_TYPES, read_tiles
 
@@ -93,6 +94,8 @@ def plane_unit(container: Container, unit: Unit) -> u.UnitBase | None:
     text = header_text(unit.header, "BUNIT")
     if not text:
         return None
+    if is_counts(text):
+        return u.electron if is_electrons(text) else u.adu
     try:
         return u.Unit(text)
     except (ValueError, TypeError) as err:

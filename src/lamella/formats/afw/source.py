@@ -19,6 +19,7 @@ from ...psf.gaussian import FWHM_PER_SIGMA
 from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
 from ..background import fit_background
+from ..noise import check_signs, usable
 from ..pixels import make_pixels
 from ..read_control import ReadControl
 from ..registry import FileHead, Format, Opening, Role
@@ -156,9 +157,9 @@ class AfwExposure:
         assert psf is not None, "It is required above."
         psf, psf_note = plain_psf(psf, info.bbox)
         to_njy, scale_note = scale_to_njy(file)
-        pixels, sky_note = self._pixels(file, info)
+        pixels, *pixel_notes = self._pixels(file, info)
         summary = f"Numbers for selection from {self.summary}." if self.summary is not None else ""
-        notes = (*identify(file).notes, psf_note, scale_note, sky_note, summary, *file.notes)
+        notes = (*identify(file).notes, psf_note, scale_note, *pixel_notes, summary, *file.notes)
         return Exposure(
             info=info, pixels=pixels, psf=psf, to_njy=to_njy, notes=tuple(note for note in notes if note)
         )
@@ -166,12 +167,13 @@ class AfwExposure:
     def _file(self) -> AfwFile:
         return AfwFile(self.path, trust_pickles=self.control.trust_pickles)
 
-    def _pixels(self, file: AfwFile, info: ExposureInfo) -> tuple[MaskedImage, str]:
+    def _pixels(self, file: AfwFile, info: ExposureInfo) -> tuple[MaskedImage, str, str]:
         planes = file.read()
         image, variance, note = planes.image.array, planes.variance.array, ""
         flags = read_flags(file.container)
+        noise_note = check_signs(variance, "variance", self.path)
         if self.control.subtract_background == "always":
-            background = fit_background(image, ~(variance > 0), self.control, self.path)
+            background = fit_background(image, ~usable(variance), self.control, self.path)
             image, note = image - background.level, background.note
         pixels = make_pixels(
             image,
@@ -183,7 +185,7 @@ class AfwExposure:
             start=(info.bbox.y.start, info.bbox.x.start),
             in_place=True,
         )
-        return pixels, note
+        return pixels, noise_note, note
 
 
 def _require_parts(file: AfwFile) -> None:

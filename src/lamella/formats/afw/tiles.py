@@ -11,6 +11,7 @@ from astropy.io import fits
 
 from ...errors import InputError, LamellaError, UnreadableFileError
 from ..fitsio import image_shape, quiet_astropy
+from ..noise import restore_zeros
 from .container import Container, Unit
 from .tables import Table
 
@@ -156,7 +157,9 @@ def _read_with_astropy(container: Container, unit: Unit, rows: slice, columns: s
     stream = io.BytesIO(fits.PrimaryHDU().header.tostring().encode("ascii") + stored + padding)
     try:
         with quiet_astropy(), fits.open(stream, memmap=False) as hdus:
-            data = np.asarray(hdus[1].section[rows, columns])
+            data = np.array(hdus[1].section[rows, columns])
+            if unit.kind == "VARIANCE":
+                restore_zeros(hdus[1], data, rows, columns)
     except (LamellaError, MemoryError):
         raise
     except Exception as err:
