@@ -1,6 +1,6 @@
 """What the LSST middleware adds to a quantum: CPU seconds of ``pipetask run -j 1`` beside those of the core.
 
-Needs the extra [lsst]: ``.venv-lsst/bin/python -m benchmarks.middleware``.
+Needs the extra [lsst], which ``make test`` installs: ``.venv/bin/python -m benchmarks.middleware``.
 """
 
 from __future__ import annotations
