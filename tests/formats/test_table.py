@@ -111,6 +111,15 @@ def test_columns_for_selection_become_numbers_of_the_exposure(table: Callable[..
         open_exposures([table("b.ecsv", psf_stars="many")])
 
 
+@pytest.mark.parametrize("width", ["nan", "inf", "0", "-1", "400", "1e-6", "wide"])
+def test_a_width_that_no_psf_can_have_costs_the_exposure_when_it_is_read_not_the_run(
+    table: Callable[..., Path], width: str
+) -> None:
+    source = open_exposures([table("exposures.csv", psf_fwhm=width)]).sources[0]
+    with pytest.raises(InputError, match=r"exposures.csv, row 1, column 'psf_fwhm': found .*; expected "):
+        source.read()
+
+
 def test_weights_serve_as_well_as_variances(table: Callable[..., Path]) -> None:
     exposure = read(table(variance_hdu=None, weight_hdu="WT"))
     np.testing.assert_allclose(exposure.pixels.variance.array, 4.0)

@@ -12,6 +12,7 @@ from lsst.images import Box, MaskedImage, MaskSchema, Polygon, SkyProjection
 from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
+from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
 from .spans import SpanMask
@@ -103,6 +104,11 @@ class Exposure:
         nJy per unit of the image: a number, or a field over the pixels.
     notes
         What the reader did that a user should know, e.g. a sky subtraction.
+
+    Raises
+    ------
+    InputError
+        Raised when the PSF model cannot be used: see `lamella.psf.check.check_psf`.
     """
 
     info: ExposureInfo
@@ -110,6 +116,9 @@ class Exposure:
     psf: PointSpreadFunction
     to_njy: float | BaseField
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_psf(self.psf, self.pixels.bbox, self.info.path)
 
 
 class ExposureSource(Protocol):

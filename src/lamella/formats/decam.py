@@ -294,7 +294,8 @@ class DecamCcd:
                 found="neither a PSFEx file nor a width",
                 expected="a PSF",
             )
-        return gaussian_psf(fwhm, bbox), f"PSF taken as a Gaussian of {fwhm:.3f} pixels FWHM: no PSFEx file."
+        psf = gaussian_psf(fwhm, bbox, path=self.image, where=f"{hdu_label(self._same_hdu)}, FWHM")
+        return psf, f"PSF taken as a Gaussian of {fwhm:.3f} pixels FWHM: no PSFEx file."
 
 
 FORMAT = Format(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from ..errors import InputError
 from ..kernels.intake import mark_missing, mark_untold, or_where, translate_flags
 from ..planes import STANDARD_PLANES, bits_of, make_schema
+from ..psf.check import MAX_FWHM, MIN_FWHM
 from ..psf.gaussian import FWHM_PER_SIGMA
 from .fitsio import require_shape
 from .noise import check_signs
@@ -173,7 +175,9 @@ def _flag_rim(mask: np.ndarray, width: int, bit: int) -> None:
         side[max(len(side) - width, 0) :] |= np.int32(bit)
 
 
-def gaussian_psf(fwhm: float, bbox: Box) -> GaussianPointSpreadFunction:
+def gaussian_psf(
+    fwhm: float, bbox: Box, *, path: str | PathLike[str] = "", where: str = "", told: str = ""
+) -> GaussianPointSpreadFunction:
     """Return a round Gaussian PSF.
 
     Parameters
@@ -182,7 +186,20 @@ def gaussian_psf(fwhm: float, bbox: Box) -> GaussianPointSpreadFunction:
         Full width at half maximum in pixels.
     bbox
         Box of the exposure.
+    path, where
+        File that states the width, and column or keyword, for messages.
+    told
+        The width as it stands there.
+
+    Raises
+    ------
+    InputError
+        Raised when the width is not finite, or not one that an image can have.
     """
+    if not MIN_FWHM <= fwhm <= MAX_FWHM:  # nor NaN
+        expected = f"a PSF of {MIN_FWHM:g} to {MAX_FWHM:g} pixels full width at half maximum"
+        found = f"{told}, {fwhm:.4g} pixels" if told else f"{fwhm:.4g} pixels"
+        raise InputError(path, where=where, found=found, expected=expected)
     sigma = fwhm / FWHM_PER_SIGMA
     half = max(math.ceil(5.0 * sigma), 7)
     return GaussianPointSpreadFunction(sigma, bounds=bbox, stamp_size=2 * half + 1)

@@ -16,6 +16,7 @@ from astropy.io import fits
 from lsst.images import Bounds, Box
 
 from ..errors import InputError, InvalidPsfError, MissingPartError, ShapeError
+from ..psf.check import check_psf
 from ..psf.psfex import PsfexPolynomial, PsfexPsf
 from .fitsio import header_number, header_text, open_fits
 
@@ -53,7 +54,8 @@ def read_psfex(
     MissingPartError
         Raised when there is no such table, column or keyword.
     InputError
-        Raised when they hold something that is not a PSFEx model of the two pixel coordinates.
+        Raised when they hold something that is not a PSFEx model of the two pixel coordinates, or
+        one that has no valid image somewhere within ``bounds``, if they are given.
     """
     path = Path(path)
     with open_fits(path) as hdus:
@@ -65,9 +67,12 @@ def read_psfex(
         polynomial = _polynomial(table.header, path, where)
         sampling = header_number(table.header, "PSF_SAMP", path=path, where=where)
     try:
-        return PsfexPsf(images, polynomial, sampling, bounds if bounds is not None else _range(polynomial))
+        psf = PsfexPsf(images, polynomial, sampling, bounds if bounds is not None else _range(polynomial))
     except (InvalidPsfError, ShapeError) as err:
         raise InputError(path, where=where, found=str(err).rstrip("."), expected="a PSFEx model") from err
+    if bounds is not None:  # an image that it has to serve
+        check_psf(psf, bounds.bbox, path)
+    return psf
 
 
 def _expect(holds: bool, path: Path, where: str, found: str, expected: str) -> None:

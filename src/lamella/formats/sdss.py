@@ -19,7 +19,7 @@ from lsst.images import Box, DetectorFrame, SkyProjection
 
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ..coadd.scale import njy_per_count
-from ..errors import InputError, MissingPartError
+from ..errors import InputError, LamellaError, MissingPartError
 from ..psf.measure import fwhm
 from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
@@ -152,9 +152,12 @@ class SdssFrame:
             notes=(told, sky_note, f"PSF model of {self.psf}.", self._position_note(info)),
         )
 
-    def _psf_fwhm(self, band: str, projection: SkyProjection[Any], bbox: Box) -> float:
+    def _psf_fwhm(self, band: str, projection: SkyProjection[Any], bbox: Box) -> float | None:
         # The width that the survey quotes is that of the noise-equivalent area, wings included.
-        pixels = fwhm(read_psf(self.psf, band, bbox), bbox.x.center, bbox.y.center)
+        try:
+            pixels = fwhm(read_psf(self.psf, band, bbox), bbox.x.center, bbox.y.center)
+        except LamellaError:  # told when the pixels are read; it costs this exposure, not the run
+            return None
         return pixels * pixel_scale(projection, bbox)
 
     def _band(self, header: Header) -> str:

@@ -112,7 +112,7 @@ class TableRow:
             physical_filter=self._text("physical_filter", ""),
             bbox=bbox,
             projection=self._projection(path, hdu, header, identity, bbox),
-            psf_fwhm=self._optional("psf_fwhm"),
+            psf_fwhm=self._psf_fwhm(),
             quality=self._quality(),
             mjd=self._optional("mjd"),
             exposure_time=self._optional("exposure_time"),
@@ -292,12 +292,20 @@ class TableRow:
                 found="neither psf_fwhm nor psf_file",
                 expected="one of them",
             )
-        arcsec = self._number("psf_fwhm")
-        if arcsec <= 0:
-            where = self._where("psf_fwhm")
-            raise InputError(self.table, where=where, found=f"{arcsec:g}", expected="a positive width")
+        arcsec, where = self._number("psf_fwhm"), self._where("psf_fwhm")
         pixels = arcsec / pixel_scale(info.projection, info.bbox)
-        return gaussian_psf(pixels, info.bbox), f"PSF taken as a Gaussian of {arcsec:.3g} arcsec FWHM."
+        psf = gaussian_psf(pixels, info.bbox, path=self.table, where=where, told=f"{arcsec:g} arcsec")
+        return psf, f"PSF taken as a Gaussian of {arcsec:.3g} arcsec FWHM."
+
+    def _psf_fwhm(self) -> float | None:
+        """Return the width in arcseconds, as selection knows it.
+
+        A cell that is no number costs the exposure when its pixels are read, not the run.
+        """
+        try:
+            return self._optional("psf_fwhm")
+        except InputError:
+            return math.nan
 
     def _subtract_sky(
         self, image: np.ndarray, variance: np.ndarray, flags: Flags | None, path: Path
