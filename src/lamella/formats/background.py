@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 
 import numpy as np
 import scipy
-import sep
 
 from ..errors import InputError
 from .read_control import ReadControl
+from .sky_mesh import SkyMeshes, measure_meshes, mesh_sizes
 
 __all__ = ("Background", "fit_background")
 
@@ -19,10 +18,13 @@ _SMOOTHING = 2.0
 """Standard deviation, in pixels, of the filter before sources are looked for."""
 _THRESHOLD = 4.0
 """Sources are taken to be where the filtered image exceeds this many standard deviations."""
-_USABLE = 0.5
-"""A mesh is used when a smaller share of its pixels is masked."""
-_GROWTH = 8
-"""Pixels by which sources are grown, so that their wings do not raise the sky."""
+_GROWTHS = (8, 4, 2)
+"""Pixels by which sources are grown, so that their wings do not raise the sky; the first that leaves sky."""
+
+_PASSES = 3
+"""So often at most the sky is measured again without the sources that stand above the last one."""
+_SETTLED = 0.005
+"""A sky that moves by less than this part of the noise of a pixel, on average, has settled."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,10 +49,11 @@ class Background:
 
 
 def fit_background(image: np.ndarray, ignore: np.ndarray, control: ReadControl, path: Path) -> Background:
-    """Fit a smooth sky to an image, in two passes, the second without the sources.
+    """Fit a smooth sky to an image, again and again without the sources that stand above it.
 
-    The level in each mesh is the clipped mode that `sep` estimates; between
-    meshes it is a bicubic spline (Bertin & Arnouts 1996).
+    The level in each mesh is that of `lamella.formats.sky_mesh.measure_meshes`, an
+    estimate of the mean of blank pixels; between meshes, after a median filter, it is a
+    natural bicubic spline (as in Bertin & Arnouts 1996).
 
     Parameters
     ----------
@@ -69,42 +72,47 @@ def fit_background(image: np.ndarray, ignore: np.ndarray, control: ReadControl, 
     InputError
         Raised when no mesh has usable pixels in more than half of its area.
     """
-    data = np.ascontiguousarray(image, dtype=np.float32)
+    data = np.asarray(image, dtype=np.float32)
     bad = ignore | ~np.isfinite(data)
-    if not _has_sky(bad, control):
+    size = mesh_sizes(bad.shape, control.background_mesh)
+    data = np.where(bad, np.float32(0), data)
+    meshes = measure_meshes(data, ~bad, size)
+    if not _has_sky(meshes):
         share = f"{100 * bad.mean():.0f} % of the pixels unusable"
         raise InputError(path, where="sky", found=share, expected="a mesh that is half usable")
-    data = np.where(bad, np.float32(0), data)
-    first = _fit(data, bad, control)
-    sources = _find_sources(data - first.level, bad, first.rms)
-    # In a field full of light there may be no sky left to see; then the first pass must do.
-    if not _has_sky(sources | bad, control):
-        return first
-    return _fit(data, sources | bad, control)
+    level = meshes.surface(data.shape, control.background_filter)
+    for _ in range(_PASSES):
+        blank = _without_sources(data, bad, level, meshes)
+        # In a field full of light there may be no sky left to see; then the pass before must do.
+        if blank is None:
+            break
+        meshes, before = blank, level
+        level = meshes.surface(data.shape, control.background_filter)
+        if np.abs(level - before).mean() < _SETTLED * meshes.rms:
+            break
+    return Background(level=level, rms=meshes.rms, mesh=size)
 
 
-def _has_sky(bad: np.ndarray, control: ReadControl) -> bool:
-    """Tell whether there is a mesh that `sep` accepts; where there is none it returns zeros and no error."""
-    height, width = (_mesh_size(size, control.background_mesh) for size in bad.shape)
-    rows, columns = range(0, bad.shape[0], height), range(0, bad.shape[1], width)
-    return any(bad[y : y + height, x : x + width].mean() < _USABLE for y in rows for x in columns)
+def _without_sources(
+    data: np.ndarray, bad: np.ndarray, level: np.ndarray, meshes: SkyMeshes
+) -> SkyMeshes | None:
+    """Measure the sky again without what stands above a first estimate; `None` where nothing else is left."""
+    cores = _find_sources(data - level, bad, meshes.rms)
+    for growth in _GROWTHS:
+        sources = scipy.ndimage.maximum_filter(cores, 2 * growth + 1)
+        blank = measure_meshes(data, ~(bad | sources), meshes.size)
+        if _has_sky(blank):
+            return blank
+    return None
 
 
-def _fit(data: np.ndarray, bad: np.ndarray, control: ReadControl) -> Background:
-    height, width = (_mesh_size(size, control.background_mesh) for size in data.shape)
-    passes = control.background_filter
-    fit = sep.Background(data, mask=bad, bw=width, bh=height, fw=passes, fh=passes)
-    return Background(level=fit.back(dtype=np.float32), rms=float(fit.globalrms), mesh=(height, width))
-
-
-def _mesh_size(size: int, wanted: int) -> int:
-    # Meshes of equal size, so that none at the end is a sliver with a poor estimate.
-    return math.ceil(size / max(1, round(size / wanted)))
+def _has_sky(meshes: SkyMeshes) -> bool:
+    return bool(np.isfinite(meshes.level).any())
 
 
 def _find_sources(residual: np.ndarray, bad: np.ndarray, rms: float) -> np.ndarray:
     smooth = scipy.ndimage.gaussian_filter(np.where(bad, np.float32(0), residual), _SMOOTHING, mode="nearest")
     # White noise of unit variance keeps 1 / (4 pi s^2) of its variance in a Gaussian filter of width s.
     noise = rms / np.sqrt(4.0 * np.pi * _SMOOTHING**2)
-    cores = smooth > _THRESHOLD * noise
-    return np.asarray(scipy.ndimage.maximum_filter(cores, 2 * _GROWTH + 1))
+    cores: np.ndarray = smooth > _THRESHOLD * noise
+    return cores
