@@ -12,6 +12,7 @@ which files are read.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,17 @@ from .errors import MaskPlaneError
 if TYPE_CHECKING:
     from lsst.images import MaskSchema
 
-__all__ = ("ALIASES", "STANDARD_PLANES", "bits_of", "legacy_name", "make_schema", "plane_name", "plane_names")
+__all__ = (
+    "ALIASES",
+    "STANDARD_PLANES",
+    "bits_of",
+    "is_standard",
+    "legacy_name",
+    "make_schema",
+    "plane_name",
+    "plane_names",
+    "suggestion",
+)
 
 STANDARD_PLANES: dict[str, str] = {
     "BAD": "Bad pixel of the detector.",
@@ -71,6 +82,17 @@ def plane_name(name: str) -> str:
 def plane_names(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names that lamella uses for some mask planes, without repeats."""
     return tuple(dict.fromkeys(plane_name(name) for name in names))
+
+
+def is_standard(name: str) -> bool:
+    """Tell whether a name is that of a standard plane, or an alias of one."""
+    return plane_name(name) in STANDARD_PLANES
+
+
+def suggestion(name: str) -> str:
+    """Return ``"; did you mean BAD?"`` for a name much like that of a standard plane, else an empty text."""
+    close = difflib.get_close_matches(name.upper(), [*STANDARD_PLANES, *ALIASES], n=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def legacy_name(name: str) -> str:
@@ -131,6 +153,7 @@ def bits_of(schema: MaskSchema, names: Iterable[str], *, missing_ok: bool = Fals
         if name in schema.names:
             total |= int(schema.bit(name).mask)
         elif not missing_ok:
-            known = ", ".join(schema.names)
-            raise MaskPlaneError(f"There is no mask plane {name!r}; there are: {known}.", plane=name)
+            names = ", ".join(schema.names)
+            hint = suggestion(name) or "."
+            raise MaskPlaneError(f"There is no mask plane {name!r}; there are: {names}{hint}", plane=name)
     return total

@@ -198,7 +198,7 @@ def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], i
         ({"image_hdu": 0}, InputError, "HDU 0: found no 2-d image"),
         ({"image_hdu": "NOWCS"}, ProjectionError, "NOWCS"),
         ({"flags": None}, MissingPartError, "flags without a meaning"),
-        ({"flags": "BAD=1"}, InputError, r"HDU DQ: found the unknown flag\(s\) 0x6"),
+        ({"flags": "SATURATD=6"}, InputError, "column 'flags'.*unknown plane SATURATD.*mean SATURATED"),
         ({"flags": "BAD"}, InputError, "row 1, column 'flags'"),
         (
             {"sky": "blue"},
@@ -257,3 +257,18 @@ def test_the_simulated_survey_is_read_bit_for_bit(tmp_path: Path) -> None:
         for name in ("image", "variance", "mask"):
             found, expected = getattr(ours.pixels, name).array, getattr(theirs.pixels, name).array
             np.testing.assert_array_equal(found, expected)
+
+
+def test_flags_that_nobody_names_are_bad(table: Callable[..., Path]) -> None:
+    exposure = read(table(flags="BAD=1"))
+    mask = exposure.pixels.mask
+    bad = mask.array[..., 0] & bits_of(mask.schema, ["BAD"])
+    assert np.argwhere(bad).tolist() == [[10, 11], [10, 12], [10, 13]]
+    assert "without a name (0x6) in 2 pixels" in " ".join(exposure.notes)
+
+
+def test_flags_that_are_called_harmless_are_none(table: Callable[..., Path]) -> None:
+    exposure = read(table(flags="BAD=1 IGNORE=*"))
+    mask = exposure.pixels.mask
+    assert np.argwhere(mask.array[..., 0] & bits_of(mask.schema, ["BAD"])).tolist() == [[10, 11]]
+    assert mask.schema.names == read(table("b.ecsv", visit=4)).pixels.mask.schema.names

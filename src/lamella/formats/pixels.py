@@ -15,7 +15,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from ..errors import InputError
 from ..kernels.intake import mark_missing, mark_untold, or_where, translate_flags
-from ..planes import STANDARD_PLANES, bits_of, make_schema
+from ..planes import STANDARD_PLANES, bits_of, is_standard, make_schema
 from ..psf.check import MAX_FWHM, MIN_FWHM
 from ..psf.gaussian import FWHM_PER_SIGMA
 from .fitsio import require_shape
@@ -23,9 +23,16 @@ from .noise import check_signs
 
 __all__ = (
     "Flags",
+    "as_unsigned",
     "gaussian_psf",
     "make_pixels",
+    "note_own_planes",
 )
+
+
+def as_unsigned(values: np.ndarray) -> np.ndarray:
+    """Return integers with the same bits and without a sign: the highest bit is a flag like the others."""
+    return values.view(values.dtype.str.replace("i", "u"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,14 +50,32 @@ class Flags:
         Where their type allows it, the values may be changed ``in_place``.
         """
         old = np.array([self.planes[name] & _ALL for name in bits], np.uint64).view(np.int64)
-        values = np.ascontiguousarray(self.values)
-        reused = in_place and values.dtype == np.int32 and values.flags.writeable
-        result = values if reused else np.empty(values.shape, np.int32)
+        values = as_unsigned(np.ascontiguousarray(self.values))
+        reused = in_place and values.dtype == np.uint32 and values.flags.writeable
+        result = values.view(np.int32) if reused else np.empty(values.shape, np.int32)
         translate_flags(values, old, np.array([*bits.values()], np.int64), result)
         return result
 
 
 _ALL = 2**64 - 1
+
+
+def note_own_planes(flags: Mapping[str, np.ndarray]) -> str:
+    """Return what is to be said of planes that a file defines itself; empty when no pixel is in one.
+
+    Parameters
+    ----------
+    flags
+        Boolean arrays of shape (y, x) by the names of their planes.
+    """
+    counts = {name: int(np.count_nonzero(plane)) for name, plane in flags.items() if not is_standard(name)}
+    texts = [f"{name} ({count} pixels)" for name, count in counts.items() if count]
+    if not texts:
+        return ""
+    return (
+        f"Kept as information, as they are no planes that lamella knows: {', '.join(texts)}. "
+        "Name them in bad_mask_planes if such pixels must not be used."
+    )
 
 
 def make_pixels(

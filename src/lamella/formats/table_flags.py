@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import operator
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError, MissingPartError
+from ..planes import STANDARD_PLANES, is_standard, plane_name, suggestion
 from .fitsio import Header
-from .pixels import Flags
+from .pixels import Flags, as_unsigned
 
-__all__ = ("Place", "decode_mask", "flag_values")
+__all__ = ("HARMLESS", "Place", "decode_mask", "flag_values")
+
+HARMLESS = "IGNORE"
+"""Name of the bits that say nothing against a pixel."""
+_EVERY_BIT = 2**64 - 1
 
 _ITEM = re.compile(r"^(\w+)=(0[xX][0-9a-fA-F]+|\d+)$")
 
@@ -25,7 +33,7 @@ class Place:
     where: str
 
 
-def decode_mask(mask: np.ndarray, header: Header, told: str, image: Place, cell: Place) -> Flags:
+def decode_mask(mask: np.ndarray, header: Header, told: str, image: Place, cell: Place) -> tuple[Flags, str]:
     """Find the meaning of integer flags.
 
     Parameters
@@ -43,56 +51,114 @@ def decode_mask(mask: np.ndarray, header: Header, told: str, image: Place, cell:
     Returns
     -------
     Flags
-        The flags, and the bits of each plane.
+        The flags, and the bits of each plane.  A bit that is set and has no
+        name, or one of a header that is no plane of lamella, is BAD.
+    `str`
+        What is to be said of such bits; empty when there are none.
 
     Raises
     ------
     MissingPartError
         Raised when nothing says what the flags mean.
     InputError
-        Raised when the mask is not of integers, or a bit is set that has no meaning.
+        Raised when the mask is not of integers, or a name is unknown.
     """
     if not np.issubdtype(mask.dtype, np.integer):
         raise InputError(
             image.path, where=image.where, found=f"flags of type {mask.dtype}", expected="integers"
         )
     values = flag_values(told, cell) if told else _values_of_header(header, image)
-    used = int(np.bitwise_or.reduce(mask, axis=None))
-    known = 0
-    for value in values.values():
-        known |= value
-    if used & ~known:
-        unknown = used & ~known
-        names = ", ".join(f"{name}={value}" for name, value in values.items()) or "none"
-        raise InputError(
-            image.path, where=image.where, found=f"the unknown flag(s) {unknown:#x}", expected=names
-        )
-    return Flags(mask, values)
+    harmless = values.pop(HARMLESS, 0)
+    planes = {name: value for name, value in values.items() if is_standard(name)}
+    strange = {name: value for name, value in values.items() if not is_standard(name)}
+    bits = as_unsigned(mask)
+    named = _union(values.values()) | harmless
+    unnamed = int(np.bitwise_or.reduce(bits, axis=None)) & ~named
+    bad = unnamed | _union(strange.values())
+    if bad:
+        planes["BAD"] = planes.get("BAD", 0) | bad
+    return Flags(mask, planes), _note_unnamed(bits, strange, unnamed)
+
+
+def _union(values: Iterable[int]) -> int:
+    return functools.reduce(operator.or_, values, 0)
+
+
+def _note_unnamed(bits: np.ndarray, strange: dict[str, int], unnamed: int) -> str:
+    """Return what is to be said of bits that are bad because nobody says what they mean."""
+    causes = {f"without a name ({unnamed:#x})": unnamed} if unnamed else {}
+    causes |= {f"{name}, which is no plane here,": value for name, value in strange.items()}
+    set_in = {
+        cause: int(np.count_nonzero(bits & bits.dtype.type(value & _all_bits(bits))))
+        for cause, value in causes.items()
+    }
+    texts = [f"{cause} in {count} pixels" for cause, count in set_in.items() if count]
+    if not texts:
+        return ""
+    hint = f"{HARMLESS}=value in the column 'flags' calls them harmless"
+    return f"Flags taken as BAD: {'; '.join(texts)} ({hint})."
+
+
+def _all_bits(bits: np.ndarray) -> int:
+    return int(np.iinfo(bits.dtype).max)
 
 
 def flag_values(told: str, cell: Place) -> dict[str, int]:
     """Parse flags written as ``NAME=value NAME=value``.
 
     A value is the number that stands in a pixel (1, 2, 4 ... or a sum of
-    them), not the index of a bit; it may be hexadecimal.
+    them), not the index of a bit; it may be hexadecimal.  Names are those of
+    `lamella.planes`, or IGNORE for bits that are harmless; ``IGNORE=*`` is all
+    that have no other name.
 
     Raises
     ------
     InputError
-        Raised when the text is of another form.
+        Raised when the text is of another form, a name is not known, or a bit
+        is called harmless and something else, too.
     """
     values: dict[str, int] = {}
+    others_harmless = False
     for item in told.replace(",", " ").split():
-        matched = _ITEM.match(item)
-        if matched is None or int(matched[2], 0) == 0:
-            raise InputError(cell.path, where=cell.where, found=repr(item), expected="NAME=value, e.g. BAD=1")
-        values[matched[1]] = values.get(matched[1], 0) | int(matched[2], 0)
+        name, value = _split_item(item, cell)
+        others_harmless |= value is None
+        if value is not None:
+            values[name] = values.get(name, 0) | value
+    named = _union(value for name, value in values.items() if name != HARMLESS)
+    if both := named & values.get(HARMLESS, 0):
+        found = f"{both:#x} as {HARMLESS} and as something else"
+        raise InputError(cell.path, where=cell.where, found=found, expected="one of them")
+    if others_harmless:
+        values[HARMLESS] = _EVERY_BIT & ~named
     return values
 
 
+def _split_item(item: str, cell: Place) -> tuple[str, int | None]:
+    """Return name and value of one item; no value for ``IGNORE=*``."""
+    if item == f"{HARMLESS}=*":
+        return HARMLESS, None
+    matched = _ITEM.match(item)
+    if matched is None or int(matched[2], 0) == 0:
+        raise InputError(cell.path, where=cell.where, found=repr(item), expected="NAME=value, e.g. BAD=1")
+    name, value = plane_name(matched[1]), int(matched[2], 0)
+    if name != HARMLESS and name not in STANDARD_PLANES:
+        planes = ", ".join(STANDARD_PLANES)
+        expected = f"one of {planes}, or {HARMLESS} for what is harmless{suggestion(matched[1])}"
+        raise InputError(
+            cell.path, where=cell.where, found=f"the unknown plane {matched[1]}", expected=expected
+        )
+    if value > _EVERY_BIT:
+        raise InputError(cell.path, where=cell.where, found=repr(item), expected="a value of at most 64 bits")
+    return name, value
+
+
 def _values_of_header(header: Header, image: Place) -> dict[str, int]:
-    by_bit = {key[3:]: 1 << int(header[key]) for key in header if key.startswith("MP_")}
-    by_name = {str(header[key]): 1 << int(key[4:]) for key in header if re.match(r"MSKN\d+$", key)}
+    by_bit = {key[3:]: _bit(header, key, header[key], image) for key in header if key.startswith("MP_")}
+    by_name = {
+        str(header[key]).strip(): _bit(header, key, int(key[4:]), image)
+        for key in header
+        if re.match(r"MSKN\d+$", key)
+    }
     values = by_bit or by_name
     if not values:
         raise MissingPartError(
@@ -101,4 +167,16 @@ def _values_of_header(header: Header, image: Place) -> dict[str, int]:
             found="flags without a meaning",
             expected="a column 'flags', or MP_ or MSKN cards in the header",
         )
-    return values
+    merged: dict[str, int] = {}
+    for name, value in values.items():
+        merged[plane_name(name)] = merged.get(plane_name(name), 0) | value
+    return merged
+
+
+def _bit(header: Header, key: str, number: object, image: Place) -> int:
+    """Return the value of a bit that a card defines."""
+    whole = isinstance(number, int) and not isinstance(number, bool)
+    if not whole or not 0 <= int(str(number)) < _EVERY_BIT.bit_length():
+        where = f"{image.where}, {key}"
+        raise InputError(image.path, where=where, found=repr(header[key]), expected="a bit from 0 to 63")
+    return 1 << int(str(number))

@@ -50,7 +50,8 @@ COLUMNS: dict[str, str] = {
     "weight_file": "file of the weight, if another",
     "mask_hdu": "HDU of integer flags",
     "mask_file": "file of the flags, if another",
-    "flags": "meaning of the flags, NAME=value ..., e.g. 'BAD=1 SATURATED=2'; default: MP_ or MSKN cards",
+    "flags": "meaning of the flags, NAME=value ..., e.g. 'BAD=1 SATURATED=2 IGNORE=4', where IGNORE is "
+    "harmless; others are BAD; default: MP_ or MSKN cards",
     "zero_point": "AB magnitude of one count (this, unit or BUNIT in the header is required)",
     "unit": "unit of the pixels, if it is one of flux density, e.g. nJy",
     "psf_fwhm": "full width at half maximum of the PSF in arcseconds (this or psf_file is required)",
@@ -126,7 +127,7 @@ class TableRow:
         planes = dict(zip(places, read_images([*places.values()], noise), strict=True))
         (image, header), (path, hdu) = planes["image"], places["image"]
         variance, noise_note = self._variance(places, planes)
-        flags = self._flags(places, planes)
+        flags, flag_note = self._flags(places, planes)
         scale = self._scale(path, hdu, header)
         psf, psf_note = self._psf(info)
         image, sky_note = self._subtract_sky(image, variance, flags, path)
@@ -139,7 +140,7 @@ class TableRow:
             edge_width=self.control.edge_width,
             in_place=True,
         )
-        notes = tuple(note for note in (noise_note, sky_note, psf_note) if note)
+        notes = tuple(note for note in (noise_note, flag_note, sky_note, psf_note) if note)
         return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
 
     # Cells.
@@ -257,9 +258,9 @@ class TableRow:
             return variance_from_weight(values, path)
         return values, check_signs(values, kind, path)
 
-    def _flags(self, places: _Places, planes: _Planes) -> Flags | None:
+    def _flags(self, places: _Places, planes: _Planes) -> tuple[Flags | None, str]:
         if "mask" not in planes:
-            return None
+            return None, ""
         (path, hdu), (mask, header) = places["mask"], planes["mask"]
         require_shape(f"{path}: mask", mask, planes["image"][0].shape)
         image_place, cell = Place(path, hdu_label(hdu)), Place(self.table, self._where("flags"))

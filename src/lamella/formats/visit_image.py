@@ -33,7 +33,7 @@ from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.footprint import pixel_scale
 from .background import fit_background
 from .noise import check_signs, usable
-from .pixels import make_pixels
+from .pixels import make_pixels, note_own_planes
 from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role
 from .source import FileSource
@@ -152,8 +152,9 @@ class VisitImageFile:
         scale, unit_note = self._to_njy(visit_image)
         noise_note = check_signs(visit_image.variance.array, "variance", self.path)
         image, sky_note = self._subtract_sky(visit_image)
-        pixels = self._pixels(image, visit_image, info)
-        notes = tuple(note for note in (unit_note, noise_note, sky_note) if note)
+        flags = {name: visit_image.mask.get(name) for name in visit_image.mask.schema.names}
+        pixels = self._pixels(image, visit_image, flags, info)
+        notes = tuple(note for note in (unit_note, noise_note, note_own_planes(flags), sky_note) if note)
         return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
 
     def _psf(self, visit_image: Any) -> PointSpreadFunction:
@@ -189,10 +190,10 @@ class VisitImageFile:
         background = fit_background(image, ignore, self.control, self.path)
         return image - background.level, background.note
 
-    def _pixels(self, image: np.ndarray, visit_image: Any, info: ExposureInfo) -> MaskedImage:
-        mask = visit_image.mask
-        flags = {name: mask.get(name) for name in mask.schema.names}
-        told_rim = "DETECTION_EDGE" in mask.schema.names
+    def _pixels(
+        self, image: np.ndarray, visit_image: Any, flags: dict[str, np.ndarray], info: ExposureInfo
+    ) -> MaskedImage:
+        told_rim = "DETECTION_EDGE" in flags
         return make_pixels(
             image,
             visit_image.variance.array,
@@ -201,7 +202,7 @@ class VisitImageFile:
             projection=info.projection,
             edge_width=0 if told_rim else self.control.edge_width,
             start=(info.bbox.y.start, info.bbox.x.start),
-            descriptions=dict(mask.schema.descriptions),
+            descriptions=dict(visit_image.mask.schema.descriptions),
             in_place=True,
         )
 

@@ -95,7 +95,7 @@ def test_masks_of_sixteen_bits(tmp_path, compress):
     np.testing.assert_array_equal(flags["BAD"], values["MASK"] & 1 != 0)
 
 
-def test_mask_planes_are_mapped_by_name_and_unnamed_bits_dropped(tmp_path):
+def test_mask_planes_are_mapped_by_name_and_unnamed_bits_are_bad(tmp_path):
     container = write(tmp_path / "x.fits")
     unit, raw = find_plane(container, "MASK"), arrays()["MASK"]
     expected = {"BAD": 0, "SATURATED": 1, "COSMIC_RAY": 3, "NO_DATA": 8, "OWN_PLANE": 11}
@@ -105,6 +105,10 @@ def test_mask_planes_are_mapped_by_name_and_unnamed_bits_dropped(tmp_path):
     assert flags.keys() == expected.keys()
     for name, bit in expected.items():
         truth = (raw >> bit & 1).astype(bool)[PART]
+        if name == "BAD":
+            unnamed = raw & ~np.int32(sum(1 << bit for bit in expected.values())) != 0
+            assert unnamed[PART].any()
+            truth |= unnamed[PART]
         np.testing.assert_array_equal(flags[name], truth)
         np.testing.assert_array_equal(mask.get(name), truth)
     others = set(mask.schema.names) - expected.keys()

@@ -9,6 +9,7 @@ from lsst.images import Box, Image, Mask, MaskedImage
 
 from ...errors import InputError
 from ...planes import bits_of, make_schema, plane_name
+from ..pixels import as_unsigned
 from .container import Container, Unit
 from .planes import find_plane, plane_bbox, plane_unit, read_plane, require_plane
 
@@ -54,7 +55,7 @@ def read_flags(container: Container, box: Box | None = None) -> dict[str, np.nda
     -------
     `dict`
         For each plane that the file defines, by its name in lamella, an array
-        [y, x].  Bits that the header does not name are dropped.
+        [y, x].  Pixels with a bit that the header does not name are BAD.
 
     Raises
     ------
@@ -64,7 +65,20 @@ def read_flags(container: Container, box: Box | None = None) -> dict[str, np.nda
         Raised when it is damaged.
     """
     unit, bits = require_plane(container, "MASK"), _read_bits(container, box)
-    return {name: _bit(bits, bit).astype(bool) for name, bit in plane_bits(container, unit).items()}
+    planes = plane_bits(container, unit)
+    flags = {name: _bit(bits, bit).astype(bool) for name, bit in planes.items()}
+    unnamed = _unnamed(bits, planes)
+    if unnamed is not None:
+        flags["BAD"] = flags.get("BAD", False) | unnamed
+    return flags
+
+
+def _unnamed(bits: np.ndarray, planes: dict[str, int]) -> np.ndarray | None:
+    """Return where a bit is set that has no name, so that the pixel may be anything; `None` if nowhere."""
+    named = sum(1 << bit for bit in planes.values())
+    every = int(np.iinfo(bits.dtype).max)
+    result = (bits & bits.dtype.type(every & ~named)) != 0
+    return result if result.any() else None
 
 
 def _read_bits(container: Container, box: Box | None) -> np.ndarray:
@@ -73,7 +87,7 @@ def _read_bits(container: Container, box: Box | None) -> np.ndarray:
     if values.dtype.kind not in "iu":
         found = f"pixels of type {values.dtype}"
         raise InputError(container.path, where=unit.label, found=found, expected="whole numbers")
-    return values.view(values.dtype.str.replace("i", "u"))
+    return as_unsigned(values)
 
 
 def _bit(bits: np.ndarray, number: int) -> np.ndarray:
@@ -84,6 +98,8 @@ def _bit(bits: np.ndarray, number: int) -> np.ndarray:
 
 def read_mask(container: Container, box: Box | None = None) -> Mask:
     """Read the mask with the schema of `lamella.planes.make_schema`; planes are mapped by name.
+
+    Pixels with a bit that the header does not name are BAD.
 
     Raises
     ------
@@ -104,6 +120,9 @@ def read_mask(container: Container, box: Box | None = None) -> Mask:
     for name, bit in planes.items():
         if used >> bit & 1:
             target |= _bit(bits, bit).astype(np.int32) * np.int32(bits_of(schema, [name]))
+    unnamed = _unnamed(bits, planes)
+    if unnamed is not None:
+        target[unnamed] |= np.int32(bits_of(schema, ["BAD"]))
     return mask
 
 

@@ -20,7 +20,7 @@ from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
 from ..background import fit_background
 from ..noise import check_signs, usable
-from ..pixels import make_pixels
+from ..pixels import make_pixels, note_own_planes
 from ..read_control import ReadControl
 from ..registry import FileHead, Format, Opening, Role
 from ..source import FileSource
@@ -167,7 +167,7 @@ class AfwExposure:
     def _file(self) -> AfwFile:
         return AfwFile(self.path, trust_pickles=self.control.trust_pickles)
 
-    def _pixels(self, file: AfwFile, info: ExposureInfo) -> tuple[MaskedImage, str, str]:
+    def _pixels(self, file: AfwFile, info: ExposureInfo) -> tuple[MaskedImage, *tuple[str, ...]]:
         planes = file.read()
         image, variance, note = planes.image.array, planes.variance.array, ""
         flags = read_flags(file.container)
@@ -185,7 +185,7 @@ class AfwExposure:
             start=(info.bbox.y.start, info.bbox.x.start),
             in_place=True,
         )
-        return pixels, noise_note, note
+        return pixels, noise_note, note_own_planes(flags), note
 
 
 def _require_parts(file: AfwFile) -> None:
