@@ -200,3 +200,30 @@ def test_whatever_is_in_an_image_what_is_found_is_in_bounds(seed):
 def test_shapes_must_agree():
     with pytest.raises(ShapeError, match="variance"):
         find_streaks(np.zeros((5, 5)), np.zeros((5, 6)), np.zeros((5, 5), bool), FWHM)
+
+
+@pytest.mark.parametrize("seed", [2, 22, 31, 44])
+def test_the_glow_along_the_end_of_the_data_is_searched_to_its_end(seed):
+    """The fit of such a band drifts off the pixels that have data."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(0, 1, (300, 640)).astype(np.float32)
+    height, width = rng.uniform(0.2, 3), rng.uniform(0.3, 3)
+    image += (height * np.exp(-(np.arange(300) - 8) / width))[:, None].astype(np.float32)
+    image[:8] = image[-8:] = image[:, :8] = image[:, -8:] = np.nan
+    for array in (image, np.ascontiguousarray(image.T), image[::-1]):
+        found = find_streaks(array, np.ones_like(array), np.zeros(array.shape, bool), 2.4)
+        assert np.isfinite([[line.x0, line.y1, line.half_width] for line in found.lines]).all()
+
+
+@given(st.integers(0, 2**31), st.integers(1, 40), st.integers(40, 200), st.sampled_from([0.7, 1.2, 2.4]))
+@settings(max_examples=40, deadline=None)
+def test_no_shape_of_the_data_breaks_the_search(seed, rows, columns, fwhm):
+    rng = np.random.default_rng(seed)
+    image = rng.normal(0, 1, (rows, columns)).astype(np.float32)
+    y, x = np.mgrid[:rows, :columns]
+    angle = rng.uniform(0, 2 * np.pi)
+    depth = (x - columns / 2) * np.cos(angle) + (y - rows / 2) * np.sin(angle) + rng.uniform(-20, 20)
+    image += (rng.uniform(0.2, 8) * np.exp(-np.maximum(depth, 0) / rng.uniform(0.3, 6))).astype(np.float32)
+    image[depth < 0] = np.nan
+    bad = rng.random(image.shape) < rng.choice([0.0, 0.3])
+    assert find_streaks(image, np.ones_like(image), bad, fwhm).mask.shape == image.shape

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from astropy.wcs import WCS
 from lsst.images import Box, GeneralFrame, SkyProjection
 
 from lamella.coadd.prepare import input_of
-from lamella.coadd.widths import psf_widths
+from lamella.coadd.widths import measured_widths, psf_widths
+from lamella.psf.basis import PolynomialBasisPsf
 
 
 def projection_of(scale: float) -> SkyProjection:
@@ -34,3 +36,16 @@ def test_inputs_without_a_model_have_the_width_given(maker) -> None:
     one = input_of(maker.warp(1))
     assert psf_widths([dataclasses.replace(one, detectors=())], projection_of(0.2), 9.0) == [9.0]
     assert psf_widths([one], None, 9.0) == [9.0]
+
+
+def test_a_psf_without_a_value_has_the_width_given_and_it_is_said(maker) -> None:
+    """A width serves the search for artifacts: it must not end the job."""
+    good = input_of(maker.warp(1))
+    psf = PolynomialBasisPsf(np.full((1, 9, 9), -1.0), np.ones((1, 1, 1)), good.detectors[0].bbox)
+    bad = dataclasses.replace(good, detectors=tuple(dataclasses.replace(d, psf=psf) for d in good.detectors))
+    (width, said), (other, nothing) = measured_widths([bad, good], projection_of(0.2), 9.0)
+    assert (width, nothing) == (9.0, "")
+    assert other == pytest.approx(2.3548 * 2.0, rel=1e-3)
+    assert "cannot be measured" in said
+    assert "9 pixels are assumed" in said
+    assert "sum -81" in said

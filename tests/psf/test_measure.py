@@ -9,6 +9,8 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.errors import InvalidPsfError
 from lamella.psf.gaussian import FWHM_PER_SIGMA, DoubleGaussianPsf
+from lamella.psf.gridded import GriddedPsf
+from lamella.psf.matching import widest_fwhm
 from lamella.psf.measure import Moments, adaptive_moments, effective_area, fwhm, second_moments
 
 BOX = Box.factory[0:100, 0:100]
@@ -44,6 +46,34 @@ def test_width_and_area_of_a_gaussian(width: float) -> None:
     psf = GaussianPointSpreadFunction(sigma, BOX, 61)
     assert fwhm(psf, 50.0, 50.0) == pytest.approx(width, rel=1e-3)
     assert effective_area(psf, 50.0, 50.0) == pytest.approx(4 * np.pi * sigma**2, rel=1e-3)
+
+
+@pytest.mark.parametrize("width", [1.0, 1.2, 1.6, 1.9, 2.2])
+def test_the_width_of_an_undersampled_gaussian_is_its_own(width: float) -> None:
+    """Sums over pixels are not integrals there: at 1.9 they would be off by 6 %, below nothing converged."""
+    psf = GaussianPointSpreadFunction(width / FWHM_PER_SIGMA, BOX, 31)
+    assert fwhm(psf, 50.0, 50.0) == pytest.approx(width, rel=1e-6)
+    assert widest_fwhm(psf, 50.0, 50.0) == pytest.approx(width, rel=1e-6)
+
+
+@pytest.mark.parametrize("width", [0.1, 0.5, 0.9])
+def test_a_psf_of_one_pixel_has_the_width_of_its_area(width: float) -> None:
+    psf = GaussianPointSpreadFunction(width / FWHM_PER_SIGMA, BOX, 31)
+    area = effective_area(psf, 50.0, 50.0)
+    assert 1.0 <= area < 1.3
+    for measure in (fwhm, widest_fwhm):
+        assert measure(psf, 50.0, 50.0) == pytest.approx(FWHM_PER_SIGMA * np.sqrt(area / (4 * np.pi)))
+
+
+def test_a_psf_whose_moments_do_not_converge_has_a_width() -> None:
+    """Noise with a sum of one, pixels below zero in it, and two peaks far from each other."""
+    rng = np.random.default_rng(3)
+    stamps = [rng.normal(0.002, 0.1, (25, 25)), np.zeros((25, 25))]
+    stamps[1][[3, 21], [4, 20]] = 0.5
+    for stamp in stamps:
+        psf = GriddedPsf(np.array([[stamp]]), [50.0], [50.0], BOX)
+        assert 0.0 < fwhm(psf, 50.0, 50.0) < 100.0
+        assert 0.0 < widest_fwhm(psf, 50.0, 50.0) < 100.0
 
 
 def test_adaptive_width_follows_the_core_and_not_the_wing() -> None:

@@ -31,7 +31,7 @@ def target_fwhm(
 
     It is the option ``fwhm``, or ``fwhm_factor`` times the greatest width that
     the PSF models of the detectors, resampled to the patch, have along their
-    long axes anywhere on it.
+    long axes anywhere on it, but at least ``min_fwhm``.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def target_fwhm(
     widths = [width for detector in detectors for width in DetectorPsf(detector, projection, box).widths()]
     if not widths:
         raise PsfMatchError("There is no PSF to match to: no detector has one on the patch.")
-    return control.fwhm_factor * max(widths)
+    return max(control.fwhm_factor * max(widths), control.min_fwhm)
 
 
 def patch_target_psf(fwhm: float, box: Box, control: MatchControl | None = None) -> PointSpreadFunction:

@@ -16,7 +16,7 @@ from .reject_control import RejectControl
 from .removals import Removal, VisitArtifacts
 from .runs import no_runs, pixels_of, shared_runs, united_runs
 from .spans import Runs, SpanMask
-from .widths import psf_widths
+from .widths import measured_widths
 
 if TYPE_CHECKING:
     from .assemble_control import AssembleConfig
@@ -123,7 +123,8 @@ def find_rejections(
     schema = make_schema({*schema.names, *names})
     if control.method == "none":
         return Findings((SpanMask({}),) * len(inputs), (), no_runs(), (no_runs(),) * len(inputs))
-    widths = psf_widths(inputs, projection, control.default_fwhm)
+    measured = measured_widths(inputs, projection, control.default_fwhm)
+    widths = [width for width, _ in measured]
     # Imported here, because most coadds are made without.
     if control.method == "safe_clip":
         from .safeclip import safe_clip
@@ -133,6 +134,10 @@ def find_rejections(
         from .artifacts import compare_warps
 
         found = compare_warps(inputs, bbox, schema, config, control.compare_warp, resources, widths)
+    found = [
+        dataclasses.replace(artifacts, notes=(*artifacts.notes, note)) if note else artifacts
+        for artifacts, (_, note) in zip(found, measured, strict=True)
+    ]
     return Findings.of(inputs, found, control)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Self
 
 import numpy as np
 
@@ -107,8 +108,8 @@ def fit_trail(
         wide = (max(middle - 3 * half, chord[0]), min(middle + 3 * half, chord[1]))
         if wide[1] - wide[0] < _BLOCK:
             return None
-        profile = _Profile(scene.band(line, wide, sigma), wide, sigma, amplitude)
-        found = profile.ends()
+        profile = _Profile.of(scene.band(line, wide, sigma), wide, sigma, amplitude)
+        found = None if profile is None else profile.ends()
         if found is None:
             return None
         settled = 0.8 < (found[1] - found[0]) / (span[1] - span[0]) < 1.2
@@ -127,7 +128,9 @@ def fit_trail(
     span = (max(span[0], chord[0]), min(span[1], chord[1]))
     if span[1] - span[0] < _BLOCK:
         return None
-    profile = _Profile(scene.band(line, span, sigma), span, sigma, amplitude)
+    profile = _Profile.of(scene.band(line, span, sigma), span, sigma, amplitude)
+    if profile is None:
+        return None
     significance, evenness = profile.strength()
     return TrailFit(
         line=line,
@@ -206,6 +209,8 @@ def _fit(band: Band, line: Line, sigma: float, fwhm: float) -> tuple[Line, float
     damping = 1e-3
     for step in range(_MAX_FITS):
         used = band.select(kept)
+        if len(used.value) < _MIN_PIXELS:
+            return None
         model, jacobian, _ = _model(used, parameters, state, scale)
         root = np.sqrt(used.weight)
         residual = (used.value - model) * root
@@ -315,11 +320,16 @@ def _inliers(band: Band, parameters: np.ndarray, state: tuple[float, float], sca
 class _Profile:
     """The signal of a trail step by step along it, with steps of one pixel."""
 
+    @classmethod
+    def of(cls, band: Band, span: tuple[float, float], sigma: float, amplitude: float) -> Self | None:
+        """Measure a trail; `None` where the fit has moved its line off the pixels that have data."""
+        return cls(band, span, sigma, amplitude) if len(band.value) >= _MIN_PIXELS else None
+
     def __init__(self, band: Band, span: tuple[float, float], sigma: float, amplitude: float) -> None:
         self.start = span[0]
         self.amplitude = amplitude
         # Beside the trail: the background of the fit makes up for wings that a trail may not have.
-        beside = np.abs(band.across) > 0.8 * np.abs(band.across).max()
+        beside = np.abs(band.across) >= 0.8 * np.abs(band.across).max()
         base = float(np.median(band.value[beside]))
         steps = max(1, math.ceil(span[1] - span[0]))
         index = np.floor(band.along - span[0]).astype(np.int64).clip(0, steps - 1)

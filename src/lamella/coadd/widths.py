@@ -12,7 +12,7 @@ from lsst.images import SkyProjection
 from ..psf.measure import fwhm
 from .inputs import DetectorInput, WarpInput
 
-__all__ = ("psf_width", "psf_widths")
+__all__ = ("measured_widths", "psf_width", "psf_widths")
 
 
 def psf_widths(
@@ -21,15 +21,35 @@ def psf_widths(
     """Return the full width at half maximum of the PSF of each input, before matching, in coadd pixels.
 
     It is that in the middle of the detector that has the most pixels; ``default``
-    where an input comes without PSF models, or ``projection`` is not given.
+    where an input comes without PSF models, ``projection`` is not given, or the PSF cannot be measured.
     """
+    return [width for width, _ in measured_widths(inputs, projection, default)]
 
-    def width(one: WarpInput) -> float:
+
+def measured_widths(
+    inputs: Sequence[WarpInput], projection: SkyProjection[Any] | None, default: float
+) -> list[tuple[float, str]]:
+    """Return what `psf_widths` returns, and for each input why its PSF could not be measured, or nothing."""
+
+    def width(one: WarpInput) -> tuple[float, str]:
         if projection is None or not one.detectors:
-            return default
-        return psf_width(max(one.detectors, key=lambda d: (d.good_pixels, d.id)), projection)
+            return default, ""
+        detector = max(one.detectors, key=lambda d: (d.good_pixels, d.id))
+        try:
+            pixels = psf_width(detector, projection)
+            reason = "" if math.isfinite(pixels) and pixels > 0.0 else f"its width is {pixels}"
+        except _FAILURES as err:
+            reason = str(err).rstrip(".")
+        if reason:
+            note = f"The PSF of {detector.id} cannot be measured ({reason}): {default:g} pixels are assumed."
+            return default, note
+        return pixels, ""
 
     return [width(one) for one in inputs]
+
+
+_FAILURES = (ArithmeticError, LookupError, RuntimeError, ValueError)
+"""What PSF models, also those of other packages, raise where they have no value."""
 
 
 def psf_width(detector: DetectorInput, projection: SkyProjection[Any]) -> float:

@@ -49,6 +49,13 @@ class MatchControl(Config):
     fwhm_factor: float = option(
         1.05, "Width of the target, relative to the widest PSF along its long axis.", ge=1.0
     )
+    min_fwhm: float = option(
+        3.0,
+        "Least width of the target unless fwhm is given: pixels sample narrower stars so coarsely that their "
+        "images, and so the match, depend on where within a pixel they are.",
+        unit="pixel",
+        ge=0,
+    )
     model: ModelPsfConfig = option(
         ModelPsfConfig(size_factor=8.0, wing_fwhm_factor=2.0, wing_amplitude=0.05),
         "Shape of the target; stamps that cut the wing off cannot be matched.",

@@ -26,7 +26,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..errors import ShapeError
 from .gaussian import FWHM_PER_SIGMA, model_psf
 from .match_control import MatchControl
-from .measure import adaptive_moments, effective_area
+from .measure import core_moments, effective_area
 
 __all__ = (
     "KernelField",
@@ -77,14 +77,14 @@ def kernel_side(target: PointSpreadFunction, control: MatchControl) -> int:
 def widest_fwhm(psf: PointSpreadFunction, x: float, y: float) -> float:
     """Return the full width at half maximum of a PSF along its long axis, in pixels.
 
-    It is that of the elliptical Gaussian of the adaptive moments.
+    It is that of the elliptical Gaussian of the moments of its core.
 
     Raises
     ------
     InvalidPsfError
-        Raised when the PSF has no value there, or no compact core.
+        Raised when the PSF has no finite positive value there.
     """
-    m = adaptive_moments(psf.compute_kernel_image(x=x, y=y))
+    m = core_moments(psf, x, y)
     mean, difference = 0.5 * (m.xx + m.yy), 0.5 * (m.xx - m.yy)
     return FWHM_PER_SIGMA * math.sqrt(mean + math.hypot(difference, m.xy))
 

@@ -12,10 +12,11 @@ from lsst.images.psfs import PointSpreadFunction
 from ..errors import InvalidPsfError
 from .gaussian import FWHM_PER_SIGMA
 
-__all__ = ("Moments", "adaptive_moments", "effective_area", "fwhm", "second_moments")
+__all__ = ("Moments", "adaptive_moments", "core_moments", "effective_area", "fwhm", "second_moments")
 
 _MAX_ITERATIONS = 200
 _TOLERANCE = 1e-9
+_LEAST_RADIUS = 0.4  # pixels: of a narrower Gaussian less than a tenth is beside its middle pixel, in a row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,9 @@ def adaptive_moments(image: Image) -> Moments:
     The moments are taken under a Gaussian weight of the same centre and shape,
     found by iteration, and doubled: for a Gaussian image they are its true
     moments, and for others they follow the core.  This is the method of
-    Bernstein and Jarvis (2002, AJ 123, 583), section 3.
+    Bernstein and Jarvis (2002, AJ 123, 583), section 3, except that the moments under the weight
+    are compared with those of a Gaussian that is sampled at the same pixels: the sums over pixels of
+    a core that is hardly wider than one of them are not the integrals.
 
     Raises
     ------
@@ -84,13 +87,15 @@ def adaptive_moments(image: Image) -> Moments:
     values = np.asarray(image.array, dtype=np.float64)
     moments = _first_guess(image, values)
     for _ in range(_MAX_ITERATIONS):
-        under = _weighted(image, values * _gaussian(image, moments))
-        if not under.radius > 0.0:
+        weight = _gaussian(image, moments)
+        under = _without_sampling(_weighted(image, values * weight), _weighted(image, weight**2), moments)
+        # Beneath an image with negative pixels they need not be those of a shape.
+        if not (under.xx > 0.0 and under.radius > 0.0):
             break
         change = max(abs(2.0 * under.xx - moments.xx), abs(2.0 * under.yy - moments.yy)) / moments.radius**2
         shift = math.hypot(under.x - moments.x, under.y - moments.y)
         moments = _update(moments, under)
-        if max(change, shift) < _TOLERANCE:
+        if max(change, shift) < _TOLERANCE and moments.radius > _LEAST_RADIUS:
             return moments
     raise InvalidPsfError(
         "The adaptive moments of an image do not converge: it has no compact, resolved core."
@@ -112,6 +117,27 @@ def _gaussian(image: Image, m: Moments) -> np.ndarray:
     return weight
 
 
+def _without_sampling(under: Moments, sampled: Moments, weight: Moments) -> Moments:
+    """Return the moments that integrals would have given instead of sums over pixels.
+
+    Parameters
+    ----------
+    under
+        Moments of an image under a Gaussian weight.
+    sampled
+        Those of the weight under itself, which integrals would make its centre and half its moments.
+    weight
+        Those of the weight.
+    """
+    return Moments(
+        x=under.x + (weight.x - sampled.x),
+        y=under.y + (weight.y - sampled.y),
+        xx=under.xx + (0.5 * weight.xx - sampled.xx),
+        yy=under.yy + (0.5 * weight.yy - sampled.yy),
+        xy=under.xy + (0.5 * weight.xy - sampled.xy),
+    )
+
+
 def _update(old: Moments, under: Moments) -> Moments:
     """Return the shape that gives the moments measured under a Gaussian of the old shape."""
     # For Gaussians inverse covariances add: measured^-1 = true^-1 + old^-1.
@@ -125,13 +151,39 @@ def _update(old: Moments, under: Moments) -> Moments:
     return Moments(under.x, under.y, float(xx), float(yy), float(xy))
 
 
+def core_moments(psf: PointSpreadFunction, x: float, y: float) -> Moments:
+    """Return the adaptive moments of the kernel image of a PSF at a position.
+
+    Where they do not converge, because the PSF is a single pixel or has no compact core, those of the
+    round Gaussian of the same effective area: there always is one.
+
+    Raises
+    ------
+    InvalidPsfError
+        Raised when the PSF has no finite positive value there.
+    """
+    kernel = psf.compute_kernel_image(x=x, y=y)
+    try:
+        return adaptive_moments(kernel)
+    except InvalidPsfError:
+        area = _area(kernel)
+        if not (math.isfinite(area) and area > 0.0):
+            raise
+        return Moments(0.0, 0.0, area / (4.0 * math.pi), area / (4.0 * math.pi), 0.0)
+
+
 def fwhm(psf: PointSpreadFunction, x: float, y: float) -> float:
     """Return the full width at half maximum of a PSF in pixels.
 
     It is that of the round Gaussian with the determinant radius of the
-    adaptive moments of the kernel image.
+    adaptive moments of the kernel image (see `core_moments`).
+
+    Raises
+    ------
+    InvalidPsfError
+        Raised when the PSF has no finite positive value there.
     """
-    return FWHM_PER_SIGMA * adaptive_moments(psf.compute_kernel_image(x=x, y=y)).radius
+    return FWHM_PER_SIGMA * core_moments(psf, x, y).radius
 
 
 def effective_area(psf: PointSpreadFunction, x: float, y: float) -> float:
@@ -140,5 +192,9 @@ def effective_area(psf: PointSpreadFunction, x: float, y: float) -> float:
     A flux from a fit of the PSF to background noise of variance v per pixel
     has the variance v times this area.
     """
-    kernel = np.asarray(psf.compute_kernel_image(x=x, y=y).array, dtype=np.float64)
-    return float(kernel.sum() ** 2 / np.square(kernel).sum())
+    return _area(psf.compute_kernel_image(x=x, y=y))
+
+
+def _area(kernel: Image) -> float:
+    values = np.asarray(kernel.array, dtype=np.float64)
+    return float(values.sum() ** 2 / np.square(values).sum())
