@@ -40,7 +40,7 @@ def test_an_image_comes_in_the_byte_order_of_the_machine(file: Path) -> None:
 def test_images_are_read_in_order_and_do_not_share_memory(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "y.fits"
     fits.PrimaryHDU(np.full((2, 2), 7, dtype=">i2")).writeto(other)
-    found = [data for data, _ in read_images([(file, "SCI"), (other, 0), (file, 1)])]
+    found = [image.pixels for image in read_images([(file, "SCI"), (other, 0), (file, 1)])]
     assert found[0][3, 7] == found[2][3, 7] == 3 * 120 + 7
     assert (found[1] == 7).all()
     found[0][...] = -1

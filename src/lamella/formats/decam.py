@@ -35,6 +35,7 @@ from .fitsio import (
     header_text,
     image_shape,
     optional_number,
+    read_flags,
     read_headers,
     read_image,
     require_shape,
@@ -185,9 +186,10 @@ class DecamCcd:
         self._require_counts(header)
         weight, _ = read_image(self.weight, self._same_hdu, is_noise=True)
         require_shape(f"{self.weight}: weight", weight, image.shape)
-        quality, _ = read_image(self.quality, self._same_hdu)
-        require_shape(f"{self.quality}: data quality", quality, image.shape)
-        flags = decode_flags(quality, header_text(primary, "PLVER"), self.quality)
+        quality = read_flags(self.quality, self._same_hdu)
+        require_shape(f"{self.quality}: data quality", quality.pixels, image.shape)
+        version = header_text(primary, "PLVER")
+        flags = decode_flags(quality.pixels, version, self.quality, quality.undefined)
         variance, weight_note = variance_from_weight(weight, self.weight)
         zero_point, told = self._zero_point(primary)
         image, sky_note = self._subtract_sky(image, ~usable(variance) | flags.get("NO_DATA", False))

@@ -35,6 +35,8 @@ The pipeline flags cosmic rays and streaks but does not repair them.  They are
 BAD here as well, because a coadd takes COSMIC_RAY and STREAK to be repaired.
 """
 
+_BAD_PIXEL = 1
+
 OLD_BITS: dict[int, tuple[str, ...]] = {
     1: ("BAD", LOST),
     2: ("SATURATED", LOST),
@@ -51,7 +53,9 @@ OLD_BITS: dict[int, tuple[str, ...]] = {
 _FIRST_WITH_CODES = (3, 5)
 
 
-def decode_flags(quality: np.ndarray, version: str, path: Path) -> dict[str, np.ndarray]:
+def decode_flags(
+    quality: np.ndarray, version: str, path: Path, undefined: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Turn a data-quality map into mask planes.
 
     Parameters
@@ -62,6 +66,8 @@ def decode_flags(quality: np.ndarray, version: str, path: Path) -> dict[str, np.
         Version of the pipeline (PLVER); without one, values up to 8 are codes.
     path
         File, for messages.
+    undefined
+        Where the integers are undefined (BLANK), shape (y, x); such pixels are bad.
 
     Returns
     -------
@@ -76,6 +82,9 @@ def decode_flags(quality: np.ndarray, version: str, path: Path) -> dict[str, np.
     if not np.issubdtype(quality.dtype, np.integer):
         raise InputError(path, found=f"data quality of type {quality.dtype}", expected="integers")
     planes: dict[str, np.ndarray] = {}
+    if undefined is not None:
+        planes = {name: undefined.copy() for name in CODES[_BAD_PIXEL]}
+        quality = np.where(undefined, 0, quality)
     meaning = CODES if _has_codes(version) else OLD_BITS
     values = np.unique(quality)
     _require_known(values, meaning, version, path)

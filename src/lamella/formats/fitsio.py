@@ -16,7 +16,7 @@ import warnings
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -24,9 +24,11 @@ from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import InputError, LamellaError, MissingPartError, ShapeError, UnreadableFileError
 from .noise import restore_zeros
+from .scaling import physical_values, with_nan
 
 __all__ = (
     "Header",
+    "ImageData",
     "hdu_label",
     "header_number",
     "header_text",
@@ -36,6 +38,7 @@ __all__ = (
     "parsed",
     "quiet_astropy",
     "raw_headers",
+    "read_flags",
     "read_headers",
     "read_image",
     "read_images",
@@ -95,8 +98,15 @@ def quiet_astropy() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_fits(path: Path) -> Iterator[fits.HDUList]:
+def open_fits(path: Path, *, as_stored: bool = False) -> Iterator[fits.HDUList]:
     """Open a FITS file, compressed or not, and turn damage into a typed error.
+
+    Parameters
+    ----------
+    path
+        The file.
+    as_stored
+        Whether images are left as they are stored, without BSCALE, BZERO and BLANK.
 
     Yields
     ------
@@ -112,7 +122,11 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
         for symptom in _SYMPTOMS:
             warnings.filterwarnings("error", symptom, AstropyWarning)
         # astropy leaves a file open that it fails on; one that we open is closed.
-        with _damage_told(path), path.open("rb") as stream, fits.open(stream, memmap=False) as hdus:
+        with (
+            _damage_told(path),
+            path.open("rb") as stream,
+            fits.open(stream, memmap=False, do_not_scale_image_data=as_stored) as hdus,
+        ):
             yield hdus
 
 
@@ -219,13 +233,27 @@ def read_image(path: Path, hdu: str | int, *, is_noise: bool = False) -> tuple[n
     InputError
         Raised when the HDU is not a 2-d image.
     """
-    ((data, header),) = read_images([(path, hdu)], noise=[(path, hdu)] if is_noise else ())
-    return data, parsed(header, path)
+    (image,) = read_images([(path, hdu)], noise=[(path, hdu)] if is_noise else ())
+    return image.pixels, parsed(image.header, path)
+
+
+class ImageData(NamedTuple):
+    """A 2-d image of a file."""
+
+    pixels: np.ndarray
+    """Shape (y, x), in the machine's byte order, with NaN where it is undefined (BLANK)."""
+    header: Header
+    """Take it through `parsed` before you use it."""
+    undefined: np.ndarray | None = None
+    """Of flags, which have no NaN: bool, true where they are undefined; `None` where none is."""
 
 
 def read_images(
-    places: Sequence[tuple[Path, str | int]], noise: Collection[tuple[Path, str | int]] = ()
-) -> list[tuple[np.ndarray, Header]]:
+    places: Sequence[tuple[Path, str | int]],
+    *,
+    noise: Collection[tuple[Path, str | int]] = (),
+    flags: Collection[tuple[Path, str | int]] = (),
+) -> list[ImageData]:
     """Read 2-d images in the machine's byte order, opening each file once.
 
     Parameters
@@ -234,30 +262,48 @@ def read_images(
         File and HDU of each image.
     noise
         Those that are maps of weights or variances, whose zeros are restored.
+    flags
+        Those that are integer flags, which stay integers.
 
     Returns
     -------
     list
-        Pixels and header of each image, in this order; take the header through
-        `parsed` before you use it.
+        Each image, in this order.
 
     Raises
     ------
     MissingPartError, InputError
         As in `read_image`.
     """
-    found: dict[tuple[Path, str | int], tuple[np.ndarray, Header]] = {}
+    images: dict[tuple[Path, str | int], ImageData] = {}
     for path in dict.fromkeys(path for path, _ in places):
-        with open_fits(path) as hdus:
+        with open_fits(path, as_stored=True) as hdus:
             for place in dict.fromkeys(places):
                 if place[0] == path:
-                    found[place] = _take_image(hdus, place[1], path, is_noise=place in noise)
-    return [found[place] for place in places]
+                    image = _take_image(hdus, place[1], path, is_noise=place in noise)
+                    is_flags = place in flags
+                    images[place] = image if is_flags else _filled(image)
+    return [images[place] for place in places]
 
 
-def _take_image(
-    hdus: fits.HDUList, hdu: str | int, path: Path, *, is_noise: bool
-) -> tuple[np.ndarray, Header]:
+def _filled(image: ImageData) -> ImageData:
+    """Return an image with NaN where it is undefined."""
+    return ImageData(with_nan(image.pixels, image.undefined), image.header)
+
+
+def read_flags(path: Path, hdu: str | int) -> ImageData:
+    """Read integer flags as `read_image` reads an image, but leave them integers.
+
+    Raises
+    ------
+    MissingPartError, InputError
+        As in `read_image`.
+    """
+    (image,) = read_images([(path, hdu)], flags=[(path, hdu)])
+    return image
+
+
+def _take_image(hdus: fits.HDUList, hdu: str | int, path: Path, *, is_noise: bool) -> ImageData:
     unit = _find_hdu(hdus, hdu, path)
     data = unit.data
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.dtype.names is not None:
@@ -267,7 +313,8 @@ def _take_image(
         restore_zeros(unit, data)
     # What is changed in place must not be given to others.
     del unit.data
-    return _native(data), unit.header
+    pixels, undefined = physical_values(_native(data), unit.header, path, hdu_label(hdu))
+    return ImageData(pixels, unit.header, undefined)
 
 
 def _native(data: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from ..sky.projection import projection_from_header
 from .background import fit_background
 from .fitsio import (
     Header,
+    ImageData,
     hdu_label,
     header_text,
     image_shape,
@@ -78,7 +79,7 @@ _OTHER_UNITS = {
 
 type _Places = dict[str, tuple[Path, str | int]]
 """File and HDU of each plane."""
-type _Planes = dict[str, tuple[np.ndarray, Header]]
+type _Planes = dict[str, ImageData]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,9 +124,8 @@ class TableRow:
     def load(self, info: ExposureInfo) -> Exposure:
         """Read the pixels, and what the row says of them."""
         places = self._places()
-        noise = [place for kind, place in places.items() if kind in ("variance", "weight")]
-        planes = dict(zip(places, read_images([*places.values()], noise), strict=True))
-        (image, header), (path, hdu) = planes["image"], places["image"]
+        planes = _read_planes(places)
+        (image, header, _), (path, hdu) = planes["image"], places["image"]
         variance, noise_note = self._variance(places, planes)
         flags, flag_note = self._flags(places, planes)
         scale = self._scale(path, hdu, header)
@@ -252,19 +252,28 @@ class TableRow:
 
     def _variance(self, places: _Places, planes: _Planes) -> tuple[np.ndarray, str]:
         kind = "variance" if "variance" in planes else "weight"
-        path, (values, _) = places[kind][0], planes[kind]
-        require_shape(f"{path}: {kind}", values, planes["image"][0].shape)
+        path, values = places[kind][0], planes[kind].pixels
+        require_shape(f"{path}: {kind}", values, planes["image"].pixels.shape)
         if kind == "weight":
-            return variance_from_weight(values, path)
-        return values, check_signs(values, kind, path)
+            variance, note = variance_from_weight(values, path)
+        else:
+            variance, note = values, check_signs(values, kind, path)
+        undefined = planes["mask"].undefined if "mask" in planes else None
+        if undefined is None or undefined.shape != variance.shape:
+            return variance, note
+        # Nobody says what such a pixel is.
+        lost = f"{np.count_nonzero(undefined)} pixels whose flags are undefined (BLANK) taken as bad."
+        return np.where(undefined, np.float32(np.inf), variance), f"{note} {lost}".strip()
 
     def _flags(self, places: _Places, planes: _Planes) -> tuple[Flags | None, str]:
         if "mask" not in planes:
             return None, ""
-        (path, hdu), (mask, header) = places["mask"], planes["mask"]
-        require_shape(f"{path}: mask", mask, planes["image"][0].shape)
+        (path, hdu), (mask, header, undefined) = places["mask"], planes["mask"]
+        require_shape(f"{path}: mask", mask, planes["image"].pixels.shape)
         image_place, cell = Place(path, hdu_label(hdu)), Place(self.table, self._where("flags"))
         told = self._text("flags", "")
+        if undefined is not None:
+            mask = np.where(undefined, mask.dtype.type(0), mask)
         return decode_mask(mask, header if told else parsed(header, path), told, image_place, cell)
 
     def _scale(self, path: Path, hdu: str | int, header: Header) -> float:
@@ -324,6 +333,12 @@ class TableRow:
             ignore |= flags.translate(unusable) != 0
         background = fit_background(image, ignore, self.control, path)
         return image - background.level, background.note
+
+
+def _read_planes(places: _Places) -> _Planes:
+    noise = [place for kind, place in places.items() if kind in ("variance", "weight")]
+    flags = [place for kind, place in places.items() if kind == "mask"]
+    return dict(zip(places, read_images([*places.values()], noise=noise, flags=flags), strict=True))
 
 
 def _pick_header(headers: tuple[Header, ...], hdu: str | int, path: Path) -> Header:

@@ -11,7 +11,7 @@ from ...errors import InputError
 from ...planes import bits_of, make_schema, plane_name
 from ..pixels import as_unsigned
 from .container import Container, Unit
-from .planes import find_plane, plane_bbox, plane_unit, read_plane, require_plane
+from .planes import find_plane, plane_bbox, plane_unit, read_plane, read_stored, require_plane
 
 __all__ = ("plane_bits", "read_flags", "read_mask", "read_masked_image")
 
@@ -64,13 +64,19 @@ def read_flags(container: Container, box: Box | None = None) -> dict[str, np.nda
     InputError
         Raised when it is damaged.
     """
-    unit, bits = require_plane(container, "MASK"), _read_bits(container, box)
+    unit, (bits, undefined) = require_plane(container, "MASK"), _read_bits(container, box)
     planes = plane_bits(container, unit)
     flags = {name: _bit(bits, bit).astype(bool) for name, bit in planes.items()}
     unnamed = _unnamed(bits, planes)
     if unnamed is not None:
         flags["BAD"] = flags.get("BAD", False) | unnamed
+    if undefined is not None:
+        flags |= {name: flags.get(name, False) | undefined for name in _NOTHING_TOLD}
     return flags
+
+
+_NOTHING_TOLD = ("BAD", "NO_DATA")
+"""Planes of pixels whose flags are undefined (BLANK)."""
 
 
 def _unnamed(bits: np.ndarray, planes: dict[str, int]) -> np.ndarray | None:
@@ -81,13 +87,15 @@ def _unnamed(bits: np.ndarray, planes: dict[str, int]) -> np.ndarray | None:
     return result if result.any() else None
 
 
-def _read_bits(container: Container, box: Box | None) -> np.ndarray:
+def _read_bits(container: Container, box: Box | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the flags, 0 where they are undefined, and where that is."""
     unit = require_plane(container, "MASK")
-    values = read_plane(container, unit, box)
+    values, undefined = read_stored(container, unit, box)
     if values.dtype.kind not in "iu":
         found = f"pixels of type {values.dtype}"
         raise InputError(container.path, where=unit.label, found=found, expected="whole numbers")
-    return as_unsigned(values)
+    bits = as_unsigned(values)
+    return (bits, None) if undefined is None else (np.where(undefined, bits.dtype.type(0), bits), undefined)
 
 
 def _bit(bits: np.ndarray, number: int) -> np.ndarray:
@@ -112,7 +120,7 @@ def read_mask(container: Container, box: Box | None = None) -> Mask:
     """
     unit = require_plane(container, "MASK")
     planes = plane_bits(container, unit)
-    bits = _read_bits(container, box)
+    bits, undefined = _read_bits(container, box)
     schema = make_schema(planes)
     mask = Mask(0, schema=schema, bbox=plane_bbox(container, unit) if box is None else box)
     target = mask.array[..., 0]
@@ -123,6 +131,8 @@ def read_mask(container: Container, box: Box | None = None) -> Mask:
     unnamed = _unnamed(bits, planes)
     if unnamed is not None:
         target[unnamed] |= np.int32(bits_of(schema, ["BAD"]))
+    if undefined is not None:
+        target[undefined] |= np.int32(bits_of(schema, _NOTHING_TOLD))
     return mask
 
 

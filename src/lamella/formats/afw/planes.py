@@ -10,11 +10,12 @@ from lsst.images import Box
 
 from ...errors import InputError, MissingPartError, UnitError
 from ..fitsio import header_text, image_shape
+from ..scaling import physical_values, with_nan
 from ..units import is_counts, is_electrons
 from .container import Container, Unit
 from .tiles import PIXEL_TYPES, read_tiles
 
-__all__ = ("find_plane", "plane_bbox", "plane_unit", "read_plane", "require_plane")
+__all__ = ("find_plane", "plane_bbox", "plane_unit", "read_plane", "read_stored", "require_plane")
 
 _POSITIONS = {"IMAGE": 1, "MASK": 2, "VARIANCE": 3}
 _MAX_PIXELS = 1 << 28
@@ -116,9 +117,10 @@ def read_plane(container: Container, unit: Unit, box: Box | None = None) -> np.n
     Returns
     -------
     `numpy.ndarray`
-        Array [y, x] in the machine's byte order.  Integers of 16 bits with the
-        offset that FITS uses for unsigned ones are ``uint16``, those with
-        another scaling ``float64``; undefined integers (BLANK) become NaN then.
+        Array [y, x] in the machine's byte order.  Integers with the offset that
+        FITS uses for those of the other sign stay integers; with another
+        scaling, or where some are undefined (BLANK, which become NaN), they are
+        floating point numbers.
 
     Raises
     ------
@@ -127,6 +129,26 @@ def read_plane(container: Container, unit: Unit, box: Box | None = None) -> np.n
     UnreadableFileError
         Raised when compressed pixels are damaged.
     """
+    return with_nan(*read_stored(container, unit, box))
+
+
+def read_stored(
+    container: Container, unit: Unit, box: Box | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read the pixels of a plane as `read_plane` does, but tell apart where integers are undefined.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        Array [y, x].
+    `numpy.ndarray` or None
+        True where an integer is the BLANK; `None` when none is.
+
+    Raises
+    ------
+    InputError, UnreadableFileError
+        As in `read_plane`.
+    """
     bbox = plane_bbox(container, unit)
     box = bbox if box is None else box
     if not bbox.contains(box):
@@ -134,10 +156,11 @@ def read_plane(container: Container, unit: Unit, box: Box | None = None) -> np.n
     rows = slice(box.y.start - bbox.y.start, box.y.stop - bbox.y.start)
     columns = slice(box.x.start - bbox.x.start, box.x.stop - bbox.x.start)
     if unit.header.get("ZIMAGE"):
-        data, is_scaled = read_tiles(container, unit, rows, columns)
-        return data if is_scaled else _scaled(container, unit, data)
-    data = _read_rows(container, unit, rows, bbox.x.size)[:, columns]
-    return _scaled(container, unit, data)
+        data = read_tiles(container, unit, rows, columns)
+    else:
+        data = _read_rows(container, unit, rows, bbox.x.size)[:, columns]
+    plain = np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
+    return physical_values(plain, unit.header, container.path, unit.label)
 
 
 def _read_rows(container: Container, unit: Unit, rows: slice, width: int) -> np.ndarray:
@@ -145,25 +168,3 @@ def _read_rows(container: Container, unit: Unit, rows: slice, width: int) -> np.
     line = width * dtype.itemsize
     data = container.read(unit.start + rows.start * line, (rows.stop - rows.start) * line)
     return np.frombuffer(data, dtype=dtype).reshape(-1, width)
-
-
-def _scaled(container: Container, unit: Unit, data: np.ndarray) -> np.ndarray:
-    zero, scale = (_scaling(container, unit, key, default) for key, default in (("BZERO", 0), ("BSCALE", 1)))
-    plain = np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
-    if (zero, scale) == (0, 1):
-        return plain
-    if (zero, scale) == (32768, 1) and plain.dtype == np.int16:
-        return (plain.astype(np.int32) + 32768).astype(np.uint16)
-    result = plain * np.float64(scale) + zero
-    blank = unit.header.get("BLANK")
-    if plain.dtype.kind in "iu" and isinstance(blank, int):
-        result[plain == blank] = np.nan
-    return result if plain.dtype.kind in "iu" else result.astype(plain.dtype)
-
-
-def _scaling(container: Container, unit: Unit, key: str, default: int) -> float:
-    value = unit.header.get(key, default)
-    if not isinstance(value, int | float) or not math.isfinite(value):
-        where = f"{unit.label}, {key}"
-        raise InputError(container.path, where=where, found=repr(value), expected="a number")
-    return value

@@ -26,7 +26,7 @@ _GZIP = 31
 _LOSSY = ("ZSCALE", "ZZERO")
 
 
-def read_tiles(container: Container, unit: Unit, rows: slice, columns: slice) -> tuple[np.ndarray, bool]:
+def read_tiles(container: Container, unit: Unit, rows: slice, columns: slice) -> np.ndarray:
     """Inflate a part of a compressed image; only the tiles that it touches.
 
     Parameters
@@ -39,9 +39,7 @@ def read_tiles(container: Container, unit: Unit, rows: slice, columns: slice) ->
     Returns
     -------
     `numpy.ndarray`
-        Array [y, x].
-    `bool`
-        Whether BSCALE and BZERO have been applied.
+        Array [y, x], without BSCALE and BZERO.
 
     Raises
     ------
@@ -55,8 +53,8 @@ def read_tiles(container: Container, unit: Unit, rows: slice, columns: slice) ->
         table = Table(container, unit)
         # Tiles that did not become smaller are in a second column: that is left to astropy.
         if table.names == ("COMPRESSED_DATA",):
-            return _Gzip(table).read(rows, columns), False
-    return _read_with_astropy(container, unit, rows, columns), True
+            return _Gzip(table).read(rows, columns)
+    return _read_with_astropy(container, unit, rows, columns)
 
 
 def _tile_shape(unit: Unit) -> tuple[int, int]:
@@ -156,7 +154,7 @@ def _read_with_astropy(container: Container, unit: Unit, rows: slice, columns: s
     padding = b"\0" * (-len(stored) % 2880)
     stream = io.BytesIO(fits.PrimaryHDU().header.tostring().encode("ascii") + stored + padding)
     try:
-        with quiet_astropy(), fits.open(stream, memmap=False) as hdus:
+        with quiet_astropy(), fits.open(stream, memmap=False, do_not_scale_image_data=True) as hdus:
             data = np.array(hdus[1].section[rows, columns])
             if unit.kind == "VARIANCE":
                 restore_zeros(hdus[1], data, rows, columns)

@@ -1,0 +1,109 @@
+"""From the numbers that a FITS file stores to those that they mean: BSCALE, BZERO and BLANK."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from ..errors import InputError
+
+__all__ = ("physical_values", "with_nan")
+
+_SINGLE = 2
+"""Bytes of the widest integers that float32 holds exactly."""
+
+
+def physical_values(
+    raw: np.ndarray, header: fits.Header, path: Path, where: str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return what stored numbers mean, and where they mean nothing.
+
+    BLANK is a number as it is stored, before BSCALE and BZERO (FITS 4.0,
+    section 4.4.2.5); in compressed images it may be named ZBLANK.
+
+    Parameters
+    ----------
+    raw
+        Numbers as they are stored, in the machine's byte order.
+    header
+        Header of the HDU, with its BSCALE, BZERO and BLANK.
+    path, where
+        File and HDU, for messages.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        Integers where BSCALE and BZERO leave them integers, unsigned ones
+        among them, else floating point numbers.
+    `numpy.ndarray` or None
+        bool, true where an integer is the BLANK; `None` when none is.
+
+    Raises
+    ------
+    InputError
+        Raised when BSCALE or BZERO is not a finite number, or BSCALE is zero.
+    """
+    zero, scale = (
+        _number(header, key, default, path, where) for key, default in (("BZERO", 0), ("BSCALE", 1))
+    )
+    if scale == 0:
+        raise InputError(path, where=f"{where}, BSCALE", found="0", expected="another number")
+    undefined = _undefined(raw, header)
+    if (zero, scale) == (0, 1):
+        return raw, undefined
+    if raw.dtype.kind in "iu" and scale == 1 and zero == _sign_offset(raw.dtype):
+        return _other_sign(raw), undefined
+    kind = _float_type(raw.dtype)
+    values = raw.astype(kind)
+    if scale != 1:
+        values *= kind.type(scale)
+    if zero != 0:
+        values += kind.type(zero)
+    return values, undefined
+
+
+def with_nan(values: np.ndarray, undefined: np.ndarray | None) -> np.ndarray:
+    """Return values with NaN where they are undefined, as floating point numbers if there is such a place."""
+    if undefined is None:
+        return values
+    result = values.astype(_float_type(values.dtype))
+    result[undefined] = np.nan
+    return result
+
+
+def _number(header: fits.Header, key: str, default: int, path: Path, where: str) -> float:
+    value = header.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(path, where=f"{where}, {key}", found=repr(value), expected="a finite number")
+    return value
+
+
+def _undefined(raw: np.ndarray, header: fits.Header) -> np.ndarray | None:
+    if raw.dtype.kind not in "iu":
+        return None
+    blank = header.get("BLANK", header.get("ZBLANK"))
+    if isinstance(blank, bool) or not isinstance(blank, int | float) or blank != int(blank):
+        return None
+    result = np.asarray(raw == int(blank))
+    return result if result.any() else None
+
+
+def _sign_offset(dtype: np.dtype) -> int:
+    """Return the BZERO by which FITS stores integers of the other sign; bytes are unsigned in files."""
+    half = 1 << (8 * dtype.itemsize - 1)
+    return -half if dtype.kind == "u" else half
+
+
+def _other_sign(raw: np.ndarray) -> np.ndarray:
+    unsigned = raw.dtype.str.replace("i", "u")
+    flipped: np.ndarray = raw.view(unsigned) ^ np.dtype(unsigned).type(1 << (8 * raw.dtype.itemsize - 1))
+    return flipped if raw.dtype.kind == "i" else flipped.view(raw.dtype.str.replace("u", "i"))
+
+
+def _float_type(dtype: np.dtype) -> np.dtype:
+    if dtype.kind == "f":
+        return np.dtype(dtype)
+    return np.dtype(np.float32 if dtype.itemsize <= _SINGLE else np.float64)
