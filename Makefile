@@ -7,6 +7,7 @@ CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 DOCS := $(VENV)/.docs
 KERNELS := $(VENV)/.kernels
+WARM := $(VENV)/.warm
 DEMO ?= demo
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # Files go to the workers in the order of tests/conftest.py.
@@ -17,10 +18,9 @@ PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 demo: $(CORE)
 	$(BIN)/lamella demo --output $(DEMO)
 
-# Programs of the middleware are looked for in PATH. What Python compiles is kept, whatever the environment
-# says: workers and the processes that tests start would compile all modules again.
-test: $(READY) $(KERNELS)
-	PYTHONDONTWRITEBYTECODE= PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(PYTEST) $(TESTS)
+# Programs of the middleware are looked for in PATH.
+test: $(READY) $(KERNELS) $(if $(TESTS),,$(WARM))
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(PYTEST) $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check src tests benchmarks
@@ -56,6 +56,11 @@ $(DOCS): $(CORE)
 # Numba compiles a kernel again when its own file changed, but not when one did that it calls.
 $(KERNELS): $(wildcard src/lamella/kernels/*.py) | $(CORE)
 	find src -name '*.nb[ci]' -delete
+	touch $@
+
+# Once, before processes that run side by side would each compile the same kernels.
+$(WARM): $(KERNELS)
+	$(BIN)/lamella warm
 	touch $@
 
 clean:

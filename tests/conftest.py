@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Here and in all processes that tests start. Threads of linear algebra wait for each other in busy loops,
+# which costs up to four times the processor time for matrices as small as ours; and what Python compiles is
+# kept, because each process would compile all modules again.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Compilation of a kernel may fall into the first example of a law.
 settings.register_profile(

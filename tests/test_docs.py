@@ -82,7 +82,7 @@ def test_the_examples_of_a_page_run(name: str, demo: Path) -> None:
     code = "\n".join(blocks(ROOT / name, "python"))
     assert code
     found = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=demo, capture_output=True, text=True, timeout=300
+        [sys.executable, "-W", "error", "-c", code], cwd=demo, capture_output=True, text=True, timeout=1800
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout

@@ -32,14 +32,14 @@ def test_the_last_thread_takes_it_away() -> None:
     @one_blas_thread()
     def work() -> None:
         inside.set()
-        leave.wait(10)
+        leave.wait(300)
 
     _take_control()
     with threadpool_limits(limits=2, user_api="blas"):
         before = blas_threads()
         thread = threading.Thread(target=work)
         thread.start()
-        assert inside.wait(10)
+        assert inside.wait(300)
         with one_blas_thread():
             pass
         assert blas_threads() == {1}

@@ -237,7 +237,7 @@ def chromium(tmp_path: Path, page: Path, *options: str) -> str:
         [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *options, page.as_uri()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     return done.stdout

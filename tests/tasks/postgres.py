@@ -102,7 +102,7 @@ def run_postgres() -> Iterator[PostgresServer]:
             yield PostgresServer(port, binaries)
         finally:
             server.send_signal(signal.SIGQUIT)  # at once, without writing what is in memory
-            server.wait(30)
+            server.wait(300)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -115,7 +115,7 @@ def _free_port() -> int:
 
 
 def _wait(server: subprocess.Popen[bytes], is_ready: list[Path | str], log: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while time.monotonic() < end:
         if server.poll() is not None:
             raise RuntimeError(f"the server ended: {log.read_text()}")

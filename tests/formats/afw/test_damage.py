@@ -23,8 +23,8 @@ WORKER = Path(__file__).with_name("damage_worker.py")
 COUNT = int(os.environ.get("LAMELLA_DAMAGE", "24"))
 SECONDS = 5.0
 MIB = 1024.0
-PATIENCE = 60.0
-"""Seconds without a word from a process, after which it hangs; it opens files for some time first."""
+PATIENCE = 600.0
+"""Seconds without a word from a process, after which it hangs; a machine may have much else to do."""
 
 
 def lines(process: subprocess.Popen[str]) -> queue.Queue[str]:

@@ -57,7 +57,7 @@ def test_the_configuration_of_the_page_makes_the_coadd(tmp_path: Path) -> None:
     programs = Path(sys.executable).parent
     done = subprocess.run(
         [programs / "bps", "submit", "coadd-bps.yaml"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=1800,
         # bps takes the current folder from the environment.
         env={**os.environ, "PWD": str(tmp_path), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
     )  # fmt: skip
