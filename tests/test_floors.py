@@ -15,6 +15,7 @@ import lamella
 ROOT = Path(lamella.__file__).parent
 FLOORS = {
     "errors": 0,
+    "causes": 0,
     "astlock": 0,
     "config": 0,
     "planes": 0,

@@ -1,3 +1,5 @@
+import dataclasses
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
 from lamella.coadd.inputs import ExposureId, ExposureInfo
 from lamella.coadd.select import Selection, select_exposures
 from lamella.coadd.select_control import SelectControl
-from lamella.errors import ConfigError
+from lamella.errors import ConfigError, GeometryError
 from lamella.sky.footprint import footprint_polygon
 from lamella.sky.layout import tract_wcs
 from lamella.sky.registry import make_skymap
@@ -352,3 +354,10 @@ def test_strongly_bent_edges_count():
     patch = patch_at(float(lower.ra.deg), float(lower.dec.deg), size=100, scale=1.0)
     assert select_exposures([wide], patch).kept == (wide,)
     assert patch.polygon.contains(SkyCoord(lower))
+
+
+def test_an_exposure_without_a_place_on_the_sky_names_its_file() -> None:
+    # Beyond a quarter of the sky a gnomonic projection has no directions of one hemisphere.
+    item = dataclasses.replace(info(code="CAR", scale=3600.0, size=400), path="/in/far.fits")
+    with pytest.raises(GeometryError, match=r"^/in/far.fits, .* visit 1 detector 1: no region of the sky: "):
+        _ = item.footprint

@@ -144,6 +144,15 @@ def test_the_psf_is_taken_where_it_is_exact():
     assert not (100 <= y - BOX.y.start < 200 and 150 <= x - BOX.x.start < 250)
 
 
+def test_reasons_that_differ_in_numbers_and_files_are_one_cause():
+    rejected = [
+        Rejection(ExposureId("Cam", n, 1), f"/in/{n}.fits", "read", f"/in/{n}.fits, row {n}: found nan.")
+        for n in (7, 8, 9)
+    ]
+    summary = summarize(make_coadd(rejected=rejected))
+    assert summary.rejected == (Rejected("read", "/in/7.fits, row 7: found nan (and the like)", 3),)
+
+
 def test_rejections_are_counted_by_reason():
     rejected = [
         Rejection(ExposureId("Cam", 7, 1), "a", "select", "no overlap"),

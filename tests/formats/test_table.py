@@ -175,7 +175,16 @@ def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], i
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"file": None}, LamellaError, "no reader recognises"),
+        (
+            {"file": None},
+            MissingPartError,
+            "found a table without the column file; expected an exposure table",
+        ),
+        (
+            {"file": None, "band": None, "visit": None},
+            MissingPartError,
+            "found a table without the columns file, band, visit; expected",
+        ),
         (
             {"file": "images/b.fits"},
             UnreadableFileError,
@@ -272,3 +281,26 @@ def test_flags_that_are_called_harmless_are_none(table: Callable[..., Path]) -> 
     mask = exposure.pixels.mask
     assert np.argwhere(mask.array[..., 0] & bits_of(mask.schema, ["BAD"])).tolist() == [[10, 11]]
     assert mask.schema.names == read(table("b.ecsv", visit=4)).pixels.mask.schema.names
+
+
+def test_one_fault_in_many_rows_is_one_sentence(table: Callable[..., Path]) -> None:
+    path = table()
+    rows = Table.read(path)
+    many = Table(
+        rows=[{**dict(rows[0]), "file": f"images/{visit}.fits", "visit": visit} for visit in range(60)]
+    )
+    many.write(path, overwrite=True)
+    with pytest.raises(InputError) as caught:
+        open_exposures([path])
+    message = str(caught.value)
+    assert message.startswith(f"{path}: found 60 exposures that cannot be used; expected none. ")
+    assert message.count("column 'file'") == 1
+    assert message.endswith("(the same for 59 others).")
+
+
+def test_different_faults_are_all_told(table: Callable[..., Path]) -> None:
+    path = table()
+    row = dict(Table.read(path)[0])
+    Table(rows=[row | {"visit": 3.5}, row | {"image_hdu": "XX"}]).write(path, overwrite=True)
+    with pytest.raises(InputError, match=r"2 exposures .*row 1, column 'visit': found .*HDU XX: found only"):
+        open_exposures([path])

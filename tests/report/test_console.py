@@ -49,3 +49,11 @@ def test_brackets_are_no_markup():
     assert "[red]a[/red].fits" in text
     assert "[bold] is not a unit" in text
     assert text.startswith("Skipped")
+
+
+def test_what_has_one_cause_is_one_line_with_a_count():
+    items = [Skipped(f"/in/e{n}.fits", f"/in/e{n}.fits: found a weight of -{n}.") for n in range(7)]
+    text = printed(skipped_table([*items, Skipped("/in/x.fits", "damaged")]), 120)
+    assert text.count("found a weight") == 1
+    assert "/in/e0.fits and 6 more" in text
+    assert "/in/x.fits" in text

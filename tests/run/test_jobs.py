@@ -6,9 +6,11 @@ import pickle
 from typing import Any
 
 import astropy.units as u
+import pytest
 from astropy.coordinates import SkyCoord
 
 from lamella.coadd.select_control import SelectControl
+from lamella.errors import LamellaError, NoInputsError, SkyMapError
 from lamella.run.jobs import PatchJob, patch_target, plan_jobs
 from lamella.sky.discrete import FieldSkyMap
 from lamella.sky.field import skymap_for_area
@@ -39,9 +41,8 @@ def test_the_order_of_the_exposures_does_not_matter(survey: Survey, skymap: Fiel
 def test_a_plan_can_be_restricted(survey: Survey, skymap: FieldSkyMap) -> None:
     assert [job.patch for job in plan(survey, skymap, patches=["1,0"])] == [(1, 0)]
     assert [job.patch for job in plan(survey, skymap, patches=["0"])] == [(0, 0)]
-    assert plan(survey, skymap, bands=["g"]) == ()
     assert plan(survey, skymap, tracts=[7]) == ()
-    assert len(plan(survey, skymap, tracts=[0], bands=["r", "g"])) > 1
+    assert len(plan(survey, skymap, tracts=[0], bands=["r"])) > 1
 
 
 def test_what_is_not_selected_is_on_record(survey: Survey, skymap: FieldSkyMap) -> None:
@@ -77,3 +78,28 @@ def test_the_target_is_the_outer_box_of_the_patch(survey: Survey, skymap: FieldS
 def test_an_exposure_elsewhere_makes_no_job(survey: Survey) -> None:
     elsewhere = skymap_for_area(SkyCoord(10, -30, unit="deg"), 0.01 * u.deg, 0.2 * u.arcsec)
     assert plan(survey, elsewhere) == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"bands": ["R"]}, NoInputsError, r"No exposure is in band 'R'; there are 'r'. Did you mean 'r'\?"),
+        ({"bands": ["r", "Ha"]}, NoInputsError, "No exposure is in band 'Ha'; there are 'r'"),
+        (
+            {"patches": ["7,7"]},
+            SkyMapError,
+            r"no patch '7,7' in tract 0 of the sky map '.*'; its patches are '0,0' to '",
+        ),
+        ({"patches": ["0,0", "99"]}, SkyMapError, "no patch '99' in tract 0"),
+        ({"patches": ["middle"]}, SkyMapError, "no patch 'middle' in tract 0"),
+    ],
+)
+def test_bands_and_patches_that_do_not_exist_are_told_from_those_without_exposures(
+    survey: Survey,
+    skymap: FieldSkyMap,
+    options: dict[str, list[str]],
+    error: type[LamellaError],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message):
+        plan(survey, skymap, **options)

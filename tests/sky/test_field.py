@@ -151,7 +151,7 @@ def test_exposures_that_cannot_be_mapped():
     with pytest.raises(NoInputsError):
         skymap_from_exposures([])
     around = [exposure(ra, 0.0) for ra in (0.0, 120.0, 240.0)]
-    with pytest.raises(GeometryError, match="hemisphere"):
+    with pytest.raises(GeometryError, match="up to 120 degrees apart"):
         skymap_from_exposures(around)
     flat = exposure(10, 20)
     flat.polygon = Polygon(x_vertices=[0.0, 5.0, 9.0], y_vertices=[0.0, 5.0, 9.0])
@@ -175,3 +175,11 @@ def test_area_has_the_size_that_was_asked_for():
 def test_area_without_a_size_is_refused(size):
     with pytest.raises(ConfigError, match="one or two positive angles"):
         skymap_for_area(SkyCoord(1, 2, unit="deg"), size, 0.2 * u.arcsec)
+
+
+def test_exposures_too_far_apart_are_named() -> None:
+    exposures = [exposure(ra, 0.0) for ra in (0.0, 1.0, 100.0, 250.0)]
+    for number, item in enumerate(exposures):
+        item.path = f"e{number}.fits"
+    with pytest.raises(GeometryError, match=r"up to 150 degrees apart \(e2.fits and e3.fits\)"):
+        skymap_from_exposures(exposures)

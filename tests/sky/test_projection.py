@@ -312,3 +312,13 @@ def test_grids_are_the_same_when_their_pixels_are_within_the_tolerance() -> None
     assert not same_grid(tracts[0], tracts[2], box)
     # One that does not say its tract may be of any.
     assert same_grid(first, tracts[2], box)
+
+
+def test_a_pc_matrix_that_contradicts_the_cd_matrix_is_refused() -> None:
+    pc = {f"PC{i}_{j}": TAN[f"CD{i}_{j}"] / SCALE for i in (1, 2) for j in (1, 2)}
+    same = TAN | pc | {"CDELT1": SCALE, "CDELT2": SCALE}
+    assert same_grid(read(same), read(TAN), Box.factory[0:1800, 0:2000])
+    with pytest.raises(
+        ProjectionError, match=r"HDU 1, CD1_1, PC1_1: found the CD matrix .* beside CDELT and PC"
+    ):
+        read(same | {"PC1_2": 0.5})

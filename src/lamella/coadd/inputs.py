@@ -12,6 +12,7 @@ from lsst.images import Box, MaskedImage, MaskSchema, Polygon, SkyProjection
 from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
+from ..errors import GeometryError
 from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
@@ -80,9 +81,13 @@ class ExposureInfo:
         Raises
         ------
         GeometryError
-            Raised when a point of the border is not on the sky, or when the region has no area.
+            Raised when a point of the border is not on the sky, or when the region has no area;
+            it names the file.
         """
-        return footprint_polygon(self)
+        try:
+            return footprint_polygon(self)
+        except GeometryError as err:
+            raise GeometryError(f"{self.path}, {self.id}: no region of the sky: {err}") from err
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections import Counter
 from typing import Any, Protocol
 
 import numpy as np
 from astropy.table import Table
 from lsst.images import Image, Mask, SkyProjection
 
+from ..causes import cause_of
 from ..config import PlainValues
 from ..errors import InvalidPsfError
 from ..kernels.median import median
@@ -194,12 +194,25 @@ def _finite(value: float) -> float | None:
 def _inputs_numbers(coadd: CoaddLike) -> dict[str, Any]:
     inputs, rejected = coadd.inputs, coadd.rejected
     visits = {(str(row["instrument"]), int(row["visit"])) for row in inputs}
-    reasons = Counter((str(row["stage"]), str(row["reason"])) for row in rejected)
     return {
         "visits": len(visits),
         "detectors": len(inputs),
-        "rejected": tuple(sorted(Rejected(stage, why, n) for (stage, why), n in reasons.items())),
+        "rejected": _count_reasons(rejected),
     }
+
+
+def _count_reasons(rejected: Table) -> tuple[Rejected, ...]:
+    """Count exposures by stage and cause: reasons that differ in numbers and file names are one cause."""
+    causes: dict[tuple[str, str], list[str]] = {}
+    for row in rejected:
+        reason = str(row["reason"])
+        cause = str(row["stage"]), cause_of(reason, str(row["path"]))
+        causes.setdefault(cause, []).append(reason)
+    return tuple(sorted(Rejected(key[0], _typical(group), len(group)) for key, group in causes.items()))
+
+
+def _typical(reasons: list[str]) -> str:
+    return reasons[0] if len(set(reasons)) == 1 else f"{reasons[0].rstrip('.')} (and the like)"
 
 
 def _coverage_numbers(coadd: CoaddLike, covered: Coverage) -> dict[str, Any]:

@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ..causes import told_once
 from ..coadd.inputs import ExposureId, ExposureSource
 from ..errors import (
     DuplicateInputError,
+    InputError,
     LamellaError,
+    MissingPartError,
     NoInputsError,
     UnknownFormatError,
     UnreadableFileError,
@@ -22,7 +25,7 @@ from .registry import FileHead, Format, Opening, Role, find_format, known_format
 __all__ = ("InputProblem", "Inputs", "open_exposures")
 
 _TOLD = 3
-"""Number of problems that the message about having no input tells."""
+"""Number of causes that the message about having no input tells."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,13 +191,20 @@ class _Finder:
         return exposures
 
     def _open(self, candidate: _Candidate, format: Format) -> None:
+        faults: list[LamellaError] = []
         try:
             for source in format.open(candidate.path, self.opening):
-                self._add(source, candidate)
+                try:
+                    self._add(source)
+                except DuplicateInputError:
+                    raise
+                except LamellaError as err:
+                    faults.append(err)
         except DuplicateInputError:
             raise
         except LamellaError as err:
-            self._skip(candidate, err)
+            faults.append(err)
+        self._skip_faulty(candidate, faults)
 
     def _recognise(self, candidate: _Candidate) -> tuple[Format | None, Role]:
         """Return the format that knows a file, and what the file is to it."""
@@ -209,7 +219,16 @@ class _Finder:
             raise self._unknown(candidate.path)
         return None, Role.FOREIGN
 
-    def _unknown(self, path: Path) -> UnknownFormatError:
+    def _unknown(self, path: Path) -> InputError:
+        from .table import TABLE_SUFFIXES, missing_columns
+
+        missing = missing_columns(FileHead(path)) if path.suffix.lower() in TABLE_SUFFIXES else ()
+        if missing:
+            return MissingPartError(
+                path,
+                found=f"a table without the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
+                expected="an exposure table, which needs them",
+            )
         names = ", ".join(format.name for format in self.formats)
         return UnknownFormatError(
             path,
@@ -217,20 +236,29 @@ class _Finder:
             expected=f"one of: {names} (other files can be described in an exposure table)",
         )
 
-    def _add(self, source: ExposureSource, candidate: _Candidate) -> None:
-        try:
-            info = source.info
-        except LamellaError as err:
-            self._skip(candidate, err)
-            return
+    def _add(self, source: ExposureSource) -> None:
+        info = source.info
         other = self.sources.get(info.id)
         if other is not None:
             found = f"{info.id}, which is also that of {other.info.path}"
             raise DuplicateInputError(info.path, found=found, expected="one file per exposure")
         self.sources[info.id] = source
 
+    def _skip_faulty(self, candidate: _Candidate, faults: Sequence[LamellaError]) -> None:
+        """Tell the faults of one file, e.g. of the rows of a table: as one error where they are fatal."""
+        first = faults[0] if faults else None
+        if len(faults) > 1 and isinstance(first, InputError) and self._is_fatal(candidate):
+            causes = " ".join(told_once((str(fault), str(candidate.path)) for fault in faults))
+            found = f"{len(faults)} exposures that cannot be used"
+            raise InputError(candidate.path, found=found, expected=f"none. {causes.rstrip('.')}") from first
+        for fault in faults:
+            self._skip(candidate, fault)
+
+    def _is_fatal(self, candidate: _Candidate) -> bool:
+        return candidate.named if self.strict is None else self.strict
+
     def _skip(self, candidate: _Candidate, err: LamellaError) -> None:
-        if candidate.named if self.strict is None else self.strict:
+        if self._is_fatal(candidate):
             raise err
         self.problems.append(InputProblem(str(candidate.path), err))
 
@@ -240,11 +268,10 @@ class _Finder:
         places = ", ".join(map(str, paths)) or "nothing"
         message = f"There are no exposures in {places}."
         if self.problems:
-            told = " ".join(str(problem.error) for problem in self.problems[:_TOLD])
-            more = len(self.problems) - _TOLD
-            message += f" Skipped {len(self.problems)}: {told}" + (
-                f" ... and {more} more" if more > 0 else ""
-            )
+            causes = told_once((str(problem.error), problem.path) for problem in self.problems)
+            more = len(causes) - _TOLD
+            told = " ".join(causes[:_TOLD]) + (f" ... and {more} other reasons" if more > 0 else "")
+            message += f" Skipped {len(self.problems)}: {told}"
         raise NoInputsError(message, paths=[str(path) for path in paths])
 
 

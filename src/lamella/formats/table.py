@@ -20,19 +20,24 @@ from .registry import FileHead, Format, Opening, Role
 from .source import FileSource
 from .table_row import COLUMNS, QUALITY_PREFIX, TableRow
 
-__all__ = ("FORMAT", "is_exposure_table")
+__all__ = ("FORMAT", "TABLE_SUFFIXES", "is_exposure_table", "missing_columns")
+
+TABLE_SUFFIXES = (".csv", ".ecsv")
+"""Ends of the names of exposure tables, in small letters."""
 
 _REQUIRED = ("file", "band", "visit", "detector")
-_SUFFIXES = (".csv", ".ecsv")
 
 
 def is_exposure_table(head: FileHead) -> bool:
     """Tell whether a file is a CSV or ECSV table with the required columns."""
-    if head.path.suffix.lower() not in _SUFFIXES:
-        return False
+    return head.path.suffix.lower() in TABLE_SUFFIXES and not missing_columns(head)
+
+
+def missing_columns(head: FileHead) -> tuple[str, ...]:
+    """Return the required columns that the first line of a CSV or ECSV table lacks."""
     lines = [line for line in head.text.splitlines() if line.strip() and not line.startswith("#")]
     names = {name.strip().strip('"') for name in lines[0].replace(",", " ").split()} if lines else set()
-    return names.issuperset(_REQUIRED)
+    return tuple(name for name in _REQUIRED if name not in names)
 
 
 def _recognise(head: FileHead) -> Role:
@@ -60,7 +65,8 @@ def _read_rows(path: Path) -> list[dict[str, Any]]:
 def _require_columns(names: list[str], path: Path) -> None:
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
-        raise MissingPartError(path, where=missing[0], found="no such column", expected=", ".join(_REQUIRED))
+        found = f"no column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+        raise MissingPartError(path, where=missing[0], found=found, expected=", ".join(_REQUIRED))
     unknown = sorted(name for name in names if name not in COLUMNS and not name.startswith(QUALITY_PREFIX))
     if unknown:
         known = ", ".join((*COLUMNS, f"{QUALITY_PREFIX}NAME"))

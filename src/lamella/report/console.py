@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from .record import CoaddRecord, Skipped
+from .record import CoaddRecord, Skipped, alike_once
 from .wording import duration, number, reasons
 
 __all__ = ("skipped_table", "summary_table")
@@ -49,10 +49,10 @@ def _cells(record: CoaddRecord) -> list[Text]:
 
 
 def skipped_table(skipped: Iterable[Skipped], *, title: str = "") -> Table:
-    """Return one line per thing that is not in the results, with the reason."""
+    """Return one line per cause for which things are not in the results, with a count."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left")
     table.add_column("What", overflow="fold", ratio=2)
     table.add_column("Reason", overflow="fold", ratio=3)
-    for item in skipped:
+    for item in alike_once(skipped):
         table.add_row(Text(item.what), Text(item.reason))
     return table

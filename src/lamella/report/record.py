@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from astropy.table import Table
 
+from ..causes import cause_of
 from ..coadd.artifact_masks import ArtifactMasks, rejection_note, warned
 from ..coadd.removals import Removal
 from ..coadd.summary import CoaddLike, CoaddSummary
@@ -42,6 +43,7 @@ __all__ = (
     "ReportedCoadd",
     "RunRecord",
     "Skipped",
+    "alike_once",
     "coadd_pictures",
     "coadd_record",
     "picture_record",
@@ -94,6 +96,23 @@ class Skipped:
     what: str
     """A file, an exposure or a coadd."""
     reason: str
+
+
+def alike_once(items: Iterable[Skipped]) -> list[Skipped]:
+    """Return things that are not in the results so that each cause is told once, with a count.
+
+    Things of one cause are those whose reasons differ in numbers and in their own name only.
+    """
+    groups: dict[str, list[Skipped]] = {}
+    for item in items:
+        groups.setdefault(cause_of(item.reason, item.what), []).append(item)
+    return [_first_of(group) for group in groups.values()]
+
+
+def _first_of(group: list[Skipped]) -> Skipped:
+    if len(group) == 1:
+        return group[0]
+    return dataclasses.replace(group[0], what=f"{group[0].what} and {len(group) - 1} more")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

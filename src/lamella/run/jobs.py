@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,8 +13,9 @@ from ..coadd.brightmask import BrightObjectCatalog
 from ..coadd.inputs import CoaddTarget, ExposureSource
 from ..coadd.select import select_exposures
 from ..coadd.select_control import SelectControl
+from ..errors import LamellaError, NoInputsError, SkyMapError
 from ..sky.skymap import SkyMap
-from ..sky.tract import Patch
+from ..sky.tract import Patch, Tract
 
 __all__ = ("PatchJob", "patch_target", "plan_jobs")
 
@@ -89,18 +91,62 @@ def plan_jobs(
     ------
     GeometryError
         Raised when an exposure has no footprint on the sky.
+    NoInputsError
+        Raised when no exposure is in one of the ``bands``.
+    SkyMapError
+        Raised when there is no patch of such a name below the exposures.
     """
     wanted_bands, wanted_tracts, wanted_patches = set(bands), set(tracts), set(patches)
+    _require_bands(wanted_bands, {source.info.band for source in sources})
     chosen = [s for s in sources if not wanted_bands or s.info.band in wanted_bands]
+    patches_in_reach: list[Patch] = []
     jobs = []
     for band, group in itertools.groupby(sorted(chosen, key=_band_and_id), key=lambda s: s.info.band):
         for patch, members in _by_patch(tuple(group), skymap):
+            patches_in_reach.append(patch)
             if wanted_tracts and patch.tract not in wanted_tracts:
                 continue
             if wanted_patches and not {patch.label, str(patch.sequential)} & wanted_patches:
                 continue
             jobs.append(_plan_patch(members, band, skymap, patch, select))
+    _require_patches(wanted_patches, patches_in_reach, skymap)
     return tuple(jobs)
+
+
+def _require_bands(wanted: set[str], present: set[str]) -> None:
+    """Raise a `NoInputsError` for bands that no exposure has."""
+    absent = sorted(wanted - present)
+    if not absent:
+        return
+    names = {band.lower(): band for band in present}
+    close = difflib.get_close_matches(absent[0].lower(), names, n=1)
+    hint = f" Did you mean {names[close[0]]!r}?" if close else ""
+    raise NoInputsError(
+        f"No exposure is in band {', '.join(map(repr, absent))}; "
+        f"there are {', '.join(map(repr, sorted(present)))}.{hint}",
+        bands=absent,
+    )
+
+
+def _require_patches(wanted: set[str], in_reach: Sequence[Patch], skymap: SkyMap[Any]) -> None:
+    """Raise a `SkyMapError` for patches that no tract below the exposures has."""
+    tracts = [skymap[number] for number in sorted({patch.tract for patch in in_reach})]
+    for name in sorted(wanted):
+        if tracts and not any(_has_patch(tract, name) for tract in tracts):
+            across, up = tracts[0].n_patches
+            raise SkyMapError(
+                f"There is no patch {name!r} in tract {tracts[0].id} of the sky map {skymap.name!r}; "
+                f"its patches are '0,0' to '{across - 1},{up - 1}' (column, row).",
+                patch=name,
+            )
+
+
+def _has_patch(tract: Tract, name: str) -> bool:
+    try:
+        tract.patch(int(name) if name.isdecimal() else name)
+    except LamellaError:
+        return False
+    return True
 
 
 def _band_and_id(source: ExposureSource) -> tuple[str, Any]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..causes import told_once
 from ..coadd.archive import PatchCoadd, Rejection, Warp
 from ..coadd.artifact_masks import rejection_note
 from ..coadd.assemble import assemble
@@ -105,8 +106,8 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
             rejected += more
         rejected = sorted((*job.rejected, *rejected))
         if not inputs:
-            reasons = "; ".join(sorted({f"{one.id}: {one.reason.rstrip('.')}" for one in rejected}))
-            raise NoInputsError(f"No exposure is left: {reasons}.")
+            reasons = told_once((f"{item.id}: {item.reason.rstrip('.')}", item.path) for item in rejected)
+            raise NoInputsError(f"No exposure is left: {'; '.join(reasons)}.")
         coadd = assemble(
             inputs,
             config.assemble,
@@ -280,7 +281,7 @@ class _PatchInputs:
             threads=self._work.resources.threads,
         )
         if matching.failed and not matching.records and config.assemble.reject.method == "compare_warp":
-            reasons = "; ".join(sorted({reason.rstrip(".") for _, reason in matching.failed}))
+            reasons = "; ".join(told_once((reason.rstrip("."), "") for _, reason in matching.failed))
             raise PsfMatchError(f"No visit could be matched to a common PSF, to compare them: {reasons}.")
         rejected: list[Rejection] = []
         if config.warp_type == "psf_matched":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import astropy.units as u
@@ -16,7 +16,7 @@ from .discrete import DiscreteConfig, DiscreteSkyMap, FieldConfig, FieldSkyMap
 from .footprint import Footprint, footprint_polygon, pixel_scale
 from .geometry import SkyPolygon
 from .layout import LegacyPatches, PixelBounds, Projection, enclose, tract_wcs
-from .vectors import from_lonlat, to_lonlat
+from .vectors import angular_separation, from_lonlat, to_lonlat
 
 __all__ = ("FieldLayout", "skymap_for_area", "skymap_from_exposures")
 
@@ -83,12 +83,17 @@ def skymap_from_exposures(
     layout = FieldLayout(**options)
     if layout.pixel_scale is None:
         layout = layout.replace(pixel_scale=_median_scale(items))
-    hull = SkyPolygon.hull(np.concatenate([_polygon(item).vertices for item in items]))
-    apart = 2.0 * math.degrees(hull.bounding_circle.angle)
+    polygons = [_polygon(item) for item in items]
+    pair, apart = _far_pair([polygon.vertices.mean(axis=0) for polygon in polygons])
+    if apart <= _MAX_DIAMETER:  # else there may be no hull
+        hull = SkyPolygon.hull(np.concatenate([polygon.vertices for polygon in polygons]))
+        apart = 2.0 * math.degrees(hull.bounding_circle.angle)
     if apart > _MAX_DIAMETER:
+        names = " and ".join(sorted({_name(items[index]) for index in pair}))
         raise GeometryError(
-            f"The exposures are up to {apart:.0f} degrees apart, too far for one tract around all of them: "
-            "make a sky map of many tracts (lamella skymap make --kind rings), or give fewer exposures."
+            f"The exposures are up to {apart:.0f} degrees apart ({names}), too far for one tract around "
+            "all of them: make a sky map of many tracts (lamella skymap make --kind rings), or give "
+            "fewer exposures."
         )
     return _circle(hull, layout, name) if layout.shape == "circle" else _rectangle(hull, layout, name)
 
@@ -136,6 +141,22 @@ def _polygon(item: SkyPolygon | Footprint) -> SkyPolygon:
         return footprint_polygon(item)
     except GeometryError as err:
         raise GeometryError(f"{getattr(item, 'id', 'An exposure')}: {err}") from err
+
+
+def _far_pair(centres: Sequence[np.ndarray]) -> tuple[tuple[int, int], float]:
+    """Return the numbers of two exposures that are far apart, and their distance in degrees.
+
+    They are the one that is farthest from the first, and the one that is farthest from that.
+    """
+    directions = np.array(centres)
+    end = int(np.argmax(angular_separation(directions, directions[0])))
+    distances = angular_separation(directions, directions[end])
+    other = int(np.argmax(distances))
+    return (end, other), math.degrees(distances[other])
+
+
+def _name(item: SkyPolygon | Footprint) -> str:
+    return str(getattr(item, "path", "") or getattr(item, "id", "") or "a region")
 
 
 def _median_scale(items: list[SkyPolygon | Footprint]) -> float:

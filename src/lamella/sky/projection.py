@@ -278,11 +278,33 @@ class _Reader:
         if any(f"CD{i}_{j}" in self.header for i, j in pairs):
             values = [self.number(f"CD{i}_{j}", 0.0) for i, j in pairs]
             matrix = np.array(values).reshape(2, 2)
+            self.require_same_as_pc(matrix)
         else:
             matrix = self.scaled_matrix(order)
         if abs(np.linalg.det(matrix)) <= 1e-12 * np.abs(matrix).max() ** 2:
             raise self.error("CD matrix", f"the singular matrix {matrix.tolist()}", "an invertible matrix")
         return matrix
+
+    def require_same_as_pc(self, matrix: np.ndarray) -> None:
+        """Refuse a CD matrix beside a PC matrix that says something else.
+
+        The standard forbids one beside the other, and programs differ in which of them they take.
+        """
+        cards = [f"PC{i}_{j}" for i in (1, 2) for j in (1, 2) if f"PC{i}_{j}" in self.header]
+        if not cards:
+            return
+        scale = np.array([self.number(f"CDELT{axis}", 1.0) for axis in (1, 2)])
+        other = np.diag(scale) @ self.pc_matrix()
+        # Both are often rounded to seven digits or so.
+        if np.abs(other - matrix).max() > 1e-6 * np.abs(matrix).max():
+            raise self.error(
+                f"CD1_1, {cards[0]}",
+                f"the CD matrix {matrix.tolist()} beside CDELT and PC, whose product is {other.tolist()}",
+                "one of them, or the same in both",
+            )
+
+    def pc_matrix(self) -> np.ndarray:
+        return np.array([[self.number(f"PC{i}_{j}", float(i == j)) for j in (1, 2)] for i in (1, 2)])
 
     def scaled_matrix(self, order: tuple[int, int]) -> np.ndarray:
         if "CDELT1" not in self.header or "CDELT2" not in self.header:
@@ -290,8 +312,7 @@ class _Reader:
         scale = np.array([self.number("CDELT1"), self.number("CDELT2")])
         turn = math.radians(self.number(f"CROTA{order[1]}", 0.0))
         if any(f"PC{i}_{j}" in self.header for i in (1, 2) for j in (1, 2)):
-            unit = [[self.number(f"PC{i}_{j}", float(i == j)) for j in (1, 2)] for i in (1, 2)]
-            return np.asarray(np.diag(scale) @ np.array(unit))
+            return np.asarray(np.diag(scale) @ self.pc_matrix())
         if turn and order == (2, 1):
             raise self.error("CROTA1", "a rotation with latitude on the first axis", "a CD or PC matrix")
         rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
