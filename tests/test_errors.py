@@ -33,6 +33,7 @@ EXAMPLES = [
     errors.ProjectionError("a.fits", where="CRVAL1", found="nan", expected="a number"),
     errors.UnitError("a.fits", where="BUNIT", found="'s'", expected="a unit of flux"),
     errors.DuplicateInputError("a.fits", found="visit 1", expected="another visit"),
+    errors.MixedBandsError("Cam visit 2", where="band", found="'g'", expected="'r'"),
     errors.OutputError("out.fits", reason="No space left on device"),
     errors.WorkerError("The process died."),
 ]

@@ -23,6 +23,7 @@ __all__ = (
     "LamellaError",
     "MaskPlaneError",
     "MissingPartError",
+    "MixedBandsError",
     "NoInputsError",
     "NoMatchedWarpsError",
     "NoOverlapError",
@@ -257,6 +258,10 @@ class UnitError(InputError):
 
 class DuplicateInputError(InputError):
     """Two inputs claim to be the same exposure."""
+
+
+class MixedBandsError(InputError):
+    """Images of different bands are to become one."""
 
 
 class OutputError(LamellaError, OSError):

@@ -28,7 +28,7 @@ def coadd(maker) -> PatchCoadd:
     warps = [maker.warp(visit, extra=("CUSTOM",)) for visit in (1, 2, 3)]
     maker.flag(warps[0], "BAD", (slice(5, 8), slice(10, 20)))
     maker.flag(warps[1], "CUSTOM", (slice(0, 2), slice(0, 2)))
-    rejected = [Rejection(ExposureId("Cam", 9, 3), "visit9.fits", "select", "PSF too wide")]
+    rejected = [Rejection(ExposureId("Cam", 9, 3, "r"), "visit9.fits", "select", "PSF too wide")]
     return assemble(warps, AssembleConfig(statistic="MEAN"), rejected=rejected)
 
 

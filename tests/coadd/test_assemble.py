@@ -19,7 +19,7 @@ from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget, ExposureId, WarpInput
 from lamella.coadd.prepare import input_of
 from lamella.coadd.spans import SpanMask
-from lamella.errors import ConfigError, DuplicateInputError, NoInputsError
+from lamella.errors import ConfigError, DuplicateInputError, MixedBandsError, NoInputsError
 from lamella.planes import make_schema
 
 MEAN = AssembleConfig(statistic="MEAN", fill_gaps=False)
@@ -234,7 +234,7 @@ def test_bright_objects_are_painted(maker) -> None:
 def test_a_warp_without_a_weight_is_reported(maker) -> None:
     bad = maker.warp(2)
     maker.flag(bad, "BAD", (slice(None), slice(None)))
-    before = Rejection(ExposureId("Cam", 9, 3), "visit9.fits", "select", "PSF too wide")
+    before = Rejection(ExposureId("Cam", 9, 3, "r"), "visit9.fits", "select", "PSF too wide")
     coadd = assemble([maker.warp(1), bad], MEAN, rejected=[before])
     assert [(r.id.visit, r.stage) for r in coadd.rejections] == [(2, "weight"), (9, "select")]
     assert "no good pixel" in coadd.rejections[0].reason
@@ -253,6 +253,20 @@ def test_nothing_to_coadd_says_why(maker) -> None:
 def test_one_visit_twice_is_an_error(maker) -> None:
     with pytest.raises(DuplicateInputError, match="Cam visit 4: found two warps"):
         assemble([maker.warp(4), maker.warp(1), maker.warp(4)])
+
+
+def test_bands_are_not_mixed(maker) -> None:
+    warps = [maker.warp(4), maker.warp(7), maker.warp(2)]
+    for warp, band in zip(warps, "iri", strict=True):
+        warp.band = band
+    for order in (warps, warps[::-1], [input_of(warp) for warp in warps]):
+        with pytest.raises(MixedBandsError) as caught:
+            assemble(order)
+        assert (caught.value.path, caught.value.found) == ("Cam visit 7", "'r'")
+        assert caught.value.expected.startswith("'i', the band of Cam visit 2")
+    warps[2].visit, warps[2].band = 4, "r"  # one visit in two bands
+    with pytest.raises(MixedBandsError, match="Cam visit 4, band: found 'r'; expected 'i'"):
+        assemble([warps[2], warps[0]])
 
 
 def test_records_need_a_target(maker) -> None:

@@ -99,7 +99,7 @@ def test_stars_have_the_shape_of_the_model_and_their_flux(maker) -> None:
         near = (slice(int(y) - 32, int(y) + 33), slice(int(x) - 32, int(x) + 33))
         assert result.image.array[near].sum(dtype=float) == pytest.approx(1e5, rel=1e-4)
     (record,) = result.match_records
-    assert record.id == ExposureId("Cam", 1, 3)
+    assert record.id == ExposureId("Cam", 1, 3, "r")
     assert 0.0 < record.residual < 0.005
     assert 0.1 < record.noise_gain < 0.6
 

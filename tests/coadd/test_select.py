@@ -117,7 +117,7 @@ def test_exposures_off_their_projection_are_reported(patch):
 
 def test_record_is_what_a_coadd_keeps(patch):
     record = only_rejection(info(7, 3, crval=(0, 0)), patch).record()
-    assert (record.id, record.path, record.stage) == (ExposureId("Cam", 7, 3), "7-3.fits", "select")
+    assert (record.id, record.path, record.stage) == (ExposureId("Cam", 7, 3, "r"), "7-3.fits", "select")
     assert record.reason == "does not overlap the patch"
 
 

@@ -115,7 +115,7 @@ def test_what_is_known_of_a_warp_without_its_pixels(path: Path, warp: Warp) -> N
     assert archive.bbox == BOX
     assert archive.schema == warp.mask.schema
     assert archive.projection == warp.sky_projection
-    assert [d.id for d in archive.detectors] == [ExposureId("Cam", 12, 7)]
+    assert [d.id for d in archive.detectors] == [ExposureId("Cam", 12, 7, "r")]
     record = archive.as_input()
     assert (record.key, record.weight, record.source) == (("Cam", 12), None, archive)
     assert read_metadata(path) == {"note": "kept"}

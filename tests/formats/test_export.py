@@ -79,7 +79,7 @@ def make_coadd(projection: SkyProjection[Any] | None = None, *, detectors: int =
             )
             for visit in range(1, detectors + 1)
         ],
-        rejected=[Rejection(ExposureId("Cam", 9, 7), "visit9.fits", "select", "too wide")],
+        rejected=[Rejection(ExposureId("Cam", 9, 7, "r"), "visit9.fits", "select", "too wide")],
         versions={"lamella": "0.1.0"},
     )
 
@@ -194,7 +194,7 @@ def test_the_tables_can_be_read(coadd: PatchCoadd, plain: Path) -> None:
     assert list(inputs["weight"]) == [0.25, 0.25]
     assert inputs["weight"].unit == u.nJy**-2
     assert list(inputs["path"]) == ["visit1.fits", "visit2.fits"]
-    assert [tuple(row) for row in rejected] == [("Cam", 9, 7, "visit9.fits", "select", "too wide")]
+    assert [tuple(row) for row in rejected] == [("Cam", 9, 7, "r", "visit9.fits", "select", "too wide")]
 
 
 def test_the_primary_header_identifies_the_coadd(plain: Path) -> None:

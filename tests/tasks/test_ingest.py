@@ -216,7 +216,7 @@ def test_contradictions_are_refused_and_leave_nothing(butler: Butler, survey: Sm
         "band r; expected band g": [changed(third, physical_filter="g", band="r")],
         "found other; expected g": [changed(second, physical_filter="other")],
         "also that of": [first, first],
-        "expected g, as in": [first, changed(second, band="r")],
+        "found h; expected g, as in": [first, changed(second, physical_filter="h")],
         "another place on the sky": [changed(first, projection=_far_projection())],
         "0 to 4095": [changed(second, id=dataclasses.replace(second.info.id, detector=4096))],
         "name of 1 to 32 characters": [changed(second, physical_filter="f" * 33)],

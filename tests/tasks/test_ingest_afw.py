@@ -78,7 +78,7 @@ def test_exposures_are_those_of_their_files(calexps: Path, repository: tuple[Pat
         assert [(ref.dataId["visit"], ref.dataId["detector"]) for ref in refs] == [(n, 3) for n in VISITS]
         for ref, source in zip(refs, sources, strict=True):
             found, wanted = butler.get(ref), source.read()
-            assert found.info.id == ExposureId("HSC", ref.dataId["visit"], 3)
+            assert found.info.id == ExposureId("HSC", ref.dataId["visit"], 3, "r")
             for plane in ("image", "variance", "mask"):
                 assert_bits_equal(getattr(found.pixels, plane).array, getattr(wanted.pixels, plane).array)
             assert found.to_njy == wanted.to_njy
@@ -113,7 +113,7 @@ def test_warps_and_the_coadd_are_those_of_the_function(calexps: Path, repository
         coadd = butler.get("deepCoadd", PLACE)
         warps = sorted(butler.query_datasets("deepCoadd_directWarp"), key=lambda ref: ref.dataId["visit"])
         assert [ref.dataId["visit"] for ref in warps] == list(VISITS)
-        assert butler.get(warps[0]).detectors[0].id == ExposureId("HSC", 7, 3)
+        assert butler.get(warps[0]).detectors[0].id == ExposureId("HSC", 7, 3, "r")
     for name in PIXELS:
         assert_bits_equal(getattr(coadd, name).array, getattr(expected, name).array)
     assert int(coadd.exposure_count.array.max()) == 3

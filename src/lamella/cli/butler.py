@@ -80,6 +80,7 @@ def ingest(
     with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
         transfer = "copy" if copy else "direct"
         refs = _tasks("ingest").ingest_exposures(butler, found.sources, run=run, transfer=transfer)
+        derived = _tasks("ingest").derived_visits(butler, refs)
     if found.problems:
         skipped = [Skipped(problem.path, str(problem.error)) for problem in found.problems]
         Console(stderr=True).print(skipped_table(skipped, title="Skipped"))
@@ -88,6 +89,12 @@ def ingest(
     click.echo(
         f"The repository has {_count(len(refs), 'exposure')} of {_count(len(visits), 'visit')} in {runs}."
     )
+    if derived:
+        number, name = next(iter(derived.items()))
+        click.echo(
+            f"A visit has one filter in a repository: {_count(len(derived), 'visit')} in further bands got "
+            f"numbers of their own, e.g. {number} for {name}."
+        )
 
 
 @command.command("skymap")

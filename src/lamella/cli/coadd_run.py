@@ -26,6 +26,7 @@ from ..report.record import CoaddRecord, RunRecord, Skipped
 from ..run.execute import Outcome, run_in_processes
 from ..run.folder import hold_folder
 from ..run.jobs import PatchJob, plan_jobs
+from ..run.patch import visits_of
 from ..sky.skymap import SkyMap
 from .choose_grid import choose_skymap
 from .grid import GridOptions
@@ -134,7 +135,7 @@ class CoaddRun:
         workers = self.resources.threads
         processes = min(workers, max(1, len(jobs)))
         with self._progress() as progress:
-            visits = sum(len({source.info.id.visit for source in job.sources}) for job in jobs)
+            visits = sum(len(visits_of(job)) for job in jobs)
             task = progress.add_task("Coadding", total=len(jobs) if processes > 1 else visits)
 
             def advance() -> None:

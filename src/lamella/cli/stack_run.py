@@ -19,7 +19,7 @@ from ..coadd.inputs import CoaddTarget, WarpInput
 from ..coadd.prepare import target_around
 from ..coadd.reject import Findings
 from ..coadd.summary import summarize
-from ..errors import ConfigError, DuplicateInputError, InputError
+from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsError
 from ..formats.artifacts import write_artifacts
 from ..formats.export import write_archive, write_plain_fits
 from ..formats.warps import open_warp
@@ -159,7 +159,12 @@ def _check_one_grid(sources: Sequence[_WarpFile]) -> None:
                 other.path, where="projection", found="another pixel grid", expected=f"that of {first.path}"
             )
         if other.band != first.band:
-            raise InputError(other.path, where="band", found=repr(other.band), expected=repr(first.band))
+            raise MixedBandsError(
+                other.path,
+                where="band",
+                found=f"{other.band!r} of {other.instrument} visit {other.visit}",
+                expected=f"{first.band!r}, as {first.instrument} visit {first.visit} in {first.path} has it",
+            )
 
 
 def _choose_target(sources: Sequence[_WarpFile], path: Path | None, label: str | None) -> CoaddTarget:

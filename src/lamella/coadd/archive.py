@@ -364,10 +364,10 @@ _ID_COLUMNS = {
     "instrument": _Column("U", lambda record: record.id.instrument),
     "visit": _Column("i8", lambda record: record.id.visit),
     "detector": _Column("i4", lambda record: record.id.detector),
+    "band": _Column("U", lambda record: record.id.band),
 }
 _INPUT_COLUMNS = {
     **_ID_COLUMNS,
-    "band": _Column("U", lambda d: d.band),
     "weight": _Column("f8", lambda d: d.weight, "nJy-2"),
     "good_pixels": _Column("i8", lambda d: d.good_pixels),
     "psf_fwhm": _Column("f8", lambda d: np.nan if d.psf_fwhm is None else d.psf_fwhm, "arcsec"),
@@ -436,6 +436,11 @@ class IdModel(pydantic.BaseModel):
     instrument: str
     visit: int
     detector: int
+    band: str = ""  # Not in files of version 0.1.0.
+
+    def to_id(self, band: str = "") -> ExposureId:
+        """Make the value; ``band`` is that of what the record is in, for files that do not say it."""
+        return ExposureId(self.instrument, self.visit, self.detector, self.band or band)
 
 
 class RejectionModel(IdModel):
@@ -450,10 +455,9 @@ class RejectionModel(IdModel):
         """Make the serialized form."""
         return cls(**dataclasses.asdict(value.id), path=value.path, stage=value.stage, reason=value.reason)
 
-    def to_value(self) -> Rejection:
-        """Make the value."""
-        identity = ExposureId(self.instrument, self.visit, self.detector)
-        return Rejection(identity, self.path, self.stage, self.reason)
+    def to_value(self, band: str) -> Rejection:
+        """Make the value; ``band`` is that of the coadd."""
+        return Rejection(self.to_id(band), self.path, self.stage, self.reason)
 
 
 class MatchRecordModel(IdModel):
@@ -469,8 +473,7 @@ class MatchRecordModel(IdModel):
 
     def to_value(self) -> MatchRecord:
         """Make the value."""
-        identity = ExposureId(self.instrument, self.visit, self.detector)
-        return MatchRecord(identity, self.residual, self.noise_gain)
+        return MatchRecord(self.to_id(), self.residual, self.noise_gain)
 
 
 class NumbersModel(pydantic.BaseModel):
@@ -492,7 +495,6 @@ class PsfModel(pydantic.BaseModel):
 class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
     """Serialized form of a `DetectorInput`."""
 
-    band: str
     bbox: Box
     projection: ProjectionModel[P]
     psf: PsfModel
@@ -575,7 +577,6 @@ def _serialize_detectors(
 def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> DetectorModel[Any]:
     return DetectorModel.model_construct(
         **dataclasses.asdict(detector.id),
-        band=detector.band,
         bbox=detector.bbox,
         projection=projection,
         psf=psf,
@@ -591,7 +592,7 @@ def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> D
 def _load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputArchive[Any]) -> DetectorInput:
     polygon = Polygon.from_wkt(row.polygon) if row.polygon is not None else None
     return DetectorInput(
-        id=ExposureId(row.instrument, row.visit, row.detector),
+        id=row.to_id(),
         band=row.band,
         bbox=row.bbox,
         projection=row.projection.deserialize(archive),
@@ -741,7 +742,7 @@ class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP
             exposure_count=self.exposure_count.deserialize(archive, bbox=bbox),
             exposure_count_unmasked=self.exposure_count_unmasked.deserialize(archive, bbox=bbox),
             detectors=self.detectors.deserialize(archive),
-            rejected=[r.to_value() for r in self.rejected],
+            rejected=[r.to_value(self.band) for r in self.rejected],
             matched_psf=_load_matched_psf(self.matched, archive),
             **{name: getattr(self, name) for name in _COADD_PLAIN_FIELDS},
         )._finish_deserialize(self)
@@ -757,7 +758,7 @@ class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP
         if component == "detectors":
             return self.detectors.deserialize(archive)
         if component == "rejected":
-            return tuple(r.to_value() for r in self.rejected)
+            return tuple(r.to_value(self.band) for r in self.rejected)
         if component == "matched_psf":
             return _load_matched_psf(self.matched, archive)
         return super().deserialize_component(component, archive, **kwargs)

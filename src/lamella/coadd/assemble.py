@@ -69,6 +69,8 @@ def assemble(
         Raised when there is no warp, or none with a valid weight.
     NoMatchedWarpsError
         Raised when matched warps are to be compared and there is none.
+    MixedBandsError
+        Raised when the warps are of different bands.
     DuplicateInputError
         Raised when two warps are the same visit.
     """

@@ -34,7 +34,7 @@ __all__ = (
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class ExposureId:
-    """Identity of one detector's image in one visit.
+    """Identity of one detector's image in one visit and one band.
 
     Identities are ordered; this order, never that of the files, is the order
     in which inputs are combined.
@@ -43,6 +43,9 @@ class ExposureId:
     instrument: str
     visit: int
     detector: int
+    band: str = ""
+    """Short name of the passband: a colour camera, or one behind a dichroic, has several images of one visit
+    and detector.  The records of exposures and detectors fill it in from their own ``band``."""
 
     def __str__(self) -> str:
         return f"{self.instrument} visit {self.visit} detector {self.detector}"
@@ -73,6 +76,9 @@ class ExposureInfo:
     """Seconds, where known."""
     format: str = ""
     """Name of the reader."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
 
     @cached_property
     def footprint(self) -> SkyPolygon:
@@ -165,6 +171,9 @@ class DetectorInput:
     psf_fwhm: float | None = None
     """Arcseconds."""
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
 
 
 class WarpPixels(Protocol):

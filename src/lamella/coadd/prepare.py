@@ -11,7 +11,7 @@ import numpy as np
 from lsst.images import Box, Image, Interval, Mask, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
-from ..errors import NoInputsError, PsfMatchError
+from ..errors import MixedBandsError, NoInputsError, PsfMatchError
 from ..planes import bits_of, plane_names
 from ..psf.parameters import psf_to_parameters
 from .archive import Rejection, Warp
@@ -23,6 +23,7 @@ from .sources import ImageSource, view_planes
 __all__ = (
     "Prepared",
     "WeightControl",
+    "check_one_band",
     "input_of",
     "prepare_inputs",
     "same_psf",
@@ -100,21 +101,54 @@ def prepare_inputs(
     -------
     Prepared
         The inputs; a warp without a valid weight is among ``rejected``.
+
+    Raises
+    ------
+    MixedBandsError
+        Raised when the warps are of different bands.
     """
+    records: list[WarpInput] = []
     inputs: list[WarpInput] = []
     rejected: list[Rejection] = []
     projection = None
     for warp in warps:
-        one = warp if isinstance(warp, WarpInput) else input_of(warp)
+        records.append(warp if isinstance(warp, WarpInput) else input_of(warp))
         if isinstance(warp, Warp):
             projection = warp.sky_projection
-        found = weigh(one, control, bad_mask_planes)
+    check_one_band((record.instrument, record.visit, record.band) for record in records)
+    for record in records:
+        found = weigh(record, control, bad_mask_planes)
         if isinstance(found, WarpInput):
             inputs.append(found)
         else:
             rejected += found
     inputs.sort(key=lambda one: one.key)
     return Prepared(tuple(inputs), tuple(sorted(rejected)), projection)
+
+
+def check_one_band(visits: Iterable[tuple[str, int, str]]) -> None:
+    """Refuse warps of different bands: there is no flux that their mean would measure.
+
+    Parameters
+    ----------
+    visits
+        Instrument, visit and band of each warp, in any order.
+
+    Raises
+    ------
+    MixedBandsError
+        Raised with the first two, in the order of visits and bands, that differ.
+    """
+    ordered = sorted(visits)
+    for instrument, visit, band in ordered:
+        first = ordered[0]
+        if band != first[2]:
+            raise MixedBandsError(
+                f"{instrument} visit {visit}",
+                where="band",
+                found=repr(band),
+                expected=f"{first[2]!r}, the band of {first[0]} visit {first[1]}: a coadd is of one band",
+            )
 
 
 def input_of(warp: Warp) -> WarpInput:
@@ -166,7 +200,7 @@ def weigh(
         return dataclasses.replace(one, weight=weight)
     identities = [(d.id, d.path) for d in one.detectors]
     if not identities:
-        identities = [(ExposureId(one.instrument, one.visit, -1), "")]
+        identities = [(ExposureId(one.instrument, one.visit, -1, one.band), "")]
     return [Rejection(identity, path, "weight", str(weight)) for identity, path in identities]
 
 

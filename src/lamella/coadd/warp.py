@@ -10,7 +10,7 @@ import astropy.units as u
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 
-from ..errors import DuplicateInputError, InputError
+from ..errors import DuplicateInputError, InputError, MixedBandsError
 from ..kernels.merge import blank_bad, put_good
 from ..planes import bits_of, make_schema
 from .archive import Warp
@@ -97,8 +97,10 @@ def make_warp(
     ------
     DuplicateInputError
         Raised when two exposures have the same identity.
+    MixedBandsError
+        Raised when the exposures are of different bands.
     InputError
-        Raised when the exposures are of different visits, instruments or bands.
+        Raised when the exposures are of different visits or instruments.
     CalibrationError
         Raised when a photometric scale is not a positive number everywhere.
     """
@@ -205,7 +207,8 @@ def _check_one_visit(ordered: Sequence[Exposure]) -> None:
             ("band", after.info.band, before.info.band),
         ):
             if found != expected:
-                raise InputError(
+                error = MixedBandsError if name == "band" else InputError
+                raise error(
                     after.info.path,
                     where=name,
                     found=str(found),

@@ -117,7 +117,10 @@ def _primary_header(coadd: PatchCoadd) -> fits.Header:
     header["SKYMAP"] = (coadd.skymap, "name of the sky map")
     header["TRACT"] = (coadd.tract, "tract in the sky map")
     header["PATCH"] = (f"{coadd.patch[0]},{coadd.patch[1]}", "column,row of the patch in the tract")
-    header["NVISITS"] = (len({d.id.visit for d in coadd.detectors}), "visits in this coadd")
+    header["NVISITS"] = (
+        len({(d.id.instrument, d.id.visit) for d in coadd.detectors}),
+        "visits in this coadd",
+    )
     header.update(_noise_cards(coadd.noise))
     header["CREATOR"] = (f"lamella {coadd.versions.get('lamella', '')}".strip(), "software")
     return header

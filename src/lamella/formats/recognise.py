@@ -240,7 +240,7 @@ class _Finder:
         info = source.info
         other = self.sources.get(info.id)
         if other is not None:
-            found = f"{info.id}, which is also that of {other.info.path}"
+            found = f"{info.id} in band {info.band}, which is also that of {other.info.path}"
             raise DuplicateInputError(info.path, found=found, expected="one file per exposure")
         self.sources[info.id] = source
 

@@ -71,7 +71,9 @@ def _headline(run: RunRecord) -> str:
     bands = list(dict.fromkeys(summary.band for summary in summaries))
     patches = {(summary.tract, summary.patch) for summary in summaries}
     inputs = {
-        (row["instrument"], row["visit"], row["detector"]) for coadd in run.coadds for row in coadd.inputs
+        (row["instrument"], row["visit"], row["detector"], coadd.summary.band)
+        for coadd in run.coadds
+        for row in coadd.inputs
     }
     parts = [
         _counted(len(run.coadds), "coadd"),

@@ -107,5 +107,6 @@ def rejection_to_plain(value: Rejection) -> dict[str, Any]:
 
 def rejection_from_plain(row: Mapping[str, Any]) -> Rejection:
     """Make a rejection from what `rejection_to_plain` gave."""
-    id = ExposureId(str(row["instrument"]), int(row["visit"]), int(row["detector"]))
+    band = str(row.get("band", ""))  # not in what version 0.1.0 wrote
+    id = ExposureId(str(row["instrument"]), int(row["visit"]), int(row["detector"]), band)
     return Rejection(id, str(row["path"]), str(row["stage"]), str(row["reason"]))

@@ -19,9 +19,9 @@ from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN
 from .formatters import PLANES
 from .recipes import source_to_json
 from .repository import register_instrument
-from .visit_records import Visit, group_visits, insert_visit
+from .visit_records import BAND_STEP, Visit, group_visits, insert_visit, numbered
 
-__all__ = ("Transfer", "default_run", "defaults_chain", "ingest_exposures")
+__all__ = ("Transfer", "default_run", "defaults_chain", "derived_visits", "ingest_exposures")
 
 Transfer = Literal["direct", "copy"]
 
@@ -46,7 +46,9 @@ def ingest_exposures(
     """Add exposures of any format: their instruments, filters, detectors, visits, regions, and themselves.
 
     Each visit is added whole or not at all.  Exposures that the run has
-    already are left as they are.
+    already are left as they are.  A visit in several bands becomes one visit per
+    band, see `lamella.tasks.visit_records.numbered`; the exposures themselves, and
+    the warps and coadds made of them, keep the number that they came with.
 
     Parameters
     ----------
@@ -85,8 +87,35 @@ def ingest_exposures(
         register_instrument(butler, instrument)
         _register_collections(butler, instrument, run or default_run(instrument))
     for visit in visits:
-        refs += _ingest_visit(butler, visit, run or default_run(visit.key["instrument"]), transfer)
+        refs += _ingest_visit(
+            butler, numbered(butler, visit), run or default_run(visit.key["instrument"]), transfer
+        )
     return refs
+
+
+def derived_visits(butler: Butler, refs: Sequence[DatasetRef]) -> dict[int, str]:
+    """Return the visits of some exposures whose number is derived, because the visit has several bands.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    refs
+        What `ingest_exposures` returned.
+
+    Returns
+    -------
+    dict
+        By the number in the repository: number of the visit and band, e.g. ``"123-r"``.
+    """
+    found: dict[int, str] = {}
+    for instrument, number in sorted({(str(r.dataId["instrument"]), int(r.dataId["visit"])) for r in refs}):
+        if number >= BAND_STEP:
+            key: dict[str, Any] = {"instrument": instrument, "visit": number}
+            (record,) = butler.query_dimension_records("visit", **key, explain=True)
+            if record.name != str(number):
+                found[number] = str(record.name)
+    return found
 
 
 def _require_local(butler: Butler) -> None:

@@ -20,10 +20,15 @@ from ..sky.geometry import SkyPolygon
 from .instrument import DETECTOR_MAX, VISIT_MAX
 from .skymap_records import from_region, to_region
 
-__all__ = ("UNKNOWN_DAY", "Visit", "filter_name", "group_visits", "insert_visit")
+__all__ = ("BAND_STEP", "UNKNOWN_DAY", "Visit", "filter_name", "group_visits", "insert_visit", "numbered")
 
 UNKNOWN_DAY = 0
 """Day of observation of an exposure whose time is not known."""
+
+BAND_STEP = 10**14
+"""A visit has one filter in a repository.  Where an instrument takes several bands in one visit, the first
+that is ingested has the number of the visit, the next ones a multiple of this more: visit 100000000000123 is
+visit 123 in another band.  Ten bands fit below `VISIT_MAX`."""
 
 _NAME_LENGTH = 32
 _GROWTH = 1e-9
@@ -32,9 +37,11 @@ _GROWTH = 1e-9
 
 @dataclasses.dataclass(frozen=True)
 class Visit:
-    """The exposures of one visit."""
+    """The exposures of one visit in one band."""
 
     sources: tuple[ExposureSource, ...]
+    number: int
+    """Number in the repository: that of the visit, or one derived from it (see `numbered`)."""
 
     @property
     def first(self) -> ExposureInfo:
@@ -43,8 +50,14 @@ class Visit:
 
     @property
     def key(self) -> dict[str, Any]:
-        """Identity."""
-        return {"instrument": self.first.id.instrument, "visit": self.first.id.visit}
+        """Identity in the repository."""
+        return {"instrument": self.first.id.instrument, "visit": self.number}
+
+    @property
+    def name(self) -> str:
+        """Name of the visit: its number; where that of the repository is derived, with the band."""
+        own = self.first.id.visit
+        return str(own) if self.number == own else f"{own}-{self.first.band}"
 
     @functools.cached_property
     def polygons(self) -> dict[int, SkyPolygon]:
@@ -75,26 +88,78 @@ def filter_name(info: ExposureInfo) -> str:
 
 
 def group_visits(sources: Sequence[ExposureSource]) -> list[Visit]:
-    """Return exposures by visit, in the order of their identities.
+    """Return exposures by visit and band, in the order of their identities.
 
     Raises
     ------
     DuplicateInputError
         Raised when two exposures have one identity.
     InputError
-        Raised when exposures of one visit differ in their filter, or when a
+        Raised when exposures of one visit and band differ in their filter, or when a
         name or a number is longer than a repository can hold.
     """
-    ordered = sorted(sources, key=lambda source: source.info.id)
+    ordered = sorted(sources, key=lambda source: (*_visit_and_band(source), source.info.id))
     for one, other in itertools.pairwise(ordered):
         if one.info.id == other.info.id:
-            found = f"{one.info.id}, which is also that of {one.info.path}"
+            found = f"{one.info.id} in band {one.info.band}, which is also that of {one.info.path}"
             raise DuplicateInputError(other.info.path, found=found, expected="one file per exposure")
-    groups = itertools.groupby(ordered, key=lambda source: (source.info.id.instrument, source.info.id.visit))
-    visits = [Visit(tuple(group)) for _, group in groups]
+    groups = itertools.groupby(ordered, key=_visit_and_band)
+    visits = [Visit(tuple(group), number=number) for (_, number, _), group in groups]
     for visit in visits:
         _check(visit)
     return visits
+
+
+def _visit_and_band(source: ExposureSource) -> tuple[str, int, str]:
+    return source.info.id.instrument, source.info.id.visit, source.info.band
+
+
+def numbered(butler: Butler, visit: Visit) -> Visit:
+    """Return a visit with the number that it has, or is to have, in a repository.
+
+    There a visit has one filter.  One whose number is taken by another band gets the first
+    number that is free, or its own already, among those that are multiples of `BAND_STEP` more.
+
+    Raises
+    ------
+    InputError
+        Raised when no such number can be had.
+    """
+    first = visit.first
+    own = dataclasses.replace(visit, number=first.id.visit)
+    taken = _band_on_record(butler, own)
+    if taken in (None, first.band):
+        return own
+    if own.number < BAND_STEP:
+        for number in range(own.number + BAND_STEP, VISIT_MAX, BAND_STEP):
+            derived = dataclasses.replace(visit, number=number)
+            record = _visit_record(butler, derived)
+            if record is None or (record.name, _band_on_record(butler, derived)) == (
+                derived.name,
+                first.band,
+            ):
+                return derived
+    raise InputError(
+        first.path,
+        where="band",
+        found=f"band {first.band} of visit {first.id.visit}, which the repository has in band {taken}",
+        expected=f"a visit number below {BAND_STEP}, from which a free one can be derived, or "
+        "one visit number per band",
+    )
+
+
+def _visit_record(butler: Butler, visit: Visit) -> Any:
+    return next(iter(butler.query_dimension_records("visit", **visit.key, explain=False)), None)
+
+
+def _band_on_record(butler: Butler, visit: Visit) -> str | None:
+    """Return the band that a repository has a visit in; `None` when it has no such visit."""
+    record = _visit_record(butler, visit)
+    if record is None:
+        return None
+    key = {"instrument": visit.key["instrument"], "physical_filter": record.physical_filter}
+    (filter_record,) = butler.query_dimension_records("physical_filter", **key, explain=False)
+    return str(filter_record.band)
 
 
 def _check(visit: Visit) -> None:
@@ -162,9 +227,10 @@ def _insert_filter(butler: Butler, visit: Visit) -> None:
 
 def _insert_new(butler: Butler, visit: Visit) -> bool:
     """Add the records of a visit that is not there; tell whether that was done."""
-    if butler.query_dimension_records("visit", **visit.key, explain=False):
+    if _visit_record(butler, visit) is not None:
         return False
-    number = visit.key["visit"]
+    number = visit.number
+    group = str(visit.first.id.visit)  # what the bands of one visit share
     common = {"instrument": visit.key["instrument"]}
     vertices = np.concatenate([polygon.vertices for polygon in visit.polygons.values()])
     center = LonLat(to_region(vertices).getCentroid())
@@ -178,8 +244,8 @@ def _insert_new(butler: Butler, visit: Visit) -> bool:
     }
     exposure = {
         **observed,
-        "obs_id": str(number),
-        "group": str(number),
+        "obs_id": visit.name,
+        "group": group,
         "observation_type": "science",
         "tracking_ra": center.getLon().asDegrees(),
         "tracking_dec": center.getLat().asDegrees(),
@@ -187,10 +253,10 @@ def _insert_new(butler: Butler, visit: Visit) -> bool:
     }
     rows: dict[str, dict[str, Any]] = {
         "day_obs": {**common, "id": visit.day, "timespan": None},
-        "group": {**common, "name": str(number)},
+        "group": {**common, "name": group},
         "visit_system": {**common, "id": 0, "name": "one-to-one"},
         "exposure": exposure,
-        "visit": {**observed, "name": str(number), "region": to_region(vertices)},
+        "visit": {**observed, "name": visit.name, "region": to_region(vertices)},
         "visit_definition": {**common, "exposure": number, "visit": number},
         "visit_system_membership": {**common, "visit": number, "visit_system": 0},
     }
@@ -200,7 +266,7 @@ def _insert_new(butler: Butler, visit: Visit) -> bool:
 
 
 def _grow_visit(butler: Butler, visit: Visit) -> None:
-    (record,) = butler.query_dimension_records("visit", **visit.key, explain=False)
+    record = _visit_record(butler, visit)
     name = filter_name(visit.first)
     if record.physical_filter != name:
         raise DuplicateInputError(

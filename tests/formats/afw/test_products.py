@@ -54,7 +54,7 @@ def test_a_coadd(tmp_path):
     coadd = read_product(path)
     assert isinstance(coadd, PatchCoadd)
     assert (coadd.band, coadd.skymap, coadd.tract, coadd.bbox) == ("r", "none", 0, BOX)
-    assert [one.id for one in coadd.detectors] == [ExposureId("HSC", 7, 3), ExposureId("HSC", 8, 3)]
+    assert [one.id for one in coadd.detectors] == [ExposureId("HSC", n, 3, "r") for n in (7, 8)]
     assert [(one.weight, one.good_pixels) for one in coadd.detectors] == [(0.5, 100), (0.25, 100)]
     planes = pixels(7)
     np.testing.assert_allclose(coadd.image.array, planes["IMAGE"] * SCALE, rtol=1e-6)

@@ -50,9 +50,9 @@ MADE_OF = {
     "drp_tasks_visitSummary_36434.fits.gz": Kind.CATALOG,
     "visitSummary-849375.fits": Kind.CATALOG,
     "bkgd-849375-12.fits": Kind.BACKGROUND,
-    "obs_base_calexp_hsc.fits": ExposureId("HSC", 904010, 4),
-    "meas_modelfit_calexp_pcapsf.fits": ExposureId("unknown", 20130621085043, 0),
-    "jointcal_cfht_calexp-849375-12.fits.fz": ExposureId("MegaPrime", 849375, 12),
+    "obs_base_calexp_hsc.fits": ExposureId("HSC", 904010, 4, "i"),
+    "meas_modelfit_calexp_pcapsf.fits": ExposureId("unknown", 20130621085043, 0, "r"),
+    "jointcal_cfht_calexp-849375-12.fits.fz": ExposureId("MegaPrime", 849375, 12, "r"),
 }
 """What each file of the LSST stack is: an exposure, why it is none, or something else."""
 
@@ -106,7 +106,7 @@ def test_an_exposure_keeps_its_promises(tmp_path):
     (source,) = open_exposures([write_exposure(tmp_path / "calexp.fits")])
     check_exposure_source(source)
     info = source.info
-    assert (info.id, info.band, info.physical_filter) == (ExposureId("HSC", 7, 3), "r", "HSC-R")
+    assert (info.id, info.physical_filter) == (ExposureId("HSC", 7, 3, "r"), "HSC-R")
     assert (info.bbox, info.polygon, info.exposure_time) == (Box.from_shape(SHAPE), None, 30.0)
     assert info.psf_fwhm == pytest.approx(SIGMA * FWHM_PER_SIGMA * 0.2, rel=0.01)
     # 35 s between TAI and UTC in 2013.
@@ -120,7 +120,7 @@ def test_an_exposure_keeps_its_promises(tmp_path):
 def test_cards_of_the_camera_do_not_make_it_another_format(tmp_path):
     cards = {"INSTRUME": "DECam", "PROCTYPE": "InstCal", "PRODTYPE": "image", "INSTRUMENT": "DECam"}
     (source,) = open_exposures([write_exposure(tmp_path / "a.fits", primary=cards)])
-    assert (source.info.format, source.info.id) == ("afw", ExposureId("DECam", 7, 3))
+    assert (source.info.format, source.info.id) == ("afw", ExposureId("DECam", 7, 3, "r"))
 
 
 def test_pixels_start_where_the_file_says(tmp_path):
@@ -228,7 +228,7 @@ def test_bands(label, band):
 )
 def test_visits_of_files_that_have_no_number(tmp_path, primary, instrument, visit):
     (source,) = open_exposures([write_exposure(tmp_path / "a.fits", primary=primary)])
-    assert source.info.id == ExposureId(instrument, visit, 3)
+    assert source.info.id == ExposureId(instrument, visit, 3, "r")
     assert any(note.startswith("Visit ") for note in source.read().notes)
 
 

@@ -71,7 +71,7 @@ def test_seeing_is_in_arcseconds(summaries, visit, low, high):
 def test_an_exposure_is_described_as_selection_needs_it(summaries):
     entry = summaries[1176].find(1176, 42)
     info = entry.info()
-    assert info.id == ExposureId("HSC", 1176, 42)
+    assert info.id == ExposureId("HSC", 1176, 42, "z")
     assert (info.band, info.physical_filter, info.bbox, info.format) == ("z", "HSC-Z", entry.bbox, "afw")
     # From TAI, 35 seconds ahead of UTC in 2014.
     assert entry.visit_info.mjd - info.mjd == pytest.approx(35.0 / 86400.0, abs=1e-9)
@@ -222,7 +222,7 @@ def test_a_summary_may_say_little(writer):
     assert (first.psf_fwhm, first.psf_sigma, first.zero_point, first.corners) == (None, None, None, None)
     assert (first.polygon, first.mjd, first.physical_filter) == (None, None, "")
     info = second.info(instrument="DECam")
-    assert info.id == ExposureId("DECam", 8, 1)
+    assert info.id == ExposureId("DECam", 8, 1, info.band)
     assert (info.exposure_time, info.mjd, dict(info.quality)) == (None, None, {})
     assert first.identity().instrument == "unknown"
 

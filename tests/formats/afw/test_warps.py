@@ -45,7 +45,7 @@ def test_boxes_of_a_warp_of_afw_are_those_of_the_product(tmp_path):
     assert part.image.flags.writeable
     record = source.as_input()
     assert record.key == ("HSC", 7)
-    assert [one.id for one in record.detectors] == [ExposureId("HSC", 7, 3)]
+    assert [one.id for one in record.detectors] == [ExposureId("HSC", 7, 3, "r")]
     assert isinstance(record.detectors[0], DetectorInput)
 
 

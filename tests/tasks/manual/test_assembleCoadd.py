@@ -21,7 +21,7 @@ from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget
 from lamella.coadd.prepare import input_of
 from lamella.coadd.spans import SpanMask
-from lamella.errors import ConfigError, DuplicateInputError, MaskPlaneError, NoInputsError
+from lamella.errors import ConfigError, DuplicateInputError, MaskPlaneError, MixedBandsError, NoInputsError
 from lamella.planes import bits_of, make_schema
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
@@ -439,6 +439,43 @@ def test_what_was_left_out_is_on_record(butler, maker, sky_map) -> None:
     assert isinstance(one, Rejection)
     assert (one.id.visit, one.stage) == (1, "weight")
     assert sorted(result.coaddExposure.inputs["visit"]) == [0, 2]
+
+
+class TranslatingButler(MemoryButler):
+    """One whose identifiers name a filter, as a camera calls it."""
+
+    def dataCoordinate(self, name: str, dataId: dict[str, Any]) -> dict[str, Any]:
+        return {"band": {"HSC-R": "r", "HSC-I": "i"}[dataId["filter"]]}
+
+
+def test_visits_of_another_band_are_left_out_and_on_record(maker, sky_map, caplog) -> None:
+    butler = TranslatingButler()
+    _, refs = fill_patch(butler, maker, sky_map)
+    refs[0].get().band = "i"
+    ref = MemoryRef(butler, "deepCoadd", {**PATCH, "filter": "HSC-R"})
+    result = task_with().runDataRef(ref, warpRefList=refs)
+    assert result is not None
+    assert result.coaddExposure.band == "r"
+    assert sorted(result.coaddExposure.inputs["visit"]) == [1, 2]
+    (left_out,) = result.coaddExposure.rejections
+    assert (left_out.id.visit, left_out.id.band, left_out.stage) == (0, "r", "select")
+    assert left_out.reason == "its band is 'i'; that of the coadd is 'r'"
+    assert "Leaving out deepCoadd_directWarp" in caplog.text
+    # None is left: no coadd of another band under this name.
+    for one in refs[1:]:
+        one.get().band = "i"
+    ref = MemoryRef(butler, "deepCoadd", {**PATCH, "filter": "HSC-R"})
+    assert task_with().runDataRef(ref, warpRefList=refs) is None
+
+
+def test_bands_are_not_mixed_by_the_single_steps(maker, sky_info, caplog) -> None:
+    warps = [maker.warp(visit) for visit in (3, 1, 2)]
+    warps[2].band = "i"
+    prepared = task_with().prepareInputs(warps)
+    assert prepared.tempExpRefList == warps[:2]
+    assert [one.id.visit for one in prepared.rejected] == [2]
+    with pytest.raises(MixedBandsError, match=r"Cam visit 2, band: found 'i'; expected 'r'.*Cam visit 1"):
+        task_with().run(sky_info, warps, [ImageScaler()] * 3, [1.0] * 3)
 
 
 def test_exposures_that_were_not_selected_are_on_record(patch_ref, exposures) -> None:

@@ -16,7 +16,7 @@ from ...coadd.assemble import StackedPlanes, stack_inputs
 from ...coadd.assemble_control import Resources
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
 from ...coadd.inputs import WarpInput
-from ...coadd.prepare import Prepared, input_of
+from ...coadd.prepare import Prepared, check_one_band, input_of
 from ...coadd.scale import WeightProblem, warp_weight
 from ...coadd.sources import conform_mask
 from ...coadd.stack_control import StackControl
@@ -110,6 +110,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             self.log.info("Coadding %d exposures", len(calExpRefList))
             refs = self.getTempExpRefList(dataRef, calExpRefList)
             selection = {"select": plain_settings(self.select.config)}
+        refs, otherBands = self.selectBand(refs, self.getBand(dataRef))
         inputData = self.prepareInputs(refs)
         self.log.info("Found %d warps", len(inputData.tempExpRefList))
         if not inputData.tempExpRefList:
@@ -124,7 +125,8 @@ class AssembleCoaddTask(CoaddBaseTask):
             supplementaryData=supplementaryData,
         )
         retStruct.coaddExposure.settings.update(selection)
-        retStruct.coaddExposure.rejections = tuple(sorted((*self.deselected, *inputData.rejected)))
+        rejected = (*self.deselected, *otherBands, *inputData.rejected)
+        retStruct.coaddExposure.rejections = tuple(sorted(rejected))
         self.processResults(retStruct.coaddExposure, dataRef)
         if self.config.doWrite:
             self._write(retStruct, dataRef)
@@ -168,8 +170,47 @@ class AssembleCoaddTask(CoaddBaseTask):
         assert isinstance(found, BrightObjectCatalog)
         return found
 
+    def selectBand(
+        self, refList: Sequence[Any], band: str | None = None
+    ) -> tuple[list[Any], list[Rejection]]:
+        """Leave out the warps of other bands, with a warning for each.
+
+        The manual's tasks know a warp by its visit alone, so that ``--id filter=r --selectId filter=i``
+        leads to warps of i.
+
+        Parameters
+        ----------
+        refList
+            Data references of warps, or warps.
+        band
+            The band of the coadd; by default that of the first warp, in the order of instrument and visit.
+
+        Returns
+        -------
+        refs : list
+            The elements of ``refList`` that are of the band, or do not exist.
+        rejected : list of Rejection
+            Records of the exposures in the others.
+        """
+        refs = [(item, warp_ref(item, self.getTempExpDatasetName(self.warpType))) for item in refList]
+        existing = [ref for _, ref in refs if ref.exists()]
+        if band is None and existing:
+            band = min(existing, key=lambda ref: (ref.key, ref.header.band)).header.band
+        kept: list[Any] = []
+        rejected: list[Rejection] = []
+        for item, ref in refs:
+            if not ref.exists() or ref.header.band == band:
+                kept.append(item)
+                continue
+            reason = f"its band is {ref.header.band!r}; that of the coadd is {band!r}"
+            self.log.warning("Leaving out %s %s: %s", ref.name, ref.dataId, reason)
+            rejected += rejections_of(ref, reason, "select")
+        return kept, rejected
+
     def prepareInputs(self, refList: Sequence[Any]) -> Struct:
         """Find the weight of each warp, and the factor to its photometric scale.
+
+        Warps of another band than the first are left out, see `selectBand`.
 
         Parameters
         ----------
@@ -185,8 +226,8 @@ class AssembleCoaddTask(CoaddBaseTask):
             others that exist, with reasons.
         """
         kept: list[tuple[Any, float, ImageScaler]] = []
-        rejected: list[Rejection] = []
-        for item in refList:
+        sameBand, rejected = self.selectBand(refList)
+        for item in sameBand:
             ref = warp_ref(item, self.getTempExpDatasetName(self.warpType))
             if not ref.exists():
                 self.log.warning("Could not find %s %s; skipping it", ref.name, ref.dataId)
@@ -308,6 +349,8 @@ class AssembleCoaddTask(CoaddBaseTask):
         ------
         NoInputsError
             Raised when there is no warp.
+        MixedBandsError
+            Raised when the warps are of different bands.
         ConfigError
             Raised when the lists differ in length.
         """
@@ -370,6 +413,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             raise NoInputsError("Nothing to coadd: no warps were given.")
         refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
         inputs = [WarpToStack(*one) for one in zip(refs, imageScalerList, weightList, altMasks, strict=True)]
+        check_one_band((*one.ref.key, one.ref.header.band) for one in inputs)
         inputs.sort(key=lambda one: one.ref.key)
         for before, after in itertools.pairwise(inputs):
             if before.ref.key == after.ref.key:

@@ -132,10 +132,10 @@ def with_mask(altMask: Any, everywhere: Mask) -> dict[str, list[Any]]:
     return spans
 
 
-def rejections_of(ref: WarpRef, reason: str) -> list[Rejection]:
+def rejections_of(ref: WarpRef, reason: str, stage: str = "weight") -> list[Rejection]:
     """Return the records of the exposures in a warp that was left out."""
     header = ref.header
     identities = [(d.id, d.path) for d in header.detectors]
     if not identities:
-        identities = [(ExposureId(header.instrument, header.visit, -1), "")]
-    return [Rejection(identity, path, "weight", reason) for identity, path in identities]
+        identities = [(ExposureId(header.instrument, header.visit, -1, header.band), "")]
+    return [Rejection(identity, path, stage, reason) for identity, path in identities]

@@ -253,6 +253,25 @@ class CoaddBaseTask(CmdLineTask):
         groups = groupPatchExposures(patchRef, calExpRefList, self.getCoaddDatasetName(), name)
         return [butler.dataRef(name, dataId) for dataId, _ in groups]
 
+    def getBand(self, patchRef: Any) -> str | None:
+        """Return the band of a patch, which its data identifier may name by a filter.
+
+        Parameters
+        ----------
+        patchRef
+            Data reference of the patch.
+
+        Returns
+        -------
+        str or `None`
+            `None` when the identifier has no filter, or the butler does not translate it.
+        """
+        translate = getattr(patchRef.getButler(), "dataCoordinate", None)
+        if translate is None or "filter" not in patchRef.dataId:
+            return None
+        band = translate(self.getCoaddDatasetName(), patchRef.dataId).get("band")
+        return None if band is None else str(band)
+
     def getBadPixelMask(self) -> int:
         """Return the bits of the planes of ``config.badMaskPlanes``, in `lamella.planes.make_schema`.
 

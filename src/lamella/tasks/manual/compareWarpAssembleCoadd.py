@@ -266,7 +266,8 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
             chosen = self.selectExposures(dataRef, skyInfo, selectDataList=selectDataList)
             refs = self.getTempExpRefList(dataRef, chosen)
         name = self.getTempExpDatasetName("psfMatched")
-        matched = [ref for ref in warp_refs(refs, name) if ref.exists()]
+        existing = [ref for ref in warp_refs(refs, name) if ref.exists()]
+        matched, _ = self.selectBand(existing, self.getBand(dataRef))
         if not matched:
             raise NoMatchedWarpsError(f"There is no {name} of {dataRef.dataId}: {_ADVICE}.")
         return self.makeStaticSkyModel(skyInfo, matched)

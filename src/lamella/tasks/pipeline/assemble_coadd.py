@@ -318,7 +318,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         -------
         lsst.pipe.base.Struct
             ``coaddExposure`` and ``nImage``; and ``artifacts``: box and planes of what was
-            rejected of each visit, by its instrument and number.
+            rejected of each visit, by its instrument and its number in the repository.
 
         Raises
         ------
@@ -335,7 +335,9 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             expected = _BYTES_PER_PIXEL * target.outer_bbox.area * number / _MEBIBYTE
             scratch = Path(folder) if expected > _SHARE_OF_WARPS * resources.memory else None
             pairs = MatchedPairs()
-            inputs, left_out, histories = self._read(handles, matched, pairs, partial(_put_away, scratch))
+            inputs, left_out, histories, numbers = self._read(
+                handles, matched, pairs, partial(_put_away, scratch)
+            )
             if not inputs:
                 reasons = "; ".join(sorted({f"{one.id}: {one.reason}" for one in left_out}))
                 raise NoWorkFound(f"Nothing to coadd: {reasons or 'no warp is selected'}.")
@@ -352,7 +354,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         coadd.settings = {**made, **coadd.settings}
         self._describe(coadd)
         found = getattr(result, "artifacts", {})
-        artifacts = {key: (boxes[key], mask) for key, mask in found.items()}
+        artifacts = {numbers[key]: (boxes[key], mask) for key, mask in found.items()}
         return Struct(coaddExposure=coadd, nImage=coadd.exposure_count_unmasked, artifacts=artifacts)
 
     def _read(
@@ -361,13 +363,21 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         matched: Mapping[tuple[str, int], DeferredDatasetHandle],
         pairs: MatchedPairs,
         put_away: Callable[[str, WarpSource], WarpSource],
-    ) -> tuple[list[WarpInput], list[Rejection], list[dict[str, Any]]]:
-        """Return warps with a weight, exposures that are left out, and the options of these warps."""
+    ) -> tuple[
+        list[WarpInput], list[Rejection], list[dict[str, Any]], dict[tuple[str, int], tuple[str, int]]
+    ]:
+        """Read warps, and weigh them.
+
+        Returns warps with a weight, exposures that are left out, the options of these warps, and the
+        instrument and number in the repository of each by its key.
+        """
+        numbers: dict[tuple[str, int], tuple[str, int]] = {}
         inputs: list[WarpInput] = []
         rejected: list[Rejection] = []
         histories: list[dict[str, Any]] = []
         for number, handle in enumerate(handles):
             warp = handle.get()
+            data_key = numbers[warp.instrument, warp.visit] = _key_of(handle.dataId)
             rejected += warp_rejections(warp)
             one = self.assemble.weigh(warp)
             if not isinstance(one, WarpInput):
@@ -376,27 +386,28 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
                 continue
             one = dataclasses.replace(one, source=put_away(f"{number}.warp", one.source))
             if self.config.comparesWarps:
-                one = self._pair(one, warp, matched, pairs, partial(put_away, f"{number}.matched"))
+                put_matched = partial(put_away, f"{number}.matched")
+                one = self._pair(one, warp, matched.get(data_key), pairs, put_matched)
             inputs.append(one)
             histories.append(warp_settings(warp))
-        return inputs, rejected, histories
+        return inputs, rejected, histories, numbers
 
     def _pair(
         self,
         one: WarpInput,
         warp: Warp,
-        matched: Mapping[tuple[str, int], DeferredDatasetHandle],
+        matched: DeferredDatasetHandle | None,
         pairs: MatchedPairs,
         put_away: Callable[[WarpSource], WarpSource],
     ) -> WarpInput:
         """Return an input with the matched warp of its visit."""
         if self.config.warpType == "psfMatched":
             return pairs.add(one, warp, one.source, one.scale)
-        if one.key not in matched:
+        if matched is None:
             reason = unmatched_reason(warp)
             self.log.warning("Visit %d cannot be compared with its PSF matched: %s", one.visit, reason)
             return pairs.add_without(one, reason)
-        found = matched[one.key].get()
+        found = matched.get()
         return pairs.add(one, found, put_away(input_of(found).source))
 
     def _describe(self, coadd: PatchCoadd) -> None:

@@ -73,6 +73,10 @@ class SelectExposuresTask(Task):
         return Struct(kept=tuple(info.id for info in selection.kept), rejected=_records(selection))
 
 
+_NUMBER = "number"
+"""Key of the number that a visit has in the repository."""
+
+
 def _records(selection: Selection) -> tuple[Rejection, ...]:
     # The middleware offers all whose region touches that of the patch; to miss its pixels is no news.
     return tuple(one.record() for one in selection.rejected if one.code != "footprint")
@@ -129,8 +133,16 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
     ) -> None:
         """Read what is known of the exposures, without pixels, and choose."""
         patch, _ = place_of(butlerQC, butlerQC.get(inputRefs.skyMap))
-        infos = [handle.get(component="info") for handle in butlerQC.get(inputRefs.calexps)]
-        butlerQC.put(self.run(infos, patch), outputRefs)
+        handles = butlerQC.get(inputRefs.calexps)
+        infos = [handle.get(component="info") for handle in handles]
+        result = self.run(infos, patch)
+        numbers = {
+            (info.id.instrument, info.id.visit): int(handle.dataId["visit"])
+            for info, handle in zip(infos, handles, strict=True)
+        }
+        for row in result.selectedVisits["selected"]:
+            row[_NUMBER] = numbers[row["instrument"], row["visit"]]
+        butlerQC.put(result, outputRefs)
 
     def run(self, infos: Sequence[ExposureInfo], patch: Patch) -> Struct:
         """Choose the visits of a patch.
@@ -148,6 +160,8 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
             ``selectedVisits``, plain values: under ``selected`` a list of
             instrument, visit and detectors, under ``rejected`` a list of
             exposures with reasons, and the options under ``settings``.
+            `runQuantum` adds to each visit its number in the repository, which
+            is another where a visit has several bands.
 
         Raises
         ------
@@ -183,8 +197,8 @@ def _as_plain(kept: Sequence[ExposureId], rejected: Sequence[Rejection]) -> dict
 
 
 def selected_visits(content: Mapping[str, Any]) -> set[tuple[str, int]]:
-    """Return the instrument and visit of each visit of a dataset ``deepCoaddVisits``."""
-    return {(str(row["instrument"]), int(row["visit"])) for row in content["selected"]}
+    """Return instrument and number in the repository of each visit of a dataset ``deepCoaddVisits``."""
+    return {(str(row["instrument"]), int(row.get(_NUMBER, row["visit"]))) for row in content["selected"]}
 
 
 def selection_rejections(content: Mapping[str, Any]) -> list[Rejection]:
