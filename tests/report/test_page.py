@@ -200,7 +200,7 @@ def test_a_link_to_a_file_is_only_ever_a_path(run):
 
 
 def test_the_headline_counts(run, page):
-    expected = "3 coadds in 3 bands (g, r, i) on 1 patch from 10 detector images in 1 min 44 s."
+    expected = "3 coadds in 3 bands (g, r, i) on 1 patch from 30 detector images in 1 min 44 s."
     assert expected in page.text
     assert "1 coadd could not be made" in page.text
 

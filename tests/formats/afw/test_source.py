@@ -51,7 +51,7 @@ MADE_OF = {
     "visitSummary-849375.fits": Kind.CATALOG,
     "bkgd-849375-12.fits": Kind.BACKGROUND,
     "obs_base_calexp_hsc.fits": ExposureId("HSC", 904010, 4, "i"),
-    "meas_modelfit_calexp_pcapsf.fits": ExposureId("unknown", 20130621085043, 0, "r"),
+    "meas_modelfit_calexp_pcapsf.fits": ExposureId("unknown", 20130621085043, 0, "i"),
     "jointcal_cfht_calexp-849375-12.fits.fz": ExposureId("MegaPrime", 849375, 12, "r"),
 }
 """What each file of the LSST stack is: an exposure, why it is none, or something else."""

@@ -143,7 +143,7 @@ def test_a_warp_comes_back_as_a_warp(tmp_path):
     assert_same_planes(again, warp)
     assert (again.instrument, again.visit, again.band, again.matched_psf) == ("HSC", 7, "i2", None)
     assert [(one.id, one.weight) for one in again.detectors] == [
-        (ExposureId("HSC", 7, 3), 1.0), (ExposureId("HSC", 7, 50), 1.0)
+        (ExposureId("HSC", 7, 3, "i2"), 1.0), (ExposureId("HSC", 7, 50, "i2"), 1.0)
     ]  # fmt: skip
     box = Box.factory[110:120, 210:220]
     assert_same_planes(read_product(path, bbox=box), warp[box])
