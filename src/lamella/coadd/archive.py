@@ -41,6 +41,7 @@ from ..planes import make_schema
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
 from .inputs import DetectorInput, ExposureId, MeanVariance
+from .masked_arrays import settle_masked
 from .removals import KINDS, Removal
 from .scale import measure_variance
 from .skynoise import SkyNoise
@@ -119,7 +120,8 @@ class Warp(MaskedImage):
         match_records: Sequence[MatchRecord] = (),
         metadata: dict[str, MetadataValue] | None = None,
     ) -> None:
-        super().__init__(image, mask=mask, variance=variance, metadata=metadata)
+        planes = settle_masked(MaskedImage(image, mask=mask, variance=variance))
+        super().__init__(planes.image, mask=planes.mask, variance=planes.variance, metadata=metadata)
         self.instrument = instrument
         self.visit = visit
         self.band = band

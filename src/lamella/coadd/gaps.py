@@ -306,6 +306,9 @@ def _rows(plane: np.ndarray, transpose: bool) -> np.ndarray:
 
 
 def _check_arrays(image: np.ndarray, mask: np.ndarray, variance: np.ndarray) -> None:
+    for name, plane in (("image", image), ("mask", mask), ("variance", variance)):
+        if isinstance(plane, np.ma.MaskedArray):  # to be changed in place: whose mask, is not ours to say
+            raise PixelTypeError(name, found="a masked array", expected="a plain one (numpy.ma.filled)")
     for name, plane in (("image", image), ("variance", variance)):
         if plane.dtype not in (np.float32, np.float64):
             raise PixelTypeError(name, found=plane.dtype, expected="float32 or float64")

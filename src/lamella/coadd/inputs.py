@@ -16,6 +16,7 @@ from ..errors import GeometryError
 from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
+from .masked_arrays import settle_masked
 from .spans import SpanMask
 
 __all__ = (
@@ -107,8 +108,8 @@ class Exposure:
     pixels
         Image (float32), variance (float32) and mask; the mask has the schema of
         `lamella.planes.make_schema`.  Pixels without a measurement are NaN in
-        the image, +inf in the variance, and NO_DATA in the mask.  The sky is
-        already subtracted.
+        the image, +inf in the variance, and NO_DATA in the mask; elements that an
+        array of `numpy.ma` masks become that.  The sky is already subtracted.
     psf
         PSF model in the pixel frame of the image.
     to_njy
@@ -130,6 +131,7 @@ class Exposure:
 
     def __post_init__(self) -> None:
         check_psf(self.psf, self.pixels.bbox, self.info.path)
+        object.__setattr__(self, "pixels", settle_masked(self.pixels))
 
 
 class ExposureSource(Protocol):

@@ -12,6 +12,7 @@ from lsst.images import Box, MaskedImage, MaskSchema
 from ..errors import MaskPlaneError
 from ..planes import bits_of, make_schema
 from .inputs import WarpPixels, WarpSource
+from .masked_arrays import settle_masked
 
 __all__ = (
     "BitMoves",
@@ -100,6 +101,7 @@ class ImageSource:
     """
 
     def __init__(self, image: MaskedImage) -> None:
+        image = settle_masked(image)
         self._image = np.ascontiguousarray(image.image.array, dtype=np.float32)
         self._variance = np.ascontiguousarray(image.variance.array, dtype=np.float32)
         self._schema = make_schema(image.mask.schema.names)

@@ -81,7 +81,8 @@ def statistics_stack(
         Planes of the inputs, of shape (n, y, x); they are used as float32, int32
         and float32, best C-contiguous.  Values that are masked by
         ``control.bad_mask`` or not finite are not used; nor are those whose
-        variance is not finite or is negative, where the variance matters.
+        variance is not finite or is negative, where the variance matters; nor
+        are elements that an array of `numpy.ma` masks.
     weights
         One weight per input, of shape (n,); an input of weight zero is left out.
     control
@@ -195,7 +196,7 @@ class StreamingMean:
             have a weight and others have none.
         """
         control = self._control
-        planes = kernel_planes(*(np.asarray(plane)[np.newaxis] for plane in (image, mask, variance)))
+        planes = kernel_planes(*(np.asanyarray(plane)[np.newaxis] for plane in (image, mask, variance)))
         if planes[0].shape[1:] != self._shape:
             raise ShapeError("image", found=planes[0].shape[1:], expected=self._shape)
         vector = None if weight is None or control.weighted is False else valid_weights(np.array([weight]))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from ..errors import ConfigError, NoInputsError, ShapeError
 from ..kernels import combine
 from ..kernels.planes import kernel_array
+from .masked_arrays import masked_pixels
 from .stack_control import StackControl
 
 __all__ = (
@@ -66,6 +67,9 @@ def kernel_planes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the planes in the types and the layout of the kernels, checked.
 
+    What an array of `numpy.ma` masks becomes NaN, of infinite variance: it is not used, unless the
+    options say that a NaN counts.
+
     Raises
     ------
     NoInputsError
@@ -75,6 +79,7 @@ def kernel_planes(
     ConfigError
         Raised when the mask is of a type that int32 cannot hold.
     """
+    masked = masked_pixels(image, mask, variance)
     image, mask, variance = np.asarray(image), np.asarray(mask), np.asarray(variance)
     if image.ndim != 3:
         raise ShapeError("image", found=image.shape, expected="(n, y, x)")
@@ -89,6 +94,8 @@ def kernel_planes(
             option="mask",
             found=str(mask.dtype),
         )
+    if masked is not None:
+        image, variance = np.where(masked, np.nan, image), np.where(masked, np.inf, variance)
     return kernel_array(image, np.float32), kernel_array(mask, np.int32), kernel_array(variance, np.float32)
 
 

@@ -61,7 +61,7 @@ def fit_background(image: np.ndarray, ignore: np.ndarray, control: ReadControl, 
         Shape (y, x).
     ignore
         True where a pixel must not be used, shape (y, x); not finite values
-        are never used.
+        are never used, nor are elements that an array of `numpy.ma` masks.
     control
         Mesh size and filter.
     path
@@ -73,7 +73,7 @@ def fit_background(image: np.ndarray, ignore: np.ndarray, control: ReadControl, 
         Raised when no mesh has usable pixels in more than half of its area.
     """
     data = np.asarray(image, dtype=np.float32)
-    bad = ignore | ~np.isfinite(data)
+    bad = ignore | ~np.isfinite(data) | np.ma.getmaskarray(image)
     size = mesh_sizes(bad.shape, control.background_mesh)
     data = np.where(bad, np.float32(0), data)
     meshes = measure_meshes(data, ~bad, size)

@@ -13,6 +13,7 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
+from ..coadd.masked_arrays import masked_pixels
 from ..errors import InputError
 from ..kernels.intake import mark_missing, mark_untold, or_where, translate_flags
 from ..planes import STANDARD_PLANES, bits_of, is_standard, make_schema
@@ -93,7 +94,7 @@ def make_pixels(
     """Assemble image, variance and flags into pixels that keep the contract of an exposure.
 
     Where there is no measurement (value or variance not finite, or variance
-    not positive, or flagged NO_DATA) the image becomes NaN, the variance
+    not positive, or flagged NO_DATA, or masked in an array of `numpy.ma`) the image becomes NaN, the variance
     +inf, and NO_DATA is set.  Such a pixel inside of the data that no flag
     accounts for is also BAD, or UNMASKED_NAN when its value is the reason.
 
@@ -128,6 +129,10 @@ def make_pixels(
     """
     schema = make_schema(flags.planes if isinstance(flags, Flags) else flags, descriptions=descriptions)
     require_shape(f"{path}: plane variance", variance, image.shape)
+    masked = masked_pixels(image, variance)
+    if masked is not None:
+        image = np.where(masked, np.nan, np.ma.getdata(image))
+        variance = np.where(masked, np.inf, np.ma.getdata(variance))
     check_signs(variance, "variance", path)
     mask = _mask_bits(flags, schema, image.shape, path, in_place=in_place)
     image, variance = (_own(plane, in_place=in_place) for plane in (image, variance))
