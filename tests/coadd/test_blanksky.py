@@ -76,7 +76,9 @@ def test_independent_noise_has_ratios_of_one():
     image, weight = 3 * noise(), np.full((400, 400), 1 / 9)
     usable = np.ones(image.shape, dtype=bool)
     assert noise_ratio(image, weight, usable) == pytest.approx((3, 1), rel=0.01)
-    assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(1, rel=0.03)
+    flux, ratio = psf_noise_ratio(image, weight, usable, gaussian_stamp())
+    assert ratio == pytest.approx(1, rel=0.03)
+    assert flux == pytest.approx(3 / math.sqrt(np.sum(gaussian_stamp() ** 2)), rel=0.03)
 
 
 def test_variance_that_is_too_small_shows_in_both_ratios():
@@ -84,7 +86,7 @@ def test_variance_that_is_too_small_shows_in_both_ratios():
     usable = np.ones(image.shape, dtype=bool)
     # Peaks of the noise look like sources here, hence the generous limits.
     assert noise_ratio(image, weight, usable)[1] == pytest.approx(2, rel=0.05)
-    assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(2, rel=0.12)
+    assert psf_noise_ratio(image, weight, usable, gaussian_stamp())[1] == pytest.approx(2, rel=0.12)
 
 
 def test_shared_noise_shows_in_the_fluxes_of_point_sources_only():
@@ -100,7 +102,7 @@ def test_shared_noise_shows_in_the_fluxes_of_point_sources_only():
     expected = math.sqrt(flux_variance / (image.var() * np.sum(stamp**2)))
     assert expected > 1.4
     assert noise_ratio(image, weight, usable)[1] == pytest.approx(1, rel=0.02)
-    assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(expected, rel=0.06)
+    assert psf_noise_ratio(image, weight, usable, gaussian_stamp())[1] == pytest.approx(expected, rel=0.06)
 
 
 def test_a_bright_star_and_gaps_do_not_matter():
@@ -111,7 +113,7 @@ def test_a_bright_star_and_gaps_do_not_matter():
     image[~usable] = 0
     weight = usable.astype(float)
     assert noise_ratio(image, weight, usable) == pytest.approx((1, 1), rel=0.01)
-    assert psf_noise_ratio(image, weight, usable, gaussian_stamp()) == pytest.approx(1, rel=0.03)
+    assert psf_noise_ratio(image, weight, usable, gaussian_stamp())[1] == pytest.approx(1, rel=0.03)
 
 
 def test_the_ratio_of_fluxes_is_that_of_whole_images():
@@ -134,13 +136,13 @@ def test_the_ratio_of_fluxes_is_that_of_whole_images():
     sky = whole & ~(ndimage.maximum_filter(ratio, size=2 * radius + 1) > limit)
     assert 1e4 < np.count_nonzero(sky) < np.count_nonzero(whole)
     expected = clipped_by_sorting(ratio[sky])[1]
-    assert psf_noise_ratio(image, weight, usable, stamp) == pytest.approx(expected, rel=1e-10)
+    assert psf_noise_ratio(image, weight, usable, stamp)[1] == pytest.approx(expected, rel=1e-10)
 
 
 def test_too_little_sky_gives_no_number():
     image, usable = noise(size=9), np.ones((9, 9), dtype=bool)
     assert noise_ratio(image, usable.astype(float), usable) == (None, None)
-    assert psf_noise_ratio(image, usable.astype(float), usable, gaussian_stamp()) is None
+    assert psf_noise_ratio(image, usable.astype(float), usable, gaussian_stamp()) == (None, None)
 
 
 @pytest.mark.parametrize("radius", [0, 3, 11])
@@ -150,3 +152,14 @@ def test_pixels_near_sources_are_those_within_a_square(radius):
     pixels[0, 0] = pixels[59, 30] = 1000
     expected = ndimage.maximum_filter(pixels, size=2 * radius + 1) > 500
     np.testing.assert_array_equal(_near_sources(pixels, pixels < 100, radius), expected)
+
+
+@pytest.mark.parametrize("step", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("level", [0.0, 0.3, 0.77])
+def test_pixels_in_steps_have_their_level_and_their_noise(step, level):
+    pixels = step * np.rint((level + 1.3 * noise()) / step)
+    pixels[:4] = 900.0
+    sky, sigma = clipped_sky(pixels)
+    # Sheppard: steps add a twelfth of their square to the variance.
+    assert sky == pytest.approx(level, abs=0.02)
+    assert sigma == pytest.approx(math.sqrt(1.3**2 + step**2 / 12), rel=0.02)

@@ -73,19 +73,29 @@ def by_psf(warps: list[Warp]) -> PatchCoadd:
     return coadd_of(warps, "psf")
 
 
-def pulls_of_blank_sky(coadd: PatchCoadd, survey: Survey) -> np.ndarray:
-    """Return fluxes over their errors where there is no star: the true flux is zero."""
+def blank_places(
+    coadd: PatchCoadd, survey: Survey, step: int, least: int = VISITS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y of places on a lattice that are 20 pixels away from all stars, with enough visits."""
     truth = survey.truth.stars
     stars = coadd.sky_projection.sky_to_pixel(SkyCoord(truth["ra"], truth["dec"], unit="deg"))
     box = coadd.bbox
     y, x = (
         part.ravel()
-        for part in np.mgrid[box.y.start + 20 : box.y.stop - 20 : 12, box.x.start + 20 : box.x.stop - 20 : 12]
+        for part in np.mgrid[
+            box.y.start + 20 : box.y.stop - 20 : step, box.x.start + 20 : box.x.stop - 20 : step
+        ]
     )
     apart = np.hypot(x[:, None] - stars.x, y[:, None] - stars.y).min(axis=1)
-    full = coadd.exposure_count.array[y - box.y.start, x - box.x.start] == VISITS
+    full = coadd.exposure_count.array[y - box.y.start, x - box.x.start] >= least
     chosen = (apart > 20) & full
-    found = measure_stars(coadd.image, x[chosen], y[chosen], coadd.psf, variance=coadd.variance)
+    return x[chosen], y[chosen]
+
+
+def pulls_of_blank_sky(coadd: PatchCoadd, survey: Survey) -> np.ndarray:
+    """Return fluxes over their errors where there is no star: the true flux is zero."""
+    x, y = blank_places(coadd, survey, 12)
+    found = measure_stars(coadd.image, x, y, coadd.psf, variance=coadd.variance)
     pulls: np.ndarray = found.flux / found.flux_error
     return pulls[np.isfinite(pulls)]
 
@@ -135,6 +145,7 @@ def test_only_the_variance_changes_and_by_one_factor(plain: PatchCoadd, by_psf: 
         pixel_noise=plain.noise.pixel_noise,
         pixel=plain.noise.pixel,
         psf=plain.noise.psf,
+        flux_noise=plain.noise.flux_noise,
         correction="psf",
     )
     assert any("multiplied by" in note and "(psf)" in note for note in by_psf.notes)
@@ -155,8 +166,10 @@ def test_the_summary_states_what_is_left(plain: PatchCoadd, by_psf: PatchCoadd) 
     assert after.noise_ratio == pytest.approx(np.sqrt(plain.noise.pixel / plain.noise.psf))
     assert (after.variance_correction, after.variance_factor) == ("psf", plain.noise.psf)
     assert after.pixel_noise == before.pixel_noise
-    # The depth that can be had: what the summary of the plain coadd promises less its ratio.
-    assert after.depth == pytest.approx(before.depth - 2.5 * np.log10(before.psf_noise_ratio), abs=1e-6)
+    assert after.depth == before.depth
+    # Corrected, the variance plane says what blank places allow; many have fewer visits than the median has.
+    assert before.depth_stated > before.depth + 0.18
+    assert after.depth_stated == pytest.approx(after.depth, abs=0.08)
 
 
 def test_a_coadd_in_a_file_states_it_too(by_psf: PatchCoadd, tmp_path: Any) -> None:
@@ -192,14 +205,41 @@ def test_what_cannot_be_measured_is_noted_and_not_corrected(warps: list[Warp]) -
     assert any("not corrected (psf): there is too little blank sky" in note for note in coadd.notes)
 
 
-def test_factors_that_cannot_be_believed_are_not_applied(warps: list[Warp]) -> None:
+@pytest.mark.parametrize("error", [0.01, 100.0])
+def test_a_correction_that_was_asked_for_is_made_however_large(warps: list[Warp], error: float) -> None:
     wrong = [warp.copy() for warp in warps]
     for warp in wrong:
-        warp.variance.array[...] /= 100.0
+        warp.variance.array[...] *= error
     coadd = coadd_of(wrong, "pixel")
-    assert coadd.noise.pixel == pytest.approx(100.0, rel=0.05)
-    assert (coadd.noise.correction, coadd.noise.applied) == ("none", 1.0)
-    assert any("beyond 10" in note for note in coadd.notes)
+    assert coadd.noise.pixel == pytest.approx(1 / error, rel=0.05)
+    assert (coadd.noise.correction, coadd.noise.applied) == ("pixel", coadd.noise.pixel)
+    assert measure_sky_noise(coadd).pixel == pytest.approx(1.0, abs=1e-4)
+
+
+def injected_flux(coadd: PatchCoadd, x: float, y: float, flux: float) -> float:
+    """Add a star to a coadd, and return what is measured of it."""
+    if not coadd.psf.is_defined(x=x, y=y) or not coadd.bbox.contains(
+        coadd.psf.compute_stellar_bbox(x=x, y=y)
+    ):
+        return np.nan
+    star = coadd.psf.compute_stellar_image(x=x, y=y)
+    stamp = coadd.image[star.bbox].copy()
+    stamp.array += (flux * star.array).astype(np.float32)
+    return float(measure_stars(stamp, np.array([x]), np.array([y]), coadd.psf).flux[0])
+
+
+@pytest.mark.parametrize("correction", ["none", "pixel", "psf"])
+def test_stars_at_the_depth_have_five_sigma_at_blank_places(
+    warps: list[Warp], survey: Survey, correction: str
+) -> None:
+    coadd = coadd_of(warps, correction)
+    limit = 10 ** (0.4 * (31.4 - summarize(coadd).depth))
+    x, y = blank_places(coadd, survey, 11, least=1)
+    injected = np.array([injected_flux(coadd, float(a), float(b), limit) for a, b in zip(x, y, strict=True)])
+    injected = injected[np.isfinite(injected)]
+    assert injected.size > 2000
+    scatter = 1.4826 * np.median(np.abs(injected - np.median(injected)))
+    assert 2.5 * np.log10(np.median(injected) / scatter / 5.0) == pytest.approx(0.0, abs=0.05)
 
 
 def test_other_corrections_are_refused() -> None:
@@ -213,3 +253,6 @@ def test_plain_files_state_the_factors_in_their_headers(by_psf: PatchCoadd, tmp_
     noise = by_psf.noise
     assert (header["NOISEPIX"], header["NOISEPSF"]) == (noise.pixel, noise.psf)
     assert header["VARSCALE"] == noise.psf
+    summary = summarize(by_psf)
+    assert header["DEPTH"] == pytest.approx(summary.depth, abs=1e-4)
+    assert header["DEPTHVAR"] == pytest.approx(summary.depth_stated, abs=1e-4)

@@ -18,7 +18,9 @@ from lamella.coadd.archive import PatchCoadd, Rejection
 from lamella.coadd.inputs import DetectorInput, ExposureId
 from lamella.coadd.scale import AB_FLUX_NJY
 from lamella.coadd.summary import CoaddSummary, Rejected, summarize
+from lamella.errors import InvalidPsfError
 from lamella.planes import bits_of, make_schema
+from lamella.psf.measure import adaptive_moments
 
 BOX = Box.factory[50:350, 1000:1400]
 SCALE = 0.263
@@ -56,9 +58,9 @@ def make_coadd(*, empty: np.ndarray | None = None, factor: float = 1.0, **change
         "detectors": [make_detector(visit, ccd) for visit in (1, 2) for ccd in (5, 6)],
     }
     pixels = np.where(empty, np.nan, image).astype(np.float32)
-    return PatchCoadd(
-        Image(pixels, bbox=BOX, unit=u.nJy, sky_projection=make_projection()), **values | changes
-    )
+    values |= changes
+    image = values.pop("image", Image(pixels, bbox=BOX, unit=u.nJy, sky_projection=make_projection()))
+    return PatchCoadd(image, **values)
 
 
 def make_detector(visit: int, ccd: int) -> DetectorInput:
@@ -92,7 +94,91 @@ def test_numbers_of_a_plain_coadd():
 def test_depth_is_that_of_the_formula():
     # sigma of a PSF flux on independent noise: NOISE * sqrt(4 pi SIGMA^2).
     flux = 5 * NOISE * math.sqrt(4 * math.pi) * SIGMA
-    assert summarize(make_coadd()).depth == pytest.approx(31.4 - 2.5 * math.log10(flux), abs=0.003)
+    summary = summarize(make_coadd())
+    assert summary.depth_stated == pytest.approx(31.4 - 2.5 * math.log10(flux), abs=0.003)
+    assert summary.depth == pytest.approx(31.4 - 2.5 * math.log10(flux), abs=0.06)
+
+
+@pytest.mark.parametrize("error", [0.1, 5.0])
+def test_a_wrong_variance_plane_does_not_change_the_depth(error):
+    coadd = make_coadd()
+    right = summarize(coadd)
+    coadd.variance.array[...] *= error
+    wrong = summarize(coadd)
+    assert wrong.depth == pytest.approx(right.depth, abs=1e-4)
+    assert wrong.depth_stated == pytest.approx(right.depth_stated - 1.25 * math.log10(error), abs=1e-4)
+    assert wrong.psf_noise_ratio == pytest.approx(right.psf_noise_ratio / math.sqrt(error), rel=1e-4)
+
+
+def line_psf() -> np.ndarray:
+    stamp = np.zeros((31, 31))
+    stamp[8:23, 15] = 1.0
+    return stamp
+
+
+def one_pixel_psf() -> np.ndarray:
+    stamp = np.zeros((31, 31))
+    stamp[15, 15] = 1.0
+    return stamp
+
+
+class StampPsf(GaussianPointSpreadFunction):
+    """A PSF whose image is the same everywhere."""
+
+    def __init__(self, stamp: np.ndarray) -> None:
+        super().__init__(SIGMA, BOX, 31)
+        self.stamp = stamp / stamp.sum()
+
+    def compute_kernel_image(self, *, x: float, y: float) -> Image:
+        image = super().compute_kernel_image(x=x, y=y)
+        return Image(self.stamp, bbox=image.bbox)
+
+
+@pytest.mark.parametrize("stamp", [line_psf(), one_pixel_psf()], ids=["line", "one pixel"])
+def test_depth_and_width_exist_where_adaptive_moments_do_not(stamp):
+    psf = StampPsf(stamp)
+    with pytest.raises(InvalidPsfError, match="do not converge"):
+        adaptive_moments(psf.compute_kernel_image(x=1200.0, y=200.0))
+    summary = summarize(make_coadd(matched_psf=psf))
+    area = 1 / np.sum(psf.stamp**2)
+    assert summary.psf_area == pytest.approx(area, rel=1e-6)
+    assert summary.psf_fwhm == pytest.approx(2.35482 * math.sqrt(area / (4 * math.pi)) * SCALE, rel=1e-4)
+    depth = 31.4 - 2.5 * math.log10(5 * NOISE * math.sqrt(area))
+    assert summary.depth_stated == pytest.approx(depth, abs=0.003)
+    assert summary.depth == pytest.approx(depth, abs=0.1)
+    assert summary.notes == ()
+
+
+def test_without_blank_sky_there_is_no_depth_but_that_of_the_variance_plane():
+    coadd = make_coadd()
+    coadd.mask.array[..., 0] |= bits_of(make_schema(), ["DETECTED"])
+    summary = summarize(coadd)
+    assert summary.depth is None
+    assert summary.depth_stated is not None
+    assert "too little blank sky" in summary.notes[0]
+
+
+def test_the_depth_of_a_large_coadd_is_that_of_its_median_variance():
+    """The noise is measured around the centre, which has twice the exposures that most of this coadd has."""
+    box = Box.factory[0:40, 0:3000]
+    rng = np.random.default_rng(3)
+    variance = np.where(np.abs(np.arange(3000) - 1500) < 600, 9.0, 18.0) * np.ones(box.shape)
+    changes = {
+        name: Image(np.full(box.shape, 4, np.int32), bbox=box)
+        for name in ("exposure_count", "exposure_count_unmasked")
+    }
+    image = rng.normal(0, np.sqrt(variance)).astype(np.float32)
+    coadd = make_coadd(
+        image=Image(image, bbox=box, unit=u.nJy, sky_projection=make_projection()),
+        mask=Mask(np.zeros((*box.shape, 1), np.int32), schema=make_schema(), bbox=box),
+        variance=Image(variance.astype(np.float32), bbox=box),
+        inner_bbox=box,
+        detectors=[],
+        matched_psf=GaussianPointSpreadFunction(SIGMA, box, 31),
+        **changes,
+    )
+    flux = 5 * math.sqrt(18.0 * 4 * math.pi) * SIGMA
+    assert summarize(coadd).depth == pytest.approx(31.4 - 2.5 * math.log10(flux), abs=0.1)
 
 
 def test_depth_is_reached_by_fits_to_noise():
@@ -167,6 +253,7 @@ def test_rejections_are_counted_by_reason():
 def test_a_coadd_without_inputs_has_no_psf_and_says_why():
     summary = summarize(make_coadd(detectors=[]))
     assert summary.psf_fwhm is summary.psf_area is summary.depth is summary.psf_noise_ratio is None
+    assert summary.depth_stated is None
     assert summary.noise_ratio == pytest.approx(1, rel=0.02)
     assert len(summary.notes) == 1
     assert "no input is on record" in summary.notes[0]

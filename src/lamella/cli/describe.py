@@ -167,7 +167,8 @@ def _quality(summary: CoaddSummary) -> dict[str, str]:
         "data": f"{percent(summary.covered_fraction)} of the pixels; visits per pixel: "
         f"median {number(summary.median_count, 0)}, at most {summary.max_count}",
         "PSF": f"{number(summary.psf_fwhm)} arcsec full width at half maximum, at the centre of the data",
-        "depth": f"{number(summary.depth)} mag (AB) for a point source of 5 sigma",
+        "depth": f"{number(summary.depth)} mag (AB) for a point source of 5 sigma at blank places; "
+        f"{number(summary.depth_stated)} by the variance plane",
         "noise": f"{significant(summary.pixel_noise)} nJy per pixel of blank sky; "
         f"{number(summary.noise_ratio)} of what the variance says",
         "errors": f"of point-source fluxes are {number(summary.psf_noise_ratio)} of what the variance says"

@@ -14,6 +14,11 @@ __all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
 
 _SOURCE_SIGMA = 5.0
 _MIN_SAMPLE = 100
+_TIED = 0.01
+"""Where more of the pixels than this equal the median, they come in steps of a fortieth of the noise up."""
+_LEAST_TIED = 10
+_NORMAL_CLIPPED = 1.0136
+"""Standard deviation of normal values over that of those within 3 of it."""
 _WHOLE = 0.98  # part of a PSF that must lie on usable pixels
 
 
@@ -24,7 +29,8 @@ def clipped_sky(
 
     The noise is 1.4826 times the median absolute deviation, and the pixels
     further than ``n_sigma`` of it from the median are left out in the next
-    round.
+    round.  Of pixels that come in steps (whole numbers), median and deviation are
+    whole steps too; mean and standard deviation of those that are left stand for them.
 
     Parameters
     ----------
@@ -57,6 +63,10 @@ def _clip(sample: OrderedSample, n_sigma: float = 3.0, rounds: int = 5) -> tuple
         if high - low == stop - first:
             break
         first, stop = low, high
+    tied = sample.below(centre, inclusive=True) - sample.below(centre)
+    if sigma > 0.0 and tied > max(_LEAST_TIED, _TIED * (stop - first)):
+        left = sample.between(first, stop).astype(np.float64)
+        centre, sigma = float(left.mean()), _NORMAL_CLIPPED * float(left.std())
     return centre, sigma
 
 
@@ -116,13 +126,13 @@ def noise_ratio(
 
 def psf_noise_ratio(
     image: np.ndarray, weight: np.ndarray, usable: np.ndarray, stamp: np.ndarray
-) -> float | None:
-    """Return the scatter of point-source fluxes on blank sky, in units of the predicted noise.
+) -> tuple[float | None, float | None]:
+    """Return the scatter of point-source fluxes on blank sky, and that in units of the predicted noise.
 
     Every pixel is taken as the place of a source.  With inverse variances *w*
-    and the PSF *p*, its best flux over the noise of that is
-    ``(w I * p) / sqrt(w * p^2)``, where the star is a correlation.  The
-    scatter of this is 1 when the pixels' noise is independent and of the
+    and the PSF *p*, its best flux is ``(w I * p) / (w * p^2)``, and that over its
+    predicted noise ``(w I * p) / sqrt(w * p^2)``, where the star is a correlation.
+    The scatter of the latter is 1 when the pixels' noise is independent and of the
     predicted size.
 
     Parameters
@@ -134,21 +144,23 @@ def psf_noise_ratio(
 
     Returns
     -------
-    float or None
-        The ratio; `None` where the PSF does not fit, or there is too little sky.
+    tuple
+        Scatter in units of the image, and the ratio; `None` where the PSF does not fit, or there is too
+        little sky.
     """
     if any(inner > outer for inner, outer in zip(stamp.shape, image.shape, strict=True)):
-        return None
-    ratio, whole = _flux_ratios(image, weight, usable, stamp)
+        return None, None
+    flux, ratio, whole = _fluxes(image, weight, usable, stamp)
     radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
-    return _sigma(ratio, whole & ~_near_sources(ratio, whole, radius))
+    sky = whole & ~_near_sources(ratio, whole, radius)
+    return _sigma(flux, sky), _sigma(ratio, sky)
 
 
-def _flux_ratios(
+def _fluxes(
     image: np.ndarray, weight: np.ndarray, usable: np.ndarray, stamp: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fluxes over their noise, and where the PSF is on usable pixels; elsewhere they are 0."""
-    ratio, whole = np.empty(image.shape), np.empty(image.shape, bool)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return fluxes, fluxes over their noise, and where the PSF is on usable pixels; elsewhere they are 0."""
+    flux, ratio, whole = np.empty(image.shape), np.empty(image.shape), np.empty(image.shape, bool)
     correlation = Correlation(image.shape, stamp.shape)
     profile, squares = correlation.transform(stamp), correlation.transform(stamp**2)
     enough = _WHOLE * np.sum(stamp**2)
@@ -158,7 +170,8 @@ def _flux_ratios(
         noise = np.where(whole[block], correlation.of(squares, block, weight), np.inf)
         np.sqrt(noise, out=noise)
         np.divide(correlation.of(profile, block, weight, image), noise, out=ratio[block])
-    return ratio, whole
+        np.divide(ratio[block], noise, out=flux[block])
+    return flux, ratio, whole
 
 
 def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> np.ndarray:

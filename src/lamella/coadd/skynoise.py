@@ -17,6 +17,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..config import PlainValues
 from ..errors import InvalidPsfError
+from ..kernels.median import median
 from ..kernels.planes import find_covered, kernel_array
 from ..planes import bits_of
 from .assemble_control import VarianceCorrection
@@ -34,7 +35,6 @@ __all__ = (
 
 _NOT_SKY = ("BAD", "SATURATED", "SUSPECT", "NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "BRIGHT_OBJECT")
 _NOISE_BOX = 1024  # pixels; enough sky to know the noise to a fraction of a percent
-_LIMIT = 10.0  # factor of variances that is believed, either way
 _DIGITS = 6  # fewer than rounding in a Fourier transform could change
 
 
@@ -66,6 +66,8 @@ class SkyNoise(PlainValues):
     """Variance of single pixels over the propagated one."""
     psf: float | None = None
     """The same for fluxes of point sources, measured with the PSF: it has in it what pixels share."""
+    flux_noise: float | None = None
+    """Scatter of fluxes of point sources, nJy, where the variance of pixels is its median over the coadd."""
     correction: VarianceCorrection = "none"
     """Which of the two the variance plane was multiplied by."""
 
@@ -108,8 +110,21 @@ def measure_sky_noise(coadd: NoisyCoadd) -> SkyNoise:
     image -= np.nan_to_num(clipped_sky(image, usable)[0])
     noise, pixel = noise_ratio(image, weight, usable)
     stamp = _psf_image(coadd, x, y)
-    of_sources = None if stamp is None else psf_noise_ratio(image, weight, usable, stamp)
-    return SkyNoise(pixel_noise=_rounded(noise), pixel=_square(pixel), psf=_square(of_sources))
+    flux, of_sources = (None, None) if stamp is None else psf_noise_ratio(image, weight, usable, stamp)
+    if flux is not None:
+        flux *= _depth_elsewhere(coadd.variance.array, covered.pixels, part)
+    return SkyNoise(
+        pixel_noise=_rounded(noise), pixel=_square(pixel), psf=_square(of_sources), flux_noise=_rounded(flux)
+    )
+
+
+def _depth_elsewhere(variance: np.ndarray, covered: np.ndarray, box: tuple[slice, slice]) -> float:
+    """Return the noise that the variance plane has typically, over that in a box around the centre."""
+    inside = covered[box]
+    if inside.size == covered.size:
+        return 1.0
+    ratio = math.sqrt(median(variance, covered) / median(variance[box], inside))
+    return ratio if 0.0 < ratio < math.inf else 1.0
 
 
 def corrected[C: Any](coadd: C, kind: VarianceCorrection) -> C:
@@ -121,9 +136,9 @@ def corrected[C: Any](coadd: C, kind: VarianceCorrection) -> C:
         A `lamella.coadd.archive.PatchCoadd` whose variance plane is as it was
         propagated.  Its variance, ``noise`` and ``notes`` are changed in place.
     kind
-        Which factor the variance plane is multiplied by.  When it was not
-        measured, or is beyond a factor of ten, the plane stays as it is and a
-        note says so.
+        Which factor the variance plane is multiplied by, however large.  When there
+        is nothing that it could be measured on, the plane stays as it is and a note
+        says so.
 
     Returns
     -------
@@ -148,8 +163,8 @@ def corrected[C: Any](coadd: C, kind: VarianceCorrection) -> C:
 def _objection(factor: float | None) -> str:
     if factor is None:
         return "there is too little blank sky, or no PSF, to measure the factor"
-    if not 1.0 / _LIMIT <= factor <= _LIMIT:
-        return f"the factor measured, {factor:.4g}, is beyond {_LIMIT:g}"
+    if factor <= 0.0:
+        return "blank sky does not scatter at all"
     return ""
 
 
@@ -212,7 +227,8 @@ def _psf_image(coadd: NoisyCoadd, x: int, y: int) -> np.ndarray | None:
         stamp = coadd.psf.compute_kernel_image(x=float(x), y=float(y)).array.astype(np.float64)
     except InvalidPsfError:
         return None
-    normalised: np.ndarray = stamp / stamp.sum()
+    total = float(stamp.sum())
+    normalised: np.ndarray | None = stamp / total if 0.0 < total < math.inf else None
     return normalised
 
 

@@ -27,6 +27,8 @@ __all__ = (
     "CoaddSummary",
     "Rejected",
     "mask_fractions",
+    "measured_depth",
+    "stated_depth",
     "summarize",
 )
 
@@ -114,7 +116,9 @@ class CoaddSummary(PlainValues):
     median_variance: float | None
     """Median of the variance plane where there are data, nJy squared."""
     depth: float | None
-    """AB magnitude of a point source of 5 sigma, by the variance plane (see `summarize`)."""
+    """AB magnitude of a point source of 5 sigma: that which blank places allow (see `summarize`)."""
+    depth_stated: float | None = None
+    """The same by the variance plane, which does not hold what pixels share."""
     pixel_noise: float | None
     """Measured noise of a pixel of blank sky, nJy."""
     noise_ratio: float | None
@@ -146,12 +150,13 @@ class CoaddSummary(PlainValues):
 def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary:
     """Measure a coadd.
 
-    The depth follows from the variance plane and the PSF *p*, normalised to
-    sum 1: the best estimate of a point source's flux has the variance
-    ``v / sum(p^2)``, with ``v`` the median variance of the pixels that hold
-    data.  It takes the noise of pixels as independent, which resampled pixels
-    are not; ``psf_noise_ratio`` says what blank sky says to that, so that the
-    depth to be had is ``depth - 2.5 log10(psf_noise_ratio)``.
+    The depth is five times the scatter of point-source fluxes at blank places of
+    the coadd (`lamella.coadd.skynoise.measure_sky_noise`), whatever the variance
+    plane says.  Beside it stands what that says: with the PSF *p*, normalised to
+    sum 1, the best estimate of a point source's flux has the variance
+    ``v / sum(p^2)``, with ``v`` the median variance of the pixels that hold data.
+    This takes the noise of pixels as independent, which resampled pixels are not;
+    ``psf_noise_ratio`` is the ratio of the two noises.
 
     Parameters
     ----------
@@ -167,10 +172,15 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
     psf = _measure_psf(coadd, x, y, notes) if covered.count else None
     variance = _finite(median(coadd.variance.array, covered.pixels))
+    noise = coadd.noise or measure_sky_noise(coadd)
+    stated = stated_depth(variance, psf.area if psf else None)
+    depth = measured_depth(noise, stated)
+    if depth is None and stated is not None:
+        notes.append("No depth at blank places: there is too little blank sky to measure it.")
     return CoaddSummary(
         **_inputs_numbers(coadd),
         **_coverage_numbers(coadd, covered),
-        **_noise_numbers(coadd),
+        **_noise_numbers(noise),
         band=coadd.band,
         tract=int(coadd.tract),
         patch=(int(coadd.patch[0]), int(coadd.patch[1])),
@@ -180,7 +190,8 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
         psf_position=(x, y) if psf else None,
         psf_area=psf.area if psf else None,
         median_variance=variance,
-        depth=_depth(variance, psf),
+        depth=depth,
+        depth_stated=stated,
         mask_fractions=mask_fractions(coadd.mask),
         seconds=seconds,
         notes=tuple(notes),
@@ -272,15 +283,40 @@ def _measure_psf(coadd: CoaddLike, x: float, y: float, notes: list[str]) -> _Psf
         return None
 
 
-def _depth(variance: float | None, psf: _PsfNumbers | None) -> float | None:
-    if variance is None or psf is None:
+def stated_depth(variance: float | None, area: float | None) -> float | None:
+    """Return the AB magnitude of a point source of 5 sigma.
+
+    Parameters
+    ----------
+    variance
+        Variance of a pixel, nJy squared.
+    area
+        Effective area of the PSF, pixels.
+    """
+    if variance is None or area is None:
         return None
-    return _finite(magnitude(5 * math.sqrt(variance * psf.area)))
+    return _finite(magnitude(5 * math.sqrt(variance * area)))
 
 
-def _noise_numbers(coadd: CoaddLike) -> dict[str, Any]:
-    noise = coadd.noise or measure_sky_noise(coadd)
+def measured_depth(noise: SkyNoise, stated: float | None) -> float | None:
+    """Return the AB magnitude of a point source of 5 sigma by the scatter of fluxes at blank places.
 
+    Parameters
+    ----------
+    noise
+        What was measured of the noise.  In files of lamella 0.1.0 it has no scatter of fluxes; the depth then
+        follows from its factor.
+    stated
+        Depth by the variance plane as it is.
+    """
+    if noise.flux_noise is not None:
+        return _finite(magnitude(5 * noise.flux_noise))
+    if stated is None or noise.psf is None:
+        return None
+    return _finite(stated - 1.25 * math.log10(noise.psf / noise.applied))
+
+
+def _noise_numbers(noise: SkyNoise) -> dict[str, Any]:
     def ratio(factor: float | None) -> float | None:
         return None if factor is None else math.sqrt(factor / noise.applied)
 

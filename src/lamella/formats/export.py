@@ -14,6 +14,7 @@ from lsst.images import Box, MaskedImage, MaskSchema
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.skynoise import SkyNoise, covered_pixels
 from ..coadd.sources import mask_plane_of
+from ..coadd.summary import summarize
 from ..errors import InvalidPsfError, ProjectionError
 from ..files import atomic_path
 from ..planes import legacy_name
@@ -121,9 +122,20 @@ def _primary_header(coadd: PatchCoadd) -> fits.Header:
         len({(d.id.instrument, d.id.visit) for d in coadd.detectors}),
         "visits in this coadd",
     )
+    header.update(_depth_cards(coadd))
     header.update(_noise_cards(coadd.noise))
     header["CREATOR"] = (f"lamella {coadd.versions.get('lamella', '')}".strip(), "software")
     return header
+
+
+def _depth_cards(coadd: PatchCoadd) -> list[tuple[str, float, str]]:
+    """Return the depth that blank places allow, and that by the variance plane."""
+    summary = summarize(coadd)
+    cards = (
+        ("DEPTH", summary.depth, "[mag] AB, 5 sigma point source, at blank places"),
+        ("DEPTHVAR", summary.depth_stated, "[mag] the same by the variance plane"),
+    )
+    return [(key, round(value, 4), comment) for key, value, comment in cards if value is not None]
 
 
 def _noise_cards(noise: SkyNoise | None) -> list[tuple[str, float, str]]:

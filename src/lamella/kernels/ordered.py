@@ -61,6 +61,12 @@ class OrderedSample:
         self._settle(bisect.bisect_right(self._ends, rank))
         return float(self._values[rank])
 
+    def between(self, first: int, stop: int) -> np.ndarray:
+        """Return the values of some ranks, in any order; another look at the sample may change it."""
+        for rank in {first, stop - 1} if stop > first else ():
+            self._settle(bisect.bisect_right(self._ends, rank))
+        return self._values[first:stop]
+
     def below(self, limit: float, *, inclusive: bool = False) -> int:
         """Return how many values are below a limit; with ``inclusive``, also those that are equal to it."""
         bucket = int(_bucket_of(limit, self._low, self._scale, len(self._ends)))

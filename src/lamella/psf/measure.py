@@ -191,10 +191,18 @@ def effective_area(psf: PointSpreadFunction, x: float, y: float) -> float:
 
     A flux from a fit of the PSF to background noise of variance v per pixel
     has the variance v times this area.
+
+    Raises
+    ------
+    InvalidPsfError
+        Raised when the PSF has no value there, or no positive finite sum.
     """
     return _area(psf.compute_kernel_image(x=x, y=y))
 
 
 def _area(kernel: Image) -> float:
     values = np.asarray(kernel.array, dtype=np.float64)
-    return float(values.sum() ** 2 / np.square(values).sum())
+    total = float(values.sum())
+    if not (math.isfinite(total) and total > 0.0):
+        raise InvalidPsfError(f"A PSF with the sum {total} has no effective area.")
+    return float(total**2 / np.square(values).sum())
