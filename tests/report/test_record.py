@@ -66,7 +66,7 @@ def test_records_survive_json_files(records, run, tmp_path):
 def test_the_head_of_the_json_is_for_people(records, tmp_path):
     write_record(tmp_path / "record.json", records[0])
     head = (tmp_path / "record.json").read_text()[:3000]
-    assert '"depth": 27.75' in head
+    assert '"depth": 27.7' in head
     assert "base64" not in head
 
 
