@@ -10,11 +10,17 @@ import pytest
 from astropy.io import fits
 
 from lamella.cli.main import main
+from lamella.run import execute
+
+from ..processes import PRELOADED
 
 
 def run_command(*arguments: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
+    # How workers start does not matter here, and they need not import everything.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "_CONTEXT", PRELOADED)
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
     assert ended.value.code in (0, None)
 
 

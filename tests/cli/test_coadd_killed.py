@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from lamella import files
 from lamella.testing.survey import Survey
 
+from ..processes import start_program
 from .conftest import lamella, lamella_ok, product_bits
 
 
@@ -42,6 +41,16 @@ def run_until(writes: int, *arguments: object) -> int:
         status = lamella(*arguments).status
     finally:
         os._exit(status)
+
+
+# The command with workers that need not import everything.
+FORKING = """
+import multiprocessing, sys
+from lamella.cli.main import main
+from lamella.run import execute
+execute._CONTEXT = multiprocessing.get_context("fork")
+main(sys.argv[1:])
+"""
 
 
 def temporary(folder: Path) -> set[str]:
@@ -85,17 +94,16 @@ def test_runs_with_several_processes_that_are_killed_at_any_time(
     survey: Survey, patches: Path, patch_coadds: Path, tmp_path: Path
 ) -> None:
     arguments = ["coadd", survey.table, "-o", tmp_path, "--skymap", patches, "--band", "r", "--workers", "2"]
-    command_line = [sys.executable, "-m", "lamella.cli", *map(str, arguments)]
-    moments = random.Random(5)
+    moments, log = random.Random(5), tmp_path.with_suffix(".log")
     for _ in range(2):
-        process = subprocess.Popen(command_line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 300
-        while not (tmp_path / ".lamella-lock").exists() and time.monotonic() < end:
-            time.sleep(0.05)
-        time.sleep(moments.uniform(0, 6))
+        process = start_program(FORKING, *arguments, log=log)
+        while not (tmp_path / ".lamella-lock").exists() and process.is_alive():
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 1.5))
         process.kill()
-        process.wait()
-    ended = subprocess.run(command_line, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
+        process.join()
+    last = start_program(FORKING, *arguments, "--quiet", log=log)
+    last.join()
+    assert (last.exitcode, log.read_text()) == (0, "")
     assert product_bits(tmp_path) == product_bits(patch_coadds)
     assert temporary(tmp_path) == set()

@@ -40,9 +40,17 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Test what uses the database of a repository with both kinds, unless it is marked ``any_database``."""
+    if "registry" in metafunc.fixturenames:
+        any_will_do = metafunc.definition.get_closest_marker("any_database")
+        kinds = ["sqlite"] if any_will_do else ["sqlite", "postgresql"]
+        metafunc.parametrize("registry", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def registry(request: pytest.FixtureRequest) -> Registry:
-    """Where repositories have their databases; what uses it is tested with both."""
+    """Where repositories have their databases."""
     from .registries import Registry
 
     return Registry(request.getfixturevalue("postgres") if request.param == "postgresql" else None)

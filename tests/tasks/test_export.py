@@ -154,6 +154,7 @@ def test_folders_have_the_names_of_filters(
     }
 
 
+@pytest.mark.any_database
 def test_plain_files_need_nothing_of_lamella(butler: Butler, tmp_path: Path) -> None:
     files = export_coadds(butler, tmp_path, collections=["out"], results=False, form="plain")
     assert not (tmp_path / "deepCoadd-results").exists()
@@ -164,11 +165,13 @@ def test_plain_files_need_nothing_of_lamella(butler: Butler, tmp_path: Path) -> 
     assert not list(tmp_path.rglob("warp-*"))
 
 
+@pytest.mark.any_database
 def test_nothing_to_export_is_an_error(butler: Butler, tmp_path: Path) -> None:
     with pytest.raises(NoInputsError, match="no deepCoadd in the collections skymaps"):
         export_coadds(butler, tmp_path, collections="skymaps")
 
 
+@pytest.mark.any_database
 def test_masks_of_bright_objects_say_what_they_are_for(butler: Butler, tmp_path: Path) -> None:
     remarks = tmp_path / "mask.reg"
     remarks.write_text("# tract: 0\n# patch: 1,0\n# filter: g\n" + REGIONS)

@@ -36,7 +36,7 @@ from .hsc_fixture import (
 )
 from .registries import Registry
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
 ALL = os.environ.get("LAMELLA_DOORS") == "all"
 

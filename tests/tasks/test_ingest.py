@@ -67,6 +67,7 @@ def assert_same_exposure(found: Exposure, expected: Exposure) -> None:
 
 
 @pytest.mark.parametrize(("transfer", "suffix"), [("direct", ".json"), ("copy", ".fits")])
+@pytest.mark.any_database
 def test_exposures_are_read_as_from_their_files(
     butler: Butler, survey: SmallSurvey, transfer: str, suffix: str
 ) -> None:
@@ -91,6 +92,7 @@ def test_references_leave_the_files_alone(butler: Butler, survey: SmallSurvey) -
 
 
 @pytest.mark.parametrize("transfer", ["direct", "copy"])
+@pytest.mark.any_database
 def test_parts_of_exposures_are_read(butler: Butler, survey: SmallSurvey, transfer: str) -> None:
     (ref,) = ingest_exposures(butler, survey.sources[:1], transfer=transfer)  # type: ignore[arg-type]
     whole = survey.sources[0].read()
@@ -270,6 +272,7 @@ def test_damaged_references_are_told(
         source_from_json(text, path="x.json")
 
 
+@pytest.mark.any_database
 def test_errors_of_readers_come_through(butler: Butler, survey: SmallSurvey, tmp_path: Path) -> None:
     shutil.copytree(survey.table.parent, tmp_path / "moved")
     (ref,) = ingest_exposures(butler, open_exposures([tmp_path / "moved" / survey.table.name]).sources[:1])

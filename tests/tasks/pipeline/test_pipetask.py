@@ -143,6 +143,7 @@ def test_bits_are_those_of_the_function_and_of_the_command(site: Site, tmp_path:
     assert_same(coadd, made)
 
 
+@pytest.mark.any_database
 def test_artifacts_can_be_left_to_the_statistic(site: Site) -> None:
     result = site.run("noiseclip", "-p", "resource://lamella/pipelines/coadd-noiseclip.yaml")
     assert result.exit_code == 0, result.output
@@ -156,6 +157,7 @@ def test_artifacts_can_be_left_to_the_statistic(site: Site) -> None:
         assert getattr(coadd, name) == getattr(expected, name), name
 
 
+@pytest.mark.any_database
 def test_matched_warps_and_masks_of_artifacts_are_datasets(site: Site) -> None:
     where = {**PLACE, "instrument": "LamellaSim", "visit": 100}
     options = ["-c", "assembleCoadd:doWriteArtifactMasks=True"]
@@ -180,6 +182,7 @@ def test_matched_warps_and_masks_of_artifacts_are_datasets(site: Site) -> None:
     assert sum(removal.removed for removal in coadd.removals) > 0
 
 
+@pytest.mark.any_database
 def test_coadds_of_matched_warps_have_names_of_their_own(site: Site) -> None:
     with SimplePipelineExecutor.prep_butler(str(site.repo), inputs=["first"], output="matched") as butler:
         pipeline = Pipeline.from_uri(f"{PIPELINE}#assembleCoadd")
@@ -205,6 +208,7 @@ def test_warps_to_compare_must_be_made() -> None:
     assert "assembleCoadd" in pipeline.to_graph().tasks
 
 
+@pytest.mark.any_database
 def test_messages_reach_the_screen_and_the_log_dataset(site: Site) -> None:
     with site.open("first") as butler:
         records = butler.get("assembleCoadd_log", PLACE)
@@ -234,6 +238,7 @@ def test_warps_selection_and_summary_are_datasets(site: Site) -> None:
     assert whole.pformat(show_unit=True) == table.pformat(show_unit=True)
 
 
+@pytest.mark.any_database
 def test_options_and_connections_can_be_set(site: Site) -> None:
     result = site.run(
         "options", "-c", "assembleCoadd:assemble.statistic=MEAN", "-c", "assembleCoadd:doNImage=True",
@@ -263,6 +268,7 @@ RETARGET = "from own_assemble import FirstWarpTask\nconfig.assemble.retarget(Fir
 
 
 @pytest.mark.parametrize("way", ["file", "pipeline"])
+@pytest.mark.any_database
 def test_subtasks_are_retargeted_by_a_file_and_by_a_pipeline(
     way: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +301,7 @@ def test_different_selections_are_refused() -> None:
     assert set(pipeline.to_graph().tasks) == set(pipeline.task_labels)
 
 
+@pytest.mark.any_database
 def test_nothing_selected_is_no_failure_and_no_coadd(site: Site) -> None:
     both = [item for task in ("makeWarp", "selectDeepCoaddVisits")
             for item in ("-c", f"{task}:select.maxPsfFwhm=0.05")]  # fmt: skip
@@ -325,6 +332,7 @@ def test_a_failure_is_seen_and_a_rerun_makes_what_is_missing(site: Site, tmp_pat
         assert_same(butler.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE))
 
 
+@pytest.mark.any_database
 def test_pixels_that_cannot_be_read_are_a_failure_unless_partial_outputs_are_welcome(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,6 +365,7 @@ def test_what_another_run_has_is_not_made_again(site: Site) -> None:
     assert "QuantumGraph was empty" in result.output + str(result.exception)
 
 
+@pytest.mark.any_database
 def test_quantum_backed_butler(site: Site, tmp_path: Path) -> None:
     graph = str(tmp_path / "graph.qg")
     runner = LogCliRunner()
@@ -381,6 +390,7 @@ def test_quantum_backed_butler(site: Site, tmp_path: Path) -> None:
         assert_same(butler.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE))
 
 
+@pytest.mark.any_database
 def test_coadds_from_warps_of_another_run_from_python(site: Site) -> None:
     butler = SimplePipelineExecutor.prep_butler(str(site.repo), inputs=["first", site.inputs], output="again")
     with butler:
