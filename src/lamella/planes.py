@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = (
     "ALIASES",
+    "BAD_MASK_PLANES",
+    "SKY_PLANES",
     "STANDARD_PLANES",
     "bits_of",
     "is_standard",
@@ -60,6 +62,12 @@ STANDARD_PLANES: dict[str, str] = {
     "TRANSIENT": "Value differs from other epochs of the same place.",
 }
 """Name and meaning of the standard planes, in bit order from bit 0."""
+
+BAD_MASK_PLANES: tuple[str, ...] = ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE")
+"""Pixels with one of these planes are left out of coadds and weights, unless something else is asked for."""
+
+SKY_PLANES = frozenset({"DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED"})
+"""Planes that say what is seen at a pixel; they are no reason why it has no value."""
 
 ALIASES: dict[str, str] = {
     "SAT": "SATURATED",

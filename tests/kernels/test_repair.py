@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.kernels.fill import coefficient_table
-from lamella.kernels.repair import FILLED, LOST, fill_columns, fill_lost_rows, find_lost, flag_filled
+from lamella.kernels.repair import (
+    FILLED,
+    LOST,
+    blank_lost,
+    fill_columns,
+    fill_lost_rows,
+    find_lost,
+    flag_filled,
+    mark_filled,
+)
 
 REACH = 6
 
@@ -80,7 +89,20 @@ def test_a_second_repair_changes_nothing(seed: int, share: float, width: int) ->
 
 
 def test_filled_pixels_change_their_flags_and_others_keep_them() -> None:
-    mask = np.array([[7, 7, 7]], np.int32)
+    mask = np.array([[7, 7, 7, 3]], np.int32)
     out = np.empty_like(mask)
-    flag_filled(mask, np.array([[0, LOST, FILLED]], np.uint8), 2, 8, out)
-    assert out.tolist() == [[7, 7, 13]]
+    # The last one is left without a reason.
+    flag_filled(mask, np.array([[0, LOST, FILLED, FILLED]], np.uint8), 2, 8, 4, 16, out)
+    assert out.tolist() == [[7, 7, 13, 25]]
+
+
+def test_filled_pixels_are_marked_and_masked_ones_that_are_not_filled_are_blanked() -> None:
+    mask = np.array([[1, 1, 1, 2]], np.int32)
+    state = np.array([[0, LOST, LOST | FILLED, LOST]], np.uint8)
+    marked = np.empty_like(mask)
+    mark_filled(mask, state, np.int32(64), marked)
+    assert marked.tolist() == [[1, 1, 65, 2]]
+    image, variance = np.full((2, 1, 4), 5, np.float32)
+    blank_lost(image, variance, mask, 1, state)
+    np.testing.assert_array_equal(image, [[5, np.nan, 5, 5]])
+    np.testing.assert_array_equal(variance, [[5, np.inf, 5, 5]])

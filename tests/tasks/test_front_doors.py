@@ -53,7 +53,8 @@ class Options:
     def patch(self) -> PatchConfig:
         config = MakeCoaddTempExpConfig()
         config.modelPsf.defaultFwhm = 3.0
-        return PatchConfig(assemble=self.core, match=config.matchControl())
+        warp = config.warpAndPsfMatch.value.toCore()
+        return PatchConfig(warp=warp, assemble=self.core, match=config.matchControl())
 
     @property
     def command(self) -> str:
@@ -119,7 +120,9 @@ def test_the_pipeline_task(options: Options, expected: PatchCoadd, hsc_site: Hsc
     overrides = tmp_path / "assemble.py"
     overrides.write_text("".join(f"config.assemble.{line}\n" for line in assignments(options.core)))
     warping = tmp_path / "warp.py"
-    warping.write_text("".join(f"config.match.{line}\n" for line in assignments(options.patch.match)))
+    controls = {"match": options.patch.match, "warp": options.patch.warp}
+    lines = [f"config.{name}.{line}\n" for name, one in controls.items() for line in assignments(one)]
+    warping.write_text("".join(lines))
     site.checked(f"{PIPETASK} -C makeWarp:{warping} -C assembleCoadd:{overrides}")
     with open_repository(site.repository, collections="lamella/coadds") as butler:
         coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)

@@ -22,6 +22,7 @@ from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
 from lamella.tasks.manual.compareWarpAssembleCoadd import CompareWarpAssembleCoaddConfig
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpConfig
 from lamella.tasks.manual.safeClipAssembleCoadd import SafeClipAssembleCoaddConfig
+from lamella.tasks.manual.warpAndPsfMatch import WarperConfig
 from lamella.tasks.repository import open_repository
 from lamella.testing.hsc_example import HscExample
 
@@ -133,7 +134,7 @@ def test_the_coadd_is_deeper_than_its_inputs(coadd: PatchCoadd) -> None:
 
 
 def test_the_coadd_is_that_of_the_functions(coadd: PatchCoadd, page_site: tuple[HscSite, list[str]]) -> None:
-    config = PatchConfig(assemble=AssembleCoaddConfig().toCore())
+    config = PatchConfig(warp=WarperConfig().toCore(), assemble=AssembleCoaddConfig().toCore())
     assert_same_bits(coadd, expected_coadd(page_site[0].example, coadd.band, config))
 
 
@@ -177,7 +178,8 @@ def test_coadds_without_artifacts_are_those_of_the_functions(
         coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)
     assert input_pairs(coadd) == site.example.pairs["HSC-I"]
     match = MakeCoaddTempExpConfig().matchControl().replace(fwhm=3.0)
-    expected = expected_coadd(site.example, "i", PatchConfig(assemble=config().toCore(), match=match))
+    options = PatchConfig(warp=WarperConfig().toCore(), assemble=config().toCore(), match=match)
+    expected = expected_coadd(site.example, "i", options)
     assert_same_bits(coadd, expected)
     assert coadd.removals == expected.removals
     assert 0 < sum(one.removed for one in coadd.removals) < 0.1 * sum(one.valid for one in coadd.removals)

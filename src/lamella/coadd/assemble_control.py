@@ -9,7 +9,7 @@ import pydantic
 
 from ..config import Config, inherited, option
 from ..errors import ConfigError
-from ..planes import bits_of, plane_names
+from ..planes import BAD_MASK_PLANES, bits_of, plane_names
 from .gap_control import GapControl
 from .reject_control import RejectControl
 from .stack_control import Combination, StackControl, Statistic
@@ -24,9 +24,6 @@ __all__ = (
     "VarianceCorrection",
     "WeightControl",
 )
-
-BAD_MASK_PLANES: tuple[str, ...] = ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE")
-"""Pixels with one of these planes are left out of coadds and weights, unless something else is asked for."""
 
 
 class WeightControl(Config):

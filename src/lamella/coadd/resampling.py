@@ -12,8 +12,9 @@ from lsst.images import Box, MaskSchema, Polygon, SkyProjection
 from lsst.images.fields import BaseField
 
 from ..errors import CalibrationError
+from ..kernels.repair import mark_filled
 from ..kernels.resample import ResampleRule, resample
-from ..planes import bits_of
+from ..planes import SKY_PLANES, bits_of
 from ..sky.pixelmap import PixelMap
 from .inputs import Exposure, ExposureInfo
 from .repair import repair_exposure
@@ -24,6 +25,9 @@ from .warp_control import WarpControl
 __all__ = ("Resampled", "covered_box", "inside_polygon", "resample_exposure")
 
 type _Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+# The sign of a mask is no plane's bit: it marks pixels that were repaired on their way into the kernel.
+_FILLED = -(2**31)
 
 # Nodes of a grid that are held at a time: only a grid as fine as the pixels needs several parts.
 _MAX_NODES = 2**20
@@ -100,9 +104,11 @@ def resample_exposure(
     target = _covered_box(pixel_map, source_box, box)
     if target is None:
         return None
-    exposure = repair_exposure(exposure, control.repair_width, in_place=in_place)
+    repaired = repair_exposure(exposure, control.repair_width, control.bad_mask_planes, in_place=in_place)
     spacing = pixel_map.spacing(source_box, control.position_tolerance)
-    planes, scale = _calibrated_planes(exposure, schema)
+    planes, scale = _calibrated_planes(repaired.exposure, schema)
+    if control.bad_mask_planes and repaired.state is not None:
+        planes = _mark_filled(planes, repaired.state)
     rule, origin = _rule(control, schema), (source_box.y.start, source_box.x.start)
     done = []
     for band in _bands(target, spacing):
@@ -144,13 +150,25 @@ def _bands(box: Box, spacing: int) -> Iterator[Box]:
 def _rule(control: WarpControl, schema: MaskSchema) -> ResampleRule:
     """Return the options in terms of the bits of a mask."""
     no_data = bits_of(schema, ["NO_DATA"])
+    # Without planes a single lost tap of any weight takes the value, as in the original pipelines.
+    keeps_out = bool(control.bad_mask_planes)
     return ResampleRule(
         kernel=control.kernel,
         mask_kernel=control.mask_kernel,
         grow=bits_of(schema, control.grow_full_mask, missing_ok=True),
         no_data=no_data,
+        filled=_FILLED if keeps_out else 0,
+        reasons=bits_of(schema, set(schema.names) - SKY_PLANES - {"NO_DATA"}),
+        max_lost_weight=control.max_lost_weight if keeps_out else 0.0,
         pad=no_data,
     )
+
+
+def _mark_filled(planes: _Planes, state: np.ndarray) -> _Planes:
+    image, mask, variance = planes
+    marked = np.empty(mask.shape, np.int32)
+    mark_filled(mask, state, np.int32(_FILLED), marked)
+    return image, marked, variance
 
 
 def _calibrated_planes(exposure: Exposure, schema: MaskSchema) -> tuple[_Planes, float]:

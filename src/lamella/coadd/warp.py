@@ -11,7 +11,7 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 
 from ..errors import DuplicateInputError, InputError, MixedBandsError
-from ..kernels.merge import blank_bad, put_good
+from ..kernels.merge import blank_bad, put_best
 from ..planes import bits_of, make_schema
 from .archive import Warp
 from .inputs import DetectorInput, Exposure
@@ -69,8 +69,10 @@ def make_warp(
 ) -> Warp | None:
     """Resample the exposures of one visit to the pixel grid of a tract, and merge them.
 
-    Where exposures overlap, the last one by identity has the pixel; mask and
-    variance come with it.
+    Where exposures overlap, a good pixel has precedence over one with a plane
+    of ``bad_mask_planes`` or ``yielding_mask_planes``, and among equals the
+    last exposure by identity has the pixel; mask and variance come with it.
+    A pixel without a value has NO_DATA and the planes that say why.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def make_warp(
         resample_exposure(exposure, projection, box, control, schema, in_place=in_place)
         for exposure in ordered
     ]
-    merged, counts = _merge(parts, schema)
+    merged, counts = _merge(parts, schema, _flaws(control, schema))
     if merged is None:
         return None
     detectors = [
@@ -133,8 +135,16 @@ def make_warp(
     )
 
 
-def _merge(parts: Sequence[Resampled | None], schema: MaskSchema) -> tuple[Resampled | None, list[int]]:
-    """Put parts over each other, good pixels only; return how many pixels each of them owns in the end.
+def _flaws(control: WarpControl, schema: MaskSchema) -> int:
+    """Return the bits of pixels that give way to those of other detectors."""
+    names = {*control.bad_mask_planes, *control.yielding_mask_planes}
+    return bits_of(schema, names, missing_ok=True)
+
+
+def _merge(
+    parts: Sequence[Resampled | None], schema: MaskSchema, flaws: int
+) -> tuple[Resampled | None, list[int]]:
+    """Put parts over each other, the best pixels only; return how many each of them owns in the end.
 
     The planes of the only part there is are changed in place.
     """
@@ -157,10 +167,11 @@ def _merge(parts: Sequence[Resampled | None], schema: MaskSchema) -> tuple[Resam
         if part is None:
             continue
         y, x = part.box.slice_within(hull)
-        put_good(
+        put_best(
             (part.image, part.mask, part.variance),
             (merged.image[y, x], merged.mask[y, x], merged.variance[y, x]),
             pad,
+            np.int32(flaws),
             owner[y, x],
             number,
             counts,

@@ -8,12 +8,16 @@ import pydantic
 
 from ..config import Config, option
 from ..kernels.support import kernel_half_width
+from ..planes import BAD_MASK_PLANES
 
 __all__ = (
     "ImageKernel",
     "MaskKernel",
     "WarpControl",
 )
+
+# That a pixel is within the rim of a detector says nothing of its value.
+_RIM = "DETECTION_EDGE"
 
 type ImageKernel = Literal["lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
 
@@ -38,10 +42,29 @@ class WarpControl(Config):
         1e-3, "Largest error of a position, in pixels of the exposure.", unit="pixel", gt=0.0
     )
 
+    bad_mask_planes: tuple[str, ...] = option(
+        tuple(name for name in BAD_MASK_PLANES if name != _RIM),
+        "What pixels with one of these planes hold does not matter: they are made from good neighbours of "
+        "the same detector (repair_width) or stay out of the kernel (max_lost_weight). With none, values "
+        "under planes are used as the original pipelines use them.",
+    )
+    max_lost_weight: float = option(
+        0.01,
+        "Where pixels with bad_mask_planes hold more than this part of the kernel's absolute weight, a pixel "
+        "gets their planes; where those that could not be repaired hold more, it has no value. Up to it the "
+        "others make up for them.",
+        gt=0,
+        lt=1,
+    )
+    yielding_mask_planes: tuple[str, ...] = option(
+        (_RIM,),
+        "Where detectors of one visit overlap, pixels with one of these planes or of bad_mask_planes give "
+        "way to those of another detector without.",
+    )
     repair_width: int = option(
         8,
-        "Widest run of lost pixels that is interpolated before resampling, so that it does not spoil its "
-        "neighbours; the pixels themselves stay BAD.",
+        "Widest run of pixels with bad_mask_planes that is interpolated before resampling, so that it does "
+        "not spoil its neighbours; the pixels themselves keep their planes.",
         unit="pixel",
         ge=0,
     )

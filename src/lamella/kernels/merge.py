@@ -1,12 +1,12 @@
-"""Putting the exposures of a visit into one warp: good pixels only, one exposure for each pixel."""
+"""Putting the exposures of a visit into one warp: the best pixels, one exposure for each."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ._jit import jit
+from ._jit import jit, jit_inline
 
-__all__ = ("blank_bad", "put_good")
+__all__ = ("blank_bad", "put_best")
 
 
 @jit
@@ -19,7 +19,7 @@ def blank_bad(planes, pad):  # type: ignore[no-untyped-def]
         Image (float32), mask (int32) and variance (float32) of shape (y, x).
     pad
         Bits of pixels without a measurement; such a pixel, and one that is not
-        finite, becomes NaN with the mask ``pad`` and an infinite variance.
+        finite, becomes NaN with an infinite variance and the bits ``pad`` beside those that say why.
 
     Returns
     -------
@@ -39,15 +39,28 @@ def _blank_row(image, mask, variance, pad):  # type: ignore[no-untyped-def]
     for x in range(image.size):
         there = (abs(image[x]) < infinite) & (mask[x] & pad == 0)
         image[x] = image[x] if there else np.float32(np.nan)
-        mask[x] = mask[x] if there else pad
+        mask[x] = mask[x] if there else mask[x] | pad
         variance[x] = variance[x] if there else infinite
         good += np.int32(there)
     return good
 
 
+@jit_inline
+def _rank(value, bits, spread, pad, flaws):  # type: ignore[no-untyped-def]
+    """Return 0 for a pixel without a measurement, 1 for one with a flaw, 2 for a good one."""
+    there = (abs(value) < np.float32(np.inf)) & (bits & pad == 0)
+    # Where flaws count, so does a variance that nobody can use.
+    flawed = (bits & flaws != 0) | ((flaws != 0) & (not abs(spread) < np.float32(np.inf)))
+    return np.int32(there) * (np.int32(2) - np.int32(flawed))
+
+
 @jit
-def put_good(planes, out, pad, owner, number, counts):  # type: ignore[no-untyped-def]
-    """Put the pixels with a measurement over those of another image.
+def put_best(planes, out, pad, flaws, owner, number, counts):  # type: ignore[no-untyped-def]
+    """Put the pixels of an image over those of others that are no better.
+
+    A good pixel is better than one with a flaw, and that better than none;
+    among equals the image that comes last has the pixel.  Where no image has a
+    value, the mask has the bits of all of them.
 
     Parameters
     ----------
@@ -56,6 +69,8 @@ def put_good(planes, out, pad, owner, number, counts):  # type: ignore[no-untype
         and those that are changed.
     pad
         Bits of pixels without a measurement.
+    flaws
+        Bits of pixels that give way to others; 0 if all measurements are equal.
     owner
         int32 of shape (y, x), changed in place: number of the image that each
         pixel of ``out`` is from, -1 for none.
@@ -67,7 +82,11 @@ def put_good(planes, out, pad, owner, number, counts):  # type: ignore[no-untype
     image, mask, variance = planes
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
-            if np.isfinite(image[y, x]) and mask[y, x] & pad == 0:
+            rank = _rank(image[y, x], mask[y, x], variance[y, x], pad, flaws)
+            before = _rank(out[0][y, x], out[1][y, x], out[2][y, x], pad, flaws)
+            if rank == 0:
+                out[1][y, x] |= mask[y, x] if before == 0 else np.int32(0)
+            elif rank >= before:
                 out[0][y, x], out[1][y, x], out[2][y, x] = image[y, x], mask[y, x], variance[y, x]
                 if owner[y, x] >= 0:
                     counts[owner[y, x]] -= 1

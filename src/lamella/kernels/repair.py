@@ -9,7 +9,15 @@ import numpy as np
 from ._jit import jit
 from .fill import fill_run
 
-__all__ = ("FILLED", "fill_columns", "fill_lost_rows", "find_lost", "flag_filled")
+__all__ = (
+    "FILLED",
+    "blank_lost",
+    "fill_columns",
+    "fill_lost_rows",
+    "find_lost",
+    "flag_filled",
+    "mark_filled",
+)
 
 LOST = 1
 """Bit of a pixel without a value."""
@@ -124,7 +132,7 @@ def _fill(image, variance, state, y, start, stop, table, reach):  # type: ignore
 
 
 @jit
-def flag_filled(mask, state, cleared, bits, out):  # type: ignore[no-untyped-def]
+def flag_filled(mask, state, cleared, bits, reasons, default, out):  # type: ignore[no-untyped-def]
     """Copy a mask, with other bits for pixels that were filled.
 
     Parameters
@@ -135,10 +143,54 @@ def flag_filled(mask, state, cleared, bits, out):  # type: ignore[no-untyped-def
         uint8 of shape (y, x).
     cleared, bits
         Bits that filled pixels lose, and those that they get.
+    reasons, default
+        Filled pixels that are left without any of the bits ``reasons`` get those of ``default``.
     out
         int32 of shape (y, x).
     """
     for y in range(mask.shape[0]):
         for x in range(mask.shape[1]):
             filled = state[y, x] & FILLED != 0
-            out[y, x] = (mask[y, x] & ~cleared) | bits if filled else mask[y, x]
+            kept = mask[y, x] & ~cleared
+            kept |= bits if kept & reasons else bits | default
+            out[y, x] = kept if filled else mask[y, x]
+
+
+@jit
+def mark_filled(mask, state, bit, out):  # type: ignore[no-untyped-def]
+    """Copy a mask, with a bit more for pixels that were filled.
+
+    Parameters
+    ----------
+    mask, out
+        int32 of shape (y, x).
+    state
+        uint8 of shape (y, x).
+    bit
+        The bit.
+    """
+    for y in range(mask.shape[0]):
+        for x in range(mask.shape[1]):
+            out[y, x] = mask[y, x] | (bit if state[y, x] & FILLED else np.int32(0))
+
+
+@jit
+def blank_lost(image, variance, mask, bits, state):  # type: ignore[no-untyped-def]
+    """Take the values away from masked pixels that were not filled, in place.
+
+    Parameters
+    ----------
+    image, variance
+        float32 of shape (y, x); these pixels become NaN and +inf.
+    mask
+        int32 of shape (y, x).
+    bits
+        Bits of the mask whose pixels have no value of their own.
+    state
+        uint8 of shape (y, x).
+    """
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            blank = (state[y, x] == LOST) & (mask[y, x] & bits != 0)
+            image[y, x] = np.float32(np.nan) if blank else image[y, x]
+            variance[y, x] = np.float32(np.inf) if blank else variance[y, x]

@@ -17,7 +17,7 @@ import numpy as np
 from .resample_rows import Rule, Target, tile_kernel
 from .resample_source import Planes
 from .support import KERNELS, kernel_half_width
-from .window import weight_table
+from .window import absolute_sums, weight_table
 
 __all__ = ("KERNELS", "PositionGrid", "ResampleRule", "resample")
 
@@ -66,6 +66,18 @@ class ResampleRule:
         Bits that spread over all of ``kernel``, whatever ``mask_kernel`` is.
     no_data
         Bits of source pixels that hold no measurement, whatever their value.
+    filled
+        Bits of source pixels whose value was made from their neighbours; no
+        destination pixel gets them.
+    reasons
+        Bits that say why a source pixel holds no measurement of its own.
+    max_lost_weight
+        A destination pixel has no value where lost taps hold more than this
+        part of the absolute weight of its kernel; up to it the others make up
+        for them.  It gets the ``reasons`` of lost and filled taps where both
+        together hold more than this part.  With 0 any lost tap of non-zero
+        weight takes the value, filled taps count as others, and ``no_data``
+        spreads as other bits do.
     pad
         Mask of destination pixels without a measurement; it is or-ed to what
         the source says, and stands alone where the kernel leaves the source.
@@ -80,6 +92,9 @@ class ResampleRule:
     mask_kernel: str = "bilinear"
     grow: int = 0
     no_data: int = 0
+    filled: int = 0
+    reasons: int = 0
+    max_lost_weight: float = 0.0
     pad: int = 0
     strict: bool = False
 
@@ -103,9 +118,14 @@ def _rule(rule: ResampleRule, scale: float) -> Rule:
     mask_half = kernel_half_width(rule.mask_kernel) if rule.mask_kernel else 0
     if mask_half > half:
         raise ValueError(f"The mask kernel {rule.mask_kernel} is wider than the image kernel {rule.kernel}.")
+    tolerant = rule.max_lost_weight > 0.0 and not rule.strict
     return Rule(
         float(scale),
         np.int32(0 if rule.strict else rule.no_data),
+        np.int32(rule.filled),
+        np.int32(~(rule.filled | (rule.no_data if tolerant else 0))),
+        np.int32(rule.reasons),
+        np.float32(rule.max_lost_weight if tolerant else 0.0),
         np.int32(rule.grow),
         np.int32(rule.pad),
         mask_half,
@@ -163,9 +183,10 @@ def resample(
     -------
     image, mask, variance : `numpy.ndarray`
         float32, int32 and float32.  Where the whole kernel does not fit into
-        the source: NaN, ``rule.pad`` and +inf.  Where a tap of non-zero weight
-        is NaN, infinite or carries ``rule.no_data``: the same, with the mask of
-        the taps or-ed.  A NaN in the variance alone makes the variance +inf.
+        the source: NaN, ``rule.pad`` and +inf.  Where taps that are NaN,
+        infinite or carry ``rule.no_data`` hold more than ``rule.max_lost_weight``:
+        the same, with the mask of the taps or-ed.  A NaN in the variance alone
+        makes the variance +inf.
     covered : `int`
         Number of destination pixels whose kernel fits into the source.
 
@@ -187,7 +208,7 @@ def resample(
     )
     table = weight_table(rule.kernel)
     kernel = tile_kernel(2 * kernel_half_width(rule.kernel))
-    covered = kernel(source, _as_float64(grid), target, table, numbers)
+    covered = kernel(source, _as_float64(grid), target, table, absolute_sums(rule.kernel), numbers)
     return target.image, target.mask, target.variance, int(covered)
 
 

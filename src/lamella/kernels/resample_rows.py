@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._jit import jit, jit_inline
-from .resample_source import LOST, load_source, make_room, reach, state_of
+from .resample_lost import settle_lost
+from .resample_source import LOST, UNSURE, load_source, make_room, reach, state_of
 from .window import CELLS, window_sums
 
 __all__ = ("Rule", "Target", "tile_kernel")
@@ -28,6 +29,11 @@ class Rule(NamedTuple):
 
     scale: float
     no_data: Any
+    filled: Any
+    keep: Any
+    """Bits of the source that the mask of a destination pixel may have."""
+    reasons: Any
+    max_lost_weight: Any
     grow: Any
     pad: Any
     mask_half: int
@@ -203,12 +209,13 @@ def _sum_window(planes: Any, table: Any, half: int, row: Any, k: int, ix: int, i
 
 
 @jit
-def _state_window(planes: Any, no_data: int, ix: int, iy: int, spans: Any) -> Any:
+def _state_window(planes: Any, rule: Any, ix: int, iy: int, spans: Any) -> Any:
     """Return the states of the taps of non-zero weight, or-ed."""
     state = np.uint8(0)
     for y in range(iy + spans[1][0], iy + spans[1][1]):
         for x in range(ix + spans[0][0], ix + spans[0][1]):
-            state |= state_of(planes.image[y, x], planes.mask[y, x], planes.variance[y, x], no_data)
+            pixel = planes.image[y, x], planes.mask[y, x], planes.variance[y, x]
+            state |= state_of(pixel[0], pixel[1], pixel[2], rule.no_data, rule.filled)
     return state
 
 
@@ -228,7 +235,7 @@ def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any
             # Perhaps a column that was loaded beyond the window.
             row.sums[k] = _sum_window(planes, table, half, row, k, ix, iy, spans)
     else:
-        row.states[k] = _state_window(planes, rule.no_data, ix, iy, spans)
+        row.states[k] = _state_window(planes, rule, ix, iy, spans)
     bits = _or_window(planes.mask, ix, iy, spans[0], spans[1])
     if rule.mask_half > 0:
         x_span = _span(fractions[0], rule.mask_half, rule.mask_nearest)
@@ -245,8 +252,8 @@ def _write_row(row: Any, rule: Any, image: Any, variance: Any, mask: Any) -> int
         area, state = row.area[k] * rule.scale, row.states[k]
         lost = state & LOST != 0
         image[k] = np.nan if lost else row.sums[k, 0] * area
-        variance[k] = np.inf if state else row.sums[k, 1] * area * area
-        mask[k] |= rule.pad if lost else 0
+        variance[k] = np.inf if state & (LOST | UNSURE) else row.sums[k, 1] * area * area
+        mask[k] = (mask[k] & rule.keep) | (rule.pad if lost else 0)
         good += row.starts[k] >= 0
     return good
 
@@ -257,7 +264,7 @@ def tile_kernel(taps: int) -> Callable[..., int]:
     half = taps // 2
 
     @jit
-    def tiles(planes: Any, grid: Any, target: Any, table: Any, rule: Any) -> int:
+    def tiles(planes: Any, grid: Any, target: Any, table: Any, norms: Any, rule: Any) -> int:
         ny, nx = target.image.shape
         row, room = _make_row(_COLUMNS), make_room(0)
         across, good = -(-nx // _COLUMNS), 0
@@ -288,6 +295,8 @@ def tile_kernel(taps: int) -> Callable[..., int]:
                     mask[k], row.states[k] = bits[start], states[start]
                     if not rule.plain or cells[0] == CELLS or cells[1] == CELLS:
                         _settle(planes, source, table, rule, half, row, mask, k)
+                if source.flawed and rule.max_lost_weight > 0.0:
+                    settle_lost(planes, source, (table, norms), rule, taps, row, mask, n)
                 good += _write_row(row, rule, image, variance, mask)
         return good
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._jit import jit, jit_inline
 
-__all__ = ("LOST", "UNSURE", "Planes", "Source", "load_source", "make_room", "reach", "state_of")
+__all__ = ("FILLED", "LOST", "UNSURE", "Planes", "Source", "load_source", "make_room", "reach", "state_of")
 
 # In the type of a plane of states, so that the loops over them stay narrow.
 LOST = np.uint8(1)
@@ -17,6 +17,9 @@ LOST = np.uint8(1)
 
 UNSURE = np.uint8(2)
 """State of a pixel whose variance is not known."""
+
+FILLED = np.uint8(4)
+"""State of a pixel whose value was made from its neighbours."""
 
 _BEYOND = 2
 """A window may be loaded with this many columns more than it has."""
@@ -41,7 +44,7 @@ class Source(NamedTuple):
     """Pixels of a part of the source, the coordinates of the first, and the number of real columns.
 
     Where the rule is not strict, what is not finite and what holds no
-    measurement is zero among the values, and known from the states.
+    measurement is zero among the values and variances, and known from the states.
     """
 
     pairs: np.ndarray
@@ -50,6 +53,12 @@ class Source(NamedTuple):
     """Mask of a destination pixel whose window starts here: shape (y, x)."""
     states: np.ndarray
     """States of all pixels of the window that starts here, or-ed: shape (y, x), uint8."""
+    pixel_states: np.ndarray
+    """State of each pixel: shape (y, x), uint8."""
+    state_runs: np.ndarray
+    """States of the pixels of a window's row that starts here, or-ed: shape (y, x), uint8."""
+    flawed: bool
+    """Whether any pixel has a state."""
     x0: int
     y0: int
     width: int
@@ -61,6 +70,7 @@ class Room(NamedTuple):
     pairs: np.ndarray
     bits: np.ndarray
     states: np.ndarray
+    pixel_states: np.ndarray
     bit_runs: np.ndarray
     state_runs: np.ndarray
 
@@ -71,6 +81,7 @@ def make_room(size: int) -> Room:
     return Room(
         np.empty(2 * size, np.float32),
         np.empty(size, np.int32),
+        np.empty(size, np.uint8),
         np.empty(size, np.uint8),
         np.empty(size, np.int32),
         np.empty(size, np.uint8),
@@ -122,9 +133,10 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
     pairs = room.pairs[: 2 * size].reshape((y1 - y0, 2 * columns))
     bits, bit_runs = room.bits[:size].reshape(shape), room.bit_runs[:size].reshape(shape)
     states, state_runs = room.states[:size].reshape(shape), room.state_runs[:size].reshape(shape)
+    pixel_states = room.pixel_states[:size].reshape(shape)
     taps, near = 2 * half, 2 * rule.mask_half
-    _load_pixels(planes, rule, box, pairs, states)
-    _or_columns(states, 0, 0, x1 - x0, taps, state_runs)
+    flawed = _load_pixels(planes, rule, box, pairs, pixel_states) != 0
+    _or_columns(pixel_states, 0, 0, x1 - x0, taps, state_runs)
     _or_rows(state_runs, 0, taps, np.uint8(0), states)
     _or_columns(planes.mask, y0, x0, x1, taps, bit_runs)
     _or_rows(bit_runs, 0, taps, np.int32(0), bits)
@@ -132,7 +144,9 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
         first = half - rule.mask_half
         _or_columns(planes.mask, y0, x0 + first, x1, near, bit_runs)
         _or_rows(bit_runs, first, near, rule.grow, bits)
-    return Source(pairs.reshape((*shape, 2)), bits, states, planes.x0 + x0, planes.y0 + y0, x1 - x0)
+    pairs = pairs.reshape((*shape, 2))
+    x0, y0, width = planes.x0 + x0, planes.y0 + y0, x1 - x0
+    return Source(pairs, bits, states, pixel_states, state_runs, flawed, x0, y0, width)
 
 
 # The next loops index with numbers without sign: of others the compiler asks
@@ -142,7 +156,8 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
 
 @jit
 def _load_pixels(planes, rule, box, pairs, states):  # type: ignore[no-untyped-def]
-    """Write values and variances in turn, shape (y, 2 x), and states, shape (y, x)."""
+    """Write values and variances in turn, shape (y, 2 x), and states, shape (y, x); return these or-ed."""
+    union = np.uint8(0)
     y0, y1, x0, x1 = box[:4]
     n = x1 - x0
     for y in range(y1 - y0):
@@ -150,12 +165,15 @@ def _load_pixels(planes, rule, box, pairs, states):  # type: ignore[no-untyped-d
         for x in range(n):
             i = np.uint64(x0 + x)
             value, spread = planes.image[at, i], planes.variance[at, i]
-            state = np.uint8(0) if rule.strict else state_of(value, planes.mask[at, i], spread, rule.no_data)
+            bits = planes.mask[at, i]
+            state = np.uint8(0) if rule.strict else state_of(value, bits, spread, rule.no_data, rule.filled)
             states[y, x] = state
+            union |= state
             pairs[y, 2 * x] = np.float32(0.0) if state & LOST else value
-            pairs[y, 2 * x + 1] = np.float32(0.0) if state & UNSURE else spread
+            pairs[y, 2 * x + 1] = np.float32(0.0) if state & (LOST | UNSURE) else spread
         # Beyond the real columns there is nothing; weights are zero there.
         pairs[y, 2 * n :] = 0.0
+    return union
 
 
 @jit
@@ -184,12 +202,13 @@ def _or_rows(runs, first, size, keep, out):  # type: ignore[no-untyped-def]
 
 
 @jit_inline
-def state_of(value: Any, bits: Any, variance: Any, no_data: int) -> Any:
-    """Return what is not known of a pixel: `LOST`, `UNSURE`, both or 0."""
+def state_of(value: Any, bits: Any, variance: Any, no_data: Any, filled: Any) -> Any:
+    """Return what is not known of a pixel: `LOST`; or else `UNSURE`, `FILLED`, both or 0."""
     # What is not finite differs from itself by NaN.
     lost = (value - value != 0) | (bits & no_data != 0)
-    unsure = variance - variance != 0
-    return np.uint8(lost) * LOST | np.uint8(unsure) * UNSURE
+    unsure = (variance - variance != 0) & (not lost)
+    made_up = (bits & filled != 0) & (not lost)
+    return np.uint8(lost) * LOST | np.uint8(unsure) * UNSURE | np.uint8(made_up) * FILLED
 
 
 @jit

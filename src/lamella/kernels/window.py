@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 
 from .support import kernel_half_width
 
-__all__ = ("CELLS", "kernel_weights", "weight_table", "window_sums")
+__all__ = ("CELLS", "absolute_sums", "kernel_weights", "weight_table", "window_sums")
 
 
 CELLS = 64
@@ -91,6 +91,19 @@ def weight_table(kernel: str) -> np.ndarray:
     table[:-1, :, :taps] = parts
     table[-1, 0, kernel_half_width(kernel) - 1] = 1.0
     return table
+
+
+@functools.cache
+def absolute_sums(kernel: str) -> np.ndarray:
+    """Return cubics for the sum of the absolute weights in each interval of `weight_table`.
+
+    Shape (cells + 1, 4, 1), float32, evaluated as the weights themselves.  A
+    weight has the sign that it has in the middle of its interval: weights
+    change their sign only at the ends of intervals, where they are zero.
+    """
+    table = weight_table(kernel).astype(np.float64)
+    sums: np.ndarray = (table * np.sign(table[:, :1])).sum(axis=2, keepdims=True).astype(np.float32)
+    return sums
 
 
 def lanes_of(taps: int) -> int:

@@ -22,6 +22,8 @@ from lamella.tasks.manual.warpAndPsfMatch import WarperConfig
 
 from .conftest import PATCH, MemoryRef
 
+AS_DOCUMENTED = WarpControl(bad_mask_planes=(), yielding_mask_planes=())
+
 
 def config_with(**options: Any) -> MakeCoaddTempExpConfig:
     config = MakeCoaddTempExpConfig()
@@ -45,7 +47,7 @@ def test_warps_are_those_of_the_core(patch_ref, exposures, sky_map) -> None:
     for ref in refs:
         visit = ref.dataId["visit"]
         mine = [one for one in read if one.info.id.visit == visit]
-        expected = make_warp(mine, patch.projection, patch.outer_bbox, WarpControl())
+        expected = make_warp(mine, patch.projection, patch.outer_bbox, AS_DOCUMENTED)
         found = ref.get("deepCoadd_directWarp")
         assert expected is not None
         assert found.bbox == expected.bbox
@@ -189,17 +191,21 @@ def test_what_cannot_be_made_is_refused(options: dict[str, Any], field: str) -> 
 
 
 def test_options_of_resampling_reach_the_core() -> None:
-    assert WarperConfig().toCore() == WarpControl()
+    assert WarperConfig().toCore() == AS_DOCUMENTED
     config = WarperConfig()
     config.update(
         warpingKernelName="lanczos5", maskWarpingKernelName="lanczos3", growFullMask=["EDGE", "SAT"]
     )
+    config.update(badMaskPlanes=["SAT", "CR"], maxLostWeight=0.02, yieldingMaskPlanes=["EDGE"])
     config.repairWidth = 3
     config.validate()
     expected = WarpControl(
         kernel="lanczos5",
         mask_kernel="lanczos3",
         grow_full_mask=("DETECTION_EDGE", "SATURATED"),
+        bad_mask_planes=("SATURATED", "COSMIC_RAY"),
+        max_lost_weight=0.02,
+        yielding_mask_planes=("DETECTION_EDGE",),
         repair_width=3,
     )
     assert config.toCore() == expected

@@ -25,17 +25,27 @@ _NAMES = {
     "kernel": "warpingKernelName",
     "mask_kernel": "maskWarpingKernelName",
     "grow_full_mask": "growFullMask",
+    "bad_mask_planes": "badMaskPlanes",
+    "max_lost_weight": "maxLostWeight",
+    "yielding_mask_planes": "yieldingMaskPlanes",
     "position_tolerance": "positionTolerance",
     "repair_width": "repairWidth",
 }
 
 
 class WarperConfig(Config):
-    """How exposures are resampled; see `lamella.WarpControl`."""
+    """How exposures are resampled; see `lamella.WarpControl`.
+
+    By default no planes keep values out of the kernel, and the last detector has
+    the pixels of overlaps, as the documented tasks have it.
+    """
 
     warpingKernelName = borrow(WarpControl, "kernel")
     maskWarpingKernelName = borrow(WarpControl, "mask_kernel")
     growFullMask = borrow(WarpControl, "grow_full_mask")
+    badMaskPlanes = borrow(WarpControl, "bad_mask_planes", default=[])
+    maxLostWeight = borrow(WarpControl, "max_lost_weight")
+    yieldingMaskPlanes = borrow(WarpControl, "yielding_mask_planes", default=[])
     positionTolerance = borrow(WarpControl, "position_tolerance")
     repairWidth = borrow(WarpControl, "repair_width")
     interpLength = Field[int]("Accepted for the sake of older files; positionTolerance decides", default=10)
@@ -52,6 +62,9 @@ class WarperConfig(Config):
             kernel=self.warpingKernelName,
             mask_kernel=self.maskWarpingKernelName,
             grow_full_mask=plane_names(self.growFullMask),
+            bad_mask_planes=plane_names(self.badMaskPlanes),
+            max_lost_weight=self.maxLostWeight,
+            yielding_mask_planes=plane_names(self.yieldingMaskPlanes),
             position_tolerance=self.positionTolerance,
             repair_width=self.repairWidth,
         )
