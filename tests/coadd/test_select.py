@@ -11,6 +11,7 @@ from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
 from lamella.coadd.inputs import ExposureId, ExposureInfo
 from lamella.coadd.select import Selection, select_exposures
 from lamella.coadd.select_control import SelectControl
+from lamella.coadd.times import ExposureTimes
 from lamella.errors import ConfigError, GeometryError
 from lamella.sky.footprint import footprint_polygon
 from lamella.sky.layout import tract_wcs
@@ -128,8 +129,18 @@ def test_record_is_what_a_coadd_keeps(patch):
         ({"psf_fwhm": 0.3}, {"min_psf_fwhm": 0.5}, "psf_fwhm", "PSF FWHM 0.3 arcsec < 0.5 arcsec"),
         ({"psf_fwhm": np.nan}, {"max_psf_fwhm": 1.8}, "psf_fwhm", "PSF FWHM nan arcsec > 1.8 arcsec"),
         ({"psf_fwhm": np.nan}, {"min_psf_fwhm": 0.1}, "psf_fwhm", "PSF FWHM nan arcsec < 0.1 arcsec"),
-        ({"mjd": 58000.5}, {"max_mjd": 58000.0}, "time", "MJD 58000.5 day > 58000 day"),
-        ({"mjd": 58000.5}, {"min_mjd": 58001.0}, "time", "MJD 58000.5 day < 58001 day"),
+        (
+            {"times": ExposureTimes(middle=58000.5)},
+            {"max_mjd": 58000.0},
+            "time",
+            "MJD 58000.5 day > 58000 day",
+        ),
+        (
+            {"times": ExposureTimes(middle=58000.5)},
+            {"min_mjd": 58001.0},
+            "time",
+            "MJD 58000.5 day < 58001 day",
+        ),
         ({}, {"exclude_visits": (1,)}, "visit", "visit 1 is excluded"),
         ({}, {"exclude_detectors": (1,)}, "detector", "detector 1 is excluded"),
         ({}, {"max_psf_fwhm": 1.8, "require_known": True}, "psf_fwhm", "PSF FWHM is not known"),
@@ -215,7 +226,7 @@ def test_limits_are_stated_with_the_value(patch, values, limits, code, reason):
 
 
 def test_values_at_their_limits_pass(patch):
-    item = info(psf_fwhm=1.8, quality={"psf_ellipticity_residual": 0.007}, mjd=5.0)
+    item = info(psf_fwhm=1.8, quality={"psf_ellipticity_residual": 0.007}, times=ExposureTimes(middle=5.0))
     limits = {"min_psf_fwhm": 1.8, "max_psf_fwhm": 1.8, "max_ellipticity_residual": 0.007, "max_mjd": 5.0}
     assert kept([item], patch, **limits) == [1]
 

@@ -69,6 +69,17 @@ def test_two_epochs_in_two_bands_are_found(real: Inputs) -> None:
     assert [source.info.psf_fwhm for source in real] == pytest.approx([1.0, 0.97, 1.0, 0.97], abs=0.06)
 
 
+def test_drift_scans_take_longer_than_their_exposure(real: Inputs) -> None:
+    """Each row is exposed for 53.9 s, which is 2048 rows, and a frame has 1489."""
+    for source in real:
+        times = source.info.times
+        assert None not in (times.begin, times.middle, times.end)
+        assert times.exposure_time == pytest.approx(53.907456, abs=1e-4)
+        elapsed = (times.end - times.begin) * 86400.0  # type: ignore[operator]
+        assert elapsed == pytest.approx(53.907456 * (1 + 1489 / 2048), abs=0.1)
+        assert times.middle == pytest.approx(0.5 * (times.begin + times.end), abs=1e-9)  # type: ignore[operator]
+
+
 def test_positions_are_those_of_the_lsst_pipeline(
     exposures: list[Exposure], catalogue: dict[str, np.ndarray]
 ) -> None:

@@ -13,6 +13,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.inputs import Exposure
 from lamella.coadd.scale import njy_per_count
+from lamella.coadd.times import UNKNOWN_TIMES, ExposureTimes
 from lamella.errors import (
     InputError,
     LamellaError,
@@ -100,6 +101,27 @@ def test_a_row_becomes_an_exposure(table: Callable[..., Path], name: str) -> Non
     assert np.argwhere(mask & bits_of(schema, ["SATURATED"])).tolist() == [[10, 12], [10, 13]]
     # The file says that its sky is subtracted, unless told otherwise.
     assert np.nanmedian(exposure.pixels.image.array) == pytest.approx(30.0, abs=0.3)
+
+
+def test_times_are_those_of_the_table_or_of_the_headers(table: Callable[..., Path], image: Path) -> None:
+    def of(**cells: Any) -> ExposureTimes:
+        path = table("a.csv", **cells)
+        found = open_exposures([path]).sources[0].info.times
+        path.unlink()
+        return found
+
+    assert of() == UNKNOWN_TIMES
+    begin = ExposureTimes.of(begin=60310.125, exposure_time=30.0)
+    assert of(date="2024-01-01T03:00:00", exposure_time=30.0) == begin
+    with fits.open(image, mode="update") as hdus:
+        hdus[0].header.update({"DATE-OBS": "2024-01-01T03:00:00", "EXPTIME": 30.0, "MJD-OBS": 0.0})
+    assert of() == begin
+    assert of(exposure_time=10.0) == ExposureTimes.of(begin=60310.125, exposure_time=10.0)
+    assert of(mjd=60000.5) == ExposureTimes.of(middle=60000.5, exposure_time=30.0)
+    with fits.open(image, mode="update") as hdus:
+        hdus["SCI"].header.update({"TIMESYS": "TAI", "DATE-OBS": "2024-01-01T03:00:37", "EXPTIME": 60.0})
+    assert of().begin == pytest.approx(60310.125, abs=1e-9)
+    assert of().exposure_time == 60.0
 
 
 def test_columns_for_selection_become_numbers_of_the_exposure(table: Callable[..., Path]) -> None:
@@ -213,6 +235,11 @@ def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], i
             {"sky": "blue"},
             InputError,
             "row 1, column 'sky': found 'blue'; expected 'subtracted' or 'present'",
+        ),
+        (
+            {"date": "2024-01-31"},
+            InputError,
+            "row 1, column 'date': found '2024-01-31'; expected date and time",
         ),
         ({"colour": 1.0}, InputError, "column 'colour': found an unknown column"),
     ],

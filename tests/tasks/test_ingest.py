@@ -20,6 +20,7 @@ from lsst.daf.butler import Butler
 from lsst.sphgeom import UnitVector3d
 
 from lamella.coadd.inputs import Exposure, ExposureSource
+from lamella.coadd.times import UNKNOWN_TIMES
 from lamella.errors import DuplicateInputError, InputError, UnreadableFileError
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
@@ -56,7 +57,7 @@ def assert_same_exposure(found: Exposure, expected: Exposure) -> None:
     assert_bits_equal(found.pixels.mask.array, expected.pixels.mask.array)
     assert found.to_njy == expected.to_njy
     assert found.notes == expected.notes
-    for name in ("id", "path", "band", "bbox", "psf_fwhm", "mjd", "exposure_time", "format", "polygon"):
+    for name in ("id", "path", "band", "bbox", "psf_fwhm", "times", "format", "polygon"):
         assert getattr(found.info, name) == getattr(expected.info, name)
     x, y = 31.0, 22.0
     assert_bits_equal(
@@ -182,7 +183,7 @@ def _unit(vector: np.ndarray) -> UnitVector3d:
 
 
 def test_an_exposure_without_time_has_no_timespan(butler: Butler, survey: SmallSurvey) -> None:
-    source = changed(survey.sources[0], mjd=None, exposure_time=None, physical_filter="G-1")
+    source = changed(survey.sources[0], times=UNKNOWN_TIMES, physical_filter="G-1")
     ingest_exposures(butler, [source], transfer="copy")
     (visit,) = butler.query_dimension_records("visit")
     assert (visit.day_obs, visit.timespan, visit.exposure_time, visit.physical_filter) == (

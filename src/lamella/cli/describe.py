@@ -17,7 +17,8 @@ from rich.text import Text
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, Exposure, ExposureId, ExposureSource
 from ..coadd.summary import CoaddSummary, summarize
-from ..report.wording import number, percent, reasons, significant
+from ..coadd.times import ExposureTimes, TotalTimes
+from ..report.wording import ABSENT, exposed, number, percent, plain, reasons, significant, span
 from .describe_artifacts import match_facts, matching_facts, removals_table
 from .terminal import box_text, facts_table, place_facts, rows_table
 
@@ -45,6 +46,8 @@ def describe_coadd(coadd: PatchCoadd, path: Path, *, verbose: bool = False) -> R
         "inner box": "the same" if coadd.inner_bbox == coadd.bbox else box_text(coadd.inner_bbox),
         **_quality(summary),
         "inputs": f"{summary.detectors} detector images of {summary.visits} visits",
+        "taken": f"{span(summary.times, summary.visits)} (UTC)",
+        "exposure": f"{exposed(summary.times, summary.visits)} in all",
         "left out": "\n".join(reasons(summary.rejected)) or "none",
         "statistic": _statistic(coadd.settings),
         **matching_facts(coadd.settings.get("matching", {})),
@@ -69,8 +72,11 @@ def describe_warp(warp: Warp, path: Path, *, verbose: bool = False) -> Renderabl
     """Describe a warp: place, detectors, mask planes."""
     good = np.isfinite(warp.variance.array)
     noise = float(np.sqrt(np.median(warp.variance.array[good]))) if good.any() else None
+    times = TotalTimes.of([warp.detectors] if warp.detectors else [])
     facts = {
         "warp": f"{warp.instrument} visit {warp.visit}, band {warp.band}",
+        "taken": f"{span(times, 1)} (UTC)",
+        "exposure": exposed(times, 1),
         **place_facts(warp.bbox, warp.sky_projection),
         "data": f"{percent(float(good.mean()))} of the pixels",
         "noise": f"{significant(noise)} nJy per pixel, by the variance",
@@ -94,6 +100,7 @@ def exposure_table(sources: Iterable[ExposureSource], *, verbose: bool = False) 
         row = {"band": info.band, "centre (deg)": f"{centre.ra.deg:.3f} {centre.dec.deg:+.3f}"}
         if verbose:
             row["pixels"] = f"{info.bbox.x.size}×{info.bbox.y.size}"
+            row |= _times(info.times)
         row |= {"PSF ″": number(info.psf_fwhm), "file": info.path if verbose else Path(info.path).name}
         rows.append((info.id, row))
     return _by_instrument(rows) if rows else Text("No exposures.")
@@ -134,6 +141,8 @@ def describe_plain_fits(path: Path) -> RenderableType:
             "coadd": f"band {head['BAND']}, tract {head['TRACT']}, patch {head['PATCH']} "
             f"of sky map {head['SKYMAP']}",
             "inputs": f"{head['NVISITS']} visits",
+            "taken": f"{head.get('DATE-BEG', ABSENT)} to {head.get('DATE-END', ABSENT)} (UTC)",
+            "exposure": f"{plain(head.get('EXPTIME'))} s in all",
             "made by": head["CREATOR"],
         }
         rows = [
@@ -151,6 +160,11 @@ def describe_plain_fits(path: Path) -> RenderableType:
 
 
 # Parts of the descriptions.
+
+
+def _times(times: ExposureTimes) -> dict[str, str]:
+    middle = ABSENT if times.middle is None else f"{times.middle:.5f}"
+    return {"MJD (UTC)": middle, "s": plain(times.exposure_time)}
 
 
 def _by_instrument(rows: Sequence[tuple[ExposureId, dict[str, str]]]) -> RenderableType:
@@ -207,6 +221,8 @@ def _detectors(detectors: Sequence[DetectorInput], *, verbose: bool, weights: bo
     for one in shown:
         row = {"weight nJy⁻²": significant(one.weight)} if weights else {}
         row |= {"good pixels": str(one.good_pixels), "PSF ″": number(one.psf_fwhm)}
+        if verbose:
+            row |= _times(one.times)
         rows.append((one.id, row | {"file": one.path if verbose else Path(one.path).name}))
     more = len(detectors) - len(shown)
     return Group(_by_instrument(rows), *([f"and {more} more (-v shows all)"] if more else []))

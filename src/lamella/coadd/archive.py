@@ -46,6 +46,7 @@ from .removals import KINDS, Removal
 from .scale import measure_variance
 from .skynoise import SkyNoise
 from .sources import conform_mask
+from .times import UNKNOWN_TIMES, ExposureTimes, TotalTimes
 
 __all__ = (
     "MatchRecord",
@@ -275,8 +276,16 @@ class PatchCoadd(MaskedImage):
 
     @property
     def inputs(self) -> Table:
-        """One row per detector: identity, weight, number of good pixels, PSF width, file, notes, polygon."""
+        """One row per detector: identity, weight, good pixels, PSF width, times, file, notes, polygon."""
         return _make_table(_INPUT_COLUMNS, self.detectors)
+
+    @property
+    def times(self) -> TotalTimes:
+        """When the inputs were taken, and how long they are in all; each visit counts once."""
+        visits: dict[tuple[str, int], list[DetectorInput]] = {}
+        for detector in sorted(self.detectors, key=lambda one: one.id):
+            visits.setdefault((detector.id.instrument, detector.id.visit), []).append(detector)
+        return TotalTimes.of(visits.values())
 
     @property
     def rejected(self) -> Table:
@@ -362,6 +371,10 @@ class _Column(NamedTuple):
     unit: str = ""
 
 
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
 _ID_COLUMNS = {
     "instrument": _Column("U", lambda record: record.id.instrument),
     "visit": _Column("i8", lambda record: record.id.visit),
@@ -372,7 +385,12 @@ _INPUT_COLUMNS = {
     **_ID_COLUMNS,
     "weight": _Column("f8", lambda d: d.weight, "nJy-2"),
     "good_pixels": _Column("i8", lambda d: d.good_pixels),
-    "psf_fwhm": _Column("f8", lambda d: np.nan if d.psf_fwhm is None else d.psf_fwhm, "arcsec"),
+    "psf_fwhm": _Column("f8", lambda d: _or_nan(d.psf_fwhm), "arcsec"),
+    "date_obs": _Column("U", lambda d: d.times.date),
+    "mjd_begin": _Column("f8", lambda d: _or_nan(d.times.begin), "d"),
+    "mjd": _Column("f8", lambda d: _or_nan(d.times.middle), "d"),
+    "mjd_end": _Column("f8", lambda d: _or_nan(d.times.end), "d"),
+    "exposure_time": _Column("f8", lambda d: _or_nan(d.times.exposure_time), "s"),
     "path": _Column("U", lambda d: d.path),
     "notes": _Column("U", lambda d: " ".join(d.notes)),
     "polygon": _Column("U", lambda d: "" if d.polygon is None else d.polygon.wkt),
@@ -494,6 +512,15 @@ class PsfModel(pydantic.BaseModel):
     arrays: dict[str, NumbersModel]
 
 
+class TimesModel(pydantic.BaseModel):
+    """Serialized form of the `ExposureTimes` of a detector: dates are modified Julian dates in UTC."""
+
+    begin: float | None = None
+    middle: float | None = None
+    end: float | None = None
+    exposure_time: float | None = None
+
+
 class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
     """Serialized form of a `DetectorInput`."""
 
@@ -505,6 +532,7 @@ class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
     weight: float
     path: str
     psf_fwhm: float | None
+    times: TimesModel | None = None  # Not in files of version 0.1.0.
     notes: list[str]
 
 
@@ -587,6 +615,7 @@ def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> D
         weight=detector.weight,
         path=detector.path,
         psf_fwhm=detector.psf_fwhm,
+        times=TimesModel(**dataclasses.asdict(detector.times)),
         notes=list(detector.notes),
     )
 
@@ -604,6 +633,7 @@ def _load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputA
         weight=row.weight,
         path=row.path,
         psf_fwhm=row.psf_fwhm,
+        times=UNKNOWN_TIMES if row.times is None else ExposureTimes(**dict(row.times)),
         notes=tuple(row.notes),
     )
 

@@ -22,6 +22,7 @@ from lsst.images.serialization import InputArchive, InvalidParameterError, Outpu
 from ..planes import bits_of, make_schema
 from .archive import _SCHEMA_URL_BASE, DetectorsModel, P, _serialize_detectors
 from .inputs import DetectorInput, Exposure, ExposureInfo
+from .times import UNKNOWN_TIMES, ExposureTimes
 
 __all__ = ("ExposureImage", "ExposureSerializationModel")
 
@@ -73,6 +74,7 @@ class ExposureImage(MaskedImage):
         )
         for name in _PLAIN_FIELDS:
             setattr(model, name, getattr(info, name))
+        model.mjd, model.exposure_time = info.mjd, info.exposure_time
         model.quality = dict(info.quality)
         is_field = isinstance(scale, BaseField)
         model.to_njy = None if is_field else float(scale)  # type: ignore[arg-type]
@@ -88,7 +90,7 @@ class ExposureImage(MaskedImage):
         return ExposureSerializationModel[pointer_type]  # type: ignore[valid-type]
 
 
-_PLAIN_FIELDS = ("physical_filter", "mjd", "exposure_time", "format")
+_PLAIN_FIELDS = ("physical_filter", "format")
 
 
 def _cut(exposure: Exposure, pixels: MaskedImage) -> Exposure:
@@ -108,6 +110,7 @@ def _record(exposure: Exposure) -> DetectorInput:
         polygon=info.polygon,
         path=info.path,
         psf_fwhm=info.psf_fwhm,
+        times=info.times,
         notes=exposure.notes,
     )
 
@@ -197,8 +200,14 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
             polygon=record.polygon,
             psf_fwhm=record.psf_fwhm,
             quality=dict(self.quality),
+            times=self._times(record),
             **{name: getattr(self, name) for name in _PLAIN_FIELDS},
         )
+
+    def _times(self, record: DetectorInput) -> ExposureTimes:
+        # The record of a file of version 0.1.0 has none.
+        stated = ExposureTimes.of(middle=self.mjd, exposure_time=self.exposure_time)
+        return stated if record.times == UNKNOWN_TIMES else record.times
 
     def _scale(self, archive: InputArchive[Any]) -> float | BaseField:
         if self.to_njy_field is not None:

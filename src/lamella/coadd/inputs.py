@@ -18,6 +18,7 @@ from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
 from .masked_arrays import settle_masked
 from .spans import SpanMask
+from .times import UNKNOWN_TIMES, ExposureTimes
 
 __all__ = (
     "CoaddTarget",
@@ -71,15 +72,23 @@ class ExposureInfo:
     """Full width at half maximum of the PSF in arcseconds, where known."""
     quality: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Further numbers that selection can use, e.g. ``psf_ellipticity_residual``."""
-    mjd: float | None = None
-    """Middle of the exposure, modified Julian date, where known."""
-    exposure_time: float | None = None
-    """Seconds, where known."""
+    times: ExposureTimes = UNKNOWN_TIMES
+    """When the exposure was taken, and how long it is, as far as known."""
     format: str = ""
     """Name of the reader."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
+
+    @property
+    def mjd(self) -> float | None:
+        """Middle of the exposure, modified Julian date in UTC, where known."""
+        return self.times.middle
+
+    @property
+    def exposure_time(self) -> float | None:
+        """Seconds, where known."""
+        return self.times.exposure_time
 
     @cached_property
     def footprint(self) -> SkyPolygon:
@@ -172,6 +181,8 @@ class DetectorInput:
     path: str = ""
     psf_fwhm: float | None = None
     """Arcseconds."""
+    times: ExposureTimes = UNKNOWN_TIMES
+    """When the exposure was taken, as far as known."""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

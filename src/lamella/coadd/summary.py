@@ -21,6 +21,7 @@ from ..sky.footprint import pixel_scale
 from .assemble_control import VarianceCorrection
 from .scale import magnitude
 from .skynoise import Coverage, NoisyCoadd, SkyNoise, covered_pixels, measure_sky_noise
+from .times import TotalTimes
 
 __all__ = (
     "CoaddLike",
@@ -46,6 +47,8 @@ class CoaddLike(NoisyCoadd, Protocol):
         PSF model; `None`, or an `InvalidPsfError` on access, if there is none.
     inputs, rejected
         One row per detector that is in the coadd, and per exposure that is not.
+    times
+        When the inputs were taken, and how long they are in all.
     noise
         What was measured of the noise when the coadd was made; `None` if nothing was.
     """
@@ -64,6 +67,8 @@ class CoaddLike(NoisyCoadd, Protocol):
     def inputs(self) -> Table: ...  # noqa: D102
     @property
     def rejected(self) -> Table: ...  # noqa: D102
+    @property
+    def times(self) -> TotalTimes: ...  # noqa: D102
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -131,6 +136,8 @@ class CoaddSummary(PlainValues):
     """That factor.  The ratios above are those to the variance plane as it is, after the correction."""
     mask_fractions: dict[str, float]
     """Part of the pixels that each mask plane covers; planes without a pixel are left out."""
+    times: TotalTimes = dataclasses.field(default_factory=TotalTimes)
+    """When the inputs were taken, and how long they are in all."""
     seconds: float | None = None
     """Wall time that the coadd took."""
     notes: tuple[str, ...] = ()
@@ -193,6 +200,7 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
         depth=depth,
         depth_stated=stated,
         mask_fractions=mask_fractions(coadd.mask),
+        times=coadd.times,
         seconds=seconds,
         notes=tuple(notes),
     )

@@ -199,6 +199,7 @@ def _detector_input(exposure: Exposure, good_pixels: int) -> DetectorInput:
         good_pixels=good_pixels,
         path=info.path,
         psf_fwhm=info.psf_fwhm,
+        times=info.times,
         notes=exposure.notes,
     )
 

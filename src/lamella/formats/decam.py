@@ -40,6 +40,7 @@ from .fitsio import (
     read_image,
     require_shape,
 )
+from .header_times import times_from_headers
 from .noise import usable, variance_from_weight
 from .pixels import gaussian_psf, make_pixels
 from .psfex import read_psfex
@@ -54,7 +55,6 @@ _INSTRUMENT = "DECam"
 _TRIPLET = re.compile(r"_oo([idw])_")
 _COMPANION = re.compile(r"(-psfex|-splinesky)\.fits|^(survey-ccds|survey-bricks|ccds-annotated)")
 _PRODUCTS = {"image": Role.EXPOSURE, "wtmap": Role.COMPANION, "dqmask": Role.COMPANION}
-_SECONDS_PER_DAY = 86400.0
 
 
 def _recognise(head: FileHead) -> Role:
@@ -162,8 +162,7 @@ class DecamCcd:
         bbox = Box.from_shape(shape)
         identity = self._identity(primary, header)
         projection = self._projection(header, identity, bbox)
-        seconds = header_number(primary, "EXPTIME", path=self.image)
-        started = optional_number(primary, "MJD-OBS")
+        header_number(primary, "EXPTIME", path=self.image)
         fwhm = self._fwhm(header)
         return ExposureInfo(
             id=identity,
@@ -173,8 +172,7 @@ class DecamCcd:
             bbox=bbox,
             projection=projection,
             psf_fwhm=None if fwhm is None else fwhm * pixel_scale(projection, bbox),
-            mjd=None if started is None else started + 0.5 * seconds / _SECONDS_PER_DAY,
-            exposure_time=seconds,
+            times=times_from_headers([primary]),
             format=FORMAT.name,
         )
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.time import Time
 from lsst.images import Box, DetectorFrame, SkyProjection
 
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ..coadd.scale import njy_per_count
+from ..coadd.times import ExposureTimes
 from ..errors import InputError, LamellaError, MissingPartError
 from ..psf.measure import fwhm
 from ..sky.footprint import pixel_scale
@@ -48,6 +48,7 @@ _FRAME = re.compile(r"^fpC-(\d{6})-([ugriz])(\d)-(\d{4})\.fit")
 _COMPANION = re.compile(
     r"^(fpM|fpAtlas|fpObjc|fpFieldStat|psField|psObjc|tsField|tsObj|drField|asTrans|fpBIN)-"
 )
+_SECONDS_PER_DAY = 86400.0
 _FIELDS_PER_RUN = 10_000
 
 
@@ -121,8 +122,7 @@ class SdssFrame:
             bbox=bbox,
             projection=projection,
             psf_fwhm=self._psf_fwhm(band, projection, bbox),
-            mjd=self._middle(header, shape, seconds),
-            exposure_time=seconds,
+            times=self._times(header, shape, seconds),
             format=FORMAT.name,
         )
 
@@ -191,12 +191,17 @@ class SdssFrame:
         _, error = fit_projection(read_astrometry(self.field, info.band), info.bbox.shape, self.field)
         return f"Positions of {self.field}, fitted with TAN-SIP to {error:.2g} mas."
 
-    def _middle(self, header: Header, shape: tuple[int, int], seconds: float) -> float:
-        """Return the middle of the exposure of the middle row, UTC: the rows are read one after another."""
+    def _times(self, header: Header, shape: tuple[int, int], seconds: float) -> ExposureTimes:
+        """Return the times of a drift scan: rows are read one after another, each when its exposure ends."""
         first = header_number(header, "TAI", path=self.image)
-        per_row = 1e-6 * header_number(header, "C_OBS", path=self.image)
-        middle = first + 0.5 * shape[0] * per_row - 0.5 * seconds
-        return float(Time(middle / 86400.0, format="mjd", scale="tai").utc.mjd)
+        last = first + 1e-6 * header_number(header, "C_OBS", path=self.image) * shape[0]
+        return ExposureTimes.of(
+            begin=(first - seconds) / _SECONDS_PER_DAY,
+            middle=(0.5 * (first + last) - 0.5 * seconds) / _SECONDS_PER_DAY,
+            end=last / _SECONDS_PER_DAY,
+            exposure_time=seconds,
+            scale="tai",
+        )
 
     def _zero_point(self, header: Header, info: ExposureInfo) -> tuple[float, str]:
         if self.field is None:

@@ -15,6 +15,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo
 from ..coadd.scale import njy_per_count
 from ..coadd.select_quality import QUALITY
+from ..coadd.times import ExposureTimes, mjd_from_text
 from ..errors import InputError, MissingPartError, UnitError, UnreadableFileError
 from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
@@ -30,6 +31,7 @@ from .fitsio import (
     read_images,
     require_shape,
 )
+from .header_times import times_from_headers
 from .noise import check_signs, usable, variance_from_weight
 from .pixels import Flags, gaussian_psf, make_pixels
 from .psfex import read_psfex
@@ -59,8 +61,9 @@ COLUMNS: dict[str, str] = {
     "psf_file": "PSFEx file",
     "instrument": "name of the instrument; default: INSTRUME of the header, or 'unknown'",
     "physical_filter": "full name of the filter",
-    "mjd": "modified Julian date (UTC) of the middle of the exposure",
-    "exposure_time": "seconds",
+    "mjd": "modified Julian date (UTC) of the middle of the exposure; default, as date: dates of the header",
+    "date": "date and time (UTC) of the begin of the exposure, e.g. 2024-01-31T03:00:00",
+    "exposure_time": "seconds; default: EXPTIME, XPOSURE or EXPOSURE of the header",
     "sky": "'subtracted' (default) or 'present'",
     **{name: f"{meaning}; for selection" for name, meaning in QUALITY.items()},
 }
@@ -116,8 +119,7 @@ class TableRow:
             projection=self._projection(path, hdu, header, identity, bbox),
             psf_fwhm=self._psf_fwhm(),
             quality=self._quality(),
-            mjd=self._optional("mjd"),
-            exposure_time=self._optional("exposure_time"),
+            times=self._times(path, header),
             format="table",
         )
 
@@ -224,6 +226,29 @@ class TableRow:
 
     def _instrument(self, header: Header) -> str:
         return self._text("instrument", header_text(header, "INSTRUME") or "unknown")
+
+    def _times(self, path: Path, header: Header) -> ExposureTimes:
+        """Return the times of the cells; without a date, or an exposure time, those of the headers."""
+        stated = times_from_headers(
+            [header, parsed(raw_headers(path)[0], path)], self._optional("exposure_time")
+        )
+        middle, begin = self._optional("mjd"), self._begin()
+        if middle is None and begin is None:
+            return stated
+        return ExposureTimes.of(begin=begin, middle=middle, exposure_time=stated.exposure_time)
+
+    def _begin(self) -> float | None:
+        if "date" not in self.values:
+            return None
+        mjd = mjd_from_text(self._text("date"))
+        if mjd is None:
+            raise InputError(
+                self.table,
+                where=self._where("date"),
+                found=repr(self._text("date")),
+                expected="date and time, e.g. 2024-01-31T03:00:00",
+            )
+        return mjd
 
     def _projection(self, path: Path, hdu: str | int, header: Header, id: ExposureId, bbox: Box) -> Any:
         frame = DetectorFrame(instrument=id.instrument, visit=id.visit, detector=id.detector, bbox=bbox)

@@ -20,6 +20,7 @@ from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 from ..astlock import guard_ast
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ..coadd.select_quality import SUMMARY_NAMES
+from ..coadd.times import ExposureTimes
 from ..errors import (
     InputError,
     LamellaError,
@@ -129,8 +130,11 @@ class VisitImageFile:
             polygon=bounds if isinstance(bounds, Polygon) else None,
             psf_fwhm=_fwhm(summary.psfSigma, projection, bbox),
             quality=_quality(summary),
-            mjd=None if begin is None or end is None else float(0.5 * (begin.utc.mjd + end.utc.mjd)),
-            exposure_time=None if seconds is None else float(seconds.to_value(u.s)),
+            times=ExposureTimes.of(
+                begin=None if begin is None else float(begin.utc.mjd),
+                end=None if end is None else float(end.utc.mjd),
+                exposure_time=None if seconds is None else float(seconds.to_value(u.s)),
+            ),
             format=FORMAT.name,
         )
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ("ABSENT", "duration", "number", "percent", "plain", "reasons", "significant")
+from ..coadd.times import TotalTimes, date_text
+
+__all__ = (
+    "ABSENT",
+    "day",
+    "duration",
+    "exposed",
+    "number",
+    "percent",
+    "plain",
+    "reasons",
+    "significant",
+    "span",
+)
 
 ABSENT = "–"
 """What stands for a number that is not known."""
@@ -62,6 +75,26 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def day(mjd: float | None) -> str:
+    """Return a modified Julian date in UTC as date and time of day to a second."""
+    return ABSENT if mjd is None else date_text(mjd).partition(".")[0].replace("T", " ")
+
+
+def span(times: TotalTimes, visits: int) -> str:
+    """Return when the visits of a coadd were taken, e.g. ``"2024-01-01 03:00:00 to 2024-01-03 03:01:30"``."""
+    if times.begin is None or times.end is None:
+        return ABSENT if times.middle is None else day(times.middle)
+    some = "" if times.dated == visits else f" ({times.dated} of {visits} visits are dated)"
+    return f"{day(times.begin)} to {day(times.end)}{some}"
+
+
+def exposed(times: TotalTimes, visits: int) -> str:
+    """Return how long the visits of a coadd are in all; a sum that lacks a visit is not given."""
+    if times.exposure_time is not None:
+        return f"{times.exposure_time:,.6g} s"
+    return ABSENT if times.timed == 0 else f"{ABSENT} (known for {times.timed} of {visits} visits)"
 
 
 def reasons(rejected: Any) -> list[str]:

@@ -67,12 +67,15 @@ class Visit:
     @property
     def timespan(self) -> Timespan | None:
         """When the shutter was open; `None` if not known."""
-        if self.first.mjd is None:
+        times = self.first.times
+        if times.middle is None:
             return None
-        middle = astropy.time.Time(self.first.mjd, format="mjd", scale="utc").tai
-        half = 0.5 * (self.first.exposure_time or 0.0) * u.s
+        begin, end = (
+            astropy.time.Time(times.middle if mjd is None else mjd, format="mjd", scale="utc").tai
+            for mjd in (times.begin, times.end)
+        )
         # A timespan must not be empty.
-        return Timespan(middle - half, middle + max(half, 1e-3 * u.s))
+        return Timespan(begin, max(end, begin + 1e-3 * u.s))
 
     @property
     def day(self) -> int:

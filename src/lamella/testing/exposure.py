@@ -10,6 +10,7 @@ from lsst.images import Image, Mask, MaskedImage
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo
+from ..coadd.times import ExposureTimes
 from ..planes import bits_of, make_schema
 from .artifacts import Injection, inject_artifacts
 from .camera import (
@@ -173,8 +174,7 @@ class SimulatedExposure:
             projection=self.projection,
             physical_filter=f"{INSTRUMENT}-{plan.band}",
             psf_fwhm=plan.psf_fwhm,
-            mjd=plan.mjd,
-            exposure_time=self.config.exposure_time,
+            times=ExposureTimes.of(middle=plan.mjd, exposure_time=self.config.exposure_time),
             format="simulated",
         )
 

@@ -12,6 +12,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.images import Box, GeneralFrame, SkyProjection
 
 from lamella.coadd.inputs import ExposureId, ExposureInfo
+from lamella.coadd.times import ExposureTimes
 from lamella.sky.layout import tract_wcs
 from lamella.sky.registry import make_skymap
 from lamella.sky.tract import Patch
@@ -38,7 +39,7 @@ def visit_info(visit: int) -> ExposureInfo:
         bbox=Box.factory[0:SIZE, 0:SIZE],
         projection=SkyProjection.from_fits_wcs(wcs, GeneralFrame(unit=u.pix)),
         psf_fwhm=0.6 + 0.05 * visit,
-        mjd=60000.0 + visit,
+        times=ExposureTimes.of(middle=60000.0 + visit),
         quality={"effTime": 10.0 * visit, "nPsfStar": 20.0 - visit},
     )
 

@@ -14,6 +14,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ...coadd.archive import PatchCoadd, Warp
 from ...coadd.inputs import DetectorInput, ExposureId
+from ...coadd.times import UNKNOWN_TIMES
 from ...errors import InputError, MissingPartError
 from ...planes import bits_of
 from ...psf.coadd import CoaddPsf
@@ -253,6 +254,7 @@ def _detector(
         polygon=polygon,
         good_pixels=one.row.integer("goodpix", 0),
         weight=one.row.number("weight", 1.0),
+        times=UNKNOWN_TIMES if known is None else known.times,
         notes=(note,) if note else (),
     )
 

@@ -32,7 +32,7 @@ from .kinds import Kind, kind_of_headers
 from .masks import read_flags
 from .plain_psf import plain_psf
 from .psf import read_psf
-from .summaries import DetectorSummary, VisitSummary, utc
+from .summaries import DetectorSummary, VisitSummary
 
 __all__ = ("FORMAT", "AfwExposure", "merge_summary")
 
@@ -142,8 +142,7 @@ class AfwExposure:
             polygon=_polygon(file, bbox),
             psf_fwhm=_fwhm(file),
             quality=_quality(file),
-            mjd=utc(visit.mjd),
-            exposure_time=visit.exposure_time if math.isfinite(visit.exposure_time) else None,
+            times=visit.times,
             format=FORMAT.name,
         )
         row = None if self.summary is None else _row_of(self.summary, info)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from os import PathLike
@@ -13,7 +11,6 @@ from typing import Any
 
 import astropy.units as u
 from astropy.coordinates import SkyCoord
-from astropy.time import Time
 from lsst.images import Box, Polygon, SkyProjection
 
 from ...coadd.inputs import ExposureId, ExposureInfo
@@ -25,7 +22,7 @@ from .catalogs import ExposureCatalog, ExposureRecord
 from .photo import PhotoCalib
 from .visit_info import VisitInfo
 
-__all__ = ("DetectorSummary", "VisitSummary", "utc")
+__all__ = ("DetectorSummary", "VisitSummary")
 
 _IDENTITY = ("id", "visit")
 
@@ -122,7 +119,7 @@ class DetectorSummary:
     @property
     def mjd(self) -> float | None:
         """Middle of the exposure, modified Julian date in UTC; `None` when it is not known."""
-        return utc(self.visit_info.mjd)
+        return self.visit_info.times.middle
 
     @property
     def usable(self) -> bool:
@@ -157,7 +154,6 @@ class DetectorSummary:
             found = "no projection" if bbox is not None else "no pixels"
             where = f"visit {self.visit}, detector {self.detector}"
             raise MissingPartError(self.path, where=where, found=found, expected="both")
-        seconds = self.visit_info.exposure_time
         return ExposureInfo(
             id=self.identity(instrument),
             path=path or self.path,
@@ -168,8 +164,7 @@ class DetectorSummary:
             polygon=self.polygon,
             psf_fwhm=self.psf_fwhm,
             quality=self.quality,
-            mjd=self.mjd,
-            exposure_time=seconds if math.isfinite(seconds) else None,
+            times=self.visit_info.times,
             format="afw",
         )
 
@@ -253,13 +248,3 @@ class VisitSummary:
             Raised when the archive is damaged.
         """
         return tuple(entry.info(instrument=instrument) for entry in self if entry.usable)
-
-
-def utc(mjd: float) -> float | None:
-    """Return a modified Julian date in UTC, given in TAI; `None` when it is not finite."""
-    if not math.isfinite(mjd):
-        return None
-    with warnings.catch_warnings():
-        # Leap seconds of the future are not known: a warning of ERFA that is no one's concern here.
-        warnings.simplefilter("ignore")
-        return float(Time(mjd, format="mjd", scale="tai").utc.mjd)

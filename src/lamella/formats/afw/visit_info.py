@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from astropy.time import Time
+from astropy.time.core import ScaleValueError
 
+from ...coadd.times import ExposureTimes
 from ..fitsio import Header, header_text, optional_number
 from .tables import Row
 
@@ -68,6 +70,11 @@ class VisitInfo:
     object: str = ""
     simulated: bool = False
     """Whether the pixels hold simulated content."""
+
+    @property
+    def times(self) -> ExposureTimes:
+        """The times of the exposure in UTC: begin and end are half of its exposure time from the middle."""
+        return ExposureTimes.of(middle=self.mjd, exposure_time=self.exposure_time, scale="tai")
 
 
 # Names of our fields, of the columns of the archive, and of the cards of a header.
@@ -164,5 +171,5 @@ def _mjd_of_header(header: Header) -> float:
             # Leap seconds of the future are not known: a warning of ERFA that is no one's concern here.
             warnings.simplefilter("ignore")
             return float(Time(text, format="isot", scale=scale).tai.mjd)
-    except ValueError:
+    except (ValueError, ScaleValueError):  # not a date, or in a time scale that astropy does not know
         return math.nan

@@ -12,6 +12,7 @@ from lsst.images import Box, Polygon, Region
 
 from ...coadd.archive import PatchCoadd, Warp
 from ...coadd.inputs import DetectorInput
+from ...coadd.times import tai_of
 from ...errors import InvalidPsfError, ProjectionError
 from .write_psf import add_psf
 from .write_tables import Field, OutputArchive, Part, box_fields, box_values, links, point_fields
@@ -195,16 +196,26 @@ _VISIT_FIELDS = (
     *(Field(name, "A", "name of this visit's " + name, count=0) for name in _TEXTS),
 )
 _NO_TIME = -(2**63)
+_UNIX_EPOCH = 40587.0
+_NANOSECONDS_PER_DAY = 86_400_000_000_000
 _VISIT_VERSION = 5
 
 
 def _add_visit(archive: OutputArchive, one: DetectorInput) -> int:
-    """Add what is known of the visit of a detector: instrument and number; the rest is not on record."""
+    """Add what is on record of the visit of a detector: instrument, number and times."""
     row: dict[str, Any] = dict.fromkeys((*_NUMBERS, *_ANGLES), math.nan)
     row |= dict.fromkeys(_TEXTS, "")
-    row |= {"instrumentlabel": one.id.instrument, "idnum": one.id.visit, "tai": _NO_TIME}
+    row |= {"instrumentlabel": one.id.instrument, "idnum": one.id.visit, "tai": _tai(one.times.middle)}
+    row["exposuretime"] = math.nan if one.times.exposure_time is None else one.times.exposure_time
     row |= {"hasSimulatedContent": False, "rottype": 0, "version": _VISIT_VERSION}
     return archive.shared(
-        ("VisitInfo", one.id.instrument, one.id.visit),
+        ("VisitInfo", one.id.instrument, one.id.visit, one.times),
         lambda: archive.add("VisitInfo", "lsst.afw.image", Part(_VISIT_FIELDS, [row])),
     )
+
+
+def _tai(mjd: float | None) -> int:
+    """Return a modified Julian date in UTC as nanoseconds in TAI from 1970."""
+    if mjd is None:
+        return _NO_TIME
+    return round((tai_of(mjd) - _UNIX_EPOCH) * _NANOSECONDS_PER_DAY)

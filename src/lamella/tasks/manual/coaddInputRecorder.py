@@ -134,6 +134,7 @@ class CoaddTempExpInputRecorder:
                 good_pixels=nGoodPix,
                 path=info.path,
                 psf_fwhm=info.psf_fwhm,
+                times=info.times,
                 notes=calExp.notes,
             )
         )

@@ -181,6 +181,8 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
     "weight": ("f8", "nJy-2", "Weight of the visit in the coadd; 0 for what is not in it."),
     "good_pixels": ("i8", "", "Pixels of the patch that the exposure owns in the warp."),
     "psf_fwhm": ("f8", "arcsec", "Width of the PSF at half maximum; NaN if not known."),
+    "mjd": ("f8", "d", "Middle of the exposure, modified Julian date in UTC; NaN if not known."),
+    "exposure_time": ("f8", "s", "Exposure time; NaN if not known."),
     "stage": ("U", "", "Where the exposure was left out: read, select, warp or weight."),
     "reason": ("U", "", "Why it was left out."),
 }
@@ -189,7 +191,6 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
 def _rows(coadd: CoaddInputs) -> Iterable[tuple[Any, ...]]:
     place = (coadd.tract, coadd.patch, coadd.band)
     for one in coadd.detectors:
-        fwhm = np.nan if one.psf_fwhm is None else one.psf_fwhm
         yield (
             *place,
             one.id.instrument,
@@ -197,10 +198,26 @@ def _rows(coadd: CoaddInputs) -> Iterable[tuple[Any, ...]]:
             one.id.detector,
             one.weight,
             one.good_pixels,
-            fwhm,
+            _or_nan(one.psf_fwhm),
+            _or_nan(one.times.middle),
+            _or_nan(one.times.exposure_time),
             "",
             "",
         )
     for left_out in coadd.rejected:
         id = left_out.id
-        yield (*place, id.instrument, id.visit, id.detector, 0.0, 0, np.nan, left_out.stage, left_out.reason)
+        yield (
+            *place,
+            id.instrument,
+            id.visit,
+            id.detector,
+            0.0,
+            0,
+            *[np.nan] * 3,
+            left_out.stage,
+            left_out.reason,
+        )
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
