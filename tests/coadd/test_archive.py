@@ -68,7 +68,8 @@ def test_a_coadd_comes_back_with_everything(coadd: PatchCoadd, tmp_path: Path) -
     for name in ("band", "skymap", "tract", "patch", "inner_bbox", "settings", "versions", "notes"):
         assert getattr(again, name) == getattr(coadd, name)
     assert again.rejections == coadd.rejections
-    assert list(again.inputs) == list(coadd.inputs)
+    # As text, because times that are not known are NaN.
+    assert [str(row) for row in again.inputs] == [str(row) for row in coadd.inputs]
     first, second = (c.psf.compute_kernel_image(x=220, y=120).array for c in (again, coadd))
     np.testing.assert_array_equal(first, second)
 
