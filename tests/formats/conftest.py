@@ -78,7 +78,7 @@ class DecamWriter:
     ) -> Path:
         """Write the three files and return the path of the science image."""
         ccds = ccds or {"N3": 34}
-        planes = {ccd: self.arrays(number) for ccd, number in ccds.items()}
+        planes = {ccd: self.arrays(1000 * visit + number) for ccd, number in ccds.items()}
         if change is not None:
             for arrays in planes.values():
                 change(arrays)

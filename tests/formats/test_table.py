@@ -254,7 +254,12 @@ def test_each_mistake_names_its_row_and_column(
 def test_empty_cells_are_as_if_the_column_were_not_there(tmp_path: Path, table: Callable[..., Path]) -> None:
     path = table("a.csv")
     header, cells = path.read_text().splitlines()
-    both = f"{header},weight_hdu,unit\n{cells},,\n{cells.replace(',3,1', ',4,1')},,\n"
+    other = path.parent / "images" / "b.fits"
+    with fits.open(path.parent / "images" / "a.fits") as hdus:
+        hdus["SCI"].data = hdus["SCI"].data[::-1]
+        hdus.writeto(other)
+    more = cells.replace(",3,1", ",4,1").replace("a.fits", "b.fits")
+    both = f"{header},weight_hdu,unit\n{cells},,\n{more},,\n"
     path.write_text(both)
     assert [source.info.id.visit for source in open_exposures([path])] == [3, 4]
     path.write_text(both.replace("g,4,1", ",4,1"))

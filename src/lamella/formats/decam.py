@@ -153,6 +153,10 @@ class DecamCcd:
     def _same_hdu(self) -> str | int:
         return self.ccd or self.index
 
+    def image_place(self) -> tuple[Path, int]:
+        """Return file and HDU of the image."""
+        return self.image, self.index
+
     def describe(self) -> ExposureInfo:
         """Read headers only."""
         headers = read_headers(self.image)

@@ -32,6 +32,7 @@ __all__ = (
     "hdu_label",
     "header_number",
     "header_text",
+    "image_axes",
     "image_shape",
     "open_fits",
     "optional_number",
@@ -42,6 +43,7 @@ __all__ = (
     "read_headers",
     "read_image",
     "read_images",
+    "read_rows",
     "read_table",
     "require_shape",
 )
@@ -306,6 +308,8 @@ def read_flags(path: Path, hdu: str | int) -> ImageData:
 def _take_image(hdus: fits.HDUList, hdu: str | int, path: Path, *, is_noise: bool) -> ImageData:
     unit = _find_hdu(hdus, hdu, path)
     data = unit.data
+    if isinstance(data, np.ndarray) and data.ndim > 2 and set(data.shape[:-2]) == {1}:
+        data = data.reshape(data.shape[-2:])
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.dtype.names is not None:
         shape = "no data" if data is None else f"an array of shape {data.shape}"
         raise InputError(path, where=hdu_label(hdu), found=shape, expected="a 2-d image")
@@ -343,6 +347,27 @@ def read_table(path: Path, hdu: str | int) -> tuple[fits.FITS_rec, Header]:
         return found.data, parsed(found.header, path)
 
 
+def read_rows(path: Path, hdu: int, rows: Sequence[slice]) -> np.ndarray:
+    """Read some rows of a 2-d image as they are stored, without BSCALE and BZERO, and not the others.
+
+    Parameters
+    ----------
+    path, hdu
+        File and HDU.
+    rows
+        The rows.
+
+    Returns
+    -------
+    `numpy.ndarray`
+        All these rows, one below the other: shape (y, x).
+    """
+    with open_fits(path, as_stored=True) as hdus:
+        unit = hdus[hdu]
+        first = (0,) * (len(unit.shape) - 2)
+        return np.concatenate([np.asarray(unit.section[(*first, part, slice(None))]) for part in rows])
+
+
 def _find_hdu(hdus: fits.HDUList, hdu: str | int, path: Path) -> Any:
     try:
         return hdus[hdu]
@@ -360,13 +385,17 @@ def hdu_label(hdu: str | int) -> str:
 
 def image_shape(header: Header) -> tuple[int, int] | None:
     """Return the shape (y, x) of the 2-d image that a header describes, or `None`."""
+    axes = image_axes(header)
+    return (axes[0], axes[1]) if len(axes) == 2 else None
+
+
+def image_axes(header: Header) -> tuple[int, ...]:
+    """Return the shape of the image that a header describes, compressed or not; empty when it has none."""
     # Tile-compressed images look like tables to a reader of headers alone.
     key = "ZNAXIS" if header.get("ZIMAGE") else "NAXIS"
     if header.get("XTENSION") == "BINTABLE" and key == "NAXIS":
-        return None
-    if header.get(key) != 2:
-        return None
-    return int(header[f"{key}2"]), int(header[f"{key}1"])
+        return ()
+    return tuple(int(header[f"{key}{axis}"]) for axis in range(int(header.get(key, 0)), 0, -1))
 
 
 def header_number(header: Header, key: str, *, path: Path, where: str = "") -> float:

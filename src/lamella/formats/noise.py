@@ -116,8 +116,8 @@ def restore_zeros(
     lossless = unit.quantize_method == fits.hdu.compressed.SUBTRACTIVE_DITHER_2
     if lossless or table is None or "ZSCALE" not in table.names:
         return
-    height, width = unit.tile_shape
-    all_rows, all_columns = (range(size) for size in unit.shape)
+    height, width = unit.tile_shape[-2:]
+    all_rows, all_columns = (range(size) for size in unit.shape[-2:])
     across = -(-len(all_columns) // width)
     steps = np.nan_to_num(np.asarray(table["ZSCALE"], dtype=np.float64)).reshape(-1, across)
     tile_of_column = np.asarray(all_columns)[columns] // width

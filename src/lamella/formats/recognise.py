@@ -17,6 +17,7 @@ from ..errors import (
     UnknownFormatError,
     UnreadableFileError,
 )
+from .copies import find_copies, is_one_place
 from .files import FileIndex, is_fits_name, walk
 from .fitsio import image_shape, read_headers
 from .read_control import ReadControl
@@ -133,7 +134,7 @@ class _Finder:
         for candidate, format in exposures:
             self._open(candidate, format)
         self._require_some(paths)
-        sources = tuple(self.sources[key] for key in sorted(self.sources))
+        sources = self._leave_out_copies([self.sources[key] for key in sorted(self.sources)])
         return Inputs(sources, tuple(sorted(self.problems, key=lambda problem: problem.path)))
 
     def _collect(self, paths: list[Path]) -> list[_Candidate]:
@@ -239,6 +240,9 @@ class _Finder:
     def _add(self, source: ExposureSource) -> None:
         info = source.info
         other = self.sources.get(info.id)
+        if other is not None and is_one_place(other, source):
+            self._report_copy(source, other)
+            return
         if other is not None:
             found = f"{info.id} in band {info.band}, which is also that of {other.info.path}"
             raise DuplicateInputError(info.path, found=found, expected="one file per exposure")
@@ -256,6 +260,21 @@ class _Finder:
 
     def _is_fatal(self, candidate: _Candidate) -> bool:
         return candidate.named if self.strict is None else self.strict
+
+    def _leave_out_copies(self, sources: list[ExposureSource]) -> tuple[ExposureSource, ...]:
+        """Leave out exposures whose pixels an earlier one has, which would count twice."""
+        copies = find_copies(sources)
+        for index, first in copies.items():
+            self._report_copy(sources[index], sources[first])
+        return tuple(source for index, source in enumerate(sources) if index not in copies)
+
+    def _report_copy(self, copy: ExposureSource, first: ExposureSource) -> None:
+        found = f"{copy.info.id} with the same pixels as {first.info.id} ({first.info.path})"
+        expected = "each exposure once: it is left out, or it would count twice"
+        err = DuplicateInputError(copy.info.path, found=found, expected=expected)
+        if self.strict:
+            raise err
+        self.problems.append(InputProblem(copy.info.path, err))
 
     def _skip(self, candidate: _Candidate, err: LamellaError) -> None:
         if self._is_fatal(candidate):

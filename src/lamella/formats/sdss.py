@@ -103,6 +103,10 @@ class SdssFrame:
     field: Path | None
     control: ReadControl
 
+    def image_place(self) -> tuple[Path, int]:
+        """Return file and HDU of the image."""
+        return self.image, 0
+
     def describe(self) -> ExposureInfo:
         """Read headers only."""
         header = read_headers(self.image)[0]

@@ -16,7 +16,9 @@ class Recipe(Protocol):
 
     Recipes are dataclasses of plain values (paths, names, numbers), so that they
     can be pickled and sent to a worker process.  One whose files are not all
-    among its fields names them in a property ``files``.
+    among its fields names them in a property ``files``.  One that has a method
+    ``image_place``, which returns file and HDU (an index) of the image, or `None`, lets
+    copies be found by a few rows of it.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]

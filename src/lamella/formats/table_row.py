@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from pathlib import Path
@@ -25,7 +26,6 @@ from .fitsio import (
     ImageData,
     hdu_label,
     header_text,
-    image_shape,
     parsed,
     raw_headers,
     read_images,
@@ -37,6 +37,7 @@ from .pixels import Flags, gaussian_psf, make_pixels
 from .psfex import read_psfex
 from .read_control import ReadControl
 from .table_flags import Place, decode_mask
+from .table_hdus import default_image, flat_shape, hdu_index, require_distinct
 from .units import is_counts
 
 __all__ = ("COLUMNS", "QUALITY_PREFIX", "TableRow")
@@ -105,7 +106,7 @@ class TableRow:
     def describe(self) -> ExposureInfo:
         """Read headers only."""
         path, hdu, header = self._image_header()
-        shape = image_shape(header)
+        shape = flat_shape(header)
         if shape is None:
             raise InputError(path, where=hdu_label(hdu), found="no 2-d image", expected="one")
         bbox = Box.from_shape(shape)
@@ -216,13 +217,31 @@ class TableRow:
             raise UnreadableFileError(
                 self.table, where=self._where("file"), found=found, expected="an image"
             ) from err
+        others = self._other_indices(path)
+        hdu: str | int
         if "image_hdu" in self.values:
             hdu = self._hdu("image_hdu")
-            return path, hdu, parsed(_pick_header(headers, hdu, path), path)
-        for index, header in enumerate(headers):
-            if image_shape(header) is not None:
-                return path, index, parsed(header, path)
-        raise MissingPartError(path, found="no HDU with a 2-d image", expected="one")
+            index = hdu_index(headers, hdu, path)
+        else:
+            hdu = index = default_image(headers, [at for file, at in others.values() if file == path], path)
+        require_distinct((path, index), others, f"{self.table}, row {self.number}")
+        return path, hdu, parsed(headers[index], path)
+
+    def _other_indices(self, image: Path) -> dict[str, tuple[Path, int]]:
+        """Return file and HDU of the planes that are not the image, as far as the row names them rightly."""
+        places: dict[str, tuple[Path, int]] = {}
+        for kind in ("variance", "weight", "mask"):
+            if f"{kind}_hdu" in self.values:
+                path = self._file(f"{kind}_file", image)
+                # What is not there is told when it is read.
+                with contextlib.suppress(MissingPartError, UnreadableFileError):
+                    places[kind] = path, hdu_index(raw_headers(path), self._hdu(f"{kind}_hdu"), path)
+        return places
+
+    def image_place(self) -> tuple[Path, int]:
+        """Return file and HDU of the image."""
+        path, hdu, _ = self._image_header()
+        return path, hdu_index(raw_headers(path), hdu, path)
 
     def _instrument(self, header: Header) -> str:
         return self._text("instrument", header_text(header, "INSTRUME") or "unknown")
@@ -364,14 +383,6 @@ def _read_planes(places: _Places) -> _Planes:
     noise = [place for kind, place in places.items() if kind in ("variance", "weight")]
     flags = [place for kind, place in places.items() if kind == "mask"]
     return dict(zip(places, read_images([*places.values()], noise=noise, flags=flags), strict=True))
-
-
-def _pick_header(headers: tuple[Header, ...], hdu: str | int, path: Path) -> Header:
-    for index, header in enumerate(headers):
-        if hdu in (index, header_text(header, "EXTNAME")):
-            return header
-    names = ", ".join(f"{n} {header_text(h, 'EXTNAME')}".strip() for n, h in enumerate(headers))
-    raise MissingPartError(path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU")
 
 
 def _njy_per_unit(text: str, path: Path, where: str) -> float:

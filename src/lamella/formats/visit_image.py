@@ -33,6 +33,8 @@ from ..errors import (
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.footprint import pixel_scale
 from .background import fit_background
+from .files import is_fits_name
+from .fitsio import header_text, read_headers
 from .noise import check_signs, usable
 from .pixels import make_pixels, note_own_planes
 from .read_control import ReadControl
@@ -104,6 +106,13 @@ class VisitImageFile:
 
     path: Path
     control: ReadControl
+
+    def image_place(self) -> tuple[Path, int] | None:
+        """Return file and HDU of the image; `None` when it is no FITS file."""
+        if not is_fits_name(self.path):
+            return None
+        names = [header_text(header, "EXTNAME") for header in read_headers(self.path)]
+        return (self.path, names.index("IMAGE")) if "IMAGE" in names else None
 
     def describe(self) -> ExposureInfo:
         """Read the tree of the archive, but no pixels."""

@@ -116,6 +116,10 @@ class AfwExposure:
     summary: Path | None = None
     """Visit summary that numbers for selection are taken from."""
 
+    def image_place(self) -> tuple[Path, int]:
+        """Return file and HDU of the image."""
+        return self.path, self._file().image_hdu.index
+
     def describe(self) -> ExposureInfo:
         """Read headers and components, but no pixels.
 

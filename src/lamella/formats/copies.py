@@ -1,0 +1,217 @@
+"""The same pixels under two identities: found before anything is coadded, so that they count once.
+
+Links and table rows are told by the file and HDU that they lead to.  Copies,
+in another compression or another format, have the noise of each other: the
+differences of neighbouring pixels agree, in a few rows of both, much better
+than their noise allows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..coadd.inputs import Exposure, ExposureInfo, ExposureSource
+from ..errors import LamellaError
+from ..sky.footprint import pixel_scale
+from .fitsio import read_rows
+
+__all__ = ("find_copies", "image_place", "is_one_place")
+
+_HEIGHTS = (0.2, 0.4, 0.6, 0.8)
+"""Where the rows are that are compared, as shares of the height."""
+_ROWS = 3
+"""Rows at each of these places."""
+_CLIP = 3.0
+"""Differences beyond this many standard deviations, as those on stars, count no more than this."""
+_SUSPICIOUS = 0.8
+"""Correlation of the differences from which the exposures themselves are read; of unrelated noise it is
+below 0.2 for 1000 pixels, and of copies that were compressed with steps of a whole sigma 0.9."""
+_AGREEMENT = 0.3
+"""Scatter about each other, in units of the noise, below which pixels are the same: such a compression
+makes 0.2."""
+_NOISE = 0.3
+"""Scatter in units of what the variance says below which there is no noise that could be the same."""
+_WHITE = -0.25
+"""Correlation of neighbouring differences below which they are noise: -0.5 when it is white."""
+_NEAR = 1.0
+"""Pixels by which the centres of copies may differ, as their projections come from different formats."""
+
+
+def image_place(source: ExposureSource) -> tuple[Path, int] | None:
+    """Return file and HDU of the pixels of an exposure; `None` where its reader does not say."""
+    locate = getattr(getattr(source, "recipe", None), "image_place", None)
+    if locate is None:
+        return None
+    place: tuple[Path, int] | None = locate()
+    return place
+
+
+def is_one_place(first: ExposureSource, second: ExposureSource) -> bool:
+    """Tell whether the pixels of two exposures are the same file and HDU, through whatever links."""
+    return bool(_one_place({0: first, 1: second}))
+
+
+def find_copies(sources: Sequence[ExposureSource]) -> dict[int, int]:
+    """Find exposures whose pixels another one has.
+
+    Parameters
+    ----------
+    sources
+        Exposures in the order of their identities.
+
+    Returns
+    -------
+    dict
+        Index of the first exposure with the same pixels, by the index of each
+        that comes after it.
+
+    Notes
+    -----
+    Exposures are compared when they have one band, one shape, and one centre
+    on the sky to within a pixel; then a few rows are read.  Pixels without
+    noise, as of a simulation, are no evidence: they are the same only if they
+    are those of one file.
+    """
+    copies: dict[int, int] = {}
+    for group in _groups(sources):
+        copies |= _one_place({index: sources[index] for index in group})
+        left = {index: sources[index] for index in group if index not in copies}
+        copies |= _one_noise(left)
+    return copies
+
+
+def _groups(sources: Sequence[ExposureSource]) -> Iterator[list[int]]:
+    """Yield the indices of exposures of one band, shape and centre, two at least."""
+    by_shape: dict[tuple[object, ...], list[int]] = {}
+    for index, source in enumerate(sources):
+        by_shape.setdefault((source.info.band, *source.info.bbox.shape), []).append(index)
+    for members in by_shape.values():
+        if len(members) > 1:
+            yield from _close_together([sources[index].info for index in members], members)
+
+
+def _close_together(infos: Sequence[ExposureInfo], members: Sequence[int]) -> Iterator[list[int]]:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import KDTree
+
+    directions = np.array([_direction(info) for info in infos])
+    scale = math.radians(pixel_scale(infos[0].projection, infos[0].bbox) / 3600.0)
+    pairs = KDTree(directions).query_pairs(_NEAR * scale, output_type="ndarray")
+    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(infos),) * 2)
+    labels = connected_components(links, directed=False)[1]
+    for label in np.unique(labels[pairs[:, 0]]):
+        yield [members[int(index)] for index in np.flatnonzero(labels == label)]
+
+
+def _direction(info: ExposureInfo) -> np.ndarray:
+    """Return the centre of an exposure as a unit vector; one that is nowhere is far from all others."""
+    centre = info.projection.pixel_to_sky(x=info.bbox.x.center, y=info.bbox.y.center)
+    vector = np.array(centre.cartesian.xyz.value, dtype=float)
+    return (
+        vector if np.isfinite(vector).all() else np.array([0.0, 0.0, float(abs(hash(info.id)) % 2**32 + 9)])
+    )
+
+
+def _one_place(group: Mapping[int, ExposureSource]) -> dict[int, int]:
+    """Return copies that are the same file and HDU, through whatever links."""
+    first_at: dict[tuple[int, int, int], int] = {}
+    copies: dict[int, int] = {}
+    for index, source in group.items():
+        located = image_place(source)
+        if located is None:
+            continue
+        status = located[0].stat()
+        key = status.st_dev, status.st_ino, located[1]
+        if first_at.setdefault(key, index) != index:
+            copies[index] = first_at[key]
+    return copies
+
+
+def _one_noise(group: Mapping[int, ExposureSource]) -> dict[int, int]:
+    """Return copies whose noise is the same."""
+    if len(group) < 2:
+        return {}
+    vectors = {index: _signature(source) for index, source in group.items()}
+    usable = [index for index, vector in vectors.items() if vector is not None]
+    if len(usable) < 2:
+        return {}
+    matrix = np.stack([vector for vector in vectors.values() if vector is not None])
+    correlations = matrix @ matrix.T
+    copies: dict[int, int] = {}
+    for one, other in itertools.combinations(range(len(usable)), 2):
+        first, second = usable[one], usable[other]
+        suspicious = correlations[one, other] > _SUSPICIOUS and not {first, second} & copies.keys()
+        if suspicious and _is_same(group[first], group[second]):
+            copies[second] = first
+    return copies
+
+
+def _signature(source: ExposureSource) -> np.ndarray | None:
+    """Return differences of neighbouring pixels, in units that make the scalar product a correlation."""
+    try:
+        rows = _some_rows(source)
+    except (LamellaError, OSError):  # told when it is read
+        return None
+    differences = np.diff(rows.astype(np.float64), axis=1).ravel()
+    scatter = _scatter(differences)
+    if not scatter > 0:
+        return None
+    clipped = np.nan_to_num(np.clip(differences / scatter, -_CLIP, _CLIP))
+    return np.asarray(clipped / math.sqrt(float(clipped @ clipped)), dtype=np.float32)
+
+
+def _some_rows(source: ExposureSource) -> np.ndarray:
+    height = source.info.bbox.shape[0]
+    starts = sorted({min(int(share * height), max(height - _ROWS, 0)) for share in _HEIGHTS})
+    located = image_place(source)
+    if located is not None:
+        return read_rows(*located, [slice(start, start + _ROWS) for start in starts])
+    image = source.read().pixels.image.array
+    return np.concatenate([image[start : start + _ROWS] for start in starts])
+
+
+def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
+    """Tell whether two exposures agree much better than their noise allows."""
+    try:
+        exposures = first.read(), second.read()
+    except (LamellaError, OSError):  # told when it is read
+        return False
+    (one, one_variance), (other, other_variance) = (_differences(exposure) for exposure in exposures)
+    if not _has_noise(one, one_variance):
+        return False
+    both = np.isfinite(one) & np.isfinite(other)
+    ratio = float(np.median(np.abs(one[both])) / np.median(np.abs(other[both])))
+    if not (math.isfinite(ratio) and ratio > 0):
+        return False
+    noise = np.sqrt(one_variance + ratio**2 * other_variance)
+    return _scatter(((one - ratio * other) / noise)[both]) < _AGREEMENT
+
+
+def _differences(exposure: Exposure) -> tuple[np.ndarray, np.ndarray]:
+    """Return the differences of neighbouring pixels and their variance, both of shape (y, x - 1)."""
+    image = exposure.pixels.image.array.astype(np.float64)
+    variance = exposure.pixels.variance.array.astype(np.float64)
+    return np.diff(image, axis=1), variance[:, 1:] + variance[:, :-1]
+
+
+def _has_noise(differences: np.ndarray, variance: np.ndarray) -> bool:
+    if _scatter(differences / np.sqrt(variance)) > _NOISE:
+        return True
+    limit = _CLIP * _scatter(differences)
+    clipped = np.nan_to_num(np.clip(differences, -limit, limit))
+    power = float((clipped**2).sum())
+    return power > 0 and float((clipped[:, 1:] * clipped[:, :-1]).sum()) / power < _WHITE
+
+
+def _scatter(values: np.ndarray) -> float:
+    """Return a standard deviation that a few outliers do not change; NaN without a finite value."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return math.nan
+    return 1.4826 * float(np.median(np.abs(finite - np.median(finite))))

@@ -1,0 +1,106 @@
+"""Which HDUs of the files of a table row hold which plane."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from ..errors import InputError, MissingPartError
+from .fitsio import Header, hdu_label, header_text, image_axes
+
+__all__ = ("default_image", "flat_shape", "hdu_index", "require_distinct")
+
+_OTHER_PLANE = re.compile(
+    r"(VAR|VARIANCE|ERR|ERRORS?|SIGMA|STD|STDEV|STDDEV|RMS|UNC|UNCERT|UNCERTAINTY|NOISE"
+    r"|WHT|WGT|WT|WEIGHTS?|WTMAP|WEIGHT_?MAP|IVAR|INVVAR|INVVARIANCE|CONFIDENCE"
+    r"|DQ|DQMASK|MASK|MSK|BPM|BADPIX(EL)?|FLAGS?|FLG|QUALITY"
+    r"|BKG|BACKGROUND|EXPMAP|COVERAGE|NSAMP|PSF)([_-].*)?\d*",
+    re.IGNORECASE,
+)
+"""Names of HDUs that are no images of the sky."""
+
+
+def flat_shape(header: Header) -> tuple[int, int] | None:
+    """Return the shape (y, x) of a 2-d image, or of one with more axes that all have the length 1."""
+    axes = image_axes(header)
+    if len(axes) < 2 or any(size != 1 for size in axes[:-2]):
+        return None
+    return axes[-2], axes[-1]
+
+
+def hdu_index(headers: Sequence[Header], hdu: str | int, path: Path) -> int:
+    """Return the index of an HDU that is given by its index or name (EXTNAME, in any case).
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is no such HDU.
+    """
+    for index, header in enumerate(headers):
+        name = header_text(header, "EXTNAME") or ("PRIMARY" if index == 0 else "")
+        if hdu == index or (isinstance(hdu, str) and hdu.upper() == name.upper()):
+            return index
+    names = ", ".join(f"{n} {header_text(h, 'EXTNAME')}".strip() for n, h in enumerate(headers))
+    raise MissingPartError(path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU")
+
+
+def default_image(headers: Sequence[Header], taken: Collection[int], path: Path) -> int:
+    """Return the index of the HDU that is the image where nobody names one.
+
+    Parameters
+    ----------
+    headers
+        All headers of the file.
+    taken
+        Indices of HDUs that are other planes.
+    path
+        The file, for messages.
+
+    Returns
+    -------
+    int
+        The first with a 2-d image that is not taken and whose name is not
+        that of weights, variances, flags or the like.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when there is none, or one of more dimensions stands before it.
+    """
+    expected = "a 2-d image, or a column image_hdu that names it"
+    for index, header in enumerate(headers):
+        axes = image_axes(header)
+        if index in taken or not axes or _OTHER_PLANE.fullmatch(header_text(header, "EXTNAME")):
+            continue
+        if flat_shape(header) is None:
+            size = " x ".join(map(str, reversed(axes)))
+            where = hdu_label(index)
+            raise MissingPartError(path, where=where, found=f"an array of {size} numbers", expected=expected)
+        return index
+    names = ", ".join(f"{n} {header_text(h, 'EXTNAME')}".strip() for n, h in enumerate(headers))
+    found = f"no 2-d image, but other planes and tables (HDUs {names})"
+    raise MissingPartError(path, found=found, expected=expected)
+
+
+def require_distinct(image: tuple[Path, int], others: dict[str, tuple[Path, int]], where: str) -> None:
+    """Refuse an HDU that is said to be the image and something else.
+
+    Parameters
+    ----------
+    image
+        File and HDU of the image.
+    others
+        Those of the other planes, by their kinds.
+    where
+        The row, for messages.
+
+    Raises
+    ------
+    InputError
+        Raised when one of them is the same.
+    """
+    for kind, (path, index) in others.items():
+        if index == image[1] and path.resolve() == image[0].resolve():
+            found = f"the same HDU as image and as {kind} ({where})"
+            raise InputError(path, where=hdu_label(index), found=found, expected="different HDUs")
