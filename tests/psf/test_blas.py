@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import scipy.linalg  # noqa: F401 (loads the library)
@@ -46,3 +49,27 @@ def test_the_last_thread_takes_it_away() -> None:
         leave.set()
         thread.join()
         assert blas_threads() == before
+
+
+_FIRST_CALL = """
+import sys
+import numpy as np
+from threadpoolctl import threadpool_info
+from lamella.psf.blas import one_blas_thread
+
+assert "scipy.linalg" not in sys.modules
+with one_blas_thread():
+    import scipy.linalg
+    scipy.linalg.cho_factor(np.eye(3))
+    print([one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"])
+"""
+
+
+def test_the_limit_holds_for_a_library_that_the_first_call_inside_would_load() -> None:
+    """scipy.linalg brings a library of its own, which worked with all threads in the first visits."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", _FIRST_CALL], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.strip(" []\n").split(", ")) == {"1"}

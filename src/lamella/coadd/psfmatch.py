@@ -10,6 +10,7 @@ from lsst.images import Box, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import PsfMatchError
+from ..psf.blas import one_blas_thread
 from ..psf.match_control import MatchControl
 from ..psf.matching import kernel_side, target_psf
 from .archive import MatchRecord, Warp
@@ -21,6 +22,7 @@ from .ownership import detector_regions
 __all__ = ("MatchControl", "match_warp", "patch_target_psf", "target_fwhm")
 
 
+@one_blas_thread()
 def target_fwhm(
     detectors: Iterable[DetectorInput],
     projection: SkyProjection[Any],

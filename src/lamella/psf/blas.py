@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,9 @@ def one_blas_thread() -> Iterator[None]:
     """
     with _Limit.lock:
         if _Limit.users == 0:
+            # A limit holds for the libraries that are loaded when it is set.  scipy brings one of its own
+            # with this module, which else the first call inside would load, and work with all threads.
+            importlib.import_module("scipy.linalg")
             _take_control()
             _Limit.limits = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
         _Limit.users += 1
