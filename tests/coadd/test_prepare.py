@@ -73,3 +73,25 @@ def test_a_mean_that_was_found_in_another_way_is_not_used(maker, other: dict[str
         weigh(dataclasses.replace(one, mean_variance=known(**other)), WeightControl(), ["BAD"]).weight
         == expected
     )
+
+
+@pytest.mark.parametrize(
+    ("image", "variance", "masked"),
+    [(np.nan, 4.0, False), (np.inf, 4.0, False), (1.0, np.inf, False), (1.0, 4.0, True), (1.0, -1.0, False)],
+)
+@pytest.mark.parametrize("where", [slice(None), slice(1, None)])
+def test_a_warp_that_has_nothing_to_give_has_no_weight(maker, image, variance, masked, where) -> None:
+    """Nor does one that has nothing but a few pixels owe its weight to the others."""
+    warp, usual = maker.warp(1), maker.warp(2)
+    warp.variance.array[:] = 9.0
+    warp.image.array[where], warp.variance.array[where] = image, variance
+    if masked:
+        maker.flag(warp, "BAD", (where, slice(None)))
+    prepared = prepare_inputs([warp, usual], WeightControl(clip_iter=0), BAD)
+    if where.start is None or variance < 0:
+        assert [one.visit for one in prepared.inputs] == [2]
+        (rejection,) = prepared.rejected
+        assert rejection.stage == "weight"
+        assert "value and variance" in rejection.reason or "not positive" in rejection.reason
+    else:
+        assert prepared.inputs[0].weight == pytest.approx(1 / 9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -153,6 +154,34 @@ def test_lost_pixels_stay_lost_and_do_not_spread_far(maker) -> None:
     assert 1 <= rim[0] <= 6
     assert SIDE - 7 <= rim[-1] <= SIDE - 2
     assert edge[150, rim[0]]
+
+
+@pytest.mark.parametrize("planes", [None, ("BAD",)])
+@pytest.mark.parametrize("value", [1e30, np.nan, -np.inf, 1e5])
+def test_what_masked_pixels_hold_does_not_matter(maker, value: float, planes: Any) -> None:
+    results = []
+    for spoiled in (3.0, value):
+        warp = make_warp(maker, noise=1.0)
+        warp.bad_mask_planes = planes
+        where = np.s_[140:150, 140:144]
+        warp.mask.array[(*where, 0)] |= bits_of(warp.mask.schema, ("BAD",))
+        warp.image.array[where] = warp.variance.array[where] = spoiled
+        # Made from good pixels: these values are as good as they can be.
+        warp.mask.array[50:54, 50, 0] |= bits_of(warp.mask.schema, ("BAD", "INTERPOLATED"))
+        results.append(matched(warp))
+    first, second = results
+    for name in ("image", "mask", "variance"):
+        np.testing.assert_array_equal(getattr(first, name).array, getattr(second, name).array)
+    assert flags(first, "NO_DATA")[140:150, 140:144].all()
+    assert not flags(first, "NO_DATA")[50:54, 50].any()
+
+
+def test_without_planes_masked_values_are_used(maker) -> None:
+    warp = make_warp(maker, flux=0.0)
+    warp.bad_mask_planes = ()
+    warp.mask.array[150, 150, 0] |= bits_of(warp.mask.schema, ("BAD",))
+    warp.image.array[150, 150] = 1e5
+    assert matched(warp).image.array[150, 152] > 100
 
 
 def test_planes_spread_as_far_as_weights_matter(maker) -> None:

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsst.images import Box
 
 from lamella.coadd.archive import Warp
 from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.inputs import Exposure
+from lamella.coadd.prepare import input_of, target_around
+from lamella.coadd.psfmatch import match_warp, patch_target_psf
 from lamella.coadd.warp import make_warp
 from lamella.coadd.warp_control import WarpControl
 from lamella.planes import bits_of
@@ -214,3 +217,33 @@ def test_bits_of_planes_never_collide_with_the_mark_of_repaired_pixels() -> None
     assert warp is not None
     assert (warp.mask.array >= 0).all()
     assert bits_of(warp.mask.schema, ["X6"]) == 2**30
+
+
+METHODS = ("none", "compare_warp", "safe_clip")
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), value=st.sampled_from(SPOILED))
+@pytest.mark.parametrize("statistic", ["NOISECLIP", "MEANCLIP", "MEAN", "MEDIAN", *METHODS[1:]])
+def test_what_masked_pixels_hold_never_reaches_a_coadd(seed: int, value: float, statistic: str) -> None:
+    reject = statistic.lower() in METHODS
+    config = AssembleConfig(**({"reject": {"method": statistic}} if reject else {"statistic": statistic}))
+    coadds = []
+    for spoiled in (0.0, value):
+        inputs = []
+        for visit in range(4):
+            exposure = masked_exposure(seed + visit, (70, 60), visit=visit)
+            warp = make_warp([spoil(exposure, spoiled, WarpControl().bad_mask_planes)], TRACT, PATCH)
+            assert warp is not None
+            one = input_of(warp)
+            if statistic == "compare_warp":
+                target = patch_target_psf(5.0, PATCH)
+                one = dataclasses.replace(one, matched=input_of(match_warp(warp, target)).source)
+            inputs.append(one)
+        target = target_around([one.source.bbox for one in inputs], TRACT)
+        coadds.append(assemble(inputs, config, target=target))
+    for name in ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked"):
+        np.testing.assert_array_equal(getattr(coadds[0], name).array, getattr(coadds[1], name).array)
+    assert coadds[0].removals == coadds[1].removals
+    assert coadds[0].noise == coadds[1].noise
+    assert [d.weight for d in coadds[0].detectors] == [d.weight for d in coadds[1].detectors]

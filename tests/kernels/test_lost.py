@@ -26,15 +26,15 @@ def test_bits_spread_over_the_footprint(seed: int, height: int, width: int) -> N
 
 
 def test_lost_pixels_are_zero_and_counted() -> None:
-    image = np.array([[1.0, np.nan, 3.0, 4.0, 5.0]], np.float32)
-    variance = np.array([[2.0, 2.0, np.inf, 2.0, 0.5]], np.float32)
-    mask = np.array([[0, 0, 0, 4, 3]], np.int32)
+    image = np.array([[1.0, np.nan, 3.0, 4.0, 5.0, 6.0, 7.0]], np.float32)
+    variance = np.array([[2.0, 2.0, np.inf, 2.0, 0.5, 0.1, 3.0]], np.float32)
+    mask = np.array([[0, 0, 0, 4, 3, 8, 8 | 16]], np.int32)
     filled = tuple(np.full_like(image, 9.0) for _ in range(3))
     cells = np.zeros((1, 1), bool)
-    least = fill_lost(image, mask, variance, 4, filled, cells)
-    np.testing.assert_array_equal(filled[0], [[1, 0, 0, 0, 5]])
-    np.testing.assert_array_equal(filled[1], [[2, 0, 0, 0, 0.5]])
-    np.testing.assert_array_equal(filled[2], [[1, 0, 0, 0, 1]])
+    least = fill_lost(image, mask, variance, 4, 8, 16, filled, cells)
+    np.testing.assert_array_equal(filled[0], [[1, 0, 0, 0, 5, 0, 7]])
+    np.testing.assert_array_equal(filled[1], [[2, 0, 0, 0, 0.5, 0, 3]])
+    np.testing.assert_array_equal(filled[2], [[1, 0, 0, 0, 1, 0, 1]])
     assert cells.all()
     assert least == 0.5
 

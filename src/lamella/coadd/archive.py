@@ -37,7 +37,7 @@ from lsst.images.serialization import (
 
 from ..astlock import guard_ast
 from ..errors import InvalidPsfError, ShapeError
-from ..planes import make_schema
+from ..planes import make_schema, plane_names
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
 from .inputs import DetectorInput, ExposureId, MeanVariance
@@ -103,6 +103,9 @@ class Warp(MaskedImage):
         The model that the PSF was matched to; `None` for a warp with its own PSF.
     match_records
         How well that was done, detector by detector.
+    bad_mask_planes
+        Planes whose pixels had no influence on others; empty if there are none,
+        `None` if it is not known.
     metadata
         Flexible metadata.
     """
@@ -119,6 +122,7 @@ class Warp(MaskedImage):
         detectors: Sequence[DetectorInput] = (),
         matched_psf: PointSpreadFunction | None = None,
         match_records: Sequence[MatchRecord] = (),
+        bad_mask_planes: Sequence[str] | None = None,
         metadata: dict[str, MetadataValue] | None = None,
     ) -> None:
         planes = settle_masked(MaskedImage(image, mask=mask, variance=variance))
@@ -129,6 +133,7 @@ class Warp(MaskedImage):
         self.detectors = tuple(detectors)
         self.matched_psf = matched_psf
         self.match_records = tuple(match_records)
+        self.bad_mask_planes = None if bad_mask_planes is None else plane_names(bad_mask_planes)
 
     @property
     def psf(self) -> PointSpreadFunction:
@@ -154,6 +159,7 @@ class Warp(MaskedImage):
             detectors=self.detectors,
             matched_psf=self.matched_psf,
             match_records=self.match_records,
+            bad_mask_planes=self.bad_mask_planes,
         )
 
     def serialize(self, archive: OutputArchive[Any]) -> WarpSerializationModel[Any]:
@@ -162,9 +168,12 @@ class Warp(MaskedImage):
         model.instrument = self.instrument
         model.visit = self.visit
         model.band = self.band
+        model.bad_mask_planes = None if self.bad_mask_planes is None else list(self.bad_mask_planes)
         # Measured when it is written, so that it is that of these very pixels.
         schema = make_schema(self.mask.schema.names)
-        found = measure_variance(self.variance.array, conform_mask(self, schema), schema)
+        found = measure_variance(
+            self.variance.array, conform_mask(self, schema), schema, image=self.image.array
+        )
         model.mean_variance = None if found is None else MeanVarianceModel.from_value(found)
         model.detectors = archive.serialize_direct(
             "detectors", functools.partial(_serialize_detectors, self.detectors)
@@ -689,7 +698,7 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
     """Serialized form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_warp"
-    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = _SCHEMA_URL_BASE
     PUBLIC_TYPE: ClassVar[type] = Warp
@@ -703,6 +712,9 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
     )
     mean_variance: MeanVarianceModel | None = pydantic.Field(
         default=None, description="Clipped mean of the variance, from which the weight of the warp follows."
+    )
+    bad_mask_planes: list[str] | None = pydantic.Field(
+        default=None, description="Planes whose pixels had no influence on others; null if it is not known."
     )
 
     def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any) -> Warp:
@@ -718,6 +730,7 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
             detectors=self.detectors.deserialize(archive),
             matched_psf=_load_matched_psf(self.matched, archive),
             match_records=() if self.matched is None else self.matched.to_records(),
+            bad_mask_planes=self.bad_mask_planes,
         )._finish_deserialize(self)
 
     def deserialize_component(self, component: str, archive: InputArchive[Any], **kwargs: Any) -> Any:

@@ -24,6 +24,7 @@ from .runs import pixels_of
 from .skynoise import corrected
 from .tiles import StackedPlanes, stack_inputs
 from .versions import package_versions
+from .warp_planes import planes_record
 
 __all__ = ("Resources", "StackedPlanes", "assemble", "stack_inputs")
 
@@ -135,7 +136,11 @@ def _make_coadd(
         for one in inputs
         for detector in one.detectors
     ]
-    settings: Mapping[str, object] = {"assemble": config.to_dict()}
+    made_with = [one.bad_mask_planes for one in inputs]
+    settings: Mapping[str, object] = {
+        "assemble": config.to_dict(),
+        **planes_record(made_with, config.bad_mask_planes),
+    }
     return PatchCoadd(
         Image(planes.image, bbox=bbox, unit=u.nJy, sky_projection=target.projection),
         mask=Mask(planes.mask[..., np.newaxis], bbox=bbox, schema=schema),

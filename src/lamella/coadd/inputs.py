@@ -255,6 +255,8 @@ class WarpInput:
     that of ``source``."""
     alternate: SpanMask | None = None
     """Further planes (e.g. artifacts found later) to be or-ed into the mask."""
+    bad_mask_planes: tuple[str, ...] | None = None
+    """Planes whose pixels had no influence on others when the warp was made; `None` if it is not known."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import astropy.units as u
 import numpy as np
 import scipy
-from lsst.images import Box, Image, Mask, MaskSchema
+from lsst.images import Box, Image, Mask
 from lsst.images.psfs import PointSpreadFunction
 
 from ..kernels.convolve import CELL, convolve
@@ -20,6 +20,7 @@ from .archive import MatchRecord, Warp
 from .match_kernels import RegionKernels
 from .ownership import Region
 from .sources import mask_plane_of
+from .warp_control import WarpControl
 
 __all__ = ("MatchedPlanes",)
 
@@ -28,14 +29,24 @@ _BAND = 4 * CELL
 
 
 class _Bits(NamedTuple):
-    """Planes that the match sets."""
+    """Planes that the match sets, and those whose pixels count, or do not."""
 
     no_data: int
     edge: int
+    flawed: int
+    made: int
 
     @classmethod
-    def of(cls, schema: MaskSchema) -> _Bits:
-        return cls(bits_of(schema, ("NO_DATA",)), bits_of(schema, ("DETECTION_EDGE",)))
+    def of(cls, warp: Warp) -> _Bits:
+        """Return the bits that count; what is not known of a warp is taken to be as usual."""
+        planes = WarpControl().bad_mask_planes if warp.bad_mask_planes is None else warp.bad_mask_planes
+        schema = warp.mask.schema
+        return cls(
+            bits_of(schema, ("NO_DATA",)),
+            bits_of(schema, ("DETECTION_EDGE",)),
+            bits_of(schema, planes, missing_ok=True),
+            bits_of(schema, ("INTERPOLATED",)),
+        )
 
 
 class _Planes(NamedTuple):
@@ -74,7 +85,7 @@ class MatchedPlanes:
     def __init__(self, warp: Warp) -> None:
         self._box = warp.bbox
         self._scratch = _Scratch()
-        bits = _Bits.of(warp.mask.schema)
+        bits = _Bits.of(warp)
         image, mask, variance = (
             np.ascontiguousarray(plane)
             for plane in (warp.image.array, mask_plane_of(warp), warp.variance.array)
@@ -125,6 +136,7 @@ class MatchedPlanes:
             detectors=warp.detectors,
             matched_psf=target,
             match_records=records,
+            bad_mask_planes=warp.bad_mask_planes,
         )
 
 
@@ -142,7 +154,8 @@ def _match_window(
     lost_cells = np.zeros_like(cells)
     shape = old.image.shape
     filled = (scratch.get(0, shape), scratch.get(1, shape), scratch.get(2, shape))
-    least = fill_lost(*old.planes, old.bits.no_data, filled, lost_cells)
+    bits = old.bits
+    least = fill_lost(*old.planes, bits.no_data, bits.flawed, bits.made, filled, lost_cells)
     affected = cells & _near(lost_cells, shape, kernels.image.side // 2)
     image, variance, weight = (scratch.get(index, shape) for index in range(3, 6))
     convolve(filled[0], kernels.image, cells, image)

@@ -160,6 +160,7 @@ def input_of(warp: Warp) -> WarpInput:
         source=ImageSource(warp),
         detectors=warp.detectors,
         model_psf=warp.matched_psf,
+        bad_mask_planes=warp.bad_mask_planes,
     )
 
 
@@ -178,6 +179,7 @@ def warp_of(one: WarpInput, projection: SkyProjection[Any]) -> Warp:
         band=one.band,
         detectors=one.detectors,
         matched_psf=one.model_psf,
+        bad_mask_planes=one.bad_mask_planes,
     )
 
 
@@ -195,7 +197,7 @@ def weigh(
     if weight is None:
         planes = view_planes(one.source)
         bad = bits_of(one.source.schema, bad_mask_planes, missing_ok=True)
-        weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale)
+        weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale, image=planes.image)
     if not isinstance(weight, WeightProblem):
         return dataclasses.replace(one, weight=weight)
     identities = [(d.id, d.path) for d in one.detectors]

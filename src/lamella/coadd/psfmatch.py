@@ -74,8 +74,9 @@ def match_warp(warp: Warp, target: PointSpreadFunction, control: MatchControl | 
     """Convolve a warp so that its PSF becomes a model.
 
     The pixels of each detector are convolved with kernels for its own PSF,
-    which vary over it.  A lost pixel (NaN, infinite variance or NO_DATA) counts
-    nothing in its neighbours, and stays lost.  A neighbour whose kernel has
+    which vary over it.  A lost pixel (NaN, infinite variance, NO_DATA, or a plane of
+    the warp's ``bad_mask_planes`` without INTERPOLATED) counts nothing in its
+    neighbours, and has no value.  A neighbour whose kernel has
     more than ``max_lost_weight`` on lost pixels is lost, too; above
     ``edge_weight`` it gets DETECTION_EDGE.  In between the remaining weights
     are scaled up, so that they sum to one.  Other planes spread as far as the

@@ -18,6 +18,7 @@ from lsst.images import Bounds, Box, Image, Interval, MaskedImage, MaskSchema
 from lsst.images.fields import BaseField, ChebyshevField
 
 from ..errors import CalibrationError, NoInputsError, ShapeError
+from ..kernels.intake import lacks_value
 from ..kernels.sample import Parts, clipped_mean
 from ..planes import bits_of, plane_names
 from .assemble_control import BAD_MASK_PLANES, WeightControl
@@ -299,7 +300,7 @@ def _unit_factor(field: u.UnitBase | None, image: u.UnitBase | None) -> float:
 class WeightProblem(enum.StrEnum):
     """Why a warp has no weight."""
 
-    NO_GOOD_PIXEL = "no good pixel with a finite variance"
+    NO_GOOD_PIXEL = "no good pixel with a finite value and variance"
     NOT_POSITIVE = "the mean variance is not positive"
     NOTHING_LEFT = "clipping leaves no variance to average"
 
@@ -311,6 +312,7 @@ def warp_weight(
     control: WeightControl | None = None,
     *,
     scale: float = 1.0,
+    image: np.ndarray | None = None,
 ) -> float | WeightProblem:
     """Return the weight of a warp: the inverse of the clipped mean of its variance.
 
@@ -327,6 +329,8 @@ def warp_weight(
         How outliers are clipped.
     scale
         Factor by which the image still has to be multiplied.
+    image
+        float32 of shape (y, x): pixels whose value is NaN or infinite do not count.
 
     Returns
     -------
@@ -348,7 +352,18 @@ def warp_weight(
     """
     if variance.shape != mask.shape:
         raise ShapeError("mask", found=mask.shape, expected=variance.shape)
+    if image is not None:
+        variance = _variance_of_values(image, variance)
     return weight_of_parts([(variance, mask)], bad_bits, control, scale=scale)
+
+
+def _variance_of_values(image: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return a variance that is +inf where there is no value; the variance itself if that is so already."""
+    if image.shape != variance.shape:
+        raise ShapeError("image", found=image.shape, expected=variance.shape)
+    if not lacks_value(np.ascontiguousarray(image), np.ascontiguousarray(variance)):
+        return variance
+    return np.where(np.isfinite(image), variance, np.float32(np.inf))
 
 
 def weight_of_parts(
@@ -392,6 +407,8 @@ def measure_variance(
     schema: MaskSchema,
     bad_mask_planes: Sequence[str] = BAD_MASK_PLANES,
     control: WeightControl | None = None,
+    *,
+    image: np.ndarray | None = None,
 ) -> MeanVariance | None:
     """Return the mean variance of a warp from which its weight follows.
 
@@ -407,6 +424,8 @@ def measure_variance(
         Pixels with one of these planes do not count.
     control
         How outliers are clipped.
+    image
+        float32 of shape (y, x): pixels whose value is NaN or infinite do not count.
 
     Returns
     -------
@@ -415,6 +434,8 @@ def measure_variance(
     """
     control = control or WeightControl()
     bad = bits_of(schema, bad_mask_planes, missing_ok=True)
+    if image is not None:
+        variance = _variance_of_values(image, variance)
     clipped = clipped_mean([(variance, mask)], bad, control.sigma_clip, control.clip_iter)
     if clipped.used == 0 or isinstance(weight_of_mean(clipped.mean), WeightProblem):
         return None

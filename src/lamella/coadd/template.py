@@ -115,7 +115,7 @@ def _weight_of(source: WarpSource, scale: float, bad_mask_planes: Sequence[str])
     step = max(1, len(rows) // _WEIGHT_ROWS)
     found = read_rows(source, rows[step // 2 :: step])
     bad = bits_of(source.schema, bad_mask_planes, missing_ok=True)
-    return warp_weight(found.variance, found.mask, bad, scale=scale)
+    return warp_weight(found.variance, found.mask, bad, scale=scale, image=found.image)
 
 
 def make_template(

@@ -132,6 +132,7 @@ def make_warp(
         visit=first.id.visit,
         band=first.band,
         detectors=tuple(detectors),
+        bad_mask_planes=control.bad_mask_planes,
     )
 
 

@@ -172,6 +172,8 @@ class ArchiveWarp:
             self.matched_psf: PointSpreadFunction | None = reader.get_component("matched_psf")
             known = tree.mean_variance
             self._mean_variance = None if known is None else known.to_value()
+            planes = tree.bad_mask_planes
+            self.bad_mask_planes: tuple[str, ...] | None = None if planes is None else tuple(planes)
             self._extensions = _extensions_of(tree)
 
     def __enter__(self) -> Self:
@@ -221,6 +223,7 @@ class ArchiveWarp:
             detectors=self.detectors,
             model_psf=self.matched_psf,
             mean_variance=self._mean_variance,
+            bad_mask_planes=self.bad_mask_planes,
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._jit import jit
 
-__all__ = ("mark_missing", "mark_untold", "or_where", "translate_flags")
+__all__ = ("lacks_value", "mark_missing", "mark_untold", "or_where", "translate_flags")
 
 
 @jit
@@ -42,6 +42,20 @@ def or_where(plane, bit, mask):  # type: ignore[no-untyped-def]
     for y in range(mask.shape[0]):
         for x in range(mask.shape[1]):
             mask[y, x] |= bit if plane[y, x] else 0
+
+
+@jit
+def lacks_value(image, variance):  # type: ignore[no-untyped-def]
+    """Tell whether any pixel has a finite variance, but no finite value; both of shape (y, x)."""
+    for y in range(image.shape[0]):
+        orphans = np.int64(0)
+        for x in range(image.shape[1]):
+            value, spread = image[y, x], variance[y, x]
+            # What is not finite differs from itself by NaN.
+            orphans += np.int64((value - value != 0) & (spread - spread == 0))
+        if orphans > 0:
+            return True
+    return False
 
 
 @jit

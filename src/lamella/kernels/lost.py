@@ -68,6 +68,8 @@ def fill_lost(
     mask: np.ndarray,
     variance: np.ndarray,
     lost_bits: int,
+    flawed_bits: int,
+    made_bits: int,
     filled: tuple[np.ndarray, np.ndarray, np.ndarray],
     lost_cells: np.ndarray,
 ) -> np.float32:
@@ -84,6 +86,8 @@ def fill_lost(
         Mask.
     lost_bits
         Bits of the mask that make a pixel lost.
+    flawed_bits, made_bits
+        Bits that do so, and those of pixels whose value was made from good ones: these are not lost.
     filled : `tuple` of `numpy.ndarray` of float32, shape (y, x)
         Filled with the image, the variance, and 1 for kept and 0 for lost pixels.
     lost_cells : `numpy.ndarray` of bool
@@ -99,7 +103,9 @@ def fill_lost(
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
             value, spread = image[y, x], variance[y, x]
-            if math.isfinite(value) and math.isfinite(spread) and mask[y, x] & lost_bits == 0:
+            bits = mask[y, x]
+            lost = (bits & lost_bits != 0) | ((bits & flawed_bits != 0) & (bits & made_bits == 0))
+            if math.isfinite(value) and math.isfinite(spread) and not lost:
                 new_image[y, x], new_variance[y, x], kept[y, x] = value, spread, np.float32(1.0)
                 least = min(least, spread)
             else:

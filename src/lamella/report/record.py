@@ -22,6 +22,7 @@ from ..causes import cause_of
 from ..coadd.artifact_masks import ArtifactMasks, rejection_note, warned
 from ..coadd.removals import Removal
 from ..coadd.summary import CoaddLike, CoaddSummary
+from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues
 from ..errors import UnreadableFileError
 from ..files import write_text
@@ -217,9 +218,10 @@ def coadd_record(
 def _warnings(coadd: ReportedCoadd) -> tuple[Skipped, ...]:
     method = coadd.settings.get("assemble", {}).get("reject", {}).get("method", "none")
     note = rejection_note(method, coadd.removals)
+    planes = tuple(Skipped("warps", one) for one in plane_notices(coadd.settings))
     if note is not None:
-        return (Skipped("artifacts", note),)
-    return tuple(Skipped(*one) for one in warned(coadd.removals))
+        return (*planes, Skipped("artifacts", note))
+    return (*planes, *(Skipped(*one) for one in warned(coadd.removals)))
 
 
 def coadd_pictures(

@@ -489,13 +489,20 @@ def test_exposures_that_were_not_selected_are_on_record(patch_ref, exposures) ->
     assert sorted(set(result.coaddExposure.inputs["visit"])) == [7]
 
 
-def test_the_options_of_all_steps_are_on_record(patch_ref, exposures) -> None:
+def test_the_options_of_all_steps_are_on_record(patch_ref, exposures, caplog) -> None:
+    caplog.set_level("INFO")
     task_warps(patch_ref, exposures)
     config = AssembleCoaddConfig()
     config.select.excludeDetectors = [8]
     result = AssembleCoaddTask(config=config).runDataRef(patch_ref, exposures)
     assert result is not None
-    assert result.coaddExposure.settings == {
+    settings = dict(result.coaddExposure.settings)
+    planes = settings.pop("warps")
+    assert planes["bad_mask_planes"] == [{"planes": [], "warps": 2}]
+    (notice,) = planes["notices"]
+    assert "pixels under BAD, SATURATED, whose values entered their neighbours in 2 warps" in notice
+    assert notice in caplog.text
+    assert settings == {
         "select": config.select.value.toCore().to_dict(),
         "warp": MakeCoaddTempExpTask.ConfigClass().warpAndPsfMatch.value.toCore().to_dict(),
         "assemble": config.toCore().to_dict(),

@@ -482,7 +482,9 @@ def test_the_coadd_tells_the_options_of_all_steps(
     assert warp_settings(first)["warp"]["kernel"] == "lanczos4"
     found = settings_of(first, second)
     core = PatchConfig(warp=WarpControl(kernel="lanczos4")).to_dict()
-    assert found == {step: core[step] for step in ("select", "warp", "assemble")}
+    planes = [{"planes": list(WarpControl().bad_mask_planes), "warps": 2}]
+    warps = {"bad_mask_planes": planes, "notices": []}
+    assert found == {"warps": warps} | {step: core[step] for step in ("select", "warp", "assemble")}
     assert settings_of(first, second, settings=select) == found | select
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     mixed = settings_of(first, other)

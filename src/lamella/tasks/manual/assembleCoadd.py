@@ -21,6 +21,7 @@ from ...coadd.scale import WeightProblem, warp_weight
 from ...coadd.sources import conform_mask
 from ...coadd.stack_control import StackControl
 from ...coadd.versions import package_versions
+from ...coadd.warp_planes import plane_notices, planes_record
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
 from ...planes import bits_of, make_schema, plane_name, plane_names
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
@@ -262,7 +263,9 @@ class AssembleCoaddTask(CoaddBaseTask):
         schema = make_schema(warp.mask.schema.names)
         bad = bits_of(schema, self.config.badMaskPlanes, missing_ok=True)
         control = self.config.toCore().weights
-        weight = warp_weight(warp.variance.array, conform_mask(warp, schema), bad, control)
+        weight = warp_weight(
+            warp.variance.array, conform_mask(warp, schema), bad, control, image=warp.image.array
+        )
         return str(weight) if isinstance(weight, WeightProblem) else (weight, imageScaler)
 
     def _scaler_of(self, warp: Any, ref: WarpRef) -> ImageScaler:
@@ -433,6 +436,10 @@ class AssembleCoaddTask(CoaddBaseTask):
         bbox = target.outer_bbox
         planes = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
         made = common_settings([warp_settings(one.ref.header) for one in inputs], self.log)
+        made |= planes_record([one.ref.header.bad_mask_planes for one in inputs], self.config.badMaskPlanes)
+        # No reason to warn: by default these tasks warp as the original does, with values of masked pixels.
+        for notice in plane_notices(made):
+            self.log.info("%s", notice)
         unit, metadata = u.nJy, {}
         if self.config.doScaleZeroPoint:
             unit, metadata = u.ct, {"fluxMag0": self.scaleZeroPoint.getPhotoCalib().getFluxMag0()}

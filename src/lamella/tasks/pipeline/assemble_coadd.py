@@ -33,6 +33,7 @@ from ...coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ...coadd.prepare import input_of, weigh
 from ...coadd.reject import Findings
 from ...coadd.spans import SpanMask
+from ...coadd.warp_planes import plane_notices
 from ...planes import make_schema
 from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core
@@ -416,6 +417,8 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             "Coadded %d visits with %d exposures; %d exposures were left out.",
             len(visits), len(coadd.detectors), len(coadd.rejections),
         )  # fmt: skip
+        for notice in plane_notices(coadd.settings):
+            self.log.warning("%s", notice)
         self.metadata["visits"] = len(visits)
         self.metadata["exposures"] = len(coadd.detectors)
         self.metadata["rejected"] = len(coadd.rejections)
