@@ -31,6 +31,7 @@ from .files import FileIndex, bare_name
 from .fitsio import (
     Header,
     hdu_label,
+    header_integer,
     header_number,
     header_text,
     image_shape,
@@ -215,9 +216,9 @@ class DecamCcd:
         )
 
     def _identity(self, primary: Header, header: Header) -> ExposureId:
-        visit = header_number(primary, "EXPNUM", path=self.image)
-        detector = header_number(header, "CCDNUM", path=self.image, where=hdu_label(self._same_hdu))
-        return ExposureId(_INSTRUMENT, int(visit), int(detector))
+        visit = header_integer(primary, "EXPNUM", path=self.image)
+        detector = header_integer(header, "CCDNUM", path=self.image, where=hdu_label(self._same_hdu))
+        return ExposureId(_INSTRUMENT, visit, detector)
 
     def _band(self, primary: Header) -> str:
         words = header_text(primary, "FILTER").split() or header_text(primary, "BAND").split()

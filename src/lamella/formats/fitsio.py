@@ -30,6 +30,7 @@ __all__ = (
     "Header",
     "ImageData",
     "hdu_label",
+    "header_integer",
     "header_number",
     "header_text",
     "image_axes",
@@ -58,6 +59,8 @@ _FILTERS = threading.RLock()
 _SYMPTOMS = (".*truncated.*", "Error validating header.*", "An exception occurred matching an HDU header.*")
 _MAX_COUNT = 999
 """Axes and columns that the standard allows."""
+_EXACT = 2**53
+"""Up to this, floating point numbers are the whole numbers that somebody meant."""
 # Of a damaged header, astropy misses keywords, attributes, and sizes that make sense.
 _DAMAGE = (
     OSError,
@@ -415,6 +418,25 @@ def header_number(header: Header, key: str, *, path: Path, where: str = "") -> f
     if value is None:
         raise InputError(path, where=place, found=repr(header[key]), expected="a finite number")
     return value
+
+
+def header_integer(header: Header, key: str, *, path: Path, where: str = "") -> int:
+    """Return a whole number from a header, exactly.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when the keyword is absent.
+    InputError
+        Raised when its value is not a whole number.
+    """
+    if isinstance(header.get(key), int) and not isinstance(header[key], bool):
+        return int(header[key])
+    value = header_number(header, key, path=path, where=where)
+    if value != int(value) or abs(value) > _EXACT:
+        place = f"{where}, {key}" if where else key
+        raise InputError(path, where=place, found=repr(header[key]), expected="a whole number")
+    return int(value)
 
 
 def optional_number(header: Header, key: str) -> float | None:

@@ -36,6 +36,7 @@ from .noise import check_signs, usable, variance_from_weight
 from .pixels import Flags, gaussian_psf, make_pixels
 from .psfex import read_psfex
 from .read_control import ReadControl
+from .table_cells import parse_integer, parse_number
 from .table_flags import Place, decode_mask
 from .table_hdus import default_image, flat_shape, hdu_index, require_distinct
 from .units import is_counts
@@ -93,7 +94,7 @@ class TableRow:
     table: Path
     number: int
     """Number of the row, counted from 1."""
-    values: dict[str, Any]
+    values: dict[str, str]
     """Cells that are not empty."""
     control: ReadControl
 
@@ -158,15 +159,12 @@ class TableRow:
                     self.table, where=self._where(column), found="an empty cell", expected=COLUMNS[column]
                 )
             return default
-        return str(self.values[column]).strip()
+        return str(self.values[column]).strip()  # recipes of old repositories have numbers
 
     def _number(self, column: str) -> float:
         text = self._text(column)
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+        value = parse_number(text)
+        if value is None or not math.isfinite(value):
             raise InputError(
                 self.table, where=self._where(column), found=repr(text), expected="a finite number"
             )
@@ -182,25 +180,25 @@ class TableRow:
         for column, name in columns.items():
             if column in QUALITY or column.startswith(QUALITY_PREFIX):
                 text = self._text(column)
-                try:
-                    found[name] = float(text)
-                except ValueError:
-                    raise InputError(
-                        self.table, where=self._where(column), found=repr(text), expected="a number"
-                    ) from None
+                value = parse_number(text)
+                if value is None:
+                    where = self._where(column)
+                    raise InputError(self.table, where=where, found=repr(text), expected="a number")
+                found[name] = value
         return found
 
     def _integer(self, column: str) -> int:
-        value = self._number(column)
-        if value != int(value):
-            raise InputError(
-                self.table, where=self._where(column), found=f"{value:g}", expected="a whole number"
-            )
-        return int(value)
+        text = self._text(column)
+        value = parse_integer(text)
+        if value is None:
+            self._number(column)
+            expected = "a whole number of at most 64 bits, in digits"
+            raise InputError(self.table, where=self._where(column), found=text, expected=expected)
+        return value
 
     def _hdu(self, column: str) -> str | int:
         text = self._text(column)
-        return int(text) if text.isdecimal() else text
+        return int(text) if text.isascii() and text.isdecimal() else text
 
     def _file(self, column: str, default: Path) -> Path:
         name = self._text(column, "")

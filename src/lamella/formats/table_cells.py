@@ -1,0 +1,115 @@
+"""Cells of exposure tables: texts, and the numbers that they spell."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnreadableFileError
+from .fitsio import quiet_astropy
+
+__all__ = ("parse_integer", "parse_number", "read_cells")
+
+_NUMBER = re.compile(
+    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE
+)
+_DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
+_EXACT = 2**53
+"""Floating point numbers beyond this are not all whole numbers' own."""
+_LARGEST = 2**63 - 1
+
+
+def parse_number(text: str) -> float | None:
+    """Return the number that a text spells, NaN and infinity included; `None` when it spells none."""
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def parse_integer(text: str) -> int | None:
+    """Return the whole number of at most 64 bits that a text spells, exactly; `None` when it spells none.
+
+    ``5.0`` and ``1e3`` are whole numbers, too, below 2^53: beyond, such a text
+    may have been rounded by what wrote it.
+    """
+    if _DIGITS.fullmatch(text):
+        value = int(text)
+        return value if -_LARGEST - 1 <= value <= _LARGEST else None
+    number = parse_number(text)
+    if number is None or not abs(number) <= _EXACT or number != int(number):
+        return None
+    return int(number)
+
+
+def read_cells(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Read a table whose cells stay the texts that they are.
+
+    Parameters
+    ----------
+    path
+        A CSV file in UTF-8, or an ECSV file.
+
+    Returns
+    -------
+    names
+        The columns.
+    rows
+        The cells of each row that are not empty, without surrounding blanks.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, is no such table, or a row has more cells than there are columns.
+    """
+    try:
+        return _read_ecsv(path) if path.suffix.lower() == ".ecsv" else _read_csv(path)
+    except UnreadableFileError:
+        raise
+    except Exception as err:
+        # The reader of astropy raises whatever its parsers meet.
+        reason = " ".join(str(err).split()).rstrip(".") or type(err).__name__
+        raise UnreadableFileError(path, found=reason, expected="a table in CSV or ECSV") from err
+
+
+def _read_csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        lines = [
+            [cell.strip() for cell in line] for line in csv.reader(stream, skipinitialspace=True, strict=True)
+        ]
+    filled = [line for line in lines if any(line)]
+    while filled and filled[0][0].startswith("#"):
+        del filled[0]
+    if not filled:
+        raise UnreadableFileError(path, found="an empty table", expected="a line with the names of columns")
+    names, rows = filled[0], filled[1:]
+    _require_unique(names, path)
+    for number, row in enumerate(rows, start=1):
+        if any(row[len(names) :]):
+            found, expected = f"{len(row)} cells", f"at most {len(names)}, one for each column"
+            raise UnreadableFileError(path, where=f"row {number}", found=found, expected=expected)
+    return tuple(names), [{n: cell for n, cell in zip(names, row, strict=False) if cell} for row in rows]
+
+
+def _require_unique(names: list[str], path: Path) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        found = f"two columns {twice[0]!r}"
+        raise UnreadableFileError(path, found=found, expected="names that differ")
+
+
+def _read_ecsv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    from astropy.table import Table
+
+    with quiet_astropy():
+        table = Table.read(path, format="ascii.ecsv")
+    texts = [{name: _text(row[name]) for name in table.colnames} for row in table]
+    return tuple(table.colnames), [{n: cell for n, cell in row.items() if cell} for row in texts]
+
+
+def _text(value: Any) -> str:
+    if value is np.ma.masked or value is None:
+        return ""
+    # Python's own numbers are written with all their digits.
+    return str(value.item() if isinstance(value, np.generic) else value).strip()
