@@ -48,8 +48,8 @@ def fill(hdu: str, value: float) -> Callable[[fits.HDUList], object]:
     return lambda hdus: hdus[hdu].data.fill(value)
 
 
-def unknown_flags(hdus: fits.HDUList) -> None:
-    hdus["MASK"].data[3, 3] = 1 << 29
+def fractional_flags(hdus: fits.HDUList) -> None:
+    hdus["MASK"].data = hdus["MASK"].data.astype(np.float32)
 
 
 def coadd(survey: Survey, out: Path, *options: object, where: Path | None = None) -> Ended:
@@ -81,7 +81,7 @@ def no_leftovers(folder: Path) -> bool:
         (on_hdus(fill("VARIANCE", 0.0)), "foundnopixel"),
         (on_hdus(fill("VARIANCE", -1.0)), "variance"),
         (on_hdus(fill("IMAGE", np.nan)), "foundnopixel"),
-        (on_hdus(unknown_flags), "HDUMASK:found"),
+        (on_hdus(fractional_flags), "HDUMASK:found"),
     ],
     ids=["missing HDU", "shapes", "zero variance", "negative variance", "all NaN", "flags"],
 )

@@ -298,3 +298,25 @@ def test_positions_agree_better_with_the_survey_s_corrections(
         east, north = (offset / 3600 for offset in record.offset)
         plain.append(SkyCoord(sky.ra.deg - east / np.cos(sky.dec.rad), sky.dec.deg - north, unit="deg"))
     assert spread(corrected) < 30 < spread(plain)
+
+
+def test_the_row_of_the_ccd_is_the_psf(decam: DecamWriter) -> None:
+    path = decam.write(ccds={"S31": 28, "N3": 34})
+    y, x = np.mgrid[-12:13, -12:13]
+    rows = []
+    for ccd, sigma in (("S31", 1.5), ("N3", 2.5)):
+        stamp = np.exp(-0.5 * (x**2 + y**2) / sigma**2)[np.newaxis] / (2 * np.pi * sigma**2)
+        row = {
+            "psf_mask": stamp.astype(np.float32),
+            "expnum": 100,
+            "ccdname": ccd,
+            "polnaxis": 0,
+            "psf_samp": 1.0,
+        }
+        rows.append(
+            row | {"polname1": "fake", "polname2": "fake", "psfaxis1": 25, "psfaxis2": 25, "psfaxis3": 1}
+        )
+    Table(rows).write(path.with_name("c4d_150101_000000_ooi_r_v1-psfex.fits"))
+    exposures = [source.read() for source in open_exposures([path])]
+    peaks = [exposure.psf.compute_kernel_image(x=30.0, y=30.0).array.max() for exposure in exposures]
+    assert peaks == pytest.approx([1 / (2 * np.pi * sigma**2) for sigma in (1.5, 2.5)], rel=0.02)

@@ -202,3 +202,64 @@ def test_files_that_are_not_psfex(tmp_path: Path, shared: Path) -> None:
 def test_even_stamps_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="odd side"):
         read_psfex(write(tmp_path / "a.psf", CUBE[:, :4, :4], HEADER))
+
+
+def merged_table(shared: Path, folder: Path) -> tuple[Path, dict[str, Path]]:
+    """Write a table as the Legacy Surveys do: a row per CCD, parameters as columns, images padded."""
+    singles = {"S2": "c4d_140717_065122_ooi_i_ls11-S2-se.psf", "N27": "c4d_140818_002108_ooi_z_v1.ext27.psf"}
+    rows = []
+    for ccd, name in singles.items():
+        with fits.open(shared / "data" / "psf_and_regions" / name) as hdus:
+            header, cube = hdus[1].header, hdus[1].data["PSF_MASK"][0]
+        padded = np.zeros((28, 63, 63), np.float32)
+        padded[: cube.shape[0], : cube.shape[1], : cube.shape[2]] = cube
+        keys = [
+            key
+            for key in header
+            if key.startswith(("POL", "PSF_SAMP", "PSF_FWHM", "PSFNAXIS", "PSFAXIS", "CHI2"))
+        ]
+        rows.append(
+            {"psf_mask": padded, "expnum": 42, "ccdname": ccd} | {key.lower(): header[key] for key in keys}
+        )
+    flat = dict(rows[0]) | {
+        "ccdname": "N1",
+        "polnaxis": 0,
+        "polngrp": 0,
+        "poldeg1": 0,
+        "polgrp1": 0,
+        "polgrp2": 0,
+    }
+    flat |= {"polname1": "fake", "polname2": "fake", "polzero1": 0.0, "polzero2": 0.0, "psfaxis3": 1}
+    path = folder / "c4d-42-psfex.fits"
+    Table([*rows, flat, dict(rows[0]) | {"expnum": 43}]).write(path)
+    return path, {ccd: shared / "data" / "psf_and_regions" / name for ccd, name in singles.items()}
+
+
+def test_tables_with_a_row_per_ccd_are_the_models_of_their_rows(shared: Path, tmp_path: Path) -> None:
+    path, singles = merged_table(shared, tmp_path)
+    for ccd, single in singles.items():
+        expected, psf = read_psfex(single), read_psfex(path, ccd=ccd.lower(), exposure=42)
+        assert psf.bounds.bbox == expected.bounds.bbox
+        for x, y in ((100.0, 200.0), (1800.0, 3500.0)):
+            here, there = (model.compute_kernel_image(x=x, y=y).array for model in (psf, expected))
+            np.testing.assert_array_equal(here, there)
+    box = Box.factory[0:4094, 0:2046]
+    constant = read_psfex(path, ccd="N1", exposure=42, bounds=box)
+    stamps = [constant.compute_kernel_image(x=x, y=x).array for x in (10.0, 2000.0)]
+    np.testing.assert_array_equal(*stamps)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "found 4 rows; expected one row"),
+        ({"ccd": "S2"}, "found 2 rows of CCD S2; expected one row"),
+        ({"ccd": "S9", "exposure": 42}, "found 0 rows of CCD S9 of exposure 42"),
+    ],
+)
+def test_tables_without_the_one_row_are_refused(
+    shared: Path, tmp_path: Path, options: dict, message: str
+) -> None:
+    path, _ = merged_table(shared, tmp_path)
+    with pytest.raises(InputError, match=message):
+        read_psfex(path, **options)

@@ -22,7 +22,7 @@ def write(path: Path, spans: dict[str, list[list[Span]]], names: tuple[str, ...]
         objects = spans.get(name, [])
         packed = np.empty(len(objects), dtype=object)
         for n, one in enumerate(objects):
-            packed[n] = np.frombuffer(np.array(one, dtype=">u2").tobytes(), dtype=np.uint8)
+            packed[n] = np.frombuffer(np.array(one, dtype=">i2").tobytes(), dtype=np.uint8)
         columns = [
             fits.Column(c, "J", array=np.zeros(len(objects), dtype=np.int32)) for c in ("row0", "col0")
         ]
@@ -63,9 +63,23 @@ def test_overlapping_spans_are_one_area(tmp_path: Path) -> None:
     assert np.argwhere(read_mask(path, SHAPE)["SATURATED"])[:, 1].tolist() == list(range(3, 13))
 
 
-def test_spans_outside_of_the_frame_are_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "fpM.fit", {"S_MASK_CR": [[(3, 4, 20)]]})
-    with pytest.raises(InputError, match="S_MASK_CR: found row 3, column 20"):
+def test_spans_that_reach_beyond_the_frame_are_clipped(tmp_path: Path) -> None:
+    spans: list[list[Span]] = [
+        [(3, -1, 2), (4, 18, 20), (-1, 0, 5), (12, 3, 4)],
+        [(5, -1, 20), (6, -1, -1), (7, 20, 20)],
+    ]
+    planes = read_mask(
+        write(tmp_path / "fpM.fit", {"S_MASK_CR": spans, "S_MASK_OBJECT": [[(0, 0, 0)]]}), SHAPE
+    )
+    expected = np.zeros(SHAPE, bool)
+    expected[3, :3] = expected[4, 18:] = expected[5] = True
+    np.testing.assert_array_equal(planes["COSMIC_RAY"], expected)
+
+
+@pytest.mark.parametrize("span", [(3, 4, 21), (14, 1, 2), (-2, 1, 2), (3, -2, 2), (3, 9, 4)])
+def test_spans_far_outside_of_the_frame_are_refused(tmp_path: Path, span: Span) -> None:
+    path = write(tmp_path / "fpM.fit", {"S_MASK_CR": [[span]]})
+    with pytest.raises(InputError, match=f"S_MASK_CR: found row {span[0]}, columns {span[1]} to {span[2]}"):
         read_mask(path, SHAPE)
 
 

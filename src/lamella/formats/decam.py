@@ -290,7 +290,10 @@ class DecamCcd:
 
     def _read_psf(self, header: Header, bbox: Box) -> tuple[PointSpreadFunction, str]:
         if self.psf is not None:
-            return read_psfex(self.psf, bounds=bbox), f"PSF model of {self.psf}."
+            exposure = optional_number(read_headers(self.image)[0], "EXPNUM")
+            number = None if exposure is None else int(exposure)
+            psf = read_psfex(self.psf, bounds=bbox, ccd=self.ccd, exposure=number)
+            return psf, f"PSF model of {self.psf}."
         fwhm = self._fwhm(header)
         if fwhm is None:
             raise InputError(
@@ -299,8 +302,8 @@ class DecamCcd:
                 found="neither a PSFEx file nor a width",
                 expected="a PSF",
             )
-        psf = gaussian_psf(fwhm, bbox, path=self.image, where=f"{hdu_label(self._same_hdu)}, FWHM")
-        return psf, f"PSF taken as a Gaussian of {fwhm:.3f} pixels FWHM: no PSFEx file."
+        gaussian = gaussian_psf(fwhm, bbox, path=self.image, where=f"{hdu_label(self._same_hdu)}, FWHM")
+        return gaussian, f"PSF taken as a Gaussian of {fwhm:.3f} pixels FWHM: no PSFEx file."
 
 
 FORMAT = Format(

@@ -1,12 +1,15 @@
 """Reading the PSF models that PSFEx writes.
 
-Both the ``.psf`` files of PSFEx itself and one-row tables that carry the same
-column and keywords, as survey pipelines cut them out, are understood.
+The ``.psf`` files of PSFEx itself are understood, one-row tables that carry the
+same column and keywords, as survey pipelines cut them out, and tables of the
+Legacy Surveys (data releases 9 and 10) with one row for each CCD, where the
+keywords are columns of the same names.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,12 @@ _COLUMN = "psf_mask"
 
 
 def read_psfex(
-    path: str | PathLike[str], hdu: int | str | None = None, *, bounds: Bounds | None = None
+    path: str | PathLike[str],
+    hdu: int | str | None = None,
+    *,
+    bounds: Bounds | None = None,
+    ccd: str = "",
+    exposure: int | None = None,
 ) -> PsfexPsf:
     """Read a PSF model of PSFEx.
 
@@ -40,6 +48,9 @@ def read_psfex(
         Region where the model is valid, in pixels that count from 0; by
         default the range of positions that its stars had, which PSFEx records
         in POLZERO (the middle) and POLSCAL (the width).
+    ccd, exposure
+        Name of the CCD and number of the exposure, which pick the row
+        (CCDNAME, EXPNUM) of a table with several.
 
     Returns
     -------
@@ -62,10 +73,12 @@ def read_psfex(
         index, column = _find_table(hdus, hdu, path)
         table = hdus[index]
         where = f"HDU {index}"
-        _expect(len(table.data) == 1, path, where, f"{len(table.data)} rows", "one row")
-        images = _cube(np.asarray(table.data[column][0], dtype=np.float64), table.header, path, where)
-        polynomial = _polynomial(table.header, path, where)
-        sampling = header_number(table.header, "PSF_SAMP", path=path, where=where)
+        row = _pick_row(table.data, ccd, exposure, path, where)
+        header = _row_header(table, row)
+        mask = _unpadded(np.asarray(table.data[column][row], dtype=np.float64), table, row, path, where)
+        images = _cube(mask, header, path, where)
+        polynomial = _polynomial(header, path, where)
+        sampling = header_number(header, "PSF_SAMP", path=path, where=where)
     try:
         psf = PsfexPsf(images, polynomial, sampling, bounds if bounds is not None else _range(polynomial))
     except (InvalidPsfError, ShapeError) as err:
@@ -102,6 +115,57 @@ def _index_of(hdus: fits.HDUList, hdu: int | str, path: Path) -> int:
             path, where=f"HDU {hdu}", found=f"{len(hdus)} HDUs without it", expected="this HDU"
         ) from None
     return index
+
+
+def _pick_row(rows: fits.FITS_rec, ccd: str, exposure: int | None, path: Path, where: str) -> int:
+    """Return the index of the row of a CCD, or of the only one."""
+    names = {name.lower(): name for name in rows.names}
+    chosen = np.ones(len(rows), dtype=bool)
+    wanted = ""
+    if "ccdname" in names and ccd:
+        chosen &= np.char.upper(np.char.strip(np.asarray(rows[names["ccdname"]], dtype=str))) == ccd.upper()
+        wanted += f" of CCD {ccd}"
+    if "expnum" in names and exposure is not None:
+        chosen &= np.asarray(rows[names["expnum"]]) == exposure
+        wanted += f" of exposure {exposure}"
+    count = np.count_nonzero(chosen)
+    _expect(count == 1, path, where, f"{count} rows{wanted}", "one row")
+    return int(np.flatnonzero(chosen)[0])
+
+
+_PARAMETER = re.compile(r"(POL(NAXIS|NGRP|(GRP|NAME|ZERO|SCAL|DEG)\d)|PSF(_SAMP|_FWHM|NAXIS|AXIS\d))")
+"""Keywords of PSFEx that may be columns."""
+
+
+def _row_header(table: fits.BinTableHDU, row: int) -> fits.Header:
+    """Return the header with the parameters that are columns in the place of keywords."""
+    names = [name for name in table.columns.names if _PARAMETER.fullmatch(name.upper())]
+    if not names:
+        return table.header
+    header = fits.Header()
+    for name in names:
+        value = table.data[name][row]
+        number = value.strip() if isinstance(value, str) else np.asarray(value).item()
+        header[name.upper()] = (
+            str(number) if isinstance(number, float) and not math.isfinite(number) else number
+        )
+    if header.get("POLNAXIS") == 0:
+        # The survey fills the columns of a model that does not vary with what means nothing.
+        for key in [key for key in header if key.startswith("POLNAME")]:
+            del header[key]
+    return header
+
+
+def _unpadded(mask: np.ndarray, table: fits.BinTableHDU, row: int, path: Path, where: str) -> np.ndarray:
+    """Return the part of the images that a row has, where rows of several sizes are in one table."""
+    names = {name.lower(): name for name in table.columns.names}
+    axes = [names[key] for axis in (3, 2, 1) if (key := f"psfaxis{axis}") in names]
+    if mask.ndim != 3 or len(axes) != 3:
+        return mask
+    shape = [int(table.data[name][row]) for name in axes]
+    fits_in = all(0 < size <= room for size, room in zip(shape, mask.shape, strict=True))
+    _expect(fits_in, path, f"{where}, PSFAXIS", f"{shape}", f"at most {mask.shape}")
+    return mask[: shape[0], : shape[1], : shape[2]]
 
 
 def _cube(values: np.ndarray, header: fits.Header, path: Path, where: str) -> np.ndarray:

@@ -27,7 +27,10 @@ PLANES: dict[str, tuple[str, ...]] = {
 }
 """Planes of each kind of SDSS mask.  The frames have cosmic rays, bad columns and bleed trails repaired."""
 
-_SPAN = np.dtype(">u2")
+_SPAN = np.dtype(">i2")
+"""Rows and columns in a span.  Masks are grown, so that some begin at column -1."""
+_MARGIN = 1
+"""Pixels beyond the frame that a grown mask may reach."""
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -50,7 +53,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
     MissingPartError
         Raised when the definitions or a table of spans are missing.
     InputError
-        Raised when the masks are of another shape, reach outside of the frame,
+        Raised when the masks are of another shape, reach more than a pixel beyond the frame,
         or are of an unknown kind.
     """
     planes: dict[str, np.ndarray] = {}
@@ -97,15 +100,26 @@ def _fill(rows: fits.FITS_rec, shape: tuple[int, int], path: Path, kind: str) ->
     if rows is None or not len(rows):
         return np.zeros(shape, dtype=bool)
     spans = np.concatenate([_spans(row) for row in rows])
-    y, first, last = spans.T
-    if y.max(initial=0) >= shape[0] or last.max(initial=0) >= shape[1]:
-        where = f"row {y.max(initial=0)}, column {last.max(initial=0)}"
-        raise InputError(path, where=kind, found=where, expected=f"pixels of {shape[1]} x {shape[0]}")
+    y, first, last = _clip(spans, shape, path, kind).T
     # Runs become their ends, and a running sum fills them.
     ends = np.zeros((shape[0], shape[1] + 1), dtype=np.int32)
     np.add.at(ends, (y, first), 1)
     np.add.at(ends, (y, last + 1), -1)
     return np.asarray(np.cumsum(ends, axis=1)[:, :-1] > 0)
+
+
+def _clip(spans: np.ndarray, shape: tuple[int, int], path: Path, kind: str) -> np.ndarray:
+    """Return the parts of spans that are inside of the frame, shape (n, 3)."""
+    y, first, last = spans.T
+    height, width = shape
+    near = (y >= -_MARGIN) & (y < height + _MARGIN) & (first >= -_MARGIN) & (last < width + _MARGIN)
+    if not (near & (first <= last)).all():
+        row, begin, end = spans[~(near & (first <= last))][0]
+        found = f"row {row}, columns {begin} to {end}"
+        raise InputError(path, where=kind, found=found, expected=f"pixels of {width} x {height}")
+    inside: np.ndarray = spans[(y >= 0) & (y < height) & (last >= 0) & (first < width)]
+    inside[:, 1:] = inside[:, 1:].clip(0, width - 1)
+    return inside
 
 
 def _spans(row: fits.FITS_record) -> np.ndarray:

@@ -41,7 +41,7 @@ _DISTORTION = re.compile(r"(CPDIS|CQDIS|D2IMDIS)\d|D[PQ]\d(\..*)?$|AXISCORR$|D2I
 _SIP = re.compile(r"([AB])_(\d+)_(\d+)$")
 _INVERSE_SIP = re.compile(r"[AB]P_(ORDER|\d+_\d+)$")
 _PV = re.compile(r"PV([12])_(\d+)$")
-_MAX_SIP = 9
+_MIN_SIP, _MAX_SIP = 2, 9
 _MAX_TPV = 39
 
 
@@ -326,16 +326,34 @@ class _Reader:
             raise self.error(f"CUNIT{axis}", f"{unit!r}", "a unit of angle") from err
 
     def sip(self) -> Iterator[tuple[str, Any]]:
+        """Yield all terms of SIP up to the order, those that are zero and not in the header included.
+
+        Without a term in its own coordinate, AST takes that coordinate for
+        lost, and with it the identity that SIP adds its terms to.
+        """
+        terms = {name: self.sip_terms(name) for name in "AB"}
+        order = max(self.sip_order(name, terms[name]) for name in "AB")
         for name in "AB":
-            order = self.number(f"{name}_ORDER")
-            if order not in range(_MAX_SIP + 1):
-                raise self.error(f"{name}_ORDER", f"{order:g}", f"an integer from 0 to {_MAX_SIP}")
-            yield f"{name}_ORDER", int(order)
-            terms = [match for key in self.header if (match := _SIP.match(key)) and match[1] == name]
-            for match in terms:
-                if int(match[2]) + int(match[3]) > order:
-                    raise self.error(match[0], "a term", f"no term beyond {name}_ORDER = {order:g}")
-                yield match[0], self.number(match[0])
+            yield f"{name}_ORDER", order
+            for power in range(order + 1):
+                for other in range(order + 1 - power):
+                    yield f"{name}_{power}_{other}", terms[name].get((power, other), 0.0)
+
+    def sip_terms(self, name: str) -> dict[tuple[int, int], float]:
+        """Return the terms of one axis in the header, by the powers of both coordinates."""
+        matches = [match for key in self.header if (match := _SIP.match(key)) and match[1] == name]
+        return {(int(match[2]), int(match[3])): self.number(match[0]) for match in matches}
+
+    def sip_order(self, name: str, terms: Mapping[tuple[int, int], float]) -> int:
+        """Return the order of one axis, but 2 at least."""
+        order = self.number(f"{name}_ORDER")
+        if order not in range(_MAX_SIP + 1):
+            raise self.error(f"{name}_ORDER", f"{order:g}", f"an integer from 0 to {_MAX_SIP}")
+        beyond = next((power for power in terms if sum(power) > order), None)
+        if beyond is not None:
+            key = f"{name}_{beyond[0]}_{beyond[1]}"
+            raise self.error(key, "a term", f"no term beyond {name}_ORDER = {order:g}")
+        return max(int(order), _MIN_SIP)
 
     def pv(self, order: tuple[int, int], tpv: bool) -> Iterator[tuple[str, Any]]:
         for key in self.header:
