@@ -13,6 +13,7 @@ import pytest
 
 from lamella.testing.hsc_example import HscExample, write_hsc_example
 
+from ..once import made_once
 from .postgres import PostgresServer, run_postgres
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def registry(request: pytest.FixtureRequest) -> Registry:
 @pytest.fixture(scope="session")
 def hsc_example(tmp_path_factory: pytest.TempPathFactory) -> HscExample:
     """Exposures of the manual's example."""
-    return write_hsc_example(tmp_path_factory.mktemp("raw"))
+    return HscExample(made_once(tmp_path_factory, "raw", write_hsc_example))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ from lamella.testing.asserts import assert_bits_equal
 from lamella.testing.hsc_example import HscExample
 from lamella.testing.hsc_grid import hsc_skymap
 
+from ..once import made_once
+from ..processes import start_program
 from .registries import Registry
 
 __all__ = (
@@ -172,23 +175,29 @@ class HscSite:
         assert done.returncode == 0, f"{command}\nended with {done.returncode}:\n{done.stdout}"
         return done.stdout
 
-    def start(self, command: str, log: Path) -> subprocess.Popen[bytes]:
-        """Start a command line in a process group of its own, which can be killed as one."""
-        with log.open("wb") as out:
-            return subprocess.Popen(
-                ["bash", "-c", f"exec {command}"],
-                env=self.environment,
-                cwd=self.root,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+    def start(self, command: str, log: Path) -> BaseProcess:
+        """Start a command line in a process group of its own, which can be killed as one.
+
+        It finds everything imported, so that most moments are of its work.
+        """
+        return start_program(_COMMAND, self.root, *self.words(command), log=log)
 
     def copy(self, root: Path) -> HscSite:
         """Return a site with a repository of its own; the exposures are not copied."""
         root.mkdir(parents=True, exist_ok=True)
         self.registry.copy(self.repository, root / "DATA")
         return HscSite(root, self.example, self.registry)
+
+
+_COMMAND = """
+import os, sys
+from importlib.metadata import entry_points
+os.setsid()
+os.chdir(sys.argv[1])
+sys.argv = sys.argv[2:]
+(program,) = entry_points(group="console_scripts", name=sys.argv[0])
+sys.exit(program.load()())
+"""
 
 
 def _status_of(program: Callable[[], object]) -> int:
@@ -231,7 +240,10 @@ def build_site(root: Path, example: HscExample, registry: Registry) -> HscSite:
 
 
 class HscSites:
-    """Sites that tests copy, for each database made when they are first asked for."""
+    """Sites that tests copy, for each database made when they are first asked for.
+
+    Those on SQLite are shared by all processes of a test run.
+    """
 
     def __init__(self, example: HscExample, folders: pytest.TempPathFactory) -> None:
         self.example, self.folders = example, folders
@@ -240,21 +252,32 @@ class HscSites:
         self.matched = functools.cache(self._matched)
 
     def _ingested(self, registry: Registry) -> HscSite:
-        return build_site(self.folders.mktemp("ci_hsc"), self.example, registry)
+        return self._make("ci_hsc", registry, lambda root: build_site(root, self.example, registry))
 
     def _warped(self, registry: Registry) -> HscSite:
-        site = self.ingested(registry).copy(self.folders.mktemp("warped"))
-        for name in site.example.pairs:
-            site.checked(warp_command(site.example, name))
-        return site
+        def make(root: Path) -> None:
+            site = self.ingested(registry).copy(root)
+            for name in site.example.pairs:
+                site.checked(warp_command(site.example, name))
+
+        return self._make("warped", registry, make)
 
     def _matched(self, registry: Registry) -> HscSite:
-        site = self.warped(registry).copy(self.folders.mktemp("matched"))
-        patch = "--id patch=5,4 tract=0 filter=HSC-I"
-        site.checked(
-            f"makeCoaddTempExp.py $CI_HSC_DIR/DATA {patch} {SELECT_HSC_I} {MATCHED} --clobber-config"
-        )
-        return site
+        def make(root: Path) -> None:
+            site = self.warped(registry).copy(root)
+            patch = "--id patch=5,4 tract=0 filter=HSC-I"
+            site.checked(
+                f"makeCoaddTempExp.py $CI_HSC_DIR/DATA {patch} {SELECT_HSC_I} {MATCHED} --clobber-config"
+            )
+
+        return self._make("matched", registry, make)
+
+    def _make(self, name: str, registry: Registry, make: Callable[[Path], object]) -> HscSite:
+        if registry.server is None:
+            root = made_once(self.folders, name, make)
+        else:
+            make(root := self.folders.mktemp(name))
+        return HscSite(root, self.example, registry)
 
 
 def expected_coadd(example: HscExample, band: str, config: PatchConfig | None = None) -> PatchCoadd:

@@ -197,6 +197,7 @@ class TestStart:
 class TestProcesses:
     """``-j``."""
 
+    @pytest.mark.usefixtures("quick_workers")
     def test_two_processes_do_the_same(self, run_toy: Run, repo: Path) -> None:
         result = run_toy(f"{ALL} --rerun x -j 2")
         assert [item.exitStatus for item in result.resultList] == [0, 0, 0]
