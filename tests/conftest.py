@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,6 +29,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long, so that no worker has one left when the others are done."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_look_at_the_settings_of_astropy() -> Iterator[None]:
+    """For each card of a header astropy looks up its settings: a tenth of the time of tests with files."""
+    from astropy.config import ConfigItem
+
+    settings: dict[int, Any] = {}
+    look_up = ConfigItem.__call__
+
+    def remembered(item: Any) -> Any:
+        if id(item) not in settings:
+            settings[id(item)] = look_up(item)
+        return settings[id(item)]
+
+    def forgetting(change: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(item: Any, *values: Any) -> Any:
+            try:
+                return change(item, *values)
+            finally:
+                settings.pop(id(item), None)
+
+        return changed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConfigItem, "__call__", remembered)
+        for name in ("set", "reload"):
+            patch.setattr(ConfigItem, name, forgetting(getattr(ConfigItem, name)))
+        yield
 
 
 @pytest.fixture(scope="session")
