@@ -22,6 +22,7 @@ from lamella.cli import coadd_run, outputs
 from lamella.cli.coadd_run import CoaddRun
 from lamella.coadd.assemble_control import Resources
 from lamella.formats.archives import read_product
+from lamella.formats.fits_text import from_fits
 from lamella.formats.recognise import Inputs, open_exposures
 from lamella.run.coadds import coadd_exposures
 from lamella.run.folder import hold_folder
@@ -386,3 +387,16 @@ def test_a_worker_that_dies_costs_its_own_coadd_only(
     }
     assert fits_bits(out / "coadd-g-0-0,0.fits") == fits_bits(coadds / "coadd-g-0-0,0.fits")
     assert not list(out.rglob(".lamella*"))
+
+
+def test_folders_and_files_may_have_any_letters(survey: Survey, tmp_path: Path) -> None:
+    folder = tmp_path / "José_星"
+    shutil.copytree(survey.table.parent, folder)
+    out = tmp_path / "öut"
+    lamella_ok("coadd", folder, "-o", out, "--band", "r", "--workers", 1, "--quiet")
+    with fits.open(out / "coadd-r-0-0,0-plain.fits") as hdus:
+        paths = [from_fits(path) for path in hdus["INPUTS"].data["path"]]
+    assert paths
+    assert all(path.startswith(str(folder)) for path in paths)
+    assert str(folder) in (out / "coadd-r-0-0,0.json").read_text(encoding="utf-8")
+    assert "José_星" in (out / "index.html").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, Exposure, ExposureId, ExposureSource
 from ..coadd.summary import CoaddSummary, summarize
 from ..coadd.times import ExposureTimes, TotalTimes
+from ..formats.fits_text import from_fits
 from ..report.wording import ABSENT, exposed, number, percent, plain, reasons, significant, span
 from .describe_artifacts import match_facts, matching_facts, removals_table
 from .terminal import box_text, facts_table, place_facts, rows_table
@@ -138,8 +139,8 @@ def describe_plain_fits(path: Path) -> RenderableType:
     with fits.open(path) as hdus:
         head = hdus[0].header
         facts = {
-            "coadd": f"band {head['BAND']}, tract {head['TRACT']}, patch {head['PATCH']} "
-            f"of sky map {head['SKYMAP']}",
+            "coadd": f"band {from_fits(head['BAND'])}, tract {head['TRACT']}, patch {head['PATCH']} "
+            f"of sky map {from_fits(head['SKYMAP'])}",
             "inputs": f"{head['NVISITS']} visits",
             "taken": f"{head.get('DATE-BEG', ABSENT)} to {head.get('DATE-END', ABSENT)} (UTC)",
             "exposure": f"{plain(head.get('EXPTIME'))} s in all",

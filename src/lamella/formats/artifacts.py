@@ -20,6 +20,7 @@ from ..coadd.spans import Runs, SpanMask
 from ..errors import InputError, MissingPartError
 from ..files import atomic_path
 from .export import projection_header
+from .fits_text import from_fits, table_hdu, to_fits
 from .fitsio import Header, quiet_astropy, read_headers, read_image, read_table
 
 __all__ = ("is_artifact_file", "read_artifacts", "write_artifacts")
@@ -63,8 +64,8 @@ def write_artifacts(masks: ArtifactMasks, path: str | PathLike[str]) -> None:
             [
                 fits.PrimaryHDU(header=_identity(masks)),
                 fits.CompImageHDU(masks.counts(), header=place, name="COUNT", compression_type="RICE_1"),
-                fits.table_to_hdu(_runs_table(masks), name="RUNS"),
-                fits.table_to_hdu(_visits_table(masks), name="VISITS"),
+                table_hdu(_runs_table(masks), "RUNS"),
+                table_hdu(_visits_table(masks), "VISITS"),
             ]
         )
         for hdu in hdus:
@@ -133,7 +134,7 @@ def _identity(masks: ArtifactMasks) -> fits.Header:
         ("BOXNX", box.x.size, "columns of the coadd"),
         ("BOXNY", box.y.size, "rows of the coadd"),
     ):
-        header[key] = (value, comment)
+        header[key] = (to_fits(value) if isinstance(value, str) else value, comment)
     return header
 
 
@@ -183,7 +184,10 @@ def _plain(values: np.ndarray, name: str, path: str, hdu: str) -> np.ndarray:
     kinds, expected = ("SU", "texts") if name in _TEXTS else ("iu", "whole numbers")
     if values.dtype.kind not in kinds or values.ndim != 1:
         raise InputError(path, where=f"HDU {hdu}, {name}", found=f"{values.dtype}", expected=expected)
-    return values.astype(str if name in _TEXTS else np.int64)
+    if name not in _TEXTS:
+        return values.astype(np.int64)
+    texts = [from_fits(text) for text in values.astype(str).tolist()]
+    return np.array(texts, dtype=str)
 
 
 def _removal(visits: dict[str, np.ndarray], index: int) -> Removal:
@@ -237,7 +241,7 @@ def _text(header: Header, key: str, path: Path) -> str:
     value = header.get(key)
     if not isinstance(value, str):
         raise InputError(path, where=f"HDU 0, {key}", found=repr(value), expected="a text")
-    return value
+    return from_fits(value)
 
 
 def _read_box(header: Header, path: Path) -> Box:

@@ -21,6 +21,7 @@ from ..files import atomic_path
 from ..planes import legacy_name
 from ..psf.coadd import CoaddPsf
 from .archive_file import ArchiveFile
+from .fits_text import table_hdu, to_fits
 from .flatmask import with_flat_mask
 from .plane_headers import plane_headers
 
@@ -83,9 +84,9 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
                 _image_hdu(coadd, "VARIANCE", coadd.variance.array, "nJy2", path),
                 _image_hdu(coadd, "COUNT", coadd.exposure_count.array, "", path),
                 *_psf_hdus(coadd),
-                fits.table_to_hdu(coadd.inputs, name="INPUTS"),
-                fits.table_to_hdu(coadd.rejected, name="REJECTED"),
-                *([fits.table_to_hdu(coadd.artifacts, name="ARTIFACTS")] if coadd.removals else []),
+                table_hdu(coadd.inputs, "INPUTS"),
+                table_hdu(coadd.rejected, "REJECTED"),
+                *([table_hdu(coadd.artifacts, "ARTIFACTS")] if coadd.removals else []),
             ]
         )
         for hdu in hdus:
@@ -115,8 +116,8 @@ def psf_position(coadd: PatchCoadd) -> tuple[float, float] | None:
 
 def _primary_header(coadd: PatchCoadd) -> fits.Header:
     header = fits.Header()
-    header["BAND"] = (coadd.band, "passband")
-    header["SKYMAP"] = (coadd.skymap, "name of the sky map")
+    header["BAND"] = (to_fits(coadd.band), "passband")
+    header["SKYMAP"] = (to_fits(coadd.skymap), "name of the sky map")
     header["TRACT"] = (coadd.tract, "tract in the sky map")
     header["PATCH"] = (f"{coadd.patch[0]},{coadd.patch[1]}", "column,row of the patch in the tract")
     header["NVISITS"] = (

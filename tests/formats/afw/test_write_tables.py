@@ -90,7 +90,7 @@ def test_astropy_gets_what_was_written(written):
     ("name", "value", "kind"),
     [
         ("label", "nine long", ValueError),
-        ("label", "é", ValueError),
+        ("label", "ééé", ValueError),  # twelve bytes, as escapes
         ("vector", [1.0, 2.0], ValueError),
         ("number", 2**70, OverflowError),
         ("bbox_min_x", 2**40, OverflowError),

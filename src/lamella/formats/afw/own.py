@@ -8,13 +8,11 @@ from typing import Any
 from lsst.images import Box, SkyProjection, TractFrame
 
 from ...errors import InputError
+from ..fits_text import OWN_CARD, own_text
 from ..fitsio import Header, header_text
 from .exposure import AfwFile
 
 __all__ = ("OWN_CARD", "box_to_card", "card_to_box", "is_own", "own_projection")
-
-OWN_CARD = "LAMELLA"
-"""Card of the primary header: the version that wrote the file."""
 
 _BOX = re.compile(r"(-?\d{1,10}):(-?\d{1,10}),(-?\d{1,10}):(-?\d{1,10})")
 
@@ -66,6 +64,6 @@ def own_projection(file: AfwFile) -> SkyProjection[Any]:
     tract = header.get("TRACT")
     if isinstance(tract, bool) or not isinstance(tract, int):
         raise InputError(file.container.path, where="TRACT", found=repr(tract), expected="a number")
-    frame = TractFrame(skymap=header_text(header, "SKYMAP"), tract=tract, bbox=box)
+    frame = TractFrame(skymap=own_text(header, "SKYMAP"), tract=tract, bbox=box)
     frames: Any = found.pixel_to_sky_transform._ast_mapping
     return SkyProjection.from_ast_frame_set(frames, frame)

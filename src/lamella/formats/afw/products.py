@@ -19,6 +19,7 @@ from ...errors import InputError, MissingPartError
 from ...planes import bits_of
 from ...psf.coadd import CoaddPsf
 from ...psf.warped import WarpedPsf
+from ..fits_text import own_text
 from ..fitsio import header_text
 from .calibration import scale_to_njy
 from .catalogs import CoaddInputs, ExposureRecord, read_coadd_inputs
@@ -161,7 +162,7 @@ def _place(file: AfwFile, notes: list[str]) -> dict[str, Any]:
         path = file.container.path
         raise InputError(path, where="PATCH", found=found, expected="numbers")
     inner = card_to_box(file, "INNERBOX")
-    place = {"skymap": header_text(header, "SKYMAP"), "tract": tract}
+    place = {"skymap": own_text(header, "SKYMAP"), "tract": tract}
     place |= {"patch": (int(patch[1]), int(patch[2]))}
     return place if inner is None else place | {"inner_bbox": inner}
 

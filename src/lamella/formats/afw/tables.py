@@ -17,6 +17,7 @@ import numpy as np
 from lsst.images import Box
 
 from ...errors import InputError, MissingPartError, UnreadableFileError
+from ..fits_text import OWN_CARD, from_fits
 from .columns import Column, decode_text, parse_column
 from .container import Container, Unit
 
@@ -182,12 +183,16 @@ class Rows:
             return np.unpackbits(values.reshape(len(self), -1), axis=1)[:, : column.count].astype(bool)
         if column.code == "A":
             return np.array(
-                [decode_text(row.tobytes()) for row in values.reshape(len(self), -1)], dtype=object
+                [self._text(row.tobytes()) for row in values.reshape(len(self), -1)], dtype=object
             )
         values = column.decode(values)
         if column.shape is not None:
             return values.reshape(len(self), *column.shape)
         return values.reshape(len(self)) if column.count == 1 else values.reshape(len(self), -1)
+
+    def _text(self, data: bytes) -> str:
+        text = decode_text(data)
+        return from_fits(text) if OWN_CARD in self.table.container.primary else text
 
     def _read_flag(self, name: str) -> np.ndarray:
         bit = self.table.flags.get(name)
@@ -213,7 +218,7 @@ class Rows:
         data = self.table.container.read(self.table.unit.start + self.table._heap + first, size)
         pieces = (data[max(a - first, 0) : max(b - first, 0)] for a, b in zip(starts, stops, strict=True))
         if column.code == "A":
-            return [decode_text(piece) for piece in pieces]
+            return [self._text(piece) for piece in pieces]
         return [column.decode(np.frombuffer(piece, dtype=column.element)) for piece in pieces]
 
     def _check_places(self, column: Column, holds: bool) -> None:

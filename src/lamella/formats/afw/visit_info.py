@@ -12,6 +12,7 @@ from astropy.time import Time
 from astropy.time.core import ScaleValueError
 
 from ...coadd.times import ExposureTimes
+from ..fits_text import own_text
 from ..fitsio import Header, header_text, optional_number
 from .tables import Row
 
@@ -136,7 +137,7 @@ def visit_info_from_header(header: Header) -> VisitInfo:
     values: dict[str, Any] = {
         **_collect(_ANGLES, 2, number),
         **_collect(_NUMBERS, 2, number),
-        **_collect(_TEXTS, 2, lambda key: header_text(header, key)),
+        **_collect(_TEXTS, 2, lambda key: own_text(header, key)),
     }
     return VisitInfo(
         id=_whole(header, "IDNUM"),

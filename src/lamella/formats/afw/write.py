@@ -16,6 +16,7 @@ from ...coadd.sources import mask_plane_of
 from ...errors import InvalidPsfError, LamellaError, MissingPartError, OutputError
 from ...files import atomic_path
 from ..export import add_plane_cards, projection_header
+from ..fits_text import to_fits
 from .coverage import outlines
 from .own import OWN_CARD, box_to_card
 from .write_inputs import add_polygon, add_records
@@ -152,7 +153,7 @@ def _add_calibration(archive: OutputArchive) -> int:
 
 
 def _add_filter(archive: OutputArchive, band: str) -> int:
-    length = max(_LABEL_LENGTH, len(band.encode()))
+    length = max(_LABEL_LENGTH, len(to_fits(band)))
     fields = (
         Field("band_exists", "X", "Existence flag for band"),
         Field("physical_exists", "X", "Existence flag for physical"),
@@ -193,9 +194,9 @@ def _primary(product: Warp | PatchCoadd, numbers: dict[str, int]) -> fits.Header
             header[f"HIERARCH {key}" if len(key) > 8 else key] = (number, "number in the archive")
     instruments = {one.id.instrument for one in product.detectors}
     if len(instruments) == 1:
-        header["HIERARCH INSTRUMENT"] = instruments.pop()
+        header["HIERARCH INSTRUMENT"] = to_fits(instruments.pop())
     if isinstance(product, Warp):
-        header["HIERARCH INSTRUMENT"] = product.instrument
+        header["HIERARCH INSTRUMENT"] = to_fits(product.instrument)
         header["IDNUM"] = (product.visit, "visit")
     header["TIMESYS"] = "TAI"
     _describe(header, product)
@@ -206,14 +207,14 @@ def _describe(header: fits.Header, product: Warp | PatchCoadd) -> None:
     """Add what afw has no place for; it keeps these cards as metadata."""
     header[OWN_CARD] = (__version__, "written by this version of lamella")
     header["PRODUCT"] = "warp" if isinstance(product, Warp) else "coadd"
-    header["BAND"] = (product.band, "passband")
+    header["BAND"] = (to_fits(product.band), "passband")
     if product.sky_projection is not None and isinstance(product.sky_projection.pixel_frame, TractFrame):
         frame = product.sky_projection.pixel_frame
-        header["SKYMAP"] = (frame.skymap, "name of the sky map")
+        header["SKYMAP"] = (to_fits(frame.skymap), "name of the sky map")
         header["TRACT"] = (frame.tract, "tract in the sky map")
         header["TRACTBOX"] = (box_to_card(frame.bbox), "pixels of the tract, rows first")
     if isinstance(product, PatchCoadd):
-        header["SKYMAP"] = (product.skymap, "name of the sky map")
+        header["SKYMAP"] = (to_fits(product.skymap), "name of the sky map")
         header["TRACT"] = (product.tract, "tract in the sky map")
         header["PATCH"] = (f"{product.patch[0]},{product.patch[1]}", "column,row of the patch in the tract")
         header["INNERBOX"] = (box_to_card(product.inner_bbox), "pixels of this patch alone, rows first")

@@ -14,6 +14,7 @@ from ...coadd.archive import PatchCoadd, Warp
 from ...coadd.inputs import DetectorInput
 from ...coadd.times import tai_of
 from ...errors import InvalidPsfError, ProjectionError
+from ..fits_text import to_fits
 from .write_psf import add_psf
 from .write_tables import Field, OutputArchive, Part, box_fields, box_values, links, point_fields
 from .write_wcs import add_projection
@@ -69,7 +70,7 @@ def add_records(archive: OutputArchive, product: Warp | PatchCoadd, wcs: int) ->
     wcs
         Number of its projection.
     """
-    width = max([32, *(len(one.band.encode()) for one in product.detectors)])
+    width = max([32, *(len(to_fits(one.band)) for one in product.detectors)])
     band = Field("filter", "A", "Name of the passband", count=width)
     notes: list[str] = []
     detectors = [

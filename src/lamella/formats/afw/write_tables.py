@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
+from ..fits_text import to_fits
 from .write_planes import dump_header, padded
 
 __all__ = ("Field", "OutputArchive", "Part", "box_fields", "box_values", "links", "point_fields")
@@ -115,7 +116,7 @@ class _Table:
             numbers = np.asarray(value, dtype=_NUMBERS[field.code]).ravel()
             _check_count(field, numbers.size)
             return numbers.tobytes()
-        raw = value.encode("ascii") if isinstance(value, str) else bytes(value)
+        raw = to_fits(value).encode("ascii") if isinstance(value, str) else bytes(value)
         if field.count:
             if len(raw) > field.count:
                 raise ValueError(f"{field.name} {value!r} is longer than {field.count} bytes.")
