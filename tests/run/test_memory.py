@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from lsst.images import Box
+
 from lamella.coadd.assemble_control import Resources
-from lamella.run.memory import room_for_tiles, room_for_warps
+from lamella.psf.match_control import MatchControl
+from lamella.run.memory import matching_bytes, matching_threads, room_for_tiles, room_for_warps
 
 
 def test_memory_is_that_of_the_process() -> None:
@@ -28,3 +31,19 @@ def test_tiles_have_what_the_coadd_leaves() -> None:
 
 def test_there_is_a_least_that_tiles_need() -> None:
     assert room_for_tiles(Resources(memory=16, threads=3), 2**24).memory == 3 * 16
+
+
+def test_matching_is_counted() -> None:
+    control, box = MatchControl(), Box.factory[0:4000, 0:4000]
+    narrow, wide = (matching_bytes(fwhm, control, box) for fwhm in (4.0, 30.0))
+    assert 0 < narrow < wide
+    # It grows with the pixels of the kernel, not with their square.
+    assert matching_bytes(60.0, control, Box.factory[0:200, 0:200]) < 6 * matching_bytes(
+        30.0, control, Box.factory[0:200, 0:200]
+    )
+    given = Resources(memory=2048, threads=8)
+    assert matching_threads(given, 0, narrow) > matching_threads(given, 0, wide) >= 1
+    assert matching_threads(given, 2**40, wide) == 1
+    assert matching_threads(given.replace(memory=10**6), 0, wide) == 8
+    # A match for each thread takes more than their tiles.
+    assert room_for_warps(given, 0, 0, 2**27) == room_for_warps(given, 0, 0) - 8 * (2**27 - 64 * 2**20)

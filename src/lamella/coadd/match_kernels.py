@@ -21,7 +21,7 @@ from ..psf.matching import KernelField, MatchQuality, fit_field, match_quality, 
 from .archive import psf_components
 from .inputs import DetectorInput
 
-__all__ = ("DetectorPsf", "RegionKernels")
+__all__ = ("DetectorPsf", "RegionKernels", "most_places")
 
 _PLACES = 3
 """Positions along an axis at which a width is measured."""
@@ -107,9 +107,7 @@ class DetectorPsf:
 
     def sample(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return x and y of some places where there is a PSF, and the PSFs: shape (n, y, x)."""
-        rows, columns = (
-            int(np.clip(math.ceil(size / _SPACING) + 1, 3, _MOST_PLACES)) for size in self.covered.shape
-        )
+        rows, columns = _lattice_size(self.covered)
         found = []
         for x, y in self.places(rows, columns):
             try:
@@ -118,6 +116,17 @@ class DetectorPsf:
                 continue
         places = np.array([(x, y) for x, y, _ in found]).reshape(-1, 2)
         return places[:, 0], places[:, 1], np.array([stamp for *_, stamp in found], dtype=np.float64)
+
+
+def most_places(box: Box) -> int:
+    """Return at how many places of a box kernels are found at most."""
+    rows, columns = _lattice_size(box)
+    return rows * columns + 1
+
+
+def _lattice_size(box: Box) -> tuple[int, int]:
+    rows, columns = (int(np.clip(math.ceil(size / _SPACING) + 1, 3, _MOST_PLACES)) for size in box.shape)
+    return rows, columns
 
 
 def _along(start: int, size: int, count: int) -> np.ndarray:

@@ -34,7 +34,9 @@ __all__ = (
     "fit_field",
     "kernel_side",
     "match_quality",
+    "solve_bytes",
     "solve_kernels",
+    "solve_large",
     "target_psf",
     "widest_fwhm",
 )
@@ -116,19 +118,50 @@ def solve_kernels(stamps: np.ndarray, target: np.ndarray, side: int, ridge: floa
     for name, size in (("PSF stamps", stamps.shape[-1]), ("target", target.shape[-1]), ("kernel", side)):
         if size % 2 == 0:
             raise ShapeError(name, found=(size, size), expected="an odd side")
-    # Long enough for the correlations not to wrap around.
-    length = scipy.fft.next_fast_len(max(stamps.shape[-1], target.shape[-1]) * 2 + side, real=True)
-    powers = [_transform(stamp, length) for stamp in stamps]
-    wanted = _transform(target, length)
-    normal = np.array([_correlate(power, power, side - 1) for power in powers])
-    sides = np.array([_correlate(power, wanted, side // 2) for power in powers])
-    factor = _factorize(np.mean(normal, axis=0), side, ridge)
-    best = _solve(normal, sides, ridge, factor)
-    # The change of a kernel's sum that costs least; that for the mean PSF will do.
-    change = scipy.linalg.cho_solve(factor, np.ones(side**2), check_finite=False).reshape(side, side)
+    normal, sides = _equations(stamps, target, side)
+    if side <= _DENSE_SIDE:
+        factor = _factorize(np.mean(normal, axis=0), side, ridge)
+        best = _solve(normal, sides, ridge, factor)
+        # The change of a kernel's sum that costs least; that for the mean PSF will do.
+        change = scipy.linalg.cho_solve(factor, np.ones(side**2), check_finite=False).reshape(side, side)
+    else:
+        best = np.array([solve_large(*one, ridge) for one in zip(normal, sides, strict=True)])
+        change = solve_large(np.mean(normal, axis=0), np.ones((side, side)), ridge)
     missing = 1.0 - best.sum(axis=(1, 2))
     kernels: np.ndarray = best + (missing / change.sum())[:, np.newaxis, np.newaxis] * change
     return kernels
+
+
+def _equations(stamps: np.ndarray, target: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the normal equations of some PSFs: autocorrelations, and correlations with the target.
+
+    Their shapes are (n, 2 * side - 1, 2 * side - 1) and (n, side, side); the offset 0 is in the middle.
+    """
+    # Long enough for the correlations not to wrap around.
+    length = scipy.fft.next_fast_len(max(stamps.shape[-1], target.shape[-1]) * 2 + side, real=True)
+    wanted = _transform(target, length)
+    pairs = []
+    for stamp in stamps:  # one transform at a time: all together take more memory than the rest
+        power = _transform(stamp, length)
+        pairs.append((_correlate(power, power, side - 1), _correlate(power, wanted, side // 2)))
+    return np.array([normal for normal, _ in pairs]), np.array([side for _, side in pairs])
+
+
+def solve_bytes(count: int, stamp: int, side: int) -> int:
+    """Return how much memory `solve_kernels` takes.
+
+    Parameters
+    ----------
+    count
+        Number of PSFs.
+    stamp, side
+        Sides of the PSFs and of the kernels in pixels.
+    """
+    equations = count * ((2 * side) ** 2 + side**2) * 2
+    transforms = 8 * (2 * stamp + side) ** 2
+    matrix = 2 * side**4 if side <= _DENSE_SIDE else 0
+    gradients = (10 if side > _DENSE_SIDE else 6 * count) * (3 * side) ** 2
+    return 8 * (count * stamp**2 + equations + max(transforms, matrix + gradients))
 
 
 def _transform(stamp: np.ndarray, length: int) -> np.ndarray:
@@ -150,16 +183,22 @@ def _correlate(first: np.ndarray, second: np.ndarray, reach: int) -> np.ndarray:
 
 def _factorize(normal: np.ndarray, side: int, ridge: float) -> tuple[np.ndarray, bool]:
     """Return the Cholesky factor of the normal equations of a PSF."""
-    y, x = (index.ravel() for index in np.mgrid[:side, :side])
     centre = side - 1
-    matrix = normal[centre + y[:, np.newaxis] - y, centre + x[:, np.newaxis] - x]
+    # Pixel (y, x) with (v, u): the value at (y - v, x - u) from the centre.
+    views = np.lib.stride_tricks.sliding_window_view(normal, (side, side))[::-1, ::-1]
+    matrix = np.ascontiguousarray(views[::-1, ::-1, ::-1, ::-1]).reshape(side**2, side**2)
     matrix[np.diag_indices_from(matrix)] += ridge * normal[centre, centre]
     factor: tuple[np.ndarray, bool] = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
     return factor
 
 
+_DENSE_SIDE = 55
+"""Kernels up to this side (a target of 15 pixels) are found with the matrix of their equations, which then
+takes 73 MB; it grows with the fourth power of the side."""
 _ITERATIONS = 60
 _TOLERANCE = 1e-5
+_LARGE_ITERATIONS = 2000
+_LARGE_TOLERANCE = 1e-6
 
 
 def _solve(normal: np.ndarray, b: np.ndarray, ridge: float, factor: tuple[np.ndarray, bool]) -> np.ndarray:
@@ -199,6 +238,58 @@ def _solve(normal: np.ndarray, b: np.ndarray, ridge: float, factor: tuple[np.nda
         norms, before = np.where(going, _dots(rests, guided), norms), norms
         steps = guided + (norms / np.maximum(before, _TINY))[:, np.newaxis, np.newaxis] * steps
     return kernels
+
+
+def solve_large(normal: np.ndarray, b: np.ndarray, ridge: float) -> np.ndarray:
+    """Solve the normal equations of one PSF without their matrix, in memory that grows with the pixels.
+
+    These are conjugate gradients, as for small kernels.  The guide is the solution for a kernel without
+    an edge, which the transforms give (the embedding in a circulant matrix: Chan and Ng 1996, SIAM Review 38,
+    427); the edges cost a few hundred steps, whatever the width.
+
+    Parameters
+    ----------
+    normal
+        Autocorrelation of the PSF, shape (2 * side - 1, 2 * side - 1), the offset 0 in the middle.
+    b
+        Right-hand side, shape (side, side).
+    ridge
+        As for `solve_kernels`.
+
+    Returns
+    -------
+    `numpy.ndarray` of float64, shape (side, side)
+        The kernel, to a millionth of its norm in the equations.
+    """
+    side = len(b)
+    centre = side - 1
+    # Correlations of a kernel with offsets up to its side do not wrap around in this length.
+    length = scipy.fft.next_fast_len(3 * side - 2, real=True)
+    padded = np.zeros((length, length))
+    padded[: 2 * side - 1, : 2 * side - 1] = normal
+    # The power spectrum of the PSF; what its cut-off tails leave below zero is nothing.
+    spectrum = scipy.fft.rfft2(np.roll(padded, (-centre, -centre), axis=(0, 1))).real
+    damping = ridge * normal[centre, centre]
+    inverse = 1.0 / (np.maximum(spectrum, 0.0) + damping)
+
+    def filtered(kernel: np.ndarray, transfer: np.ndarray) -> np.ndarray:
+        made = scipy.fft.irfft2(transfer * scipy.fft.rfft2(kernel, (length, length)), (length, length))
+        part: np.ndarray = made[:side, :side]
+        return part
+
+    kernel, rest = np.zeros_like(b), b
+    step = guided = filtered(rest, inverse)
+    norm = float((rest * guided).sum())
+    for _ in range(_LARGE_ITERATIONS):
+        applied = filtered(step, spectrum) + damping * step
+        size = norm / float((step * applied).sum())
+        kernel, rest = kernel + size * step, rest - size * applied
+        guided = filtered(rest, inverse)
+        norm, before = float((rest * guided).sum()), norm
+        if norm <= _LARGE_TOLERANCE**2 * float((b * kernel).sum()):
+            break
+        step = guided + (norm / before) * step
+    return kernel
 
 
 _TINY = np.finfo(np.float64).tiny

@@ -10,12 +10,13 @@ from typing import Any
 from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.archive import MatchRecord, Rejection, Warp
-from ..coadd.assemble_control import WeightControl
+from ..coadd.assemble_control import Resources, WeightControl
 from ..coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ..coadd.prepare import input_of, warp_of, weigh
 from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..errors import LamellaError
 from ..psf.match_control import MatchControl
+from .memory import matching_bytes, matching_threads
 
 __all__ = ("Matching", "match_inputs", "unmatched_input", "use_matched")
 
@@ -54,7 +55,8 @@ def match_inputs(
     *,
     put_away: Callable[[WarpInput, WarpSource], WarpSource],
     keep: Callable[[Warp], None] | None = None,
-    threads: int = 1,
+    resources: Resources | None = None,
+    kept: int = 0,
 ) -> tuple[list[WarpInput], Matching]:
     """Match the visits of a patch to a common PSF, several at a time.
 
@@ -75,8 +77,10 @@ def match_inputs(
         they are from then on, e.g. on disk.
     keep
         Called with each matched warp, e.g. to write it.
-    threads
-        Number of visits that are matched at a time.
+    resources
+        Threads, and memory of the process: as many visits are matched at a time as both allow.
+    kept
+        Bytes of warps that are in memory meanwhile.
 
     Returns
     -------
@@ -105,7 +109,8 @@ def match_inputs(
         matched = put_away(one, input_of(warp).source)
         return dataclasses.replace(one, matched=matched, matched_scale=one.scale), warp.match_records, ""
 
-    with ThreadPoolExecutor(threads) as pool:
+    need = matching_bytes(fwhm, control, target.outer_bbox)
+    with ThreadPoolExecutor(matching_threads(resources or Resources(), kept, need)) as pool:
         try:
             done = list(pool.map(match, inputs))
         except BaseException:  # also an interrupt: what has not begun is not waited for

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from ..coadd.assemble_control import Resources
-from ..coadd.tiles import MAX_TILE_BYTES
+from lsst.images import Box
 
-__all__ = ("room_for_tiles", "room_for_warps")
+from ..coadd.assemble_control import Resources
+from ..coadd.match_kernels import most_places
+from ..coadd.tiles import MAX_TILE_BYTES
+from ..kernels.convolve import CELL
+from ..psf.match_control import MatchControl
+from ..psf.matching import kernel_side, solve_bytes, target_psf
+
+__all__ = ("matching_bytes", "matching_threads", "room_for_tiles", "room_for_warps")
 
 _MEBIBYTE = 2**20
 # As measured: a process by itself; for each thread an exposure with its copies and its warp; later, instead
@@ -13,11 +19,51 @@ _MEBIBYTE = 2**20
 _PROCESS = 260 * _MEBIBYTE
 _PER_EXPOSURE_PIXEL = 36
 _PER_COADD_PIXEL = 24
+_PER_NODE_PIXEL = 48
+"""The kernels at the nodes, their squares, and copies while they are written as products."""
+_PER_MATCHED_PIXEL = 36
+_PER_BAND_PIXEL = 36
 _LEAST_TILE = MAX_TILE_BYTES // 4
 """Smaller tiles, of a thread, are parts of rows when there are many warps, and take much longer."""
 
 
-def room_for_warps(resources: Resources, coadd: int, exposure: int) -> int:
+def matching_bytes(fwhm: float, control: MatchControl, box: Box) -> int:
+    """Return how many bytes it takes to match one visit.
+
+    Parameters
+    ----------
+    fwhm
+        Width of the target in pixels.
+    control
+        How to match.
+    box
+        Box of the patch.
+    """
+    target = target_psf(fwhm, box, control)
+    side, stamp = kernel_side(target, control), control.model.stamp_size(fwhm)
+    height, width = box.shape
+    nodes = (-(-height // CELL) + 1) * (-(-width // CELL) + 1)
+    kernels = solve_bytes(most_places(box), stamp, side) + _PER_NODE_PIXEL * nodes * side**2
+    return kernels + _PER_MATCHED_PIXEL * box.area + _PER_BAND_PIXEL * width * min(height, 6 * CELL)
+
+
+def matching_threads(resources: Resources, kept: int, matching: int) -> int:
+    """Return how many visits are matched at a time, so that a process keeps to its memory: at least one.
+
+    Parameters
+    ----------
+    resources
+        Threads and memory.
+    kept
+        Bytes of the warps in memory.
+    matching
+        Bytes that it takes to match one visit.
+    """
+    room = int(resources.memory * _MEBIBYTE) - _PROCESS - kept
+    return max(1, min(resources.threads, room // matching))
+
+
+def room_for_warps(resources: Resources, coadd: int, exposure: int, matching: int = 0) -> int:
     """Return how many bytes of warps may stay in memory, so that a process keeps to what it was given.
 
     Negative when the rest alone takes more.
@@ -28,10 +74,12 @@ def room_for_warps(resources: Resources, coadd: int, exposure: int) -> int:
         Threads and memory.
     coadd, exposure
         Pixels of the coadd and of the largest exposure.
+    matching
+        Bytes that it takes to match one visit, where visits are matched.
     """
     warping = resources.threads * exposure * _PER_EXPOSURE_PIXEL
     stacking = coadd * _PER_COADD_PIXEL + resources.threads * MAX_TILE_BYTES
-    return int(resources.memory * _MEBIBYTE) - _PROCESS - max(warping, stacking)
+    return int(resources.memory * _MEBIBYTE) - _PROCESS - max(warping, stacking, resources.threads * matching)
 
 
 def room_for_tiles(resources: Resources, coadd: int) -> Resources:

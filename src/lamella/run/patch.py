@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,15 +24,18 @@ from ..coadd.resampling import covered_box
 from ..coadd.warp import make_warp
 from ..errors import LamellaError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
+from ..sky.footprint import pixel_scale
 from .folder import SCRATCH_NAME
 from .jobs import PatchJob
 from .match import match_inputs, use_matched
-from .memory import room_for_tiles, room_for_warps
+from .memory import matching_bytes, room_for_tiles, room_for_warps
 from .patch_config import PatchConfig
 from .scratch import write_scratch
 
 __all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_area", "warp_visit")
 
+_WIDEST = 200.0
+"""Greatest width in pixels that memory is set aside for: what a header says beyond is hardly of a PSF."""
 _BYTES_PER_PIXEL = 12  # image, mask and variance
 
 
@@ -208,6 +212,7 @@ class _PatchInputs:
         self._target = target
         self._folder = folder
         self._in_memory: set[tuple[str, int]] = set()
+        self._kept_bytes = 0
 
     def make(self, job: PatchJob) -> tuple[list[WarpInput], list[Rejection]]:
         """Make one input per visit, several visits at a time."""
@@ -234,16 +239,29 @@ class _PatchInputs:
         """
         kinds = 2 if self.matches else 1
         largest = max((source.info.bbox.area for visit in visits for source in visit), default=0)
-        room = room_for_warps(self._work.resources, self._target.outer_bbox.area, largest)
+        matching = self._expected_matching(visits) if self.matches else 0
+        room = room_for_warps(self._work.resources, self._target.outer_bbox.area, largest, matching)
         room //= kinds * _BYTES_PER_PIXEL
         everything = self._target.outer_bbox.area * len(visits) <= room
         chosen = set()
+        self._kept_bytes = 0
         for visit in visits:
             area = 0 if everything else warp_area([source.info for source in visit], self._target)
             if area <= room:
+                held = self._target.outer_bbox.area if everything else area
+                self._kept_bytes += held * kinds * _BYTES_PER_PIXEL
                 chosen.add((visit[0].info.id.instrument, visit[0].info.id.visit))
                 room -= area
         return chosen
+
+    def _expected_matching(self, visits: Sequence[Sequence[ExposureSource]]) -> int:
+        """Return about how many bytes it takes to match a visit; the width is known when all are warped."""
+        control, target = self._config.match, self._target
+        widths = [source.info.psf_fwhm for visit in visits for source in visit]
+        widest = max((width for width in widths if width is not None and math.isfinite(width)), default=0.0)
+        pixels = control.fwhm_factor * widest / pixel_scale(target.projection, target.outer_bbox)
+        expected = control.fwhm or min(max(pixels, 1.0), _WIDEST)
+        return matching_bytes(expected, control, target.outer_bbox)
 
     def _make_input(self, sources: Sequence[ExposureSource]) -> tuple[list[WarpInput], list[Rejection]]:
         made = warp_visit(sources, self._target, self._config)
@@ -278,7 +296,8 @@ class _PatchInputs:
             config.match,
             put_away=lambda one, source: self._put_away(one, source, "matched"),
             keep=self._work.keep_matched,
-            threads=self._work.resources.threads,
+            resources=self._work.resources,
+            kept=self._kept_bytes,
         )
         if matching.failed and not matching.records and config.assemble.reject.method == "compare_warp":
             reasons = "; ".join(told_once((reason.rstrip("."), "") for _, reason in matching.failed))
