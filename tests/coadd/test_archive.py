@@ -106,9 +106,9 @@ def test_slices_and_copies_keep_the_parts(coadd: PatchCoadd) -> None:
 
 def test_tables_say_what_is_in_and_what_is_not(coadd: PatchCoadd) -> None:
     assert list(coadd.inputs["visit"]) == [1, 2, 3]
-    assert coadd.inputs["weight"].unit == "nJy-2"
+    assert coadd.inputs["weight"].unit == "arcsec2 nJy-2"
     assert list(coadd.rejected["reason"]) == ["PSF too wide"]
-    assert coadd.notes == ("sky subtracted",)
+    assert coadd.notes[-1] == "sky subtracted"
 
 
 def test_a_coadd_without_records_has_no_psf(maker) -> None:

@@ -13,6 +13,7 @@ from lamella.coadd.inputs import MeanVariance, WarpInput
 from lamella.coadd.prepare import input_of, prepare_inputs, weigh
 
 BAD = ("BAD", "NO_DATA")
+VARIANCE = WeightControl(rule="variance")
 
 
 def test_the_weight_is_the_inverse_of_the_clipped_mean_variance(maker) -> None:
@@ -20,23 +21,23 @@ def test_the_weight_is_the_inverse_of_the_clipped_mean_variance(maker) -> None:
     warp.variance.array[0, 0] = 1e6  # a star; clipped
     warp.variance.array[5] = 9.0
     maker.flag(warp, "BAD", (slice(5, 6), slice(None)))
-    weighed = weigh(input_of(warp), WeightControl(), BAD)
+    weighed = weigh(input_of(warp), VARIANCE, BAD)
     assert isinstance(weighed, WarpInput)
     assert weighed.weight == pytest.approx(0.25, rel=1e-6)
 
 
 def test_a_scale_enters_the_weight_squared(maker) -> None:
     one = dataclasses.replace(input_of(maker.warp(1, variance=4.0)), scale=3.0)
-    assert weigh(one, WeightControl(), BAD).weight == pytest.approx(1 / 36)
+    assert weigh(one, VARIANCE, BAD).weight == pytest.approx(1 / 36)
 
 
 def test_a_given_weight_is_kept(maker) -> None:
     one = dataclasses.replace(input_of(maker.warp(1)), weight=7.0)
-    assert weigh(one, WeightControl(), BAD) is one
+    assert weigh(one, VARIANCE, BAD) is one
 
 
 def test_inputs_are_in_the_order_of_their_identities(maker) -> None:
-    prepared = prepare_inputs([maker.warp(3), maker.warp(1), maker.warp(2)], WeightControl(), BAD)
+    prepared = prepare_inputs([maker.warp(3), maker.warp(1), maker.warp(2)], VARIANCE, BAD)
     assert [one.visit for one in prepared.inputs] == [1, 2, 3]
     assert prepared.projection == maker.projection
 
@@ -45,7 +46,7 @@ def test_inputs_are_in_the_order_of_their_identities(maker) -> None:
 def test_a_warp_without_a_weight_says_why(maker, value: float, reason: str) -> None:
     warp = maker.warp(4)
     warp.variance.array[:] = value
-    prepared = prepare_inputs([warp], WeightControl(), BAD)
+    prepared = prepare_inputs([warp], VARIANCE, BAD)
     assert prepared.inputs == ()
     (rejection,) = prepared.rejected
     assert (rejection.id.visit, rejection.stage, rejection.path) == (4, "weight", "visit4.fits")
@@ -59,7 +60,7 @@ def known(**changes: Any) -> MeanVariance:
 
 def test_a_mean_that_is_known_saves_the_pixels(maker) -> None:
     one = dataclasses.replace(input_of(maker.warp(1)), source=None, mean_variance=known(), scale=2.0)
-    assert weigh(one, WeightControl(), ["BAD"]).weight == 1 / 36
+    assert weigh(one, VARIANCE, ["BAD"]).weight == 1 / 36
 
 
 @pytest.mark.parametrize(
@@ -67,12 +68,9 @@ def test_a_mean_that_is_known_saves_the_pixels(maker) -> None:
 )
 def test_a_mean_that_was_found_in_another_way_is_not_used(maker, other: dict[str, Any]) -> None:
     one = input_of(maker.warp(1))
-    expected = weigh(one, WeightControl(), ["BAD"]).weight
+    expected = weigh(one, VARIANCE, ["BAD"]).weight
     assert expected != 1 / 9
-    assert (
-        weigh(dataclasses.replace(one, mean_variance=known(**other)), WeightControl(), ["BAD"]).weight
-        == expected
-    )
+    assert weigh(dataclasses.replace(one, mean_variance=known(**other)), VARIANCE, ["BAD"]).weight == expected
 
 
 @pytest.mark.parametrize(
@@ -87,7 +85,7 @@ def test_a_warp_that_has_nothing_to_give_has_no_weight(maker, image, variance, m
     warp.image.array[where], warp.variance.array[where] = image, variance
     if masked:
         maker.flag(warp, "BAD", (where, slice(None)))
-    prepared = prepare_inputs([warp, usual], WeightControl(clip_iter=0), BAD)
+    prepared = prepare_inputs([warp, usual], VARIANCE.replace(clip_iter=0), BAD)
     if where.start is None or variance < 0:
         assert [one.visit for one in prepared.inputs] == [2]
         (rejection,) = prepared.rejected

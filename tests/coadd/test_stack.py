@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lamella.coadd.owners import WeightRanges
 from lamella.coadd.stack import StackResult, StreamingMean, statistics_stack
 from lamella.coadd.stack_control import StackControl
 from lamella.errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
@@ -617,3 +618,57 @@ def test_arrays_that_cannot_hold_the_result_are_refused():
     ):
         with pytest.raises(error, match=match):
             statistics_stack(*planes, weights, control=control, out=out)
+
+
+def ranges_of(n: int, pixels: int, seed: int = 3) -> WeightRanges:
+    rng = np.random.default_rng(seed)
+    ends = np.append(np.sort(rng.choice(np.arange(1, pixels), 11, replace=False)), pixels)
+    return WeightRanges(rng.uniform(0.1, 4.0, (ends.size, n)), ends)
+
+
+@pytest.mark.parametrize("statistic", FAST + SLOW)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_ranges_of_weights_are_stacks_of_their_own(statistic: str, threads: int) -> None:
+    planes, _ = field()
+    ranges = ranges_of(7, 13 * 37)
+    control = StackControl(statistic=statistic, **ASSEMBLE)
+    whole = statistics_stack(*planes, ranges, control=control, threads=threads)
+    start = 0
+    for weights, stop in zip(ranges.weights, ranges.ends, strict=True):
+        part = [plane.reshape(7, 1, -1)[..., start:stop] for plane in planes]
+        alone = statistics_stack(*part, weights, control=control)
+        for name in ("image", "mask", "variance", "count"):
+            expected = getattr(alone, name).ravel()
+            assert getattr(whole, name).ravel()[start:stop].tobytes() == expected.tobytes(), name
+        start = stop
+
+
+def test_a_streaming_mean_takes_ranges_of_weights() -> None:
+    planes, _ = field()
+    ranges, control = ranges_of(7, 13 * 37), StackControl(**ASSEMBLE)
+    mean = StreamingMean((13, 37), control)
+    for k, (x, m, v) in enumerate(zip(*planes, strict=True)):
+        mean.add(x, m, v, WeightRanges(ranges.weights[:, [k]], ranges.ends))
+    whole, found = statistics_stack(*planes, ranges, control=control), mean.result()
+    for name in ("image", "mask", "variance", "count"):
+        assert getattr(whole, name).tobytes() == getattr(found, name).tobytes(), name
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"ends": np.array([3, 481])}, ShapeError, "weights"),
+        ({"ends": np.arange(1, 13)}, ShapeError, "ends"),
+        ({"weights": np.full((12, 7), -1.0)}, ConfigError, "not negative"),
+        ({"weights": np.eye(12, 7)}, ConfigError, "weight 0 in some"),
+        ({"weights": np.zeros((12, 7))}, NoInputsError, "zero"),
+    ],
+)
+def test_ranges_that_cannot_be_are_refused(change, error, message) -> None:
+    planes, _ = field()
+    ranges = ranges_of(7, 13 * 37)
+    wrong = WeightRanges(change.get("weights", ranges.weights), change.get("ends", ranges.ends))
+    with pytest.raises(error, match=message):
+        statistics_stack(*planes, wrong, control=StackControl(**ASSEMBLE))
+    with pytest.raises(ConfigError, match="strict"):
+        statistics_stack(*planes, ranges, control=StackControl(**ASSEMBLE), strict=True)

@@ -127,9 +127,9 @@ def test_an_archive_knows_the_mean_variance_of_its_pixels(tmp_path: Path, compre
     write_archive(warp, tmp_path / "a.fits", compress=compress)
     record = ArchiveWarp(tmp_path / "a.fits").as_input()
     assert record.mean_variance is not None
-    fresh = weigh(input_of(warp), WeightControl(), BAD_MASK_PLANES)
+    fresh = weigh(input_of(warp), WeightControl(rule="variance"), BAD_MASK_PLANES)
     unread = dataclasses.replace(record, source=cast("Any", None))
-    assert weigh(unread, WeightControl(), BAD_MASK_PLANES).weight == fresh.weight
+    assert weigh(unread, WeightControl(rule="variance"), BAD_MASK_PLANES).weight == fresh.weight
     # Pixels that change have another mean when they are written again.
     warp.variance.array[...] *= 2
     write_archive(warp, tmp_path / "b.fits", compress=compress)
@@ -140,13 +140,13 @@ def test_an_archive_knows_the_mean_variance_of_its_pixels(tmp_path: Path, compre
 
 def test_the_mean_variance_does_not_depend_on_how_a_mask_is_stored(tmp_path: Path) -> None:
     warp = make_warp()
-    fresh = weigh(input_of(warp), WeightControl(), BAD_MASK_PLANES)
+    fresh = weigh(input_of(warp), WeightControl(rule="variance"), BAD_MASK_PLANES)
     packed = Mask(0, bbox=BOX, schema=MaskSchema(list(warp.mask.schema)[::-1], dtype=np.uint8))
     packed.update(warp.mask)
     warp._mask = packed
     write_archive(warp, tmp_path / "a.fits")
     unread = dataclasses.replace(ArchiveWarp(tmp_path / "a.fits").as_input(), source=cast("Any", None))
-    assert weigh(unread, WeightControl(), BAD_MASK_PLANES).weight == fresh.weight
+    assert weigh(unread, WeightControl(rule="variance"), BAD_MASK_PLANES).weight == fresh.weight
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs Linux, to count open files")

@@ -61,8 +61,10 @@ class Options:
         return f"{ASSEMBLE_HSC_I.replace('--legacyCoadd', self.switch)} {self.manual}"
 
 
+BY_VARIANCE = AssembleConfig(weights={"rule": "variance"})
 OPTIONS = {
-    "lamella": lambda: Options(AssembleConfig(), "-c statistic=NOISECLIP interpImage.maxGap=10"),
+    "information": lambda: Options(AssembleConfig(), ""),
+    "lamella": lambda: Options(BY_VARIANCE, "-c statistic=NOISECLIP interpImage.maxGap=10"),
     "manual": lambda: Options(AssembleCoaddConfig().toCore(), ""),
     "compare_warp": lambda: Options(CompareWarpAssembleCoaddConfig().toCore(), "", "--warpCompareCoadd"),
     "safe_clip": lambda: Options(SafeClipAssembleCoaddConfig().toCore(), "", ""),
@@ -79,6 +81,7 @@ def expected(options: Options, hsc_example: HscExample) -> PatchCoadd:
     coadd = expected_coadd(hsc_example, "i", options.patch)
     assert input_pairs(coadd) == hsc_example.pairs["HSC-I"]
     assert (len(coadd.removals) == 5) == (options.switch != "--legacyCoadd")
+    assert (len({one.weight for one in coadd.detectors}) > 5) == (options.core.weights.rule == "information")
     return coadd
 
 
@@ -147,6 +150,8 @@ def assignments(config: Config, prefix: str = "") -> list[str]:
 def test_the_command_of_the_manual(
     options: Options, expected: PatchCoadd, matched_site: HscSite, tmp_path: Path
 ) -> None:
+    if options.core.weights.rule == "information":
+        pytest.skip("the manual weighs by variance")
     site = matched_site.copy(tmp_path / "site")
     site.checked(options.command)
     with open_repository(site.repository, collections="deepCoadd-results") as butler:

@@ -220,7 +220,7 @@ def _detectors(detectors: Sequence[DetectorInput], *, verbose: bool, weights: bo
     shown = detectors if verbose else detectors[:_FEW]
     rows = []
     for one in shown:
-        row = {"weight nJy⁻²": significant(one.weight)} if weights else {}
+        row = {"weight": significant(one.weight)} if weights else {}
         row |= {"good pixels": str(one.good_pixels), "PSF ″": number(one.psf_fwhm)}
         if verbose:
             row |= _times(one.times)

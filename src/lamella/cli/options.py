@@ -31,7 +31,12 @@ __all__ = (
     "require",
 )
 
-_NAMES = {"assemble.reject.method": "reject", "match.fwhm": "match-fwhm", "warp_type": "psf-matched"}
+_NAMES = {
+    "assemble.reject.method": "reject",
+    "assemble.weights.rule": "weights",
+    "match.fwhm": "match-fwhm",
+    "warp_type": "psf-matched",
+}
 """Names on the command line of options whose own name would say too little."""
 
 _SWITCHES = {"warp_type": ("direct", "psf_matched")}

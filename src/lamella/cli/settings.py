@@ -52,6 +52,7 @@ COADD_OPTIONS = (
     "assemble.sigma_clip",
     "assemble.clip_iter",
     "assemble.flux_tolerance",
+    "assemble.weights.rule",
     "assemble.bad_mask_planes",
     "assemble.fill_gaps",
     "assemble.correct_variance",

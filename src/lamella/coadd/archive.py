@@ -42,6 +42,7 @@ from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
 from .inputs import DetectorInput, ExposureId, MeanVariance
 from .masked_arrays import settle_masked
+from .owners import Owners
 from .removals import KINDS, Removal
 from .scale import measure_variance
 from .skynoise import SkyNoise
@@ -56,6 +57,7 @@ __all__ = (
     "Warp",
     "WarpSerializationModel",
     "psf_components",
+    "weight_unit",
 )
 
 guard_ast()
@@ -99,6 +101,8 @@ class Warp(MaskedImage):
         Identity of the visit.
     detectors
         The detectors that were merged into this warp.
+    owners
+        Which of several detectors each pixel is from; `None` where there is one, or where it is not known.
     matched_psf
         The model that the PSF was matched to; `None` for a warp with its own PSF.
     match_records
@@ -120,6 +124,7 @@ class Warp(MaskedImage):
         visit: int,
         band: str,
         detectors: Sequence[DetectorInput] = (),
+        owners: Owners | None = None,
         matched_psf: PointSpreadFunction | None = None,
         match_records: Sequence[MatchRecord] = (),
         bad_mask_planes: Sequence[str] | None = None,
@@ -131,6 +136,7 @@ class Warp(MaskedImage):
         self.visit = visit
         self.band = band
         self.detectors = tuple(detectors)
+        self.owners = owners
         self.matched_psf = matched_psf
         self.match_records = tuple(match_records)
         self.bad_mask_planes = None if bad_mask_planes is None else plane_names(bad_mask_planes)
@@ -157,6 +163,7 @@ class Warp(MaskedImage):
             visit=self.visit,
             band=self.band,
             detectors=self.detectors,
+            owners=self.owners,
             matched_psf=self.matched_psf,
             match_records=self.match_records,
             bad_mask_planes=self.bad_mask_planes,
@@ -178,6 +185,10 @@ class Warp(MaskedImage):
         model.detectors = archive.serialize_direct(
             "detectors", functools.partial(_serialize_detectors, self.detectors)
         )
+        if self.owners is not None:
+            model.owners = archive.serialize_direct(
+                "owners", functools.partial(_serialize_owners, self.owners)
+            )
         if self.matched_psf is not None:
             model.matched = archive.serialize_direct(
                 "matched", functools.partial(_serialize_match, self.matched_psf, self.match_records)
@@ -286,7 +297,9 @@ class PatchCoadd(MaskedImage):
     @property
     def inputs(self) -> Table:
         """One row per detector: identity, weight, good pixels, PSF width, times, file, notes, polygon."""
-        return _make_table(_INPUT_COLUMNS, self.detectors)
+        table = _make_table(_INPUT_COLUMNS, self.detectors)
+        table["weight"].unit = weight_unit(self.settings)
+        return table
 
     @property
     def times(self) -> TotalTimes:
@@ -392,7 +405,7 @@ _ID_COLUMNS = {
 }
 _INPUT_COLUMNS = {
     **_ID_COLUMNS,
-    "weight": _Column("f8", lambda d: d.weight, "nJy-2"),
+    "weight": _Column("f8", lambda d: d.weight),
     "good_pixels": _Column("i8", lambda d: d.good_pixels),
     "psf_fwhm": _Column("f8", lambda d: _or_nan(d.psf_fwhm), "arcsec"),
     "date_obs": _Column("U", lambda d: d.times.date),
@@ -417,6 +430,12 @@ _REMOVAL_COLUMNS = {
     "fraction": _Column("f8", lambda r: r.fraction),
     "warning": _Column("U", lambda r: r.warning),
 }
+
+
+def weight_unit(settings: Mapping[str, Any]) -> str:
+    """Return the unit of the weights of a coadd that was made with some options."""
+    rule = settings.get("assemble", {}).get("weights", {}).get("rule", "variance")
+    return "arcsec2 nJy-2" if rule == "information" else "nJy-2"
 
 
 def _make_table(columns: Mapping[str, _Column], records: Sequence[Any]) -> Table:
@@ -539,6 +558,7 @@ class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
     polygon: str | None
     good_pixels: int
     weight: float
+    information: float | None = None
     path: str
     psf_fwhm: float | None
     times: TimesModel | None = None  # Not in files of version 0.1.0.
@@ -557,6 +577,27 @@ class DetectorsModel(pydantic.BaseModel, Generic[P]):  # noqa: UP046
         """Make the values."""
         numbers = _load_numbers(self.numbers, archive)
         return tuple(_load_detector(row, numbers, archive) for row in self.rows)
+
+
+class OwnersModel(pydantic.BaseModel):
+    """Serialized form of `Owners`."""
+
+    steps: ArrayReferenceModel | InlineArrayModel = pydantic.Field(
+        description="Row, column and detector of each step: int32 of shape (3, step)."
+    )
+
+    def deserialize(self, archive: InputArchive[Any]) -> Owners:
+        """Make the value."""
+        return Owners(*np.asarray(archive.get_array(self.steps), dtype=np.int32))
+
+
+def _serialize_owners(owners: Owners, archive: OutputArchive[Any]) -> OwnersModel:
+    steps = np.stack([owners.y, owners.x, owners.detector]).astype(np.int32)
+    return OwnersModel(steps=archive.add_array(steps, name="steps"))
+
+
+def _load_owners(model: OwnersModel | None, archive: InputArchive[Any]) -> Owners | None:
+    return None if model is None else model.deserialize(archive)
 
 
 class MatchModel(pydantic.BaseModel):
@@ -622,6 +663,7 @@ def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> D
         polygon=detector.polygon.wkt if detector.polygon is not None else None,
         good_pixels=detector.good_pixels,
         weight=detector.weight,
+        information=detector.information,
         path=detector.path,
         psf_fwhm=detector.psf_fwhm,
         times=TimesModel(**dataclasses.asdict(detector.times)),
@@ -640,6 +682,7 @@ def _load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputA
         polygon=polygon if isinstance(polygon, Polygon) else None,
         good_pixels=row.good_pixels,
         weight=row.weight,
+        information=row.information,
         path=row.path,
         psf_fwhm=row.psf_fwhm,
         times=UNKNOWN_TIMES if row.times is None else ExposureTimes(**dict(row.times)),
@@ -707,6 +750,9 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
     visit: int = pydantic.Field(description="Number of the visit.")
     band: str = pydantic.Field(description="Short name of the passband.")
     detectors: DetectorsModel[P] = pydantic.Field(description="The detectors merged into this warp.")
+    owners: OwnersModel | None = pydantic.Field(
+        default=None, description="Which of several detectors each pixel is from."
+    )
     matched: MatchModel | None = pydantic.Field(
         default=None, description="The PSF that the warp was matched to; absent where it was not."
     )
@@ -728,6 +774,7 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
             visit=self.visit,
             band=self.band,
             detectors=self.detectors.deserialize(archive),
+            owners=_load_owners(self.owners, archive),
             matched_psf=_load_matched_psf(self.matched, archive),
             match_records=() if self.matched is None else self.matched.to_records(),
             bad_mask_planes=self.bad_mask_planes,
@@ -737,6 +784,8 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
         """Read one part."""
         if component == "detectors":
             return self.detectors.deserialize(archive)
+        if component == "owners":
+            return _load_owners(self.owners, archive)
         if component == "matched_psf":
             return _load_matched_psf(self.matched, archive)
         if component == "masked_image":
@@ -748,7 +797,7 @@ class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP
     """Serialized form of a `PatchCoadd`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_patch_coadd"
-    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = _SCHEMA_URL_BASE
     PUBLIC_TYPE: ClassVar[type] = PatchCoadd

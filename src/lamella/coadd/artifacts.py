@@ -9,6 +9,7 @@ is not a source that varies.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -22,8 +23,9 @@ from .compare_control import CompareWarpControl
 from .ghosts import find_ghosts
 from .inputs import WarpInput
 from .removals import VisitArtifacts
+from .scale import WeightProblem
 from .spans import Runs
-from .template import Template, make_template
+from .template import Template, make_template, pixel_weight
 
 if TYPE_CHECKING:
     from .assemble_control import AssembleConfig
@@ -108,7 +110,7 @@ def compare_with(
 ) -> list[VisitArtifacts]:
     """Find the artifacts of all inputs, given the static sky; see `compare_warps`."""
     bbox = template.bbox
-    noise = float(np.median([(one.weight or np.inf) ** -0.5 for one in inputs]))
+    noise = float(np.median([_pixel_weight(one, config) ** -0.5 for one in inputs]))
     comparison = Comparison(template, schema, config, control, noise)
     with ThreadPoolExecutor(resources.threads) as pool:
         compared = list(pool.map(comparison.compare, inputs, fwhm))
@@ -127,6 +129,14 @@ def compare_with(
         )
         for one, transient, ghost in zip(compared, transients, ghosts, strict=True)
     ]
+
+
+def _pixel_weight(one: WarpInput, config: AssembleConfig) -> float:
+    """Return one over the variance of a pixel of a visit."""
+    if config.weights.rule == "variance" and one.weight is not None:
+        return one.weight
+    found = pixel_weight(one.source, one.scale, config.bad_mask_planes)
+    return math.inf if isinstance(found, WeightProblem) else found
 
 
 def _few_epochs(

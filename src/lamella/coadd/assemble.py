@@ -132,7 +132,7 @@ def _make_coadd(
 ) -> PatchCoadd:
     bbox = target.outer_bbox
     detectors = [
-        dataclasses.replace(detector, weight=one.weight or 0.0)
+        detector if one.owners is not None else dataclasses.replace(detector, weight=one.weight or 0.0)
         for one in inputs
         for detector in one.detectors
     ]

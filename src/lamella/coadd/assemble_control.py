@@ -23,19 +23,29 @@ __all__ = (
     "Resources",
     "VarianceCorrection",
     "WeightControl",
+    "WeightRule",
 )
 
 
-class WeightControl(Config):
-    """How the weight of a warp is found from its variance."""
+WeightRule = Literal["information", "variance"]
 
+
+class WeightControl(Config):
+    """How weights are found."""
+
+    rule: WeightRule = option(
+        "information",
+        "information: the pixels of each detector have the weight of its image before it was resampled, "
+        "pixel area over variance of the sky, the same in all patches; variance: each warp has one over the "
+        "clipped mean of its variance, as in the original pipelines.",
+    )
     sigma_clip: float = option(
         3.0,
-        "Leave out variances further than this from the centre of their distribution.",
+        "Rule variance: leave out variances further than this from the centre of their distribution.",
         unit="sigma",
         gt=0,
     )
-    clip_iter: int = option(2, "Number of clipping passes.", ge=0)
+    clip_iter: int = option(2, "Rule variance: number of clipping passes.", ge=0)
 
 
 VarianceCorrection = Literal["none", "pixel", "psf"]
@@ -60,7 +70,7 @@ class AssembleConfig(Combination):
         "Planes that the coadd gets where the inputs that were left out with that plane hold more than "
         "this fraction of the weight.",
     )
-    weights: WeightControl = option(WeightControl(), "How the weight of a warp is found.")
+    weights: WeightControl = option(WeightControl(), "How the weights of the inputs are found.")
     fill_gaps: bool = option(True, "Interpolate pixels to which no input contributed.")
     gaps: GapControl = option(GapControl(max_gap=10), "How gaps are filled.")
     reject: RejectControl = option(RejectControl(), "How artifacts are found and left out.")

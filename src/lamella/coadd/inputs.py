@@ -17,6 +17,7 @@ from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
 from .masked_arrays import settle_masked
+from .owners import Owners
 from .spans import SpanMask
 from .times import UNKNOWN_TIMES, ExposureTimes
 
@@ -177,7 +178,10 @@ class DetectorInput:
     good_pixels: int = 0
     """Number of pixels of the warp that this detector owns and that hold data."""
     weight: float = 1.0
-    """1 in a warp; the weight of the visit in a coadd."""
+    """1 in a warp; in a coadd the weight of the pixels that it owns."""
+    information: float | None = None
+    """What its image says per sky area (see `lamella.coadd.information`), arcsec2 / nJy2; `None` where that
+    is not known."""
     path: str = ""
     psf_fwhm: float | None = None
     """Arcseconds."""
@@ -241,7 +245,12 @@ class WarpInput:
     source: WarpSource
     detectors: tuple[DetectorInput, ...] = ()
     weight: float | None = None
-    """Weight of all pixels of this warp; `None` to have it found from the variance."""
+    """Weight of all pixels of this warp, with ``owners`` the mean of the weights; `None` to have it found."""
+    owners: Owners | None = None
+    """Which detector each pixel is from, where pixels have the weights of their detectors; of an input
+    without a weight, what is known of that.  An input whose weight is given has none."""
+    pixel_area: float | None = None
+    """Area of a pixel of the warp in square arcseconds, where it is known."""
     mean_variance: MeanVariance | None = None
     """What is known of the variance of ``source``: saves a walk over its pixels when the weight is found."""
     scale: float = 1.0

@@ -134,6 +134,7 @@ class MatchedPlanes:
             visit=warp.visit,
             band=warp.band,
             detectors=warp.detectors,
+            owners=warp.owners,
             matched_psf=target,
             match_records=records,
             bad_mask_planes=warp.bad_mask_planes,

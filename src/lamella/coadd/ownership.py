@@ -13,7 +13,7 @@ from lsst.images import Box, Polygon, SkyProjection
 from ..sky.pixelmap import PixelMap
 from .archive import psf_components
 from .inputs import DetectorInput
-from .resampling import inside_polygon
+from .polygons import inside_polygon
 from .sources import overlap
 
 __all__ = ("Region", "detector_regions")

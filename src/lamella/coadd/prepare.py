@@ -14,6 +14,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..errors import MixedBandsError, NoInputsError, PsfMatchError
 from ..planes import bits_of, plane_names
 from ..psf.parameters import psf_to_parameters
+from ..sky.footprint import pixel_scale
 from .archive import Rejection, Warp
 from .assemble_control import WeightControl
 from .inputs import CoaddTarget, ExposureId, WarpInput
@@ -30,6 +31,7 @@ __all__ = (
     "target_around",
     "warp_of",
     "weigh",
+    "with_pixels",
 )
 
 
@@ -153,12 +155,15 @@ def check_one_band(visits: Iterable[tuple[str, int, str]]) -> None:
 
 def input_of(warp: Warp) -> WarpInput:
     """Return the record of a warp in memory, without a weight."""
+    projection = warp.sky_projection
     return WarpInput(
         instrument=warp.instrument,
         visit=warp.visit,
         band=warp.band,
         source=ImageSource(warp),
         detectors=warp.detectors,
+        owners=warp.owners,
+        pixel_area=None if projection is None else pixel_scale(projection, warp.bbox) ** 2,
         model_psf=warp.matched_psf,
         bad_mask_planes=warp.bad_mask_planes,
     )
@@ -178,6 +183,7 @@ def warp_of(one: WarpInput, projection: SkyProjection[Any]) -> Warp:
         visit=one.visit,
         band=one.band,
         detectors=one.detectors,
+        owners=one.owners,
         matched_psf=one.model_psf,
         bad_mask_planes=one.bad_mask_planes,
     )
@@ -188,22 +194,88 @@ def weigh(
 ) -> WarpInput | list[Rejection]:
     """Return an input with its weight, or why it has none.
 
-    The weight is the inverse of the clipped mean of the variance over the
-    pixels that are not masked (AssembleCoadd's ``prepareInputs``).
+    By the rule of information its pixels have the weights of the detector images that they are from.
+    Where a warp does not say what these are, and by the rule of variance, all have one weight: the inverse
+    of the clipped mean of the variance over the pixels that are not masked (AssembleCoadd's
+    ``prepareInputs``), by the rule of information times the area of a pixel.
     """
     if one.weight is not None:
         return one
+    if control.rule == "information":
+        weighed = _weigh_detectors(one)
+        return _weigh_area(one, bad_mask_planes) if weighed is None else with_pixels(weighed, bad_mask_planes)
+    return _weigh_variance(one, control, bad_mask_planes)
+
+
+_STRIP = 64
+"""Rows that are read at a time."""
+
+
+def with_pixels(one: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
+    """Return an input, or why it is left out: no good pixel of it has a value and a variance."""
+    known = one.mean_variance
+    if known is not None and known.bad_mask_planes == frozenset(plane_names(bad_mask_planes)):
+        return one
+    bad, box = bits_of(one.source.schema, bad_mask_planes, missing_ok=True), one.source.bbox
+    starts = list(range(box.y.start, box.y.stop, _STRIP))
+    middle = len(starts) // 2
+    for start in (*starts[middle:], *starts[:middle]):  # the middle of a warp mostly has pixels
+        strip = Box.factory[start : min(start + _STRIP, box.y.stop), box.x.start : box.x.stop]
+        planes = one.source.read(strip)
+        good = ((planes.mask & bad) == 0) & np.isfinite(planes.image) & np.isfinite(planes.variance)
+        if good.any():
+            return one
+    return _without_weight(one, WeightProblem.NO_GOOD_PIXEL)
+
+
+def _weigh_detectors(one: WarpInput) -> WarpInput | None:
+    """Return an input with the weights of its detectors; `None` where they are not known."""
+    known = [d.information / one.scale**2 for d in one.detectors if d.information is not None]
+    if not known or len(known) < len(one.detectors):
+        return None
+    if min(known) == max(known):
+        return dataclasses.replace(one, weight=known[0], owners=None)
+    pixels = [detector.good_pixels for detector in one.detectors]
+    mean = float(np.average(known, weights=pixels if any(pixels) else None))
+    if one.owners is None:
+        return dataclasses.replace(one, weight=mean)
+    detectors = (dataclasses.replace(d, weight=w) for d, w in zip(one.detectors, known, strict=True))
+    return dataclasses.replace(one, weight=mean, detectors=tuple(detectors))
+
+
+_NOTE = (
+    "Its weight follows from the variance of its warp, which does not say how its detector images are to be "
+    "weighted: it was made by other software, or before weights were kept."
+)
+
+
+def _weigh_area(one: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
+    """Weigh a warp that does not say what its detectors' images hold, in the unit of those that do."""
+    weighed = _weigh_variance(one, WeightControl(rule="variance"), bad_mask_planes)
+    if not isinstance(weighed, WarpInput) or weighed.weight is None:
+        return weighed
+    detectors = tuple(dataclasses.replace(d, notes=(*d.notes, _NOTE)) for d in one.detectors)
+    return dataclasses.replace(weighed, weight=weighed.weight * (one.pixel_area or 1.0), detectors=detectors)
+
+
+def _weigh_variance(
+    one: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
+) -> WarpInput | list[Rejection]:
     weight = _known_weight(one, control, bad_mask_planes)
     if weight is None:
         planes = view_planes(one.source)
         bad = bits_of(one.source.schema, bad_mask_planes, missing_ok=True)
         weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale, image=planes.image)
     if not isinstance(weight, WeightProblem):
-        return dataclasses.replace(one, weight=weight)
+        return dataclasses.replace(one, weight=weight, owners=None)
+    return _without_weight(one, weight)
+
+
+def _without_weight(one: WarpInput, problem: WeightProblem) -> list[Rejection]:
     identities = [(d.id, d.path) for d in one.detectors]
     if not identities:
         identities = [(ExposureId(one.instrument, one.visit, -1, one.band), "")]
-    return [Rejection(identity, path, "weight", str(weight)) for identity, path in identities]
+    return [Rejection(identity, path, "weight", str(problem)) for identity, path in identities]
 
 
 def _known_weight(

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, MaskSchema, Polygon, SkyProjection
+from lsst.images import Box, MaskSchema, SkyProjection
 from lsst.images.fields import BaseField
 
-from ..errors import CalibrationError
 from ..kernels.repair import mark_filled
 from ..kernels.resample import ResampleRule, resample
 from ..planes import SKY_PLANES, bits_of
 from ..sky.pixelmap import PixelMap
+from .information import exposure_information
 from .inputs import Exposure, ExposureInfo
+from .polygons import inside_polygon
 from .repair import repair_exposure
-from .scale import apply_calibration
+from .scale import WeightProblem, apply_calibration, checked_scale
 from .sources import conform_mask, overlap
 from .warp_control import WarpControl
 
-__all__ = ("Resampled", "covered_box", "inside_polygon", "resample_exposure")
+__all__ = ("Resampled", "covered_box", "resample_exposure")
 
 type _Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -43,12 +43,15 @@ class Resampled:
         Box of the pixels.
     image, mask, variance
         float32 in nJy, int32, and float32 in nJy squared.
+    information
+        What `lamella.coadd.information.exposure_information` says of the exposure.
     """
 
     box: Box
     image: np.ndarray
     mask: np.ndarray
     variance: np.ndarray
+    information: float | WeightProblem = WeightProblem.NO_GOOD_PIXEL
 
     @classmethod
     def empty(cls, box: Box, schema: MaskSchema) -> Resampled:
@@ -104,6 +107,8 @@ def resample_exposure(
     target = _covered_box(pixel_map, source_box, box)
     if target is None:
         return None
+    # Before the repair, which may change the exposure itself.
+    information = exposure_information(exposure)
     repaired = repair_exposure(exposure, control.repair_width, control.bad_mask_planes, in_place=in_place)
     spacing = pixel_map.spacing(source_box, control.position_tolerance)
     planes, scale = _calibrated_planes(repaired.exposure, schema)
@@ -115,9 +120,10 @@ def resample_exposure(
         grid = pixel_map.grid_with_spacing(band, spacing)
         start, shape = (band.y.start, band.x.start), (band.y.size, band.x.size)
         done.append(resample(planes, grid, start, shape, rule, origin=origin, scale=scale)[:3])
-    if len(done) == 1:
-        return Resampled(target, *done[0])
-    return Resampled(target, *(np.concatenate(pieces) for pieces in zip(*done, strict=True)))
+    image, mask, variance = (
+        pieces[0] if len(pieces) == 1 else np.concatenate(pieces) for pieces in zip(*done, strict=True)
+    )
+    return Resampled(target, image, mask, variance, information)
 
 
 def covered_box(info: ExposureInfo, projection: SkyProjection[Any], box: Box) -> Box | None:
@@ -177,33 +183,9 @@ def _calibrated_planes(exposure: Exposure, schema: MaskSchema) -> tuple[_Planes,
     if isinstance(scale, BaseField):
         # All of the exposure, so that rounding does not depend on the tile.
         pixels, scale = apply_calibration(pixels, scale), 1.0
-    if not (math.isfinite(scale) and scale > 0.0):
-        path = exposure.info.path
-        raise CalibrationError(
-            f"{path}: the photometric scale is {scale}; expected a positive number.", path=path, found=scale
-        )
+    scale = checked_scale(scale, exposure.info.path)
     mask = conform_mask(pixels, schema)
     if exposure.info.polygon is not None:
         outside = ~inside_polygon(exposure.info.polygon, pixels.bbox)
         mask = np.where(outside, mask | np.int32(bits_of(schema, ["NO_DATA"])), mask)
-    return (pixels.image.array, mask, pixels.variance.array), float(scale)
-
-
-def inside_polygon(polygon: Polygon, box: Box) -> np.ndarray:
-    """Return which pixel centres of a box lie in a polygon, by the crossings of each row.
-
-    A centre on the left or lower border counts as inside, on the right or
-    upper border as outside.
-    """
-    x0, y0 = np.asarray(polygon.x_vertices), np.asarray(polygon.y_vertices)
-    x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
-    crossings = np.zeros((box.y.size, box.x.size + 1), np.int8)
-    rows = np.arange(box.y.start, box.y.stop)[:, np.newaxis]
-    row, edge = np.nonzero((rows >= np.minimum(y0, y1)) & (rows < np.maximum(y0, y1)))
-    x = x0[edge] + (rows[row, 0] - y0[edge]) / (y1[edge] - y0[edge]) * (x1[edge] - x0[edge])
-    column = np.clip(np.ceil(x) - box.x.start, 0, box.x.size).astype(np.int64)
-    np.add.at(crossings, (row, column), 1)
-    # Sums may wrap around; whether they are odd does not change.
-    np.cumsum(crossings[:, :-1], axis=1, dtype=np.int8, out=crossings[:, :-1])
-    inside: np.ndarray = crossings[:, :-1] & 1 != 0
-    return inside
+    return (pixels.image.array, mask, pixels.variance.array), scale

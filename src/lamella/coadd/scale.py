@@ -28,6 +28,8 @@ __all__ = (
     "AB_FLUX_NJY",
     "WeightProblem",
     "apply_calibration",
+    "calibration_at",
+    "checked_scale",
     "magnitude",
     "mean_scale",
     "measure_variance",
@@ -252,6 +254,57 @@ def apply_calibration(masked_image: MaskedImage, to_njy: float | BaseField) -> M
     )
 
 
+def calibration_at(
+    to_njy: float | BaseField,
+    x: np.ndarray,
+    y: np.ndarray,
+    bbox: Box,
+    unit: u.UnitBase | None,
+    path: str = "",
+) -> float | np.ndarray:
+    """Return the photometric scale at some pixels of an image.
+
+    Parameters
+    ----------
+    to_njy
+        As for `apply_calibration`.
+    x, y
+        Pixels, of shape (n,).
+    bbox, unit, path
+        Box and unit of the image, and its file.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        nJy per unit of the image; an array of shape (n,) for a field.
+
+    Raises
+    ------
+    CalibrationError
+        Raised as by `apply_calibration`.
+    """
+    if not isinstance(to_njy, BaseField):
+        return checked_scale(to_njy, path)
+    _check_covered(to_njy, bbox)
+    scale = np.asarray(to_njy(x=x, y=y), dtype=np.float64) * _unit_factor(to_njy.unit, unit)
+    found: np.ndarray = _check_scale(scale, "The photometric scale")
+    return found
+
+
+def checked_scale(scale: float, path: str) -> float:
+    """Return the photometric scale of an exposure, or raise a `CalibrationError` that names its file."""
+    if not (math.isfinite(scale) and scale > 0.0):
+        raise CalibrationError(
+            f"{path}: the photometric scale is {scale}; expected a positive number.", path=path, found=scale
+        )
+    return float(scale)
+
+
+def _check_covered(field: BaseField, bbox: Box) -> None:
+    if not field.bounds.bbox.contains(bbox):
+        raise CalibrationError(f"The photometric scale is known on {field.bounds.bbox}, the image is {bbox}.")
+
+
 def _scale_by_strips(
     to_njy: float | BaseField, bbox: Box, unit: u.UnitBase | None
 ) -> Iterator[tuple[slice, Any]]:
@@ -260,10 +313,7 @@ def _scale_by_strips(
         # In double precision, as a field is: a constant field gives the same bits.
         yield slice(None), np.float64(_check_scale(to_njy, "The photometric scale"))
         return
-    if not to_njy.bounds.bbox.contains(bbox):
-        raise CalibrationError(
-            f"The photometric scale is known on {to_njy.bounds.bbox}, the image is {bbox}."
-        )
+    _check_covered(to_njy, bbox)
     factor = _unit_factor(to_njy.unit, unit)
     step = max(_STRIP_PIXELS // bbox.x.size, 1)
     for start in range(0, bbox.y.size, step):

@@ -16,14 +16,15 @@ from numpy.typing import ArrayLike
 
 from ..errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
 from ..kernels import combine, combine_clip, combine_median, combine_sort, combine_spread, combine_strict
+from .owners import WeightRanges
 from .stack_control import StackControl, Statistic
 from .stack_inputs import (
-    checked_weights,
+    checked_ranges,
     error_kind,
     kernel_masking,
     kernel_planes,
     kernel_rules,
-    valid_weights,
+    ranges_of,
     weight_vector,
 )
 
@@ -66,7 +67,7 @@ def statistics_stack(
     image: ArrayLike,
     mask: ArrayLike,
     variance: ArrayLike,
-    weights: ArrayLike | None = None,
+    weights: ArrayLike | WeightRanges | None = None,
     *,
     control: StackControl,
     strict: bool = False,
@@ -84,7 +85,8 @@ def statistics_stack(
         variance is not finite or is negative, where the variance matters; nor
         are elements that an array of `numpy.ma` masks.
     weights
-        One weight per input, of shape (n,); an input of weight zero is left out.
+        One weight per input, of shape (n,), or weights that differ between ranges of pixels; an input of
+        weight zero is left out.
     control
         What is computed.
     strict
@@ -109,7 +111,7 @@ def statistics_stack(
         Raised when arrays of ``out`` have another type than `StackResult` says.
     ConfigError
         Raised when a weight is negative or not finite, when the mask is not of an
-        integer type, or for the statistic NOISECLIP in strict mode.
+        integer type, and in strict mode for the statistic NOISECLIP or weights that differ between pixels.
     """
     cube = kernel_planes(image, mask, variance)
     n = len(cube[0])
@@ -118,12 +120,18 @@ def statistics_stack(
     planes = tuple(plane.reshape(n, pixels) for plane in cube)
     result = StackResult.empty(shape) if out is None else _checked(out, shape)
     if strict:
+        if isinstance(weights, WeightRanges):
+            raise ConfigError(
+                "the original pipelines have one weight per input; others cannot be strict.",
+                option="weights",
+                found="weights that differ between pixels",
+            )
         _run(_strict_work(planes, weight_vector(weights, n), control, result), pixels, threads)
         return result
-    vector = checked_weights(weights, n, control)
-    _run(_default_work(planes, vector, control, result), pixels, threads)
+    table = checked_ranges(weights, n, pixels, control)
+    _run(_default_work(planes, table, control, result), pixels, threads)
     if not control.nan_safe:
-        for i in range(n) if vector is None else np.flatnonzero(vector):
+        for i in range(n) if table is None else np.flatnonzero(table.weights.any(axis=0)):
             _poison(result, _is_poison(cube[0][i], cube[1][i], control))
     return result
 
@@ -176,7 +184,11 @@ class StreamingMean:
         self._has_weights: bool | None = None
 
     def add(
-        self, image: ArrayLike, mask: ArrayLike, variance: ArrayLike, weight: float | None = None
+        self,
+        image: ArrayLike,
+        mask: ArrayLike,
+        variance: ArrayLike,
+        weight: ArrayLike | WeightRanges | None = None,
     ) -> None:
         """Add one input.
 
@@ -185,7 +197,8 @@ class StreamingMean:
         image, mask, variance
             Planes of shape (y, x).
         weight
-            Weight of this input; given for all inputs or for none.
+            Weight of this input, or weights that differ between ranges of its pixels; given for all
+            inputs or for none.
 
         Raises
         ------
@@ -199,15 +212,17 @@ class StreamingMean:
         planes = kernel_planes(*(np.asanyarray(plane)[np.newaxis] for plane in (image, mask, variance)))
         if planes[0].shape[1:] != self._shape:
             raise ShapeError("image", found=planes[0].shape[1:], expected=self._shape)
-        vector = None if weight is None or control.weighted is False else valid_weights(np.array([weight]))
         self._note_weight(weight)
-        if vector is not None and vector[0] == 0.0:
-            return
+        if weight is not None and not isinstance(weight, WeightRanges):
+            weight = np.reshape(np.asarray(weight, dtype=np.float64), (1,))
         x, m, v = (plane.reshape(-1) for plane in planes)
-        rules = kernel_rules(control, vector)
-        share = 1.0 if vector is None else float(vector[0])
+        table = ranges_of(weight, 1, x.size, control)
+        if table is not None and not table.weights.any():
+            return
+        rules = kernel_rules(control, None if table is None else table.weights)
+        used = np.ones(1) if table is None else _kernel_weights(table)
         combine.add_to_mean(
-            x, m, v, share, rules, kernel_masking(control), self._sums, self._tallies, self._lost
+            x, m, v, used, rules, kernel_masking(control), self._sums, self._tallies, self._lost
         )
         if not control.nan_safe:
             self._poisoned |= _is_poison(planes[0][0], planes[1][0], control)
@@ -229,7 +244,7 @@ class StreamingMean:
         _poison(result, self._poisoned)
         return result
 
-    def _note_weight(self, weight: float | None) -> None:
+    def _note_weight(self, weight: object) -> None:
         if self._has_weights not in (None, weight is not None):
             raise ConfigError(
                 "either all inputs of a mean have a weight, or none.", option="weight", found=weight
@@ -267,11 +282,13 @@ def _strict_work(
 
 
 def _default_work(
-    planes: _Planes, weights: np.ndarray | None, control: StackControl, result: StackResult
+    planes: _Planes, table: WeightRanges | None, control: StackControl, result: StackResult
 ) -> _Work:
-    given = np.ones(len(planes[0])) if weights is None else weights
-    inputs = (np.flatnonzero(given), given)
-    rules, masking, out = kernel_rules(control, weights), kernel_masking(control), result.flat()
+    n = len(planes[0])
+    rows = np.arange(n) if table is None else np.flatnonzero(table.weights.any(axis=0))
+    inputs = (rows, np.ones(n) if table is None else _kernel_weights(table))
+    rules = kernel_rules(control, None if table is None else table.weights)
+    masking, out = kernel_masking(control), result.flat()
     network = combine_sort.sorting_network(inputs[0].size)
     clip = (control.sigma_clip, control.clip_iter)
 
@@ -289,6 +306,11 @@ def _default_work(
             combine_spread.stack_spread(planes, inputs, kind, rules, clip, masking, *span)
 
     return work
+
+
+def _kernel_weights(table: WeightRanges) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """Return weights as kernels take them: one per input where they are the same in all pixels."""
+    return table.weights[0] if table.ends.size == 1 else (table.weights, table.ends)
 
 
 def _run(work: _Work, pixels: int, threads: int) -> None:

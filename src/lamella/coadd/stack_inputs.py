@@ -11,14 +11,16 @@ from ..errors import ConfigError, NoInputsError, ShapeError
 from ..kernels import combine
 from ..kernels.planes import kernel_array
 from .masked_arrays import masked_pixels
+from .owners import WeightRanges
 from .stack_control import StackControl
 
 __all__ = (
-    "checked_weights",
+    "checked_ranges",
     "error_kind",
     "kernel_masking",
     "kernel_planes",
     "kernel_rules",
+    "ranges_of",
     "valid_weights",
     "weight_vector",
 )
@@ -109,34 +111,77 @@ def weight_vector(weights: ArrayLike | None, n: int) -> np.ndarray | None:
     return vector
 
 
-def checked_weights(weights: ArrayLike | None, n: int, control: StackControl) -> np.ndarray | None:
-    """Return the weights that are to be used, if any.
+def checked_ranges(
+    weights: ArrayLike | WeightRanges | None, n: int, pixels: int, control: StackControl
+) -> WeightRanges | None:
+    """Return the weights that are to be used, if any, as `ranges_of` does.
+
+    Raises
+    ------
+    ShapeError, ConfigError
+        Raised as by `ranges_of`.
+    NoInputsError
+        Raised when all weights are zero.
+    """
+    table = ranges_of(weights, n, pixels, control)
+    if table is not None and not table.weights.any():
+        raise NoInputsError(f"the weights of all {n} inputs are zero.")
+    return table
+
+
+def ranges_of(
+    weights: ArrayLike | WeightRanges | None, n: int, pixels: int, control: StackControl
+) -> WeightRanges | None:
+    """Return weights as those of ranges of pixels: of one that has them all where each input has one weight.
+
+    Parameters
+    ----------
+    weights
+        One weight per input, of shape (n,), or ranges; if any.
+    n, pixels
+        Number of inputs, and of pixels.
+    control
+        Says whether weights are used at all.
 
     Raises
     ------
     ShapeError
-        Raised when there is not one weight per input.
+        Raised when there is not one weight per input (and range), or when the ranges do not end with the
+        pixels.
     ConfigError
-        Raised when a weight is negative or not finite.
-    NoInputsError
-        Raised when all weights are zero.
+        Raised when a weight is negative or not finite, or when an input has the weight zero in some of its
+        ranges only.
     """
-    vector = weight_vector(weights, n)
-    if vector is None or control.weighted is False:
+    if isinstance(weights, WeightRanges):
+        table, ends = (np.asarray(weights.weights, np.float64), np.asarray(weights.ends, np.int64))
+        if table.shape != (ends.size, n):
+            raise ShapeError("weights", found=table.shape, expected=(ends.size, n))
+        if not ends.size or ends[-1] != pixels or (np.diff(ends, prepend=0) <= 0).any():
+            raise ShapeError("ends", found=ends.tolist()[-3:], expected=f"ascending to {pixels}")
+    else:
+        vector = weight_vector(weights, n)
+        if vector is None:
+            return None
+        table, ends = vector[np.newaxis], np.array([pixels], np.int64)
+    if control.weighted is False:
         return None
-    if not valid_weights(vector).any():
-        raise NoInputsError(f"the weights of all {n} inputs are zero.")
-    return vector
+    valid_weights(table)
+    if ((table == 0.0).any(axis=0) & table.any(axis=0)).any():
+        raise ConfigError(
+            "an input has the weight 0 in some of its pixels only: mask these.", option="weights", found=0.0
+        )
+    return WeightRanges(np.ascontiguousarray(table), np.ascontiguousarray(ends))
 
 
 def valid_weights(vector: np.ndarray) -> np.ndarray:
     """Return the weights, or raise a `ConfigError` when one is negative or not finite."""
     wrong = ~((vector >= 0.0) & np.isfinite(vector))
     if wrong.any():
-        index = int(np.flatnonzero(wrong)[0])
+        first = np.argwhere(wrong)[0]
+        value = float(vector[tuple(first)])
         raise ConfigError(
-            f"weight {index} is {vector[index]}; expected a finite number that is not negative.",
+            f"weight {first[-1]} is {value}; expected a finite number that is not negative.",
             option="weights",
-            found=float(vector[index]),
+            found=value,
         )
     return vector

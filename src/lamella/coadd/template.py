@@ -22,7 +22,7 @@ from .tiles import stack_inputs
 if TYPE_CHECKING:
     from .assemble_control import AssembleConfig
 
-__all__ = ("Template", "make_template", "matched_inputs")
+__all__ = ("Template", "make_template", "matched_inputs", "pixel_weight")
 
 _NOISE = np.float32(3.0)  # sigma that are no source yet
 _WEIGHT_ROWS = 64  # that the weight of a matched warp is measured on
@@ -102,15 +102,16 @@ def _weighed(
         if one.matched is None:
             yield None
             continue
-        weight = _weight_of(one.matched, one.matched_scale, bad_mask_planes)
+        weight = pixel_weight(one.matched, one.matched_scale, bad_mask_planes)
         if isinstance(weight, WeightProblem):
             yield weight
             continue
         matched = dataclasses.replace(one, source=one.matched, scale=one.matched_scale)
-        yield dataclasses.replace(matched, weight=weight, alternate=None)
+        yield dataclasses.replace(matched, weight=weight, owners=None, alternate=None)
 
 
-def _weight_of(source: WarpSource, scale: float, bad_mask_planes: Sequence[str]) -> float | WeightProblem:
+def pixel_weight(source: WarpSource, scale: float, bad_mask_planes: Sequence[str]) -> float | WeightProblem:
+    """Return one over the typical variance of the pixels of a warp, from some of its rows."""
     rows = source.bbox.y.range
     step = max(1, len(rows) // _WEIGHT_ROWS)
     found = read_rows(source, rows[step // 2 :: step])

@@ -17,6 +17,7 @@ from ..kernels.words import settle_mask
 from ..planes import bits_of
 from .assemble_control import Resources
 from .inputs import WarpInput
+from .owners import Owners, weight_ranges
 from .sources import BitMoves, Planes, fill_planes, overlap
 from .stack import StackResult, StreamingMean, statistics_stack
 from .stack_control import StackControl
@@ -155,7 +156,7 @@ class _Stacker:
         unmasked = result.unmasked if whole else np.empty(result.unmasked.shape, np.int32)
         out = StackResult(result.image, result.mask, result.variance, result.count) if whole else None
         cube = self._read(inside, tile, unmasked)
-        weights = np.array([one.record.weight for one, _ in inside], dtype=np.float64)
+        weights = weight_ranges([one.weights for one, _ in inside], tile)
         planes = (cube.image, cube.mask, cube.variance)
         stacked = statistics_stack(*planes, weights, control=self.control, out=out)
         if not whole:
@@ -171,7 +172,7 @@ class _Stacker:
             if box is None:
                 continue
             cube = self._read([(one, box)], self.bbox, seen)
-            mean.add(cube.image[0], cube.mask[0], cube.variance[0], one.record.weight)
+            mean.add(cube.image[0], cube.mask[0], cube.variance[0], weight_ranges([one.weights], self.bbox))
             unmasked += seen
             empty = False
         if empty:
@@ -218,6 +219,13 @@ class InputReader:
         self.record = record
         self._schema = schema
         self._moves = BitMoves(record.source.schema, schema)
+
+    @property
+    def weights(self) -> tuple[float, Owners | None, list[float]]:
+        """What `lamella.coadd.owners.weight_ranges` takes of the input."""
+        record = self.record
+        weight = math.nan if record.weight is None else record.weight
+        return weight, record.owners, [detector.weight for detector in record.detectors]
 
     def overlap(self, tile: Box) -> Box | None:
         """Return the part of a tile that the input holds."""

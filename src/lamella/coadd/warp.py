@@ -15,7 +15,9 @@ from ..kernels.merge import blank_bad, put_best
 from ..planes import bits_of, make_schema
 from .archive import Warp
 from .inputs import DetectorInput, Exposure
+from .owners import Owners
 from .resampling import Resampled, resample_exposure
+from .scale import WeightProblem
 from .warp_control import WarpControl
 
 __all__ = ("WarpControl", "make_warp", "warp_exposure")
@@ -93,7 +95,8 @@ def make_warp(
     Warp or `None`
         The part of ``box`` that the visit covers.  Its detectors are those
         that own a pixel; ``good_pixels`` counts those that they own in the end.
-        `None` when there is no measurement in all of the box.
+        Exposures that say nothing of the sky (see `lamella.coadd.information`)
+        are not in it.  `None` when there is no measurement in all of the box.
 
     Raises
     ------
@@ -114,11 +117,14 @@ def make_warp(
         resample_exposure(exposure, projection, box, control, schema, in_place=in_place)
         for exposure in ordered
     ]
-    merged, counts = _merge(parts, schema, _flaws(control, schema))
+    parts = [None if part is None or isinstance(part.information, WeightProblem) else part for part in parts]
+    merged, counts, owner = _merge(parts, schema, _flaws(control, schema))
     if merged is None:
         return None
     detectors = [
-        _detector_input(exposure, count) for exposure, count in zip(ordered, counts, strict=True) if count
+        _detector_input(exposure, part, count)
+        for exposure, part, count in zip(ordered, parts, counts, strict=True)
+        if part is not None and count
     ]
     if not detectors:
         return None
@@ -132,8 +138,17 @@ def make_warp(
         visit=first.id.visit,
         band=first.band,
         detectors=tuple(detectors),
+        owners=_owners(owner, counts, merged.box),
         bad_mask_planes=control.bad_mask_planes,
     )
+
+
+def _owners(owner: np.ndarray | None, counts: Sequence[int], box: Box) -> Owners | None:
+    """Return which of the detectors that have pixels each pixel is from; `None` where one has them all."""
+    number = np.cumsum(np.array([count > 0 for count in counts])) - 1
+    if owner is None or number[-1] < 1:
+        return None
+    return Owners.from_array(np.append(number, -1).astype(np.int32)[owner], box)
 
 
 def _flaws(control: WarpControl, schema: MaskSchema) -> int:
@@ -144,19 +159,21 @@ def _flaws(control: WarpControl, schema: MaskSchema) -> int:
 
 def _merge(
     parts: Sequence[Resampled | None], schema: MaskSchema, flaws: int
-) -> tuple[Resampled | None, list[int]]:
-    """Put parts over each other, the best pixels only; return how many each of them owns in the end.
+) -> tuple[Resampled | None, list[int], np.ndarray | None]:
+    """Put parts over each other, the best pixels only.
 
-    The planes of the only part there is are changed in place.
+    Returns the merged part, how many pixels each part owns in the end, and which
+    of several parts owns each pixel (int32; -1 for none).  The planes of the only
+    part there is are changed in place.
     """
     present = [part for part in parts if part is not None]
     if not present:
-        return None, [0] * len(parts)
+        return None, [0] * len(parts), None
     pad = bits_of(schema, ["NO_DATA"])
     if len(present) == 1:
         merged = present[0]
         good = blank_bad((merged.image, merged.mask, merged.variance), pad)
-        return merged, [0 if part is None else good for part in parts]
+        return merged, [0 if part is None else good for part in parts], None
     boxes = [part.box for part in present]
     hull = Box.factory[
         min(box.y.start for box in boxes) : max(box.y.stop for box in boxes),
@@ -177,7 +194,7 @@ def _merge(
             number,
             counts,
         )
-    return merged, [int(count) for count in counts]
+    return merged, [int(count) for count in counts], owner
 
 
 def _masked_image(part: Resampled, projection: SkyProjection[Any], schema: MaskSchema) -> MaskedImage:
@@ -188,8 +205,8 @@ def _masked_image(part: Resampled, projection: SkyProjection[Any], schema: MaskS
     )
 
 
-def _detector_input(exposure: Exposure, good_pixels: int) -> DetectorInput:
-    info = exposure.info
+def _detector_input(exposure: Exposure, part: Resampled, good_pixels: int) -> DetectorInput:
+    info, information = exposure.info, part.information
     return DetectorInput(
         id=info.id,
         band=info.band,
@@ -198,6 +215,7 @@ def _detector_input(exposure: Exposure, good_pixels: int) -> DetectorInput:
         psf=exposure.psf,
         polygon=info.polygon,
         good_pixels=good_pixels,
+        information=None if isinstance(information, WeightProblem) else information,
         path=info.path,
         psf_fwhm=info.psf_fwhm,
         times=info.times,

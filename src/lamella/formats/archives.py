@@ -17,8 +17,10 @@ from lsst.images.serialization import Reader, open_archive
 
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, WarpInput
+from ..coadd.owners import Owners
 from ..coadd.sources import Planes
 from ..errors import InputError, UnreadableFileError
+from ..sky.footprint import pixel_scale
 from .afw.kinds import is_afw_image
 from .archive_tree import open_tree
 from .files import bare_name, is_fits_name
@@ -168,6 +170,7 @@ class ArchiveWarp:
             self.bbox: Box = tree.bbox
             self.schema = MaskSchema(tree.mask.planes, dtype=np.int32)
             self.detectors: tuple[DetectorInput, ...] = reader.get_component("detectors")
+            self.owners: Owners | None = reader.get_component("owners")
             self.projection: SkyProjection[Any] = reader.get_component("sky_projection")
             self.matched_psf: PointSpreadFunction | None = reader.get_component("matched_psf")
             known = tree.mean_variance
@@ -221,6 +224,8 @@ class ArchiveWarp:
             band=self.band,
             source=self,
             detectors=self.detectors,
+            owners=self.owners,
+            pixel_area=pixel_scale(self.projection, self.bbox) ** 2,
             model_psf=self.matched_psf,
             mean_variance=self._mean_variance,
             bad_mask_planes=self.bad_mask_planes,

@@ -37,6 +37,7 @@ from .combine_sums import (
     rows_of,
     set_origin,
 )
+from .weights import four_weights, set_weights, weight_space
 
 __all__ = (
     "BLOCK",
@@ -60,7 +61,7 @@ def make_work() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @jit
 def add_rows(
     rows: tuple[Any, ...],
-    weights: tuple[float, float, float, float],
+    weights: tuple[Any, Any, Any, Any],
     count: int,
     rules: tuple[Any, ...],
     masking: tuple[Any, ...],
@@ -147,7 +148,9 @@ def stack_mean(
     planes
         Image (float32), mask (int32) and variance (float32) of shape (n, pixels).
     inputs
-        Indices of the inputs to use (int64), and the weights of all inputs (float64).
+        Indices of the inputs to use (int64), and the weights of all inputs (float64): one of each, of shape
+        (n,); or a pair, weights of shape (range, n) and the ends (int64) of the ranges of pixels that they
+        are for, ascending up to the number of pixels.
     rules
         Rejecting mask bits (int), whether the variance must be usable, the
         largest variance (float32) that is not, whether weights are ``1/variance``, and
@@ -164,16 +167,17 @@ def stack_mean(
     sums = np.empty((5, BLOCK + PADDING))
     tallies = np.empty((3, BLOCK + PADDING), np.int32)
     lost = np.empty((masking[3].size, BLOCK + PADDING))
-    work = make_work()
+    work, space = make_work(), weight_space(weights, BLOCK)
     for p in range(start, stop, BLOCK):
         q = min(p + BLOCK, stop)
+        set_weights(weights, p, q, space)
         sums.fill(0.0)
         tallies.fill(0)
         lost.fill(0.0)
         for k in range(0, rows.size, 4):
             which = next_four(rows, k)
             four = rows_of(images, which, p, q), rows_of(masks, which, p, q), rows_of(variances, which, p, q)
-            w = (weights[which[0]], weights[which[1]], weights[which[2]], weights[which[3]])
+            w = four_weights(weights, which, q - p, space)
             add_rows(four, w, min(4, rows.size - k), rules, masking, work, sums, tallies, lost, 0)
         image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
         read_row(rules, masking, sums, tallies, lost, 0, image, mask, variance, count)
@@ -184,7 +188,7 @@ def add_to_mean(
     x: np.ndarray,
     m: np.ndarray,
     v: np.ndarray,
-    weight: float,
+    weights: Any,
     rules: tuple[Any, ...],
     masking: tuple[Any, ...],
     sums: np.ndarray,
@@ -197,19 +201,33 @@ def add_to_mean(
     ----------
     x, m, v
         Image (float32), mask (int32) and variance (float32), of shape (pixels,).
-    weight, rules, masking
-        Weight of this input; the others as for `stack_mean`.
+    weights
+        Weights of this input, as for `stack_mean`.
+    rules, masking
+        As for `stack_mean`.
     sums, tallies, lost
         Sums (float64), tallies (int32) and weights of rejected bits (float64),
         of shapes (4 or 5, pixels), (3, pixels) and (thresholds, pixels), all
         zero at the start.
     """
-    work, weights = make_work(), (weight, 0.0, 0.0, 0.0)
+    work, space = make_work(), weight_space(weights, BLOCK)
     for p in range(0, x.size, BLOCK):
         q = min(p + BLOCK, x.size)
+        set_weights(weights, p, q, space)
         xs, ms, vs = x[p:q], m[p:q], v[p:q]
         rows = (xs, xs, xs, xs), (ms, ms, ms, ms), (vs, vs, vs, vs)
-        add_rows(rows, weights, 1, rules, masking, work, sums, tallies, lost, p)
+        add_rows(
+            rows,
+            four_weights(weights, (0, 0, 0, 0), q - p, space),
+            1,
+            rules,
+            masking,
+            work,
+            sums,
+            tallies,
+            lost,
+            p,
+        )
 
 
 @jit

@@ -16,6 +16,7 @@ from .combine_rows import PADDING, block_size, finish_mask, finish_mean, raise_l
 from .combine_screen import NOTHING, PRECISION, screen_block
 from .combine_sort import quantile, sort_rows
 from .combine_sums import INPUT_ERROR, SCATTER_ERROR, add_noise, add_scatter, next_four, rows_of
+from .weights import four_weights, set_weights, weight_space
 
 __all__ = ("PAIR_LIMIT", "stack_clip")
 
@@ -163,11 +164,11 @@ def clip_pass(
 ) -> None:
     """Add up what lies within the limits, for all inputs of a block of pixels.
 
-    ``flags`` are those of `combine_sums.add_scatter`; ``kept`` and ``limits`` are
-    those of `stack_clip`.
+    ``inputs`` are those of `combine_screen.screen_block`, ``flags`` those of
+    `combine_sums.add_scatter`; ``kept`` and ``limits`` are those of `stack_clip`.
     """
     masks, variances = planes[1], planes[2]
-    rows, weights = inputs
+    rows, weights, space = inputs
     b = q - p
     centre, sw, swd = limits[0, :b], sums[0, :b], sums[1, :b]
     near = (centre, limits[3, :b] if by_noise else limits[1, :b])
@@ -178,7 +179,7 @@ def clip_pass(
     for k in range(0, rows.size, 4):
         which = next_four(rows, k)
         m, v = rows_of(masks, which, p, q), rows_of(variances, which, p, q)
-        w = (weights[which[0]], weights[which[1]], weights[which[2]], weights[which[3]])
+        w = four_weights(weights, which, b, space)
         values = rows_of(kept, (k, k + 1, k + 2, k + 3), 0, b)
         if by_noise:
             for t in range(4):
@@ -291,16 +292,21 @@ def stack_clip(
     totals = np.empty((2, columns))
     tallies = np.empty((4, columns), np.int32)
     lost = np.empty((masking[3].size, columns))
+    space = weight_space(inputs[1], block)
     for p in range(start, stop, block):
         q = min(p + block, stop)
         b = q - p
+        set_weights(inputs[1], p, q, space)
+        weighed = (inputs[0], inputs[1], space)
         precision = PRECISION if clip[0] else NOTHING
-        screen_block(planes, inputs, rules, masking, precision, p, q, kept, keys, work, totals, tallies, lost)
+        screen_block(
+            planes, weighed, rules, masking, precision, p, q, kept, keys, work, totals, tallies, lost
+        )
         sort_rows(keys, network, b)
         total = totals[1, :b]
         clip_block(
             planes,
-            inputs,
+            weighed,
             rules,
             clip,
             p,

@@ -11,6 +11,7 @@ from .combine_rows import PADDING, add_bits, block_size, finish_mask, raise_lost
 from .combine_screen import INVERSE_SIGMA, NOTHING, screen_block
 from .combine_sort import quantile, sort_rows
 from .combine_sums import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR, add_noise, add_scatter, next_four, rows_of
+from .weights import set_weights, weight_space
 
 __all__ = ("stack_median",)
 
@@ -125,10 +126,13 @@ def stack_median(
     low, high = np.empty(block, np.int32), np.empty(block, np.int32)
     lost = np.empty((masking[3].size, columns))
     extra = INVERSE_SIGMA if error == INPUT_ERROR else NOTHING
+    space = weight_space(inputs[1], block)
     for p in range(start, stop, block):
         q = min(p + block, stop)
         b = q - p
-        screen_block(planes, inputs, rules, masking, extra, p, q, kept, keys, work, totals, tallies, lost)
+        set_weights(inputs[1], p, q, space)
+        weighed = (inputs[0], inputs[1], space)
+        screen_block(planes, weighed, rules, masking, extra, p, q, kept, keys, work, totals, tallies, lost)
         sort_rows(keys, network, b)
         good, centre = tallies[2, :b], median[:b]
         quantile(keys, good, 0.5, True, low[:b], high[:b], centre)

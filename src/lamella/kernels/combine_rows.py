@@ -18,6 +18,7 @@ import numpy as np
 from ._jit import jit
 from .combine_sums import INPUT_ERROR, MOSAIC_ERROR
 from .planes import LARGEST
+from .weights import row_weight
 
 __all__ = (
     "PADDING",
@@ -105,14 +106,14 @@ def tally(kept: np.ndarray, m: np.ndarray, seen: np.ndarray) -> np.int32:
 
 
 @jit
-def weigh(v: np.ndarray, weight: float, per_pixel: bool, w: np.ndarray) -> None:
-    """Write the weights of one input: a constant, or the inverse of the variance."""
+def weigh(v: np.ndarray, weight: Any, per_pixel: bool, w: np.ndarray) -> None:
+    """Write the weights of one input: a number, a row, or the inverse of the variance."""
     if per_pixel:
         for j in range(w.size):
             w[j] = 1.0 / np.float64(v[j])
     else:
         for j in range(w.size):
-            w[j] = weight
+            w[j] = row_weight(weight, j)
 
 
 @jit

@@ -17,6 +17,7 @@ from .combine_rows import (
     tally,
     weigh,
 )
+from .weights import four_weights
 
 __all__ = ("INVERSE_SIGMA", "NOTHING", "PRECISION", "screen_block")
 
@@ -43,6 +44,8 @@ def screen_block(
 
     Parameters
     ----------
+    inputs
+        Those of `combine.stack_mean`, and the space that `weights.set_weights` wrote to.
     extra
         What to add up per pixel in ``totals[1]``: `NOTHING`, `PRECISION` (the
         sum of ``1/variance``), or `INVERSE_SIGMA` (that of its root).
@@ -58,7 +61,7 @@ def screen_block(
         Sums of the weights of the other values with each bit of the thresholds.
     """
     images, masks, variances = planes
-    rows, weights = inputs
+    rows, weights, space = inputs
     bad, use_variance, floor, per_pixel = rules[0], rules[1], rules[2], rules[3]
     b = q - p
     w, seen, good = work[0, :b], tallies[1, :b], tallies[2, :b]
@@ -84,6 +87,6 @@ def screen_block(
         for k in range(rows.size):
             i = rows[k]
             values, m, v = kept[k, :b], masks[i, p:q], variances[i, p:q]
-            weigh(v, weights[i], per_pixel, w)
+            weigh(v, four_weights(weights, (i, i, i, i), b, space)[0], per_pixel, w)
             add_weights(values, w, totals[0, :b])
             add_chances(values, m, w, threshold_bits[t], per_pixel, floor, v, lost[t, :b])

@@ -29,6 +29,7 @@ from .combine_strict import (
     sort_first,
 )
 from .planes import LARGEST
+from .weights import four_weights, row_weight, set_weights, weight_space
 
 __all__ = ("stack_spread",)
 
@@ -121,6 +122,7 @@ def stack_spread(
     """
     images, masks, variances = planes
     rows, weights = inputs
+    space = weight_space(weights, 1)
     bad, use_variance, floor, per_pixel, error = rules
     no_data, clipped, maps, threshold_bits, thresholds = masking
     x, v, ordered = (
@@ -134,9 +136,14 @@ def stack_spread(
         n, seen = 0, 0
         total = 0.0
         lost.fill(0.0)
+        set_weights(weights, p, p + 1, space)
         for i in rows:
             usable = variances[i, p] > floor and variances[i, p] <= LARGEST
-            weight = 1.0 / np.float64(variances[i, p]) if per_pixel else weights[i]
+            weight = (
+                1.0 / np.float64(variances[i, p])
+                if per_pixel
+                else row_weight(four_weights(weights, (i, i, i, i), 1, space)[0], 0)
+            )
             good = masks[i, p] & bad == 0 and abs(images[i, p]) <= LARGEST
             if good and (usable or not use_variance):
                 x[n], v[n], w[n], m[n] = images[i, p], variances[i, p], weight, masks[i, p]

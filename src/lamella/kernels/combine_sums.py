@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ._jit import jit
+from .weights import row_weight
 
 __all__ = (
     "INPUT_ERROR",
@@ -92,7 +93,7 @@ def add_scatter(
     rows: tuple[Any, ...],
     variances: tuple[Any, ...],
     masks: tuple[Any, ...],
-    weights: tuple[float, float, float, float],
+    weights: tuple[Any, Any, Any, Any],
     flags: tuple[bool, bool],
     limits: tuple[np.ndarray, np.ndarray],
     sums: tuple[Any, ...],
@@ -104,7 +105,7 @@ def add_scatter(
     rows, variances, masks
         Values (float32), variances (float32) and masks (int32) of four inputs.
     weights
-        Their weights.
+        Their weights: numbers, or rows (float64).
     flags
         Whether the weights are ``1/variance`` instead, and whether bits are wanted.
     limits
@@ -122,10 +123,10 @@ def add_scatter(
     for j in range(sw.size):
         near = (centre[j], reach[j])
         s = (sw[j], swd[j], sww[j], swdd[j], bits[j], used[j])
-        s = scattered(x0[j], v0[j], m0[j], w0, flags, near, s)
-        s = scattered(x1[j], v1[j], m1[j], w1, flags, near, s)
-        s = scattered(x2[j], v2[j], m2[j], w2, flags, near, s)
-        s = scattered(x3[j], v3[j], m3[j], w3, flags, near, s)
+        s = scattered(x0[j], v0[j], m0[j], row_weight(w0, j), flags, near, s)
+        s = scattered(x1[j], v1[j], m1[j], row_weight(w1, j), flags, near, s)
+        s = scattered(x2[j], v2[j], m2[j], row_weight(w2, j), flags, near, s)
+        s = scattered(x3[j], v3[j], m3[j], row_weight(w3, j), flags, near, s)
         sw[j], swd[j], sww[j], swdd[j], bits[j], used[j] = s
 
 
@@ -156,7 +157,7 @@ def add_noise(
     rows: tuple[Any, ...],
     variances: tuple[Any, ...],
     masks: tuple[Any, ...],
-    weights: tuple[float, float, float, float],
+    weights: tuple[Any, Any, Any, Any],
     flags: tuple[bool, bool],
     error: int,
     limits: tuple[np.ndarray, np.ndarray],
@@ -183,8 +184,8 @@ def add_noise(
     for j in range(sw.size):
         near = (centre[j], reach[j])
         s = (sw[j], swd[j], swv[j], bits[j], used[j])
-        s = noisy(x0[j], v0[j], m0[j], w0, flags, error, near, s)
-        s = noisy(x1[j], v1[j], m1[j], w1, flags, error, near, s)
-        s = noisy(x2[j], v2[j], m2[j], w2, flags, error, near, s)
-        s = noisy(x3[j], v3[j], m3[j], w3, flags, error, near, s)
+        s = noisy(x0[j], v0[j], m0[j], row_weight(w0, j), flags, error, near, s)
+        s = noisy(x1[j], v1[j], m1[j], row_weight(w1, j), flags, error, near, s)
+        s = noisy(x2[j], v2[j], m2[j], row_weight(w2, j), flags, error, near, s)
+        s = noisy(x3[j], v3[j], m3[j], row_weight(w3, j), flags, error, near, s)
         sw[j], swd[j], swv[j], bits[j], used[j] = s

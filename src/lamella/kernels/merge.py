@@ -6,7 +6,7 @@ import numpy as np
 
 from ._jit import jit, jit_inline
 
-__all__ = ("blank_bad", "put_best")
+__all__ = ("blank_bad", "owner_steps", "put_best")
 
 
 @jit
@@ -92,3 +92,45 @@ def put_best(planes, out, pad, flaws, owner, number, counts):  # type: ignore[no
                     counts[owner[y, x]] -= 1
                 owner[y, x] = number
                 counts[number] += 1
+
+
+@jit
+def owner_steps(owner):  # type: ignore[no-untyped-def]
+    """Find where along the rows of a warp another image begins to have the pixels.
+
+    Pixels of no image count to the one before them in the row, so that lost pixels make no steps.
+
+    Parameters
+    ----------
+    owner
+        int32 of shape (y, x): number of the image that each pixel is from, -1 for none.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32 of shape (3, step): row, column and image of each step, in the order of the pixels.  The first
+        step of a row is that of its first pixel with an image.
+    """
+    count = 0
+    for y in range(owner.shape[0]):
+        count += _steps_of_row(owner[y])
+    steps = np.empty((3, count), np.int32)
+    k = 0
+    for y in range(owner.shape[0]):
+        last = np.int32(-1)
+        for x in range(owner.shape[1]):
+            if owner[y, x] >= 0 and owner[y, x] != last:
+                last = owner[y, x]
+                steps[0, k], steps[1, k], steps[2, k] = y, x, last
+                k += 1
+    return steps
+
+
+@jit
+def _steps_of_row(owner):  # type: ignore[no-untyped-def]
+    last, count = np.int32(-1), 0
+    for x in range(owner.size):
+        if owner[x] >= 0 and owner[x] != last:
+            last = owner[x]
+            count += 1
+    return count

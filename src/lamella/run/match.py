@@ -12,7 +12,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..coadd.archive import MatchRecord, Rejection, Warp
 from ..coadd.assemble_control import Resources, WeightControl
 from ..coadd.inputs import CoaddTarget, WarpInput, WarpSource
-from ..coadd.prepare import input_of, warp_of, weigh
+from ..coadd.prepare import input_of, warp_of, weigh, with_pixels
 from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..errors import LamellaError
 from ..psf.match_control import MatchControl
@@ -154,10 +154,11 @@ def use_matched(
         if one.matched is None:
             rejected += [Rejection(d.id, d.path, "match", reasons[one.key]) for d in one.detectors]
             continue
-        moved = dataclasses.replace(
-            one, source=one.matched, scale=one.matched_scale, weight=None, model_psf=matching.psf
-        )
-        found = weigh(moved, weights, bad_mask_planes)
+        moved = dataclasses.replace(one, source=one.matched, scale=one.matched_scale, model_psf=matching.psf)
+        if weights.rule == "information":
+            found = with_pixels(moved, bad_mask_planes)
+        else:
+            found = weigh(dataclasses.replace(moved, weight=None), weights, bad_mask_planes)
         if isinstance(found, WarpInput):
             kept.append(found)
         else:

@@ -17,10 +17,12 @@ from ..coadd.archive import PatchCoadd, Rejection, Warp
 from ..coadd.artifact_masks import rejection_note
 from ..coadd.assemble import assemble
 from ..coadd.assemble_control import Resources
+from ..coadd.information import exposure_information
 from ..coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource, WarpInput, WarpSource
 from ..coadd.prepare import input_of, target_around, weigh
 from ..coadd.reject import Findings
 from ..coadd.resampling import covered_box
+from ..coadd.scale import WeightProblem
 from ..coadd.warp import make_warp
 from ..errors import LamellaError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
@@ -161,12 +163,17 @@ def warp_visit(sources: Sequence[ExposureSource], target: CoaddTarget, config: P
     warp, failed = _warp(exposures, target, config, in_place=in_place)
     used = {detector.id for detector in warp.detectors} if warp is not None else set()
     failed_ids = {one.id for one in failed}
-    empty = [
-        Rejection(e.info.id, e.info.path, "warp", "no pixel of the patch is covered by its valid data")
-        for e in exposures
-        if e.info.id not in used | failed_ids
-    ]
+    empty = [_reason_for_nothing(e) for e in exposures if e.info.id not in used | failed_ids]
     return VisitWarp(warp, tuple(sorted((*rejected, *failed, *empty))))
+
+
+def _reason_for_nothing(exposure: Exposure) -> Rejection:
+    """Return why an exposure without an error is not in the warp of its visit."""
+    information = exposure_information(exposure)
+    if information is WeightProblem.NOT_POSITIVE:
+        return Rejection(exposure.info.id, exposure.info.path, "weight", str(information))
+    reason = "no pixel of the patch is covered by its valid data"
+    return Rejection(exposure.info.id, exposure.info.path, "warp", reason)
 
 
 def _read(sources: Sequence[ExposureSource]) -> tuple[list[Exposure], list[Rejection]]:

@@ -18,6 +18,7 @@ __all__ = (
     "box_polygon",
     "corner_vectors",
     "footprint_polygon",
+    "mean_pixel_area",
     "pixel_scale",
     "to_pixels",
     "to_sky",
@@ -130,6 +131,25 @@ def footprint_polygon(footprint: Footprint, *, per_side: int = 8) -> SkyPolygon:
         return box_polygon(footprint.projection, footprint.bbox, per_side=per_side)
     points = np.stack([valid.x_vertices, valid.y_vertices], axis=-1)
     return SkyPolygon.hull(to_sky(footprint.projection, *_border(points, per_side)))
+
+
+def mean_pixel_area(projection: SkyProjection[Any], box: Box) -> float:
+    """Return the mean area of the pixels of a box, in square arcseconds.
+
+    It is the mean over nine positions, those that are on the sky; NaN where none is.
+    """
+    at = np.array([1.0, 3.0, 5.0]) / 6.0 - 0.5
+    x, y = (
+        nodes.ravel() for nodes in np.meshgrid(box.x.center + at * box.x.size, box.y.center + at * box.y.size)
+    )
+    steps = to_sky(
+        projection,
+        x + np.array([-1.0, 1.0, 0.0, 0.0])[:, np.newaxis],
+        y + np.array([0.0, 0.0, -1.0, 1.0])[:, np.newaxis],
+    )
+    areas = np.linalg.norm(np.cross(steps[1] - steps[0], steps[3] - steps[2]), axis=-1) / 4.0
+    areas = areas[np.isfinite(areas)]
+    return float(np.degrees(np.degrees(areas.mean())) * 3600.0**2) if areas.size else float("nan")
 
 
 def pixel_scale(projection: SkyProjection[Any], box: Box) -> float:

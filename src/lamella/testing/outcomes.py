@@ -71,7 +71,7 @@ def usable_pixels(epochs: Epochs) -> np.ndarray:
 
 def weights_of(epochs: Epochs) -> np.ndarray:
     """Return the weight of each visit as coadds have it: float64 of shape (visit,)."""
-    prepared = prepare_inputs(epochs.warps, WeightControl(), BAD_PLANES)
+    prepared = prepare_inputs(epochs.warps, WeightControl(rule="variance"), BAD_PLANES)
     found = {one.visit: one.weight for one in prepared.inputs}
     return np.array([found.get(warp.visit) or 0.0 for warp in epochs.warps], dtype=float)
 
@@ -145,7 +145,7 @@ def matched_inputs(epochs: Epochs, control: MatchControl | None = None) -> tuple
     fwhm = target_fwhm(detectors, target.projection, target.outer_bbox, control)
     psf = patch_target_psf(fwhm, target.outer_bbox, control)
     matched = {warp.visit: ImageSource(match_warp(warp, psf, control)) for warp in epochs.warps}
-    prepared = prepare_inputs(epochs.warps, WeightControl(), BAD_PLANES)
+    prepared = prepare_inputs(epochs.warps, WeightControl(rule="variance"), BAD_PLANES)
     return tuple(dataclasses.replace(one, matched=matched[one.visit]) for one in prepared.inputs)
 
 

@@ -83,7 +83,7 @@ def test_options_reach_the_core() -> None:
         bad_mask_planes=("COSMIC_RAY", "SUSPECT"),
         remove_mask_planes=("INTERPOLATED",),
         mask_propagation_thresholds={"COSMIC_RAY": 0.5},
-        weights=WeightControl(sigma_clip=4.5, clip_iter=5),
+        weights=WeightControl(rule="variance", sigma_clip=4.5, clip_iter=5),
         fill_gaps=False,
         gaps=GapControl(fallback="MEAN", transpose=True),
         bright_object_plane="HALO",

@@ -548,7 +548,7 @@ def test_the_summary_has_a_row_for_each_exposure_of_each_patch(
     used = one[1:]
     assert list(used["weight"]) == [detector.weight for detector in coadd.detectors]
     assert list(used["good_pixels"]) == [detector.good_pixels for detector in coadd.detectors]
-    assert table["weight"].unit == "nJy-2"
+    assert "arcsec2 / nJy2" in table["weight"].description
 
 
 def test_the_summary_of_nothing_is_an_empty_table() -> None:
@@ -574,7 +574,6 @@ def test_the_summaries_of_tracts_become_one(warps: Sequence[Warp], target: Coadd
     expected = [(0, 0, "i"), (0, 0, "r2"), (0, 2, "r2"), (1, 3, "i")]
     assert places == [place for place in expected for _ in range(rows)]
     assert whole.colnames == tables[0].colnames
-    assert whole["weight"].unit == "nJy-2"
     assert whole["weight"].description == tables[0]["weight"].description
     for start in range(0, len(whole), rows):
         for name in ("instrument", "visit", "detector", "weight", "good_pixels", "reason"):

@@ -14,6 +14,7 @@ from ...coadd.inputs import DetectorInput, WarpInput
 from ...coadd.sources import Planes
 from ...errors import UnreadableFileError
 from ...planes import make_schema
+from ...sky.footprint import pixel_scale
 from .calibration import scale_to_njy
 from .exposure import AfwFile
 from .masks import plane_bits
@@ -86,5 +87,6 @@ class AfwWarp:
             band=self.band,
             source=self,
             detectors=self.detectors,
+            pixel_area=pixel_scale(self.projection, self.bbox) ** 2,
             model_psf=self.matched_psf,
         )

@@ -94,7 +94,7 @@ class AssembleCoaddConfig(CoaddBaseConfig):
             mask_propagation_thresholds={
                 plane_names([name])[0]: value for name, value in self.maskPropagationThresholds.items()
             },
-            weights=WeightControl(sigma_clip=self.sigmaClip, clip_iter=self.clipIter),
+            weights=WeightControl(rule="variance", sigma_clip=self.sigmaClip, clip_iter=self.clipIter),
             fill_gaps=self.doInterp,
             **({"gaps": interp.toCore()} if hasattr(interp, "toCore") else {}),
             bright_object_plane=self.brightObjectMaskName,

@@ -178,7 +178,12 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
     "instrument": ("U", "", "Name of the instrument."),
     "visit": ("i8", "", "Number of the visit."),
     "detector": ("i4", "", "Number of the detector."),
-    "weight": ("f8", "nJy-2", "Weight of the visit in the coadd; 0 for what is not in it."),
+    "weight": (
+        "f8",
+        "",
+        "Weight of its pixels in the coadd, arcsec2 / nJy2 (1 / nJy2 by the rule of variance); 0 for what is "
+        "not in it.",
+    ),
     "good_pixels": ("i8", "", "Pixels of the patch that the exposure owns in the warp."),
     "psf_fwhm": ("f8", "arcsec", "Width of the PSF at half maximum; NaN if not known."),
     "mjd": ("f8", "d", "Middle of the exposure, modified Julian date in UTC; NaN if not known."),
