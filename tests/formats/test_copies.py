@@ -134,6 +134,11 @@ def test_bands_are_compared_one_by_one(folder: Path) -> None:
     assert visits(opened(folder, {"file": "e0.fits"}, {"file": "e0.fits", "band": "i"})) == [0, 1]
 
 
+def test_detectors_of_one_visit_are_not_compared(folder: Path) -> None:
+    inputs = opened(folder, {"file": "e0.fits", "visit": 5}, {"file": "e0.fits", "visit": 5, "detector": 2})
+    assert visits(inputs) == [5, 5]
+
+
 def test_two_hdus_of_one_file_are_two_exposures(folder: Path, tan_cards: Cards) -> None:
     with fits.open(folder / "e0.fits") as first, fits.open(folder / "e1.fits") as second:
         hdus = [fits.PrimaryHDU(), *(file["SCI"].copy() for file in (first, second)), first["VAR"].copy()]

@@ -53,7 +53,8 @@ def image_place(source: ExposureSource) -> tuple[Path, int] | None:
 
 def is_one_place(first: ExposureSource, second: ExposureSource) -> bool:
     """Tell whether the pixels of two exposures are the same file and HDU, through whatever links."""
-    return bool(_one_place({0: first, 1: second}))
+    keys = _place_key(first), _place_key(second)
+    return keys[0] is not None and keys[0] == keys[1]
 
 
 def find_copies(sources: Sequence[ExposureSource]) -> dict[int, int]:
@@ -72,8 +73,9 @@ def find_copies(sources: Sequence[ExposureSource]) -> dict[int, int]:
 
     Notes
     -----
-    Exposures are compared when they have one band, one shape, and one centre
-    on the sky to within a pixel; then a few rows are read.  Pixels without
+    Exposures of two visits are compared when they have one band, one shape, and
+    one centre on the sky to within a pixel; then a few rows are read.  Within a
+    visit each pixel of the sky is used once anyway.  Pixels without
     noise, as of a simulation, are no evidence: they are the same only if they
     are those of one file.
     """
@@ -118,18 +120,26 @@ def _direction(info: ExposureInfo) -> np.ndarray:
     )
 
 
+def _place_key(source: ExposureSource) -> tuple[int, int, int] | None:
+    """Return device, file and HDU of the pixels; `None` where the reader does not say."""
+    located = image_place(source)
+    if located is None:
+        return None
+    status = located[0].stat()
+    return status.st_dev, status.st_ino, located[1]
+
+
 def _one_place(group: Mapping[int, ExposureSource]) -> dict[int, int]:
     """Return copies that are the same file and HDU, through whatever links."""
     first_at: dict[tuple[int, int, int], int] = {}
     copies: dict[int, int] = {}
     for index, source in group.items():
-        located = image_place(source)
-        if located is None:
+        key = _place_key(source)
+        if key is None:
             continue
-        status = located[0].stat()
-        key = status.st_dev, status.st_ino, located[1]
-        if first_at.setdefault(key, index) != index:
-            copies[index] = first_at[key]
+        first = first_at.setdefault(key, index)
+        if first != index and not _is_one_visit(group[first], source):
+            copies[index] = first
     return copies
 
 
@@ -146,10 +156,16 @@ def _one_noise(group: Mapping[int, ExposureSource]) -> dict[int, int]:
     copies: dict[int, int] = {}
     for one, other in itertools.combinations(range(len(usable)), 2):
         first, second = usable[one], usable[other]
-        suspicious = correlations[one, other] > _SUSPICIOUS and not {first, second} & copies.keys()
-        if suspicious and _is_same(group[first], group[second]):
+        if {first, second} & copies.keys() or _is_one_visit(group[first], group[second]):
+            continue
+        if correlations[one, other] > _SUSPICIOUS and _is_same(group[first], group[second]):
             copies[second] = first
     return copies
+
+
+def _is_one_visit(first: ExposureSource, second: ExposureSource) -> bool:
+    one, other = first.info.id, second.info.id
+    return (one.instrument, one.visit) == (other.instrument, other.visit)
 
 
 def _signature(source: ExposureSource) -> np.ndarray | None:

@@ -73,6 +73,11 @@ class Unit:
         return self.header.get("XTENSION") == "BINTABLE" and not self.header.get("ZIMAGE")
 
     @property
+    def has_data(self) -> bool:
+        """Whether its header says that data follow."""
+        return bool(self.header.get("NAXIS", 0) != 0)
+
+    @property
     def label(self) -> str:
         """How it is named in messages."""
         name = self.name or self.kind

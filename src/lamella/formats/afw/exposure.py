@@ -10,7 +10,7 @@ from typing import Any
 import astropy.units as u
 from lsst.images import Box, MaskedImage, ObservationSummaryStats, Polygon, SkyProjection
 
-from ...errors import InputError, MissingPartError, ProjectionError, UnknownFormatError
+from ...errors import InputError, ProjectionError, UnknownFormatError
 from ...sky.projection import projection_from_header
 from ..fitsio import Header, header_text
 from .archive import Archive
@@ -57,7 +57,14 @@ class AfwFile:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was passed over so far."""
-        return tuple(self.archive.notes) if self.archive is not None else ()
+        if self.archive is not None:
+            return tuple(self.archive.notes)
+        if "AR_HDU" not in self.container.primary:
+            return ()
+        return (
+            f"{self.container.path}: AR_HDU names an archive that the file does not have; what the headers "
+            "say is used instead.",
+        )
 
     @functools.cached_property
     def metadata(self) -> Header:
@@ -87,7 +94,7 @@ class AfwFile:
         return version
 
     def component_id(self, name: str) -> int:
-        """Return the number in the archive of a component, e.g. ``"PSF"``; 0 when there is none.
+        """Return the number in the archive of a component, e.g. ``"PSF"``; 0 without it, or an archive.
 
         Raises
         ------
@@ -103,7 +110,8 @@ class AfwFile:
         for key in keys:
             for place in (header, self.container.primary):
                 if key in place:
-                    return self._checked_id(place[key], key)
+                    number = self._checked_id(place[key], key)
+                    return number if self.archive is not None else 0
         return 0
 
     def _checked_id(self, value: Any, key: str) -> int:
@@ -132,11 +140,8 @@ class AfwFile:
             of a class that lamella does not read and ``kind`` was asked for.
         """
         id = self.component_id(name)
-        if id == 0:
+        if id == 0 or self.archive is None:
             return None
-        if self.archive is None:
-            path = self.container.path
-            raise MissingPartError(path, where=name, found="no archive index", expected=f"object {id}")
         return self.archive.get(id) if kind is None else self.archive.get(id, kind)
 
     @property
@@ -198,7 +203,7 @@ class AfwFile:
     @functools.cached_property
     def photo_calib(self) -> PhotoCalib | None:
         """Calibration of the pixels; `None` when there is none."""
-        if self.layout:
+        if self.layout and self.archive is not None:
             # FLUXMAG0, if it is there, is a card of an older file that was copied.
             return self.component("PHOTOCALIB", PhotoCalib)  # type: ignore[no-any-return]
         return photo_calib_from_header(self.metadata, self.container.path)

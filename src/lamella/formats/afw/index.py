@@ -42,10 +42,19 @@ class IndexEntry:
 
 
 def find_index(container: Container) -> Unit | None:
-    """Return the HDU of the index: the one that AR_HDU names, counting from 1, else the first by EXTTYPE."""
-    number = container.primary.get("AR_HDU")
-    if number is None:
-        return container.find("ARCHIVE_INDEX")
+    """Return the HDU of the index: the one that AR_HDU names, counting from 1, else the first by EXTTYPE.
+
+    A file without an index has no archive, also where AR_HDU says otherwise:
+    servers that cut images out of files copy the card and not the archive.
+
+    Raises
+    ------
+    InputError
+        Raised when there is an index, and AR_HDU names another HDU.
+    """
+    number, by_kind = container.primary.get("AR_HDU"), container.find("ARCHIVE_INDEX")
+    if number is None or by_kind is None:
+        return by_kind
     unit = container.unit(number - 1) if isinstance(number, int) else None
     if unit is None or unit.kind != "ARCHIVE_INDEX":
         raise InputError(

@@ -51,7 +51,8 @@ def kind_of_headers(headers: Sequence[Header]) -> Kind | None:
         return Kind.TABLE
     if "BKGD_X0" in primary:
         return Kind.BACKGROUND
-    if extension == "IMAGE" or "EXPINFO_V" in primary or "AR_HDU" in primary:
+    kinds = extension, header_text(primary, "EXTTYPE").upper()
+    if "IMAGE" in kinds or "EXPINFO_V" in primary or "AR_HDU" in primary:
         return Kind.IMAGE
     return None
 

@@ -25,11 +25,12 @@ def find_plane(container: Container, kind: str) -> Unit | None:
     """Return the HDU of ``"IMAGE"``, ``"MASK"`` or ``"VARIANCE"``, or `None`.
 
     It is found by EXTTYPE and else by its position: HDUs 1 to 3 behind an empty
-    primary HDU.  An image in the primary HDU is the image, and there is no more.
+    primary HDU, which in old files has an EXTTYPE, too.  An image in the
+    primary HDU is the image, and there is no more.
     """
-    unit = container.find(kind)
-    if unit is not None:
-        return unit
+    named = [unit for unit in container.units if unit.kind == kind and unit.has_data]
+    if named:
+        return named[0]
     primary = container.units[0]
     if image_shape(primary.header) is not None:
         return primary if kind == "IMAGE" else None

@@ -201,7 +201,9 @@ def _require_parts(file: AfwFile) -> None:
     if missing:
         *first, last = (f"no {part}" for part in missing)
         found = f"{', '.join(first)} and {last}" if first else last
-        raise MissingPartError(file.container.path, found=found, expected="an exposure with all its parts")
+        hint = " (or a row of an exposure table, with psf_fwhm)" if missing == ["PSF"] else ""
+        expected = f"an exposure with all its parts{hint}"
+        raise MissingPartError(file.container.path, found=found, expected=expected)
 
 
 _SLIVER = 1e-3
