@@ -60,7 +60,7 @@ $(KERNELS): $(wildcard src/lamella/kernels/*.py) | $(CORE)
 
 # Once, before processes that run side by side would each compile the same kernels.
 $(WARM): $(KERNELS)
-	$(BIN)/lamella warm
+	-$(BIN)/lamella warm
 	touch $@
 
 clean:
