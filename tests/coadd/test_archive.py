@@ -10,9 +10,11 @@ from lsst.images import Box, MaskedImage, MaskedImageSerializationModel
 from lsst.images.serialization import open_archive
 
 from lamella.coadd.archive import (
+    DetectorModel,
     PatchCoadd,
     PatchCoaddSerializationModel,
     Rejection,
+    RejectionModel,
     Warp,
     WarpSerializationModel,
 )
@@ -140,3 +142,13 @@ def test_models_share_what_pydantic_makes_of_their_parts() -> None:
     (base,) = {model.__bases__[0] for model in (WarpSerializationModel, PatchCoaddSerializationModel)}
     assert issubclass(base, MaskedImageSerializationModel)
     assert base is not MaskedImageSerializationModel
+
+
+def test_records_of_the_first_version_have_neither_bands_of_rejections_nor_times() -> None:
+    """Files of version 0.1.0 lack them: the band is that of the coadd, and times are not known."""
+    row = {"instrument": "Cam", "visit": 9, "detector": 3, "path": "a", "stage": "read", "reason": "cut"}
+    assert RejectionModel.model_validate(row).to_value("r").id == ExposureId("Cam", 9, 3, "r")
+    written = {**row, "band": "i"}
+    assert RejectionModel.model_validate(written).to_value("r").id == ExposureId("Cam", 9, 3, "i")
+    assert not DetectorModel.model_fields["times"].is_required()
+    assert DetectorModel.model_fields["times"].default is None

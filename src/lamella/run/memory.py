@@ -19,8 +19,8 @@ _MEBIBYTE = 2**20
 _PROCESS = 260 * _MEBIBYTE
 _PER_EXPOSURE_PIXEL = 36
 _PER_COADD_PIXEL = 24
-_PER_NODE_PIXEL = 48
-"""The kernels at the nodes, their squares, and copies while they are written as products."""
+_PER_NODE_PIXEL = 28
+"""The kernels at the nodes, their squares, and a copy while they are written as products (18 as measured)."""
 _PER_MATCHED_PIXEL = 36
 _PER_BAND_PIXEL = 36
 _LEAST_TILE = MAX_TILE_BYTES // 4
