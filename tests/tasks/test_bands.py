@@ -28,7 +28,7 @@ from lamella.tasks.repository import open_repository, register_skymap
 from lamella.tasks.visit_records import BAND_STEP
 from lamella.testing.survey import simulate_survey
 
-from ..cli.conftest import lamella_ok
+from ..cli.conftest import lamella
 from .registries import Registry
 from .small import CONFIG, INSTRUMENT, changed
 
@@ -108,9 +108,10 @@ def test_bands_may_come_one_after_the_other_and_detectors_may_have_bands_of_thei
 
 def test_the_command_says_so(sources: tuple[ExposureSource, ...], repository: Path) -> None:
     table = str(sources[0].recipe.table)  # type: ignore[attr-defined]
-    told = lamella_ok("butler", "ingest", repository, table)
-    assert "8 exposures of 4 visits" in told
-    assert f"1 visit in further bands got numbers of their own, e.g. {SECOND} for 100-r." in told
+    ended = lamella("butler", "ingest", repository, table)
+    assert ended.status == 0, ended.err
+    assert "8 exposures of 4 visits" in ended.out
+    assert f"1 visit in further bands got numbers of their own, e.g. {SECOND} for 100-r." in ended.out
 
 
 def test_the_pipeline_makes_the_coadds_of_the_core(
