@@ -100,6 +100,31 @@ def test_negative_variances_and_nothing_measured_are_refused(projection: Any) ->
         make(projection, np.full((7, 7), np.nan), np.ones((7, 7)))
 
 
+@given(
+    seed=st.integers(0, 10_000),
+    name=st.sampled_from(["BAD", "SATURATED", "COSMIC_RAY", "NO_DATA", "STREAK", "SUSPECT"]),
+    value=st.sampled_from([np.nan, -np.inf, 1e30, 1e5, 0.0]),
+    spread=st.sampled_from([np.nan, np.inf, 0.0, 1e30, 1.0]),
+)
+def test_what_a_masked_pixel_holds_changes_nothing_else(
+    projection: Any, seed: int, name: str, value: float, spread: float
+) -> None:
+    """Nor where the data end: whole rows and columns of an image may be masked."""
+    rng = np.random.default_rng(seed)
+    image, variance = rng.normal(size=(14, 12)), rng.uniform(0.1, 2.0, size=(14, 12))
+    variance[:2] = np.inf
+    masked = rng.random((14, 12)) < 0.2
+    masked[:, : rng.integers(0, 4)] = masked[14 - rng.integers(0, 4) :] = True
+    first = make(projection, image, variance, 2, **{name: masked})
+    image[masked], variance[masked] = value, spread
+    second = make(projection, image, variance, 2, **{name: masked})
+    for part in ("image", "variance"):
+        same = getattr(first, part).array, getattr(second, part).array
+        np.testing.assert_array_equal(*(plane[~masked] for plane in same))
+    for other in set(first.mask.schema.names) - {"NO_DATA"}:
+        np.testing.assert_array_equal(plane(first, other), plane(second, other))
+
+
 def test_inputs_are_not_changed(projection: Any) -> None:
     image, variance = np.ones((7, 7), dtype=np.float32), np.ones((7, 7), dtype=np.float32)
     make(projection, image, variance, NO_DATA=np.eye(7, dtype=bool))

@@ -198,6 +198,20 @@ def test_the_sky_is_fitted_only_when_asked(tmp_path: Path) -> None:
     assert "Sky of" in fitted.notes[-1]
 
 
+@pytest.mark.parametrize("plane", ["SATURATED", "BAD"])
+def test_the_sky_is_that_of_pixels_that_are_not_masked(tmp_path: Path, plane: str) -> None:
+    skies = []
+    for name, value in (("a.fits", 0.0), ("b.fits", 80.0)):
+        visit_image = make_visit_image()
+        masked = np.zeros(visit_image.image.array.shape, bool)
+        masked[5:35, 5:25] = True
+        visit_image.mask.set(plane, masked)
+        visit_image.image.array[masked] = value
+        exposure = read(write(visit_image, tmp_path, name), subtract_background="always")
+        skies.append(exposure.pixels.image.array[~masked])
+    np.testing.assert_array_equal(*skies)
+
+
 def test_other_archives_are_no_exposures(tmp_path: Path) -> None:
     make_visit_image().image.write(str(tmp_path / "image.fits"))
     with pytest.raises(NoInputsError):

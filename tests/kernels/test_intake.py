@@ -36,9 +36,10 @@ def test_missing_pixels_get_a_reason_if_they_have_none_and_lie_within_the_data()
     variance = np.array([[1.0, 1.0, 0.0, inf, nan, 1.0, 1.0, inf]], np.float32)
     mask = np.array([[0, 0, 0, TOLD, TOLD, NO_DATA, 0, 0]], np.int32)
     rows, columns = np.zeros(1, bool), np.zeros(8, bool)
-    assert mark_missing(image, variance, mask, NO_DATA, NO_DATA | TOLD, rows, columns) == 3
+    assert mark_missing(image, variance, mask, NO_DATA, NO_DATA | TOLD, rows, columns) == (3, 2)
     assert rows.all()
-    assert np.flatnonzero(columns).tolist() == [0, 6]
+    # What has a reason is within the data, unless it is NO_DATA itself.
+    assert np.flatnonzero(columns).tolist() == [0, 3, 4, 6]
     mark_untold(image, variance, mask, NO_DATA, NO_VALUE, NO_WEIGHT, (0, 1), (0, 7))
     told = NO_DATA | TOLD
     expected = [0, NO_DATA | NO_VALUE, NO_DATA | NO_WEIGHT, told, told, NO_DATA, 0, NO_DATA]

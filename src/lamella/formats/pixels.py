@@ -16,7 +16,15 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from ..coadd.masked_arrays import masked_pixels
 from ..errors import InputError
 from ..kernels.intake import mark_missing, mark_untold, or_where, translate_flags
-from ..planes import STANDARD_PLANES, bits_of, is_standard, make_schema
+from ..planes import (
+    BAD_MASK_PLANES,
+    SKY_PLANES,
+    STANDARD_PLANES,
+    bits_of,
+    is_standard,
+    make_schema,
+    plane_name,
+)
 from ..psf.check import MAX_FWHM, MIN_FWHM
 from ..psf.gaussian import FWHM_PER_SIGMA
 from .fitsio import require_shape
@@ -77,6 +85,22 @@ def note_own_planes(flags: Mapping[str, np.ndarray]) -> str:
         f"Kept as information, as they are no planes that lamella knows: {', '.join(texts)}. "
         "Name them in bad_mask_planes if such pixels must not be used."
     )
+
+
+def without_value(flags: Mapping[str, np.ndarray]) -> np.ndarray | bool:
+    """Return which pixels a sky must not be fitted to, whatever they hold.
+
+    Parameters
+    ----------
+    flags
+        Boolean arrays of shape (y, x) by the names of their planes; aliases are accepted.
+    """
+    names = (*(name for name in BAD_MASK_PLANES if name != "DETECTION_EDGE"), "COSMIC_RAY", "UNMASKED_NAN")
+    masked: np.ndarray | bool = False
+    for name, plane in flags.items():
+        if plane_name(name) in names:
+            masked = masked | plane
+    return masked
 
 
 def make_pixels(
@@ -181,8 +205,9 @@ def _settle_missing(
     no_data, bad, no_value, edge = (
         bits_of(schema, [name]) for name in ("NO_DATA", "BAD", "UNMASKED_NAN", "DETECTION_EDGE")
     )
-    untold = mark_missing(image, variance, mask, no_data, bits_of(schema, _REASONS), rows, columns)
-    if not rows.any():
+    reasons = bits_of(schema, _REASONS)
+    untold, measured = mark_missing(image, variance, mask, no_data, reasons, rows, columns)
+    if not measured:
         raise InputError(path, found="no pixel with a value and a weight", expected="at least one")
     y, x = _extent(rows), _extent(columns)
     if untold:
@@ -190,7 +215,7 @@ def _settle_missing(
     _flag_rim(mask[slice(*y), slice(*x)], edge_width, edge)
 
 
-_REASONS = frozenset(STANDARD_PLANES) - {"DETECTED", "DETECTED_NEGATIVE", "NOT_DEBLENDED"}
+_REASONS = frozenset(STANDARD_PLANES) - SKY_PLANES
 
 
 def _extent(filled: np.ndarray) -> tuple[int, int]:

@@ -36,7 +36,7 @@ from .background import fit_background
 from .files import is_fits_name
 from .fitsio import header_text, read_headers
 from .noise import check_signs, usable
-from .pixels import make_pixels, note_own_planes
+from .pixels import make_pixels, note_own_planes, without_value
 from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role
 from .source import FileSource
@@ -164,8 +164,8 @@ class VisitImageFile:
         psf = self._psf(visit_image)
         scale, unit_note = self._to_njy(visit_image)
         noise_note = check_signs(visit_image.variance.array, "variance", self.path)
-        image, sky_note = self._subtract_sky(visit_image)
         flags = {name: visit_image.mask.get(name) for name in visit_image.mask.schema.names}
+        image, sky_note = self._subtract_sky(visit_image, flags)
         pixels = self._pixels(image, visit_image, flags, info)
         notes = tuple(note for note in (unit_note, noise_note, note_own_planes(flags), sky_note) if note)
         return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
@@ -194,12 +194,12 @@ class VisitImageFile:
             return float(field(x=box.x.center, y=box.y.center)), note
         return field, note
 
-    def _subtract_sky(self, visit_image: Any) -> tuple[np.ndarray, str]:
+    def _subtract_sky(self, visit_image: Any, flags: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
         """Return the image; these come with the sky subtracted, so that only 'always' fits one."""
         image = visit_image.image.array
         if self.control.subtract_background != "always":
             return image, ""
-        ignore = ~usable(visit_image.variance.array)
+        ignore = ~usable(visit_image.variance.array) | without_value(flags)
         background = fit_background(image, ignore, self.control, self.path)
         return image - background.level, background.note
 

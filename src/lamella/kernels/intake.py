@@ -75,27 +75,30 @@ def mark_missing(image, variance, mask, no_data, reasons, rows, columns):  # typ
     reasons
         Bits that account for a missing value.
     rows, columns
-        bool of shape (y,) and (x,): set where there is a measurement.
+        bool of shape (y,) and (x,): set where the data are, that is a
+        measurement, or a pixel that has a reason, but not ``no_data``: whether
+        such a pixel holds a number must not move the ends of the data.
 
     Returns
     -------
-    untold : int
-        Number of missing pixels without a reason.
+    untold, measured : int
+        Numbers of missing pixels without a reason, and of pixels with a measurement.
     """
-    untold = 0
+    untold, measured = 0, 0
     for y in range(image.shape[0]):
-        without_reason, kept = _mark_row(image[y], variance[y], mask[y], no_data, reasons, columns)
+        without_reason, kept, inside = _mark_row(image[y], variance[y], mask[y], no_data, reasons, columns)
         untold += without_reason
-        rows[y] = kept > 0
-    return untold
+        measured += kept
+        rows[y] = inside > 0
+    return untold, measured
 
 
 @jit
 def _mark_row(image, variance, mask, no_data, reasons, columns):  # type: ignore[no-untyped-def]
-    """Do one row of `mark_missing`, without branches; return the numbers of untold and kept pixels."""
+    """Do one row of `mark_missing`, without branches; return how many are untold, measured, data."""
     infinite, zero = np.float32(np.inf), np.float32(0.0)
     missing, why = np.int32(no_data), np.int32(reasons)
-    untold, kept = np.int32(0), np.int32(0)
+    untold, kept, inside = np.int32(0), np.int32(0), np.int32(0)
     for x in range(image.size):
         value, spread, bits = image[x], variance[x], mask[x]
         there = (abs(value) < infinite) & (spread > zero) & (spread < infinite) & (bits & missing == 0)
@@ -103,10 +106,12 @@ def _mark_row(image, variance, mask, no_data, reasons, columns):  # type: ignore
         image[x] = value if there else np.float32(np.nan)
         variance[x] = spread if there else (infinite if told | (not abs(value) < infinite) else -infinite)
         mask[x] = bits | (missing if told & (not there) else np.int32(0))
-        columns[x] |= there
+        data = there | (told & (bits & missing == 0))
+        columns[x] |= data
+        inside += np.int32(data)
         kept += np.int32(there)
         untold += np.int32(not (there | told))
-    return untold, kept
+    return untold, kept, inside
 
 
 @jit

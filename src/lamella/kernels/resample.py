@@ -17,7 +17,7 @@ import numpy as np
 from .resample_rows import Rule, Target, tile_kernel
 from .resample_source import Planes
 from .support import KERNELS, kernel_half_width
-from .window import absolute_sums, weight_table
+from .window import weight_table
 
 __all__ = ("KERNELS", "PositionGrid", "ResampleRule", "resample")
 
@@ -208,7 +208,7 @@ def resample(
     )
     table = weight_table(rule.kernel)
     kernel = tile_kernel(2 * kernel_half_width(rule.kernel))
-    covered = kernel(source, _as_float64(grid), target, table, absolute_sums(rule.kernel), numbers)
+    covered = kernel(source, _as_float64(grid), target, table, numbers)
     return target.image, target.mask, target.variance, int(covered)
 
 

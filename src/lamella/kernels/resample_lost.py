@@ -6,101 +6,85 @@ from typing import Any
 
 import numpy as np
 
-from ._jit import jit, jit_inline
+from ._jit import jit
 from .resample_source import FILLED, LOST
+from .window import CELLS
+from .window_shares import window_shares
 
 __all__ = ("settle_lost",)
 
-
-@jit_inline
-def _cubic(coefficients: Any, cell: Any, lane: Any, step: Any) -> Any:
-    """Evaluate one polynomial of a table: a weight, or a sum of absolute weights."""
-    a, b = coefficients[cell, np.uint64(0), lane], coefficients[cell, np.uint64(1), lane]
-    c, d = coefficients[cell, np.uint64(2), lane], coefficients[cell, np.uint64(3), lane]
-    return a + step * (b + step * (c + step * d))
+_MISSING = LOST | FILLED
 
 
 @jit
 def settle_lost(
-    planes: Any, source: Any, tables: Any, rule: Any, taps: int, row: Any, mask: Any, n: int
+    planes: Any, source: Any, table: Any, rule: Any, row: Any, mask: Any, n: int, counted: Any
 ) -> None:
     """Settle the pixels of a row in whose windows some taps are lost or filled, in place.
 
-    Lost taps are zero in the sums already.  Shares are those of the sum of the
-    absolute weights: weights of both signs could cancel.
+    Shares are those of the sum of the absolute weights: weights of both signs
+    could cancel.
 
     Parameters
     ----------
     planes
         `lamella.kernels.resample_source.Planes`.
     source
-        `lamella.kernels.resample_source.Source`.
-    tables
-        Weights and sums of absolute weights, as `lamella.kernels.window` tabulates them.
+        `lamella.kernels.resample_source.Source`; lost taps are zero in its pairs.
+    table
+        Weights, as `lamella.kernels.window.weight_table` has them.
     rule
         `lamella.kernels.resample_rows.Rule`.
-    taps
-        Number of taps along each axis.
     row
         `lamella.kernels.resample_rows.Row`; the sums and states of its pixels change.
     mask
         Mask of the row, int32, shape (n,): reasons are or-ed to it.
     n
         Number of pixels in the row.
+    counted
+        Tuple with one number for each tap along an axis.
     """
-    weights, norms = tables
-    stride = np.uint64(source.bits.shape[1])
-    runs, states = source.state_runs.ravel(), source.pixel_states.ravel()
-    missing, zero = LOST | FILLED, np.uint64(0)
-    # Indices without sign need no look at whether they count from the end.
+    taps = len(counted)
+    middle = taps // 2 - 1
+    # All arrays are looked up once: to hand over one costs more than to weigh a window.
+    plane, pixel_states, row_states, sums = planes.mask, source.pixel_states, row.states, row.sums
+    starts, stride = row.starts, source.bits.shape[1]
+    x_cells, y_cells, x_steps, y_steps = row.x_cells, row.y_cells, row.x_steps, row.y_steps
+    y_first, x_first = source.y0 - planes.y0, source.x0 - planes.x0
+    share, reasons = rule.max_lost_weight, rule.reasons
     for k in range(n):
         at = np.uint64(k)
-        if row.states[at] & missing == 0 or row.starts[at] < 0:
+        if row_states[at] & _MISSING == 0 or starts[at] < 0:
             continue
-        start = np.uint64(row.starts[at])
-        x_cell, y_cell = np.uint64(row.x_cells[at]), np.uint64(row.y_cells[at])
-        x_step, y_step = row.x_steps[at], row.y_steps[at]
-        lost, filled, gone = np.float32(0.0), np.float32(0.0), np.float32(0.0)
-        for j in range(taps):
-            first = start + np.uint64(j) * stride
-            if runs[first] & missing == 0:
-                continue
-            down = _cubic(weights, y_cell, np.uint64(j), y_step)
-            for i in range(taps):
-                state = states[first + np.uint64(i)]
-                if state & missing == 0:
-                    continue
-                weight = down * _cubic(weights, x_cell, np.uint64(i), x_step)
-                lost += abs(weight) if state & LOST else np.float32(0.0)
-                gone += weight if state & LOST else np.float32(0.0)
-                filled += abs(weight) if state & FILLED else np.float32(0.0)
-        whole = _cubic(norms, x_cell, zero, x_step) * _cubic(norms, y_cell, zero, y_step)
-        limit = rule.max_lost_weight * whole
-        row.states[at] &= ~missing
-        if lost + filled > limit:
-            mask[at] |= _reasons(planes, source, tables, rule, taps, row, k)
-        if lost > limit:
-            row.states[at] |= LOST
+        start = starts[at]
+        cells = np.int64(x_cells[at]), np.int64(y_cells[at])
+        lost, filled, gone, whole = window_shares(
+            pixel_states, start, table, cells, (x_steps[at], y_steps[at]), counted
+        )
+        state = row_states[at] & ~_MISSING
+        if lost + filled > share * whole:
+            y, x = start // stride, start % stride
+            bits = np.int32(0)
+            for j in range(taps):
+                from_row, to_row = np.uint64(y_first + y + j), np.uint64(y + j)
+                for i in range(taps):
+                    flags = plane[from_row, np.uint64(x_first + x + i)]
+                    missing = pixel_states[to_row, np.uint64(x + i)] & _MISSING != 0
+                    bits |= flags if missing else np.int32(0)
+            if cells[0] == CELLS or cells[1] == CELLS:
+                # On the centre of a pixel the other taps have no weight.
+                bits = np.int32(0)
+                rows = (middle, middle + 1) if cells[1] == CELLS else (0, taps)
+                columns = (middle, middle + 1) if cells[0] == CELLS else (0, taps)
+                for j in range(rows[0], rows[1]):
+                    for i in range(columns[0], columns[1]):
+                        if pixel_states[y + j, x + i] & _MISSING:
+                            bits |= plane[y_first + y + j, x_first + x + i]
+            mask[at] |= bits & reasons
+        if lost > share * whole:
+            state |= LOST
         elif lost > np.float32(0.0):
-            share = np.float32(1.0) - gone
-            row.sums[at, 0] /= share
-            row.sums[at, 1] /= share * share
-
-
-@jit
-def _reasons(planes: Any, source: Any, tables: Any, rule: Any, taps: int, row: Any, k: int) -> Any:
-    """Return why the lost and filled taps of a pixel have no value of their own."""
-    stride = source.bits.shape[1]
-    y, x = row.starts[k] // stride, row.starts[k] % stride
-    bits = np.int32(0)
-    for j in range(taps):
-        if source.state_runs[y + j, x] & (LOST | FILLED) == 0:
-            continue
-        for i in range(taps):
-            if source.pixel_states[y + j, x + i] & (LOST | FILLED):
-                # Where a position is the centre of a pixel, the others have no weight.
-                down = _cubic(tables[0], row.y_cells[k], j, row.y_steps[k])
-                weight = down * _cubic(tables[0], row.x_cells[k], i, row.x_steps[k])
-                if weight != 0.0:
-                    bits |= planes.mask[source.y0 - planes.y0 + y + j, source.x0 - planes.x0 + x + i]
-    return bits & rule.reasons
+            left = np.float32(1.0) - gone
+            sums[at, np.uint64(0)] /= left
+            sums[at, np.uint64(1)] /= left * left
+        row_states[at] = state

@@ -261,10 +261,11 @@ def _write_row(row: Any, rule: Any, image: Any, variance: Any, mask: Any) -> int
 @functools.cache
 def tile_kernel(taps: int) -> Callable[..., int]:
     """Return the kernel for windows of (taps, taps) pixels; it is compiled when it is first called."""
-    half = taps // 2
+    # Lengths of tuples are known when a kernel is compiled.
+    half, counted = taps // 2, (0,) * taps
 
     @jit
-    def tiles(planes: Any, grid: Any, target: Any, table: Any, norms: Any, rule: Any) -> int:
+    def tiles(planes: Any, grid: Any, target: Any, table: Any, rule: Any) -> int:
         ny, nx = target.image.shape
         row, room = _make_row(_COLUMNS), make_room(0)
         across, good = -(-nx // _COLUMNS), 0
@@ -296,7 +297,7 @@ def tile_kernel(taps: int) -> Callable[..., int]:
                     if not rule.plain or cells[0] == CELLS or cells[1] == CELLS:
                         _settle(planes, source, table, rule, half, row, mask, k)
                 if source.flawed and rule.max_lost_weight > 0.0:
-                    settle_lost(planes, source, (table, norms), rule, taps, row, mask, n)
+                    settle_lost(planes, source, table, rule, row, mask, n, counted)
                 good += _write_row(row, rule, image, variance, mask)
         return good
 

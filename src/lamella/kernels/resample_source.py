@@ -55,8 +55,6 @@ class Source(NamedTuple):
     """States of all pixels of the window that starts here, or-ed: shape (y, x), uint8."""
     pixel_states: np.ndarray
     """State of each pixel: shape (y, x), uint8."""
-    state_runs: np.ndarray
-    """States of the pixels of a window's row that starts here, or-ed: shape (y, x), uint8."""
     flawed: bool
     """Whether any pixel has a state."""
     x0: int
@@ -146,7 +144,7 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
         _or_rows(bit_runs, first, near, rule.grow, bits)
     pairs = pairs.reshape((*shape, 2))
     x0, y0, width = planes.x0 + x0, planes.y0 + y0, x1 - x0
-    return Source(pairs, bits, states, pixel_states, state_runs, flawed, x0, y0, width)
+    return Source(pairs, bits, states, pixel_states, flawed, x0, y0, width)
 
 
 # The next loops index with numbers without sign: of others the compiler asks

@@ -22,7 +22,16 @@ from numba.extending import intrinsic
 
 from .support import kernel_half_width
 
-__all__ = ("CELLS", "absolute_sums", "kernel_weights", "weight_table", "window_sums")
+__all__ = (
+    "CELLS",
+    "fused",
+    "kernel_weights",
+    "lanes_of",
+    "load_vector",
+    "shuffle",
+    "weight_table",
+    "window_sums",
+)
 
 
 CELLS = 64
@@ -93,32 +102,20 @@ def weight_table(kernel: str) -> np.ndarray:
     return table
 
 
-@functools.cache
-def absolute_sums(kernel: str) -> np.ndarray:
-    """Return cubics for the sum of the absolute weights in each interval of `weight_table`.
-
-    Shape (cells + 1, 4, 1), float32, evaluated as the weights themselves.  A
-    weight has the sign that it has in the middle of its interval: weights
-    change their sign only at the ends of intervals, where they are zero.
-    """
-    table = weight_table(kernel).astype(np.float64)
-    sums: np.ndarray = (table * np.sign(table[:, :1])).sum(axis=2, keepdims=True).astype(np.float32)
-    return sums
-
-
 def lanes_of(taps: int) -> int:
     """Return how many pixels of a row are loaded for a number of taps: six of eight are one register."""
     return 8 if taps == 6 else taps
 
 
-def _load(builder: Any, pointer: Any, offset: Any, kind: Any, align: int) -> Any:
+def load_vector(builder: Any, pointer: Any, offset: Any, kind: Any, align: int) -> Any:
+    """Return a vector of numbers that lie one behind the other."""
     place = builder.bitcast(builder.gep(pointer, [offset]), kind.as_pointer())
     value = builder.load(place)
     value.align = align
     return value
 
 
-def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
+def fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a * b + c, rounded once."""
     name = f"llvm.fma.v{a.type.count}f32"
     function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
@@ -127,7 +124,7 @@ def _fused(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return builder.call(function, [a, b, c])
 
 
-def _shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) -> Any:
+def shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) -> Any:
     """Return lanes of a vector, or of two, of which the second one's count on."""
     second = ir.Constant(first.type, ir.Undefined) if second is None else second
     return builder.shuffle_vector(
@@ -140,12 +137,12 @@ def _fold(builder: Any, vector: Any) -> list[Any]:
     groups = vector.type.count // 2
     while groups % 2 == 0:
         vector = builder.fadd(
-            _shuffle(builder, vector, range(groups)), _shuffle(builder, vector, range(groups, 2 * groups))
+            shuffle(builder, vector, range(groups)), shuffle(builder, vector, range(groups, 2 * groups))
         )
         groups //= 2
-    sums = _shuffle(builder, vector, range(2))
+    sums = shuffle(builder, vector, range(2))
     for k in range(1, groups):
-        sums = builder.fadd(sums, _shuffle(builder, vector, (2 * k, 2 * k + 1)))
+        sums = builder.fadd(sums, shuffle(builder, vector, (2 * k, 2 * k + 1)))
     return [builder.extract_element(sums, ir.IntType(32)(k)) for k in range(2)]
 
 
@@ -166,14 +163,16 @@ def _window_sums(typing: Any, pairs: Any, start: Any, table: Any, cells: Any, st
     def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
         """Return the weights and their squares in turn."""
         base = builder.mul(cell, cell.type(4 * wide))
-        parts = [_load(builder, pointer, builder.add(base, cell.type(q * wide)), single, 4) for q in range(4)]
+        parts = [
+            load_vector(builder, pointer, builder.add(base, cell.type(q * wide)), single, 4) for q in range(4)
+        ]
         first = builder.insert_element(ir.Constant(single, ir.Undefined), step, ir.IntType(32)(0))
-        d = _shuffle(builder, first, [0] * wide)
+        d = shuffle(builder, first, [0] * wide)
         w = parts.pop()
         while parts:
-            w = _fused(builder, d, w, parts.pop())
+            w = fused(builder, d, w, parts.pop())
         turns = [k // 2 + wide * (k % 2) for k in range(2 * wide)]
-        return _shuffle(builder, w, turns, builder.fmul(w, w))
+        return shuffle(builder, w, turns, builder.fmul(w, w))
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         plane, tb = (context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 2))
@@ -184,9 +183,9 @@ def _window_sums(typing: Any, pairs: Any, start: Any, table: Any, cells: Any, st
         )
         row, sums = args[1], ir.Constant(paired, [0.0] * 2 * wide)
         for j in range(n):
-            pixels = _load(builder, plane.data, builder.add(row, row), paired, 4)
-            factors = _shuffle(builder, wy, [2 * j, 2 * j + 1] * wide)
-            sums = _fused(builder, factors, pixels, sums)
+            pixels = load_vector(builder, plane.data, builder.add(row, row), paired, 4)
+            factors = shuffle(builder, wy, [2 * j, 2 * j + 1] * wide)
+            sums = fused(builder, factors, pixels, sums)
             row = builder.add(row, stride)
         return context.make_tuple(builder, sig.return_type, _fold(builder, builder.fmul(sums, wx)))
 

@@ -20,7 +20,7 @@ from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
 from ..background import fit_background
 from ..noise import check_signs, usable
-from ..pixels import make_pixels, note_own_planes
+from ..pixels import make_pixels, note_own_planes, without_value
 from ..read_control import ReadControl
 from ..registry import FileHead, Format, Opening, Role
 from ..source import FileSource
@@ -176,7 +176,8 @@ class AfwExposure:
         flags = read_flags(file.container)
         noise_note = check_signs(variance, "variance", self.path)
         if self.control.subtract_background == "always":
-            background = fit_background(image, ~usable(variance), self.control, self.path)
+            ignore = ~usable(variance) | without_value(flags)
+            background = fit_background(image, ignore, self.control, self.path)
             image, note = image - background.level, background.note
         pixels = make_pixels(
             image,
