@@ -141,7 +141,7 @@ def assert_exposures_equal(found: Exposure, expected: Exposure, *, tolerance: fl
     AssertionError
         Raised when they differ.
     """
-    for field in ("id", "band", "bbox", "psf_fwhm", "times"):
+    for field in ("band", "id", "bbox", "psf_fwhm", "times"):
         a, b = getattr(found.info, field), getattr(expected.info, field)
         assert a == b, f"info.{field} is {a!r}; expected {b!r}."
     assert_projections_close(

@@ -82,7 +82,7 @@ def _check_source(source: ExposureSource) -> _Problems:
 
 
 def _compare_info(found: ExposureInfo, expected: ExposureInfo, name: str, other: str) -> _Problems:
-    for field in ("id", "band", "bbox", "projection", "polygon", "psf_fwhm", "times"):
+    for field in ("band", "id", "bbox", "projection", "polygon", "psf_fwhm", "times"):
         a, b = getattr(found, field), getattr(expected, field)
         if a != b:
             yield f"{field} in {name} is {a!r}, but {b!r} in {other}."
