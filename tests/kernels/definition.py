@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lamella.kernels.support import kernel_half_width
-from lamella.kernels.window import kernel_weights
+from lamella.kernels.tap_weights import kernel_weights
 
 __all__ = ("brute_force",)
 

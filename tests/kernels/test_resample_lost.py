@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lamella.kernels.resample import ResampleRule, resample
 from lamella.kernels.support import KERNELS, kernel_half_width
-from lamella.kernels.window import kernel_weights
+from lamella.kernels.tap_weights import kernel_weights
 
 from .test_resample import affine_grid
 

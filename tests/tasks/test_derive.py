@@ -88,7 +88,8 @@ def test_names_units_limits_and_choices() -> None:
     assert isinstance(fields["control"], ConfigField)
     kernel = fields["control"].dtype._fields["kernel"]
     assert isinstance(kernel, ChoiceField)
-    assert list(kernel.allowed) == ["lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
+    names = ["conserving", "lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
+    assert list(kernel.allowed) == names
     size = derive_field(Sized, "size")
     assert isinstance(size, RangeField)
     assert size.rangeString == "[2,9)"

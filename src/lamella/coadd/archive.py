@@ -37,6 +37,7 @@ from lsst.images.serialization import (
 
 from ..astlock import guard_ast
 from ..errors import InvalidPsfError, ShapeError
+from ..kernels.support import LANCZOS3, ResamplingKernel
 from ..planes import make_schema, plane_names
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
@@ -463,6 +464,7 @@ def psf_components(detectors: Sequence[DetectorInput]) -> list[PsfComponent]:
             polygon=d.polygon,
             weight=d.weight,
             good_pixels=d.good_pixels,
+            kernel=d.kernel,
         )
         for d in detectors
     ]
@@ -563,6 +565,10 @@ class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
     psf_fwhm: float | None
     times: TimesModel | None = None  # Not in files of version 0.1.0.
     notes: list[str]
+    kernel: ResamplingKernel = pydantic.Field(
+        default=LANCZOS3,
+        description="What the pixels were resampled with; Lanczos-3 in older archives, which do not say.",
+    )
 
 
 class DetectorsModel(pydantic.BaseModel, Generic[P]):  # noqa: UP046
@@ -668,6 +674,7 @@ def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> D
         psf_fwhm=detector.psf_fwhm,
         times=TimesModel(**dataclasses.asdict(detector.times)),
         notes=list(detector.notes),
+        kernel=detector.kernel,
     )
 
 
@@ -687,6 +694,7 @@ def _load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputA
         psf_fwhm=row.psf_fwhm,
         times=UNKNOWN_TIMES if row.times is None else ExposureTimes(**dict(row.times)),
         notes=tuple(row.notes),
+        kernel=row.kernel,
     )
 
 

@@ -13,6 +13,7 @@ from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import GeometryError
+from ..kernels.support import LANCZOS3, ResamplingKernel
 from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
@@ -188,6 +189,8 @@ class DetectorInput:
     times: ExposureTimes = UNKNOWN_TIMES
     """When the exposure was taken, as far as known."""
     notes: tuple[str, ...] = ()
+    kernel: ResamplingKernel = LANCZOS3
+    """What its pixels were resampled with."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))

@@ -12,10 +12,12 @@ from lsst.images.fields import BaseField
 
 from ..kernels.repair import mark_filled
 from ..kernels.resample import ResampleRule, resample
+from ..kernels.support import LANCZOS3, ResamplingKernel
 from ..planes import SKY_PLANES, bits_of
 from ..sky.pixelmap import PixelMap
 from .information import exposure_information
 from .inputs import Exposure, ExposureInfo
+from .kernel_choice import choose_kernel
 from .polygons import inside_polygon
 from .repair import repair_exposure
 from .scale import WeightProblem, apply_calibration, checked_scale
@@ -45,6 +47,8 @@ class Resampled:
         float32 in nJy, int32, and float32 in nJy squared.
     information
         What `lamella.coadd.information.exposure_information` says of the exposure.
+    kernel
+        What they were resampled with.
     """
 
     box: Box
@@ -52,6 +56,7 @@ class Resampled:
     mask: np.ndarray
     variance: np.ndarray
     information: float | WeightProblem = WeightProblem.NO_GOOD_PIXEL
+    kernel: ResamplingKernel = dataclasses.field(default=LANCZOS3, kw_only=True)
 
     @classmethod
     def empty(cls, box: Box, schema: MaskSchema) -> Resampled:
@@ -101,12 +106,21 @@ def resample_exposure(
     Resampled or `None`
         Planes of the common part of ``box`` and the box around the exposure;
         `None` when there is no such part.
+
+    Raises
+    ------
+    CalibrationError
+        Raised when the photometric scale is not a positive number everywhere.
+    ProjectionError
+        Raised when pixels of the tract are so much larger than those of the
+        exposure that the projection of one of them must be wrong.
     """
     source_box = exposure.pixels.bbox
     pixel_map = PixelMap(exposure.info.projection, projection)
     target = _covered_box(pixel_map, source_box, box)
     if target is None:
         return None
+    kernel = choose_kernel(control.kernel, pixel_map, source_box, path=exposure.info.path)
     # Before the repair, which may change the exposure itself.
     information = exposure_information(exposure)
     repaired = repair_exposure(exposure, control.repair_width, control.bad_mask_planes, in_place=in_place)
@@ -114,16 +128,17 @@ def resample_exposure(
     planes, scale = _calibrated_planes(repaired.exposure, schema)
     if control.bad_mask_planes and repaired.state is not None:
         planes = _mark_filled(planes, repaired.state)
-    rule, origin = _rule(control, schema), (source_box.y.start, source_box.x.start)
+    rule, origin = _rule(control, kernel, schema), (source_box.y.start, source_box.x.start)
     done = []
     for band in _bands(target, spacing):
-        grid = pixel_map.grid_with_spacing(band, spacing)
+        # Points of binned pixels lie up to half a pixel around its centre.
+        grid = pixel_map.grid_with_spacing(band.padded(1) if kernel.is_binned else band, spacing)
         start, shape = (band.y.start, band.x.start), (band.y.size, band.x.size)
         done.append(resample(planes, grid, start, shape, rule, origin=origin, scale=scale)[:3])
     image, mask, variance = (
         pieces[0] if len(pieces) == 1 else np.concatenate(pieces) for pieces in zip(*done, strict=True)
     )
-    return Resampled(target, image, mask, variance, information)
+    return Resampled(target, image, mask, variance, information, kernel=kernel)
 
 
 def covered_box(info: ExposureInfo, projection: SkyProjection[Any], box: Box) -> Box | None:
@@ -153,13 +168,13 @@ def _bands(box: Box, spacing: int) -> Iterator[Box]:
         yield Box.factory[y : min(y + rows, box.y.stop), box.x.start : box.x.stop]
 
 
-def _rule(control: WarpControl, schema: MaskSchema) -> ResampleRule:
+def _rule(control: WarpControl, kernel: ResamplingKernel, schema: MaskSchema) -> ResampleRule:
     """Return the options in terms of the bits of a mask."""
     no_data = bits_of(schema, ["NO_DATA"])
     # Without planes a single lost tap of any weight takes the value, as in the original pipelines.
     keeps_out = bool(control.bad_mask_planes)
     return ResampleRule(
-        kernel=control.kernel,
+        kernel=kernel,
         mask_kernel=control.mask_kernel,
         grow=bits_of(schema, control.grow_full_mask, missing_ok=True),
         no_data=no_data,

@@ -53,6 +53,8 @@ def warp_exposure(
     ------
     CalibrationError
         Raised when the photometric scale is not a positive number everywhere.
+    ProjectionError
+        Raised when a pixel of the tract is longer than 200 pixels of the exposure.
     """
     schema = make_schema(exposure.pixels.mask.schema.names)
     found = resample_exposure(exposure, projection, box, control or WarpControl(), schema)
@@ -108,6 +110,8 @@ def make_warp(
         Raised when the exposures are of different visits or instruments.
     CalibrationError
         Raised when a photometric scale is not a positive number everywhere.
+    ProjectionError
+        Raised when a pixel of the tract is longer than 200 pixels of an exposure.
     """
     control = control or WarpControl()
     ordered = sorted(exposures, key=lambda exposure: exposure.info.id)
@@ -220,6 +224,7 @@ def _detector_input(exposure: Exposure, part: Resampled, good_pixels: int) -> De
         psf_fwhm=info.psf_fwhm,
         times=info.times,
         notes=exposure.notes,
+        kernel=part.kernel,
     )
 
 

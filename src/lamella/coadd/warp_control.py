@@ -19,7 +19,7 @@ __all__ = (
 # That a pixel is within the rim of a detector says nothing of its value.
 _RIM = "DETECTION_EDGE"
 
-type ImageKernel = Literal["lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
+type ImageKernel = Literal["conserving", "lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
 
 
 type MaskKernel = Literal["", "lanczos3", "lanczos4", "lanczos5", "bilinear", "nearest"]
@@ -29,8 +29,10 @@ class WarpControl(Config):
     """How exposures are resampled to the pixel grid of a tract."""
 
     kernel: ImageKernel = option(
-        "lanczos3",
-        "Resampling kernel of image and variance: lanczos3, lanczos4, lanczos5, bilinear or nearest.",
+        "conserving",
+        "Resampling kernel of image and variance: conserving (Lanczos-3 where scales are equal and axes "
+        "parallel, else a kernel made for the detector that keeps fluxes, averaged over larger pixels), "
+        "lanczos3, lanczos4, lanczos5, bilinear or nearest, each to the letter.",
     )
     mask_kernel: MaskKernel = option(
         "bilinear", "Kernel over whose pixels mask planes spread; empty for that of the image."

@@ -1,4 +1,4 @@
-"""Resampling of small images, such as PSF stamps, by Lanczos interpolation, and the maps that it needs.
+"""Resampling of small images, such as PSF stamps, and the maps that it needs.
 
 Beyond its edges a stamp is zero.  Two cases are told apart because they cost
 differently: a change of scale and position along the axes, where the
@@ -8,11 +8,16 @@ differ from pixel to pixel.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from ._jit import jit
+from ._jit import jit, jit_inline
+from .conserving import conserving_weights
+from .support import CONSERVING, LANCZOS3, ResamplingKernel
+from .tap_weights import kernel_weights
 
 __all__ = ("evaluate_maps", "resample_stamp", "warp_stamp")
 
@@ -88,72 +93,112 @@ def resample_stamp(stamp: np.ndarray, y0: float, x0: float, step: float, order: 
                 out[i, j] += weights[k] * half[first + k, j]
 
 
-def _lanczos3_table(size: int) -> np.ndarray:
+def _linear_table(weights: Callable[[np.ndarray], np.ndarray], size: int) -> np.ndarray:
     # One row more than intervals need: x - floor(x) can be 1 after rounding.
-    fraction = np.arange(size + 2)[:, np.newaxis] / size
-    t = fraction - np.arange(-2, 4)
-    weights = np.sinc(t) * np.sinc(t / 3.0)
-    return weights / weights.sum(axis=1, keepdims=True)
+    return weights(np.arange(size + 2) / size)
 
 
-# Twelve sines and six divisions per pixel cost three times as much as linear
-# interpolation in this table, whose error is below 1e-7.
-_TABLE = _lanczos3_table(4096)
-_PAD = 6
+@functools.cache
+def _explicit_table(name: str) -> np.ndarray:
+    # Twelve sines and six divisions per pixel cost three times as much as linear
+    # interpolation in this table, whose error is below 1e-7.
+    return _linear_table(functools.partial(kernel_weights, name), 4096)
 
 
-@jit
-def _warp(
-    padded: np.ndarray,
-    matrix: np.ndarray,
-    centre: np.ndarray,
-    offsets: np.ndarray,
-    table: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    height = padded.shape[0] - 2 * _PAD
-    width = padded.shape[1] - 2 * _PAD
-    rows, columns = out.shape
-    size = table.shape[0] - 2
-    for i in range(rows):
-        dy = offsets[0] + i
-        for j in range(columns):
-            dx = offsets[1] + j
-            x = centre[1] + matrix[0, 0] * dx + matrix[0, 1] * dy
-            y = centre[0] + matrix[1, 0] * dx + matrix[1, 1] * dy
-            out[i, j] = 0.0
-            # Written so that a NaN is outside too.
-            if not (-3.0 < x < width + 2.0 and -3.0 < y < height + 2.0):
-                continue
-            column = math.floor(x)
-            row = math.floor(y)
-            tx = (x - column) * size
-            ty = (y - row) * size
-            nx = int(tx)
-            ny = int(ty)
-            tx -= nx
-            ty -= ny
-            left = int(column) + _PAD - 2
-            bottom = int(row) + _PAD - 2
-            w0 = table[nx, 0] + tx * (table[nx + 1, 0] - table[nx, 0])
-            w1 = table[nx, 1] + tx * (table[nx + 1, 1] - table[nx, 1])
-            w2 = table[nx, 2] + tx * (table[nx + 1, 2] - table[nx, 2])
-            w3 = table[nx, 3] + tx * (table[nx + 1, 3] - table[nx, 3])
-            w4 = table[nx, 4] + tx * (table[nx + 1, 4] - table[nx, 4])
-            w5 = table[nx, 5] + tx * (table[nx + 1, 5] - table[nx, 5])
-            total = 0.0
-            for k in range(6):
-                line = padded[bottom + k]
-                value = w0 * line[left] + w1 * line[left + 1] + w2 * line[left + 2]
-                value += w3 * line[left + 3] + w4 * line[left + 4] + w5 * line[left + 5]
-                total += (table[ny, k] + ty * (table[ny + 1, k] - table[ny, k])) * value
-            out[i, j] = total
+# The detectors of a large coadd have tables of their own, 25 kB each.
+@functools.lru_cache(maxsize=2048)
+def _conserving_table(shape: tuple[float, ...]) -> np.ndarray:
+    return _linear_table(functools.partial(conserving_weights, shape), 512)
+
+
+def _tables(kernel: ResamplingKernel) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights along x and y at evenly spread fractions from 0 to 1: shape (fractions, taps)."""
+    if kernel.name != CONSERVING:
+        return (_explicit_table(kernel.name),) * 2
+    return _conserving_table(kernel.shapes[0]), _conserving_table(kernel.shapes[1])
+
+
+_PAD = 10
+"""Zeros around a stamp: as many as the widest kernel has taps."""
+
+
+@jit_inline
+def _value(
+    padded: np.ndarray, x: float, y: float, x_table: np.ndarray, y_table: np.ndarray, taps: int
+) -> float:
+    """Return the sum over the window around a position, which is within reach of the stamp."""
+    size = x_table.shape[0] - 2
+    column = math.floor(x)
+    row = math.floor(y)
+    tx = (x - column) * size
+    ty = (y - row) * size
+    nx = int(tx)
+    ny = int(ty)
+    tx -= nx
+    ty -= ny
+    left = int(column) + _PAD - taps // 2 + 1
+    bottom = int(row) + _PAD - taps // 2 + 1
+    total = 0.0
+    for k in range(taps):
+        line = padded[bottom + k]
+        low, high = 0.0, 0.0
+        for n in range(taps // 2):
+            low += (x_table[nx, n] + tx * (x_table[nx + 1, n] - x_table[nx, n])) * line[left + n]
+        for n in range(taps // 2, taps):
+            high += (x_table[nx, n] + tx * (x_table[nx + 1, n] - x_table[nx, n])) * line[left + n]
+        total += (y_table[ny, k] + ty * (y_table[ny + 1, k] - y_table[ny, k])) * (low + high)
+    return total
+
+
+@functools.cache
+def _warper(taps: int) -> Callable[..., None]:
+    """Return what warps a stamp with kernels of so many taps; it is compiled when it is first called."""
+    half = taps // 2
+
+    @jit
+    def warp(
+        padded: np.ndarray,
+        matrix: np.ndarray,
+        centre: np.ndarray,
+        offsets: np.ndarray,
+        tables: tuple[np.ndarray, np.ndarray],
+        bins: tuple[int, int],
+        out: np.ndarray,
+    ) -> None:
+        height = padded.shape[0] - 2 * _PAD
+        width = padded.shape[1] - 2 * _PAD
+        rows, columns = out.shape
+        x_table, y_table = tables
+        across = (np.arange(bins[0]) + 0.5) / bins[0] - 0.5
+        along = (np.arange(bins[1]) + 0.5) / bins[1] - 0.5
+        for i in range(rows):
+            for j in range(columns):
+                total = 0.0
+                for t in range(along.size):
+                    dy = offsets[0] + i + along[t]
+                    for s in range(across.size):
+                        dx = offsets[1] + j + across[s]
+                        x = centre[1] + matrix[0, 0] * dx + matrix[0, 1] * dy
+                        y = centre[0] + matrix[1, 0] * dx + matrix[1, 1] * dy
+                        # Written so that a NaN is outside too.
+                        if -half < x < width + half - 1.0 and -half < y < height + half - 1.0:
+                            total += _value(padded, x, y, x_table, y_table, taps)
+                out[i, j] = total
+        if across.size * along.size > 1:
+            out /= across.size * along.size
+
+    return warp
 
 
 def warp_stamp(
-    stamp: np.ndarray, matrix: np.ndarray, centre: np.ndarray, offsets: np.ndarray, out: np.ndarray
+    stamp: np.ndarray,
+    matrix: np.ndarray,
+    centre: np.ndarray,
+    offsets: np.ndarray,
+    out: np.ndarray,
+    kernel: ResamplingKernel = LANCZOS3,
 ) -> None:
-    """Resample a stamp through an affine map by Lanczos-3 interpolation.
+    """Resample a stamp through an affine map as `lamella.kernels.resample` resamples images.
 
     Parameters
     ----------
@@ -170,16 +215,19 @@ def warp_stamp(
     out : `numpy.ndarray` of float64, shape (y, x)
         Filled with the interpolated values, without a factor for the change
         of area.
+    kernel
+        What images are resampled with; Lanczos-3 by default.
 
     Notes
     -----
-    The weights of the six taps of an axis are divided by their sum, as in the
-    resampling of images, and tabulated: an interpolated value is off by less
-    than 1e-7 of the largest sample.
+    Weights are interpolated linearly in a table.  With Lanczos functions a
+    value is off by less than 1e-7 of the largest sample, with the kernel that
+    is made for a detector by less than 1e-5.
     """
     padded = np.zeros((stamp.shape[0] + 2 * _PAD, stamp.shape[1] + 2 * _PAD))
     padded[_PAD:-_PAD, _PAD:-_PAD] = stamp
-    _warp(padded, matrix, centre, offsets, _TABLE, out)
+    warp = _warper(2 * kernel.half_width)
+    warp(padded, matrix, centre, offsets, _tables(kernel), kernel.bins, out)
 
 
 @jit

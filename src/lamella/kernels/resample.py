@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .resample_bins import bin_tiles
 from .resample_rows import Rule, Target, tile_kernel
 from .resample_source import Planes
-from .support import KERNELS, kernel_half_width
-from .window import weight_table
+from .support import CONSERVING, KERNELS, ResamplingKernel, kernel_half_width
+from .tap_weights import weight_tables
 
-__all__ = ("KERNELS", "PositionGrid", "ResampleRule", "resample")
+__all__ = ("KERNELS", "PositionGrid", "ResampleRule", "ResamplingKernel", "resample")
 
 
 class PositionGrid(NamedTuple):
@@ -58,7 +59,7 @@ class ResampleRule:
     Attributes
     ----------
     kernel
-        One of `KERNELS`.
+        One of `KERNELS`, or a kernel that was made for the source.
     mask_kernel
         Kernel over whose pixels the mask is or-ed; it must not be wider than
         ``kernel``.  Empty for ``kernel`` itself.
@@ -88,7 +89,7 @@ class ResampleRule:
         as they are.
     """
 
-    kernel: str = "lanczos3"
+    kernel: str | ResamplingKernel = "lanczos3"
     mask_kernel: str = "bilinear"
     grow: int = 0
     no_data: int = 0
@@ -113,11 +114,13 @@ def _planes(image: np.ndarray, mask: np.ndarray, variance: np.ndarray, origin: t
     )
 
 
-def _rule(rule: ResampleRule, scale: float) -> Rule:
-    half = kernel_half_width(rule.kernel)
+def _rule(rule: ResampleRule, kernel: ResamplingKernel, scale: float, y_row: int) -> Rule:
+    half = kernel.half_width
     mask_half = kernel_half_width(rule.mask_kernel) if rule.mask_kernel else 0
+    if kernel.is_binned and (kernel.name != CONSERVING or rule.strict):
+        raise ValueError(f"Pixels are means of points with the kernel {CONSERVING} alone, and not if strict.")
     if mask_half > half:
-        raise ValueError(f"The mask kernel {rule.mask_kernel} is wider than the image kernel {rule.kernel}.")
+        raise ValueError(f"The mask kernel {rule.mask_kernel} is wider than the image kernel {kernel.name}.")
     tolerant = rule.max_lost_weight > 0.0 and not rule.strict
     return Rule(
         float(scale),
@@ -129,21 +132,25 @@ def _rule(rule: ResampleRule, scale: float) -> Rule:
         np.int32(rule.grow),
         np.int32(rule.pad),
         mask_half,
-        rule.kernel == "nearest",
+        kernel.name == "nearest",
         rule.mask_kernel == "nearest",
         rule.strict,
-        not rule.strict and "nearest" not in (rule.kernel, rule.mask_kernel),
+        # Other kernels are one at a pixel centre and zero at all others.
+        not rule.strict and kernel.name != CONSERVING,
+        not rule.strict and "nearest" not in (kernel.name, rule.mask_kernel),
+        y_row,
     )
 
 
-def _check_cover(grid: PositionGrid, start: tuple[int, int], shape: tuple[int, int]) -> None:
+def _check_cover(grid: PositionGrid, start: tuple[int, int], shape: tuple[int, int], margin: int) -> None:
     if 0 in shape:
         return
     # Beyond the last node of a spacing above one there is nothing to interpolate to.
     for n, first, begin, size in zip(grid.x.shape, (grid.y0, grid.x0), start, shape, strict=True):
         last = first + (n - 1) * grid.spacing - (grid.spacing > 1)
-        if begin < first or begin + size - 1 > last:
-            raise ValueError(f"The grid covers pixels {first} to {last}, not {begin} to {begin + size - 1}.")
+        begin, end = begin - margin, begin + size - 1 + margin
+        if begin < first or end > last:
+            raise ValueError(f"The grid covers pixels {first} to {last}, not {begin} to {end}.")
 
 
 def resample(
@@ -193,11 +200,19 @@ def resample(
     Raises
     ------
     ValueError
-        Raised when shapes differ, the grid does not cover the destination, or
-        a kernel is unknown or does not fit into the other.
+        Raised when shapes differ, the grid does not cover the destination (and
+        a pixel more, where pixels are means of points), or a kernel is unknown
+        or does not fit into the other.
+
+    Notes
+    -----
+    Of a kernel with ``bins``, the sum of ``k`` over the points of a pixel,
+    divided by their number, takes the place of ``k`` in both sums.
     """
-    numbers = _rule(rule, scale)
-    _check_cover(grid, start, shape)
+    kernel = ResamplingKernel(name=rule.kernel) if isinstance(rule.kernel, str) else rule.kernel
+    table, y_row = weight_tables(kernel)
+    numbers = _rule(rule, kernel, scale, y_row)
+    _check_cover(grid, start, shape, 1 if kernel.is_binned else 0)
     source = _planes(*planes, origin)
     target = Target(
         np.empty(shape, np.float32),
@@ -206,9 +221,11 @@ def resample(
         int(start[1]),
         int(start[0]),
     )
-    table = weight_table(rule.kernel)
-    kernel = tile_kernel(2 * kernel_half_width(rule.kernel))
-    covered = kernel(source, _as_float64(grid), target, table, numbers)
+    nodes = _as_float64(grid)
+    if kernel.is_binned:
+        covered = bin_tiles(source, nodes, target, table, numbers, kernel.bins)
+    else:
+        covered = tile_kernel(2 * kernel.half_width)(source, nodes, target, table, numbers)
     return target.image, target.mask, target.variance, int(covered)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from ._jit import jit
 from .resample_source import FILLED, LOST
-from .window import CELLS
+from .tap_weights import CELLS
 from .window_shares import window_shares
 
-__all__ = ("settle_lost",)
+__all__ = ("settle_frame", "settle_lost")
 
 _MISSING = LOST | FILLED
 
@@ -32,7 +32,7 @@ def settle_lost(
     source
         `lamella.kernels.resample_source.Source`; lost taps are zero in its pairs.
     table
-        Weights, as `lamella.kernels.window.weight_table` has them.
+        Weights, as `lamella.kernels.tap_weights.weight_tables` has them.
     rule
         `lamella.kernels.resample_rows.Rule`.
     row
@@ -51,7 +51,7 @@ def settle_lost(
     starts, stride = row.starts, source.bits.shape[1]
     x_cells, y_cells, x_steps, y_steps = row.x_cells, row.y_cells, row.x_steps, row.y_steps
     y_first, x_first = source.y0 - planes.y0, source.x0 - planes.x0
-    share, reasons = rule.max_lost_weight, rule.reasons
+    share, reasons, y_row = rule.max_lost_weight, rule.reasons, np.int64(rule.y_row)
     for k in range(n):
         at = np.uint64(k)
         if row_states[at] & _MISSING == 0 or starts[at] < 0:
@@ -59,7 +59,7 @@ def settle_lost(
         start = starts[at]
         cells = np.int64(x_cells[at]), np.int64(y_cells[at])
         lost, filled, gone, whole = window_shares(
-            pixel_states, start, table, cells, (x_steps[at], y_steps[at]), counted
+            pixel_states, start, table, (cells[0], cells[1] + y_row), (x_steps[at], y_steps[at]), counted
         )
         state = row_states[at] & ~_MISSING
         if lost + filled > share * whole:
@@ -88,3 +88,47 @@ def settle_lost(
             sums[at, np.uint64(0)] /= left
             sums[at, np.uint64(1)] /= left * left
         row_states[at] = state
+
+
+@jit
+def settle_frame(
+    planes: Any, source: Any, rule: Any, frame: Any, total: Any, width: int
+) -> tuple[Any, Any, Any]:
+    """Do what `settle_lost` does, for a pixel whose source pixels have one weight each.
+
+    Parameters
+    ----------
+    planes, source, rule
+        As for `settle_lost`.
+    frame
+        Range (y0, y1, x0, x1) of pixels of ``source``.
+    total
+        Their weights, flat, float32.
+    width
+        Length of a row of ``total``.
+
+    Returns
+    -------
+    state
+        `LOST` where too much is lost, else 0.
+    share
+        Part of the sum of the weights that is not lost.
+    bits
+        Reasons for the mask.
+    """
+    whole, lost, filled, gone, kept = 0.0, 0.0, 0.0, 0.0, 0.0
+    bits = np.int32(0)
+    for y in range(frame[0], frame[1]):
+        for x in range(frame[2], frame[3]):
+            weight = np.float64(total[(y - frame[0]) * width + x - frame[2]])
+            whole += abs(weight)
+            kept += weight
+            state = source.pixel_states[y, x]
+            if state & (LOST | FILLED) and weight != 0.0:
+                bits |= planes.mask[source.y0 - planes.y0 + y, source.x0 - planes.x0 + x]
+                filled += abs(weight) if state & FILLED else 0.0
+                lost += abs(weight) if state & LOST else 0.0
+                gone += weight if state & LOST else 0.0
+    limit = np.float64(rule.max_lost_weight) * whole
+    reasons = bits & rule.reasons if lost + filled > limit else np.int32(0)
+    return LOST if lost > limit else np.uint8(0), (kept - gone) / kept, reasons

@@ -12,7 +12,8 @@ import numpy as np
 from ._jit import jit, jit_inline
 from .resample_lost import settle_lost
 from .resample_source import LOST, UNSURE, load_source, make_room, reach, state_of
-from .window import CELLS, window_sums
+from .tap_weights import CELLS
+from .window import window_sums
 
 __all__ = ("Rule", "Target", "tile_kernel")
 
@@ -40,8 +41,12 @@ class Rule(NamedTuple):
     nearest: bool
     mask_nearest: bool
     strict: bool
+    snap: bool
+    """Whether positions at the centre of a source pixel take that pixel alone."""
     plain: bool
     """Whether the mask of a pixel follows from its window, unless it is at the centre of a source pixel."""
+    y_row: int
+    """Row of the table of weights at which those along y begin."""
 
 
 class Target(NamedTuple):
@@ -65,7 +70,7 @@ class Row(NamedTuple):
     """First tap of the window; -1 where it does not fit into the source."""
     x_cells: np.ndarray
     y_cells: np.ndarray
-    """Rows of the table of weights."""
+    """Rows of the table of weights, counted from where those of the axis begin."""
     x_steps: np.ndarray
     y_steps: np.ndarray
     """Distances from the middles of their intervals; float32."""
@@ -195,12 +200,14 @@ def _weight(table: Any, cell: int, tap: int, step: float) -> Any:
 
 
 @jit
-def _sum_window(planes: Any, table: Any, half: int, row: Any, k: int, ix: int, iy: int, spans: Any) -> Any:
+def _sum_window(
+    planes: Any, table: Any, y_row: int, half: int, row: Any, k: int, ix: int, iy: int, spans: Any
+) -> Any:
     """Return the sums of `window_sums` over the taps of non-zero weight only."""
     value = 0.0
     spread = 0.0
     for j in range(spans[1][0], spans[1][1]):
-        wy = _weight(table, row.y_cells[k], j + half - 1, row.y_steps[k])
+        wy = _weight(table, row.y_cells[k] + y_row, j + half - 1, row.y_steps[k])
         for i in range(spans[0][0], spans[0][1]):
             weight = wy * _weight(table, row.x_cells[k], i + half - 1, row.x_steps[k])
             value += weight * planes.image[iy + j, ix + i]
@@ -225,7 +232,7 @@ def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any
     known = math.isfinite(row.sums[k, 0]) and math.isfinite(row.sums[k, 1])
     if mask[k] == 0 and row.states[k] == 0 and known:
         return
-    fractions = _split(row.x[k], not rule.strict)[1], _split(row.y[k], not rule.strict)[1]
+    fractions = _split(row.x[k], rule.snap)[1], _split(row.y[k], rule.snap)[1]
     start, stride = row.starts[k], source.bits.shape[1]
     ix = source.x0 - planes.x0 + start % stride + half - 1
     iy = source.y0 - planes.y0 + start // stride + half - 1
@@ -233,7 +240,7 @@ def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any
     if rule.strict:
         if not known:
             # Perhaps a column that was loaded beyond the window.
-            row.sums[k] = _sum_window(planes, table, half, row, k, ix, iy, spans)
+            row.sums[k] = _sum_window(planes, table, rule.y_row, half, row, k, ix, iy, spans)
     else:
         row.states[k] = _state_window(planes, rule, ix, iy, spans)
     bits = _or_window(planes.mask, ix, iy, spans[0], spans[1])
@@ -280,7 +287,7 @@ def tile_kernel(taps: int) -> Callable[..., int]:
             source = load_source(planes, rule, box, half, room)
             bits, states = source.bits.ravel(), source.states.ravel()
             for r in range(r0, r1):
-                _locate_row(grid, target.y0 + r, x0, n, source, half, not rule.strict, row)
+                _locate_row(grid, target.y0 + r, x0, n, source, half, rule.snap, row)
                 image, variance = target.image[r, c0 : c0 + n], target.variance[r, c0 : c0 + n]
                 mask = target.mask[r, c0 : c0 + n]
                 for k in range(n):
@@ -288,13 +295,13 @@ def tile_kernel(taps: int) -> Callable[..., int]:
                     if start < 0:
                         mask[k], row.states[k] = 0, LOST
                         continue
-                    cells = np.int64(row.x_cells[k]), np.int64(row.y_cells[k])
+                    cells = np.int64(row.x_cells[k]), np.int64(row.y_cells[k]) + rule.y_row
                     steps = row.x_steps[k], row.y_steps[k]
                     row.sums[k, 0], row.sums[k, 1] = window_sums(
                         source.pairs, start, table, cells, steps, taps
                     )
                     mask[k], row.states[k] = bits[start], states[start]
-                    if not rule.plain or cells[0] == CELLS or cells[1] == CELLS:
+                    if not rule.plain or row.x_cells[k] == CELLS or row.y_cells[k] == CELLS:
                         _settle(planes, source, table, rule, half, row, mask, k)
                 if source.flawed and rule.max_lost_weight > 0.0:
                     settle_lost(planes, source, table, rule, row, mask, n, counted)

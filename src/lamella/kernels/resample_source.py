@@ -9,7 +9,18 @@ import numpy as np
 
 from ._jit import jit, jit_inline
 
-__all__ = ("FILLED", "LOST", "UNSURE", "Planes", "Source", "load_source", "make_room", "reach", "state_of")
+__all__ = (
+    "FILLED",
+    "LOST",
+    "UNSURE",
+    "Planes",
+    "Source",
+    "box_around",
+    "load_source",
+    "make_room",
+    "reach",
+    "state_of",
+)
 
 # In the type of a plane of states, so that the loops over them stay narrow.
 LOST = np.uint8(1)
@@ -21,6 +32,8 @@ UNSURE = np.uint8(2)
 FILLED = np.uint8(4)
 """State of a pixel whose value was made from its neighbours."""
 
+_BLOCK = 8
+"""Whole blocks of so many pixels are loaded of a row."""
 _BEYOND = 2
 """A window may be loaded with this many columns more than it has."""
 
@@ -76,8 +89,11 @@ class Room(NamedTuple):
 @jit
 def make_room(size: int) -> Room:
     """Return memory for sources of that many pixels."""
+    pairs = np.empty(2 * (size + _BLOCK), np.float32)
+    # What lies beyond the last row is loaded, and gets no weight; it must be finite.
+    pairs[2 * size :] = 0.0
     return Room(
-        np.empty(2 * size, np.float32),
+        pairs,
         np.empty(size, np.int32),
         np.empty(size, np.uint8),
         np.empty(size, np.uint8),
@@ -101,11 +117,17 @@ def reach(planes: Any, grid: Any, tile: Any, half: int) -> tuple[int, int, int, 
     half
         Half the number of taps.
     """
-    height, width = planes.image.shape
     j0, j1 = _node_range(tile[0], tile[1], grid.y0, grid.spacing, grid.x.shape[0])
     i0, i1 = _node_range(tile[2], tile[3], grid.x0, grid.spacing, grid.x.shape[1])
-    y0, y1 = _reach(grid.y[j0:j1, i0:i1], half, planes.y0, height)
-    x0, x1 = _reach(grid.x[j0:j1, i0:i1], half, planes.x0, width)
+    return box_around(planes, grid.x[j0:j1, i0:i1], grid.y[j0:j1, i0:i1], half)
+
+
+@jit
+def box_around(planes: Any, x: Any, y: Any, half: int) -> tuple[int, int, int, int, int]:
+    """Return what `reach` does, for all positions between some, of shape (y, x)."""
+    height, width = planes.image.shape
+    y0, y1 = _reach(y, half, planes.y0, height)
+    x0, x1 = _reach(x, half, planes.x0, width)
     return y0, y1, x0, x1, _stride(x1 - x0 + _BEYOND)
 
 

@@ -1,4 +1,4 @@
-"""Weights of the resampling kernels, and the weighted sums over a window of pixels.
+"""Weighted sums over a window of pixels.
 
 The sums are written as explicit SIMD operations, because the vectoriser may
 not reorder a floating-point sum and leaves the obvious loops scalar, which is
@@ -10,101 +10,17 @@ down, so that a window has the same sum on every machine.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from .support import kernel_half_width
+from .tap_weights import LANES, lanes_of
 
-__all__ = (
-    "CELLS",
-    "fused",
-    "kernel_weights",
-    "lanes_of",
-    "load_vector",
-    "shuffle",
-    "weight_table",
-    "window_sums",
-)
-
-
-CELLS = 64
-"""Number of intervals of the fraction in `weight_table`."""
-
-
-def kernel_weights(kernel: str, fraction: np.ndarray) -> np.ndarray:
-    """Return the weights of the taps of a kernel, normalised to a sum of one.
-
-    For a source position ``p`` with ``fraction = p - floor(p)``, tap ``k`` is
-    the source pixel ``floor(p) + k - (half_width - 1)``.  The Lanczos kernel of
-    order a is sinc(t) sinc(t / a) for \\|t\\| < a [1]_.
-
-    Parameters
-    ----------
-    kernel
-        One of `KERNELS`.
-    fraction
-        Fractions in [0, 1); any shape.
-
-    Returns
-    -------
-    numpy.ndarray
-        Weights; the shape of ``fraction`` and a last axis of taps.
-
-    References
-    ----------
-    .. [1] C. E. Duchon, "Lanczos filtering in one and two dimensions",
-       Journal of Applied Meteorology 18, 1016 (1979).
-    """
-    half = kernel_half_width(kernel)
-    f = np.asarray(fraction, np.float64)[..., np.newaxis]
-    if kernel == "nearest":
-        return np.concatenate([f < 0.5, f >= 0.5], axis=-1).astype(np.float64)
-    if kernel == "bilinear":
-        return np.concatenate([1.0 - f, f], axis=-1)
-    offset = np.arange(1 - half, half + 1) - f
-    weights: np.ndarray = np.sinc(offset) * np.sinc(offset / half)
-    weights /= weights.sum(axis=-1, keepdims=True)
-    return weights
-
-
-@functools.cache
-def weight_table(kernel: str) -> np.ndarray:
-    """Return cubics for the weights in each of `CELLS` intervals of the fraction.
-
-    Shape (cells + 1, 4, lanes), float32; the coefficients of the tap k are
-    ``[cell, :, k]``, lowest power first, in the distance from the middle of the
-    interval.  The cubics go through four Chebyshev nodes of their interval
-    (error below 3e-9), so that the weights still sum to one.  The last row is
-    the kernel of a position at a pixel centre.
-    """
-    nodes = np.cos(np.pi * np.array([1.0, 3.0, 5.0, 7.0]) / 8.0) / (2 * CELLS)
-    middles = (np.arange(CELLS) + 0.5) / CELLS
-    if kernel in ("bilinear", "nearest"):
-        # These are straight lines: exact, so that a tap of weight zero is zero.
-        edges = kernel_weights(kernel, middles)
-        slope = np.array([-1.0, 1.0]) if kernel == "bilinear" else np.zeros(2)
-        flat = np.zeros_like(edges)
-        parts = np.stack([edges, np.broadcast_to(slope, edges.shape), flat, flat], axis=1)
-    else:
-        weights = kernel_weights(kernel, middles[:, np.newaxis] + nodes)
-        parts = np.einsum("qd,ndk->nqk", np.linalg.inv(np.vander(nodes, 4, increasing=True)), weights)
-    taps = parts.shape[2]
-    table = np.zeros((CELLS + 1, 4, lanes_of(taps)), np.float32)
-    table[:-1, :, :taps] = parts
-    table[-1, 0, kernel_half_width(kernel) - 1] = 1.0
-    return table
-
-
-def lanes_of(taps: int) -> int:
-    """Return how many pixels of a row are loaded for a number of taps: six of eight are one register."""
-    return 8 if taps == 6 else taps
+__all__ = ("add_weights", "frame_sums", "fused", "load_vector", "shuffle", "window_sums")
 
 
 def load_vector(builder: Any, pointer: Any, offset: Any, kind: Any, align: int) -> Any:
@@ -130,6 +46,19 @@ def shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) 
     return builder.shuffle_vector(
         first, second, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), [*lanes])
     )
+
+
+def _weights(builder: Any, pointer: Any, cell: Any, step: Any, kind: Any) -> Any:
+    """Return the weights of the taps along one axis."""
+    wide = kind.count
+    base = builder.mul(cell, cell.type(4 * wide))
+    parts = [load_vector(builder, pointer, builder.add(base, cell.type(q * wide)), kind, 4) for q in range(4)]
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), step, ir.IntType(32)(0))
+    d = shuffle(builder, first, [0] * wide)
+    w = parts.pop()
+    while parts:
+        w = fused(builder, d, w, parts.pop())
+    return w
 
 
 def _fold(builder: Any, vector: Any) -> list[Any]:
@@ -162,15 +91,7 @@ def _window_sums(typing: Any, pairs: Any, start: Any, table: Any, cells: Any, st
 
     def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
         """Return the weights and their squares in turn."""
-        base = builder.mul(cell, cell.type(4 * wide))
-        parts = [
-            load_vector(builder, pointer, builder.add(base, cell.type(q * wide)), single, 4) for q in range(4)
-        ]
-        first = builder.insert_element(ir.Constant(single, ir.Undefined), step, ir.IntType(32)(0))
-        d = shuffle(builder, first, [0] * wide)
-        w = parts.pop()
-        while parts:
-            w = fused(builder, d, w, parts.pop())
+        w = _weights(builder, pointer, cell, step, single)
         turns = [k // 2 + wide * (k % 2) for k in range(2 * wide)]
         return shuffle(builder, w, turns, builder.fmul(w, w))
 
@@ -194,3 +115,81 @@ def _window_sums(typing: Any, pairs: Any, start: Any, table: Any, cells: Any, st
 
 # Typed as anything: what a kernel calls lacks the first argument.
 window_sums: Any = intrinsic(prefer_literal=True)(_window_sums)
+
+
+def _add_weights(
+    typing: Any, total: Any, start: Any, stride: Any, table: Any, cells: Any, steps: Any, taps: Any
+) -> Any:
+    """Add the weights of a window of (taps, taps) pixels to a plane, float32, from one of its pixels on.
+
+    ``start`` is the index of that pixel in the flattened plane, and ``stride``
+    the length of its rows; weights are found as in `window_sums`, and columns
+    beyond the window, up to `LANES`, get zero.
+    """
+    n = taps.literal_value
+    wide = lanes_of(n)
+    single = ir.VectorType(ir.FloatType(), wide)
+    signature = types.void(total, start, stride, table, cells, steps, taps)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        plane, tb = (context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 3))
+        wx, wy = (
+            _weights(
+                builder,
+                tb.data,
+                builder.extract_value(args[4], k),
+                builder.extract_value(args[5], k),
+                single,
+            )
+            for k in range(2)
+        )
+        row = args[1]
+        for j in range(n):
+            place = builder.bitcast(builder.gep(plane.data, [row]), single.as_pointer())
+            before = builder.load(place)
+            before.align = 4
+            factors = shuffle(builder, wy, [j] * wide)
+            builder.store(fused(builder, factors, wx, before), place).align = 4
+            row = builder.add(row, args[2])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+add_weights: Any = intrinsic(prefer_literal=True)(_add_weights)
+
+
+def _frame_sums(typing: Any, pairs: Any, start: Any, weights: Any, rows: Any, blocks: Any) -> Any:
+    """Return weighted sum, and sum with squared weights, of a frame of pixels.
+
+    ``pairs`` and ``start`` are those of `window_sums`.  ``weights`` holds those
+    of the frame, float32, row by row, each of ``blocks`` times `LANES`; they
+    are zero beyond the frame, where pixels must be finite.
+    """
+    single, paired = (ir.VectorType(ir.FloatType(), lanes) for lanes in (LANES, 2 * LANES))
+    result = types.UniTuple(types.float32, 2)  # type: ignore[no-untyped-call]
+    signature = result(pairs, start, weights, rows, blocks)
+    turns = [k // 2 + LANES * (k % 2) for k in range(2 * LANES)]
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        plane, factors = (context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 2))
+        stride = builder.extract_value(plane.shape, 1)
+        zeros = ir.Constant(paired, [0.0] * 2 * LANES)
+        sums = cgutils.alloca_once_value(builder, zeros)  # type: ignore[no-untyped-call]
+        with cgutils.for_range(builder, args[3]) as row:
+            first = builder.add(args[1], builder.mul(row.index, stride))
+            block = builder.mul(row.index, args[4])
+            with cgutils.for_range(builder, args[4]) as column:
+                ahead = builder.mul(column.index, column.index.type(LANES))
+                place = builder.mul(builder.add(block, column.index), block.type(LANES))
+                w = load_vector(builder, factors.data, place, single, 4)
+                pixel = builder.add(first, ahead)
+                pixels = load_vector(builder, plane.data, builder.add(pixel, pixel), paired, 4)
+                both = shuffle(builder, w, turns, builder.fmul(w, w))
+                builder.store(fused(builder, both, pixels, builder.load(sums)), sums)
+        return context.make_tuple(builder, sig.return_type, _fold(builder, builder.load(sums)))
+
+    return signature, codegen
+
+
+frame_sums: Any = intrinsic(prefer_literal=True)(_frame_sums)

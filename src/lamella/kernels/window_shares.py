@@ -14,7 +14,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from .resample_source import FILLED, LOST
-from .window import fused, lanes_of, load_vector, shuffle
+from .tap_weights import lanes_of
+from .window import fused, load_vector, shuffle
 
 __all__ = ("window_shares",)
 

@@ -16,7 +16,7 @@ from lsst.images.utils import round_half_up
 from ..errors import InvalidPsfError, NoInputsError
 from .base import centred_box, require_finite
 from .cache import StampCache
-from .component import MAX_SCALE, Contribution, PsfComponent, draw_component, middle_within
+from .component import MAX_SCALE, OFF_CENTRE, Contribution, PsfComponent, draw_component, middle_within
 from .maps import DetectorMaps, Mapped
 from .projections import dump_projection, load_projection
 
@@ -32,7 +32,8 @@ class CoaddPsf(PointSpreadFunction):
     At a position it is the mean, with the weights of the inputs, of the PSFs
     of those inputs that cover the position, each one resampled to the pixels
     of the coadd through the linear part of the map between them, with the
-    Lanczos-3 function and zeros beyond the stamp, and divided by its sum.
+    kernel that its image was resampled with and zeros beyond the stamp, and
+    divided by its sum.
 
     An input covers a position when the position falls into the box of the
     detector (lower edges included, upper ones not) and into the interior of its
@@ -197,7 +198,8 @@ class CoaddPsf(PointSpreadFunction):
         matrix = self._maps.at(float(centre[0]), float(centre[1]), np.array([index])).matrix[0]
         if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1.0 / MAX_SCALE**2:
             return 0.0
-        return float((np.abs(np.linalg.inv(matrix)) @ half).max()) - 0.5
+        reach = float((np.abs(np.linalg.inv(matrix)) @ half).max()) - 0.5
+        return reach + (OFF_CENTRE if self._components[index].kernel.is_binned else 0.0)
 
     def compute_stellar_bbox(self, *, x: float, y: float) -> Box:
         """Return the box of `compute_stellar_image`."""

@@ -13,12 +13,16 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import InvalidPsfError
 from ..kernels.psfwarp import warp_stamp
+from ..kernels.support import LANCZOS3, ResamplingKernel
 from .projections import dump_projection, load_projection
 
-__all__ = ("MAX_SCALE", "Contribution", "PsfComponent", "draw_component", "middle_within")
+__all__ = ("MAX_SCALE", "OFF_CENTRE", "Contribution", "PsfComponent", "draw_component", "middle_within")
 
 MAX_SCALE = 200.0
 """Derivatives of a map beyond this are a broken projection, not a change of pixel scale."""
+OFF_CENTRE = 0.5
+"""How far a star may be from the centre of its pixel.  Of large pixels, a stamp that ends where a star at
+the centre ends would cut much of another."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +43,8 @@ class PsfComponent:
     """Weight of this input in the coadd; zero is allowed, and counts as no input."""
     good_pixels: float = 1.0
     """Number of pixels that it contributed, for `CoaddPsf.average_position`; relative numbers do."""
+    kernel: ResamplingKernel = LANCZOS3
+    """What its pixels were resampled with."""
 
     def __post_init__(self) -> None:
         for name in ("weight", "good_pixels"):
@@ -114,7 +120,7 @@ def draw_component(
         ) from err
     samples = np.asarray(star.array, dtype=np.float64)
     centre = np.array([y - star.bbox.y.start, x - star.bbox.x.start])
-    warp_stamp(samples, np.ascontiguousarray(contribution.matrix), centre, offsets, out)
+    warp_stamp(samples, np.ascontiguousarray(contribution.matrix), centre, offsets, out, component.kernel)
     total = float(out.sum())
     if not (math.isfinite(total) and total > 0.0):
         raise InvalidPsfError(

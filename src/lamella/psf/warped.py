@@ -13,8 +13,9 @@ from lsst.images.utils import round_half_up
 
 from ..errors import InvalidPsfError
 from ..kernels.psfwarp import warp_stamp
+from ..kernels.support import LANCZOS3, ResamplingKernel
 from .base import centred_box, normalize, require_finite
-from .component import MAX_SCALE
+from .component import MAX_SCALE, OFF_CENTRE
 
 __all__ = ("WarpedPsf",)
 
@@ -28,8 +29,8 @@ class WarpedPsf(PointSpreadFunction):
     """The PSF of an image that another image was resampled to.
 
     At a position it is the image of a star there on the original pixels,
-    resampled through the linear part of the map with the Lanczos-3 function
-    and zeros beyond the stamp, and divided by its sum.
+    resampled through the linear part of the map as the image was, with zeros
+    beyond the stamp, and divided by its sum.
 
     Parameters
     ----------
@@ -41,6 +42,8 @@ class WarpedPsf(PointSpreadFunction):
         Region of the resampled image where the PSF is wanted.
     max_side
         Greatest side of the stamps in pixels, odd.
+    kernel
+        What the image was resampled with; Lanczos-3 by default.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class WarpedPsf(PointSpreadFunction):
         bounds: Bounds,
         *,
         max_side: int = 251,
+        kernel: ResamplingKernel = LANCZOS3,
     ) -> None:
         if max_side < 1 or max_side % 2 == 0:
             raise InvalidPsfError(f"The greatest side of a PSF stamp must be odd; found {max_side}.")
@@ -67,6 +71,7 @@ class WarpedPsf(PointSpreadFunction):
         self.transform = transform
         self._bounds = bounds
         self._max_side = max_side
+        self._kernel = kernel
 
     @property
     def bounds(self) -> Bounds:
@@ -75,7 +80,7 @@ class WarpedPsf(PointSpreadFunction):
 
     def within(self, bounds: Bounds) -> WarpedPsf:
         """Return the same PSF for another region."""
-        return WarpedPsf(self.psf, self.transform, bounds, max_side=self._max_side)
+        return WarpedPsf(self.psf, self.transform, bounds, max_side=self._max_side, kernel=self._kernel)
 
     @cached_property
     def kernel_bbox(self) -> Box:
@@ -102,7 +107,8 @@ class WarpedPsf(PointSpreadFunction):
             return None
         box = self.psf.kernel_bbox
         half = np.array([max(-box.x.min, box.x.max), max(-box.y.min, box.y.max)]) + 0.5
-        return float((np.abs(np.linalg.inv(matrix)) @ half).max()) - 0.5
+        reach = float((np.abs(np.linalg.inv(matrix)) @ half).max()) - 0.5
+        return reach + (OFF_CENTRE if self._kernel.is_binned else 0.0)
 
     def compute_stellar_bbox(self, *, x: float, y: float) -> Box:
         """Return the box of `compute_stellar_image`."""
@@ -139,7 +145,7 @@ class WarpedPsf(PointSpreadFunction):
         centre = np.array([point[1] - star.bbox.y.start, point[0] - star.bbox.x.start])
         out = np.empty(box.shape)
         offsets = np.array([box.y.start - y, box.x.start - x])
-        warp_stamp(np.asarray(star.array, dtype=np.float64), matrix, centre, offsets, out)
+        warp_stamp(np.asarray(star.array, dtype=np.float64), matrix, centre, offsets, out, self._kernel)
         return normalize(out, x, y)
 
     def _linearize(self, x: float, y: float) -> tuple[np.ndarray, np.ndarray]:

@@ -78,6 +78,25 @@ class PixelMap:
         """Return the destination position of source positions; see `to_source`."""
         return _convert(self.source, self.destination, x, y)
 
+    def derivatives(self, x: npt.ArrayLike, y: npt.ArrayLike) -> np.ndarray:
+        """Return the derivatives of the destination position at source positions.
+
+        Parameters
+        ----------
+        x, y
+            Positions in the source, pixels, shape (n,).
+
+        Returns
+        -------
+        numpy.ndarray of float64, shape (n, 2, 2)
+            ``[[dX/dx, dX/dy], [dY/dx, dY/dy]]`` of the position (X, Y) in the
+            destination, as differences over one pixel; NaN where there is none.
+        """
+        x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+        there = self.to_destination(x + _SIDES[:, :1], y + _SIDES[:, 1:])
+        rows = [[values[0] - values[1], values[2] - values[3]] for values in there]
+        return np.moveaxis(np.array(rows), -1, 0)
+
     def destination_box(self, source_box: Box) -> Box | None:
         """Return a box of destination pixels that holds all of a box of source pixels.
 

@@ -22,7 +22,7 @@ from lamella.tasks.manual.warpAndPsfMatch import WarperConfig
 
 from .conftest import PATCH, MemoryRef
 
-AS_DOCUMENTED = WarpControl(bad_mask_planes=(), yielding_mask_planes=())
+AS_DOCUMENTED = WarpControl(kernel="lanczos3", bad_mask_planes=(), yielding_mask_planes=())
 
 
 def config_with(**options: Any) -> MakeCoaddTempExpConfig:

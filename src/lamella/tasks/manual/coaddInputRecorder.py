@@ -145,7 +145,11 @@ class CoaddTempExpInputRecorder:
         self.coaddInputs.visits.append(
             VisitInput(coaddTempExp.instrument, self.visitId, coaddTempExp.band, coaddTempExp.bbox, good, 1.0)
         )
-        coaddTempExp.detectors = tuple(self.coaddInputs.ccds)
+        # What a detector was resampled with is on record in the warp alone.
+        kernels = {detector.id: detector.kernel for detector in coaddTempExp.detectors}
+        coaddTempExp.detectors = tuple(
+            dataclasses.replace(ccd, kernel=kernels.get(ccd.id, ccd.kernel)) for ccd in self.coaddInputs.ccds
+        )
 
 
 class CoaddInputRecorderTask(Task):

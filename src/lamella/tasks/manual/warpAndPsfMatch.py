@@ -40,7 +40,7 @@ class WarperConfig(Config):
     the pixels of overlaps, as the documented tasks have it.
     """
 
-    warpingKernelName = borrow(WarpControl, "kernel")
+    warpingKernelName = borrow(WarpControl, "kernel", default="lanczos3")
     maskWarpingKernelName = borrow(WarpControl, "mask_kernel")
     growFullMask = borrow(WarpControl, "grow_full_mask")
     badMaskPlanes = borrow(WarpControl, "bad_mask_planes", default=[])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamella.kernels.support import KERNELS, kernel_half_width
-from lamella.kernels.window import CELLS, kernel_weights, weight_table
+from lamella.kernels.tap_weights import CELLS, kernel_weights, weight_table
 
 
 def interpolated(kernel: str, fraction: np.ndarray) -> np.ndarray:
