@@ -15,6 +15,7 @@ from ..formats.export import write_archive
 from ..formats.recognise import open_exposures
 from ..run.coadds import coadd_exposures
 from ..run.patch_config import PatchConfig
+from ..sky.field import skymap_from_exposures
 from ..testing.config import SurveyConfig
 from ..testing.survey import simulate_survey
 
@@ -24,6 +25,8 @@ _SURVEY = SurveyConfig(
     bands=("r",), visits_per_band=3, detector_grid=(1, 1), detector_shape=(150, 150), stars=20, galaxies=10
 )
 _STATISTICS: tuple[Statistic, ...] = ("NOISECLIP", "MEANCLIP", "MEDIAN", "MEAN", "STDEVCLIP")
+_COARSE = 0.5
+"""Arcseconds: pixels larger than those of the survey are means of several points."""
 _KERNELS: tuple[ImageKernel, ...] = ("lanczos5", "bilinear")
 
 
@@ -35,6 +38,10 @@ def do_everything(folder: Path) -> Iterator[str]:
         for coadd in coadd_exposures(open_exposures([survey.table]).sources, config=config):
             write_archive(coadd, folder / "coadd.fits")
         yield what
+    sources = open_exposures([survey.table]).sources
+    coarse = skymap_from_exposures((source.info for source in sources), pixel_scale=_COARSE)
+    for _ in coadd_exposures(sources, coarse):
+        yield "larger pixels"
     read_product(folder / "coadd.fits")
     yield "reading and writing"
 

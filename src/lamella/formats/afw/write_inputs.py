@@ -34,6 +34,7 @@ _LINKS = links(
 _BASE = (*_LINKS, Field("id", "K", "unique ID"), *box_fields())
 _WEIGHT = Field("weight", "D", "Weight of this input in the coadd")
 _GOOD = Field("goodpix", "J", "Number of good pixels in the warp")
+_KERNEL = "lanczos3"
 _CACHE_SIZE = 10_000
 """Entries of the table of its resampling function that afw makes when it evaluates such a PSF."""
 
@@ -88,6 +89,10 @@ def add_records(archive: OutputArchive, product: Warp | PatchCoadd, wcs: int) ->
     psf = 0
     if complete and product.matched_psf is None:
         psf = _add_coadd_psf(archive, product, wcs, detectors)
+        others = {one.kernel.name for one in product.detectors} - {_KERNEL}
+        if others:
+            names = ", ".join(sorted(others))
+            notes.append(f"afw resamples PSFs with {_KERNEL}; images were resampled with {names}.")
     return InputRecords(inputs, psf, tuple(dict.fromkeys(notes)))
 
 
@@ -140,7 +145,7 @@ def _add_coadd_psf(
         "cachesize": _CACHE_SIZE,
         "avgpos_x": x,
         "avgpos_y": y,
-        "warpingkernelname": "lanczos3",
+        "warpingkernelname": _KERNEL,
     }
     return archive.add(
         "CoaddPsf", "lsst.meas.algorithms", Part(main, [row]), Part((*_BASE, _WEIGHT, _GOOD), rows)
