@@ -275,7 +275,7 @@ def tile_kernel(taps: int) -> Callable[..., int]:
     def tiles(planes: Any, grid: Any, target: Any, table: Any, rule: Any) -> int:
         ny, nx = target.image.shape
         row, room = _make_row(_COLUMNS), make_room(0)
-        across, good = -(-nx // _COLUMNS), 0
+        across, good, y_row = -(-nx // _COLUMNS), 0, np.int64(rule.y_row)
         for tile in range(-(-ny // _ROWS) * across):
             r0, c0 = tile // across * _ROWS, tile % across * _COLUMNS
             r1, n = min(r0 + _ROWS, ny), min(_COLUMNS, nx - c0)
@@ -295,13 +295,14 @@ def tile_kernel(taps: int) -> Callable[..., int]:
                     if start < 0:
                         mask[k], row.states[k] = 0, LOST
                         continue
-                    cells = np.int64(row.x_cells[k]), np.int64(row.y_cells[k]) + rule.y_row
+                    x_cell, y_cell = np.int64(row.x_cells[k]), np.int64(row.y_cells[k])
+                    cells = x_cell, y_cell + y_row
                     steps = row.x_steps[k], row.y_steps[k]
                     row.sums[k, 0], row.sums[k, 1] = window_sums(
                         source.pairs, start, table, cells, steps, taps
                     )
                     mask[k], row.states[k] = bits[start], states[start]
-                    if not rule.plain or row.x_cells[k] == CELLS or row.y_cells[k] == CELLS:
+                    if not rule.plain or x_cell == CELLS or y_cell == CELLS:
                         _settle(planes, source, table, rule, half, row, mask, k)
                 if source.flawed and rule.max_lost_weight > 0.0:
                     settle_lost(planes, source, table, rule, row, mask, n, counted)
