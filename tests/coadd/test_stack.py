@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage, special
 
 from lamella.coadd.owners import WeightRanges
 from lamella.coadd.stack import StackResult, StreamingMean, statistics_stack
@@ -325,6 +326,24 @@ class TestMendedQuirks:
             assert np.isfinite(masked[0])
 
 
+def star_light(dy: np.ndarray, dx: np.ndarray, sigma: float) -> np.ndarray:
+    """Return a Gaussian of flux one, averaged over pixels."""
+    along_y, along_x = (
+        0.5 * np.diff([special.erf((d + side) / sigma / np.sqrt(2)) for side in (-0.5, 0.5)], axis=0)[0]
+        for d in (dy, dx)
+    )
+    return (along_y * along_x).astype(np.float32)
+
+
+def shifted_back(plane: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Move an image by less than a pixel with Lanczos-3."""
+    taps = np.arange(-3, 4)
+    for axis, step in enumerate(shift):
+        weights = np.sinc(taps - step) * np.sinc((taps - step) / 3) * (np.abs(taps - step) < 3)
+        plane = ndimage.correlate1d(plane, weights / weights.sum(), axis=axis, mode="constant")
+    return plane
+
+
 class TestNoiseClip:
     def clip(self, values, **options):
         options = {"flux_tolerance": 0.0, "clipped_mask": CLIPPED} | options
@@ -389,6 +408,65 @@ class TestNoiseClip:
         assert noise["NOISECLIP"] < 1.015
         assert noise["NOISECLIP"] < noise["MEANCLIP"] - 0.02
         assert leaks["NOISECLIP"] <= min(2, leaks["MEANCLIP"])
+
+    @pytest.mark.parametrize("subtracted", [True, False])
+    @pytest.mark.parametrize("estimate", ["true", "counts", "floored counts"])
+    @pytest.mark.parametrize(("n", "pixels"), [(2, 600), (3, 500), (12, 400), (30, 300)])
+    def test_no_bias_on_counts_however_their_variance_was_estimated(self, n, pixels, estimate, subtracted):
+        counts = np.random.default_rng(n).poisson(5.0, (n, pixels, pixels)).astype(np.float32)
+        variance = {
+            "true": np.full_like(counts, 5.0),
+            "counts": counts,
+            "floored counts": np.maximum(counts, 1.0),
+        }[estimate]
+        image = counts - np.float32(5.0) if subtracted else counts
+        control = StackControl(statistic="NOISECLIP", error_from_input_variance=True)
+        result = statistics_stack(
+            image, np.zeros(image.shape, np.int32), variance, np.ones(n), control=control
+        )
+        # Against the plain mean of the same counts, so that their own noise does not count.
+        bias = np.mean(result.image - image.mean(axis=0)) / np.sqrt(5.0 / n)
+        assert abs(bias) < 0.003
+
+    @pytest.mark.parametrize("n", [2, 3, 6, 20])
+    @pytest.mark.parametrize(("width", "scatter"), [(1.2, 0.0), (1.3, 0.0), (3.0, 0.09)])
+    def test_stars_keep_their_light(self, n, width, scatter):
+        """Each exposure samples them elsewhere; they are hardly wider than a pixel, or the seeing differs."""
+        rng = np.random.default_rng(5)
+        image, stars = np.zeros((n, 20 * 15, 20), np.float32), 20
+        y, x = np.mgrid[: image.shape[1], : image.shape[2]].astype(float)
+        at = [(15 * k + 7 + rng.uniform(-0.5, 0.5), 10 + rng.uniform(-0.5, 0.5)) for k in range(stars)]
+        for plane in image:
+            shift, sigma = rng.uniform(-0.5, 0.5, 2), width / 2.35482 * (1 + scatter * rng.normal())
+            for cy, cx in at:
+                plane += star_light(y - cy - shift[0], x - cx - shift[1], sigma)
+            # As if each were moved back to its place by a kernel as sharp as can be.
+            plane[...] = shifted_back(plane, shift)
+        image *= 1e6
+        variance = 25.0 + np.maximum(image, 0)
+        image += np.sqrt(variance) * rng.standard_normal(image.shape).astype(np.float32)
+        control = StackControl(statistic="NOISECLIP", error_from_input_variance=True)
+        result = statistics_stack(
+            image, np.zeros(image.shape, np.int32), variance, np.ones(n), control=control
+        )
+        assert result.image.sum() / image.mean(axis=0).sum() == pytest.approx(1.0, abs=0.002)
+
+    def test_a_wrong_value_does_not_excuse_the_one_beside_it(self):
+        """Where two of three are wrong, their neighbours that are wrong in one input are still clipped."""
+        image = np.random.default_rng(6).standard_normal((3, 30, 30)).astype(np.float32)
+        image[0, 10:20] += 40.0
+        image[1, 15, 15] += 40.0
+        planes = image, np.zeros(image.shape, np.int32), np.ones(image.shape, np.float32)
+        result = statistics_stack(*planes, control=StackControl(statistic="NOISECLIP"))
+        beside = np.zeros(image.shape[1:], bool)
+        beside[14:17, 14:17] = True
+        beside[15, 15] = False
+        assert (result.count[beside] == 2).all()
+
+    def test_the_least_limit_can_be_given_up(self):
+        values = [0, 0.1, -0.1, 0.2, -0.2, 0.1, -0.1, 4.2]
+        assert self.clip(values)[3] == 8
+        assert self.clip(values, least_noise_clip=0.0)[3] == 7
 
     def test_no_bias_on_clean_data(self):
         rng = np.random.default_rng(12)

@@ -21,6 +21,7 @@ def survey(n, seed, shape=(11, 24)):
     image[rng.random(image.shape) < 0.02] = np.nan
     image[rng.random(image.shape) < 0.05] += 300
     variance[rng.random(image.shape) < 0.02] = np.inf
+    variance[rng.random(image.shape) < 0.02] = 0.0
     return (image, mask, variance), rng.uniform(0.5, 2, n)
 
 
@@ -53,37 +54,63 @@ def keep_by_scatter(x, v, w, control):
     return kept
 
 
-def keep_by_noise(x, v, w, control):
+def usable_values(m, x, v, per_pixel, uses_variance, control):
+    """Return which values may be used."""
+    good = (m & control.bad_mask == 0) & np.isfinite(x)
+    return good & np.isfinite(v) & ((v > 0) if per_pixel else (v >= 0)) if uses_variance else good
+
+
+def local_ranges(planes, per_pixel, control):
+    """Return how far the lower medians around each pixel reach from the lowest to the second highest."""
+    x, m, v = planes
+    good = usable_values(m, x, v, per_pixel, True, control)
+    lower = np.full(x.shape[1:], np.nan)
+    for place in np.ndindex(lower.shape):
+        column = np.sort(x[:, *place][good[:, *place]].astype(float))
+        lower[place] = column[(len(column) - 1) // 2] if len(column) > 1 else np.nan
+    ranges = np.zeros(lower.shape)
+    for row, column in np.ndindex(lower.shape):
+        around = lower[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        around = np.sort(around[np.isfinite(around)])
+        ranges[row, column] = around[-2] - around[0] if len(around) > 1 else 0.0
+    return ranges
+
+
+def keep_by_noise(x, v, w, reach, control):
+    limit = max(control.sigma_clip, control.least_noise_clip)
+    precision = np.sum(1 / v[v > 0])
+    least, first_noise = (len(x) / precision, np.pi / 2 / precision) if precision > 0 else (np.inf, np.inf)
+    slope = control.gradient_tolerance * max(reach - 5 * np.sqrt(first_noise), 0.0)
+
     def near(centre, noise, sigmas):
         sigmas = max(sigmas, 5.0) if len(x) == 2 else sigmas
-        spread = noise + (control.flux_tolerance * centre) ** 2
-        return (x - centre) ** 2 <= sigmas**2 * (v + spread)
+        spread = noise + (control.flux_tolerance * centre) ** 2 + slope**2
+        own = np.where(x < centre, np.maximum(v, least), v)
+        return (x - centre) ** 2 <= sigmas**2 * (own + spread)
 
     lower = np.sort(x)[(len(x) - 1) // 2]
-    noise = np.pi / 2 / np.sum(1 / v)
-    coarse = 1.5 if control.clip_iter > 1 else 1.0
-    kept = near(lower if len(x) == 2 else np.median(x), noise, coarse * control.sigma_clip)
+    coarse = max(limit, min(1.5 * limit, 5.0)) if control.clip_iter > 1 else limit
+    kept = near(lower if len(x) == 2 else np.median(x), first_noise, coarse)
     if not kept.any():
-        kept = near(lower, noise, coarse * control.sigma_clip)
+        kept = near(lower, first_noise, coarse)
     for _ in range(control.clip_iter - 1):
         centre = np.sum(w[kept] * x[kept]) / np.sum(w[kept])
         noise = np.sum(w[kept] ** 2 * v[kept]) / np.sum(w[kept]) ** 2
-        found = near(centre, noise, control.sigma_clip)
+        found = near(centre, noise, limit)
         if not found.any():
             return kept
         kept = found
     return kept
 
 
-def reference(x, m, v, w, control):
+def reference(x, m, v, w, reach, control):
     """Return image, mask, variance and count of one pixel."""
-    good = (m & control.bad_mask == 0) & np.isfinite(x)
-    usable = np.isfinite(v) & (v > 0)
     uses_error = control.error_from_input_variance or control.mosaic_error
-    if w is None or uses_error or control.statistic == "NOISECLIP":
-        good &= usable
+    uses_variance = w is None or uses_error or control.statistic == "NOISECLIP"
+    good = usable_values(m, x, v, w is None, uses_variance, control)
     if w is None:
-        w = np.where(usable, 1 / v, 0)
+        with np.errstate(divide="ignore"):
+            w = np.where(np.isfinite(v) & (v > 0), 1 / v, 0)
     image, bits, variance, count = np.nan, control.no_good_mask, np.inf, 0
     if good.any():
         xg, vg, wg, mg = x[good], v[good], w[good], m[good]
@@ -91,7 +118,7 @@ def reference(x, m, v, w, control):
         if control.statistic == "MEANCLIP":
             kept = keep_by_scatter(xg, vg, wg, control)
         elif control.statistic == "NOISECLIP":
-            kept = keep_by_noise(xg, vg, wg, control)
+            kept = keep_by_noise(xg, vg, wg, reach, control)
         image, variance, _ = mean_of(xg[kept], vg[kept], wg[kept], control)
         bits, count = np.bitwise_or.reduce(mg[kept]), kept.sum()
         bits |= CLIPPED if count < len(xg) else 0
@@ -115,6 +142,8 @@ def test_every_pixel_follows_the_documentation(statistic, error, weighting, n):
         sigma_clip=2.0,
         clip_iter=2 if n != 5 else 3,
         flux_tolerance=0.01,
+        gradient_tolerance=0.1,
+        least_noise_clip=2.5 if n == 12 else 1.0,
         bad_mask=BAD | NO_DATA,
         weighted=weighting == "pixel" or None,
         error_from_input_variance=error == "input",
@@ -127,10 +156,11 @@ def test_every_pixel_follows_the_documentation(statistic, error, weighting, n):
     vector = weights if weighting == "vector" else None
     result = statistics_stack(*planes, vector, control=control)
     clipped = 0
+    ranges = local_ranges(planes, vector is None, control)
     for y, x in np.ndindex(result.image.shape):
         column = [plane[:, y, x] for plane in planes]
         values = column[0].astype(float), column[1], column[2].astype(float)
-        image, bits, variance, count = reference(*values, vector, control)
+        image, bits, variance, count = reference(*values, vector, ranges[y, x], control)
         found = (result.mask[y, x], result.count[y, x])
         assert found == (bits, count), (y, x)
         assert result.image[y, x] == pytest.approx(image, rel=1e-6, nan_ok=True)

@@ -10,12 +10,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
-from ..kernels import combine, combine_clip, combine_median, combine_sort, combine_spread, combine_strict
+from ..kernels import (
+    combine,
+    combine_clip,
+    combine_median,
+    combine_noise,
+    combine_sort,
+    combine_spread,
+    combine_strict,
+)
 from .owners import WeightRanges
 from .stack_control import StackControl, Statistic
 from .stack_inputs import (
@@ -28,7 +37,7 @@ from .stack_inputs import (
     weight_vector,
 )
 
-__all__ = ("StackControl", "StackResult", "Statistic", "StreamingMean", "statistics_stack")
+__all__ = ("StackControl", "StackResult", "Statistic", "StreamingMean", "neighbours", "statistics_stack")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,6 +84,8 @@ def statistics_stack(
     out: StackResult | None = None,
 ) -> StackResult:
     """Combine inputs on one pixel grid, pixel by pixel.
+
+    NOISECLIP looks at the pixels around each, too; see `neighbours`.
 
     Parameters
     ----------
@@ -129,7 +140,10 @@ def statistics_stack(
         _run(_strict_work(planes, weight_vector(weights, n), control, result), pixels, threads)
         return result
     table = checked_ranges(weights, n, pixels, control)
-    _run(_default_work(planes, table, control, result), pixels, threads)
+    if control.statistic == "NOISECLIP":
+        _clip_noise(planes, table, control, result, threads)
+    else:
+        _run(_default_work(planes, table, control, result), pixels, threads)
     if not control.nan_safe:
         for i in range(n) if table is None else np.flatnonzero(table.weights.any(axis=0)):
             _poison(result, _is_poison(cube[0][i], cube[1][i], control))
@@ -284,10 +298,7 @@ def _strict_work(
 def _default_work(
     planes: _Planes, table: WeightRanges | None, control: StackControl, result: StackResult
 ) -> _Work:
-    n = len(planes[0])
-    rows = np.arange(n) if table is None else np.flatnonzero(table.weights.any(axis=0))
-    inputs = (rows, np.ones(n) if table is None else _kernel_weights(table))
-    rules = kernel_rules(control, None if table is None else table.weights)
+    inputs, rules = _kernel_inputs(len(planes[0]), table, control)
     masking, out = kernel_masking(control), result.flat()
     network = combine_sort.sorting_network(inputs[0].size)
     clip = (control.sigma_clip, control.clip_iter)
@@ -298,9 +309,8 @@ def _default_work(
             combine.stack_mean(planes, inputs, rules, masking, *span)
         elif control.statistic == "MEDIAN":
             combine_median.stack_median(planes, inputs, rules, masking, network, *span)
-        elif control.statistic in ("MEANCLIP", "NOISECLIP"):
-            full = (control.statistic == "NOISECLIP", *clip, control.flux_tolerance)
-            combine_clip.stack_clip(planes, inputs, rules, full, masking, network, *span)
+        elif control.statistic == "MEANCLIP":
+            combine_clip.stack_clip(planes, inputs, rules, clip, masking, network, *span)
         else:
             kind = combine_strict.KINDS[control.statistic]
             combine_spread.stack_spread(planes, inputs, kind, rules, clip, masking, *span)
@@ -311,6 +321,51 @@ def _default_work(
 def _kernel_weights(table: WeightRanges) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """Return weights as kernels take them: one per input where they are the same in all pixels."""
     return table.weights[0] if table.ends.size == 1 else (table.weights, table.ends)
+
+
+def _kernel_inputs(
+    n: int, table: WeightRanges | None, control: StackControl
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return what kernels take as inputs and as rules."""
+    rows = np.arange(n) if table is None else np.flatnonzero(table.weights.any(axis=0))
+    weights = np.ones(n) if table is None else _kernel_weights(table)
+    return (rows, weights), kernel_rules(control, None if table is None else table.weights)
+
+
+def _clip_noise(
+    planes: _Planes, table: WeightRanges | None, control: StackControl, result: StackResult, threads: int
+) -> None:
+    """Write the mean clipped against the known noise: the only statistic that looks at pixels around each."""
+    inputs, rules = _kernel_inputs(len(planes[0]), table, control)
+    masking, out = kernel_masking(control), result.flat()
+    network = combine_sort.sorting_network(inputs[0].size)
+    lower, median, shared = (np.empty(result.image.shape) for _ in range(3))
+    reach = np.zeros(result.image.shape)
+    centres = (lower.reshape(-1), median.reshape(-1), reach.reshape(-1))
+    limit = max(control.sigma_clip, control.least_noise_clip)
+    clip = (limit, control.clip_iter, (control.flux_tolerance, control.gradient_tolerance))
+
+    def order(start: int, stop: int) -> None:
+        combine_noise.find_centres(
+            planes, inputs, rules, network, start, stop, *centres[:2], shared.reshape(-1)
+        )
+
+    def work(start: int, stop: int) -> None:
+        combine_noise.stack_noise_clip(planes, inputs, rules, clip, masking, centres, start, stop, out)
+
+    pixels = result.image.size
+    _run(order, pixels, threads)
+    if control.gradient_tolerance > 0.0:
+        combine_noise.local_range(shared, reach)
+    _run(work, pixels, threads)
+
+
+def neighbours(control: StackControl) -> int:
+    """Return how many pixels around each matter to its result.
+
+    Those who cut an image into parts let `statistics_stack` see so many more on each side.
+    """
+    return 1 if control.statistic == "NOISECLIP" and control.gradient_tolerance > 0.0 else 0
 
 
 def _run(work: _Work, pixels: int, threads: int) -> None:

@@ -46,6 +46,19 @@ class Combination(Config):
         "value; differences of seeing and registration make it.",
         ge=0,
     )
+    gradient_tolerance: float = option(
+        0.8,
+        "NOISECLIP: the same as a fraction of the range of the values of a pixel and the eight around it; "
+        "stars that are hardly wider than a pixel need it.",
+        ge=0,
+    )
+    least_noise_clip: float = option(
+        5.0,
+        "NOISECLIP: least limit, whatever sigma_clip says. Counts of photons are skew: a narrower one takes "
+        "light away.",
+        unit="sigma",
+        ge=0,
+    )
     error_from_input_variance: bool = option(
         False, "Variance of the result from the variances of the inputs; otherwise from their scatter."
     )

@@ -43,10 +43,9 @@ def kernel_rules(control: StackControl, weights: np.ndarray | None) -> tuple[Any
     where nothing is divided by it.
     """
     per_pixel = bool(control.weighted) and weights is None
-    divides = per_pixel or control.statistic == "NOISECLIP"
     error = error_kind(control)
-    use_variance = divides or error != combine.SCATTER_ERROR
-    return control.bad_mask, use_variance, _ZERO if divides else _BELOW_ZERO, per_pixel, error
+    use_variance = per_pixel or control.statistic == "NOISECLIP" or error != combine.SCATTER_ERROR
+    return control.bad_mask, use_variance, _ZERO if per_pixel else _BELOW_ZERO, per_pixel, error
 
 
 def kernel_masking(control: StackControl) -> tuple[Any, ...]:

@@ -166,6 +166,9 @@ def make_template(
         sigma_clip=control.sigma_clip,
         clip_iter=control.clip_iter,
         flux_tolerance=control.clip_flux_tolerance,
+        # Matched warps have the same PSF, and what they differ by is looked for.
+        gradient_tolerance=0.0,
+        least_noise_clip=0.0,
         error_from_input_variance=True,
         bad_mask_planes=control.bad_mask_planes,
         mask_propagation_thresholds={},

@@ -19,7 +19,7 @@ from .assemble_control import Resources
 from .inputs import WarpInput
 from .owners import Owners, weight_ranges
 from .sources import BitMoves, Planes, fill_planes, overlap
-from .stack import StackResult, StreamingMean, statistics_stack
+from .stack import StackResult, StreamingMean, neighbours, statistics_stack
 from .stack_control import StackControl
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def stack_inputs(
         _require_mean(config)
         stacker.stream()
         return result
-    tiles = list(_tiles(bbox, len(inputs), resources))
+    tiles = list(_tiles(bbox, len(inputs), resources, neighbours(control)))
     with ThreadPoolExecutor(resources.threads) as pool:
         # A failed tile fails the coadd: results are consumed so that errors surface.
         for _ in pool.map(stacker.stack, tiles):
@@ -144,23 +144,25 @@ class _Stacker:
 
     def stack(self, tile: Box) -> None:
         """Stack the inputs that overlap a tile."""
-        found = [(one, one.overlap(tile)) for one in self.inputs]
-        inside = [(one, box) for one, box in found if box is not None]
         at = tile.slice_within(self.bbox)
         result = self.result.part((at.y, at.x))
-        if not inside:
+        if not any(one.overlap(tile) for one in self.inputs):
             result.clear(self.control.no_good_mask)
             return
+        # Results must not depend on where tiles end: what lies around them is looked at, too.
+        seen = tile.dilated_by(neighbours(self.control))
+        inside = [(one, box) for one in self.inputs if (box := one.overlap(seen)) is not None]
         # Tiles of whole rows are one piece of the result, so that nothing has to be copied.
-        whole = tile.x == self.bbox.x
-        unmasked = result.unmasked if whole else np.empty(result.unmasked.shape, np.int32)
+        whole = seen == tile and tile.x == self.bbox.x
+        unmasked = result.unmasked if whole else np.empty((seen.y.size, seen.x.size), np.int32)
         out = StackResult(result.image, result.mask, result.variance, result.count) if whole else None
-        cube = self._read(inside, tile, unmasked)
-        weights = weight_ranges([one.weights for one, _ in inside], tile)
+        cube = self._read(inside, seen, unmasked)
+        weights = weight_ranges([one.weights for one, _ in inside], seen)
         planes = (cube.image, cube.mask, cube.variance)
         stacked = statistics_stack(*planes, weights, control=self.control, out=out)
         if not whole:
-            self._store(stacked, unmasked, result)
+            inner = tile.slice_within(seen)
+            self._store(stacked, unmasked, result, (inner.y, inner.x))
 
     def stream(self) -> None:
         """Sum the inputs one after the other over the whole box."""
@@ -180,10 +182,16 @@ class _Stacker:
             return
         self._store(mean.result(), unmasked, self.result)
 
-    def _store(self, stacked: StackResult, unmasked: np.ndarray, result: StackedPlanes) -> None:
+    def _store(
+        self,
+        stacked: StackResult,
+        unmasked: np.ndarray,
+        result: StackedPlanes,
+        inner: tuple[slice, ...] = (slice(None), slice(None)),
+    ) -> None:
         for name in ("image", "mask", "variance", "count"):
-            getattr(result, name)[...] = getattr(stacked, name)
-        result.unmasked[...] = unmasked
+            getattr(result, name)[...] = getattr(stacked, name)[inner]
+        result.unmasked[...] = unmasked[inner]
 
     def _read(self, inputs: Sequence[tuple[InputReader, Box]], tile: Box, unmasked: np.ndarray) -> Planes:
         """Read inputs into a cube, and count in ``unmasked`` how many have no bad bit."""
@@ -258,12 +266,15 @@ _MIN_TILE_WIDTH = 1024
 """Narrower tiles read a plane in small pieces."""
 
 
-def _tiles(bbox: Box, n_inputs: int, resources: Resources) -> Iterator[Box]:
-    """Cut a box into tiles: of whole rows, which are read in one piece, where memory allows."""
+def _tiles(bbox: Box, n_inputs: int, resources: Resources, rim: int) -> Iterator[Box]:
+    """Cut a box into tiles: of whole rows, which are read in one piece, where memory allows.
+
+    Around each tile ``rim`` more pixels are read.
+    """
     memory = min(resources.memory * 2**20 / resources.threads, MAX_TILE_BYTES)
     pixels = memory / (_BYTES_PER_INPUT_PIXEL * n_inputs)
     width = bbox.x.size if pixels >= bbox.x.size else min(_MIN_TILE_WIDTH, bbox.x.size)
-    rows = int(np.clip(pixels // width, 1, _MAX_TILE_ROWS))
+    rows = int(np.clip(pixels // width - 2 * rim, 1, _MAX_TILE_ROWS))
     for y in range(bbox.y.start, bbox.y.stop, rows):
         for x in range(bbox.x.start, bbox.x.stop, width):
             yield Box(Interval(y, min(y + rows, bbox.y.stop)), Interval(x, min(x + width, bbox.x.stop)))

@@ -123,15 +123,20 @@ def select_probable(
     centre: np.ndarray,
     spread: np.ndarray,
     limit: np.ndarray,
+    least: np.ndarray,
     chosen: np.ndarray,
 ) -> None:
     """Choose the usable values that agree with a centre within their known noise; the others become NaN.
 
-    The square of the distance must not exceed ``limit * (v + spread)``.
+    The square of the distance must not exceed ``limit * (v + spread)``, where below
+    the centre ``v`` is at least ``least``: a variance that was estimated from the
+    value itself is too small where the value is low.
     """
     for j in range(kept.size):
         d = np.float64(kept[j]) - centre[j]
-        chosen[j] = kept[j] if d * d <= limit[j] * (np.float64(v[j]) + spread[j]) else NAN
+        own = np.float64(v[j])
+        noise = least[j] if (d < 0.0) & (own < least[j]) else own
+        chosen[j] = kept[j] if d * d <= limit[j] * (noise + spread[j]) else NAN
 
 
 @jit
@@ -143,14 +148,14 @@ def add_weights(kept: np.ndarray, w: np.ndarray, sw: np.ndarray) -> None:
 
 @jit
 def add_precision(kept: np.ndarray, v: np.ndarray, power_half: bool, total: np.ndarray) -> None:
-    """Add ``1/v`` of the usable values, or ``1/sqrt(v)``."""
+    """Add ``1/v`` of the usable values that have noise, or ``1/sqrt(v)`` of all that are usable."""
     if power_half:
         for j in range(kept.size):
             p = np.float32(1.0) / np.sqrt(v[j])
             total[j] += np.float64(p) if kept[j] == kept[j] else 0.0
     else:
         for j in range(kept.size):
-            p = np.float32(1.0) / v[j]
+            p = np.float32(1.0) / v[j] if v[j] > np.float32(0.0) else np.float32(0.0)
             total[j] += np.float64(p) if kept[j] == kept[j] else 0.0
 
 

@@ -50,7 +50,7 @@ def screen_block(
         What to add up per pixel in ``totals[1]``: `NOTHING`, `PRECISION` (the
         sum of ``1/variance``), or `INVERSE_SIGMA` (that of its root).
     kept, keys
-        Values (float32) and keys (int32) of shape (n, columns), written.
+        Values (float32) and keys (int32) of shape (n, columns), written; the latter may have no rows.
     totals
         Sum of the weights of the usable values, if any other has a bit of the
         thresholds, and ``extra``.
@@ -76,7 +76,8 @@ def screen_block(
         screen(images[i, p:q], m, v, bad, use_variance, floor, values)
         add_count(values, good)
         rejected |= tally(values, m, seen)
-        order_keys(values.view(np.int32), keys[k, :b])
+        if keys.shape[0] > 0:
+            order_keys(values.view(np.int32), keys[k, :b])
         if extra != NOTHING:
             add_precision(values, v, extra == INVERSE_SIGMA, totals[1, :b])
     for t in range(threshold_bits.size):
