@@ -104,11 +104,13 @@ def study(n: int, pixels: int, controls: dict[str, StackControl], seed: int = 1)
 
 SEEING_CONTROLS = {
     "MEANCLIP": {"statistic": "MEANCLIP"},
-    "NOISECLIP 0": {"statistic": "NOISECLIP", "flux_tolerance": 0.0},
-    "NOISECLIP 0.1": {"statistic": "NOISECLIP", "flux_tolerance": 0.1},
-    "NOISECLIP 0.2": {"statistic": "NOISECLIP", "flux_tolerance": 0.2},
-    "NOISECLIP 0.3": {"statistic": "NOISECLIP", "flux_tolerance": 0.3},
-    "NOISECLIP 0.3, 4 sigma": {"statistic": "NOISECLIP", "flux_tolerance": 0.3, "sigma_clip": 4.0},
+    "NOISECLIP, flux 0, gradient 0": {
+        "statistic": "NOISECLIP",
+        "flux_tolerance": 0.0,
+        "gradient_tolerance": 0.0,
+    },
+    "NOISECLIP, flux 0.3, gradient 0": {"statistic": "NOISECLIP", "gradient_tolerance": 0.0},
+    "NOISECLIP": {"statistic": "NOISECLIP"},
 }
 STAMP = 41
 FWHM = 4.0

@@ -82,6 +82,23 @@ def test_tiles_and_threads_change_no_bit(maker, memory: float, threads: int, sta
     assert_same_bits(small, assemble(warps, config))
 
 
+def test_tiles_change_no_bit_where_pixels_look_at_those_around(maker) -> None:
+    """Stars within a pixel, which each visit sees elsewhere: tiles of one row know the rows beside them."""
+    warps = [maker.warp(visit) for visit in range(5)]
+    for visit, warp in enumerate(warps):
+        warp.image.array[3::7, 3::7] += 3e4 * (1.0 + 0.2 * visit)
+        warp.image.array[3::7, 4::7] += 2e4 * (visit % 3)
+        warp.image.array[4::7, 3::7] += 1e4 * (visit % 2)
+    config = AssembleConfig(statistic="NOISECLIP", fill_gaps=False)
+    whole = assemble(warps, config)
+    rows = assemble(warps, config, resources=Resources(threads=2, memory=1e-4))
+    for name in ("image", "variance", "mask"):
+        np.testing.assert_array_equal(getattr(rows, name).array, getattr(whole, name).array)
+    np.testing.assert_array_equal(rows.exposure_count.array, whole.exposure_count.array)
+    alone = assemble(warps, config.replace(gradient_tolerance=0.0))
+    assert (alone.exposure_count.array < whole.exposure_count.array).any()
+
+
 def test_tiles_change_no_bit_whatever_planes_are_propagated(maker) -> None:
     """A warp that misses a part of a tile is as one that misses all of it."""
     warps = varied_warps(maker)

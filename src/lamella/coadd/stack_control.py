@@ -38,7 +38,9 @@ class Combination(Config):
         "How the inputs of a pixel are combined: MEAN; MEANCLIP (mean, clipped at their own scatter); "
         "NOISECLIP (mean, clipped at the noise known from their variances); MEDIAN; or another statistic.",
     )
-    sigma_clip: float = option(3.0, "Clip values further than this from the centre.", unit="sigma", gt=0)
+    sigma_clip: float = option(
+        3.0, "Clip values further than this from the centre; NOISECLIP has a least limit.", unit="sigma", gt=0
+    )
     clip_iter: int = option(2, "Number of passes of a clip; all are made.", ge=1)
     flux_tolerance: float = option(
         0.3,
