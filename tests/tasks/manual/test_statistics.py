@@ -31,6 +31,8 @@ def test_what_is_set_is_what_the_core_gets() -> None:
     control.setCalcErrorFromInputVariance(True)
     control.setNoGoodPixelsMask(1)
     control.setFluxTolerance(0.1)
+    control.setGradientTolerance(0.2)
+    control.setLeastNoiseClip(4.0)
     control.setMaskPropagationThreshold(1, 0.25)
     expected = StackControl(
         statistic="MEANCLIP",
@@ -42,6 +44,8 @@ def test_what_is_set_is_what_the_core_gets() -> None:
         error_from_input_variance=True,
         no_good_mask=1,
         flux_tolerance=0.1,
+        gradient_tolerance=0.2,
+        least_noise_clip=4.0,
         propagation_thresholds={1: 0.25},
         clipped_mask=2,
         mask_map=((1, 4),),
@@ -49,6 +53,7 @@ def test_what_is_set_is_what_the_core_gets() -> None:
     assert control.to_core(Property.MEANCLIP, clipped=2, mask_map=((1, 4),)) == expected
     assert (control.getNumSigmaClip(), control.getNumIter(), control.getAndMask()) == (2.5, 4, 3)
     assert (control.getNoGoodPixelsMask(), control.getFluxTolerance()) == (1, 0.1)
+    assert (control.getGradientTolerance(), control.getLeastNoiseClip()) == (0.2, 4.0)
     assert not control.getNanSafe()
     assert control.getWeighted()
     assert control.getCalcErrorFromInputVariance()

@@ -304,6 +304,8 @@ class AssembleCoaddTask(CoaddBaseTask):
             schema=schema,
         )
         statsCtrl.setFluxTolerance(self.config.fluxTolerance)
+        statsCtrl.setGradientTolerance(self.config.gradientTolerance)
+        statsCtrl.setLeastNoiseClip(self.config.leastNoiseClip)
         statsCtrl.setWeighted(True)
         statsCtrl.setCalcErrorFromInputVariance(self.config.calcErrorFromInputVariance)
         for plane, threshold in thresholds.items():

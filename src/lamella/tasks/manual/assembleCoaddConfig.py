@@ -50,6 +50,8 @@ class AssembleCoaddConfig(CoaddBaseConfig):
     sigmaClip = borrow(AssembleConfig, "sigma_clip")
     clipIter = borrow(AssembleConfig, "clip_iter")
     fluxTolerance = borrow(AssembleConfig, "flux_tolerance")
+    gradientTolerance = borrow(AssembleConfig, "gradient_tolerance")
+    leastNoiseClip = borrow(AssembleConfig, "least_noise_clip")
     calcErrorFromInputVariance = borrow(AssembleConfig, "error_from_input_variance")
     scaleZeroPoint: Any = ConfigurableField(
         "Scales warps to one zero point, if doScaleZeroPoint", target=ScaleZeroPointTask
@@ -88,6 +90,8 @@ class AssembleCoaddConfig(CoaddBaseConfig):
             sigma_clip=self.sigmaClip,
             clip_iter=self.clipIter,
             flux_tolerance=self.fluxTolerance,
+            gradient_tolerance=self.gradientTolerance,
+            least_noise_clip=self.leastNoiseClip,
             error_from_input_variance=self.calcErrorFromInputVariance,
             bad_mask_planes=plane_names(self.badMaskPlanes),
             remove_mask_planes=plane_names(self.removeMaskPlanes),
@@ -131,6 +135,8 @@ _NAMES = {
     "sigma_clip": "sigmaClip",
     "clip_iter": "clipIter",
     "flux_tolerance": "fluxTolerance",
+    "gradient_tolerance": "gradientTolerance",
+    "least_noise_clip": "leastNoiseClip",
     "error_from_input_variance": "calcErrorFromInputVariance",
     "bad_mask_planes": "badMaskPlanes",
     "remove_mask_planes": "removeMaskPlanes",

@@ -157,6 +157,8 @@ class CompareWarpAssembleCoaddConfig(RejectArtifactsConfig):
         sky.sigmaClip = control.template.sigma_clip
         sky.clipIter = control.template.clip_iter
         sky.fluxTolerance = control.template.clip_flux_tolerance
+        # As in the core's template, lamella.coadd.template.make_template.
+        sky.gradientTolerance = sky.leastNoiseClip = 0.0
         sky.badMaskPlanes = list(control.template.bad_mask_planes)
         sky.removeMaskPlanes = list(self.removeMaskPlanes)
         sky.maskPropagationThresholds = {}

@@ -161,6 +161,22 @@ class StatisticsControl:
         """Set the scatter that NOISECLIP allows beyond the noise, as a fraction of the value."""
         self._set(flux_tolerance=fluxTolerance)
 
+    def getGradientTolerance(self) -> float:
+        """Return the scatter that NOISECLIP allows beyond the noise, as a fraction of the slope."""
+        return self._control.gradient_tolerance
+
+    def setGradientTolerance(self, gradientTolerance: float) -> None:
+        """Set the scatter that NOISECLIP allows beyond the noise, as a fraction of the slope."""
+        self._set(gradient_tolerance=gradientTolerance)
+
+    def getLeastNoiseClip(self) -> float:
+        """Return the least limit of NOISECLIP, in sigma."""
+        return self._control.least_noise_clip
+
+    def setLeastNoiseClip(self, leastNoiseClip: float) -> None:
+        """Set the least limit of NOISECLIP, in sigma."""
+        self._set(least_noise_clip=leastNoiseClip)
+
     def getWeighted(self) -> bool:
         """Return whether weights are asked for."""
         return bool(self._control.weighted)
