@@ -22,6 +22,7 @@ EXAMPLES = [
     errors.SkyMapError("There is no tract 7."),
     errors.NoOverlapError("They do not overlap."),
     errors.NoInputsError("Nothing to coadd."),
+    errors.NoCoverageError("No exposure is left."),
     errors.NoMatchedWarpsError("Nothing to compare with."),
     errors.InvalidPsfError("Outside of all inputs.", x=1.0, y=2.0),
     errors.PsfMatchError("The target is narrower.", residual=0.1, noise_gain=2.0),

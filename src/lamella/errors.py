@@ -24,6 +24,7 @@ __all__ = (
     "MaskPlaneError",
     "MissingPartError",
     "MixedBandsError",
+    "NoCoverageError",
     "NoInputsError",
     "NoMatchedWarpsError",
     "NoOverlapError",
@@ -199,6 +200,10 @@ class WorkerError(LamellaError, RuntimeError):
 
 class NoInputsError(LamellaError, ValueError):
     """Nothing is left to make a coadd from."""
+
+
+class NoCoverageError(NoInputsError):
+    """No exposure that is selected has a valid pixel in a patch, so that there is nothing to make."""
 
 
 class NoMatchedWarpsError(LamellaError, RuntimeError):

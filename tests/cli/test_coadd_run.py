@@ -308,6 +308,19 @@ def test_a_patch_without_data_is_told_and_is_no_failure(
     assert (tmp_path / "coadd-r-0-0,0.fits").exists()
 
 
+def test_a_coadd_whose_exposures_cannot_be_read_is_a_failure(own_survey: Survey, tmp_path: Path) -> None:
+    """The other bands are made, and the status says that one is not."""
+    for detector in (0, 1):
+        change_fits(own_survey.file(100, detector), lambda hdus: hdus["VARIANCE"].data.fill(-1.0))
+    out = tmp_path / "out"
+    options = ["--set", "select.exclude_visits=[102]", "--workers", 1]
+    ended = command("coadd", own_survey.table, "-o", out, *options)
+    assert ended.status == 1
+    assert "Failed" in ended.err
+    assert "coadd g-0-0,0" in ended.err
+    assert (out / "coadd-r-0-0,0.fits").exists()
+
+
 def test_when_nothing_could_be_made_the_status_says_so(survey: Survey, tmp_path: Path) -> None:
     ended = command("coadd", survey.table, "-o", tmp_path, "--max-psf-fwhm", "0.1", "--workers", 1)
     assert ended.status == 1

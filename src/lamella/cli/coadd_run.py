@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..coadd.assemble_control import Resources
 from ..coadd.versions import package_versions
-from ..errors import GeometryError, LamellaError, NoInputsError, NoOverlapError, OutputError
+from ..errors import GeometryError, LamellaError, NoCoverageError, NoInputsError, NoOverlapError, OutputError
 from ..formats.recognise import InputProblem, Inputs, open_exposures
 from ..formats.regions import read_bright_objects
 from ..report.console import skipped_table, summary_table
@@ -123,7 +123,7 @@ class CoaddRun:
             elif isinstance(outcome.error, OutputError):
                 raise outcome.error  # the next ones could not be written either
             else:
-                out = empty if isinstance(outcome.error, NoInputsError) else failures
+                out = empty if isinstance(outcome.error, NoCoverageError) else failures
                 out.append(Skipped(f"coadd {outcome.job.name}", _reason(outcome.error)))
         records = tuple(done[job.name] for job in jobs if job.name in done)
         return _Made(records, _sorted(empty), _sorted(failures))
@@ -189,7 +189,7 @@ class _Made:
 
     records: tuple[CoaddRecord, ...]
     empty: tuple[Skipped, ...]
-    """Coadds for which no exposure was left."""
+    """Coadds of patches in which no selected exposure has a valid pixel: there is nothing to make."""
     failures: tuple[Skipped, ...]
 
 

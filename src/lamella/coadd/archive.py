@@ -49,6 +49,7 @@ from .scale import measure_variance
 from .skynoise import SkyNoise
 from .sources import conform_mask
 from .times import UNKNOWN_TIMES, ExposureTimes, TotalTimes
+from .visits import VisitCheck
 
 __all__ = (
     "MatchRecord",
@@ -237,6 +238,8 @@ class PatchCoadd(MaskedImage):
         What was measured of the noise of blank sky; `None` if nothing was.
     removals
         How much of each visit was removed as artifacts; empty if none were looked for.
+    visit_checks
+        How positions, fluxes and noise of each visit compare with the coadd; empty if that is not known.
     matched_psf
         The model that all inputs were matched to; `None` if they were not.
     metadata
@@ -263,6 +266,7 @@ class PatchCoadd(MaskedImage):
         notes: Sequence[str] = (),
         noise: SkyNoise | None = None,
         removals: Sequence[Removal] = (),
+        visit_checks: Sequence[VisitCheck] = (),
         matched_psf: PointSpreadFunction | None = None,
         metadata: dict[str, MetadataValue] | None = None,
     ) -> None:
@@ -284,6 +288,7 @@ class PatchCoadd(MaskedImage):
         self.notes = tuple(notes)
         self.noise = noise
         self.removals = tuple(removals)
+        self.visit_checks = tuple(visit_checks)
         self.matched_psf = matched_psf
 
     @functools.cached_property
@@ -382,6 +387,7 @@ _COADD_PLAIN_FIELDS = (
     "notes",
     "noise",
     "removals",
+    "visit_checks",
 )
 _COADD_FIELDS = (*_COADD_PLAIN_FIELDS, "detectors", "matched_psf")
 
@@ -830,6 +836,9 @@ class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP
     )
     removals: tuple[Removal, ...] = pydantic.Field(
         default=(), description="What was removed from each visit as artifacts."
+    )
+    visit_checks: tuple[VisitCheck, ...] = pydantic.Field(
+        default=(), description="How positions, fluxes and noise of each visit compare with the coadd."
     )
 
     def deserialize(

@@ -14,6 +14,7 @@ from .reject import Findings
 from .removals import Removal
 from .runs import no_runs, pixels_of, shared_runs
 from .spans import Runs, SpanMask
+from .visits import VisitCheck
 
 __all__ = ("ArtifactMasks", "VisitMask", "rejection_note", "warned")
 
@@ -140,6 +141,6 @@ def rejection_note(method: str, removals: Sequence[Removal]) -> str | None:
     )
 
 
-def warned(removals: Sequence[Removal]) -> list[tuple[str, str]]:
+def warned(visits: Sequence[Removal | VisitCheck]) -> list[tuple[str, str]]:
     """Return the visits that a user should look at, and why: (visit, warning)."""
-    return [(f"{one.instrument} visit {one.visit}", one.warning) for one in removals if one.warning]
+    return [(f"{one.instrument} visit {one.visit}", one.warning) for one in visits if one.warning]

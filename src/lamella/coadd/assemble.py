@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import astropy.units as u
@@ -13,6 +14,7 @@ from lsst.images import Box, Image, Mask, MaskSchema
 from ..errors import DuplicateInputError, NoInputsError
 from ..kernels.words import mark_where
 from ..planes import bits_of, make_schema
+from ..sky.footprint import pixel_scale
 from .archive import PatchCoadd, Rejection, Warp
 from .assemble_control import AssembleConfig, Resources
 from .brightmask import BrightObjectCatalog, paint_bright_objects
@@ -24,7 +26,13 @@ from .runs import pixels_of
 from .skynoise import corrected
 from .tiles import StackedPlanes, stack_inputs
 from .versions import package_versions
+from .visitcheck import check_visits
+from .visits import VisitCheck
 from .warp_planes import planes_record
+
+_LOG = logging.getLogger(__name__)
+_MEANS = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")
+"""Statistics whose result is an image of the sky."""
 
 __all__ = ("Resources", "StackedPlanes", "assemble", "stack_inputs")
 
@@ -90,16 +98,39 @@ def assemble(
     planes = stack_inputs(
         findings.apply(inputs), target.outer_bbox, schema, config.after_rejection(), resources
     )
+    checks = _check_visits(inputs, planes, target, schema, config, resources)
     _mark_edges(planes.mask, findings, target.outer_bbox, schema)
     _mark_inexact_psf(planes.mask, schema)
     coadd = _make_coadd(planes, target, schema, inputs, config, (*rejected, *prepared.rejected))
     coadd.matched_psf = prepared.model_psf()
     coadd.removals = findings.removals
+    coadd.visit_checks = checks
     if config.fill_gaps:
         fill_masked_image(coadd, ("NO_DATA",), config.gaps)
     if bright_objects is not None:
         paint_bright_objects(coadd.mask, target.projection, bright_objects, config.bright_object_plane)
     return corrected(coadd, config.correct_variance)
+
+
+def _check_visits(
+    inputs: Sequence[WarpInput],
+    planes: StackedPlanes,
+    target: CoaddTarget,
+    schema: MaskSchema,
+    config: AssembleConfig,
+    resources: Resources,
+) -> tuple[VisitCheck, ...]:
+    if config.statistic not in _MEANS:
+        return ()
+    bad = bits_of(schema, config.bad_mask_planes)
+    scale = pixel_scale(target.projection, target.outer_bbox)
+    bbox, threads = target.outer_bbox, resources.threads
+    try:
+        return check_visits(inputs, planes, bbox, schema, bad, pixel_scale=scale, threads=threads)
+    except (ArithmeticError, ValueError, IndexError, TypeError):
+        # A measurement that serves a report never ends a job.
+        _LOG.warning("The visits could not be compared with their coadd.", exc_info=True)
+        return ()
 
 
 def _check_identities(inputs: Sequence[WarpInput]) -> None:

@@ -22,6 +22,7 @@ from ..causes import cause_of
 from ..coadd.artifact_masks import ArtifactMasks, rejection_note, warned
 from ..coadd.removals import Removal
 from ..coadd.summary import CoaddLike, CoaddSummary
+from ..coadd.visits import VisitCheck
 from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues
 from ..errors import UnreadableFileError
@@ -63,6 +64,7 @@ class ReportedCoadd(CoaddLike, Protocol):
     versions: dict[str, str]
     notes: tuple[str, ...]
     removals: tuple[Removal, ...]
+    visit_checks: tuple[VisitCheck, ...]
 
     @property
     def artifacts(self) -> Table:
@@ -133,6 +135,8 @@ class CoaddRecord(PlainValues):
     """One mapping of column to value per visit: what it lost to artifacts."""
     warnings: tuple[Skipped, ...] = ()
     """What a user should look at: a visit, and why."""
+    visit_checks: tuple[dict[str, Any], ...] = ()
+    """One mapping per visit: how positions, fluxes and noise compare with the coadd."""
     matching: dict[str, Any] = dataclasses.field(default_factory=dict)
     """How visits were matched to a common PSF, if they were."""
     planes: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -207,6 +211,7 @@ def coadd_record(
         settings={name: value for name, value in settings.items() if name != "matching"},
         artifacts=_rows(coadd.artifacts),
         warnings=_warnings(coadd),
+        visit_checks=tuple(dataclasses.asdict(one) for one in coadd.visit_checks),
         matching=settings.get("matching", {}),
         versions=dict(coadd.versions),
         planes={name: meanings[name] for name in summary.mask_fractions},
@@ -219,9 +224,10 @@ def _warnings(coadd: ReportedCoadd) -> tuple[Skipped, ...]:
     method = coadd.settings.get("assemble", {}).get("reject", {}).get("method", "none")
     note = rejection_note(method, coadd.removals)
     planes = tuple(Skipped("warps", one) for one in plane_notices(coadd.settings))
+    checked = tuple(Skipped(*one) for one in warned(coadd.visit_checks))
     if note is not None:
-        return (*planes, Skipped("artifacts", note))
-    return (*planes, *(Skipped(*one) for one in warned(coadd.removals)))
+        return (*planes, *checked, Skipped("artifacts", note))
+    return (*planes, *checked, *(Skipped(*one) for one in warned(coadd.removals)))
 
 
 def coadd_pictures(

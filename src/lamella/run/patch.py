@@ -24,7 +24,7 @@ from ..coadd.reject import Findings
 from ..coadd.resampling import covered_box
 from ..coadd.scale import WeightProblem
 from ..coadd.warp import make_warp
-from ..errors import LamellaError, NoInputsError, OutputError, PsfMatchError
+from ..errors import LamellaError, NoCoverageError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
 from ..sky.footprint import pixel_scale
 from .folder import SCRATCH_NAME
@@ -38,6 +38,7 @@ __all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_area", "wa
 
 _WIDEST = 200.0
 """Greatest width in pixels that memory is set aside for: what a header says beyond is hardly of a PSF."""
+_OUTSIDE = "no pixel of the patch is covered by its valid data"
 _BYTES_PER_PIXEL = 12  # image, mask and variance
 
 
@@ -95,7 +96,8 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
     Raises
     ------
     NoInputsError
-        Raised when no exposure is left.
+        Raised when no exposure is left; a `NoCoverageError` where that is because none that is selected has
+        a valid pixel there.
     PsfMatchError
         Raised when visits are to be matched to a common PSF, and none has a PSF or can be matched.
     OutputError
@@ -113,7 +115,9 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
         rejected = sorted((*job.rejected, *rejected))
         if not inputs:
             reasons = told_once((f"{item.id}: {item.reason.rstrip('.')}", item.path) for item in rejected)
-            raise NoInputsError(f"No exposure is left: {'; '.join(reasons)}.")
+            nothing_to_do = all(one.stage == "select" or one.reason == _OUTSIDE for one in rejected)
+            error = NoCoverageError if rejected and nothing_to_do else NoInputsError
+            raise error(f"No exposure is left: {'; '.join(reasons)}.")
         coadd = assemble(
             inputs,
             config.assemble,
@@ -172,8 +176,7 @@ def _reason_for_nothing(exposure: Exposure) -> Rejection:
     information = exposure_information(exposure)
     if information is WeightProblem.NOT_POSITIVE:
         return Rejection(exposure.info.id, exposure.info.path, "weight", str(information))
-    reason = "no pixel of the patch is covered by its valid data"
-    return Rejection(exposure.info.id, exposure.info.path, "warp", reason)
+    return Rejection(exposure.info.id, exposure.info.path, "warp", _OUTSIDE)
 
 
 def _read(sources: Sequence[ExposureSource]) -> tuple[list[Exposure], list[Rejection]]:

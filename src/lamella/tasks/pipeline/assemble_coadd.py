@@ -422,6 +422,9 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         self.metadata["visits"] = len(visits)
         self.metadata["exposures"] = len(coadd.detectors)
         self.metadata["rejected"] = len(coadd.rejections)
+        for check in coadd.visit_checks:
+            if check.warning:
+                self.log.warning("Visit %d: %s", check.visit, check.warning)
         for removal in coadd.removals:
             self.log.verbose(
                 "Rejected %.3f %% of the pixels of visit %d.", 100 * removal.fraction, removal.visit

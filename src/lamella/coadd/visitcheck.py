@@ -1,0 +1,357 @@
+"""Whether a visit goes with the coadd it is in: positions and fluxes of its sources, and its noise."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from lsst.images import Box, MaskSchema
+
+from ..planes import bits_of
+from .inputs import WarpInput
+from .sources import BitMoves, Planes, overlap, read_rows
+from .tiles import InputReader, StackedPlanes
+from .visits import VisitCheck
+
+__all__ = ("check_visits",)
+
+_SIGNIFICANT = 30.0  # sigma of the brightest pixel of a source that is measured
+_CELLS, _PER_CELL = 8, 4  # the brightest few of each part of a patch, so that every visit has some
+_REACH = 9  # pixels around a source without a brighter one, in which its width is measured
+_APERTURE, _WINDOW = 5.0, 1.5  # sigma of the PSF: radius of fluxes, width of the window of centroids
+_MAX_APERTURE = 15
+_FEWEST = 5  # sources for a verdict
+_MAX_OFFSET = 0.08  # of the width of the PSF at half maximum
+_MAX_FLUX = 0.12
+_ERRORS = 4.0  # standard errors that a verdict allows for
+_MISSING, _MOST_MISSING = 0.3, 0.25
+"""Light, of that in the coadd, below which a source is not there; and the part of sources that may lack."""
+_NOISE = (0.67, 1.5)
+_ROWS, _STEP, _RUN = 64, 5, 40  # noise: rows, columns from one sample to the next, samples with one level
+_CLIPPED = 1.25  # noise, over what is stated, from which on clips distort its measurement
+_NO_NOISE = 0.02
+_ENOUGH = 400  # samples of blank sky
+_MAD_TO_SIGMA = 1.4826
+
+
+def check_visits(
+    inputs: Sequence[WarpInput],
+    coadd: StackedPlanes,
+    bbox: Box,
+    schema: MaskSchema,
+    bad: int,
+    *,
+    pixel_scale: float | None = None,
+    threads: int = 1,
+) -> tuple[VisitCheck, ...]:
+    """Compare each visit with the coadd.
+
+    Each visit is measured against the coadd (of two, against their plain mean, because a clip would keep
+    the sources of neither), and judged against the median of all.  Positions and fluxes are those of the
+    brightest sources that are not saturated, a few in each of 64 parts of the patch: centroids in a Gaussian
+    window, and sums in an aperture of five sigma of the PSF.  A verdict allows for four standard errors
+    beyond 8 % of the width of the PSF, and beyond 12 % of the flux, which is more than seeing makes.  The
+    noise is the scatter of single pixels of blank sky around the coadd; it is compared with the variance
+    plane of the warp, which knows what the resampling did to single pixels.
+
+    Parameters
+    ----------
+    inputs
+        The visits, with weights.
+    coadd
+        Planes of the coadd, before its variance is corrected.
+    bbox, schema
+        Box and schema of these.
+    bad
+        Bits of pixels that are not used.
+    pixel_scale
+        Arcseconds per pixel, to tell offsets in.
+    threads
+        Number of visits that are compared at a time.
+
+    Returns
+    -------
+    tuple of VisitCheck
+        One per input, in their order.
+    """
+    alone = len(inputs) == 1
+    # Where two visits differ, the clip of a coadd keeps the lower one, and no source of either is left.
+    reference = _plain_mean(inputs, bbox, schema, bad) if len(inputs) == 2 else coadd
+    sources = _Sources.find(reference, bits_of(schema, ("SATURATED", "NO_DATA"), missing_ok=True))
+
+    def measure(one: WarpInput) -> _Measured:
+        found = np.zeros((0, 4)) if alone else _compare_sources(one, reference, sources, bbox, schema, bad)
+        return _Measured.of(found, _noise(one, coadd, bbox, schema, bad, alone=alone))
+
+    with ThreadPoolExecutor(threads) as pool:
+        measured = list(pool.map(measure, inputs))
+    # All visits that went into it move the coadd a little; their median does not follow one that is wrong.
+    values = [(one.dx, one.dy, one.flux) for one in measured if one.sources >= _FEWEST]
+    dx, dy, flux = np.median(values, axis=0).tolist() if values else (0.0, 0.0, 1.0)
+    usual = (dx, dy, flux if flux > 0.0 else 1.0)
+    return tuple(
+        _judge(one, mine, usual, sources.fwhm, pixel_scale)
+        for one, mine in zip(inputs, measured, strict=True)
+    )
+
+
+def _plain_mean(inputs: Sequence[WarpInput], bbox: Box, schema: MaskSchema, bad: int) -> Planes:
+    """Return the mean of the good pixels of some inputs, without weights."""
+    total, number, spread = (np.zeros(bbox.shape, np.float32) for _ in range(3))
+    mask = np.zeros(bbox.shape, np.int32)
+    for one in inputs:
+        box = overlap(one.source.bbox, bbox)
+        if box is None:
+            continue
+        planes, at = InputReader(one, schema).read(box), box.slice_within(bbox)
+        good = ((planes.mask & bad) == 0) & np.isfinite(planes.image) & np.isfinite(planes.variance)
+        total[at.y, at.x] += np.where(good, planes.image, np.float32(0.0))
+        spread[at.y, at.x] += np.where(good, planes.variance, np.float32(0.0))
+        number[at.y, at.x] += good
+        mask[at.y, at.x] |= planes.mask
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Planes(total / number, mask, spread / number**2)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Measured:
+    """What was measured of a visit: medians over its sources, and their standard errors."""
+
+    sources: int
+    dx: float = 0.0
+    dy: float = 0.0
+    flux: float = 1.0
+    offset_error: float = 0.0
+    flux_error: float = 0.0
+    missing: float = 0.0
+    """Part of the sources of the coadd that are not there."""
+    noise: float | None = None
+
+    @classmethod
+    def of(cls, found: np.ndarray, noise: float | None) -> _Measured:
+        number = len(found)
+        if number < _FEWEST:
+            return cls(number, noise=noise)
+        middle = np.median(found, axis=0)
+        spread = _MAD_TO_SIGMA * np.median(np.abs(found - middle), axis=0)
+        # The standard error of a median of normal values is 1.25 times that of their mean.
+        errors = 1.25 * spread / math.sqrt(number)
+        faint = found[:, 3] < _MISSING
+        # Where all are as faint, it is the zero point.
+        missing = float(faint.mean()) if spread[3] > _MISSING * abs(middle[3]) else 0.0
+        dx, dy, flux, _ = middle.tolist()
+        return cls(number, dx, dy, flux, float(np.hypot(*errors[:2])), float(errors[2]), missing, noise)
+
+
+def _judge(
+    one: WarpInput,
+    measured: _Measured,
+    usual: tuple[float, float, float],
+    fwhm: float,
+    pixel_scale: float | None,
+) -> VisitCheck:
+    warnings: list[str] = []
+    dx, dy, flux = measured.dx - usual[0], measured.dy - usual[1], measured.flux / usual[2]
+    enough = measured.sources >= _FEWEST
+    if enough and measured.missing > _MOST_MISSING:
+        warnings.append(
+            f"Of {measured.sources} sources of the coadd, {100.0 * measured.missing:.0f} % are not where "
+            "they should be in it: look at its astrometry."
+        )
+    elif enough:
+        warnings += _of_flux(flux, measured.flux_error / usual[2])
+        warnings += _of_offset(dx, dy, measured.offset_error, fwhm, pixel_scale)
+    noise = measured.noise
+    if noise is not None and not _NOISE[0] <= noise <= _NOISE[1]:
+        warnings.append(
+            f"Its noise is {noise:.2g} times what its variance says: look at what its variance or weight is."
+        )
+    return VisitCheck(
+        instrument=one.instrument,
+        visit=one.visit,
+        sources=measured.sources,
+        dx=dx if enough else None,
+        dy=dy if enough else None,
+        flux=flux if enough else None,
+        noise=noise,
+        warning=" ".join(warnings),
+    )
+
+
+def _of_flux(flux: float, error: float) -> list[str]:
+    if abs(flux - 1.0) <= _MAX_FLUX + _ERRORS * error:
+        return []
+    sense = "brighter" if flux > 1.0 else "fainter"
+    size = 100.0 * abs(flux - 1.0)
+    return [f"Its sources are {size:.0f} % {sense} than in the other visits: look at its zero point."]
+
+
+def _of_offset(dx: float, dy: float, error: float, fwhm: float, pixel_scale: float | None) -> list[str]:
+    offset = math.hypot(dx, dy)
+    if offset <= _MAX_OFFSET * fwhm + _ERRORS * error:
+        return []
+    angle = "" if pixel_scale is None else f" or {1000.0 * offset * pixel_scale:.0f} mas"
+    return [
+        f"Its sources are {offset:.2f} pixels{angle} ({dx:+.2f} in x, {dy:+.2f} in y; "
+        f"{offset / fwhm:.2f} of the width of the PSF) from those of other visits: look at its astrometry."
+    ]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Sources:
+    """Sources of a coadd: pixels from its corner, and the width of the PSF in pixels."""
+
+    y: np.ndarray
+    x: np.ndarray
+    sigma: float
+
+    @property
+    def fwhm(self) -> float:
+        return 2.3548 * self.sigma
+
+    @classmethod
+    def find(cls, coadd: Planes, bad: int) -> _Sources:
+        """Find bright sources that nothing brighter is near, the brightest of each part of the image."""
+        image = coadd.image
+        y, x = np.nonzero(image > _SIGNIFICANT * np.sqrt(np.maximum(coadd.variance, np.float32(0.0))))
+        inside = (np.minimum(y, image.shape[0] - 1 - y) > _REACH) & (
+            np.minimum(x, image.shape[1] - 1 - x) > _REACH
+        )
+        y, x = y[inside], x[inside]
+        peak = np.ones(y.size, bool)
+        for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            peak &= image[y, x] >= image[y + dy, x + dx]
+        y, x = y[peak], x[peak]
+        cell = y * _CELLS // image.shape[0] * _CELLS + x * _CELLS // image.shape[1]
+        order = np.lexsort((-image[y, x], cell))
+        rows, columns, sigmas, number, last = [], [], [], 0, -1
+        for k in order.tolist():
+            if cell[k] != last:
+                number, last = 0, cell[k]
+            if number == _PER_CELL:
+                continue
+            at = (slice(y[k] - _REACH, y[k] + _REACH + 1), slice(x[k] - _REACH, x[k] + _REACH + 1))
+            stamp = image[at]
+            # NaN is not the largest, and so not a source.
+            if stamp.max() != image[y[k], x[k]] or (coadd.mask[at] & bad).any():
+                continue
+            stamp = np.maximum(stamp - np.median(_rim(stamp)), 0.0).astype(np.float64)
+            # For a Gaussian, the squared sum over the sum of squares is 4 pi sigma^2.
+            sigmas.append(math.sqrt(stamp.sum() ** 2 / (stamp**2).sum() / (4.0 * math.pi)))
+            rows.append(y[k])
+            columns.append(x[k])
+            number += 1
+        # Galaxies are wider than stars.
+        sigma = float(np.quantile(sigmas, 0.25)) if sigmas else 2.0
+        return cls(np.array(rows, int), np.array(columns, int), float(np.clip(sigma, 0.6, 4.0)))
+
+
+def _rim(stamp: np.ndarray) -> np.ndarray:
+    return np.concatenate([stamp[0], stamp[-1], stamp[1:-1, 0], stamp[1:-1, -1]])
+
+
+def _compare_sources(
+    one: WarpInput, coadd: Planes, sources: _Sources, bbox: Box, schema: MaskSchema, bad: int
+) -> np.ndarray:
+    """Return offsets in x and y and the ratios of fluxes, in apertures and in windows: shape (source, 4)."""
+    reader = InputReader(one, schema)
+    half = min(math.ceil(_APERTURE * sources.sigma) + 1, _MAX_APERTURE)
+    offsets = np.arange(-half, half + 1)
+    square = np.add.outer(offsets**2, offsets**2)
+    window = np.exp(-0.5 * square / (_WINDOW * sources.sigma) ** 2)
+    aperture = square <= half**2
+    # A window of that width follows a Gaussian star by this part of its way.
+    follow = _WINDOW**2 / (1.0 + _WINDOW**2)
+    found = []
+    for y, x in zip(sources.y.tolist(), sources.x.tolist(), strict=True):
+        y0, x0 = y + bbox.y.start - half, x + bbox.x.start - half
+        box = Box.factory[y0 : y0 + 2 * half + 1, x0 : x0 + 2 * half + 1]
+        if not (bbox.contains(box) and one.source.bbox.contains(box)):
+            continue
+        planes = reader.read(box)
+        if (planes.mask & bad).any() or not np.isfinite(planes.image).all():
+            continue
+        at = box.slice_within(bbox)
+        if not np.isfinite(coadd.image[at.y, at.x]).all():
+            continue
+        (dx, dy, flux, light), (cx, cy, total, whole) = (
+            _measure(stamp, window, aperture, offsets) for stamp in (planes.image, coadd.image[at.y, at.x])
+        )
+        found.append(((dx - cx) / follow, (dy - cy) / follow, flux / total, light / whole))
+    measured = np.array(found).reshape(-1, 4)
+    return measured[np.isfinite(measured).all(axis=1)]
+
+
+def _measure(
+    stamp: np.ndarray, window: np.ndarray, aperture: np.ndarray, offsets: np.ndarray
+) -> tuple[float, float, float, float]:
+    """Return centroid (x, y) in a window, from the middle of a stamp, and fluxes in aperture and window."""
+    image = stamp.astype(np.float64) - np.median(_rim(stamp))
+    weighted = image * window
+    total = weighted.sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = (weighted.sum(axis=0) @ offsets) / total, (weighted.sum(axis=1) @ offsets) / total
+    return float(x), float(y), float(image[aperture].sum()), float(total)
+
+
+def _noise(
+    one: WarpInput, coadd: StackedPlanes, bbox: Box, schema: MaskSchema, bad: int, *, alone: bool
+) -> float | None:
+    """Return the scatter of pixels of blank sky around the coadd over what the variances say."""
+    box = overlap(one.source.bbox, bbox)
+    if box is None or box.x.size < _STEP * _RUN:
+        step, run = 1, min(_RUN, 0 if box is None else box.x.size)
+    else:
+        step, run = _STEP, _RUN
+    if box is None or run < 2:
+        return None
+    rows = np.unique(np.linspace(box.y.start, box.y.stop - 1, min(_ROWS, box.y.size)).astype(int))
+    planes = _columns(read_rows(one.source, rows.tolist()), one.source.bbox, box)
+    BitMoves(one.source.schema, schema)(planes.mask)
+    y = rows - bbox.y.start
+    x = slice(box.x.start - bbox.x.start, box.x.stop - bbox.x.start, step)
+    sky, spread, count = (
+        plane[y, x].astype(np.float64) for plane in (coadd.image, coadd.variance, coadd.count)
+    )
+    image = planes.image[:, ::step] * np.float64(one.scale)
+    variance = planes.variance[:, ::step] * np.float64(one.scale) ** 2
+    good = ((planes.mask[:, ::step] & bad) == 0) & np.isfinite(image) & np.isfinite(variance) & (variance > 0)
+    good &= np.isfinite(sky)
+    if not good.any():
+        return None
+    level = np.median(sky[good])
+    # By its own scatter, too: the stated noise is what is in question.
+    width = np.maximum(np.sqrt(np.maximum(spread, 0.0)), _MAD_TO_SIGMA * np.median(np.abs(sky[good] - level)))
+    good &= np.abs(np.where(good, sky, level) - level) < 3.0 * width
+    plain = _scatter(np.where(good, image, 0.0) / np.sqrt(np.where(good, variance, 1.0)), good, run)
+    if alone:
+        return plain
+    # What the mean shares with the visit is not in the difference: best weights leave v - V.
+    left = np.where(good, variance, 1.0) - np.where(good, spread, 0.0)
+    good &= (count > 1) & (left > 0.1 * variance)
+    difference = np.where(good, image, 0.0) - np.where(good, sky, 0.0)
+    found = _scatter(difference / np.sqrt(np.where(good, left, 1.0)), good, run)
+    # A clip that takes noise for defects follows the values, and the difference from it is too small.
+    return plain if found is not None and found > _CLIPPED else found
+
+
+def _scatter(pull: np.ndarray, good: np.ndarray, run: int) -> float | None:
+    """Return the scatter of good values around the levels of runs along the rows; `None` with few of them."""
+    pull = np.where(good, pull, np.nan)
+    pull = pull[:, : pull.shape[1] // run * run].reshape(-1, run)
+    pull = pull[np.isfinite(pull).sum(axis=1) > run // 2]
+    if np.isfinite(pull).sum() < _ENOUGH:
+        return None
+    pull = pull - np.nanmedian(pull, axis=1, keepdims=True)
+    # The median of each run takes a part of the scatter along.
+    scatter = _MAD_TO_SIGMA * float(np.nanmedian(np.abs(pull)))
+    # Images without any noise are simulated, and no sign of a wrong variance.
+    return scatter / math.sqrt(1.0 - 0.5 * math.pi / run) if scatter > _NO_NOISE else None
+
+
+def _columns(planes: Planes, bbox: Box, box: Box) -> Planes:
+    x = box.slice_within(bbox).x
+    return Planes(planes.image[:, x], planes.mask[:, x].copy(), planes.variance[:, x])
