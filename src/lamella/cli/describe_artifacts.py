@@ -45,9 +45,17 @@ def removals_table(removals: Sequence[Removal]) -> RenderableType:
         rows.append(
             {"visit": f"{one.instrument} {one.visit}", "left out": percent(one.fraction)}
             | parts
+            | ({"displaced": _shift(one)} if any(one.shift_x is not None for one in removals) else {})
             | {"warning": one.warning}
         )
     return rows_table(rows, title="artifacts") if rows else Text("No visit.")
+
+
+def _shift(one: Removal) -> str:
+    """Say by how much the sources of a visit are displaced, along x and y."""
+    if one.shift_x is None or one.shift_y is None:
+        return "–"
+    return f"{one.shift_x:+.3f}, {one.shift_y:+.3f} px"
 
 
 def match_facts(warp: Warp) -> dict[str, str]:

@@ -435,6 +435,8 @@ _REMOVAL_COLUMNS = {
     "instrument": _Column("U", lambda r: r.instrument),
     **{name: _Column("i8", operator.attrgetter(name)) for name in _REMOVAL_NUMBERS},
     "fraction": _Column("f8", lambda r: r.fraction),
+    "shift_x": _Column("f8", lambda r: np.nan if r.shift_x is None else r.shift_x, "pix"),
+    "shift_y": _Column("f8", lambda r: np.nan if r.shift_y is None else r.shift_y, "pix"),
     "warning": _Column("U", lambda r: r.warning),
 }
 

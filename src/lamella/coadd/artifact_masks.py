@@ -122,8 +122,15 @@ class ArtifactMasks:
         return counts
 
 
+_SAFE_CLIP_LIMITS = (
+    "safe_clip leaves what moves by less than its own width between visits, what touches an artifact of "
+    "another visit, and all where there are only two visits, as a clipped mean of two leaves nothing out; "
+    "it does not say where. compare_warp looks at each visit by itself."
+)
+
+
 def rejection_note(method: str, removals: Sequence[Removal]) -> str | None:
-    """Return what a user should know who asked for rejection where there is one visit only.
+    """Return what a user should know of a method of rejection: what it cannot do, here or at all.
 
     Parameters
     ----------
@@ -132,8 +139,10 @@ def rejection_note(method: str, removals: Sequence[Removal]) -> str | None:
     removals
         One per visit.
     """
-    if method == "none" or len(removals) != 1:
+    if method == "none" or not removals:
         return None
+    if len(removals) > 1:
+        return _SAFE_CLIP_LIMITS if method == "safe_clip" else None
     only = removals[0]
     return (
         f"Artifacts were looked for ({method}), but {only.instrument} visit {only.visit} is the only visit: "

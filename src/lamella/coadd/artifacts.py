@@ -22,6 +22,7 @@ from .compare import Compared, Comparison
 from .compare_control import CompareWarpControl
 from .ghosts import find_ghosts
 from .inputs import WarpInput
+from .last_visit import keep_last
 from .removals import VisitArtifacts
 from .scale import WeightProblem
 from .spans import Runs
@@ -113,6 +114,7 @@ def compare_with(
     noise = float(np.median([_pixel_weight(one, config) ** -0.5 for one in inputs]))
     comparison = Comparison(template, schema, config, control, noise)
     with ThreadPoolExecutor(resources.threads) as pool:
+        list(pool.map(comparison.count, inputs))
         compared = list(pool.map(comparison.compare, inputs, fwhm))
         few = _few_epochs(comparison.counts, template, control)
         few_foreign = _few_epochs(comparison.foreign_counts, template, control, foreign=True)
@@ -123,12 +125,18 @@ def compare_with(
         control.ghosts,
         float(max_epochs(len(inputs), control, sky=True)),
     )
-    return [
+    artifacts = [
         VisitArtifacts(
-            {"transient": transient, "ghost": ghost, **one.others}, one.valid, one.alone, one.edges, one.notes
+            {"transient": transient, "ghost": ghost, **one.others},
+            one.valid,
+            one.alone,
+            one.edges,
+            one.notes,
+            (one.offset.x, one.offset.y),
         )
         for one, transient, ghost in zip(compared, transients, ghosts, strict=True)
     ]
+    return keep_last(artifacts, inputs, bbox, schema, comparison.usable)
 
 
 def _pixel_weight(one: WarpInput, config: AssembleConfig) -> float:

@@ -11,6 +11,7 @@ __all__ = (
     "FluxControl",
     "GhostControl",
     "NoiseControl",
+    "PositionControl",
     "StreakControl",
     "TemplateControl",
     "VariableControl",
@@ -48,6 +49,11 @@ class TemplateControl(Config):
     bad_mask_planes: tuple[str, ...] = option(
         ("NO_DATA",), "Pixels of matched warps with one of these planes are not part of the template."
     )
+    rim_mask_planes: tuple[str, ...] = option(
+        ("DETECTION_EDGE",),
+        "Pixels of matched warps with one of these planes, the rims where other pixels make up for lost "
+        "ones, are no evidence: where a visit could be compared with rims alone, nothing is removed from it.",
+    )
     flux_tolerance: float = option(
         0.02,
         "Difference (one sigma) of a matched warp that is no sign of an artifact, as a fraction of the "
@@ -67,12 +73,6 @@ class TemplateControl(Config):
         ge=0,
     )
     reach: int = option(2, "How near that is, to each side along rows and columns.", unit="pixel", ge=0)
-    continuation: int = option(
-        4,
-        "The template goes on with the values at its rim this far: matched warps end before others do.",
-        unit="pixel",
-        ge=0,
-    )
 
 
 class VariableControl(Config):
@@ -165,6 +165,30 @@ class FluxControl(Config):
     )
 
 
+class PositionControl(Config):
+    """How the positions of the sources of a visit are compared with the template."""
+
+    enabled: bool = option(
+        True, "Whether they are measured, and the template is moved by what a visit is displaced."
+    )
+    max_offset: float = option(
+        0.1,
+        "A visit whose sources are displaced by more than this gets a warning: its projection is wrong.",
+        unit="FWHM",
+        gt=0,
+    )
+    max_motion: float = option(
+        0.25,
+        "A source that is displaced by less, as a whole, is the same one and no artifact: it moves, or the "
+        "projection is not exact there.",
+        unit="FWHM",
+        ge=0,
+    )
+    significance: float = option(
+        10.0, "Sources whose brightest pixel is brighter than this in one epoch count.", unit="sigma", gt=0
+    )
+
+
 class CompareWarpControl(Config):
     """How artifacts are found by comparing epochs."""
 
@@ -213,6 +237,9 @@ class CompareWarpControl(Config):
     streaks: StreakControl = option(StreakControl(), "How they are found.")
     ghosts: GhostControl = option(GhostControl(), "How faint and wide light is found.")
     fluxes: FluxControl = option(FluxControl(), "How the photometric scale of a visit is checked.")
+    positions: PositionControl = option(
+        PositionControl(), "How the positions of a visit are checked and allowed for."
+    )
     untested: Literal["keep", "discard"] = option(
         "keep",
         "What becomes of pixels of a warp that the matched warp does not have, as along the rim of "

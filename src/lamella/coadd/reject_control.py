@@ -55,7 +55,8 @@ class RejectControl(Config):
 
     method: Literal["none", "safe_clip", "compare_warp"] = option(
         "none",
-        "none: artifacts are left to the statistic; safe_clip: a mean is compared with a clipped mean; "
+        "none: artifacts are left to the statistic; safe_clip: a mean is compared with a clipped mean, which "
+        "leaves what moves slowly and what touches artifacts of other visits; "
         "compare_warp: PSF-matched warps are compared with the static sky.  With the latter two the "
         "coadd is a mean, which has a well-defined PSF.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from .runs import no_runs, shared_runs, united_runs
@@ -34,6 +35,9 @@ class VisitArtifacts:
         Pixels of the matched warp at the edge of a detector, where that was used up to its edge.
     notes
         What a user should know.
+    offset
+        By how much its sources are displaced from those of the other visits along x and y, in pixels;
+        NaN where that was not measured.
     """
 
     kinds: dict[str, Runs]
@@ -41,6 +45,7 @@ class VisitArtifacts:
     alone: int = 0
     edges: Runs | None = None
     notes: tuple[str, ...] = ()
+    offset: tuple[float, float] = (math.nan, math.nan)
 
     @property
     def removed(self) -> Runs:
@@ -64,6 +69,9 @@ class Removal:
         Number of these by kind; a pixel may be of more than one.
     alone
         Number of valid pixels that no other visit has: artifacts stay there.
+    shift_x, shift_y
+        By how much its sources are displaced from those of the other visits along x and y, in pixels;
+        `None` where that was not measured.
     warning
         What a user should look at, or nothing.
     """
@@ -78,6 +86,8 @@ class Removal:
     clipped: int = 0
     untested: int = 0
     alone: int = 0
+    shift_x: float | None = None
+    shift_y: float | None = None
     warning: str = ""
 
     @property
@@ -100,8 +110,15 @@ class Removal:
         """
         counts = {kind: shared_runs(runs, found.valid).area for kind, runs in found.kinds.items()}
         removed = shared_runs(found.removed, found.valid).area
+        shift_x, shift_y = (round(shift, 4) if math.isfinite(shift) else None for shift in found.offset)
         record = cls(
-            instrument=instrument, visit=visit, valid=found.valid.area, removed=removed, alone=found.alone
+            instrument=instrument,
+            visit=visit,
+            valid=found.valid.area,
+            removed=removed,
+            alone=found.alone,
+            shift_x=shift_x,
+            shift_y=shift_y,
         )
         warnings = [*found.notes]
         if record.fraction > warn_fraction:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -76,6 +76,14 @@ class Streaks:
 
     mask: np.ndarray
     lines: tuple[Streak, ...]
+
+    def select(self, chosen: Callable[[Streak], bool]) -> Streaks:
+        """Return some of the streaks, with the pixels of these alone."""
+        lines = tuple(streak for streak in self.lines if chosen(streak))
+        mask = np.zeros_like(self.mask)
+        for streak in lines:
+            mask[_streak_pixels(streak, mask.shape)] = True
+        return Streaks(mask, lines)
 
 
 def find_streaks(
@@ -255,6 +263,12 @@ class _Finder:
         # The ends of a trail are as blurred as its sides.
         span = (fit.start - fit.half_width, fit.stop + fit.half_width)
         return trail_pixels(fit.line, span, fit.half_width, self.image.shape)
+
+
+def _streak_pixels(streak: Streak, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    reach = 0.5 * streak.length + streak.half_width
+    line = Line.through(streak.x0, streak.y0, streak.x1, streak.y1)
+    return trail_pixels(line, (-reach, reach), streak.half_width, shape)
 
 
 _ENOUGH = 100_000  # values that give a spread well enough

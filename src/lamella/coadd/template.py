@@ -22,7 +22,7 @@ from .tiles import stack_inputs
 if TYPE_CHECKING:
     from .assemble_control import AssembleConfig
 
-__all__ = ("Template", "make_template", "matched_inputs", "pixel_weight")
+__all__ = ("Template", "make_template", "matched_inputs", "pixel_weight", "slope_of")
 
 _NOISE = np.float32(3.0)  # sigma that are no source yet
 _WEIGHT_ROWS = 64  # that the weight of a matched warp is measured on
@@ -73,9 +73,6 @@ class Template:
         control
             How far epochs may differ from it.
         """
-        image, variance, epochs = image.copy(), variance.copy(), epochs.copy()
-        for _ in range(control.continuation):
-            _continue(image, variance, epochs)
         known = np.isfinite(image)
         sky = np.where(known, image, np.float32(0.0))
         # The brightest of several pixels of noise is not a source.
@@ -183,28 +180,18 @@ def make_template(
     return dataclasses.replace(template, left_out=problems)
 
 
-_STEPS = np.array([(0, -1), (0, 1), (-1, 0), (1, 0)])
-
-
-def _continue(image: np.ndarray, variance: np.ndarray, epochs: np.ndarray) -> None:
-    """Give pixels with fewer than two epochs what a neighbour in the row or column has; in place."""
-    known = np.pad(epochs >= 2, 1)
-    near = known[1:-1, :-2] | known[1:-1, 2:] | known[:-2, 1:-1] | known[2:, 1:-1]
-    at = np.stack(np.nonzero(near & ~known[1:-1, 1:-1]), axis=1)
-    beside = at[:, np.newaxis] + _STEPS
-    first = np.argmax(known[beside[..., 0] + 1, beside[..., 1] + 1], axis=1)
-    source = beside[np.arange(len(at)), first]
-    for plane in (image, variance, epochs):
-        plane[at[:, 0], at[:, 1]] = plane[source[:, 0], source[:, 1]]
-
-
 def _matched_tolerance(sky: np.ndarray, control: TemplateControl) -> np.ndarray:
-    across, up = (np.gradient(sky, axis=axis) if sky.shape[axis] > 1 else sky * 0 for axis in (1, 0))
-    slope = np.hypot(across, up, dtype=np.float32)
     tolerance: np.ndarray = np.hypot(
-        np.float32(control.flux_tolerance) * sky, np.float32(control.registration) * slope
+        np.float32(control.flux_tolerance) * sky, np.float32(control.registration) * slope_of(sky)
     )
     return tolerance
+
+
+def slope_of(sky: np.ndarray) -> np.ndarray:
+    """Return by how much an image changes from pixel to pixel: float32 of shape (y, x)."""
+    across, up = (np.gradient(sky, axis=axis) if sky.shape[axis] > 1 else sky * 0 for axis in (1, 0))
+    slope: np.ndarray = np.hypot(across, up, dtype=np.float32)
+    return slope
 
 
 def _direct_tolerance(sources: np.ndarray, control: TemplateControl) -> np.ndarray:

@@ -28,8 +28,10 @@ __all__ = ("is_artifact_file", "read_artifacts", "write_artifacts")
 _REMOVED = "REMOVED"
 _KIND = "ARTIFACTS"
 _TEXTS = ("instrument", "plane", "warning")
+_SHIFTS = ("shift_x", "shift_y")
+"""Columns of numbers that may be absent: NaN in the table; files of version 0.1.0 have none."""
 _RUN_COLUMNS = ("instrument", "visit", "plane", "y", "x0", "x1")
-_VISIT_COLUMNS = tuple(field.name for field in dataclasses.fields(Removal))
+_VISIT_COLUMNS = tuple(field.name for field in dataclasses.fields(Removal) if field.name not in _SHIFTS)
 
 
 def write_artifacts(masks: ArtifactMasks, path: str | PathLike[str]) -> None:
@@ -101,7 +103,8 @@ def read_artifacts(path: str | PathLike[str]) -> ArtifactMasks:
     )
     box = _read_box(header, path)
     skymap, tract = _text(header, "SKYMAP", path), _integer(header, "TRACT", path)
-    removals = [_removal(visits, index) for index in range(len(visits["visit"]))]
+    shifts = _shifts(path, len(visits["visit"]))
+    removals = [_removal(visits, shifts, index) for index in range(len(visits["visit"]))]
     _check_runs(runs, {(one.instrument, one.visit) for one in removals}, box, path)
     return ArtifactMasks(
         band=_text(header, "BAND", path),
@@ -160,6 +163,10 @@ def _visits_table(masks: ArtifactMasks) -> Table:
     for name in _VISIT_COLUMNS:
         values = [getattr(one, name) for one in masks.removals]
         table[name] = np.array(values, dtype="U" if name in _TEXTS else "i8")
+    for name in _SHIFTS:
+        shifts = [getattr(one, name) for one in masks.removals]
+        table[name] = np.array([np.nan if shift is None else shift for shift in shifts], dtype="f8")
+        table[name].unit = "pix"
     return table
 
 
@@ -190,8 +197,22 @@ def _plain(values: np.ndarray, name: str, path: str, hdu: str) -> np.ndarray:
     return np.array(texts, dtype=str)
 
 
-def _removal(visits: dict[str, np.ndarray], index: int) -> Removal:
+def _shifts(path: Path, rows: int) -> dict[str, np.ndarray]:
+    """Return by how much the sources of each visit are displaced; NaN where the file does not say."""
+    table, _ = read_table(path, "VISITS")
+    shifts = {}
+    for name in _SHIFTS:
+        values = np.asarray(table[name]) if name in table.names else np.full(rows, np.nan)
+        if values.dtype.kind != "f" or values.ndim != 1:
+            raise InputError(path, where=f"HDU VISITS, {name}", found=f"{values.dtype}", expected="numbers")
+        shifts[name] = values.astype(np.float64)
+    return shifts
+
+
+def _removal(visits: dict[str, np.ndarray], shifts: dict[str, np.ndarray], index: int) -> Removal:
     values: dict[str, Any] = {name: column[index].item() for name, column in visits.items()}
+    for name, column in shifts.items():
+        values[name] = float(column[index]) if np.isfinite(column[index]) else None
     return Removal(**values)
 
 

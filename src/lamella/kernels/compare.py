@@ -6,7 +6,16 @@ import numpy as np
 
 from ._jit import jit
 
-__all__ = ("BLIND", "HIGH", "LOW", "add_to_bins", "flag_direct", "flag_matched", "subtract_template")
+__all__ = (
+    "BLIND",
+    "HIGH",
+    "LOW",
+    "add_to_bins",
+    "flag_direct",
+    "flag_matched",
+    "move_template",
+    "subtract_template",
+)
 
 LOW = 1
 """Flag of pixels beyond the low threshold."""
@@ -66,6 +75,71 @@ def subtract_template(
             noise[y, x] = max(v - t, np.float32(_LEAST_SHARE) * v) if shares else v + t
 
 
+_TAPS = 6  # of the Lanczos-3 function
+
+
+@jit
+def _slope(before: np.floating, value: np.floating, after: np.floating) -> np.floating:
+    """Return the slope at the middle of three pixels, of those that are finite; 0 where none is."""
+    if np.isfinite(before) and np.isfinite(after):
+        return np.float32(0.5) * (after - before)
+    if np.isfinite(after):
+        return after - value
+    if np.isfinite(before):
+        return value - before
+    return np.float32(0.0)
+
+
+@jit
+def move_template(image: np.ndarray, source: np.ndarray, dx: float, dy: float, moved: np.ndarray) -> None:
+    """Move the sources of a template by a part of a pixel, with the Lanczos-3 function.
+
+    Parameters
+    ----------
+    image
+        float32, shape (y, x).
+    source
+        Pixels whose value moves with a source, bool; the noise between them stays as it is.
+    dx, dy
+        By how much, in pixels.
+    moved
+        Written: float32, shape (y, x).  Next to what is not finite, and to the edge, the slope of the
+        image has to do.
+    """
+    rows, columns = image.shape
+    sx, sy = np.float32(dx), np.float32(dy)
+    x0, y0 = int(np.floor(-dx)), int(np.floor(-dy))
+    across, up = np.empty(_TAPS, np.float32), np.empty(_TAPS, np.float32)
+    for taps, offset in ((across, -dx - x0), (up, -dy - y0)):
+        for k in range(_TAPS):
+            u = np.pi * (k - 2 - offset)
+            taps[k] = 1.0 if u == 0.0 else 3.0 * np.sin(u) * np.sin(u / 3.0) / (u * u)
+        taps /= taps.sum()
+    for y in range(rows):
+        for x in range(columns):
+            moved[y, x] = image[y, x]
+            if not source[y, x]:
+                continue
+            i0, j0 = y + y0 - 2, x + x0 - 2
+            total = np.float32(np.nan)
+            if i0 >= 0 and j0 >= 0 and i0 + _TAPS <= rows and j0 + _TAPS <= columns:
+                total = np.float32(0.0)
+                for i in range(_TAPS):
+                    row = np.float32(0.0)
+                    for j in range(_TAPS):
+                        row += across[j] * image[i0 + i, j0 + j]
+                    total += up[i] * row
+            if np.isfinite(total):
+                moved[y, x] = total
+                continue
+            value = image[y, x]
+            left = image[y, x - 1] if x > 0 else np.float32(np.nan)
+            right = image[y, x + 1] if x + 1 < columns else np.float32(np.nan)
+            low = image[y - 1, x] if y > 0 else np.float32(np.nan)
+            high = image[y + 1, x] if y + 1 < rows else np.float32(np.nan)
+            moved[y, x] = value - sx * _slope(left, value, right) - sy * _slope(low, value, high)
+
+
 @jit
 def flag_matched(
     difference: np.ndarray,
@@ -74,6 +148,7 @@ def flag_matched(
     tolerance: np.ndarray,
     doubtful: np.ndarray,
     doubtful_tolerance: np.ndarray,
+    template: np.ndarray,
     epochs: np.ndarray,
     low: float,
     high: float,
@@ -95,10 +170,12 @@ def flag_matched(
         Difference that is no sign of an artifact (one sigma), float32, shape (y, x).
     doubtful, doubtful_tolerance
         Pixels that have the other tolerance, bool, and that one.
+    template
+        The template, float32, shape (y, x).
     epochs
-        Number of epochs in the template, int32, shape (y, x).  With a single
-        one nothing is flagged; with two, only what is brighter than the template,
-        which is the lower of the two.
+        Number of epochs that were compared, this one among them, int32, shape (y, x).  With a single
+        one nothing is flagged; with two, only light that this one shows and the other excludes:
+        what is brighter than the template, which is the lower of the two, and than an empty sky.
     low, high
         Thresholds in sigma.
     flags
@@ -109,17 +186,19 @@ def flag_matched(
     for y in range(difference.shape[0]):
         for x in range(difference.shape[1]):
             d = difference[y, x]
-            square = d * d
+            n = epochs[y, x]
             t = doubtful_tolerance[y, x] if doubtful[y, x] else tolerance[y, x]
             spread = f * noise[y, x] + t * t
             noise[y, x] = spread
             # NaN fails both tests.
-            if square > low2 * spread and flags[y, x] & BLIND != 0:
-                n = epochs[y, x]
-                if n > 2 or (n == 2 and d > 0.0):
-                    flags[y, x] |= np.uint8(LOW)
-                    if square > high2 * spread:
-                        flags[y, x] |= np.uint8(HIGH)
+            if n == 2:
+                d += min(template[y, x], np.float32(0.0))
+            square = d * d
+            counts = n > 2 or (n == 2 and d > 0.0)
+            if counts and square > low2 * spread and flags[y, x] & BLIND != 0:
+                flags[y, x] |= np.uint8(LOW)
+                if square > high2 * spread:
+                    flags[y, x] |= np.uint8(HIGH)
 
 
 @jit
@@ -128,6 +207,7 @@ def flag_direct(
     noise: np.ndarray,
     factors: tuple[float, float],
     tolerance: np.ndarray,
+    template: np.ndarray,
     epochs: np.ndarray,
     low: float,
     high: float,
@@ -140,7 +220,7 @@ def flag_direct(
 
     Parameters
     ----------
-    difference, noise, tolerance, epochs, low, high
+    difference, noise, tolerance, template, epochs, low, high
         As for `flag_matched`.
     factors
         Factors of the variances of pixels, and of those of the means.
@@ -155,10 +235,11 @@ def flag_direct(
     total = np.zeros(columns + 2, np.float32)
     variance = np.zeros(columns + 2, np.float32)
     number = np.zeros(columns + 2, np.float32)
+    below = np.zeros(columns + 2, np.float32)
     # The noise that is read below must not have been written to yet.
     before = np.full(columns, np.inf, np.float32)
     for y in range(rows):
-        total[:], variance[:], number[:] = 0.0, 0.0, 0.0
+        total[:], variance[:], number[:], below[:] = 0.0, 0.0, 0.0, 0.0
         for k in range(max(y - 1, 0), min(y + 2, rows)):
             for x in range(columns):
                 v = before[x] if k < y else noise[k, x]
@@ -166,6 +247,7 @@ def flag_direct(
                     total[x + 1] += difference[k, x]
                     variance[x + 1] += v
                     number[x + 1] += 1.0
+                    below[x + 1] += min(template[k, x], np.float32(0.0))
         for x in range(columns):
             d, v = difference[y, x], noise[y, x]
             before[x] = v
@@ -178,13 +260,16 @@ def flag_direct(
                 flags[y, x] |= np.uint8(BLIND)
             n = number[x] + number[x + 1] + number[x + 2]
             s = total[x] + total[x + 1] + total[x + 2]
+            e = epochs[y, x]
+            if e == 2:
+                d += min(template[y, x], np.float32(0.0))
+                s += below[x] + below[x + 1] + below[x + 2]
             wide = g * (variance[x] + variance[x + 1] + variance[x + 2]) + n * n * t
-            if d * d > low2 * spread or s * s > low2 * wide:
-                e = epochs[y, x]
-                if e > 2 or (e == 2 and s > 0.0):
-                    flags[y, x] |= np.uint8(LOW)
-                    if d * d > high2 * spread or s * s > high2 * wide:
-                        flags[y, x] |= np.uint8(HIGH)
+            counts = e > 2 or (e == 2 and s > 0.0)
+            if counts and (d * d > low2 * spread or s * s > low2 * wide):
+                flags[y, x] |= np.uint8(LOW)
+                if d * d > high2 * spread or s * s > high2 * wide:
+                    flags[y, x] |= np.uint8(HIGH)
 
 
 @jit

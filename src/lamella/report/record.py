@@ -225,9 +225,9 @@ def _warnings(coadd: ReportedCoadd) -> tuple[Skipped, ...]:
     note = rejection_note(method, coadd.removals)
     planes = tuple(Skipped("warps", one) for one in plane_notices(coadd.settings))
     checked = tuple(Skipped(*one) for one in warned(coadd.visit_checks))
-    if note is not None:
-        return (*planes, *checked, Skipped("artifacts", note))
-    return (*planes, *checked, *(Skipped(*one) for one in warned(coadd.removals)))
+    notes = () if note is None else (Skipped("artifacts", note),)
+    visits = tuple(Skipped(*one) for one in warned(coadd.removals)) if len(coadd.removals) > 1 else ()
+    return (*planes, *checked, *notes, *visits)
 
 
 def coadd_pictures(
