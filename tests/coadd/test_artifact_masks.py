@@ -7,13 +7,14 @@ import pytest
 from lsst.images import Box
 
 from lamella.coadd.archive import PatchCoadd
-from lamella.coadd.artifact_masks import ArtifactMasks, rejection_note, warned
+from lamella.coadd.artifact_masks import ArtifactMasks, rejection_note
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.inputs import CoaddTarget
 from lamella.coadd.reject import Findings
 from lamella.coadd.reject_control import RejectControl
 from lamella.coadd.removals import Removal
+from lamella.coadd.visits import ASTROMETRY, ZERO_POINT, VisitCheck, visit_warnings
 
 
 def found_in(epochs, maker, n: int, method: str = "compare_warp") -> tuple[PatchCoadd, Findings, np.ndarray]:  # type: ignore[no-untyped-def]
@@ -73,7 +74,19 @@ def test_a_single_visit_gets_a_note() -> None:
 
 
 def test_warnings_name_their_visits() -> None:
-    assert warned([removal(1), removal(2, "look")]) == [("Cam visit 2", "look")]
+    assert visit_warnings([], [removal(1), removal(2, "look")]) == [("Cam visit 2", "look")]
+
+
+@pytest.mark.parametrize("advice", [ASTROMETRY, ZERO_POINT])
+def test_what_is_wrong_with_a_visit_is_told_once(advice: str) -> None:
+    check = VisitCheck(instrument="Cam", visit=2, warning=f"Its sources are off: {advice}")
+    much = "9.1 % of its pixels were removed, more than 5.0 %: look at its photometric scale, sky and PSF."
+    removals = [removal(2, f"Its sources are 0.5 off: {advice} {much}"), removal(3, f"Off: {advice}")]
+    assert visit_warnings([check], removals) == [
+        ("Cam visit 2", check.warning),
+        ("Cam visit 2", much),
+        ("Cam visit 3", f"Off: {advice}"),
+    ]
 
 
 def test_counts_are_those_of_the_box_alone(epochs, maker) -> None:  # type: ignore[no-untyped-def]

@@ -156,8 +156,8 @@ def test_positions_are_measured_and_told(epochs) -> None:
     assert all(abs(shift) < 0.15 for index in (0, 2, 3, 4) for shift in offsets[index])
     assert all(abs(offset[1]) < 0.05 for offset in offsets)
     strict = compare(maker, positions=PositionControl(max_offset=0.05))
-    assert "look at its projection to the sky" in " ".join(strict[1].notes)
-    assert not any("projection" in note for index in (0, 2, 3, 4) for note in strict[index].notes)
+    assert "look at its astrometry" in " ".join(strict[1].notes)
+    assert not any("astrometry" in note for index in (0, 2, 3, 4) for note in strict[index].notes)
     off = compare(maker, positions=PositionControl(enabled=False))
     assert np.isnan(off[1].offset).all()
 

@@ -47,13 +47,13 @@ def test_the_target_is_wide_enough_for_pixels(epochs: Epochs) -> None:
     target = epochs.target
     detectors = [detector for warp in epochs.warps for detector in warp.detectors]
     arguments = detectors, target.projection, target.outer_bbox
-    assert target_fwhm(*arguments) == 3.0
+    assert target_fwhm(*arguments) == MatchControl().min_fwhm
     free = target_fwhm(*arguments, MatchControl(min_fwhm=0.0))
-    assert float(epochs.fwhm.min()) < free < 3.0
+    assert float(epochs.fwhm.min()) < free < MatchControl().min_fwhm
 
 
 def test_they_are_matched_within_the_limits(epochs: Epochs) -> None:
-    psf = patch_target_psf(3.0, epochs.target.outer_bbox)
+    psf = patch_target_psf(MatchControl().min_fwhm, epochs.target.outer_bbox)
     for warp in epochs.warps:
         (record,) = match_warp(warp, psf).match_records
         assert record.residual < 0.03

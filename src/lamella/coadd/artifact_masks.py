@@ -14,9 +14,8 @@ from .reject import Findings
 from .removals import Removal
 from .runs import no_runs, pixels_of, shared_runs
 from .spans import Runs, SpanMask
-from .visits import VisitCheck
 
-__all__ = ("ArtifactMasks", "VisitMask", "rejection_note", "warned")
+__all__ = ("ArtifactMasks", "VisitMask", "rejection_note")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -148,8 +147,3 @@ def rejection_note(method: str, removals: Sequence[Removal]) -> str | None:
         f"Artifacts were looked for ({method}), but {only.instrument} visit {only.visit} is the only visit: "
         "there is nothing to compare it with, and its artifacts stay."
     )
-
-
-def warned(visits: Sequence[Removal | VisitCheck]) -> list[tuple[str, str]]:
-    """Return the visits that a user should look at, and why: (visit, warning)."""
-    return [(f"{one.instrument} visit {one.visit}", one.warning) for one in visits if one.warning]

@@ -30,6 +30,7 @@ from .streaks import find_streaks
 from .template import Template, slope_of
 from .tiles import InputReader
 from .variables import unlike_template
+from .visits import ASTROMETRY, ZERO_POINT
 
 if TYPE_CHECKING:
     from .assemble_control import AssembleConfig
@@ -228,7 +229,7 @@ class Comparison:
         pixels, most = told_apart(size, limit)
         return [
             f"Its sources are {pixels} pixels (x {offset.x:+.2f}, y {offset.y:+.2f}) from those of the "
-            f"static sky, more than {most}: look at its projection to the sky."
+            f"static sky, more than {most}: {ASTROMETRY}"
         ]
 
     def count(self, one: WarpInput) -> None:
@@ -315,7 +316,7 @@ class Comparison:
         sense = "brighter" if found > 0 else "fainter"
         return [
             f"Its bright sources are {size} % {sense} than those of the static sky, more than {most} %: "
-            "look at its photometric scale."
+            f"{ZERO_POINT}"
         ]
 
     def _doubtful(self, matched: Difference) -> np.ndarray:

@@ -14,7 +14,7 @@ from ..planes import bits_of
 from .inputs import WarpInput
 from .sources import BitMoves, Planes, overlap, read_rows
 from .tiles import InputReader, StackedPlanes
-from .visits import VisitCheck
+from .visits import ASTROMETRY, ZERO_POINT, VisitCheck
 
 __all__ = ("check_visits",)
 
@@ -159,7 +159,7 @@ def _judge(
     if enough and measured.missing > _MOST_MISSING:
         warnings.append(
             f"Of {measured.sources} sources of the coadd, {100.0 * measured.missing:.0f} % are not where "
-            "they should be in it: look at its astrometry."
+            f"they should be in it: {ASTROMETRY}"
         )
     elif enough:
         warnings += _of_flux(flux, measured.flux_error / usual[2])
@@ -186,7 +186,7 @@ def _of_flux(flux: float, error: float) -> list[str]:
         return []
     sense = "brighter" if flux > 1.0 else "fainter"
     size = 100.0 * abs(flux - 1.0)
-    return [f"Its sources are {size:.0f} % {sense} than in the other visits: look at its zero point."]
+    return [f"Its sources are {size:.0f} % {sense} than in the other visits: {ZERO_POINT}"]
 
 
 def _of_offset(dx: float, dy: float, error: float, fwhm: float, pixel_scale: float | None) -> list[str]:
@@ -196,7 +196,7 @@ def _of_offset(dx: float, dy: float, error: float, fwhm: float, pixel_scale: flo
     angle = "" if pixel_scale is None else f" or {1000.0 * offset * pixel_scale:.0f} mas"
     return [
         f"Its sources are {offset:.2f} pixels{angle} ({dx:+.2f} in x, {dy:+.2f} in y; "
-        f"{offset / fwhm:.2f} of the width of the PSF) from those of other visits: look at its astrometry."
+        f"{offset / fwhm:.2f} of the width of the PSF) from those of other visits: {ASTROMETRY}"
     ]
 
 

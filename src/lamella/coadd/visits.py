@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Sequence
 
-__all__ = ("VisitCheck",)
+from .removals import Removal
+
+__all__ = ("ASTROMETRY", "ZERO_POINT", "VisitCheck", "visit_warnings")
+
+ASTROMETRY = "look at its astrometry."
+"""End of a sentence about a visit whose sources are displaced."""
+ZERO_POINT = "look at its zero point."
+"""End of a sentence about a visit whose sources are too bright or too faint."""
+_SENTENCE = re.compile(r"(?<=\.) (?=[A-Z0-9])")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -36,3 +46,37 @@ class VisitCheck:
     flux: float | None = None
     noise: float | None = None
     warning: str = ""
+
+
+def visit_warnings(checks: Sequence[VisitCheck], removals: Sequence[Removal]) -> list[tuple[str, str]]:
+    """Return the visits that a user should look at, and why.
+
+    What the comparison with the coadd and a search for artifacts both say of a visit, they say of the same
+    sources: it is told once, with the figure of the former, which judges a visit against all others.
+
+    Parameters
+    ----------
+    checks
+        How visits compare with the coadd.
+    removals
+        What was removed from them.
+
+    Returns
+    -------
+    list of tuple of str
+        Pairs of a visit and a warning; a visit may have one of each origin.
+    """
+    told = {(check.instrument, check.visit): check.warning for check in checks if check.warning}
+    warnings = [(f"{instrument} visit {visit}", text) for (instrument, visit), text in told.items()]
+    for removal in removals:
+        before = told.get((removal.instrument, removal.visit), "")
+        text = _without_advice_of(before, removal.warning)
+        if text:
+            warnings.append((f"{removal.instrument} visit {removal.visit}", text))
+    return warnings
+
+
+def _without_advice_of(before: str, warning: str) -> str:
+    """Return the sentences of a warning whose advice another one does not give."""
+    repeated = tuple(advice for advice in (ASTROMETRY, ZERO_POINT) if advice in before)
+    return " ".join(text for text in _SENTENCE.split(warning) if not text.endswith(repeated))

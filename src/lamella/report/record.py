@@ -19,10 +19,10 @@ import numpy as np
 from astropy.table import Table
 
 from ..causes import cause_of
-from ..coadd.artifact_masks import ArtifactMasks, rejection_note, warned
+from ..coadd.artifact_masks import ArtifactMasks, rejection_note
 from ..coadd.removals import Removal
 from ..coadd.summary import CoaddLike, CoaddSummary
-from ..coadd.visits import VisitCheck
+from ..coadd.visits import VisitCheck, visit_warnings
 from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues
 from ..errors import UnreadableFileError
@@ -224,10 +224,11 @@ def _warnings(coadd: ReportedCoadd) -> tuple[Skipped, ...]:
     method = coadd.settings.get("assemble", {}).get("reject", {}).get("method", "none")
     note = rejection_note(method, coadd.removals)
     planes = tuple(Skipped("warps", one) for one in plane_notices(coadd.settings))
-    checked = tuple(Skipped(*one) for one in warned(coadd.visit_checks))
     notes = () if note is None else (Skipped("artifacts", note),)
-    visits = tuple(Skipped(*one) for one in warned(coadd.removals)) if len(coadd.removals) > 1 else ()
-    return (*planes, *checked, *notes, *visits)
+    # Of a single visit the note says it all.
+    removals = coadd.removals if len(coadd.removals) > 1 else ()
+    visits = (Skipped(*warning) for warning in visit_warnings(coadd.visit_checks, removals))
+    return (*planes, *notes, *visits)
 
 
 def coadd_pictures(

@@ -33,6 +33,7 @@ from ...coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ...coadd.prepare import input_of, weigh
 from ...coadd.reject import Findings
 from ...coadd.spans import SpanMask
+from ...coadd.visits import visit_warnings
 from ...coadd.warp_planes import plane_notices
 from ...planes import make_schema
 from ...run.scratch import write_scratch
@@ -422,15 +423,12 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         self.metadata["visits"] = len(visits)
         self.metadata["exposures"] = len(coadd.detectors)
         self.metadata["rejected"] = len(coadd.rejections)
-        for check in coadd.visit_checks:
-            if check.warning:
-                self.log.warning("Visit %d: %s", check.visit, check.warning)
         for removal in coadd.removals:
             self.log.verbose(
                 "Rejected %.3f %% of the pixels of visit %d.", 100 * removal.fraction, removal.visit
             )
-            if removal.warning:
-                self.log.warning("Visit %d: %s", removal.visit, removal.warning)
+        for visit, warning in visit_warnings(coadd.visit_checks, coadd.removals):
+            self.log.warning("%s: %s", visit, warning)
         self.metadata["rejectedPixels"] = sum(removal.removed for removal in coadd.removals)
 
 
