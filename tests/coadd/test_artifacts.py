@@ -162,6 +162,25 @@ def test_positions_are_measured_and_told(epochs) -> None:
     assert np.isnan(off[1].offset).all()
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_rims_along_the_end_of_the_coadd_are_evidence(epochs, lost: bool) -> None:
+    """All visits are made up for alike there; beside pixels that they have lost they are not believed."""
+    maker = epochs(4)
+    maker.add_cosmic_ray(1, 1, 70)
+    maker.add_cosmic_ray(2, 100, maker.bbox.x.size - 3)
+    for visit in (0, 2, 3) if lost else ():
+        maker.masks[visit][6:12] |= bits_of(SCHEMA, ("NO_DATA",))
+    inputs = []
+    for visit, one in enumerate(maker.inputs()):
+        matched = maker.match(visit)
+        for rim in (np.s_[:6], np.s_[-6:], np.s_[:, :6], np.s_[:, -6:]):
+            matched.mask.array[rim] |= bits_of(SCHEMA, ("DETECTION_EDGE",))
+        inputs.append(dataclasses.replace(one, matched=ImageSource(matched)))
+    flags = removed(maker, compare(maker, inputs))
+    assert flags[2][:, -6:].any()
+    assert flags[1][:3].any() != lost
+
+
 @pytest.mark.parametrize("start", range(22, 42, 3))
 def test_a_source_beside_the_end_of_another_visit_stays_whole(epochs, start: int) -> None:
     """The rim of a matched warp says nothing of what lies beyond it."""

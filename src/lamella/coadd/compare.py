@@ -8,11 +8,12 @@ import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
-from lsst.images import MaskSchema
+from lsst.images import Box, MaskSchema
 
 from ..errors import NoiseError
 from ..kernels.compare import BLIND, HIGH, LOW, add_to_bins, flag_direct, flag_matched, move_template
 from ..planes import bits_of
+from .box_rims import find_box_rims
 from .compare_control import CompareWarpControl
 from .difference import Difference
 from .fluxcheck import BrightPixels
@@ -129,6 +130,7 @@ class Comparison:
         self._no_data = bits_of(schema, control.template.bad_mask_planes)
         self._rim = bits_of(schema, control.template.rim_mask_planes)
         self._whole = np.zeros(template.bbox.shape, np.int32)
+        self._box_rims: dict[object, list[tuple[Box, np.ndarray]]] = {}
         self._saturated = bits_of(schema, ("SATURATED",))
         self._edge = bits_of(schema, ("DETECTION_EDGE",))
         self._bright = BrightPixels(template, control.fluxes)
@@ -150,7 +152,7 @@ class Comparison:
         notes: list[str] = []
         direct = Difference.of(one, self._schema, self._template, self._bad)
         matched, offset = self._matched(one, fwhm, notes)
-        epochs = self._compared_epochs(matched)
+        epochs = self._compared_epochs(one, matched)
         if direct is not None:
             limits = control.thresholds if control.compare_direct or matched is None else _NEVER
             self._flag_direct(direct, limits, epochs, flags, notes)
@@ -163,7 +165,7 @@ class Comparison:
             notes.append("It has no matched warp, and was compared as it is, away from sources.")
         if reason := self._template.left_out.get(one.key):
             notes.append(f"Its matched warp is not part of the static sky: {reason}.")
-        trails, spikes = self._streaks(direct, self._compared_epochs(matched, rims=True), fwhm)
+        trails, spikes = self._streaks(direct, self._compared_epochs(one, matched, rims=True), fwhm)
         if direct is not None:
             direct.of_template(flags)[spikes] = 0
         found, candidates, foreign = self._candidates(flags, matched)
@@ -241,6 +243,7 @@ class Comparison:
         if one.matched is not None and one.key not in self._template.left_out:
             matched = dataclasses.replace(one, source=one.matched, scale=one.matched_scale, alternate=None)
             self._add(matched, self._whole, self._no_data | self._rim)
+            self._add_box_rims(one, matched)
 
     def _add(self, one: WarpInput, counts: np.ndarray, bad: int) -> None:
         box = overlap(one.source.bbox, self._template.bbox)
@@ -252,10 +255,30 @@ class Comparison:
         with self._lock:  # sums of integers do not depend on the order
             counts[at.y, at.x] += known
 
-    def _compared_epochs(self, matched: Difference | None, *, rims: bool = False) -> np.ndarray:
+    def _add_box_rims(self, one: WarpInput, matched: WarpInput) -> None:
+        rims = find_box_rims(
+            one,
+            matched,
+            self._template.bbox,
+            self._schema,
+            bad=self._bad,
+            no_data=self._no_data,
+            rim=self._rim,
+            reach=math.ceil(self._control.saturated_reach),
+        )
+        with self._lock:
+            self._box_rims[one.key] = rims
+            for box, flags in rims:
+                at = box.slice_within(self._template.bbox)
+                self._whole[at.y, at.x] += flags
+
+    def _compared_epochs(
+        self, one: WarpInput, matched: Difference | None, *, rims: bool = False
+    ) -> np.ndarray:
         """Return how many epochs are compared at each pixel, this one among them: int32 of shape (y, x).
 
-        It is one where all other epochs are rims, unless ``rims`` are to be believed.
+        It is one where all other epochs are rims, unless ``rims`` are to be believed; those along the ends
+        of the coadd are, where the data of their visit go on.
         """
         epochs, others = self._template.epochs + np.int32(1), self._whole.copy()
         if matched is not None:
@@ -263,6 +286,9 @@ class Comparison:
             for counts, mine in ((epochs, known), (others, known & ((matched.mask & self._rim) == 0))):
                 part = matched.of_template(counts)
                 part -= mine
+            for box, flags in self._box_rims.get(one.key, ()):
+                at = box.slice_within(self._template.bbox)
+                others[at.y, at.x] -= flags
         if not rims:
             epochs[others < 1] = 1
         return epochs
