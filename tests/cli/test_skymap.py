@@ -98,4 +98,4 @@ def test_a_map_by_name_or_by_file_can_be_used(survey: Survey, patches: Path, tmp
     ended = lamella("coadd", survey.table, "-o", tmp_path, "--skymap", patches, "--scale", "1")
     assert (ended.status, "fixes the pixel grid" in ended.err) == (2, True)
     ended = lamella("coadd", survey.table, "-o", tmp_path, "--skymap", "dodeca", "--patch", "999,999")
-    assert (ended.status, "overlaps a chosen patch" in ended.err) == (1, True)
+    assert (ended.status, "There is no patch '999,999' in tract" in ended.err) == (1, True)

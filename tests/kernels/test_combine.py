@@ -107,8 +107,13 @@ def test_screening_rejects_masked_values_and_useless_variances():
 def test_a_value_that_is_probable_is_within_its_noise():
     chosen = np.empty(4, np.float32)
     kept = np.array([1, 2, np.nan, -1], np.float32)
-    select_probable(kept, np.full(4, 0.75, np.float32), np.zeros(4), np.full(4, 0.25), np.ones(4), chosen)
+    planes = kept, np.full(4, 0.75, np.float32), np.zeros(4), np.full(4, 0.25), np.ones(4)
+    select_probable(*planes, np.zeros(4), chosen)
     np.testing.assert_array_equal(chosen, [1, np.nan, np.nan, -1])
+    # Below the centre a variance counts as at least the given one.
+    low = np.array([-1.5, 1.5, -3.0, -1.0], np.float32)
+    select_probable(low, *planes[1:], np.full(4, 2.0), chosen)
+    np.testing.assert_array_equal(chosen, [-1.5, np.nan, np.nan, -1.0])
 
 
 def test_bits_of_used_and_of_rejected_values_are_kept_apart():

@@ -113,7 +113,13 @@ def pixel_weight(source: WarpSource, scale: float, bad_mask_planes: Sequence[str
     step = max(1, len(rows) // _WEIGHT_ROWS)
     found = read_rows(source, rows[step // 2 :: step])
     bad = bits_of(source.schema, bad_mask_planes, missing_ok=True)
-    return warp_weight(found.variance, found.mask, bad, scale=scale, image=found.image)
+    weight = warp_weight(found.variance, found.mask, bad, scale=scale, image=found.image)
+    if weight is WeightProblem.NO_GOOD_PIXEL:
+        # On a small detector, planes that spread with a wide kernel can cover all pixels, which hold
+        # values of good ones all the same.
+        no_data = bits_of(source.schema, ("NO_DATA",))
+        weight = warp_weight(found.variance, found.mask, no_data, scale=scale, image=found.image)
+    return weight
 
 
 def make_template(

@@ -82,25 +82,26 @@ def fit_background(image: np.ndarray, ignore: np.ndarray, control: ReadControl, 
         raise InputError(path, where="sky", found=share, expected="a mesh that is half usable")
     level = meshes.surface(data.shape, control.background_filter)
     for _ in range(_PASSES):
-        blank = _without_sources(data, bad, level, meshes)
+        # What is left of the sky, not the sky again: on a slope the pixels of a mesh differ by more than
+        # their noise, and the bright side of each mesh would be taken for a source.
+        blank = _without_sources(data - level, bad, meshes)
         # In a field full of light there may be no sky left to see; then the pass before must do.
         if blank is None:
             break
-        meshes, before = blank, level
-        level = meshes.surface(data.shape, control.background_filter)
-        if np.abs(level - before).mean() < _SETTLED * meshes.rms:
+        meshes = blank
+        change = meshes.surface(data.shape, control.background_filter)
+        level += change
+        if np.abs(change).mean() < _SETTLED * meshes.rms:
             break
     return Background(level=level, rms=meshes.rms, mesh=size)
 
 
-def _without_sources(
-    data: np.ndarray, bad: np.ndarray, level: np.ndarray, meshes: SkyMeshes
-) -> SkyMeshes | None:
-    """Measure the sky again without what stands above a first estimate; `None` where nothing else is left."""
-    cores = _find_sources(data - level, bad, meshes.rms)
+def _without_sources(residual: np.ndarray, bad: np.ndarray, meshes: SkyMeshes) -> SkyMeshes | None:
+    """Measure what is left of the sky without sources; `None` where nothing else is left."""
+    cores = _find_sources(residual, bad, meshes.rms)
     for growth in _GROWTHS:
         sources = scipy.ndimage.maximum_filter(cores, 2 * growth + 1)
-        blank = measure_meshes(data, ~(bad | sources), meshes.size)
+        blank = measure_meshes(residual, ~(bad | sources), meshes.size)
         if _has_sky(blank):
             return blank
     return None

@@ -98,17 +98,26 @@ def _groups(sources: Sequence[ExposureSource]) -> Iterator[list[int]]:
 
 
 def _close_together(infos: Sequence[ExposureInfo], members: Sequence[int]) -> Iterator[list[int]]:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import KDTree
-
+    """Yield the members whose centres are linked by steps of at most `_NEAR` pixels, two at least."""
     directions = np.array([_direction(info) for info in infos])
-    scale = math.radians(pixel_scale(infos[0].projection, infos[0].bbox) / 3600.0)
-    pairs = KDTree(directions).query_pairs(_NEAR * scale, output_type="ndarray")
-    links = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(infos),) * 2)
-    labels = connected_components(links, directed=False)[1]
-    for label in np.unique(labels[pairs[:, 0]]):
-        yield [members[int(index)] for index in np.flatnonzero(labels == label)]
+    reach = _NEAR * math.radians(pixel_scale(infos[0].projection, infos[0].bbox) / 3600.0)
+    # Along one axis first: few have another one within reach there.  (The trees of scipy would do, but they
+    # load its linear algebra into each process.)
+    order = np.argsort(directions[:, 0], kind="stable")
+    groups: list[list[int]] = []
+    ahead: list[list[int]] = []
+    for index in order.tolist():
+        here = directions[index]
+        ahead = [group for group in ahead if here[0] - directions[group, 0].max() <= reach]
+        linked = [
+            group for group in ahead if (np.linalg.norm(directions[group] - here, axis=1) <= reach).any()
+        ]
+        joined = [index, *(other for group in linked for other in group)]
+        ahead = [*(group for group in ahead if group not in linked), joined]
+        groups = [*(group for group in groups if group not in linked), joined]
+    for group in groups:
+        if len(group) > 1:
+            yield [members[index] for index in sorted(group)]
 
 
 def _direction(info: ExposureInfo) -> np.ndarray:

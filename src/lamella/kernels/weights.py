@@ -31,7 +31,14 @@ def fill_weights(table: np.ndarray, ends: np.ndarray, p: int, q: int, space: np.
     space
         float64 of shape (n, columns), written.
     """
-    k = np.searchsorted(ends, p, side="right")
+    # Bisected here: numpy's search makes each process import the linear algebra of SciPy.
+    k, high = 0, ends.size
+    while k < high:
+        middle = (k + high) // 2
+        if ends[middle] <= p:
+            k = middle + 1
+        else:
+            high = middle
     start = p
     while start < q:
         stop = min(q, ends[k])
