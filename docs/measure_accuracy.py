@@ -14,13 +14,9 @@ from pathlib import Path
 import numpy as np
 import sep
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "acceptance"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import test_decam as decam
-import test_sdss as sdss
-import test_simulated_truth as truth
 from astropy.coordinates import SkyCoord
-from conftest import run_command
 
 from lamella import assemble, open_exposures, read_product
 from lamella.coadd.archive import PatchCoadd
@@ -29,6 +25,10 @@ from lamella.testing.config import SurveyConfig
 from lamella.testing.photometry import measure_stars
 from lamella.testing.stack import StackConfig, simulate_stack
 from lamella.testing.survey import Survey
+from tests.acceptance import test_decam as decam
+from tests.acceptance import test_sdss as sdss
+from tests.acceptance import test_simulated_truth as truth
+from tests.acceptance.conftest import run_command
 
 NOISELESS = SurveyConfig(
     bands=("r",), visits_per_band=5, stars=160, noise=False, rotation=8.0, dither=4.0,
