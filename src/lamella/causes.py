@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 
-__all__ = ("cause_of", "told_once")
+__all__ = ("by_cause", "cause_of", "told_once")
 
 # Numbers as messages have them, also within words: "row 3", "e7.fits", "2.31 arcsec", "-1e-05".
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
@@ -29,6 +29,22 @@ def cause_of(message: str, path: str = "") -> str:
     return _NUMBER.sub("#", message)
 
 
+def by_cause[T](items: Iterable[T], cause: Callable[[T], Hashable]) -> list[list[T]]:
+    """Return things in groups of one cause, in the order of the first of each.
+
+    Parameters
+    ----------
+    items
+        The things.
+    cause
+        What is the same for all of a group, e.g. the `cause_of` a message.
+    """
+    groups: dict[Hashable, list[T]] = {}
+    for item in items:
+        groups.setdefault(cause(item), []).append(item)
+    return list(groups.values())
+
+
 def told_once(messages: Iterable[tuple[str, str]]) -> list[str]:
     """Return messages of which each cause is told once, with the number of those that are like it.
 
@@ -43,10 +59,8 @@ def told_once(messages: Iterable[tuple[str, str]]) -> list[str]:
         The first message of each cause, in the order of these, e.g. ``"t.csv, row 1, column
         'visit': found an empty cell; expected a number (the same for 59 others)."``.
     """
-    alike: dict[str, list[str]] = {}
-    for message, path in messages:
-        alike.setdefault(cause_of(message, path), []).append(message)
-    return [_with_count(group[0], len(set(group)) - 1) for group in alike.values()]
+    groups = by_cause(messages, lambda pair: cause_of(*pair))
+    return [_with_count(group[0][0], len({message for message, _ in group}) - 1) for group in groups]
 
 
 def _with_count(message: str, others: int) -> str:

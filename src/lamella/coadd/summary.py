@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Table
 from lsst.images import Image, Mask, SkyProjection
 
-from ..causes import cause_of
+from ..causes import by_cause, cause_of
 from ..config import PlainValues
 from ..errors import InvalidPsfError
 from ..kernels.median import median
@@ -222,12 +222,14 @@ def _inputs_numbers(coadd: CoaddLike) -> dict[str, Any]:
 
 def _count_reasons(rejected: Table) -> tuple[Rejected, ...]:
     """Count exposures by stage and cause: reasons that differ in numbers and file names are one cause."""
-    causes: dict[tuple[str, str], list[str]] = {}
-    for row in rejected:
-        reason = str(row["reason"])
-        cause = str(row["stage"]), cause_of(reason, str(row["path"]))
-        causes.setdefault(cause, []).append(reason)
-    return tuple(sorted(Rejected(key[0], _typical(group), len(group)) for key, group in causes.items()))
+    rows = ((str(row["stage"]), str(row["reason"]), str(row["path"])) for row in rejected)
+    groups = by_cause(rows, lambda row: (row[0], cause_of(row[1], row[2])))
+    return tuple(
+        sorted(
+            Rejected(group[0][0], _typical([reason for _, reason, _ in group]), len(group))
+            for group in groups
+        )
+    )
 
 
 def _typical(reasons: list[str]) -> str:

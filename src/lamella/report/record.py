@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from astropy.table import Table
 
-from ..causes import cause_of
+from ..causes import by_cause, cause_of
 from ..coadd.artifact_masks import ArtifactMasks, rejection_note
 from ..coadd.removals import Removal
 from ..coadd.summary import CoaddLike, CoaddSummary
@@ -106,10 +106,7 @@ def alike_once(items: Iterable[Skipped]) -> list[Skipped]:
 
     Things of one cause are those whose reasons differ in numbers and in their own name only.
     """
-    groups: dict[str, list[Skipped]] = {}
-    for item in items:
-        groups.setdefault(cause_of(item.reason, item.what), []).append(item)
-    return [_first_of(group) for group in groups.values()]
+    return [_first_of(group) for group in by_cause(items, lambda item: cause_of(item.reason, item.what))]
 
 
 def _first_of(group: list[Skipped]) -> Skipped:
