@@ -124,6 +124,76 @@ def test_times_are_those_of_the_table_or_of_the_headers(table: Callable[..., Pat
     assert of().exposure_time == 60.0
 
 
+def move_wcs(image: Path, **cards: Any) -> None:
+    """Put the WCS of the image into the primary header, and some cards into that of the image."""
+    with fits.open(image, mode="update") as hdus:
+        wcs = {key: hdus["SCI"].header[key] for key in hdus["SCI"].header if key[:5] in WCS_CARDS}
+        hdus[0].header.update(wcs)
+        for key in wcs:
+            del hdus["SCI"].header[key]
+        hdus["SCI"].header.update(cards)
+        hdus["NOWCS"].name = "MASK"  # no image of the sky, as its name says
+
+
+WCS_CARDS = ("CTYPE", "CUNIT", "CRVAL", "CRPIX", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
+
+
+@pytest.mark.parametrize("cells", [{}, {"image_hdu": None}])
+@pytest.mark.parametrize("cards", [{}, {"INHERIT": True}])
+def test_a_wcs_in_the_primary_header_is_that_of_the_only_image(
+    table: Callable[..., Path], image: Path, cells: dict[str, Any], cards: dict[str, Any]
+) -> None:
+    own = read(table("own.csv", **cells))
+    move_wcs(image, **cards)
+    with fits.open(image, mode="update") as hdus:
+        hdus["SMALL"].name = "WEIGHT"
+    inherited = read(table("inherited.csv", **cells))
+    x, y = np.array([0.0, 49.0]), np.array([0.0, 39.0])
+    there, here = (one.info.projection.pixel_to_sky(x=x, y=y) for one in (own, inherited))
+    assert here.separation(there).arcsec.max() < 1e-9
+    assert "WCS taken from the primary header." in inherited.notes
+    assert not any("primary" in note for note in own.notes)
+
+
+def test_of_two_wcs_that_of_the_image_is_believed(table: Callable[..., Path], image: Path) -> None:
+    own = read(table("own.csv"))
+    with fits.open(image, mode="update") as hdus:
+        wcs = {key: value for key, value in hdus["SCI"].header.items() if key[:5] in WCS_CARDS}
+        hdus[0].header.update(wcs | {"CRVAL1": 10.0})
+    both = read(table("both.csv"))
+    assert both.info.projection == own.info.projection
+    assert both.notes == own.notes
+
+
+def test_one_wcs_of_the_primary_header_is_not_that_of_several_images(
+    table: Callable[..., Path], image: Path
+) -> None:
+    move_wcs(image)  # SMALL is a second image that has none
+    with pytest.raises(ProjectionError, match=r"HDU 0, the primary .* 2 images .* \(HDUs 1 SCI, 5 SMALL\)"):
+        open_exposures([table("default.csv", image_hdu=None)])
+    assert read(table("named.csv")).info.bbox.shape == SHAPE
+
+
+@pytest.mark.parametrize("cards", [{"INHERIT": False}, {"CRPIX1": 3.0}, {"CD1_1": 1e-4}])
+def test_a_wcs_of_the_primary_header_is_not_used_against_the_image(
+    table: Callable[..., Path], image: Path, cards: dict[str, Any]
+) -> None:
+    move_wcs(image, **cards)
+    with pytest.raises(ProjectionError, match=r"SCI.*no projection to the sky"):
+        open_exposures([table()])
+
+
+@pytest.mark.parametrize("key", ["CTYPE2", "CRVAL1", "CRPIX2"])
+def test_a_part_of_a_wcs_in_the_primary_header_is_none(
+    table: Callable[..., Path], image: Path, key: str
+) -> None:
+    move_wcs(image)
+    with fits.open(image, mode="update") as hdus:
+        del hdus[0].header[key]
+    with pytest.raises(ProjectionError, match=r"SCI.*no projection to the sky"):
+        open_exposures([table()])
+
+
 def test_columns_for_selection_become_numbers_of_the_exposure(table: Callable[..., Path]) -> None:
     path = table(psf_ellipticity_residual=0.004, psf_stars=31, quality_effTime=28.5, star_ellipticity="nan")
     quality = open_exposures([path]).sources[0].info.quality

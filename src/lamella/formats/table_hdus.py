@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import InputError, MissingPartError
 from .fitsio import Header, hdu_label, header_text, image_axes
 
-__all__ = ("default_image", "flat_shape", "hdu_index", "require_distinct")
+__all__ = ("default_image", "flat_shape", "hdu_index", "is_other_plane", "require_distinct")
 
 _OTHER_PLANE = re.compile(
     r"(VAR|VARIANCE|ERR|ERRORS?|SIGMA|STD|STDEV|STDDEV|RMS|UNC|UNCERT|UNCERTAINTY|NOISE"
@@ -45,6 +45,11 @@ def hdu_index(headers: Sequence[Header], hdu: str | int, path: Path) -> int:
     raise MissingPartError(path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU")
 
 
+def is_other_plane(header: Header) -> bool:
+    """Return whether an HDU has the name of weights, variances, flags or the like."""
+    return _OTHER_PLANE.fullmatch(header_text(header, "EXTNAME")) is not None
+
+
 def default_image(headers: Sequence[Header], taken: Collection[int], path: Path) -> int:
     """Return the index of the HDU that is the image where nobody names one.
 
@@ -71,7 +76,7 @@ def default_image(headers: Sequence[Header], taken: Collection[int], path: Path)
     expected = "a 2-d image, or a column image_hdu that names it"
     for index, header in enumerate(headers):
         axes = image_axes(header)
-        if index in taken or not axes or _OTHER_PLANE.fullmatch(header_text(header, "EXTNAME")):
+        if index in taken or not axes or is_other_plane(header):
             continue
         if flat_shape(header) is None:
             size = " x ".join(map(str, reversed(axes)))

@@ -39,6 +39,7 @@ from .read_control import ReadControl
 from .table_cells import parse_integer, parse_number
 from .table_flags import Place, decode_mask
 from .table_hdus import default_image, flat_shape, hdu_index, require_distinct
+from .table_wcs import inherits_wcs, wcs_index
 from .units import is_counts
 
 __all__ = ("COLUMNS", "QUALITY_PREFIX", "TableRow")
@@ -118,7 +119,7 @@ class TableRow:
             band=self._text("band"),
             physical_filter=self._text("physical_filter", ""),
             bbox=bbox,
-            projection=self._projection(path, hdu, header, identity, bbox),
+            projection=self._projection(identity, bbox),
             psf_fwhm=self._psf_fwhm(),
             quality=self._quality(),
             times=self._times(path, header),
@@ -144,8 +145,9 @@ class TableRow:
             edge_width=self.control.edge_width,
             in_place=True,
         )
-        notes = tuple(note for note in (noise_note, flag_note, sky_note, psf_note) if note)
-        return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
+        notes = self._wcs_note(path, hdu), noise_note, flag_note, sky_note, psf_note
+        told = tuple(note for note in notes if note)
+        return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=told)
 
     # Cells.
 
@@ -267,9 +269,25 @@ class TableRow:
             )
         return mjd
 
-    def _projection(self, path: Path, hdu: str | int, header: Header, id: ExposureId, bbox: Box) -> Any:
+    def _projection(self, id: ExposureId, bbox: Box) -> Any:
         frame = DetectorFrame(instrument=id.instrument, visit=id.visit, detector=id.detector, bbox=bbox)
+        path, hdu, header = self._wcs_header()
         return projection_from_header(header, path=path, hdu=hdu, pixel_frame=frame)
+
+    def _wcs_header(self) -> tuple[Path, str | int, Header]:
+        """Return file, HDU and header of the WCS: the image, or a primary HDU that it inherits from."""
+        path, hdu, header = self._image_header()
+        headers = raw_headers(path)
+        image, others = hdu_index(headers, hdu, path), self._other_indices(path).values()
+        taken = [index for file, index in others if file == path]
+        if wcs_index(headers, image, taken, path, named="image_hdu" in self.values) == image:
+            return path, hdu, header
+        return path, 0, parsed(headers[0], path)
+
+    def _wcs_note(self, path: Path, hdu: str | int) -> str:
+        headers = raw_headers(path)
+        inherited = inherits_wcs(headers, hdu_index(headers, hdu, path), path)
+        return "WCS taken from the primary header." if inherited else ""
 
     def _places(self) -> _Places:
         """Return where the planes are."""
