@@ -1,8 +1,10 @@
 """Archives are those that `lsst.images` writes, and it reads them."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,10 +12,13 @@ from astropy.io import fits
 from lsst.images.fits import ExtensionKey, FitsInputArchive, PointerModel
 from lsst.images.serialization import open_archive
 
-from lamella.coadd.archive import PatchCoadd, WarpSerializationModel
+from lamella.coadd.archive import PatchCoadd, Warp, WarpSerializationModel
+from lamella.coadd.inputs import DetectorInput
+from lamella.coadd.times import ExposureTimes
 from lamella.formats.archive_file import ArchiveFile
 from lamella.formats.archives import read_product
-from lamella.formats.export import write_archive
+from lamella.formats.export import write_archive, write_plain_fits
+from lamella.formats.time_cards import set_time_cards
 
 from .test_archives import make_warp
 from .test_export import make_coadd, make_projection
@@ -37,7 +42,9 @@ def test_plain_archives_are_those_of_lsst_images(make: Any, again: bool, tmp_pat
         product._opaque_metadata.headers[ExtensionKey("IMAGE")]["HIERARCH a long keyword"] = 4
     write_archive(product, tmp_path / "ours.fits", compress=False)
     product.write(
-        str(tmp_path / "theirs.fits"), compression_options=dict.fromkeys((*PLANES, "detectors/numbers"))
+        str(tmp_path / "theirs.fits"),
+        compression_options=dict.fromkeys((*PLANES, "detectors/numbers")),
+        update_header=partial(set_time_cards, times=product.times),
     )
     with fits.open(tmp_path / "ours.fits") as ours, fits.open(tmp_path / "theirs.fits") as theirs:
         assert [hdu.name for hdu in ours] == [hdu.name for hdu in theirs]
@@ -45,6 +52,67 @@ def test_plain_archives_are_those_of_lsst_images(make: Any, again: bool, tmp_pat
             assert cards_of(one) == cards_of(other)
             assert one.data is other.data is None or one.data.tobytes() == other.data.tobytes()
         assert ("TELESCOP" in ours[0].header) is again
+
+
+TIMES = (
+    ExposureTimes.of(begin=60000.25, exposure_time=100.0),
+    ExposureTimes.of(begin=60001.25, exposure_time=50.0),
+)
+
+
+def time_cards_of(path: Path) -> dict[str, Any]:
+    header = fits.getheader(path, 0)
+    names = ("DATE-", "MJD-", "TIMES", "EXPTI", "XPOSU", "TELAP", "NDATE")
+    return {card.keyword: card.value for card in header.cards if card.keyword.startswith(names)}
+
+
+def test_the_primary_header_of_a_coadd_has_the_times_of_its_plain_file(tmp_path: Path) -> None:
+    coadd = make_coadd()
+    coadd.detectors = tuple(map(replace_times, coadd.detectors, TIMES))
+    write_archive(coadd, tmp_path / "archive.fits")
+    write_plain_fits(coadd, tmp_path / "plain.fits")
+    cards = time_cards_of(tmp_path / "archive.fits")
+    assert cards == time_cards_of(tmp_path / "plain.fits")
+    assert (cards["DATE-OBS"], cards["TIMESYS"]) == ("2023-02-25T06:00:00.000", "UTC")
+    assert (cards["MJD-BEG"], cards["EXPTIME"], cards["NDATED"]) == (60000.25, 150.0, 2)
+    assert cards["MJD-END"] == pytest.approx(60001.25 + 50 / 86400, abs=1e-9)
+    assert cards["MJD-AVG"] == pytest.approx(60000.75 + 37.5 / 86400, abs=1e-9)
+
+
+def test_the_primary_header_of_a_warp_has_the_times_of_its_visit_however_often_it_is_written(
+    tmp_path: Path,
+) -> None:
+    warp = make_warp()
+    write_archive(warp, tmp_path / "undated.fits")
+    assert time_cards_of(tmp_path / "undated.fits") == {"NDATED": 0}
+    for times in TIMES:
+        warp.detectors = tuple(replace_times(one, times) for one in warp.detectors)
+        write_archive(warp, tmp_path / "warp.fits")
+        cards = time_cards_of(tmp_path / "warp.fits")
+        assert (cards["MJD-BEG"], cards["MJD-AVG"], cards["MJD-END"]) == (
+            times.begin,
+            times.middle,
+            times.end,
+        )
+        assert (cards["EXPTIME"], cards["NDATED"]) == (times.exposure_time, 1)
+        header = fits.getheader(tmp_path / "warp.fits", 0)
+        assert [header.count(key) for key in cards] == [1] * len(cards)
+        warp = cast("Warp", read_product(tmp_path / "warp.fits"))
+
+
+@pytest.mark.parametrize("make", [make_warp, make_coadd])
+def test_archives_without_cards_of_time_are_read(make: Any, tmp_path: Path) -> None:
+    product = make()
+    product.write(str(tmp_path / "old.fits"))
+    assert "NDATED" not in fits.getheader(tmp_path / "old.fits", 0)
+    again = read_product(tmp_path / "old.fits")
+    assert (type(again), again.times) == (type(product), product.times)
+    write_archive(again, tmp_path / "new.fits")
+    assert read_product(tmp_path / "new.fits").image.array.tobytes() == product.image.array.tobytes()
+
+
+def replace_times(detector: DetectorInput, times: ExposureTimes) -> DetectorInput:
+    return dataclasses.replace(detector, times=times)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

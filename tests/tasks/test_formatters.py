@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from lsst.daf.butler import Butler, DatasetProvenance, DatasetRef
 from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.sources import ImageSource
+from lamella.coadd.times import ExposureTimes
 from lamella.formats.archives import ArchiveWarp, read_product
 from lamella.formats.regions import read_bright_objects
 from lamella.tasks.datasets import coadd_datasets
@@ -146,6 +148,20 @@ def test_files_name_their_inputs(butler: Butler, coadd_ref: DatasetRef, warp_ref
     assert header["LSST BUTLER ID"] == str(coadd_ref.id)
     assert header["LSST BUTLER INPUT 0 ID"] == str(warp_ref.id)
     assert header["LSST BUTLER INPUT 0 DATASETTYPE"] == "deepCoadd_directWarp"
+
+
+def test_files_have_the_times_of_their_inputs(
+    butler: Butler, survey: SmallSurvey, products: tuple[PatchCoadd, list[Warp]]
+) -> None:
+    times = ExposureTimes.of(begin=60000.25, exposure_time=100.0)
+    warp = products[1][0].copy()
+    warp.detectors = tuple(dataclasses.replace(one, times=times) for one in warp.detectors)
+    visit = {"instrument": warp.instrument, "visit": warp.visit}
+    butler.collections.register("dated")
+    ref = butler.put(warp, "deepCoadd_directWarp", {**place(products[0], survey), **visit}, run="dated")
+    header = fits.getheader(butler.getURI(ref).ospath, 0)
+    assert (header["MJD-BEG"], header["MJD-END"]) == (times.begin, times.end)
+    assert (header["DATE-OBS"], header["EXPTIME"]) == ("2023-02-25T06:00:00.000", 100.0)
 
 
 @pytest.mark.parametrize(("recipe", "compressed"), [("uncompressed", False), ("lossless", True)])

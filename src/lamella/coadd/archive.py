@@ -148,6 +148,11 @@ class Warp(MaskedImage):
         """PSF of the warp: the model it was matched to, or that of the detector at the position, warped."""
         return self.matched_psf or _make_psf(self)
 
+    @property
+    def times(self) -> TotalTimes:
+        """When the visit was taken, and how long it was exposed."""
+        return TotalTimes.of([self.detectors])
+
     def __getitem__(self, bbox: Box | EllipsisType) -> Warp:
         part = super().__getitem__(bbox)
         return self._transfer_metadata(self._with_planes(part), bbox=part.bbox)

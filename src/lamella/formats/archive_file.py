@@ -75,6 +75,8 @@ class ArchiveFile(OutputArchive[PointerModel]):
     ready
         Headers of arrays that are known beforehand, as they stand in a file:
         `add_array` takes them and does not ask for others.
+    update_primary
+        Adds cards to the primary header, or changes them.
 
     Notes
     -----
@@ -82,9 +84,14 @@ class ArchiveFile(OutputArchive[PointerModel]):
     """
 
     def __init__(
-        self, pool: Executor | None, opaque: object = None, ready: Mapping[ExtensionKey, bytes] | None = None
+        self,
+        pool: Executor | None,
+        opaque: object = None,
+        ready: Mapping[ExtensionKey, bytes] | None = None,
+        update_primary: Callable[[fits.Header], None] = no_header_updates,
     ) -> None:
         super().__init__()
+        self._update_primary = update_primary
         self._pool = pool
         self._ready = ready or {}
         self._opaque = opaque if isinstance(opaque, FitsOpaqueMetadata) else FitsOpaqueMetadata()
@@ -213,8 +220,15 @@ class ArchiveFile(OutputArchive[PointerModel]):
             ("JSONADDR", texts.header, "Offset in bytes to the JSON tree HDU."),
             ("JSONSIZE", texts.size, "Size of the JSON tree HDU."),
         ]
-        kept = self._dump(no_header_updates, ExtensionKey())
-        return format_cards(cards) + kept + format_cards([date, ("DATAMODL", tree.schema_url, "Schema URL.")])
+        with quiet_astropy():  # as above
+            header = fits.Header(self._opaque.headers.get(ExtensionKey(), ()), copy=True)
+            self._update_primary(header)
+            kept: str = header.tostring(endcard=False, padding=False)
+        return (
+            format_cards(cards)
+            + kept.encode("ascii")
+            + format_cards([date, ("DATAMODL", tree.schema_url, "Schema URL.")])
+        )
 
 
 _NOWHERE = Place(0, 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
@@ -15,7 +16,6 @@ from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.skynoise import SkyNoise, covered_pixels
 from ..coadd.sources import mask_plane_of
 from ..coadd.summary import summarize
-from ..coadd.times import TotalTimes, date_text
 from ..errors import InvalidPsfError, ProjectionError
 from ..files import atomic_path
 from ..planes import legacy_name
@@ -24,8 +24,9 @@ from .archive_file import ArchiveFile
 from .fits_text import table_hdu, to_fits
 from .flatmask import with_flat_mask
 from .plane_headers import plane_headers
+from .time_cards import set_time_cards, time_cards
 
-__all__ = ("projection_header", "psf_position", "time_cards", "write_archive", "write_plain_fits")
+__all__ = ("projection_header", "psf_position", "write_archive", "write_plain_fits")
 
 
 _KEYWORD_LENGTH, _COMMENT_START, _CARD_LENGTH = 8, 33, 80
@@ -35,6 +36,8 @@ def write_archive(
     image: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool = True, threads: int = 1
 ) -> None:
     """Write a warp or a coadd as an `lsst.images` archive, all or nothing.
+
+    Its primary header has the cards of the times of the inputs.
 
     Parameters
     ----------
@@ -53,7 +56,12 @@ def write_archive(
         Raised when the file cannot be written.
     """
     with atomic_path(path) as temporary, ThreadPoolExecutor(threads) as pool:
-        archive = ArchiveFile(pool if compress else None, image._opaque_metadata, plane_headers(image))
+        archive = ArchiveFile(
+            pool if compress else None,
+            image._opaque_metadata,
+            plane_headers(image),
+            functools.partial(set_time_cards, times=image.times),
+        )
         tree = archive.serialize_root(with_flat_mask(image))
         with temporary.open("wb") as stream:
             archive.write(stream, tree)
@@ -139,27 +147,6 @@ def _depth_cards(coadd: PatchCoadd) -> list[tuple[str, float, str]]:
         ("DEPTHVAR", summary.depth_stated, "[mag] the same by the variance plane"),
     )
     return [(key, round(value, 4), comment) for key, value, comment in cards if value is not None]
-
-
-def time_cards(times: TotalTimes) -> list[tuple[str, float | str, str]]:
-    """Return the cards of the times of a coadd, named by the FITS standard; unknown ones are absent."""
-    cards = (
-        ("TIMESYS", "UTC", "time scale of all dates"),
-        ("DATE-OBS", date_text(times.begin), "begin of the first exposure"),
-        ("DATE-BEG", date_text(times.begin), "begin of the first exposure"),
-        ("DATE-AVG", date_text(times.middle), "weighted mean of the middles of the visits"),
-        ("DATE-END", date_text(times.end), "end of the last exposure"),
-        ("MJD-OBS", times.begin, "[d] begin of the first exposure"),
-        ("MJD-BEG", times.begin, "[d] begin of the first exposure"),
-        ("MJD-AVG", times.middle, "[d] weighted mean of the middles of the visits"),
-        ("MJD-END", times.end, "[d] end of the last exposure"),
-        ("TELAPSE", times.elapsed, "[s] from the first begin to the last end"),
-        ("EXPTIME", times.exposure_time, "[s] sum over visits"),
-        ("XPOSURE", times.exposure_time, "[s] sum over visits"),
-    )
-    given = [(key, value, comment) for key, value, comment in cards if value not in (None, "")]
-    dated = ("NDATED", times.dated, "visits whose dates are known")
-    return [dated, *(card for card in given if card[0] != "TIMESYS" or times.dated)]
 
 
 def _noise_cards(noise: SkyNoise | None) -> list[tuple[str, float, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from astropy.io import fits
 from lsst.daf.butler import FormatterV2
 from lsst.images import Box
 from lsst.images.formatters import GenericFormatter
@@ -18,7 +19,9 @@ from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.brightmask import BrightObject, BrightObjectCatalog
 from ..coadd.exposure_archive import ExposureImage
 from ..coadd.inputs import Exposure
+from ..coadd.times import TotalTimes
 from ..formats.regions import read_bright_objects
+from ..formats.time_cards import set_time_cards
 from ..psf.coadd import CoaddPsf
 from ..sky.registry import load_skymap
 from ..sky.skymap import SkyMap
@@ -45,11 +48,18 @@ class ArchiveFormatter(GenericFormatter):
     """
 
     supported_extensions: ClassVar[frozenset[str]] = frozenset({".fits"})
+    _times: TotalTimes | None = None
 
     def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
-        """Write an archive with its provenance; it is on disk before it gets its name."""
+        """Write an archive with its provenance and times; it is on disk before it gets its name."""
+        self._times = getattr(in_memory_dataset, "times", None)
         super().write_local_file(in_memory_dataset, uri)
         _sync(uri.ospath)
+
+    def _update_header(self, header: fits.Header) -> None:
+        super()._update_header(header)
+        if self._times is not None:
+            set_time_cards(header, self._times)
 
     def _get_compression_options(self) -> dict[str, Any]:
         recipe = self.write_parameters.get("recipe", "uncompressed")

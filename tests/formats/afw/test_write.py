@@ -13,9 +13,11 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 from lamella import read_product, write_afw, write_archive
 from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.inputs import DetectorInput, ExposureId
+from lamella.coadd.times import ExposureTimes
 from lamella.errors import MissingPartError, OutputError
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.kinds import Kind, kind_of
+from lamella.formats.afw.visit_info import visit_info_from_header
 from lamella.planes import STANDARD_PLANES, bits_of, legacy_name, make_schema
 from lamella.psf.coadd import CoaddPsf
 from lamella.psf.gaussian import DoubleGaussianPsf
@@ -325,6 +327,22 @@ def test_components_have_their_numbers_under_both_names(hdus):
         assert index[primary[f"{name}_ID"]] == kind
     assert "IDNUM" not in primary
     assert primary["INSTRUMENT"] == "HSC"
+
+
+@pytest.mark.parametrize("make", [make_warp, make_coadd])
+def test_the_primary_header_has_the_times_in_tai(tmp_path, make):
+    times = ExposureTimes.of(begin=60000.25, exposure_time=100.0)
+    dated = [dataclasses.replace(one, times=times) for one in make().detectors]
+    write_afw(make(detectors=dated), tmp_path / "dated.fits")
+    primary = fits.getheader(tmp_path / "dated.fits", 0)
+    assert (primary["TIMESYS"], primary["DATE-OBS"]) == ("TAI", "2023-02-25T06:00:37.000")
+    assert primary["DATE-AVG"] == "2023-02-25T06:01:27.000"
+    dates = [primary[f"MJD-{event}"] for event in ("BEG", "AVG", "END")]
+    assert dates == pytest.approx([60000.25 + seconds / 86400 for seconds in (37, 87, 137)], abs=1e-9)
+    visits = len({one.id.visit for one in dated})
+    assert (primary["EXPTIME"], primary["NDATED"]) == (100.0 * visits, visits)
+    assert visit_info_from_header(primary).times.middle == pytest.approx(times.middle, abs=1e-8)
+    assert read_product(tmp_path / "dated.fits").times.begin == pytest.approx(times.begin, abs=1e-8)
 
 
 def test_the_index_says_which_rows_are_whose(hdus):

@@ -17,6 +17,7 @@ from ...errors import InvalidPsfError, LamellaError, MissingPartError, OutputErr
 from ...files import atomic_path
 from ..export import add_plane_cards, projection_header
 from ..fits_text import to_fits
+from ..time_cards import in_tai, time_cards
 from .coverage import outlines
 from .own import OWN_CARD, box_to_card
 from .write_inputs import add_polygon, add_records
@@ -198,7 +199,8 @@ def _primary(product: Warp | PatchCoadd, numbers: dict[str, int]) -> fits.Header
     if isinstance(product, Warp):
         header["HIERARCH INSTRUMENT"] = to_fits(product.instrument)
         header["IDNUM"] = (product.visit, "visit")
-    header["TIMESYS"] = "TAI"
+    header["TIMESYS"] = "TAI"  # afw refuses dates of another scale
+    header.update(time_cards(in_tai(product.times), scale="TAI"))
     _describe(header, product)
     return header
 
