@@ -16,6 +16,7 @@ from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.inputs import CoaddTarget, WarpInput
 from lamella.coadd.sources import ImageSource
+from lamella.coadd.spans import SpanMask
 from lamella.coadd.visits import VisitCheck
 from lamella.planes import bits_of, make_schema
 from lamella.sky.projection import tan_projection
@@ -183,6 +184,28 @@ def test_images_without_noise_are_no_problem() -> None:
     source.view().image[:] = 5.0
     (found,) = checks(inputs)
     assert (found.noise, found.warning) == (None, "")
+
+
+def test_a_bright_level_without_noise_is_no_source() -> None:
+    inputs = some_visits(13, 3)
+    for one in inputs:
+        assert isinstance(one.source, ImageSource)
+        one.source.view().image[:] = 1000.0
+    assert [(one.sources, one.warning) for one in checks(inputs)] == [(0, "")] * 3
+
+
+def test_pixels_that_are_masked_for_this_coadd_alone_say_nothing_of_the_noise() -> None:
+    inputs = some_visits(14, 4)
+    source = inputs[0].source
+    assert isinstance(source, ImageSource)
+    rows = slice(0, 3 * SIDE // 4)
+    source.view().image[rows] *= 5.0
+    region = Mask(0, bbox=BOX, schema=SCHEMA)
+    region.set("BAD", np.arange(SIDE)[:, np.newaxis] * np.ones(SIDE) < rows.stop)
+    inputs[0] = dataclasses.replace(inputs[0], alternate=SpanMask.from_mask(region))
+    found = checks(inputs)[0]
+    assert found.noise == pytest.approx(1.0, abs=0.1)
+    assert not found.warning
 
 
 def test_a_comparison_that_fails_ends_no_job(

@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 _MEANS = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")
 """Statistics whose result is an image of the sky."""
 
-__all__ = ("Resources", "StackedPlanes", "assemble", "stack_inputs")
+__all__ = ("Resources", "StackedPlanes", "assemble", "compare_visits", "stack_inputs")
 
 
 def assemble(
@@ -98,7 +98,7 @@ def assemble(
     planes = stack_inputs(
         findings.apply(inputs), target.outer_bbox, schema, config.after_rejection(), resources
     )
-    checks = _check_visits(inputs, planes, target, schema, config, resources)
+    checks = compare_visits(inputs, planes, target, schema, config, resources)
     _mark_edges(planes.mask, findings, target.outer_bbox, schema)
     _mark_inexact_psf(planes.mask, schema)
     coadd = _make_coadd(planes, target, schema, inputs, config, (*rejected, *prepared.rejected))
@@ -112,7 +112,7 @@ def assemble(
     return corrected(coadd, config.correct_variance)
 
 
-def _check_visits(
+def compare_visits(
     inputs: Sequence[WarpInput],
     planes: StackedPlanes,
     target: CoaddTarget,
@@ -120,9 +120,31 @@ def _check_visits(
     config: AssembleConfig,
     resources: Resources,
 ) -> tuple[VisitCheck, ...]:
+    """Compare each visit with the coadd, see `lamella.coadd.visitcheck.check_visits`.
+
+    Parameters
+    ----------
+    inputs
+        The visits, with weights.
+    planes
+        Planes of the coadd, before its variance is corrected.
+    target
+        Its pixel grid.
+    schema
+        Schema of its mask.
+    config
+        How it was made.
+    resources
+        Threads, each of which compares a visit.
+
+    Returns
+    -------
+    tuple of VisitCheck
+        One per input; empty where the coadd is no image of the sky, or they cannot be compared.
+    """
     if config.statistic not in _MEANS:
         return ()
-    bad = bits_of(schema, config.bad_mask_planes)
+    bad = config.stack_control(schema).bad_mask
     scale = pixel_scale(target.projection, target.outer_bbox)
     bbox, threads = target.outer_bbox, resources.threads
     try:

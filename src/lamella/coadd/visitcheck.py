@@ -239,6 +239,8 @@ class _Sources:
             if stamp.max() != image[y[k], x[k]] or (coadd.mask[at] & bad).any():
                 continue
             stamp = np.maximum(stamp - np.median(_rim(stamp)), 0.0).astype(np.float64)
+            if not stamp.any():  # a level without noise
+                continue
             # For a Gaussian, the squared sum over the sum of squares is 4 pi sigma^2.
             sigmas.append(math.sqrt(stamp.sum() ** 2 / (stamp**2).sum() / (4.0 * math.pi)))
             rows.append(y[k])
@@ -311,6 +313,8 @@ def _noise(
     rows = np.unique(np.linspace(box.y.start, box.y.stop - 1, min(_ROWS, box.y.size)).astype(int))
     planes = _columns(read_rows(one.source, rows.tolist()), one.source.bbox, box)
     BitMoves(one.source.schema, schema)(planes.mask)
+    if one.alternate is not None:
+        planes.mask |= one.alternate.bits(box, schema)[rows - box.y.start]
     y = rows - bbox.y.start
     x = slice(box.x.start - bbox.x.start, box.x.stop - bbox.x.start, step)
     sky, spread, count = (

@@ -74,6 +74,7 @@ def assert_same(found: Any, other: Any) -> None:
         np.testing.assert_array_equal(pixels, planes_of(other)[name], err_msg=name)
     assert found.detectors == other.detectors
     assert found.removals == other.removals
+    assert found.visit_checks == other.visit_checks
     assert found.notes == other.notes
 
 
@@ -95,6 +96,18 @@ def test_the_bits_are_those_of_the_core(kind: Any, options: dict[str, Any], fiel
     assert_same(coadd, core)
     assert coadd.settings["assemble"] == task.config.toCore().to_dict()
     assert sum(one.removed for one in coadd.removals) > 10
+
+
+@pytest.mark.parametrize("kind", [COMPARE, SAFE])
+def test_a_visit_whose_variance_is_wrong_is_told_once(kind: Any, field: Field, caplog: Any) -> None:
+    warps, matched = ([one.copy() for one in warps] for warps in (field.warps, field.matched))
+    for warp in (warps[0], matched[0]):
+        warp.variance.array[...] /= 4.0
+    wrong = dataclasses.replace(field, warps=warps, matched=matched)
+    coadd = run(task_with(kind), wrong).coaddExposure
+    assert coadd.visit_checks == expected(task_with(kind), wrong).visit_checks
+    texts = [one for one in caplog.messages if "Its noise is 2 times what its variance says" in one]
+    assert [one.split(":")[0] for one in texts] == ["Cam visit 0"]
 
 
 @pytest.mark.parametrize("kind", [COMPARE, SAFE])

@@ -12,15 +12,16 @@ from lsst.images import Box, Image, Mask, MaskedImage
 from lsst.pipe.base import Struct
 
 from ...coadd.archive import PatchCoadd, Rejection
-from ...coadd.assemble import StackedPlanes, stack_inputs
+from ...coadd.assemble import StackedPlanes, compare_visits, stack_inputs
 from ...coadd.assemble_control import Resources
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
 from ...coadd.inputs import WarpInput
 from ...coadd.prepare import Prepared, check_one_band, input_of
 from ...coadd.scale import WeightProblem, warp_weight
-from ...coadd.sources import conform_mask
+from ...coadd.sources import ImageSource, conform_mask
 from ...coadd.stack_control import StackControl
 from ...coadd.versions import package_versions
+from ...coadd.visits import visit_warnings
 from ...coadd.warp_planes import plane_notices, planes_record
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
 from ...planes import bits_of, make_schema, plane_name, plane_names
@@ -30,6 +31,7 @@ from .assembleInputs import (
     GivenControl,
     PreparedPart,
     WarpToStack,
+    WholeWarp,
     alt_spans,
     empty_planes,
     rejections_of,
@@ -63,6 +65,8 @@ class AssembleCoaddTask(CoaddBaseTask):
     config: AssembleCoaddConfig
     interpImage: Any
     scaleZeroPoint: Any
+    checksVisits: bool = True
+    """Whether `run` compares each visit with the coadd, and warns of those that do not go with it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -363,6 +367,23 @@ class AssembleCoaddTask(CoaddBaseTask):
         everywhere, mask = (mask, None) if isinstance(mask, Mask) else (None, mask)
         if everywhere is not None:
             inputs = [one._replace(altMask=with_mask(one.altMask, everywhere)) for one in inputs]
+        coaddExposure, nImage = self._combine(skyInfo, inputs, mask)
+        if self.checksVisits:
+            self._check_visits(skyInfo, coaddExposure, inputs, mask)
+            self._warn(coaddExposure)
+        return Struct(
+            coaddExposure=coaddExposure,
+            nImage=nImage,
+            warpRefList=list(tempExpRefList),
+            imageScalerList=list(imageScalerList),
+            weightList=list(weightList),
+            altMaskList=None if altMaskList is None else list(altMaskList),
+        )
+
+    def _combine(
+        self, skyInfo: Struct, inputs: Sequence[WarpToStack], mask: Any
+    ) -> tuple[PatchCoadd, Image | None]:
+        """Combine warps; return the coadd, and the number of inputs at each pixel if that is asked for."""
         stats = self.prepareStats(mask)
         coaddExposure = self._empty_coadd(skyInfo, inputs)
         refs, scalers, weights, altMasks = (list(column) for column in zip(*inputs, strict=True))
@@ -387,14 +408,36 @@ class AssembleCoaddTask(CoaddBaseTask):
                     nImage=nImage,
                 )
         self.setInexactPsf(coaddExposure.mask)
-        return Struct(
-            coaddExposure=coaddExposure,
-            nImage=nImage,
-            warpRefList=list(tempExpRefList),
-            imageScalerList=list(imageScalerList),
-            weightList=list(weightList),
-            altMaskList=None if altMaskList is None else list(altMaskList),
+        return coaddExposure, nImage
+
+    def _check_visits(
+        self, skyInfo: Struct, coadd: PatchCoadd, inputs: Sequence[WarpToStack], mask: Any
+    ) -> None:
+        """Put on record how positions, fluxes and noise of each visit compare with the coadd."""
+        stats = self.prepareStats(mask)
+        control = self._core_control(coadd, stats.statsFlags, stats.statsCtrl)
+        last: dict[int, ImageSource] = {}
+        warps = []
+        for one in inputs:
+            box = overlap(one.ref.bbox, coadd.bbox)
+            if box is not None:
+                part = PreparedPart(self, one, box, coadd, control.bad_mask)
+                warps.append(stack_record(one, WholeWarp(part, last)))
+        planes = StackedPlanes(
+            coadd.image.array,
+            coadd.mask.array[..., 0],
+            coadd.variance.array,
+            coadd.exposure_count.array,
+            coadd.exposure_count_unmasked.array,
         )
+        coadd.visit_checks = compare_visits(
+            warps, planes, coadd_target(skyInfo), coadd.mask.schema, _given(control), Resources()
+        )
+
+    def _warn(self, coadd: PatchCoadd) -> None:
+        """Name the visits that a user should look at."""
+        for visit, warning in visit_warnings(coadd.visit_checks, coadd.removals):
+            self.log.warning("%s: %s", visit, warning)
 
     def _aligned(
         self,
@@ -609,9 +652,8 @@ class AssembleCoaddTask(CoaddBaseTask):
     def _stack_warps(
         self, warps: list[WarpInput], bbox: Box, coadd: PatchCoadd, control: StackControl, streaming: bool
     ) -> StackedPlanes:
-        config = GivenControl(control=control, statistic=control.statistic, remove_mask_planes=())
         resources = Resources(streaming=streaming, threads=self.config.threads)
-        return stack_inputs(warps, bbox, coadd.mask.schema, config, resources)
+        return stack_inputs(warps, bbox, coadd.mask.schema, _given(control), resources)
 
     def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: Mapping[str, Sequence[Any]]) -> Mask:
         """Set planes of a mask in some regions, in place.
@@ -760,3 +802,7 @@ class AssembleCoaddTask(CoaddBaseTask):
                     value,
                     metadata[key],
                 )
+
+
+def _given(control: StackControl) -> GivenControl:
+    return GivenControl(control=control, statistic=control.statistic, remove_mask_planes=())

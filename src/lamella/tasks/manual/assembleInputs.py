@@ -23,6 +23,7 @@ __all__ = (
     "GivenControl",
     "PreparedPart",
     "WarpToStack",
+    "WholeWarp",
     "alt_spans",
     "empty_planes",
     "rejections_of",
@@ -76,7 +77,16 @@ class PreparedPart:
         return self.coadd.mask.schema
 
     def load(self) -> ImageSource:
-        """Return the part in memory."""
+        """Return the part in memory, and count its pixels in the coadd."""
+        image = self.prepared()
+        at = self.bbox.slice_within(self.coadd.bbox)
+        mask = image.mask.array[..., 0]
+        self.coadd.exposure_count_unmasked.array[at.y, at.x] += (mask & self.bad) == 0
+        self.task.removeMaskPlanes(image)
+        return ImageSource(image)
+
+    def prepared(self) -> MaskedImage:
+        """Return the part masked further and scaled."""
         part = self.one.ref.read(self.bbox)
         bits = conform_mask(part, self.schema)
         mask = Mask(bits[..., np.newaxis].copy(), schema=self.schema, bbox=self.bbox)
@@ -84,14 +94,38 @@ class PreparedPart:
             mask = self.task.applyAltMaskPlanes(mask, alt_spans(self.one.altMask))
         image = MaskedImage(part.image, mask=mask, variance=part.variance)
         self.one.imageScaler.scaleMaskedImage(image)
-        at = self.bbox.slice_within(self.coadd.bbox)
-        self.coadd.exposure_count_unmasked.array[at.y, at.x] += (mask.array[..., 0] & self.bad) == 0
-        self.task.removeMaskPlanes(image)
-        return ImageSource(image)
+        return image
 
     def read(self, box: Box) -> Planes:
         """Return the planes of a box of the part."""
         return self.load().read(box)
+
+
+@dataclasses.dataclass(frozen=True)
+class WholeWarp:
+    """A warp as a source that is read as a whole when it is asked for any of it, once for many boxes."""
+
+    part: PreparedPart
+    """All of the warp that is on the coadd."""
+    last: dict[int, ImageSource]
+    """The warp that was asked for last, by the identity of its part: one of all is in memory."""
+
+    @property
+    def bbox(self) -> Box:
+        """Box of the pixels."""
+        return self.part.bbox
+
+    @property
+    def schema(self) -> MaskSchema:
+        """Schema of the coadd."""
+        return self.part.schema
+
+    def read(self, box: Box) -> Planes:
+        """Return the planes of a box."""
+        if id(self.part) not in self.last:
+            self.last.clear()
+            self.last[id(self.part)] = ImageSource(self.part.prepared())
+        return self.last[id(self.part)].read(box)
 
 
 def empty_planes(bbox: Box, coadd: PatchCoadd) -> StackedPlanes:

@@ -234,6 +234,8 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.makeSubtask("assembleStaticSkyModel")
+        # Its inputs are matched to one another; visits are judged by what goes into the coadd.
+        self.assembleStaticSkyModel.checksVisits = False
 
     def _supplement(self, dataRef: Any, selectDataList: Sequence[Any], warpRefList: Sequence[Any]) -> Any:
         return self.makeSupplementaryData(dataRef, selectDataList, warpRefList)

@@ -167,25 +167,22 @@ class RejectArtifactsTask(AssembleCoaddTask):
         bad = self._bad_planes(mask)
         search = self._search(skyInfo.bbox, inputs, bad)
         found, settings = self._find(skyInfo, inputs, search, supplementaryData)
-        refs, scalers, weights, _ = (list(column) for column in zip(*inputs, strict=True))
-        result = super().run(
-            skyInfo,
-            refs,
-            scalers,
-            weights,
-            altMaskList=[_united(one.altMask, mine) for one, mine in zip(inputs, found, strict=True)],
-            mask=(*bad, "CLIPPED"),
-        )
-        coadd: PatchCoadd = result.coaddExposure
+        masked = [
+            one._replace(altMask=_united(one.altMask, mine)) for one, mine in zip(inputs, found, strict=True)
+        ]
+        coadd, nImage = self._combine(skyInfo, masked, (*bad, "CLIPPED"))
         self.applyAltEdgeMask(coadd.mask, found)
         coadd.settings.update(settings)
         self._account(coadd, search.inputs, found)
+        # With their artifacts: they may be all that is wrong with a visit.
+        self._check_visits(skyInfo, coadd, inputs, bad)
+        self._warn(coadd)
         return Struct(
             coaddExposure=coadd,
-            nImage=result.nImage,
+            nImage=nImage,
             warpRefList=[one.ref.ref for one in inputs],
-            imageScalerList=scalers,
-            weightList=weights,
+            imageScalerList=[one.imageScaler for one in inputs],
+            weightList=[one.weight for one in inputs],
             altMaskList=found,
         )
 
@@ -237,7 +234,7 @@ class RejectArtifactsTask(AssembleCoaddTask):
         return Search(warps, bbox, schema, config, Resources(threads=self.config.threads))
 
     def _account(self, coadd: PatchCoadd, inputs: Sequence[WarpInput], found: Sequence[AltMaskSpans]) -> None:
-        """Put the number of rejected pixels on record, and warn of visits that lost many."""
+        """Put the number of rejected pixels on record."""
         told = [(one, mine.found) for one, mine in zip(inputs, found, strict=True) if mine.found is not None]
         findings = Findings.of(
             [one for one, _ in told], [mine for _, mine in told], self.config.toCore().reject
@@ -248,8 +245,6 @@ class RejectArtifactsTask(AssembleCoaddTask):
         coadd.notes = tuple(sorted({note for detector in coadd.detectors for note in detector.notes}))
         for removal in coadd.removals:
             self.log.info("Rejected %d pixels of visit %d", removal.removed, removal.visit)
-            if removal.warning:
-                self.log.warning("Visit %d: %s", removal.visit, removal.warning)
 
 
 def spans_of(found: VisitArtifacts, control: RejectControl, one: WarpInput) -> AltMaskSpans:
