@@ -12,6 +12,7 @@ import pytest
 import sep
 from astropy.coordinates import SkyCoord
 
+from lamella import AssembleConfig, PatchConfig, coadd_exposures
 from lamella.coadd.archive import PatchCoadd
 from lamella.formats.archives import read_product
 from lamella.formats.recognise import open_exposures
@@ -96,3 +97,11 @@ def test_fluxes_and_positions_of_isolated_stars(sdss: Path, shared: Path, band: 
     found_x, found_y, _ = sep.winpos(image, x, y, np.full(x.size, 1.2))
     found = coadd.sky_projection.pixel_to_sky(x=found_x + coadd.bbox.x.start, y=found_y + coadd.bbox.y.start)
     assert np.median(found.separation(stars.sky).mas) < 30
+
+
+def test_no_diffraction_spike_is_taken_for_a_streak(shared: Path) -> None:
+    """Twelve spikes of saturated stars in r, and two in i, turn between the visits."""
+    config = PatchConfig(assemble=AssembleConfig(statistic="MEAN", reject={"method": "compare_warp"}))
+    for coadd in coadd_exposures(open_exposures([shared / "data" / "sdss"]).sources, config=config):
+        assert len(coadd.artifacts) == 2
+        assert not coadd.artifacts["streak"].any()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .streaks import Streak
-from .trail import Line, gather_band
+from .trail import Band, Line, gather_band
 
 __all__ = ("is_spike",)
 
@@ -15,10 +15,8 @@ _REACH = 1.5  # widths of the PSF, and two pixels more: how near to its star a s
 _BEYOND = 0.25  # of its length: how far beyond its ends the star may be, as the light next to it is lost
 _CONTRAST = 50.0  # times as bright as the spike is the star, at least
 _CORE = 4.0  # widths of the PSF: nearer to the star its own residuals count for more than a spike
-_FADES = (
-    1.7  # times as bright as its outer half is the inner half of a spike; a trail is as bright everywhere
-)
-_CLIP = 5.0  # sigma of a pixel, above which it counts no more
+_CLIP = 5.0  # sigma of a pixel: what is farther from a model counts no more than this
+_PASSES = 5  # of a fit of which outliers are held to the clip
 
 
 def is_spike(
@@ -28,7 +26,8 @@ def is_spike(
 
     Spikes turn with the camera and vary with the seeing, so that visits differ in them.  A spike has
     a star on its line that is much brighter than itself, and its light falls off with the distance from it,
-    where a trail goes on as it is.
+    where a trail goes on as it is.  The light that the straight edges of a camera spread falls off with one
+    over the distance, more or less; which of the two laws leaves the smaller misfit decides.
 
     Parameters
     ----------
@@ -55,14 +54,11 @@ def is_spike(
     distance = np.abs(band.along - place)
     farthest = max(abs(end - place) for end in span)
     core = min(_CORE * fwhm, 0.25 * farthest)
-    inner, outer = (
-        _level(band.value[near], band.weight[near])
-        for near in (
-            (distance > core) & (distance <= 0.5 * (core + farthest)),
-            distance > 0.5 * (core + farthest),
-        )
+    beyond = band.select(distance > core)
+    even, fading = (
+        _misfit(beyond, law) for law in (np.ones(len(beyond.value)), 1.0 / distance[distance > core])
     )
-    return inner > _FADES * max(outer, 0.0)
+    return fading < even
 
 
 def _star(template: np.ndarray, line: Line, half: float, fwhm: float) -> tuple[float, float] | None:
@@ -77,10 +73,14 @@ def _star(template: np.ndarray, line: Line, half: float, fwhm: float) -> tuple[f
     return float(band.along[brightest]), float(band.value[brightest])
 
 
-def _level(value: np.ndarray, weight: np.ndarray) -> float:
-    """Return the mean of pixels, none of which counts for much more than the others."""
-    if not len(value):
-        return math.nan
-    middle = float(np.median(value))
-    limit = _CLIP / np.sqrt(weight)
-    return float(np.average(np.clip(value, middle - limit, middle + limit), weights=weight))
+def _misfit(band: Band, law: np.ndarray) -> float:
+    """Return the chi squared of the best multiple of a law along a line; infinite without pixels."""
+    if not len(band.value):
+        return math.inf
+    limit = _CLIP / np.sqrt(band.weight)
+    model = float(np.median(band.value / law)) * law
+    for _ in range(_PASSES):
+        value = np.clip(band.value, model - limit, model + limit)
+        model = np.average(value / law, weights=band.weight * law**2) * law
+    value = np.clip(band.value, model - limit, model + limit)
+    return float((band.weight * (value - model) ** 2).sum())
