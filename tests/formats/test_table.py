@@ -251,6 +251,86 @@ def test_a_psfex_file_replaces_the_width(table: Callable[..., Path], shared: Pat
     assert exposure.psf.compute_kernel_image(x=20.0, y=20.0).array.sum() == pytest.approx(1.0)
 
 
+def write_psfex_rows(path: Path, *without: str) -> Path:
+    """Write a PSFEx table of the Legacy Surveys' form: round models of 2, 3 ... pixels, a row per CCD."""
+    y, x = np.mgrid[-12:13, -12:13]
+    places = [(1, "S29", 3), (2, "S30", 3), (3, "S31", 3), (1, "S29", 4), (2, "S30", 5), (2, "S30", 5)]
+    rows = [
+        {
+            "psf_mask": np.exp(-0.5 * (x**2 + y**2) / sigma**2)[np.newaxis].astype(np.float32),
+            "polnaxis": 0,
+            "psf_samp": 1.0,
+            "ccdnum": number,
+            "ccdname": name,
+            "expnum": exposure,
+        }
+        for sigma, (number, name, exposure) in enumerate(places, 2)
+    ]
+    Table([{key: value for key, value in row.items() if key not in without} for row in rows]).write(path)
+    return path
+
+
+def width_of(exposure: Exposure) -> float:
+    """Return the sigma of a round PSF from its peak."""
+    return float((2 * np.pi * exposure.psf.compute_kernel_image(x=20.0, y=20.0).array.max()) ** -0.5)
+
+
+@pytest.mark.parametrize(
+    ("without", "cards", "cells", "sigma"),
+    [
+        ((), {}, {}, 2),
+        ((), {}, {"detector": 3}, 4),
+        ((), {}, {"visit": 4}, 5),
+        ((), {"CCDNUM": 2}, {}, 3),
+        ((), {"EXPNUM": 4}, {"visit": 1}, 5),
+        ((), {"DETPOS": "S31"}, {"detector": 3}, 4),
+        (("ccdnum",), {"CCDNAME": "s31"}, {}, 4),
+        (("ccdname",), {"CCDNAME": "S31"}, {"detector": 2}, 3),
+    ],
+)
+def test_the_row_of_a_psfex_table_is_that_of_ccd_and_exposure(
+    table: Callable[..., Path],
+    image: Path,
+    tmp_path: Path,
+    without: tuple[str, ...],
+    cards: dict[str, Any],
+    cells: dict[str, Any],
+    sigma: float,
+) -> None:
+    psf = write_psfex_rows(tmp_path / "psfex.fits", *without)
+    with fits.open(image, mode="update") as hdus:
+        hdus["SCI"].header.update(cards)
+    exposure = read(table("a.csv", psf_fwhm=None, psf_file=str(psf), **cells))
+    assert width_of(exposure) == pytest.approx(sigma, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("without", "cards", "cells", "message"),
+    [
+        ((), {}, {"detector": 9}, "found 0 rows of CCD number 9 of exposure 3"),
+        ((), {}, {"visit": 9}, "found 0 rows of CCD number 1 of exposure 9"),
+        ((), {}, {"visit": 5, "detector": 2}, "found 2 rows of CCD number 2 of exposure 5"),
+        ((), {"DETPOS": "S31"}, {}, "found 0 rows of CCD number 1 of CCD S31 or SCI of exposure 3"),
+        (("ccdnum",), {}, {}, "found 0 rows of CCD SCI of exposure 3"),
+        (("ccdnum", "ccdname", "expnum"), {}, {}, "found 6 rows; expected one row"),
+    ],
+)
+def test_a_psfex_table_without_the_one_row_is_refused(
+    table: Callable[..., Path],
+    image: Path,
+    tmp_path: Path,
+    without: tuple[str, ...],
+    cards: dict[str, Any],
+    cells: dict[str, Any],
+    message: str,
+) -> None:
+    psf = write_psfex_rows(tmp_path / "psfex.fits", *without)
+    with fits.open(image, mode="update") as hdus:
+        hdus["SCI"].header.update(cards)
+    with pytest.raises(InputError, match=message):
+        read(table("a.csv", psf_fwhm=None, psf_file=str(psf), **cells))
+
+
 @pytest.mark.parametrize(
     ("unit", "njy"), [("nJy", 1.0), ("uJy", 1000.0), ("nanomaggy", 3630.7805477), ("mJy", 1e6)]
 )

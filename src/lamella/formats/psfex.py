@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ def read_psfex(
     hdu: int | str | None = None,
     *,
     bounds: Bounds | None = None,
-    ccd: str = "",
+    ccd: str | Sequence[str] = "",
+    number: int | None = None,
     exposure: int | None = None,
+    trust_single: bool = False,
 ) -> PsfexPsf:
     """Read a PSF model of PSFEx.
 
@@ -48,9 +51,12 @@ def read_psfex(
         Region where the model is valid, in pixels that count from 0; by
         default the range of positions that its stars had, which PSFEx records
         in POLZERO (the middle) and POLSCAL (the width).
-    ccd, exposure
-        Name of the CCD and number of the exposure, which pick the row
-        (CCDNAME, EXPNUM) of a table with several.
+    ccd, number, exposure
+        Name of the CCD, or names that it may have, its number, and the number of the exposure, which pick
+        the row (CCDNAME, CCDNUM, EXPNUM) of a table with several.  Names that no row has do not count
+        where there is a number.
+    trust_single
+        Whether the only row of a table is taken whatever it says.
 
     Returns
     -------
@@ -73,7 +79,9 @@ def read_psfex(
         index, column = _find_table(hdus, hdu, path)
         table = hdus[index]
         where = f"HDU {index}"
-        row = _pick_row(table.data, ccd, exposure, path, where)
+        names = [name for name in ([ccd] if isinstance(ccd, str) else ccd) if name]
+        single = trust_single and len(table.data) == 1
+        row = 0 if single else _pick_row(table.data, names, number, exposure, path, where)
         header = _row_header(table, row)
         mask = _unpadded(np.asarray(table.data[column][row], dtype=np.float64), table, row, path, where)
         images = _cube(mask, header, path, where)
@@ -117,22 +125,32 @@ def _index_of(hdus: fits.HDUList, hdu: int | str, path: Path) -> int:
     return index
 
 
-def _pick_row(rows: fits.FITS_rec, ccd: str, exposure: int | None, path: Path, where: str) -> int:
+def _pick_row(
+    rows: fits.FITS_rec, ccds: Sequence[str], number: int | None, exposure: int | None, path: Path, where: str
+) -> int:
     """Return the index of the row of a CCD, or of the only one."""
-    names = {name.lower(): name for name in rows.names}
+    columns = {name.lower(): np.asarray(rows[name]) for name in rows.names if name.lower() in _IDENTITY}
     chosen = np.ones(len(rows), dtype=bool)
-    wanted = ""
-    if "ccdname" in names and ccd:
-        chosen &= np.char.upper(np.char.strip(np.asarray(rows[names["ccdname"]], dtype=str))) == ccd.upper()
-        wanted += f" of CCD {ccd}"
-    if "expnum" in names and exposure is not None:
-        chosen &= np.asarray(rows[names["expnum"]]) == exposure
-        wanted += f" of exposure {exposure}"
+    wanted: list[str] = []
+    if "ccdnum" in columns and number is not None:
+        chosen &= columns["ccdnum"] == number
+        wanted.append(f" of CCD number {number}")
+    if "ccdname" in columns and ccds:
+        texts = np.char.upper(np.char.strip(columns["ccdname"].astype(str)))
+        named = np.isin(texts, [ccd.upper() for ccd in ccds])
+        if named.any() or not wanted:
+            chosen &= named
+            wanted.append(f" of CCD {' or '.join(ccds)}")
+    if "expnum" in columns and exposure is not None:
+        chosen &= columns["expnum"] == exposure
+        wanted.append(f" of exposure {exposure}")
     count = np.count_nonzero(chosen)
-    _expect(count == 1, path, where, f"{count} rows{wanted}", "one row")
+    _expect(count == 1, path, where, f"{count} rows{''.join(wanted)}", "one row")
     return int(np.flatnonzero(chosen)[0])
 
 
+_IDENTITY = ("ccdnum", "ccdname", "expnum")
+"""Columns that say whose model a row is."""
 _PARAMETER = re.compile(r"(POL(NAXIS|NGRP|(GRP|NAME|ZERO|SCAL|DEG)\d)|PSF(_SAMP|_FWHM|NAXIS|AXIS\d))")
 """Keywords of PSFEx that may be columns."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .fitsio import (
     ImageData,
     hdu_label,
     header_text,
+    optional_number,
     parsed,
     raw_headers,
     read_images,
@@ -353,8 +355,7 @@ class TableRow:
 
     def _psf(self, info: ExposureInfo) -> tuple[PointSpreadFunction, str]:
         if "psf_file" in self.values:
-            path = self._file("psf_file", self.table)
-            return read_psfex(path, bounds=info.bbox), ""
+            return self._psfex(info), ""
         if "psf_fwhm" not in self.values:
             raise MissingPartError(
                 self.table,
@@ -366,6 +367,19 @@ class TableRow:
         pixels = arcsec / pixel_scale(info.projection, info.bbox)
         psf = gaussian_psf(pixels, info.bbox, path=self.table, where=where, told=f"{arcsec:g} arcsec")
         return psf, f"PSF taken as a Gaussian of {arcsec:.3g} arcsec FWHM."
+
+    def _psfex(self, info: ExposureInfo) -> PointSpreadFunction:
+        """Read the model of the CCD; its numbers are those of the headers, if these have some."""
+        path, _, header = self._image_header()
+        headers = header, parsed(raw_headers(path)[0], path)
+        return read_psfex(
+            self._file("psf_file", self.table),
+            bounds=info.bbox,
+            ccd=[header_text(header, key) for key in ("CCDNAME", "DETPOS", "EXTNAME")],
+            number=_first_integer(headers, "CCDNUM", info.id.detector),
+            exposure=_first_integer(headers, "EXPNUM", info.id.visit),
+            trust_single=True,
+        )
 
     def _psf_fwhm(self) -> float | None:
         """Return the width in arcseconds, as selection knows it.
@@ -393,6 +407,12 @@ class TableRow:
             ignore |= flags.translate(unusable) != 0
         background = fit_background(image, ignore, self.control, path)
         return image - background.level, background.note
+
+
+def _first_integer(headers: Sequence[Header], key: str, default: int) -> int:
+    """Return the whole number that the first header with one has under a keyword."""
+    numbers = (optional_number(header, key) for header in headers)
+    return next((int(number) for number in numbers if number is not None and number == int(number)), default)
 
 
 def _read_planes(places: _Places) -> _Planes:
