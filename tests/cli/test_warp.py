@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lamella.cli import warp_run
+from lamella.cli.settings import CoaddConfig
+from lamella.coadd.assemble_control import Resources
 from lamella.formats.archives import read_metadata, read_product
 from lamella.testing.survey import Survey
 
@@ -43,6 +47,35 @@ def test_a_rerun_makes_what_is_missing_or_changed(own_survey: Survey, tmp_path: 
     assert lamella_ok(*command, "--kernel", "bilinear").count("kept") == 0
     assert lamella_ok(*command, "--kernel", "bilinear", "--overwrite").count("kept") == 0
     assert set(read_metadata(first)) == {"lamella_fingerprint"}
+
+
+def test_as_many_warps_are_matched_at_a_time_as_memory_allows(
+    survey: Survey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, threads: int) -> None:
+            sizes.append(threads)
+            super().__init__(threads)
+
+    monkeypatch.setattr(warp_run, "ThreadPoolExecutor", Pool)
+    config = CoaddConfig(warp_type="psf_matched")
+    made = []
+    for memory in (16.0, 1e5):
+        folder = tmp_path / str(memory)
+        run = warp_run.WarpRun(
+            output=folder, config=config, bands=("r",), resources=Resources(threads=3, memory=memory)
+        )
+        run([survey.table])
+        made.append([fits_bits(path) for path in sorted(folder.glob("matched-*"))])
+    assert sizes == [3, 1, 3, 3]
+    assert len(made[0]) == 2
+    assert made[0] == made[1]
+    text = lamella_ok(
+        "warp", survey.table, "-o", tmp_path / "16.0", "--band", "r", "--psf-matched", "--memory", 16
+    )
+    assert text.count("kept") == 4
 
 
 def test_compressed_warps_hold_the_same(survey: Survey, coadds: Path, tmp_path: Path) -> None:

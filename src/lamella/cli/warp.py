@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..coadd.assemble_control import Resources
 from .coadd import format_option
 from .grid import GridOptions, grid_options
 from .options import (
@@ -37,6 +38,13 @@ _OPTIONS = (*WARP_OPTIONS, *MATCH_OPTIONS, *SELECT_OPTIONS, *READ_OPTIONS)
 @config_file_options
 @workers_option
 @click.option(
+    "--memory",
+    type=click.FloatRange(16),
+    metavar="NUMBER",
+    default=2048.0,
+    help="Memory to work in; fewer warps are matched at a time if need be.  [default: 2048 MiB]",
+)
+@click.option(
     "--compress/--no-compress", default=False, help="Compress the files, without loss.  [default: off]"
 )
 @click.option("--overwrite", is_flag=True, help="Make warps again that are done.")
@@ -53,6 +61,7 @@ def command(
     settings: tuple[str, ...],
     show_config: bool,
     workers: int | None,
+    memory: float,
     compress: bool,
     overwrite: bool,
     **given: Any,
@@ -75,7 +84,7 @@ def command(
         output=output,
         config=config,
         grid=grid,
-        threads=workers or count_cores(),
+        resources=Resources(threads=workers or count_cores(), memory=memory),
         format=format_name,
         bands=bands,
         patches=patches,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from ..coadd.archive import Rejection, Warp
+from ..coadd.assemble_control import Resources
 from ..coadd.inputs import ExposureSource
 from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..errors import InputError, NoInputsError, PsfMatchError
@@ -21,6 +22,7 @@ from ..run.execute import run_jobs
 from ..run.fingerprint import matched_fingerprint, warp_fingerprint
 from ..run.folder import hold_folder
 from ..run.jobs import PatchJob, plan_jobs
+from ..run.memory import matching_bytes, matching_threads
 from ..run.patch import visits_of, warp_visit
 from .choose_grid import choose_skymap
 from .coadd_run import find_exposures
@@ -30,6 +32,9 @@ from .settings import CoaddConfig
 
 __all__ = ("WarpRun",)
 
+_PER_WARP_PIXEL = 24
+"""A warp that was read to be matched, and the archive of the matched one."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WarpRun:
@@ -38,7 +43,7 @@ class WarpRun:
     output: Path
     config: CoaddConfig
     grid: GridOptions = dataclasses.field(default_factory=GridOptions)
-    threads: int = 1
+    resources: Resources = dataclasses.field(default_factory=Resources)
     format: str | None = None
     bands: tuple[str, ...] = ()
     patches: tuple[str, ...] = ()
@@ -64,12 +69,12 @@ class WarpRun:
             for job in jobs
             for visit in visits_of(job)
         ]
-        with hold_folder(self.output, PRODUCTS) as folder, ThreadPoolExecutor(self.threads) as pool:
+        with hold_folder(self.output, PRODUCTS) as folder, ThreadPoolExecutor(self.resources.threads) as pool:
             save_skymap(skymap, folder)
             work = _WarpWork(folder, config, self.compress, self.overwrite)
             made = [outcome.unwrap() for outcome in run_jobs(tasks, work, pool)]
             if config.warp_type == "psf_matched":
-                made += [row for job in jobs for row in _match(job, made, work, pool)]
+                made += [row for job in jobs for row in _match(job, made, work, self.resources)]
         rejected = [one for job in jobs for one in job.rejected]
         rejected += [one for part in made for one in part.rejected]
         skipped = [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
@@ -121,7 +126,7 @@ def _row(warp: Warp, path: Path) -> _WarpRow:
     return _WarpRow(path.name, str(len(warp.detectors)), str(good))
 
 
-def _match(job: PatchJob, rows: Sequence[_WarpRow], work: _WarpWork, pool: Executor) -> list[_WarpRow]:
+def _match(job: PatchJob, rows: Sequence[_WarpRow], work: _WarpWork, resources: Resources) -> list[_WarpRow]:
     """Match the warps of a patch that are on disk to a PSF that follows from all of them."""
     mine = [row for row in rows if row.job == job.name]
     if not mine:
@@ -151,7 +156,9 @@ def _match(job: PatchJob, rows: Sequence[_WarpRow], work: _WarpWork, pool: Execu
         write_warp(matched, path, stamp, compress=work.compress)
         return _row(matched, path)
 
-    return [outcome.unwrap() for outcome in run_jobs(list(zip(mine, warps, strict=True)), match, pool)]
+    need = matching_bytes(fwhm, control, target.outer_bbox) + _PER_WARP_PIXEL * target.outer_bbox.area
+    with ThreadPoolExecutor(matching_threads(resources, 0, need)) as pool:
+        return [outcome.unwrap() for outcome in run_jobs(list(zip(mine, warps, strict=True)), match, pool)]
 
 
 def _report(rows: Sequence[_WarpRow], skipped: Sequence[Skipped]) -> None:
