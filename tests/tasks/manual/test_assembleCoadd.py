@@ -201,9 +201,26 @@ def test_prepare_inputs_gives_weights_and_names_the_rejected(maker, caplog) -> N
     assert found.warpRefList is found.tempExpRefList
     assert found.weightList == [0.25]
     assert [scaler.scale for scaler in found.imageScalerList] == [1.0]
-    assert [(one.id.visit, one.stage) for one in found.rejected] == [(2, "weight")]
+    assert [(one.id.visit, one.stage) for one in found.rejected] == [(2, "weight"), (3, "warp")]
+    assert found.rejected[1].reason == "there is no deepCoadd_directWarp of this visit"
     assert "no good pixel" in caplog.text
     assert "Could not find" in caplog.text
+
+
+def test_a_visit_without_a_warp_is_on_record_with_its_instrument(
+    butler: MemoryButler, maker, sky_map, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def translate(name: str, dataId: dict[str, Any]) -> dict[str, Any]:
+        return {"instrument": "Cam", "visit": dataId["visit"]}
+
+    monkeypatch.setattr(MemoryButler, "dataCoordinate", staticmethod(translate), raising=False)
+    ref, refs = fill_patch(butler, maker, sky_map)
+    absent = MemoryRef(butler, "deepCoadd_directWarp", {**PATCH, "visit": 99})
+    monkeypatch.setattr(AssembleCoaddTask, "getBand", lambda *_: "r")
+    result = task_with().runDataRef(ref, warpRefList=[*refs, absent])
+    (one,) = result.coaddExposure.rejections
+    assert (one.id.instrument, one.id.visit, one.stage) == ("Cam", 99, "warp")
+    assert [row["visit"] for row in result.coaddExposure.rejected] == [99]
 
 
 def test_prepare_inputs_scales_to_the_zero_point(maker, sky_info) -> None:

@@ -32,6 +32,7 @@ from .assembleInputs import (
     PreparedPart,
     WarpToStack,
     WholeWarp,
+    absent_warp,
     alt_spans,
     empty_planes,
     rejections_of,
@@ -228,7 +229,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             ``tempExpRefList`` (also called ``tempExprefList`` and
             ``warpRefList``): the warps that can be used; ``weightList`` and
             ``imageScalerList``, of the same length; ``rejected``: records of the
-            others that exist, with reasons.
+            others, with reasons.
         """
         kept: list[tuple[Any, float, ImageScaler]] = []
         sameBand, rejected = self.selectBand(refList)
@@ -236,6 +237,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             ref = warp_ref(item, self.getTempExpDatasetName(self.warpType))
             if not ref.exists():
                 self.log.warning("Could not find %s %s; skipping it", ref.name, ref.dataId)
+                rejected += absent_warp(ref)
                 continue
             found = self._weigh(ref)
             if isinstance(found, str):

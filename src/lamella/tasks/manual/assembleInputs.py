@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +25,7 @@ __all__ = (
     "PreparedPart",
     "WarpToStack",
     "WholeWarp",
+    "absent_warp",
     "alt_spans",
     "empty_planes",
     "rejections_of",
@@ -173,3 +175,18 @@ def rejections_of(ref: WarpRef, reason: str, stage: str = "weight") -> list[Reje
     if not identities:
         identities = [(ExposureId(header.instrument, header.visit, -1, header.band), "")]
     return [Rejection(identity, path, stage, reason) for identity, path in identities]
+
+
+def absent_warp(ref: WarpRef) -> list[Rejection]:
+    """Return the record of a visit whose warp does not exist; none where its identifier has no visit."""
+    known = ref.dataId
+    translate = getattr(ref.ref.getButler(), "dataCoordinate", None)
+    if translate is not None:
+        with contextlib.suppress(LookupError):  # the repository does not even know the visit
+            known = translate(ref.name, known)
+    if "visit" not in known:
+        return []
+    identity = ExposureId(
+        str(known.get("instrument", "")), int(known["visit"]), -1, str(known.get("band", ""))
+    )
+    return [Rejection(identity, "", "warp", f"there is no {ref.name} of this visit")]
