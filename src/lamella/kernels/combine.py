@@ -31,6 +31,7 @@ from .combine_sums import (
     INPUT_ERROR,
     MOSAIC_ERROR,
     SCATTER_ERROR,
+    YES,
     add_noise,
     add_scatter,
     next_four,
@@ -95,7 +96,7 @@ def add_rows(
                 weigh(v, weights[t], per_pixel, w)
                 add_chances(row, m, w, threshold_bits[k], per_pixel, floor, v, lost[k, at:end])
     kept[count:] = np.nan
-    usable, flags, limits = rows_of(work[0], (0, 1, 2, 3), 0, b), (per_pixel, True), (origin, reach)
+    usable, flags, limits = rows_of(work[0], (0, 1, 2, 3), 0, b), (per_pixel, YES), (origin, reach)
     set_origin(usable, good, origin)
     if error == SCATTER_ERROR:
         scatter = (sw, swd, sums[3, at:end], sums[4, at:end], bits, good)

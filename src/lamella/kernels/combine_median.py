@@ -10,7 +10,16 @@ from ._jit import jit
 from .combine_rows import PADDING, add_bits, block_size, finish_mask, raise_lost
 from .combine_screen import INVERSE_SIGMA, NOTHING, screen_block
 from .combine_sort import quantile, sort_rows
-from .combine_sums import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR, add_noise, add_scatter, next_four, rows_of
+from .combine_sums import (
+    INPUT_ERROR,
+    MOSAIC_ERROR,
+    NO,
+    SCATTER_ERROR,
+    add_noise,
+    add_scatter,
+    next_four,
+    rows_of,
+)
 from .weights import set_weights, weight_space
 
 __all__ = ("stack_median",)
@@ -68,7 +77,7 @@ def add_for_variance(
 ) -> None:
     """Add up what the variance of the median needs; ``limits`` are those of `combine_sums.add_scatter`."""
     masks, variances, rows = planes[1], planes[2], inputs[0]
-    b, ones, flags = q - p, (1.0, 1.0, 1.0, 1.0), (False, False)
+    b, ones, flags = q - p, (1.0, 1.0, 1.0, 1.0), (NO, NO)
     sums.fill(0.0)
     sw, swd, bits, used = sums[0, :b], sums[1, :b], tallies[0, :b], tallies[3, :b]
     for k in range(0, rows.size, 4):

@@ -21,7 +21,8 @@ from .weights import four_weights
 
 __all__ = ("INVERSE_SIGMA", "NOTHING", "PRECISION", "screen_block")
 
-NOTHING, PRECISION, INVERSE_SIGMA = 0, 1, 2
+# Plain numbers would be a part of the types, and `screen_block` compiled for each.
+NOTHING, PRECISION, INVERSE_SIGMA = np.int64(0), np.int64(1), np.int64(2)
 
 
 @jit

@@ -23,7 +23,9 @@ from .weights import row_weight
 __all__ = (
     "INPUT_ERROR",
     "MOSAIC_ERROR",
+    "NO",
     "SCATTER_ERROR",
+    "YES",
     "add_noise",
     "add_scatter",
     "next_four",
@@ -34,6 +36,9 @@ __all__ = (
 SCATTER_ERROR = 0
 INPUT_ERROR = 1
 MOSAIC_ERROR = 2
+
+NO, YES = np.False_, np.True_
+"""Flags of `add_scatter` and `add_noise`, which would be compiled for each of those of Python."""
 
 
 @jit

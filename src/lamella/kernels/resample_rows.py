@@ -268,8 +268,9 @@ def _write_row(row: Any, rule: Any, image: Any, variance: Any, mask: Any) -> int
 @functools.cache
 def tile_kernel(taps: int) -> Callable[..., int]:
     """Return the kernel for windows of (taps, taps) pixels; it is compiled when it is first called."""
-    # Lengths of tuples are known when a kernel is compiled.
-    half, counted = taps // 2, (0,) * taps
+    # Lengths of tuples are known when a kernel is compiled.  A plain number would be a part of the
+    # types too, and what takes it would be compiled again for each width.
+    half, counted = np.int64(taps // 2), (0,) * taps
 
     @jit
     def tiles(planes: Any, grid: Any, target: Any, table: Any, rule: Any) -> int:
