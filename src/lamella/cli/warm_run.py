@@ -24,6 +24,8 @@ __all__ = ("do_everything",)
 _SURVEY = SurveyConfig(
     bands=("r",), visits_per_band=3, detector_grid=(1, 1), detector_shape=(150, 150), stars=20, galaxies=10
 )
+_SEVERAL = _SURVEY.replace(detector_grid=(1, 2), detector_shape=(150, 75))
+"""Visits of several detectors, whose weights differ: stacks are compiled for these, too."""
 _STATISTICS: tuple[Statistic, ...] = ("NOISECLIP", "MEANCLIP", "MEDIAN", "MEAN", "STDEVCLIP")
 _COARSE = 0.5
 """Arcseconds: pixels larger than those of the survey are means of several points."""
@@ -33,11 +35,16 @@ _KERNELS: tuple[ImageKernel, ...] = ("lanczos5", "bilinear")
 def do_everything(folder: Path) -> Iterator[str]:
     """Do a little of everything, and yield what was done."""
     survey = simulate_survey(folder / "survey", _SURVEY)
+    several = simulate_survey(folder / "several", _SEVERAL)
     yield "simulated survey"
     for what, config in _configs():
         for coadd in coadd_exposures(open_exposures([survey.table]).sources, config=config):
             write_archive(coadd, folder / "coadd.fits")
         yield what
+    for config in _statistics().values():
+        for _ in coadd_exposures(open_exposures([several.table]).sources, config=config):
+            pass
+    yield "several detectors"
     sources = open_exposures([survey.table]).sources
     coarse = skymap_from_exposures((source.info for source in sources), pixel_scale=_COARSE)
     for _ in coadd_exposures(sources, coarse):
@@ -46,9 +53,12 @@ def do_everything(folder: Path) -> Iterator[str]:
     yield "reading and writing"
 
 
+def _statistics() -> dict[str, PatchConfig]:
+    return {f"statistic {name}": PatchConfig(assemble=AssembleConfig(statistic=name)) for name in _STATISTICS}
+
+
 def _configs() -> Iterator[tuple[str, PatchConfig]]:
-    for statistic in _STATISTICS:
-        yield f"statistic {statistic}", PatchConfig(assemble=AssembleConfig(statistic=statistic))
+    yield from _statistics().items()
     for kernel in _KERNELS:
         yield f"kernel {kernel}", PatchConfig(warp=WarpControl(kernel=kernel))
     methods: tuple[Literal["safe_clip", "compare_warp"], ...] = ("safe_clip", "compare_warp")
