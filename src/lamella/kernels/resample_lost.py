@@ -9,11 +9,12 @@ import numpy as np
 from ._jit import jit
 from .resample_source import FILLED, LOST
 from .tap_weights import CELLS
-from .window_shares import window_shares
+from .window_shares import filled_shares, window_bits, window_shares
 
 __all__ = ("settle_frame", "settle_lost")
 
 _MISSING = LOST | FILLED
+_EIGHT_MISSING = np.uint64(0x0101010101010101 * int(_MISSING))
 
 
 @jit
@@ -44,50 +45,86 @@ def settle_lost(
     counted
         Tuple with one number for each tap along an axis.
     """
-    taps = len(counted)
-    middle = taps // 2 - 1
     # All arrays are looked up once: to hand over one costs more than to weigh a window.
-    plane, pixel_states, row_states, sums = planes.mask, source.pixel_states, row.states, row.sums
-    starts, stride = row.starts, source.bits.shape[1]
+    pixel_states, row_states, sums, starts = source.pixel_states, row.states, row.sums, row.starts
     x_cells, y_cells, x_steps, y_steps = row.x_cells, row.y_cells, row.x_steps, row.y_steps
-    y_first, x_first = source.y0 - planes.y0, source.x0 - planes.x0
-    share, reasons, y_row = rule.max_lost_weight, rule.reasons, np.int64(rule.y_row)
-    for k in range(n):
-        at = np.uint64(k)
-        if row_states[at] & _MISSING == 0 or starts[at] < 0:
+    share, y_row, listed = rule.max_lost_weight, np.int64(rule.y_row), row.listed
+    flagged = 0
+    for c in range(_list_missing(row_states, starts, n, listed)):
+        at = np.uint64(listed[np.uint64(c)])
+        start, state = starts[at], row_states[at]
+        cells = np.int64(x_cells[at]), np.int64(y_cells[at]) + y_row
+        steps = x_steps[at], y_steps[at]
+        lost, gone = np.float32(0.0), np.float32(0.0)
+        if state & LOST:
+            lost, filled, gone, whole = window_shares(pixel_states, start, table, cells, steps, counted)
+        else:
+            filled, whole = filled_shares(pixel_states, start, table, cells, steps, counted)
+        limit = share * whole
+        # The list of those that get reasons grows behind the place that is read.
+        listed[np.uint64(flagged)] = at
+        flagged += lost + filled > limit
+        if lost > limit:
+            row_states[at] = (state & ~_MISSING) | LOST
             continue
-        start = starts[at]
-        cells = np.int64(x_cells[at]), np.int64(y_cells[at])
-        lost, filled, gone, whole = window_shares(
-            pixel_states, start, table, (cells[0], cells[1] + y_row), (x_steps[at], y_steps[at]), counted
-        )
-        state = row_states[at] & ~_MISSING
-        if lost + filled > share * whole:
-            y, x = start // stride, start % stride
-            bits = np.int32(0)
-            for j in range(taps):
-                from_row, to_row = np.uint64(y_first + y + j), np.uint64(y + j)
-                for i in range(taps):
-                    flags = plane[from_row, np.uint64(x_first + x + i)]
-                    missing = pixel_states[to_row, np.uint64(x + i)] & _MISSING != 0
-                    bits |= flags if missing else np.int32(0)
-            if cells[0] == CELLS or cells[1] == CELLS:
-                # On the centre of a pixel the other taps have no weight.
-                bits = np.int32(0)
-                rows = (middle, middle + 1) if cells[1] == CELLS else (0, taps)
-                columns = (middle, middle + 1) if cells[0] == CELLS else (0, taps)
-                for j in range(rows[0], rows[1]):
-                    for i in range(columns[0], columns[1]):
-                        if pixel_states[y + j, x + i] & _MISSING:
-                            bits |= plane[y_first + y + j, x_first + x + i]
-            mask[at] |= bits & reasons
-        if lost > share * whole:
-            state |= LOST
-        elif lost > np.float32(0.0):
+        row_states[at] = state & ~_MISSING
+        if lost > np.float32(0.0):
             left = np.float32(1.0) - gone
             sums[at, np.uint64(0)] /= left
             sums[at, np.uint64(1)] /= left * left
-        row_states[at] = state
+    if flagged > 0:
+        first = source.y0 - planes.y0, source.x0 - planes.x0
+        _give_reasons(planes.mask, source, first, row, flagged, rule.reasons, mask, counted)
+
+
+@jit
+def _list_missing(states: Any, starts: Any, n: int, listed: Any) -> int:
+    """List the pixels of a row that have a window and lost or filled taps; return how many there are."""
+    count = 0
+    # Eight states at a time: most have nothing to list.
+    words = states.view(np.uint64)
+    for first in range(0, n, 8):
+        if words[np.uint64(first // 8)] & _EIGHT_MISSING == 0:
+            continue
+        for k in range(first, min(first + 8, n)):
+            at = np.uint64(k)
+            listed[np.uint64(count)] = k
+            count += (states[at] & _MISSING != 0) & (starts[at] >= 0)
+    return count
+
+
+@jit
+def _give_reasons(
+    plane: Any, source: Any, first: Any, row: Any, count: int, reasons: Any, mask: Any, counted: Any
+) -> None:
+    """Or the mask of lost and filled taps to that of the first pixels in the list of a row.
+
+    ``first`` are the indices (y, x) of the first pixel of the source in ``plane``.
+    """
+    states, listed, starts = source.pixel_states, row.listed, row.starts
+    x_taps, y_taps, x_cells, y_cells = row.x_taps, row.y_taps, row.x_cells, row.y_cells
+    for c in range(count):
+        k = np.uint64(listed[c])
+        y, x = first[0] + np.int64(y_taps[k]), first[1] + np.int64(x_taps[k])
+        if x_cells[k] == CELLS or y_cells[k] == CELLS:
+            at_centre = y_cells[k] == CELLS, x_cells[k] == CELLS
+            bits = _bits_at_centre(plane, states, first, (y, x), at_centre, len(counted))
+        else:
+            bits = window_bits(plane, y * plane.shape[1] + x, states, starts[k], counted)
+        mask[k] |= bits & reasons
+
+
+@jit
+def _bits_at_centre(plane: Any, states: Any, first: Any, start: Any, at_centre: Any, taps: int) -> Any:
+    """Return what `window_bits` does, where along an axis the taps beside a centre have no weight."""
+    middle, bits = taps // 2 - 1, np.int32(0)
+    rows = (middle, middle + 1) if at_centre[0] else (0, taps)
+    columns = (middle, middle + 1) if at_centre[1] else (0, taps)
+    for y in range(start[0] + rows[0], start[0] + rows[1]):
+        for x in range(start[1] + columns[0], start[1] + columns[1]):
+            if states[y - first[0], x - first[1]] & _MISSING:
+                bits |= plane[y, x]
+    return bits
 
 
 @jit

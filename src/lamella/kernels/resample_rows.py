@@ -11,7 +11,7 @@ import numpy as np
 
 from ._jit import jit, jit_inline
 from .resample_lost import settle_lost
-from .resample_source import LOST, UNSURE, load_source, make_room, reach, state_of
+from .resample_source import FILLED, LOST, UNSURE, load_source, make_room, reach, state_of
 from .tap_weights import CELLS
 from .window import window_sums
 
@@ -80,6 +80,8 @@ class Row(NamedTuple):
     """What `window_sums` found; float32, shape (n, 2)."""
     states: np.ndarray
     """What is not known of the pixels; uint8."""
+    listed: np.ndarray
+    """Room for a list of pixels; int32."""
 
 
 @jit
@@ -98,6 +100,7 @@ def _make_row(n: int) -> Row:
         np.empty(n, np.int64),
         np.empty((n, 2), np.float32),
         np.empty(n, np.uint8),
+        np.empty(n, np.int32),
     )
 
 
@@ -254,14 +257,23 @@ def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any
 @jit
 def _write_row(row: Any, rule: Any, image: Any, variance: Any, mask: Any) -> int:
     """Write the pixels of a row; return how many have a window."""
+    # Short loops over few arrays, with numbers without sign in them: others get no vector instructions.
+    areas, states, sums, starts = row.area, row.states, row.sums, row.starts
+    scale, keep, pad = rule.scale, rule.keep, rule.pad
+    for k in range(image.size):
+        at = np.uint64(k)
+        area, lost = areas[at] * scale, states[at] & LOST != 0
+        image[at] = np.float32(np.nan) if lost else np.float32(sums[at, np.uint64(0)] * area)
+    for k in range(image.size):
+        at = np.uint64(k)
+        area, unsure = areas[at] * scale, states[at] & (LOST | UNSURE) != 0
+        variance[at] = np.float32(np.inf) if unsure else np.float32(sums[at, np.uint64(1)] * area * area)
+    for k in range(image.size):
+        at = np.uint64(k)
+        mask[at] = (mask[at] & keep) | (pad if states[at] & LOST != 0 else np.int32(0))
     good = 0
     for k in range(image.size):
-        area, state = row.area[k] * rule.scale, row.states[k]
-        lost = state & LOST != 0
-        image[k] = np.nan if lost else row.sums[k, 0] * area
-        variance[k] = np.inf if state & (LOST | UNSURE) else row.sums[k, 1] * area * area
-        mask[k] = (mask[k] & rule.keep) | (rule.pad if lost else 0)
-        good += row.starts[k] >= 0
+        good += starts[np.uint64(k)] >= 0
     return good
 
 
@@ -291,6 +303,7 @@ def tile_kernel(taps: int) -> Callable[..., int]:
                 _locate_row(grid, target.y0 + r, x0, n, source, half, rule.snap, row)
                 image, variance = target.image[r, c0 : c0 + n], target.variance[r, c0 : c0 + n]
                 mask = target.mask[r, c0 : c0 + n]
+                seen = np.uint8(0)
                 for k in range(n):
                     start = row.starts[k]
                     if start < 0:
@@ -303,9 +316,10 @@ def tile_kernel(taps: int) -> Callable[..., int]:
                         source.pairs, start, table, cells, steps, taps
                     )
                     mask[k], row.states[k] = bits[start], states[start]
+                    seen |= states[start]
                     if not rule.plain or x_cell == CELLS or y_cell == CELLS:
                         _settle(planes, source, table, rule, half, row, mask, k)
-                if source.flawed and rule.max_lost_weight > 0.0:
+                if seen & (LOST | FILLED) and rule.max_lost_weight > 0.0:
                     settle_lost(planes, source, table, rule, row, mask, n, counted)
                 good += _write_row(row, rule, image, variance, mask)
         return good

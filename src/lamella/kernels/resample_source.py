@@ -155,15 +155,25 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
     states, state_runs = room.states[:size].reshape(shape), room.state_runs[:size].reshape(shape)
     pixel_states = room.pixel_states[:size].reshape(shape)
     taps, near = 2 * half, 2 * rule.mask_half
-    flawed = _load_pixels(planes, rule, box, pairs, pixel_states) != 0
-    _or_columns(pixel_states, 0, 0, x1 - x0, taps, state_runs)
-    _or_rows(state_runs, 0, taps, np.uint8(0), states)
-    _or_columns(planes.mask, y0, x0, x1, taps, bit_runs)
-    _or_rows(bit_runs, 0, taps, np.int32(0), bits)
-    if rule.plain and 0 < near < taps:
+    all_states, all_bits = _load_pixels(planes, rule, box, pairs, pixel_states)
+    flawed = all_states != 0
+    if flawed:
+        _or_columns(pixel_states, 0, 0, x1 - x0, taps, state_runs)
+        _or_rows(state_runs, 0, taps, np.uint8(0), states)
+    else:
+        states.fill(0)
+    # Few parts of a source have bits that spread over the whole window.
+    narrow = rule.plain and 0 < near < taps
+    grow = rule.grow & all_bits if narrow else all_bits
+    if grow != 0:
+        _or_columns(planes.mask, y0, x0, x1, taps, bit_runs)
+        _or_rows(bit_runs, 0, taps, np.int32(0), bits)
+    if narrow and all_bits != 0:
         first = half - rule.mask_half
         _or_columns(planes.mask, y0, x0 + first, x1, near, bit_runs)
-        _or_rows(bit_runs, first, near, rule.grow, bits)
+        _or_rows(bit_runs, first, near, grow, bits)
+    elif grow == 0:
+        bits.fill(0)
     pairs = pairs.reshape((*shape, 2))
     x0, y0, width = planes.x0 + x0, planes.y0 + y0, x1 - x0
     return Source(pairs, bits, states, pixel_states, flawed, x0, y0, width)
@@ -176,8 +186,11 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
 
 @jit
 def _load_pixels(planes, rule, box, pairs, states):  # type: ignore[no-untyped-def]
-    """Write values and variances in turn, shape (y, 2 x), and states, shape (y, x); return these or-ed."""
-    union = np.uint8(0)
+    """Write values and variances in turn, shape (y, 2 x), and states, shape (y, x).
+
+    Return states and bits of the mask, or-ed.
+    """
+    union, seen = np.uint8(0), np.int32(0)
     y0, y1, x0, x1 = box[:4]
     n = x1 - x0
     for y in range(y1 - y0):
@@ -189,11 +202,12 @@ def _load_pixels(planes, rule, box, pairs, states):  # type: ignore[no-untyped-d
             state = np.uint8(0) if rule.strict else state_of(value, bits, spread, rule.no_data, rule.filled)
             states[y, x] = state
             union |= state
+            seen |= bits
             pairs[y, 2 * x] = np.float32(0.0) if state & LOST else value
             pairs[y, 2 * x + 1] = np.float32(0.0) if state & (LOST | UNSURE) else spread
         # Beyond the real columns there is nothing; weights are zero there.
         pairs[y, 2 * n :] = 0.0
-    return union
+    return union, seen
 
 
 @jit
