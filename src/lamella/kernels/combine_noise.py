@@ -28,7 +28,7 @@ from .combine_rows import (
 )
 from .combine_screen import PRECISION, screen_block
 from .combine_sort import quantile, sort_rows
-from .combine_sums import INPUT_ERROR, SCATTER_ERROR, add_noise, add_scatter, next_four, rows_of
+from .combine_sums import INPUT_ERROR, SCATTER_ERROR, add_probable, add_scatter, next_four, rows_of
 from .weights import four_weights, set_weights, weight_space
 
 __all__ = ("PAIR_LIMIT", "find_centres", "local_range", "stack_noise_clip")
@@ -233,16 +233,17 @@ def clip_pass(
         m, v = rows_of(masks, which, p, q), rows_of(variances, which, p, q)
         w = four_weights(weights, which, b, space)
         values = rows_of(kept, (k, k + 1, k + 2, k + 3), 0, b)
+        if error != SCATTER_ERROR:
+            agree = (centre, limits[1, :b], limits[2, :b], limits[4, :b])
+            noise_sums = (sw, swd, sums[4, :b], bits, used)
+            add_probable(values, v, m, w, flags, error, agree, noise_sums)
+            continue
         for t in range(4):
             select_probable(
                 values[t], v[t], centre, limits[1, :b], limits[2, :b], limits[4, :b], chosen[t, :b]
             )
-        values = rows_of(chosen, (0, 1, 2, 3), 0, b)
-        if error == SCATTER_ERROR:
-            scatter = (sw, swd, sums[2, :b], sums[3, :b], bits, used)
-            add_scatter(values, v, m, w, flags, near, scatter)
-        else:
-            add_noise(values, v, m, w, flags, error, near, (sw, swd, sums[4, :b], bits, used))
+        scatter = (sw, swd, sums[2, :b], sums[3, :b], bits, used)
+        add_scatter(rows_of(chosen, (0, 1, 2, 3), 0, b), v, m, w, flags, near, scatter)
 
 
 @jit

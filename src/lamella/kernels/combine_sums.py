@@ -27,6 +27,7 @@ __all__ = (
     "SCATTER_ERROR",
     "YES",
     "add_noise",
+    "add_probable",
     "add_scatter",
     "next_four",
     "rows_of",
@@ -193,4 +194,58 @@ def add_noise(
         s = noisy(x1[j], v1[j], m1[j], row_weight(w1, j), flags, error, near, s)
         s = noisy(x2[j], v2[j], m2[j], row_weight(w2, j), flags, error, near, s)
         s = noisy(x3[j], v3[j], m3[j], row_weight(w3, j), flags, error, near, s)
+        sw[j], swd[j], swv[j], bits[j], used[j] = s
+
+
+@jit
+def probable(
+    x: np.float32,
+    v: np.float32,
+    m: np.int32,
+    weight: float,
+    flags: tuple[bool, bool],
+    error: int,
+    limits: tuple[float, float, float, float],
+    sums: tuple[Any, ...],
+) -> tuple[Any, ...]:
+    """Return the sums of a pixel with one more value, if `combine_rows.select_probable` chooses it."""
+    distance, own = np.float64(x) - limits[0], np.float64(v)
+    noise = limits[3] if (distance < 0.0) & (own < limits[3]) else own
+    good = distance * distance <= limits[2] * (noise + limits[1])
+    w = (1.0 / own if flags[0] else weight) if good else 0.0
+    d: float = distance if good else 0.0
+    noise = own if good else 0.0
+    bits = (m if good else 0) if flags[1] else 0
+    swv = sums[2] + w * (1.0 if error == MOSAIC_ERROR else w) * noise
+    return sums[0] + w, sums[1] + w * d, swv, sums[3] | bits, sums[4] + (1 if good else 0)
+
+
+@jit
+def add_probable(
+    rows: tuple[Any, ...],
+    variances: tuple[Any, ...],
+    masks: tuple[Any, ...],
+    weights: tuple[Any, Any, Any, Any],
+    flags: tuple[bool, bool],
+    error: int,
+    limits: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    sums: tuple[Any, ...],
+) -> None:
+    """Do what `combine_rows.select_probable` and `add_noise` do, in one loop.
+
+    ``limits`` are centre, spread, limit and least variance; the others are as for `add_noise`.
+    """
+    x0, x1, x2, x3 = rows
+    v0, v1, v2, v3 = variances
+    m0, m1, m2, m3 = masks
+    w0, w1, w2, w3 = weights
+    centre, spread, limit, least = limits
+    sw, swd, swv, bits, used = sums
+    for j in range(sw.size):
+        near = (centre[j], spread[j], limit[j], least[j])
+        s = (sw[j], swd[j], swv[j], bits[j], used[j])
+        s = probable(x0[j], v0[j], m0[j], row_weight(w0, j), flags, error, near, s)
+        s = probable(x1[j], v1[j], m1[j], row_weight(w1, j), flags, error, near, s)
+        s = probable(x2[j], v2[j], m2[j], row_weight(w2, j), flags, error, near, s)
+        s = probable(x3[j], v3[j], m3[j], row_weight(w3, j), flags, error, near, s)
         sw[j], swd[j], swv[j], bits[j], used[j] = s
