@@ -54,7 +54,7 @@ $(DOCS): $(CORE)
 	touch $@
 
 # Numba compiles a kernel again when its own file changed, but not when one did that it calls.
-$(KERNELS): $(wildcard src/lamella/kernels/*.py) | $(CORE)
+$(KERNELS): $(wildcard src/lamella/kernels/*.py src/lamella/kernels/*/*.py) | $(CORE)
 	find src -name '*.nb[ci]' -delete
 	touch $@
 

@@ -17,7 +17,7 @@ _FROM_CACHE = (
     "print([name for name in heavy if name in sys.modules], words[0])"
 )
 _KERNEL = (
-    "import numpy as np; from lamella.kernels.words import swap_words; "
+    "import numpy as np; from lamella.kernels.byteorder import swap_words; "
     "words = np.array([1], np.uint32); swap_words(words, words); "
 )
 
@@ -95,7 +95,7 @@ def test_processes_that_a_command_starts_are_light_too(tmp_path):
         "import multiprocessing\n"
         "def names():\n"
         "    import lsst.images, numpy as np\n"
-        "    from lamella.kernels.words import swap_words\n"
+        "    from lamella.kernels.byteorder import swap_words\n"
         "    words = np.zeros(1, np.uint32)\n"
         "    swap_words(words, words)\n"
         "    print([name for name in ('scipy.interpolate', 'scipy.linalg') if name in sys.modules])\n"

@@ -23,7 +23,7 @@ from lamella.coadd.warp_control import WarpControl
 from lamella.errors import ProjectionError
 from lamella.formats.archives import ArchiveWarp
 from lamella.formats.export import write_archive
-from lamella.kernels.support import ResamplingKernel
+from lamella.kernels.resample.support import ResamplingKernel
 from lamella.planes import make_schema
 from lamella.sky.pixelmap import PixelMap
 from lamella.sky.projection import projection_from_header, tan_projection

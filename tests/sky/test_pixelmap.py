@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsst.images import Box, GeneralFrame, SkyProjection
 
-from lamella.kernels.resample import PositionGrid
+from lamella.kernels.resample.resample import PositionGrid
 from lamella.sky.pixelmap import PixelMap
 from lamella.sky.projection import projection_from_header, tan_projection
 

@@ -37,7 +37,7 @@ from lsst.images.serialization import (
 
 from ..astlock import guard_ast
 from ..errors import InvalidPsfError, ShapeError
-from ..kernels.support import LANCZOS3, ResamplingKernel
+from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from ..planes import make_schema, plane_names
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters

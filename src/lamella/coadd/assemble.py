@@ -12,7 +12,7 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskSchema
 
 from ..errors import DuplicateInputError, NoInputsError
-from ..kernels.words import mark_where
+from ..kernels.byteorder import mark_where
 from ..planes import bits_of, make_schema
 from ..sky.footprint import pixel_scale
 from .archive import PatchCoadd, Rejection, Warp

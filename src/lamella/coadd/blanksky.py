@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from ..kernels.ordered import OrderedSample
-from ..kernels.planes import find_near, kernel_array
+from ..kernels.arrays import find_near, kernel_array
+from ..kernels.order.ordered import OrderedSample
 from .correlate import Correlation
 
 __all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")

@@ -16,7 +16,7 @@ from lsst.images import Mask, MaskedImage
 
 from ..errors import ConfigError, PixelTypeError, ShapeError
 from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict, find_narrow_runs
-from ..kernels.sample import clipped_mean, moments, quantiles
+from ..kernels.order.sample import clipped_mean, moments, quantiles
 from ..planes import bits_of, plane_names
 from .gap_control import GapControl
 

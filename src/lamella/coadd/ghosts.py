@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from lsst.images import Box
 
-from ..kernels.sample import SIGMA_OF_QUARTILES
+from ..kernels.order.sample import SIGMA_OF_QUARTILES
 from .compare_control import GhostControl
 from .footprints import Footprints
 from .runs import no_runs

@@ -13,7 +13,7 @@ from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import GeometryError
-from ..kernels.support import LANCZOS3, ResamplingKernel
+from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon

@@ -8,8 +8,8 @@ import numpy as np
 from lsst.images import Box
 
 from ..errors import ProjectionError
-from ..kernels.conserving import conserving_shapes
-from ..kernels.support import CONSERVING, LANCZOS3, ResamplingKernel
+from ..kernels.resample.conserving import conserving_shapes
+from ..kernels.resample.support import CONSERVING, LANCZOS3, ResamplingKernel
 from ..sky.pixelmap import PixelMap
 
 __all__ = ("choose_kernel",)
@@ -39,7 +39,7 @@ def choose_kernel(name: str, pixel_map: PixelMap, source_box: Box, *, path: str 
         An explicit kernel, which is used to the letter, or ``"conserving"``:
         Lanczos-3 where scales are equal within 0.1 % and axes parallel within
         0.1 degrees all over the detector, else
-        `lamella.kernels.conserving` for the derivatives at the centre, the
+        `lamella.kernels.resample.conserving` for the derivatives at the centre, the
         corners and the middles of the sides.
     pixel_map
         Pixels of the detector to those of the tract.

@@ -13,7 +13,7 @@ from lsst.images import Box, Image, Mask
 from lsst.images.psfs import PointSpreadFunction
 
 from ..kernels.convolve import CELL, convolve
-from ..kernels.lost import fill_lost, grow_bits, store_good
+from ..kernels.convolved_masks import fill_lost, grow_bits, store_good
 from ..planes import bits_of
 from ..psf.match_control import MatchControl
 from .archive import MatchRecord, Warp

@@ -10,7 +10,7 @@ import numpy as np
 from lsst.images import Box
 
 from ..errors import ShapeError
-from ..kernels.merge import owner_steps
+from ..kernels.resample.merge import owner_steps
 
 __all__ = ("Owners", "WeightRanges", "weight_ranges")
 

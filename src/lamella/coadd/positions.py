@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..kernels.compare import move_template
-from ..kernels.sample import SIGMA_OF_QUARTILES
+from ..kernels.order.sample import SIGMA_OF_QUARTILES
 from .compare_control import PositionControl
 from .difference import Difference
 from .template import Template

@@ -11,8 +11,8 @@ from lsst.images import Box, MaskSchema, SkyProjection
 from lsst.images.fields import BaseField
 
 from ..kernels.repair import mark_filled
-from ..kernels.resample import ResampleRule, resample
-from ..kernels.support import LANCZOS3, ResamplingKernel
+from ..kernels.resample.resample import ResampleRule, resample
+from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from ..planes import SKY_PLANES, bits_of
 from ..sky.pixelmap import PixelMap
 from .information import exposure_information

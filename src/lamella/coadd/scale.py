@@ -18,8 +18,8 @@ from lsst.images import Bounds, Box, Image, Interval, MaskedImage, MaskSchema
 from lsst.images.fields import BaseField, ChebyshevField
 
 from ..errors import CalibrationError, NoInputsError, ShapeError
-from ..kernels.intake import lacks_value
-from ..kernels.sample import Parts, clipped_mean
+from ..kernels.flags import lacks_value
+from ..kernels.order.sample import Parts, clipped_mean
 from ..planes import bits_of, plane_names
 from .assemble_control import BAD_MASK_PLANES, WeightControl
 from .inputs import MeanVariance
@@ -397,7 +397,7 @@ def warp_weight(
 
     Notes
     -----
-    The mean is that of `lamella.kernels.sample.clipped_mean`: correctly
+    The mean is that of `lamella.kernels.order.sample.clipped_mean`: correctly
     rounded, and the same for any order of the pixels.
     """
     if variance.shape != mask.shape:

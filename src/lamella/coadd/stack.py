@@ -16,15 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
-from ..kernels import (
-    combine,
-    combine_clip,
-    combine_median,
-    combine_noise,
-    combine_sort,
-    combine_spread,
-    combine_strict,
-)
+from ..kernels.stack import clip as combine_clip
+from ..kernels.stack import mean as combine
+from ..kernels.stack import median as combine_median
+from ..kernels.stack import noise as combine_noise
+from ..kernels.stack import sort as combine_sort
+from ..kernels.stack import spread as combine_spread
+from ..kernels.stack import strict as combine_strict
 from .owners import WeightRanges
 from .stack_control import StackControl, Statistic
 from .stack_inputs import (

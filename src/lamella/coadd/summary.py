@@ -13,8 +13,8 @@ from lsst.images import Image, Mask, SkyProjection
 from ..causes import by_cause, cause_of
 from ..config import PlainValues
 from ..errors import InvalidPsfError
-from ..kernels.median import median
-from ..kernels.planes import count_bits, count_values, kernel_array
+from ..kernels.arrays import count_bits, count_values, kernel_array
+from ..kernels.order.median import median
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale

@@ -13,7 +13,7 @@ import numpy as np
 from lsst.images import Box, Interval, MaskSchema
 
 from ..errors import ConfigError
-from ..kernels.words import settle_mask
+from ..kernels.byteorder import settle_mask
 from ..planes import bits_of
 from .assemble_control import Resources
 from .inputs import WarpInput

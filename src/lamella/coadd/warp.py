@@ -11,7 +11,7 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 
 from ..errors import DuplicateInputError, InputError, MixedBandsError
-from ..kernels.merge import blank_bad, put_best
+from ..kernels.resample.merge import blank_bad, put_best
 from ..planes import bits_of, make_schema
 from .archive import Warp
 from .inputs import DetectorInput, Exposure

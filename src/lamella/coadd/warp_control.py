@@ -7,7 +7,7 @@ from typing import Literal
 import pydantic
 
 from ..config import Config, option
-from ..kernels.support import kernel_half_width
+from ..kernels.resample.support import kernel_half_width
 from ..planes import BAD_MASK_PLANES
 
 __all__ = (

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.words import split_bytes
+from ..kernels.byteorder import split_bytes
 from .deflate import deflate
 
 __all__ = ("PendingTiles", "Tiles", "compress_tiles", "submit_tiles")

@@ -15,7 +15,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from ..coadd.masked_arrays import masked_pixels
 from ..errors import InputError
-from ..kernels.intake import mark_missing, mark_untold, or_where, translate_flags
+from ..kernels.flags import mark_missing, mark_untold, or_where, translate_flags
 from ..planes import (
     BAD_MASK_PLANES,
     SKY_PLANES,

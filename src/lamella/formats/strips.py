@@ -18,7 +18,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from ..kernels.words import join_bytes, swap_words
+from ..kernels.byteorder import join_bytes, swap_words
 from .deflate import DeflateError, inflate
 from .rawfits import Cards, RawFile, place_type, read_places, walk_headers, whole_number
 

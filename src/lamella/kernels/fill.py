@@ -24,7 +24,7 @@ import functools
 import numpy as np
 
 from ._jit import jit, jit_inline
-from .planes import LARGEST
+from .arrays import LARGEST
 
 __all__ = (
     "coefficient_table",

@@ -9,7 +9,7 @@ import numpy as np
 from lsst.images import Bounds
 
 from ..errors import InvalidPsfError, ShapeError
-from ..kernels.psfwarp import resample_stamp
+from ..kernels.resample.psfwarp import resample_stamp
 from .base import Parameters, StampPsf, check_stamps
 
 __all__ = ("PolynomialBasisPsf", "PolynomialImages")

@@ -12,8 +12,8 @@ from lsst.images import Box, Region, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import InvalidPsfError
-from ..kernels.psfwarp import warp_stamp
-from ..kernels.support import LANCZOS3, ResamplingKernel
+from ..kernels.resample.psfwarp import warp_stamp
+from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from .projections import dump_projection, load_projection
 
 __all__ = ("MAX_SCALE", "OFF_CENTRE", "Contribution", "PsfComponent", "draw_component", "middle_within")

@@ -10,7 +10,7 @@ from lsst.images import Bounds
 from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import InvalidPsfError, ShapeError
-from ..kernels.psfwarp import resample_stamp
+from ..kernels.resample.psfwarp import resample_stamp
 from .base import Parameters, StampPsf, check_stamps, normalize
 
 __all__ = ("GriddedPsf",)

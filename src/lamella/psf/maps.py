@@ -16,7 +16,7 @@ import numpy as np
 from lsst.images import XY, Box, SkyProjection
 from lsst.images import Transform as PixelTransform
 
-from ..kernels.psfwarp import evaluate_maps
+from ..kernels.resample.psfwarp import evaluate_maps
 
 __all__ = ("DetectorMaps", "Mapped")
 

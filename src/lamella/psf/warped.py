@@ -12,8 +12,8 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.utils import round_half_up
 
 from ..errors import InvalidPsfError
-from ..kernels.psfwarp import warp_stamp
-from ..kernels.support import LANCZOS3, ResamplingKernel
+from ..kernels.resample.psfwarp import warp_stamp
+from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from .base import centred_box, normalize, require_finite
 from .component import MAX_SCALE, OFF_CENTRE
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from lsst.images import ICRS, Box, SkyProjection
 
-from ..kernels.resample import PositionGrid
+from ..kernels.resample.resample import PositionGrid
 
 __all__ = ("PixelMap",)
 

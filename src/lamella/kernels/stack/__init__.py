@@ -1,0 +1,1 @@
+"""Combination of the values of one pixel."""
