@@ -221,7 +221,7 @@ def star_places(i: int, of: Exposures) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _make_exposure(i: int, of: Exposures) -> None:
-    from lamella.formats.export import add_plane_cards
+    from lamella.fits.headers import add_plane_cards
     from lamella.planes import bits_of, make_schema
 
     image = draw_stars(of.shape, *star_places(i, of))

@@ -22,8 +22,8 @@ from lsst.images.serialization import read_archive
 
 from lamella.coadd.archive import Warp
 from lamella.coadd.sources import Planes, mask_plane_of
+from lamella.fits.deflate import library_name
 from lamella.formats.archives import ArchiveWarp
-from lamella.formats.deflate import library_name
 from lamella.formats.export import write_archive
 
 from .fits_planes import WarpFiles

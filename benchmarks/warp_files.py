@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.io import fits
 
-from lamella.formats.export import add_plane_cards
+from lamella.fits.headers import add_plane_cards
 from lamella.planes import bits_of, make_schema
 
 from .fits_planes import FitsPlane, WarpFiles, create_plane

@@ -21,8 +21,8 @@ import lamella
 from lamella.cli import coadd_run, outputs
 from lamella.cli.coadd_run import CoaddRun
 from lamella.coadd.assemble_control import Resources
+from lamella.fits.text import from_fits
 from lamella.formats.archives import read_product
-from lamella.formats.fits_text import from_fits
 from lamella.formats.recognise import Inputs, open_exposures
 from lamella.run.coadds import coadd_exposures
 from lamella.run.folder import hold_folder

@@ -18,7 +18,7 @@ from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, Exposure, ExposureId, ExposureSource
 from ..coadd.summary import CoaddSummary, summarize
 from ..coadd.times import ExposureTimes, TotalTimes
-from ..formats.fits_text import from_fits
+from ..fits.text import from_fits
 from ..report.wording import ABSENT, exposed, number, percent, plain, reasons, significant, span
 from .describe_artifacts import match_facts, matching_facts, removals_table
 from .terminal import box_text, facts_table, place_facts, rows_table

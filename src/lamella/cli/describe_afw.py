@@ -16,10 +16,10 @@ from rich.text import Text
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import ExposureInfo
 from ..errors import LamellaError
+from ..fits.hdus import Container
 from ..formats.afw.archive import Archive, ArchiveWarning
 from ..formats.afw.background import Background
 from ..formats.afw.catalogs import ExposureCatalog, read_coadd_inputs
-from ..formats.afw.container import Container
 from ..formats.afw.exposure import AfwFile
 from ..formats.afw.identity import identify
 from ..formats.afw.kinds import Kind

@@ -29,10 +29,10 @@ from lsst.images.serialization import (
     no_header_updates,
 )
 
+from ..fits.compression import PendingTiles, submit_tiles
+from ..fits.read import quiet_astropy
+from ..fits.write import BITPIX, Card, Place, Records, format_cards, write_hdu, write_image, write_ragged
 from .archive_tree import LAYOUT, TEXTS
-from .blocks import BITPIX, Card, Place, Records, format_cards, write_hdu, write_image, write_ragged
-from .compression import PendingTiles, submit_tiles
-from .fitsio import quiet_astropy
 
 if TYPE_CHECKING:
     import pydantic

@@ -30,8 +30,7 @@ from lsst.images.serialization import (
     public_type_for_schema,
 )
 
-from .files import is_fits_name
-from .rawfits import (
+from ..fits.cards import (
     RawFile,
     place_type,
     primary_cards,
@@ -40,6 +39,7 @@ from .rawfits import (
     walk_headers,
     whole_number,
 )
+from .files import is_fits_name
 
 if TYPE_CHECKING:
     from astropy.io import fits

@@ -20,12 +20,12 @@ from ..coadd.inputs import DetectorInput, WarpInput
 from ..coadd.owners import Owners
 from ..coadd.sources import Planes
 from ..errors import InputError, UnreadableFileError
+from ..fits.cards import BEGINNING, primary_cards
+from ..fits.planes_by_box import Strips, open_strips
 from ..sky.footprint import pixel_scale
 from .afw.kinds import is_afw_image
 from .archive_tree import open_tree
 from .files import bare_name, is_fits_name
-from .rawfits import BEGINNING, primary_cards
-from .strips import Strips, open_strips
 
 __all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")
 
@@ -239,7 +239,7 @@ class _Pixels(Protocol):
 
 
 class _StripPixels:
-    """Pixels by way of `lamella.formats.strips`."""
+    """Pixels by way of `lamella.fits.planes_by_box`."""
 
     def __init__(self, strips: Strips, extensions: tuple[str, str, str], bbox: Box) -> None:
         self._strips, self._extensions, self._bbox = strips, extensions, bbox

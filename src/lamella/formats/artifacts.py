@@ -19,9 +19,9 @@ from ..coadd.runs import merge_runs, no_runs
 from ..coadd.spans import Runs, SpanMask
 from ..errors import InputError, MissingPartError
 from ..files import atomic_path
-from .export import projection_header
-from .fits_text import from_fits, table_hdu, to_fits
-from .fitsio import Header, quiet_astropy, read_headers, read_image, read_table
+from ..fits.headers import projection_header
+from ..fits.read import Header, quiet_astropy, read_headers, read_image, read_table
+from ..fits.text import from_fits, table_hdu, to_fits
 
 __all__ = ("is_artifact_file", "read_artifacts", "write_artifacts")
 

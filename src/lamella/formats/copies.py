@@ -17,8 +17,8 @@ import numpy as np
 
 from ..coadd.inputs import Exposure, ExposureInfo, ExposureSource
 from ..errors import LamellaError
+from ..fits.read import read_rows
 from ..sky.footprint import pixel_scale
-from .fitsio import read_rows
 
 __all__ = ("find_copies", "image_place", "is_one_place")
 

@@ -22,13 +22,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ..coadd.scale import njy_per_count
 from ..errors import InputError, MissingPartError, UnitError
-from ..sky.footprint import pixel_scale
-from ..sky.projection import projection_from_header
-from .background import fit_background
-from .decam_flags import decode_flags
-from .decam_survey import CcdRecord, find_ccd, read_spline_sky
-from .files import FileIndex, bare_name
-from .fitsio import (
+from ..fits.read import (
     Header,
     hdu_label,
     header_integer,
@@ -41,6 +35,12 @@ from .fitsio import (
     read_image,
     require_shape,
 )
+from ..sky.footprint import pixel_scale
+from ..sky.projection import projection_from_header
+from .background import fit_background
+from .decam_flags import decode_flags
+from .decam_survey import CcdRecord, find_ccd, read_spline_sky
+from .files import FileIndex, bare_name
 from .header_times import times_from_headers
 from .noise import usable, variance_from_weight
 from .pixels import gaussian_psf, make_pixels

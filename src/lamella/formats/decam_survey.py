@@ -12,7 +12,7 @@ import scipy
 from astropy.io import fits
 
 from ..errors import InputError, MissingPartError
-from .fitsio import read_table
+from ..fits.read import read_table
 
 __all__ = ("CcdRecord", "find_ccd", "read_spline_sky")
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from ..errors import InputError
 
-__all__ = ("check_signs", "restore_zeros", "usable", "variance_from_weight")
-
-_ROUNDING = 1.0 + 1e-6
-"""A step of quantisation is a float64 in the file, and pixels become float32."""
+__all__ = ("check_signs", "usable", "variance_from_weight")
 
 
 def variance_from_weight(weight: np.ndarray, path: Path) -> tuple[np.ndarray, str]:
@@ -89,39 +84,3 @@ def check_signs(values: np.ndarray, kind: str, path: Path) -> str:
 def usable(variance: np.ndarray) -> np.ndarray:
     """Return where a variance says that there is a measurement: bool, of the same shape."""
     return np.isfinite(variance) & (variance > 0)
-
-
-def restore_zeros(
-    unit: Any, data: np.ndarray, rows: slice = slice(None), columns: slice = slice(None)
-) -> None:
-    """Set to zero, in place, what a compression with quantisation cannot tell from zero.
-
-    Zero in a map of weights or variances means that there is no measurement.
-    fpack rounds floating point numbers to steps (ZSCALE of each tile), with a
-    dither, and zeros come back as anything within half a step: as many below
-    zero as above.  Only SUBTRACTIVE_DITHER_2 keeps them.
-
-    Parameters
-    ----------
-    unit
-        HDU of the map, as `astropy.io.fits` opens it.
-    data
-        Its pixels, of any byte order, shape (y, x), or a part of them.
-    rows, columns
-        The part; by default all.
-    """
-    if not isinstance(unit, fits.CompImageHDU) or data.dtype.kind != "f" or data.ndim != 2:
-        return
-    table = unit.compressed_data
-    lossless = unit.quantize_method == fits.hdu.compressed.SUBTRACTIVE_DITHER_2
-    if lossless or table is None or "ZSCALE" not in table.names:
-        return
-    height, width = unit.tile_shape[-2:]
-    all_rows, all_columns = (range(size) for size in unit.shape[-2:])
-    across = -(-len(all_columns) // width)
-    steps = np.nan_to_num(np.asarray(table["ZSCALE"], dtype=np.float64)).reshape(-1, across)
-    tile_of_column = np.asarray(all_columns)[columns] // width
-    for index, row in enumerate(all_rows[rows]):
-        half = 0.5 * _ROUNDING * steps[row // height]
-        if half.any():
-            data[index, np.abs(data[index]) <= half[tile_of_column]] = 0

@@ -15,6 +15,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from ..coadd.masked_arrays import masked_pixels
 from ..errors import InputError
+from ..fits.read import require_shape
 from ..kernels.flags import mark_missing, mark_untold, or_where, translate_flags
 from ..planes import (
     BAD_MASK_PLANES,
@@ -27,7 +28,6 @@ from ..planes import (
 )
 from ..psf.check import MAX_FWHM, MIN_FWHM
 from ..psf.gaussian import FWHM_PER_SIGMA
-from .fitsio import require_shape
 from .noise import check_signs
 
 __all__ = (

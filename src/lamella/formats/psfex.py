@@ -20,9 +20,9 @@ from astropy.io import fits
 from lsst.images import Bounds, Box
 
 from ..errors import InputError, InvalidPsfError, MissingPartError, ShapeError
+from ..fits.read import header_number, header_text, open_fits
 from ..psf.check import check_psf
 from ..psf.psfex import PsfexPolynomial, PsfexPsf
-from .fitsio import header_number, header_text, open_fits
 
 __all__ = ("read_psfex",)
 

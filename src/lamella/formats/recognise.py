@@ -17,9 +17,9 @@ from ..errors import (
     UnknownFormatError,
     UnreadableFileError,
 )
+from ..fits.read import image_shape, read_headers
 from .copies import find_copies, is_one_place
 from .files import FileIndex, is_fits_name, walk
-from .fitsio import image_shape, read_headers
 from .read_control import ReadControl
 from .registry import FileHead, Format, Opening, Role, find_format, known_formats
 

@@ -17,7 +17,7 @@ from .read_control import ReadControl
 
 if TYPE_CHECKING:
     from ..coadd.inputs import ExposureSource
-    from .fitsio import Header
+    from ..fits.read import Header
 
 __all__ = (
     "FileHead",
@@ -62,7 +62,7 @@ class FileHead:
         UnreadableFileError
             Raised when the file is damaged.
         """
-        from .fitsio import read_headers
+        from ..fits.read import read_headers
 
         return read_headers(self.path, limit=2) if self.is_fits else ()
 

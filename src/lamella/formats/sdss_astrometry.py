@@ -16,7 +16,7 @@ from astropy.io import fits
 from numpy.polynomial.polynomial import polyval
 
 from ..errors import ProjectionError
-from .fitsio import Header
+from ..fits.read import Header
 
 __all__ = ("FieldAstrometry", "fit_projection")
 

@@ -10,8 +10,8 @@ from astropy.io import fits
 from lsst.images import Box
 
 from ..errors import InputError, MissingPartError
+from ..fits.read import header_number, open_fits, read_headers, read_table
 from ..psf.basis import PolynomialBasisPsf
-from .fitsio import header_number, open_fits, read_headers, read_table
 from .sdss_astrometry import FieldAstrometry
 
 __all__ = ("BANDS", "BandRow", "PsField", "photon_variance", "read_astrometry", "read_psf")

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import InputError, MissingPartError
-from .fitsio import open_fits
+from ..fits.read import open_fits
 
 __all__ = ("PLANES", "read_mask")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnreadableFileError
-from .fitsio import quiet_astropy
+from ..fits.read import quiet_astropy
 
 __all__ = ("parse_integer", "parse_number", "read_cells")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, MissingPartError
+from ..fits.read import Header
 from ..planes import STANDARD_PLANES, is_standard, plane_name, suggestion
-from .fitsio import Header
 from .pixels import Flags, as_unsigned
 
 __all__ = ("HARMLESS", "Place", "decode_mask", "flag_values")

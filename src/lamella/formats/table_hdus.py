@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..errors import InputError, MissingPartError
-from .fitsio import Header, hdu_label, header_text, image_axes
+from ..fits.read import Header, hdu_label, header_text, image_axes
 
 __all__ = ("default_image", "flat_shape", "hdu_index", "is_other_plane", "require_distinct")
 

@@ -19,10 +19,7 @@ from ..coadd.scale import njy_per_count
 from ..coadd.select_quality import QUALITY
 from ..coadd.times import ExposureTimes, mjd_from_text
 from ..errors import InputError, MissingPartError, UnitError, UnreadableFileError
-from ..sky.footprint import pixel_scale
-from ..sky.projection import projection_from_header
-from .background import fit_background
-from .fitsio import (
+from ..fits.read import (
     Header,
     ImageData,
     hdu_label,
@@ -33,6 +30,9 @@ from .fitsio import (
     read_images,
     require_shape,
 )
+from ..sky.footprint import pixel_scale
+from ..sky.projection import projection_from_header
+from .background import fit_background
 from .header_times import times_from_headers
 from .noise import check_signs, usable, variance_from_weight
 from .pixels import Flags, gaussian_psf, make_pixels

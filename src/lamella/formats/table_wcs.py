@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..errors import ProjectionError
-from .fitsio import Header, hdu_label, header_text, parsed
+from ..fits.read import Header, hdu_label, header_text, parsed
 from .table_hdus import flat_shape, is_other_plane
 
 __all__ = ("inherits_wcs", "wcs_index")

@@ -30,11 +30,11 @@ from ..errors import (
     UnknownFormatError,
     UnreadableFileError,
 )
+from ..fits.read import header_text, read_headers
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.footprint import pixel_scale
 from .background import fit_background
 from .files import is_fits_name
-from .fitsio import header_text, read_headers
 from .noise import check_signs, usable
 from .pixels import make_pixels, note_own_planes, without_value
 from .read_control import ReadControl

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from lamella.fits.hdus import Container
 from lamella.formats.afw.archive import Archive
-from lamella.formats.afw.container import Container
 
 
 def columns_of(values: dict[str, Any], flags: dict[str, Any]) -> list[fits.Column]:

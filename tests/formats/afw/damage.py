@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lamella.formats.afw.container import Container, Unit
-from lamella.formats.afw.tables import Table
+from lamella.fits.hdus import Container, Unit
+from lamella.fits.tables import Table
 
 BLOCK = 2880
 COUNTS = (

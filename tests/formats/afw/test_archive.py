@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from lamella.errors import InputError, MissingPartError
+from lamella.fits.hdus import Container
 from lamella.formats.afw import archive as module
 from lamella.formats.afw import registry
 from lamella.formats.afw.archive import Archive, ArchiveWarning, UnknownObject
-from lamella.formats.afw.container import Container
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from astropy.io import fits
 from lsst.images import Box
 
 from lamella.errors import InputError, MissingPartError, UnitError, UnreadableFileError
-from lamella.formats.afw.container import Container
+from lamella.fits.hdus import Container
 from lamella.formats.afw.masks import plane_bits, read_flags, read_mask, read_masked_image
 from lamella.formats.afw.planes import find_plane, plane_bbox, plane_unit, read_plane
 

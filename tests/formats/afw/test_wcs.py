@@ -4,10 +4,10 @@ from lsst.images import GeneralFrame, SkyProjection
 from starlink import Ast
 
 from lamella.errors import InputError, LamellaError
+from lamella.fits.hdus import Container
+from lamella.fits.tables import Table
 from lamella.formats.afw.archive import Archive
-from lamella.formats.afw.container import Container
 from lamella.formats.afw.exposure import AfwFile
-from lamella.formats.afw.tables import Table
 from lamella.sky.projection import projection_from_header
 
 TAN = {

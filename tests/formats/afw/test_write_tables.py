@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lamella.formats.afw.container import Container
-from lamella.formats.afw.tables import Table
-from lamella.formats.afw.write_planes import dump_compressed, dump_plain
+from lamella.fits.hdus import Container
+from lamella.fits.tables import Table
+from lamella.fits.write_planes import dump_compressed, dump_plain
 from lamella.formats.afw.write_tables import Field, OutputArchive, Part, box_fields, box_values, point_fields
 
 PRIMARY = fits.PrimaryHDU().header.tostring().encode()

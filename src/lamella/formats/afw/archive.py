@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from typing import Any, NoReturn, overload
 
 from ...errors import InputError, LamellaError, MissingPartError
-from .container import Container, Unit
+from ...fits.hdus import Container, Unit
+from ...fits.tables import Row, Rows, Table
 from .index import IndexEntry, find_index
 from .registry import find_builder
-from .tables import Row, Rows, Table
 
 __all__ = ("Archive", "ArchiveWarning", "ObjectRecord", "SkippedObject", "UnknownObject")
 

@@ -17,9 +17,9 @@ from lsst.images import Box, Image
 from lsst.images.fields import ChebyshevField
 
 from ...errors import InputError, MissingPartError, ShapeError
-from ..fitsio import Header, image_shape
+from ...fits.hdus import Container, Unit
+from ...fits.read import Header, image_shape
 from .background_splines import Style, best_style, interpolate_grid
-from .container import Container, Unit
 from .planes import read_plane
 
 __all__ = ("Background", "BackgroundLayer")

@@ -17,14 +17,14 @@ from lsst.images import Box, Polygon, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
 from ...errors import InputError, MissingPartError
+from ...fits.hdus import Container
+from ...fits.tables import Row, Rows, Table
 from .archive import Archive, ObjectRecord
-from .container import Container
 from .fields import ApertureCorrections
 from .info import DetectorInfo
 from .photo import PhotoCalib
 from .psf import within
 from .registry import persistable
-from .tables import Row, Rows, Table
 from .visit_info import VisitInfo
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class ExposureCatalog:
         return self.rows.table.names
 
     def column(self, name: str) -> Any:
-        """Return one column, or one flag; see `~lamella.formats.afw.tables.Rows.column`."""
+        """Return one column, or one flag; see `~lamella.fits.tables.Rows.column`."""
         return self.rows.column(name)
 
 

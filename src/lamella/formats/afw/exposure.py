@@ -11,10 +11,10 @@ import astropy.units as u
 from lsst.images import Box, MaskedImage, ObservationSummaryStats, Polygon, SkyProjection
 
 from ...errors import InputError, ProjectionError, UnknownFormatError
+from ...fits.hdus import Container, Unit
+from ...fits.read import Header, header_text
 from ...sky.projection import projection_from_header
-from ..fitsio import Header, header_text
 from .archive import Archive
-from .container import Container, Unit
 from .info import DetectorInfo, FilterLabel
 from .masks import read_masked_image
 from .photo import PhotoCalib, photo_calib_from_header

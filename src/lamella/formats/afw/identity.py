@@ -8,7 +8,7 @@ import re
 
 from ...coadd.inputs import ExposureId
 from ...errors import MissingPartError
-from ..fitsio import header_text
+from ...fits.read import header_text
 from .exposure import AfwFile
 from .info import FilterLabel
 

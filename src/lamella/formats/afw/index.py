@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from ...errors import InputError
-from .container import Container, Unit
-from .tables import Rows
+from ...fits.hdus import Container, Unit
+from ...fits.tables import Rows
 
 __all__ = ("IndexEntry", "find_index")
 

@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 
 from ...errors import InputError
+from ...fits.cards import primary_cards
+from ...fits.read import Header, header_text, read_headers
 from ..files import is_fits_name
-from ..fitsio import Header, header_text, read_headers
-from ..rawfits import primary_cards
 
 __all__ = ("Kind", "is_afw_image", "kind_of", "kind_of_headers")
 

@@ -8,9 +8,9 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage
 
 from ...errors import InputError
+from ...fits.hdus import Container, Unit
 from ...planes import bits_of, make_schema, plane_name
 from ..pixels import as_unsigned
-from .container import Container, Unit
 from .planes import find_plane, plane_bbox, plane_unit, read_plane, read_stored, require_plane
 
 __all__ = ("plane_bits", "read_flags", "read_mask", "read_masked_image")

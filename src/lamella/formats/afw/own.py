@@ -8,8 +8,8 @@ from typing import Any
 from lsst.images import Box, SkyProjection, TractFrame
 
 from ...errors import InputError
-from ..fits_text import OWN_CARD, own_text
-from ..fitsio import Header, header_text
+from ...fits.read import Header, header_text
+from ...fits.text import OWN_CARD, own_text
 from .exposure import AfwFile
 
 __all__ = ("OWN_CARD", "box_to_card", "card_to_box", "is_own", "own_projection")

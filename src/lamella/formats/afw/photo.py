@@ -10,7 +10,7 @@ import numpy as np
 from lsst.images.fields import BaseField
 
 from ...errors import InputError, UnitError
-from ..fitsio import Header, optional_number
+from ...fits.read import Header, optional_number
 from .archive import Archive, ObjectRecord
 from .fields import evaluate
 from .registry import persistable

@@ -9,11 +9,11 @@ import numpy as np
 from lsst.images import Box
 
 from ...errors import InputError, MissingPartError, UnitError
-from ..fitsio import header_text, image_shape
-from ..scaling import physical_values, with_nan
+from ...fits.hdus import Container, Unit
+from ...fits.read import header_text, image_shape
+from ...fits.scaling import physical_values, with_nan
+from ...fits.tiles import PIXEL_TYPES, read_tiles
 from ..units import is_counts, is_electrons
-from .container import Container, Unit
-from .tiles import PIXEL_TYPES, read_tiles
 
 __all__ = ("find_plane", "plane_bbox", "plane_unit", "read_plane", "read_stored", "require_plane")
 

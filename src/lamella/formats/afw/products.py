@@ -16,11 +16,11 @@ from ...coadd.archive import PatchCoadd, Warp
 from ...coadd.inputs import DetectorInput, ExposureId
 from ...coadd.times import UNKNOWN_TIMES
 from ...errors import InputError, MissingPartError
+from ...fits.read import header_text
+from ...fits.text import own_text
 from ...planes import bits_of
 from ...psf.coadd import CoaddPsf
 from ...psf.warped import WarpedPsf
-from ..fits_text import own_text
-from ..fitsio import header_text
 from .calibration import scale_to_njy
 from .catalogs import CoaddInputs, ExposureRecord, read_coadd_inputs
 from .coverage import count_visits

@@ -12,9 +12,9 @@ from astropy.time import Time
 from astropy.time.core import ScaleValueError
 
 from ...coadd.times import ExposureTimes
-from ..fits_text import own_text
-from ..fitsio import Header, header_text, optional_number
-from .tables import Row
+from ...fits.read import Header, header_text, optional_number
+from ...fits.tables import Row
+from ...fits.text import own_text
 
 __all__ = ("VisitInfo", "visit_info_from_header", "visit_info_from_row")
 

@@ -12,12 +12,12 @@ from lsst.images import GeneralFrame, SkyProjection, Transform
 from lsst.images._transforms import _ast as astshim
 
 from ...astlock import guard_ast
+from ...fits.tables import Row
 from ...sky.projection import projection_from_header
 from .archive import Archive, ObjectRecord
 from .astcheck import check_ast
 from .asttext import parse_ast
 from .registry import persistable
-from .tables import Row
 
 __all__ = ("read_ast",)
 

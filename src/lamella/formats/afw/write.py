@@ -15,13 +15,13 @@ from ...coadd.archive import PatchCoadd, Warp
 from ...coadd.sources import mask_plane_of
 from ...errors import InvalidPsfError, LamellaError, MissingPartError, OutputError
 from ...files import atomic_path
-from ..export import add_plane_cards, projection_header
-from ..fits_text import to_fits
+from ...fits.headers import add_plane_cards, projection_header
+from ...fits.text import to_fits
+from ...fits.write_planes import dump_compressed, dump_header, dump_plain
 from ..time_cards import in_tai, time_cards
 from .coverage import outlines
 from .own import OWN_CARD, box_to_card
 from .write_inputs import add_polygon, add_records
-from .write_planes import dump_compressed, dump_header, dump_plain
 from .write_psf import add_psf
 from .write_tables import Field, OutputArchive, Part, box_fields, box_values
 from .write_wcs import add_projection

@@ -14,7 +14,7 @@ from ...coadd.archive import PatchCoadd, Warp
 from ...coadd.inputs import DetectorInput
 from ...coadd.times import tai_of
 from ...errors import InvalidPsfError, ProjectionError
-from ..fits_text import to_fits
+from ...fits.text import to_fits
 from .write_psf import add_psf
 from .write_tables import Field, OutputArchive, Part, box_fields, box_values, links, point_fields
 from .write_wcs import add_projection

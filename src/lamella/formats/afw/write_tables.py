@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from ..fits_text import to_fits
-from .write_planes import dump_header, padded
+from ...fits.text import to_fits
+from ...fits.write_planes import dump_header, padded
 
 __all__ = ("Field", "OutputArchive", "Part", "box_fields", "box_values", "links", "point_fields")
 

@@ -5,8 +5,8 @@ import pytest
 from astropy.io import fits
 
 from lamella.errors import UnreadableFileError
-from lamella.formats.afw import container as module
-from lamella.formats.afw.container import Container
+from lamella.fits import hdus as module
+from lamella.fits.hdus import Container
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from astropy.io import fits
 
-from ..compression import compress_tiles
-from ..rawfits import BLOCK
+from .cards import BLOCK
+from .compression import compress_tiles
 
 __all__ = ("dump_compressed", "dump_header", "dump_plain", "padded")
 

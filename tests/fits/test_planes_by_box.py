@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamella.errors import UnreadableFileError
-from lamella.formats.strips import open_strips
+from lamella.fits.planes_by_box import open_strips
 
 SHAPE = (37, 53)
 NAMES = ("IMAGE", "MASK")

@@ -9,10 +9,10 @@ import zlib
 import numpy as np
 from astropy.io import fits
 
-from ...errors import InputError, LamellaError, UnreadableFileError
-from ..fitsio import image_shape, quiet_astropy
-from ..noise import restore_zeros
-from .container import Container, Unit
+from ..errors import InputError, LamellaError, UnreadableFileError
+from .hdus import Container, Unit
+from .read import image_shape, quiet_astropy
+from .scaling import restore_zeros
 from .tables import Table
 
 __all__ = ("PIXEL_TYPES", "read_tiles")

@@ -23,8 +23,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import InputError, LamellaError, MissingPartError, ShapeError, UnreadableFileError
-from .noise import restore_zeros
-from .scaling import physical_values, with_nan
+from .scaling import physical_values, restore_zeros, with_nan
 
 __all__ = (
     "Header",
@@ -229,7 +228,7 @@ def read_image(path: Path, hdu: str | int, *, is_noise: bool = False) -> tuple[n
         File and HDU.
     is_noise
         Whether the image is a map of weights or variances, so that zeros mean
-        something and are restored (`lamella.formats.noise.restore_zeros`).
+        something and are restored (`lamella.fits.scaling.restore_zeros`).
 
     Raises
     ------

@@ -18,9 +18,9 @@ from typing import NoReturn
 
 from astropy.io import fits
 
-from ...errors import UnreadableFileError
-from ..fitsio import Header, quiet_astropy
-from ..rawfits import BLOCK, CARD
+from ..errors import UnreadableFileError
+from .cards import BLOCK, CARD
+from .read import Header, quiet_astropy
 
 __all__ = ("Container", "Unit")
 

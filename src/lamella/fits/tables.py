@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 import numpy as np
 from lsst.images import Box
 
-from ...errors import InputError, MissingPartError, UnreadableFileError
-from ..fits_text import OWN_CARD, from_fits
+from ..errors import InputError, MissingPartError, UnreadableFileError
 from .columns import Column, decode_text, parse_column
-from .container import Container, Unit
+from .hdus import Container, Unit
+from .text import OWN_CARD, from_fits
 
 __all__ = ("Row", "Rows", "Table")
 

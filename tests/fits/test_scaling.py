@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from lamella.coadd.inputs import Exposure
 from lamella.errors import InputError
-from lamella.formats.afw.container import Container
+from lamella.fits.hdus import Container
+from lamella.fits.scaling import physical_values, with_nan
 from lamella.formats.afw.masks import read_flags, read_mask
 from lamella.formats.afw.planes import find_plane, read_plane
 from lamella.formats.recognise import open_exposures
-from lamella.formats.scaling import physical_values, with_nan
 
-from .afw.exposures import pixels as afw_pixels
-from .afw.exposures import write_exposure
-from .conftest import DecamWriter
+from ..formats.afw.exposures import pixels as afw_pixels
+from ..formats.afw.exposures import write_exposure
+from ..formats.conftest import DecamWriter
 
 PATH = Path("x.fits")
 SHAPE = (60, 80)

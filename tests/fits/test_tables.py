@@ -4,8 +4,8 @@ from astropy.io import fits
 from lsst.images import Box
 
 from lamella.errors import InputError, MissingPartError, UnreadableFileError
-from lamella.formats.afw.container import Container
-from lamella.formats.afw.tables import Table
+from lamella.fits.hdus import Container
+from lamella.fits.tables import Table
 
 
 def make(path, columns, **cards):

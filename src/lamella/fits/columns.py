@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from ..fitsio import Header
+from .read import Header
 
 __all__ = ("Column", "decode_text", "parse_column")
 

@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from lamella.errors import InputError, MissingPartError, ShapeError, UnreadableFileError
-from lamella.formats.fitsio import (
+from lamella.fits.read import (
     header_number,
     image_shape,
     optional_number,

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from .rawfits import BLOCK, CARD
+from .cards import BLOCK, CARD
 
 __all__ = ("BITPIX", "Card", "Place", "Records", "format_cards", "write_hdu", "write_image", "write_ragged")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lamella.formats.blocks import BITPIX, Records, format_cards, write_hdu, write_image, write_ragged
-from lamella.formats.compression import submit_tiles
+from lamella.fits.compression import submit_tiles
+from lamella.fits.write import BITPIX, Records, format_cards, write_hdu, write_image, write_ragged
 
 from .test_compression import plane_of
 

@@ -19,8 +19,8 @@ from typing import Protocol, Self
 import numpy as np
 
 from ..kernels.byteorder import join_bytes, swap_words
+from .cards import Cards, RawFile, place_type, read_places, walk_headers, whole_number
 from .deflate import DeflateError, inflate
-from .rawfits import Cards, RawFile, place_type, read_places, walk_headers, whole_number
 
 __all__ = ("Strips", "open_strips")
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lamella.formats import deflate
+from lamella.fits import deflate
 
 DATA = bytes(range(256)) * 40
 

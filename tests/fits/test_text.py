@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from lamella import read_product, write_afw
 from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.inputs import DetectorInput, ExposureId
+from lamella.fits.text import from_fits, own_text, to_fits
 from lamella.formats.artifacts import read_artifacts, write_artifacts
 from lamella.formats.export import write_archive, write_plain_fits
-from lamella.formats.fits_text import from_fits, own_text, to_fits
 
-from .afw import test_write as afw
-from .test_artifacts import make_masks, make_visit
-from .test_export import make_coadd
+from ..formats.afw import test_write as afw
+from ..formats.test_artifacts import make_masks, make_visit
+from ..formats.test_export import make_coadd
 
 TEXTS = [
     "Télescope",

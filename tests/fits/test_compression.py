@@ -1,12 +1,12 @@
-"""Tiles of planes: that astropy reads their bits is tested with `lamella.formats.blocks`."""
+"""Tiles of planes: that astropy reads their bits is tested with `lamella.fits.write`."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from lamella.formats.compression import compress_tiles, submit_tiles
-from lamella.formats.deflate import inflate
+from lamella.fits.compression import compress_tiles, submit_tiles
+from lamella.fits.deflate import inflate
 
 
 def plane_of(shape: tuple[int, int], dtype: type) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from lamella.errors import UnreadableFileError
-from lamella.formats.rawfits import RawFile, primary_cards, read_cards, walk_headers, whole_number
+from lamella.fits.cards import RawFile, primary_cards, read_cards, walk_headers, whole_number
 
 
 @pytest.fixture
