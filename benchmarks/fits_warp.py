@@ -7,8 +7,8 @@ from pathlib import Path
 from lsst.images import Box
 
 from lamella.coadd.inputs import CoaddTarget, WarpInput
-from lamella.coadd.sources import Planes
 from lamella.fits.planes_by_box import open_strips
+from lamella.image.planes import Planes
 from lamella.planes import make_schema
 from lamella.sky.projection import projection_from_header
 

@@ -21,10 +21,10 @@ from lsst.images import fits as image_fits
 from lsst.images.serialization import read_archive
 
 from lamella.coadd.archive import Warp
-from lamella.coadd.sources import Planes, mask_plane_of
 from lamella.fits.deflate import library_name
 from lamella.formats.archives import ArchiveWarp
 from lamella.formats.export import write_archive
+from lamella.image.planes import Planes, mask_plane_of
 
 from .fits_planes import WarpFiles
 from .warm import timed

@@ -32,7 +32,7 @@ _HOMES: dict[str, str] = {
     "WarpInput": "coadd.inputs",
     "assemble": "coadd.assemble",
     "coadd_exposures": "run.coadds",
-    "fill_gaps": "coadd.gaps",
+    "fill_gaps": "image.gaps",
     "load_skymap": "sky.registry",
     "make_skymap": "sky.registry",
     "make_warp": "coadd.warp",

@@ -19,10 +19,10 @@ from lamella.coadd.compare_control import (
     VariableControl,
 )
 from lamella.coadd.removals import VisitArtifacts
-from lamella.coadd.runs import shared_runs
 from lamella.coadd.sources import ImageSource
 from lamella.coadd.template import Template
 from lamella.errors import NoMatchedWarpsError
+from lamella.image.runs import shared_runs
 from lamella.planes import bits_of, make_schema
 
 SCHEMA = make_schema()

@@ -18,8 +18,8 @@ from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget, ExposureId, WarpInput
 from lamella.coadd.prepare import input_of
-from lamella.coadd.spans import SpanMask
 from lamella.errors import ConfigError, DuplicateInputError, MixedBandsError, NoInputsError
+from lamella.image.spans import SpanMask
 from lamella.planes import make_schema
 
 MEAN = AssembleConfig(statistic="MEAN", fill_gaps=False)

@@ -15,8 +15,8 @@ from lamella.coadd.compare_control import CompareWarpControl
 from lamella.coadd.inputs import CoaddTarget
 from lamella.coadd.reject import Findings, find_rejections
 from lamella.coadd.reject_control import RejectControl
-from lamella.coadd.spans import SpanMask
 from lamella.errors import ConfigError
+from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema
 
 SCHEMA = make_schema()

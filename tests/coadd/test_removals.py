@@ -6,7 +6,7 @@ import numpy as np
 from lsst.images import Box
 
 from lamella.coadd.removals import Removal, VisitArtifacts, told_apart
-from lamella.coadd.spans import Runs
+from lamella.image.spans import Runs
 
 BOX = Box.factory[0:10, 0:20]
 

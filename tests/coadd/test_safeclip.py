@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lamella.coadd.assemble_control import AssembleConfig, Resources
-from lamella.coadd.footprints import Footprints
 from lamella.coadd.reject_control import SafeClipControl
 from lamella.coadd.safeclip import _significant, attribute_footprints, detect, safe_clip
+from lamella.image.footprints import Footprints
 from lamella.planes import bits_of, make_schema
 
 CONTROL = SafeClipControl()

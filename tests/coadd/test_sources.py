@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
-from lamella.coadd.sources import BitMoves, ImageSource, conform_mask, mask_plane_of, view_planes
+from lamella.coadd.sources import ImageSource, view_planes
 from lamella.errors import MaskPlaneError
+from lamella.image.planes import BitMoves, conform_mask, mask_plane_of
 from lamella.planes import bits_of, make_schema
 
 

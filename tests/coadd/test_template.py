@@ -12,9 +12,9 @@ from lsst.images import Box
 from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.compare_control import TemplateControl
 from lamella.coadd.inputs import WarpPixels, WarpSource
-from lamella.coadd.sources import Planes
 from lamella.coadd.template import Template, make_template, matched_inputs
 from lamella.errors import NoMatchedWarpsError
+from lamella.image.planes import Planes
 from lamella.planes import bits_of, make_schema
 
 SCHEMA = make_schema()

@@ -7,9 +7,9 @@ import pytest
 from lsst.images import Box
 
 from lamella.coadd.compare_control import VariableControl
-from lamella.coadd.footprints import Footprints
 from lamella.coadd.template import Template
 from lamella.coadd.variables import unlike_template
+from lamella.image.footprints import Footprints
 
 BOX = Box.factory[50:90, 10:60]
 ROWS, COLUMNS = np.indices(BOX.shape)

@@ -16,8 +16,8 @@ from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig, Resources
 from lamella.coadd.inputs import CoaddTarget, WarpInput
 from lamella.coadd.sources import ImageSource
-from lamella.coadd.spans import SpanMask
 from lamella.coadd.visits import VisitCheck
+from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema
 from lamella.sky.projection import tan_projection
 

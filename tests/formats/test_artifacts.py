@@ -20,7 +20,6 @@ from lsst.images import SkyProjection
 
 from lamella.coadd.artifact_masks import ArtifactMasks, VisitMask
 from lamella.coadd.removals import Removal
-from lamella.coadd.spans import Runs, SpanMask
 from lamella.errors import (
     InputError,
     LamellaError,
@@ -30,6 +29,7 @@ from lamella.errors import (
     UnreadableFileError,
 )
 from lamella.formats.artifacts import is_artifact_file, read_artifacts, write_artifacts
+from lamella.image.spans import Runs, SpanMask
 
 from .test_export import BOX, make_projection
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.sources import Planes
 from lamella.errors import OutputError
+from lamella.image.planes import Planes
 from lamella.planes import make_schema
 from lamella.run.scratch import write_scratch
 

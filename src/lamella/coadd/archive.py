@@ -37,17 +37,17 @@ from lsst.images.serialization import (
 
 from ..astlock import guard_ast
 from ..errors import InvalidPsfError, ShapeError
+from ..image.masked_arrays import settle_masked
+from ..image.planes import conform_mask
 from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from ..planes import make_schema, plane_names
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.parameters import psf_from_parameters, psf_to_parameters
 from .inputs import DetectorInput, ExposureId, MeanVariance
-from .masked_arrays import settle_masked
 from .owners import Owners
 from .removals import KINDS, Removal
 from .scale import measure_variance
 from .skynoise import SkyNoise
-from .sources import conform_mask
 from .times import UNKNOWN_TIMES, ExposureTimes, TotalTimes
 from .visits import VisitCheck
 

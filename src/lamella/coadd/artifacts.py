@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from ..image.spans import Runs
 from .assemble_control import Resources
 from .compare import Compared, Comparison
 from .compare_control import CompareWarpControl
@@ -25,7 +26,6 @@ from .inputs import WarpInput
 from .last_visit import keep_last
 from .removals import VisitArtifacts
 from .scale import WeightProblem
-from .spans import Runs
 from .template import Template, make_template, pixel_weight
 
 if TYPE_CHECKING:

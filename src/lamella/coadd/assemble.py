@@ -12,17 +12,17 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskSchema
 
 from ..errors import DuplicateInputError, NoInputsError
+from ..image.gaps import fill_masked_image
+from ..image.runs import pixels_of
 from ..kernels.byteorder import mark_where
 from ..planes import bits_of, make_schema
 from ..sky.footprint import pixel_scale
 from .archive import PatchCoadd, Rejection, Warp
 from .assemble_control import AssembleConfig, Resources
 from .brightmask import BrightObjectCatalog, paint_bright_objects
-from .gaps import fill_masked_image
 from .inputs import CoaddTarget, WarpInput
 from .prepare import prepare_inputs
 from .reject import Findings, find_rejections
-from .runs import pixels_of
 from .skynoise import corrected
 from .tiles import StackedPlanes, stack_inputs
 from .versions import package_versions

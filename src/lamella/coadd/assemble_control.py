@@ -9,8 +9,8 @@ import pydantic
 
 from ..config import Config, inherited, option
 from ..errors import ConfigError
+from ..image.options import GapControl
 from ..planes import BAD_MASK_PLANES, bits_of, plane_names
-from .gap_control import GapControl
 from .reject_control import RejectControl
 from .stack_control import Combination, StackControl, Statistic
 

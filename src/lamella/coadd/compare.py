@@ -11,23 +11,23 @@ import numpy as np
 from lsst.images import Box, MaskSchema
 
 from ..errors import NoiseError
+from ..image.footprints import Footprints
+from ..image.noise import variance_scale
+from ..image.planes import overlap
+from ..image.runs import grow_runs, merge_runs, no_runs, pixels_of
+from ..image.spans import Runs
+from ..image.spikes import is_spike
+from ..image.streaks import find_streaks
 from ..kernels.compare import BLIND, HIGH, LOW, add_to_bins, flag_direct, flag_matched, move_template
 from ..planes import bits_of
 from .box_rims import find_box_rims
 from .compare_control import CompareWarpControl
 from .difference import Difference
 from .fluxcheck import BrightPixels
-from .footprints import Footprints
 from .ghosts import Bins
 from .inputs import WarpInput
-from .noise import variance_scale
 from .positions import Offset, SourcePositions, move_sources
 from .removals import told_apart
-from .runs import grow_runs, merge_runs, no_runs, pixels_of
-from .sources import overlap
-from .spans import Runs
-from .spikes import is_spike
-from .streaks import find_streaks
 from .template import Template, slope_of
 from .tiles import InputReader
 from .variables import unlike_template

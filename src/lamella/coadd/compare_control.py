@@ -5,32 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 from ..config import Config, option
+from ..image.options import NoiseControl, StreakControl
 
 __all__ = (
     "CompareWarpControl",
     "FluxControl",
     "GhostControl",
-    "NoiseControl",
     "PositionControl",
-    "StreakControl",
     "TemplateControl",
     "VariableControl",
 )
-
-
-class NoiseControl(Config):
-    """How the noise of an image is measured."""
-
-    bin_size: int = option(
-        128,
-        "Size of the bins in which the sky is taken off; each must hold many times the area of the PSF.",
-        unit="pixel",
-        ge=8,
-    )
-    limit: float = option(10.0, "Largest factor of variances that is believed.", gt=1.0)
-    samples: int = option(
-        2**18, "Look at no more than this many pixels, on a lattice over the image.", ge=10_000
-    )
 
 
 class TemplateControl(Config):
@@ -98,39 +82,6 @@ class VariableControl(Config):
     margin: float = option(
         1.0, "The shape is compared up to this far from the footprint.", unit="pixel", ge=0
     )
-
-
-class StreakControl(Config):
-    """How streaks are found."""
-
-    threshold: float = option(
-        7.0, "Least sum along a line over the noise of such sums, which is measured.", unit="sigma", gt=0
-    )
-    min_length: float = option(60.0, "Shortest streak.", unit="pixel", gt=0)
-    min_evenness: float = option(
-        0.9,
-        "Least significance of a streak when no part of it counts for more than twice the median, "
-        "relative to the threshold.",
-        ge=0,
-    )
-    clip: float = option(3.0, "A binned pixel counts for no more than this.", unit="sigma", gt=0)
-    bin_size: int | None = option(
-        None, "Side of the bins; by default 0.85 of the width of the PSF.", unit="pixel", ge=1
-    )
-    background_size: int = option(
-        15, "Side of the box whose mean is subtracted from a bin.", unit="bins", ge=3
-    )
-    max_segment: int = option(
-        256, "Longest line that is summed, in bins; longer streaks are followed.", unit="bins", ge=16
-    )
-    min_cover: float = option(0.4, "Part of a line that must have data.", gt=0, le=1)
-    floor: float = option(
-        0.15, "A streak is masked across to where its mean profile is this faint.", unit="sigma", gt=0
-    )
-    max_half_width: float = option(
-        8.0, "Greatest half width of a streak, relative to the width of the PSF.", unit="FWHM", gt=0
-    )
-    max_streaks: int = option(20, "Most streaks that are looked for in one image.", ge=1)
 
 
 class GhostControl(Config):

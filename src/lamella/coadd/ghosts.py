@@ -9,11 +9,11 @@ import numpy as np
 import scipy
 from lsst.images import Box
 
+from ..image.footprints import Footprints
+from ..image.runs import no_runs
+from ..image.spans import Runs
 from ..kernels.order.sample import SIGMA_OF_QUARTILES
 from .compare_control import GhostControl
-from .footprints import Footprints
-from .runs import no_runs
-from .spans import Runs
 
 __all__ = ("Bins", "find_ghosts")
 

@@ -7,12 +7,12 @@ import math
 
 import numpy as np
 
+from ..image.planes import conform_mask
+from ..image.polygons import inside_polygon
 from ..planes import bits_of, make_schema
 from ..sky.footprint import mean_pixel_area
 from .inputs import Exposure
-from .polygons import inside_polygon
 from .scale import WeightProblem, calibration_at
-from .sources import conform_mask
 
 __all__ = ("exposure_information", "sky_variance", "typical_variance")
 

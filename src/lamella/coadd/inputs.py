@@ -13,13 +13,13 @@ from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
 from ..errors import GeometryError
+from ..image.masked_arrays import settle_masked
+from ..image.spans import SpanMask
 from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
-from .masked_arrays import settle_masked
 from .owners import Owners
-from .spans import SpanMask
 from .times import UNKNOWN_TIMES, ExposureTimes
 
 __all__ = (

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from ..image.planes import overlap
+from ..image.runs import pixels_of, shared_runs
+from ..image.spans import Runs
 from .inputs import WarpInput
 from .removals import VisitArtifacts
-from .runs import pixels_of, shared_runs
-from .sources import overlap
-from .spans import Runs
 from .tiles import InputReader
 
 __all__ = ("keep_last",)

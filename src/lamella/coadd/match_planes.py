@@ -12,6 +12,7 @@ import scipy
 from lsst.images import Box, Image, Mask
 from lsst.images.psfs import PointSpreadFunction
 
+from ..image.planes import mask_plane_of
 from ..kernels.convolve import CELL, convolve
 from ..kernels.convolved_masks import fill_lost, grow_bits, store_good
 from ..planes import bits_of
@@ -19,7 +20,6 @@ from ..psf.match_control import MatchControl
 from .archive import MatchRecord, Warp
 from .match_kernels import RegionKernels
 from .ownership import Region
-from .sources import mask_plane_of
 from .warp_control import WarpControl
 
 __all__ = ("MatchedPlanes",)

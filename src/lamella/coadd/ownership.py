@@ -10,11 +10,11 @@ import numpy as np
 import shapely
 from lsst.images import Box, Polygon, SkyProjection
 
+from ..image.planes import overlap
+from ..image.polygons import inside_polygon
 from ..sky.pixelmap import PixelMap
 from .archive import psf_components
 from .inputs import DetectorInput
-from .polygons import inside_polygon
-from .sources import overlap
 
 __all__ = ("Region", "detector_regions")
 

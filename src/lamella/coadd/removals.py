@@ -6,8 +6,8 @@ import dataclasses
 import math
 from typing import Any
 
-from .runs import no_runs, shared_runs, united_runs
-from .spans import Runs
+from ..image.runs import no_runs, shared_runs, united_runs
+from ..image.spans import Runs
 
 __all__ = ("KINDS", "Removal", "VisitArtifacts", "told_apart")
 

@@ -10,6 +10,8 @@ import numpy as np
 from lsst.images import Box, MaskSchema, SkyProjection
 from lsst.images.fields import BaseField
 
+from ..image.planes import conform_mask, overlap
+from ..image.polygons import inside_polygon
 from ..kernels.repair import mark_filled
 from ..kernels.resample.resample import ResampleRule, resample
 from ..kernels.resample.support import LANCZOS3, ResamplingKernel
@@ -18,10 +20,8 @@ from ..sky.pixelmap import PixelMap
 from .information import exposure_information
 from .inputs import Exposure, ExposureInfo
 from .kernel_choice import choose_kernel
-from .polygons import inside_polygon
 from .repair import repair_exposure
 from .scale import WeightProblem, apply_calibration, checked_scale
-from .sources import conform_mask, overlap
 from .warp_control import WarpControl
 
 __all__ = ("Resampled", "covered_box", "resample_exposure")

@@ -17,16 +17,16 @@ import numpy as np
 import scipy
 from lsst.images import Box, MaskSchema
 
+from ..image.footprints import Footprints
+from ..image.planes import overlap
+from ..image.runs import no_runs, pixels_of, united_runs
+from ..image.spans import Runs
 from ..planes import bits_of
 from ..psf.gaussian import FWHM_PER_SIGMA
 from .assemble_control import Resources
-from .footprints import Footprints
 from .inputs import WarpInput
 from .reject_control import SafeClipControl
 from .removals import VisitArtifacts
-from .runs import no_runs, pixels_of, united_runs
-from .sources import overlap
-from .spans import Runs
 from .tiles import InputReader, StackedPlanes, stack_inputs
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..config import PlainValues
 from ..errors import InvalidPsfError
+from ..image.blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 from ..kernels.arrays import find_covered, kernel_array
 from ..kernels.order.median import median
 from ..planes import bits_of
 from .assemble_control import VarianceCorrection
-from .blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 
 __all__ = (
     "Coverage",

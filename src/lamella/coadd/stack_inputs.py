@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ConfigError, NoInputsError, ShapeError
+from ..image.masked_arrays import masked_pixels
 from ..kernels.arrays import kernel_array
 from ..kernels.stack import mean as combine
-from .masked_arrays import masked_pixels
 from .owners import WeightRanges
 from .stack_control import StackControl
 

@@ -13,12 +13,13 @@ import numpy as np
 from lsst.images import Box, Interval, MaskSchema
 
 from ..errors import ConfigError
+from ..image.planes import BitMoves, Planes, overlap
 from ..kernels.byteorder import settle_mask
 from ..planes import bits_of
 from .assemble_control import Resources
 from .inputs import WarpInput
 from .owners import Owners, weight_ranges
-from .sources import BitMoves, Planes, fill_planes, overlap
+from .sources import fill_planes
 from .stack import StackResult, StreamingMean, neighbours, statistics_stack
 from .stack_control import StackControl
 

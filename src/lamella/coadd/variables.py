@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from lsst.images import Box
 
+from ..image.footprints import Footprints
 from .compare_control import VariableControl
-from .footprints import Footprints
 from .template import Template
 
 __all__ = ("unlike_template",)

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from ..image.planes import BitMoves, Planes, overlap
 from ..planes import bits_of
 from .inputs import WarpInput
-from .sources import BitMoves, Planes, overlap, read_rows
+from .sources import read_rows
 from .tiles import InputReader, StackedPlanes
 from .visits import ASTROMETRY, ZERO_POINT, VisitCheck
 

@@ -18,10 +18,10 @@ from lsst.images.serialization import Reader, open_archive
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.inputs import DetectorInput, WarpInput
 from ..coadd.owners import Owners
-from ..coadd.sources import Planes
 from ..errors import InputError, UnreadableFileError
 from ..fits.cards import BEGINNING, primary_cards
 from ..fits.planes_by_box import Strips, open_strips
+from ..image.planes import Planes
 from ..sky.footprint import pixel_scale
 from .afw.kinds import is_afw_image
 from .archive_tree import open_tree

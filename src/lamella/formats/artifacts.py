@@ -15,13 +15,13 @@ from lsst.images import Box, SkyProjection, TractFrame
 
 from ..coadd.artifact_masks import ArtifactMasks, VisitMask
 from ..coadd.removals import Removal
-from ..coadd.runs import merge_runs, no_runs
-from ..coadd.spans import Runs, SpanMask
 from ..errors import InputError, MissingPartError
 from ..files import atomic_path
 from ..fits.headers import projection_header
 from ..fits.read import Header, quiet_astropy, read_headers, read_image, read_table
 from ..fits.text import from_fits, table_hdu, to_fits
+from ..image.runs import merge_runs, no_runs
+from ..image.spans import Runs, SpanMask
 
 __all__ = ("is_artifact_file", "read_artifacts", "write_artifacts")
 

@@ -35,9 +35,9 @@ from ..fits.read import (
     read_image,
     require_shape,
 )
+from ..image.background import fit_background
 from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
-from .background import fit_background
 from .decam_flags import decode_flags
 from .decam_survey import CcdRecord, find_ccd, read_spline_sky
 from .files import FileIndex, bare_name

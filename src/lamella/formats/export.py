@@ -12,12 +12,12 @@ from lsst.images import MaskedImage
 
 from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.skynoise import SkyNoise, covered_pixels
-from ..coadd.sources import mask_plane_of
 from ..coadd.summary import summarize
 from ..errors import InvalidPsfError
 from ..files import atomic_path
 from ..fits.headers import add_plane_cards, projection_header
 from ..fits.text import table_hdu, to_fits
+from ..image.planes import mask_plane_of
 from ..psf.coadd import CoaddPsf
 from .archive_file import ArchiveFile
 from .flatmask import with_flat_mask

@@ -13,9 +13,9 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from ..coadd.masked_arrays import masked_pixels
 from ..errors import InputError
 from ..fits.read import require_shape
+from ..image.masked_arrays import masked_pixels
 from ..kernels.flags import mark_missing, mark_untold, or_where, translate_flags
 from ..planes import (
     BAD_MASK_PLANES,

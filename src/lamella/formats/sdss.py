@@ -21,10 +21,10 @@ from ..coadd.scale import njy_per_count
 from ..coadd.times import ExposureTimes
 from ..errors import InputError, LamellaError, MissingPartError
 from ..fits.read import Header, header_number, header_text, image_shape, read_headers, read_image
+from ..image.background import fit_background
 from ..psf.measure import fwhm
 from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
-from .background import fit_background
 from .files import FileIndex, bare_name
 from .pixels import make_pixels
 from .read_control import ReadControl

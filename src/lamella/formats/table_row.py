@@ -30,9 +30,9 @@ from ..fits.read import (
     read_images,
     require_shape,
 )
+from ..image.background import fit_background
 from ..sky.footprint import pixel_scale
 from ..sky.projection import projection_from_header
-from .background import fit_background
 from .header_times import times_from_headers
 from .noise import check_signs, usable, variance_from_weight
 from .pixels import Flags, gaussian_psf, make_pixels

@@ -31,9 +31,9 @@ from ..errors import (
     UnreadableFileError,
 )
 from ..fits.read import header_text, read_headers
+from ..image.background import fit_background
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.footprint import pixel_scale
-from .background import fit_background
 from .files import is_fits_name
 from .noise import check_signs, usable
 from .pixels import make_pixels, note_own_planes, without_value

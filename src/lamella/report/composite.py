@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from lsst.images import Image
 
-from ..coadd.blanksky import clipped_sky
 from ..errors import ShapeError
+from ..image.blanksky import clipped_sky
 from .picture import MAX_SIDE, Picture, block_mean, sky_tone, upright
 
 __all__ = ("choose_bands", "color_picture", "composite")

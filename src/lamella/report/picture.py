@@ -18,9 +18,9 @@ from lsst.images import Mask
 from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
-from ..coadd.blanksky import clipped_sky
 from ..coadd.summary import CoaddLike, mask_fractions
 from ..files import write_bytes
+from ..image.blanksky import clipped_sky
 from ..kernels.arrays import count_values, kernel_array, sum_blocks, sum_flagged
 from ..planes import bits_of
 from .palette import NO_DATA_COLOR, colors_at, hex_color, plane_color

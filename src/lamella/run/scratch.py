@@ -15,8 +15,9 @@ import numpy as np
 from lsst.images import Box, MaskSchema
 
 from ..coadd.inputs import WarpSource
-from ..coadd.sources import Planes, view_planes
+from ..coadd.sources import view_planes
 from ..errors import OutputError, UnreadableFileError
+from ..image.planes import Planes
 
 __all__ = ("ScratchWarp", "write_scratch")
 

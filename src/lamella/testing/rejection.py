@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from lsst.images import Box, Image
 
-from ..coadd.sources import overlap
 from ..config import Config, option
+from ..image.planes import overlap
 from ..psf.coadd import CoaddPsf, PsfComponent
 from ..psf.gaussian import FWHM_PER_SIGMA
 from .epochs import Epochs

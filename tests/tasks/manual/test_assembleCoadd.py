@@ -20,8 +20,8 @@ from lamella.coadd.assemble import assemble
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.inputs import CoaddTarget
 from lamella.coadd.prepare import input_of
-from lamella.coadd.spans import SpanMask
 from lamella.errors import ConfigError, DuplicateInputError, MaskPlaneError, MixedBandsError, NoInputsError
+from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig

@@ -11,7 +11,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.pex.config import FieldValidationError
 
 from lamella.coadd.assemble_control import AssembleConfig, WeightControl
-from lamella.coadd.gap_control import GapControl
+from lamella.image.options import GapControl
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
 from lamella.tasks.manual.interpImage import InterpImageTask

@@ -12,9 +12,9 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.images import Box
 from lsst.pex.config import FieldValidationError
 
-from lamella.coadd.gap_control import GapControl
-from lamella.coadd.gaps import fill_masked_image
 from lamella.errors import ConfigError, MaskPlaneError
+from lamella.image.gaps import fill_masked_image
+from lamella.image.options import GapControl
 from lamella.tasks.manual.interpImage import InterpImageConfig, InterpImageTask
 from lamella.tasks.manual.spans import SpanSet
 

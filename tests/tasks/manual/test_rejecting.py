@@ -17,8 +17,8 @@ from lamella.coadd.assemble import assemble
 from lamella.coadd.compare_control import CompareWarpControl
 from lamella.coadd.prepare import input_of
 from lamella.coadd.reject_control import RejectControl, SafeClipControl
-from lamella.coadd.spans import SpanMask
 from lamella.errors import NoMatchedWarpsError, PsfMatchError
+from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema
 from lamella.tasks.history import record_unmatched
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask

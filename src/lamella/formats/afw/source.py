@@ -15,10 +15,10 @@ from lsst.images import Box, MaskedImage, Polygon
 from ...coadd.inputs import Exposure, ExposureInfo, ExposureSource
 from ...coadd.select_quality import standard_quality
 from ...errors import InputError, InvalidPsfError, MissingPartError
+from ...image.background import fit_background
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
-from ..background import fit_background
 from ..noise import check_signs, usable
 from ..pixels import make_pixels, note_own_planes, without_value
 from ..read_control import ReadControl

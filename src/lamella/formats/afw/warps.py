@@ -11,8 +11,8 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ...coadd.archive import Warp
 from ...coadd.inputs import DetectorInput, WarpInput
-from ...coadd.sources import Planes
 from ...errors import UnreadableFileError
+from ...image.planes import Planes
 from ...planes import make_schema
 from ...sky.footprint import pixel_scale
 from .calibration import scale_to_njy

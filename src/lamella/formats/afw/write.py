@@ -12,12 +12,12 @@ from lsst.images import Polygon, TractFrame
 
 from ... import __version__
 from ...coadd.archive import PatchCoadd, Warp
-from ...coadd.sources import mask_plane_of
 from ...errors import InvalidPsfError, LamellaError, MissingPartError, OutputError
 from ...files import atomic_path
 from ...fits.headers import add_plane_cards, projection_header
 from ...fits.text import to_fits
 from ...fits.write_planes import dump_compressed, dump_header, dump_plain
+from ...image.planes import mask_plane_of
 from ..time_cards import in_tai, time_cards
 from .coverage import outlines
 from .own import OWN_CARD, box_to_card

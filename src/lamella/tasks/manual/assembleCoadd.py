@@ -18,12 +18,13 @@ from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
 from ...coadd.inputs import WarpInput
 from ...coadd.prepare import Prepared, check_one_band, input_of
 from ...coadd.scale import WeightProblem, warp_weight
-from ...coadd.sources import ImageSource, conform_mask
+from ...coadd.sources import ImageSource
 from ...coadd.stack_control import StackControl
 from ...coadd.versions import package_versions
 from ...coadd.visits import visit_warnings
 from ...coadd.warp_planes import plane_notices, planes_record
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
+from ...image.planes import conform_mask
 from ...planes import bits_of, make_schema, plane_name, plane_names
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig

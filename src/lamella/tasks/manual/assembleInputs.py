@@ -14,8 +14,9 @@ from ...coadd.archive import PatchCoadd, Rejection
 from ...coadd.assemble import StackedPlanes
 from ...coadd.assemble_control import AssembleConfig
 from ...coadd.inputs import ExposureId, WarpInput, WarpSource
-from ...coadd.sources import ImageSource, Planes, conform_mask
+from ...coadd.sources import ImageSource
 from ...coadd.stack_control import StackControl
+from ...image.planes import Planes, conform_mask
 from ...planes import bits_of
 from .references import WarpRef
 from .scaleZeroPoint import ImageScaler

@@ -13,12 +13,13 @@ from lsst.pipe.base import Struct
 
 from ...coadd.archive import PatchCoadd
 from ...coadd.artifacts import compare_with, max_epochs
-from ...coadd.compare_control import CompareWarpControl, NoiseControl, StreakControl, TemplateControl
+from ...coadd.compare_control import CompareWarpControl, TemplateControl
 from ...coadd.inputs import WarpInput
 from ...coadd.reject_control import RejectControl
 from ...coadd.template import Template, matched_inputs
 from ...coadd.widths import psf_widths
 from ...errors import NoMatchedWarpsError
+from ...image.options import NoiseControl, StreakControl
 from ...planes import make_schema, plane_names
 from ..derive import DerivedConfig, derive_config, from_core, to_core
 from ..history import plain_settings, unmatched_reason

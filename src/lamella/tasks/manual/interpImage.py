@@ -10,9 +10,9 @@ from lsst.images import Mask, MaskedImage
 from lsst.pex.config import Config
 from lsst.pipe.base import Struct
 
-from ...coadd.gap_control import GapControl
-from ...coadd.gaps import GapSummary, fill_masked_image
 from ...errors import ConfigError, MaskPlaneError
+from ...image.gaps import GapSummary, fill_masked_image
+from ...image.options import GapControl
 from ...planes import make_schema, plane_name
 from ..cmdline.task import Task
 from .fields import borrow, check_with_core
@@ -33,7 +33,7 @@ _OPTIONS = {
 
 
 class InterpImageConfig(Config):
-    """How bad pixels are filled; see `lamella.coadd.gap_control.GapControl`."""
+    """How bad pixels are filled; see `lamella.image.options.GapControl`."""
 
     useFallbackValueAtEdge = borrow(GapControl, "use_fallback_at_edge")
     fallbackValueType = borrow(GapControl, "fallback")
@@ -83,7 +83,7 @@ class InterpImageTask(Task):
         Returns
         -------
         lsst.pipe.base.Struct
-            ``summary``: a `lamella.coadd.gaps.GapSummary`.
+            ``summary``: a `lamella.image.gaps.GapSummary`.
 
         Raises
         ------

@@ -17,9 +17,10 @@ from ...coadd.inputs import WarpInput
 from ...coadd.reject import Findings
 from ...coadd.reject_control import RejectControl
 from ...coadd.removals import VisitArtifacts
-from ...coadd.runs import united_runs
-from ...coadd.sources import ImageSource, Planes
-from ...coadd.spans import SpanMask
+from ...coadd.sources import ImageSource
+from ...image.planes import Planes
+from ...image.runs import united_runs
+from ...image.spans import SpanMask
 from ...planes import bits_of, make_schema, plane_name, plane_names
 from .assembleCoadd import AssembleCoaddTask
 from .assembleCoaddConfig import AssembleCoaddConfig

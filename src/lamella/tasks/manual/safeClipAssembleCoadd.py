@@ -12,7 +12,6 @@ from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
 from ...coadd.archive import PatchCoadd
-from ...coadd.footprints import Footprints
 from ...coadd.inputs import WarpInput
 from ...coadd.reject_control import RejectControl, SafeClipControl
 from ...coadd.removals import VisitArtifacts
@@ -25,6 +24,7 @@ from ...coadd.safeclip import (
     find_clipped,
 )
 from ...coadd.widths import psf_widths
+from ...image.footprints import Footprints
 from ...planes import plane_names
 from ...psf.gaussian import FWHM_PER_SIGMA
 from .assembleInputs import WarpToStack
@@ -207,7 +207,7 @@ class SafeClipAssembleCoaddTask(RejectArtifactsTask):
         Returns
         -------
         lsst.pipe.base.Struct
-            ``clipFootprints``, the `lamella.coadd.footprints.Footprints` that are clipped
+            ``clipFootprints``, the `lamella.image.footprints.Footprints` that are clipped
             somewhere; ``clipIndices``, for each of them the indices of the warps that it is clipped
             from; ``detectionFootprints``, for each warp the Footprints of its detections;
             ``clipList`` and ``validSpans``, for each warp what is clipped of it, and its pixels that

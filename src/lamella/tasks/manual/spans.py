@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from lsst.images import Box, Mask
 
-from ...coadd.runs import merge_runs, no_runs
-from ...coadd.spans import Runs
 from ...errors import GeometryError
+from ...image.runs import merge_runs, no_runs
+from ...image.spans import Runs
 
 __all__ = ("Span", "SpanSet", "as_spans")
 
@@ -124,7 +124,7 @@ def as_spans(region: Any) -> SpanSet:
     Parameters
     ----------
     region
-        A `SpanSet`; `lamella.coadd.spans.Runs`; a `lsst.images.Box`; a pair of a boolean array and its
+        A `SpanSet`; `lamella.image.spans.Runs`; a `lsst.images.Box`; a pair of a boolean array and its
         box; a `lsst.images.Mask`, for the pixels with any plane; or triples
         (y, x0, x1).
     """

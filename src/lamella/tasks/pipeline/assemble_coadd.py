@@ -32,9 +32,9 @@ from ...coadd.brightmask import BrightObjectCatalog
 from ...coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ...coadd.prepare import input_of, weigh
 from ...coadd.reject import Findings
-from ...coadd.spans import SpanMask
 from ...coadd.visits import visit_warnings
 from ...coadd.warp_planes import plane_notices
+from ...image.spans import SpanMask
 from ...planes import make_schema
 from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core

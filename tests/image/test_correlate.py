@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lamella.coadd.correlate import Correlation, _fast_length
+from lamella.image.correlate import Correlation, _fast_length
 
 
 def correlated(stamp: np.ndarray, *factors: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.coadd.trail import Line, trail_pixels
+from lamella.image.trail import Line, trail_pixels
 
 SHAPE = (40, 55)
 numbers = st.floats(-10.0, 60.0)

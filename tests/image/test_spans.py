@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from lsst.images import Box, Mask
 
-from lamella.coadd.spans import Runs, SpanMask
 from lamella.errors import ShapeError
+from lamella.image.spans import Runs, SpanMask
 from lamella.planes import bits_of, make_schema
 
 FLAGS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from lamella.coadd.trail import Line
-from lamella.coadd.trailfit import fit_trail
+from lamella.image.trail import Line
+from lamella.image.trailfit import fit_trail
 
 
 def trail(shape, line, sigma, amplitude, span):

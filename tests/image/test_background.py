@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lamella.errors import InputError
-from lamella.formats.background import fit_background
 from lamella.formats.read_control import ReadControl
+from lamella.image.background import fit_background
 
 PATH = Path("x.fits")
 SHAPE = (300, 400)

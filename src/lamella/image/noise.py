@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ..errors import NoiseError, ShapeError
-from .compare_control import NoiseControl
+from .options import NoiseControl
 
 __all__ = ("NoiseScale", "variance_scale")
 

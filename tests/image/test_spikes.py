@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from lamella.coadd.spikes import is_spike
-from lamella.coadd.streaks import Streak
+from lamella.image.spikes import is_spike
+from lamella.image.streaks import Streak
 
 SHAPE = (200, 220)
 FWHM = 2.5

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import scipy
 
 from ..errors import InputError
-from .read_control import ReadControl
 from .sky_mesh import SkyMeshes, measure_meshes, mesh_sizes
 
-__all__ = ("Background", "fit_background")
+__all__ = ("Background", "MeshOptions", "fit_background")
 
 _SMOOTHING = 2.0
 """Standard deviation, in pixels, of the filter before sources are looked for."""
@@ -25,6 +25,20 @@ _PASSES = 3
 """So often at most the sky is measured again without the sources that stand above the last one."""
 _SETTLED = 0.005
 """A sky that moves by less than this part of the noise of a pixel, on average, has settled."""
+
+
+class MeshOptions(Protocol):
+    """Options of a sky model."""
+
+    @property
+    def background_mesh(self) -> int:
+        """Size of the meshes, in pixels."""
+        ...
+
+    @property
+    def background_filter(self) -> int:
+        """Width of the median filter over the meshes."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,10 +62,10 @@ class Background:
         )
 
 
-def fit_background(image: np.ndarray, ignore: np.ndarray, control: ReadControl, path: Path) -> Background:
+def fit_background(image: np.ndarray, ignore: np.ndarray, control: MeshOptions, path: Path) -> Background:
     """Fit a smooth sky to an image, again and again without the sources that stand above it.
 
-    The level in each mesh is that of `lamella.formats.sky_mesh.measure_meshes`, an
+    The level in each mesh is that of `lamella.image.sky_mesh.measure_meshes`, an
     estimate of the mean of blank pixels; between meshes, after a median filter, it is a
     natural bicubic spline (as in Bertin & Arnouts 1996).
 

@@ -11,12 +11,12 @@ import pytest
 from lsst.images import Image, MaskedImage
 
 from lamella.coadd.archive import Warp
-from lamella.coadd.gaps import fill_gaps
 from lamella.coadd.sources import ImageSource
 from lamella.coadd.stack import StreamingMean, statistics_stack
 from lamella.coadd.stack_control import StackControl
 from lamella.errors import PixelTypeError
 from lamella.formats.pixels import make_pixels
+from lamella.image.gaps import fill_gaps
 from lamella.planes import bits_of
 from lamella.testing.config import SurveyConfig
 from lamella.testing.exposure import SimulatedExposure

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..kernels.lines import bin_significance, strongest_lines
-from .compare_control import StreakControl
+from .options import StreakControl
 from .trail import Line, trail_pixels
 from .trailfit import TrailFit, fit_trail
 

@@ -59,7 +59,7 @@ def settle_masked(pixels: MaskedImage) -> MaskedImage:
 
 
 def _with_no_data(pixels: MaskedImage, masked: np.ndarray) -> MaskedImage:
-    from .sources import conform_mask
+    from .planes import conform_mask
 
     schema = make_schema(pixels.mask.schema.names)
     bits = np.array(conform_mask(pixels, schema))

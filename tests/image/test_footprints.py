@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from lsst.images import Box
 from scipy import ndimage
 
-from lamella.coadd.footprints import Footprints
 from lamella.errors import ShapeError
+from lamella.image.footprints import Footprints
 
 BOX = Box.factory[100:125, -7:33]
 EIGHT = np.ones((3, 3), dtype=bool)

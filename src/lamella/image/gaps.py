@@ -18,7 +18,7 @@ from ..errors import ConfigError, PixelTypeError, ShapeError
 from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict, find_narrow_runs
 from ..kernels.order.sample import clipped_mean, moments, quantiles
 from ..planes import bits_of, plane_names
-from .gap_control import GapControl
+from .options import GapControl
 
 __all__ = ("GapSummary", "fallback_value", "fill_gaps", "fill_masked_image", "narrow_runs")
 

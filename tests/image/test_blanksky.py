@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lamella.coadd.blanksky import _near_sources, clipped_sky, noise_ratio, psf_noise_ratio
+from lamella.image.blanksky import _near_sources, clipped_sky, noise_ratio, psf_noise_ratio
 
 SIGMA = 1.7
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lamella.coadd.compare_control import NoiseControl
-from lamella.coadd.noise import NoiseScale, variance_scale
 from lamella.errors import ConfigError, NoiseError, ShapeError
+from lamella.image.noise import NoiseScale, variance_scale
+from lamella.image.options import NoiseControl
 
 SHAPE = (500, 620)
 

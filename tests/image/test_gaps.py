@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
-from lamella.coadd.gap_control import GapControl
-from lamella.coadd.gaps import fallback_value, fill_gaps, fill_masked_image
 from lamella.errors import ConfigError, MaskPlaneError, PixelTypeError, ShapeError
+from lamella.image.gaps import fallback_value, fill_gaps, fill_masked_image
+from lamella.image.options import GapControl
 from lamella.kernels.fill import kriging_coefficients
 from lamella.planes import bits_of, make_schema
 

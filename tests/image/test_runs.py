@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lsst.images import Box
 from scipy import ndimage
 
-from lamella.coadd.runs import (
+from lamella.image.runs import (
     disc_widths,
     grow_runs,
     merge_runs,
@@ -17,7 +17,7 @@ from lamella.coadd.runs import (
     shared_runs,
     united_runs,
 )
-from lamella.coadd.spans import Runs
+from lamella.image.spans import Runs
 
 BOX = Box.factory[-3:20, 5:36]
 
