@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lsst.images import Box
 
-from lamella.coadd.inputs import CoaddTarget, WarpInput
+from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.fits.planes_by_box import open_strips
 from lamella.image.planes import Planes
 from lamella.planes import make_schema
@@ -16,7 +16,7 @@ from .fits_planes import FitsPlane, WarpFiles
 
 
 class FitsWarp:
-    """A warp in three plain FITS files as a `lamella.coadd.inputs.WarpSource`."""
+    """A warp in three plain FITS files as a `lamella.data.inputs.WarpSource`."""
 
     def __init__(self, *paths: Path) -> None:
         opened = [open_strips(path, [""]) for path in paths]

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lamella.coadd.archive import Warp
 from lamella.coadd.assemble import assemble
-from lamella.coadd.inputs import CoaddTarget, WarpInput
 from lamella.coadd.prepare import input_of, weigh
+from lamella.data.inputs import CoaddTarget, WarpInput
+from lamella.data.warp import Warp
 from lamella.formats.archives import read_product
 from lamella.formats.export import write_archive
 from lamella.formats.recognise import open_exposures

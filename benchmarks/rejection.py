@@ -39,8 +39,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lamella.coadd.inputs import WarpInput
 from lamella.coadd.reject_control import RejectControl
+from lamella.data.inputs import WarpInput
 from lamella.testing.epochs import Epochs, EpochsConfig, simulate_epochs
 from lamella.testing.injection import KINDS, InjectionConfig
 from lamella.testing.outcomes import Outcome, matched_inputs, outcome_of_rejection, outcome_of_statistic

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from lamella import PatchConfig, Resources, coadd_exposures, open_exposures
-from lamella.coadd.inputs import ExposureSource
+from lamella.data.exposure import ExposureSource
 from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import simulate_survey
 

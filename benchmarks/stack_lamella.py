@@ -11,7 +11,8 @@ from .phases import Stopwatch
 def run(folder: Path, n: int, statistic: str, threads: int, output: Path, find_weights: bool) -> None:
     watch = Stopwatch()
     from lamella.coadd.assemble import assemble
-    from lamella.coadd.assemble_control import AssembleConfig, Resources
+    from lamella.coadd.assemble_control import AssembleConfig
+    from lamella.resources import Resources
 
     from .fits_planes import WarpFiles, write_planes
     from .fits_warp import open_warps

@@ -20,7 +20,7 @@ from lsst.images import MaskedImage
 from lsst.images import fits as image_fits
 from lsst.images.serialization import read_archive
 
-from lamella.coadd.archive import Warp
+from lamella.data.warp import Warp
 from lamella.fits.deflate import library_name
 from lamella.formats.archives import ArchiveWarp
 from lamella.formats.export import write_archive

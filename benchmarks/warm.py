@@ -66,8 +66,9 @@ def timed[T](work: Callable[[], T]) -> tuple[T, Used]:
 def measure(files: WarpFiles, wanted: Sequence[str], threads: int, repeats: int) -> list[dict[str, Any]]:
     """Return the times of reading and of each statistic; each was run before, in the same process."""
     from lamella.coadd.assemble import assemble, stack_inputs
-    from lamella.coadd.assemble_control import AssembleConfig, Resources
+    from lamella.coadd.assemble_control import AssembleConfig
     from lamella.planes import make_schema
+    from lamella.resources import Resources
 
     from .fits_warp import open_warps
 

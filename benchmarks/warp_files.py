@@ -28,7 +28,7 @@ from .fits_planes import FitsPlane, WarpFiles, create_plane
 from .launch import run_measured
 
 if TYPE_CHECKING:
-    from lamella.coadd.archive import Warp
+    from lamella.data.warp import Warp
 
 ROOT = Path(__file__).parents[1]
 REJECTED_FRACTION = 0.025
@@ -197,8 +197,9 @@ def read_warp(files: WarpFiles, i: int) -> Warp:
     import astropy.units as u
     from lsst.images import Box, Image, Mask
 
-    from lamella.coadd.archive import Warp
-    from lamella.coadd.inputs import DetectorInput, ExposureId
+    from lamella.data.detector import DetectorInput
+    from lamella.data.exposure import ExposureId
+    from lamella.data.warp import Warp
     from lamella.sky.projection import projection_from_header
 
     image, variance, mask = (FitsPlane(files.names(k)[i]) for k in ("image", "variance", "mask"))

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from astropy.coordinates import SkyCoord
 
 from lamella import assemble, open_exposures, read_product
-from lamella.coadd.archive import PatchCoadd
+from lamella.data.coadd import PatchCoadd
 from lamella.psf.measure import adaptive_moments
 from lamella.testing.config import SurveyConfig
 from lamella.testing.photometry import measure_stars

@@ -14,9 +14,10 @@ import sep
 from lsst.images import MaskedImage
 from scipy import ndimage
 
-from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.artifact_masks import ArtifactMasks
-from lamella.coadd.inputs import ExposureSource
+from lamella.data.coadd import PatchCoadd
+from lamella.data.exposure import ExposureSource
+from lamella.data.warp import Warp
 from lamella.formats.archives import read_product
 from lamella.formats.artifacts import read_artifacts
 from lamella.formats.recognise import open_exposures

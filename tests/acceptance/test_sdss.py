@@ -13,7 +13,7 @@ import sep
 from astropy.coordinates import SkyCoord
 
 from lamella import AssembleConfig, PatchConfig, coadd_exposures
-from lamella.coadd.archive import PatchCoadd
+from lamella.data.coadd import PatchCoadd
 from lamella.formats.archives import read_product
 from lamella.formats.recognise import open_exposures
 

@@ -11,10 +11,11 @@ import pytest
 from astropy.coordinates import SkyCoord
 from lsst.images import Image, Mask
 
-from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.warp import make_warp
+from lamella.data.coadd import PatchCoadd
+from lamella.data.warp import Warp
 from lamella.planes import make_schema
 from lamella.psf.measure import adaptive_moments
 from lamella.testing.config import SurveyConfig

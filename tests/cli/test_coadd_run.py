@@ -20,10 +20,10 @@ from astropy.io import fits
 import lamella
 from lamella.cli import coadd_run, outputs
 from lamella.cli.coadd_run import CoaddRun
-from lamella.coadd.assemble_control import Resources
 from lamella.fits.text import from_fits
 from lamella.formats.archives import read_product
 from lamella.formats.recognise import Inputs, open_exposures
+from lamella.resources import Resources
 from lamella.run.coadds import coadd_exposures
 from lamella.run.folder import hold_folder
 from lamella.testing.survey import Survey

@@ -12,13 +12,14 @@ import pytest
 import lamella
 from lamella.cli.coadd_run import CoaddRun
 from lamella.cli.settings import CoaddConfig
-from lamella.coadd.archive import PatchCoadd
-from lamella.coadd.assemble_control import AssembleConfig, Resources
-from lamella.coadd.inputs import WarpInput
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.prepare import input_of
 from lamella.coadd.reject import Findings
+from lamella.data.coadd import PatchCoadd
+from lamella.data.inputs import WarpInput
 from lamella.formats.archives import read_product
 from lamella.formats.recognise import open_exposures
+from lamella.resources import Resources
 from lamella.run import patch as patch_module
 from lamella.run.patch_config import PatchConfig
 from lamella.testing.config import SurveyConfig

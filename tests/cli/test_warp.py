@@ -9,8 +9,8 @@ import pytest
 
 from lamella.cli import warp_run
 from lamella.cli.settings import CoaddConfig
-from lamella.coadd.assemble_control import Resources
 from lamella.formats.archives import read_metadata, read_product
+from lamella.resources import Resources
 from lamella.testing.survey import Survey
 
 from .conftest import change_fits, fits_bits, lamella, lamella_ok, listing

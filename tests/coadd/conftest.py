@@ -10,9 +10,11 @@ from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
 from lsst.images.psfs import GaussianPointSpreadFunction
 from scipy.ndimage import gaussian_filter
 
-from lamella.coadd.archive import Warp
-from lamella.coadd.inputs import DetectorInput, ExposureId, WarpInput
 from lamella.coadd.sources import ImageSource
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.inputs import WarpInput
+from lamella.data.warp import Warp
 from lamella.planes import bits_of, make_schema
 
 SCHEMA = make_schema()

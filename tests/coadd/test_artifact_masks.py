@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.archive import PatchCoadd
 from lamella.coadd.artifact_masks import ArtifactMasks, rejection_note
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.inputs import CoaddTarget
 from lamella.coadd.reject import Findings
 from lamella.coadd.reject_control import RejectControl
-from lamella.coadd.removals import Removal
-from lamella.coadd.visits import ASTROMETRY, ZERO_POINT, VisitCheck, visit_warnings
+from lamella.data.coadd import PatchCoadd
+from lamella.data.inputs import CoaddTarget
+from lamella.data.removals import Removal
+from lamella.data.visit_check import ASTROMETRY, ZERO_POINT, VisitCheck, visit_warnings
 
 
 def found_in(epochs, maker, n: int, method: str = "compare_warp") -> tuple[PatchCoadd, Findings, np.ndarray]:  # type: ignore[no-untyped-def]

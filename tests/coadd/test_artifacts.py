@@ -9,7 +9,7 @@ import pytest
 from lsst.images import Box
 
 from lamella.coadd.artifacts import _few_epochs, compare_warps, max_epochs
-from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.compare_control import (
     CompareWarpControl,
     FluxControl,
@@ -18,12 +18,13 @@ from lamella.coadd.compare_control import (
     TemplateControl,
     VariableControl,
 )
-from lamella.coadd.removals import VisitArtifacts
 from lamella.coadd.sources import ImageSource
 from lamella.coadd.template import Template
+from lamella.data.removals import VisitArtifacts
 from lamella.errors import NoMatchedWarpsError
 from lamella.image.runs import shared_runs
 from lamella.planes import bits_of, make_schema
+from lamella.resources import Resources
 
 SCHEMA = make_schema()
 

@@ -12,15 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lsst.images import Box, Mask
 
-from lamella.coadd.archive import PatchCoadd, Rejection
 from lamella.coadd.assemble import assemble
-from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.inputs import CoaddTarget, ExposureId, WarpInput
 from lamella.coadd.prepare import input_of
+from lamella.data.coadd import PatchCoadd, Rejection
+from lamella.data.exposure import ExposureId
+from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.errors import ConfigError, DuplicateInputError, MixedBandsError, NoInputsError
 from lamella.image.spans import SpanMask
 from lamella.planes import make_schema
+from lamella.resources import Resources
 
 MEAN = AssembleConfig(statistic="MEAN", fill_gaps=False)
 STATISTICS = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")

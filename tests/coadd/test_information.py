@@ -14,8 +14,8 @@ from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.information import exposure_information, sky_variance, typical_variance
-from lamella.coadd.inputs import Exposure, ExposureId, ExposureInfo
-from lamella.coadd.scale import WeightProblem
+from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.weights import WeightProblem
 from lamella.errors import CalibrationError
 from lamella.planes import bits_of, make_schema
 from lamella.sky.projection import tan_projection

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.archive import Warp
-from lamella.coadd.inputs import Exposure, ExposureId, ExposureInfo
 from lamella.coadd.kernel_choice import choose_kernel
 from lamella.coadd.warp import make_warp
 from lamella.coadd.warp_control import WarpControl
+from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.warp import Warp
 from lamella.errors import ProjectionError
 from lamella.formats.archives import ArchiveWarp
 from lamella.formats.export import write_archive

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamella.coadd.assemble_control import WeightControl
-from lamella.coadd.inputs import MeanVariance, WarpInput
 from lamella.coadd.prepare import input_of, prepare_inputs, weigh
+from lamella.data.inputs import WarpInput
+from lamella.data.options import WeightControl
+from lamella.data.weights import MeanVariance
 
 BAD = ("BAD", "NO_DATA")
 VARIANCE = WeightControl(rule="variance")

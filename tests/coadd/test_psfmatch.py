@@ -12,12 +12,14 @@ import pytest
 from lsst.images import Box, Image, Mask
 from lsst.images.psfs import GaussianPointSpreadFunction, PointSpreadFunction
 
-from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.inputs import DetectorInput, ExposureId
 from lamella.coadd.ownership import detector_regions
 from lamella.coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
+from lamella.data.coadd import PatchCoadd
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.warp import Warp
 from lamella.errors import PsfMatchError
 from lamella.formats.archives import ArchiveWarp
 from lamella.formats.export import write_archive

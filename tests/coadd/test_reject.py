@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from lsst.images import Mask
 
-from lamella.coadd.archive import PatchCoadd
 from lamella.coadd.assemble import assemble
-from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.compare_control import CompareWarpControl
-from lamella.coadd.inputs import CoaddTarget
 from lamella.coadd.reject import Findings, find_rejections
 from lamella.coadd.reject_control import RejectControl
+from lamella.data.coadd import PatchCoadd
+from lamella.data.inputs import CoaddTarget
 from lamella.errors import ConfigError
 from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema
+from lamella.resources import Resources
 
 SCHEMA = make_schema()
 METHODS = ("safe_clip", "compare_warp")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from lsst.images import Box, Image, Mask, MaskedImage
 
-from lamella.coadd.inputs import Exposure, ExposureId, ExposureInfo
 from lamella.coadd.repair import repair_exposure
 from lamella.coadd.warp import make_warp
 from lamella.coadd.warp_control import WarpControl
+from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.image.gaps import narrow_runs
 from lamella.planes import bits_of, make_schema
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject_control import SafeClipControl
 from lamella.coadd.safeclip import _significant, attribute_footprints, detect, safe_clip
 from lamella.image.footprints import Footprints
 from lamella.planes import bits_of, make_schema
+from lamella.resources import Resources
 
 CONTROL = SafeClipControl()
 SCHEMA = make_schema()

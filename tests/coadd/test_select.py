@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
 
-from lamella.coadd.inputs import ExposureId, ExposureInfo
 from lamella.coadd.select import Selection, select_exposures
 from lamella.coadd.select_control import SelectControl
-from lamella.coadd.times import ExposureTimes
+from lamella.data.exposure import ExposureId, ExposureInfo
+from lamella.data.times import ExposureTimes
 from lamella.errors import ConfigError, GeometryError
 from lamella.sky.footprint import footprint_polygon
 from lamella.sky.layout import tract_wcs

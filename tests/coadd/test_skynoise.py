@@ -12,14 +12,17 @@ from astropy.io import fits
 from lsst.images import Box
 
 from lamella import read_product, write_archive
-from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.assemble import assemble
-from lamella.coadd.assemble_control import AssembleConfig, Resources
-from lamella.coadd.skynoise import SkyNoise, measure_sky_noise
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.skynoise import measure_sky_noise
 from lamella.coadd.summary import summarize
 from lamella.coadd.warp import make_warp
+from lamella.data.coadd import PatchCoadd
+from lamella.data.noise import SkyNoise
+from lamella.data.warp import Warp
 from lamella.errors import ConfigError
 from lamella.formats.export import write_plain_fits
+from lamella.resources import Resources
 from lamella.testing.config import SurveyConfig
 from lamella.testing.photometry import measure_stars
 from lamella.testing.survey import Survey

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage, special
 
-from lamella.coadd.owners import WeightRanges
 from lamella.coadd.stack import StackResult, StreamingMean, statistics_stack
 from lamella.coadd.stack_control import StackControl
+from lamella.data.owners import WeightRanges
 from lamella.errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
 
 BAD, EDGE, DETECTED, NO_DATA, CLIPPED, REJECTED, SENSOR_EDGE = 1, 16, 32, 256, 2048, 4096, 8192

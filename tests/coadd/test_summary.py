@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.archive import PatchCoadd, Rejection
-from lamella.coadd.inputs import DetectorInput, ExposureId
-from lamella.coadd.scale import AB_FLUX_NJY
 from lamella.coadd.summary import CoaddSummary, Rejected, summarize
+from lamella.data.coadd import PatchCoadd, Rejection
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.photometry import AB_FLUX_NJY
 from lamella.errors import InvalidPsfError
 from lamella.planes import bits_of, make_schema
 from lamella.psf.measure import adaptive_moments

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.compare_control import TemplateControl
-from lamella.coadd.inputs import WarpPixels, WarpSource
 from lamella.coadd.template import Template, make_template, matched_inputs
+from lamella.data.inputs import WarpPixels, WarpSource
 from lamella.errors import NoMatchedWarpsError
 from lamella.image.planes import Planes
 from lamella.planes import bits_of, make_schema
+from lamella.resources import Resources
 
 SCHEMA = make_schema()
 

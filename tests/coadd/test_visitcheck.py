@@ -13,12 +13,13 @@ from lsst.images import Box, Image, Mask, MaskedImage
 
 from lamella.coadd import assemble as module
 from lamella.coadd.assemble import assemble
-from lamella.coadd.assemble_control import AssembleConfig, Resources
-from lamella.coadd.inputs import CoaddTarget, WarpInput
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.sources import ImageSource
-from lamella.coadd.visits import VisitCheck
+from lamella.data.inputs import CoaddTarget, WarpInput
+from lamella.data.visit_check import VisitCheck
 from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema
+from lamella.resources import Resources
 from lamella.sky.projection import tan_projection
 
 SIDE, SCHEMA = 260, make_schema()

@@ -14,9 +14,9 @@ from lsst.images import Box, Image, Mask, MaskedImage, Polygon, SkyProjection
 from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.inputs import Exposure, ExposureId, ExposureInfo
 from lamella.coadd.warp import make_warp, warp_exposure
 from lamella.coadd.warp_control import WarpControl
+from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.errors import CalibrationError, ConfigError, DuplicateInputError, InputError
 from lamella.planes import bits_of, make_schema
 from lamella.sky.pixelmap import PixelMap

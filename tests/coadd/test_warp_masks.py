@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsst.images import Box
 
-from lamella.coadd.archive import Warp
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.inputs import Exposure
 from lamella.coadd.prepare import input_of, target_around
 from lamella.coadd.psfmatch import match_warp, patch_target_psf
 from lamella.coadd.warp import make_warp
 from lamella.coadd.warp_control import WarpControl
+from lamella.data.exposure import Exposure
+from lamella.data.warp import Warp
 from lamella.planes import bits_of
 
 from .test_warp import TRACT, bits, detector_projection, flag, make_exposure

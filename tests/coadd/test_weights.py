@@ -12,16 +12,20 @@ from astropy.coordinates import SkyCoord
 from lsst.images import Box, Image, Mask, MaskedImage
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.assemble import assemble
-from lamella.coadd.assemble_control import AssembleConfig, Resources, WeightControl
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.information import exposure_information
-from lamella.coadd.inputs import CoaddTarget, Exposure, ExposureId, ExposureInfo, WarpInput
 from lamella.coadd.prepare import input_of, weigh
 from lamella.coadd.warp import make_warp
+from lamella.data.coadd import PatchCoadd
+from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.inputs import CoaddTarget, WarpInput
+from lamella.data.options import WeightControl
+from lamella.data.warp import Warp
 from lamella.formats.archives import ArchiveWarp, read_product
 from lamella.formats.export import write_archive
 from lamella.planes import make_schema
+from lamella.resources import Resources
 from lamella.run.match import match_inputs, use_matched
 from lamella.run.patch import warp_visit
 from lamella.run.patch_config import PatchConfig

@@ -13,7 +13,7 @@ from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.coadd.inputs import Exposure
+from lamella.data.exposure import Exposure
 from lamella.errors import InputError
 from lamella.fits.hdus import Container
 from lamella.fits.scaling import physical_values, with_nan

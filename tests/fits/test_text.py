@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella import read_product, write_afw
-from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.inputs import DetectorInput, ExposureId
+from lamella.data.coadd import PatchCoadd
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.warp import Warp
 from lamella.fits.text import from_fits, own_text, to_fits
 from lamella.formats.artifacts import read_artifacts, write_artifacts
 from lamella.formats.export import write_archive, write_plain_fits

@@ -12,9 +12,10 @@ from astropy.io import fits
 from lsst.images.fits import ExtensionKey, FitsInputArchive, PointerModel
 from lsst.images.serialization import open_archive
 
-from lamella.coadd.archive import PatchCoadd, Warp, WarpSerializationModel
-from lamella.coadd.inputs import DetectorInput
-from lamella.coadd.times import ExposureTimes
+from lamella.data.coadd import PatchCoadd
+from lamella.data.detector import DetectorInput
+from lamella.data.times import ExposureTimes
+from lamella.data.warp import Warp, WarpSerializationModel
 from lamella.formats.archive_file import ArchiveFile
 from lamella.formats.archives import read_product
 from lamella.formats.export import write_archive, write_plain_fits

@@ -12,7 +12,8 @@ from lsst.images import MaskedImage
 from lsst.images.psfs import GaussianPointSpreadFunction
 from lsst.images.serialization import ArrayReferenceModel, open_archive
 
-from lamella.coadd.archive import PatchCoadd, Warp
+from lamella.data.coadd import PatchCoadd
+from lamella.data.warp import Warp
 from lamella.errors import UnreadableFileError
 from lamella.formats import archive_tree
 from lamella.formats.archive_tree import open_tree

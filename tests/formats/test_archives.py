@@ -19,11 +19,14 @@ from lsst.images import Box, Image, Mask, MaskSchema
 from lsst.images.fits import FitsCompressionOptions
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.assemble_control import BAD_MASK_PLANES, WeightControl
-from lamella.coadd.inputs import DetectorInput, ExposureId
+from lamella.coadd.assemble_control import BAD_MASK_PLANES
 from lamella.coadd.prepare import input_of, weigh
 from lamella.coadd.sources import ImageSource
+from lamella.data.coadd import PatchCoadd
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.options import WeightControl
+from lamella.data.warp import Warp
 from lamella.errors import UnreadableFileError
 from lamella.formats.archives import (
     ArchiveWarp,

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from lsst.images import SkyProjection
 
 from lamella.coadd.artifact_masks import ArtifactMasks, VisitMask
-from lamella.coadd.removals import Removal
+from lamella.data.removals import Removal
 from lamella.errors import (
     InputError,
     LamellaError,

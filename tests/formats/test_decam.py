@@ -14,8 +14,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.inputs import Exposure
-from lamella.coadd.scale import njy_per_count
+from lamella.data.exposure import Exposure
+from lamella.data.photometry import njy_per_count
 from lamella.errors import InputError, LamellaError, MissingPartError, ProjectionError, ShapeError, UnitError
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import Inputs, open_exposures

@@ -21,10 +21,11 @@ from astropy.wcs import WCS
 from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.archive import PatchCoadd, Rejection
-from lamella.coadd.inputs import DetectorInput, ExposureId
-from lamella.coadd.removals import Removal
 from lamella.coadd.summary import summarize
+from lamella.data.coadd import PatchCoadd, Rejection
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.removals import Removal
 from lamella.errors import OutputError, ProjectionError
 from lamella.formats.archives import read_product
 from lamella.formats.export import psf_position, write_archive, write_plain_fits

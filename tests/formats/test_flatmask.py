@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 from lsst.images import Mask, MaskSchema
 
-from lamella.coadd.archive import Warp
+from lamella.data.warp import Warp
 from lamella.formats.archives import ArchiveWarp, read_product
 from lamella.formats.export import write_archive
 from lamella.formats.flatmask import FlatMask, is_flat, with_flat_mask

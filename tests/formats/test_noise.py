@@ -14,7 +14,7 @@ from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.coadd.inputs import Exposure
+from lamella.data.exposure import Exposure
 from lamella.errors import InputError
 from lamella.fits.scaling import restore_zeros
 from lamella.formats.noise import check_signs, variance_from_weight

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lamella.coadd.inputs import ExposureSource
+from lamella.data.exposure import ExposureSource
 from lamella.errors import (
     ConfigError,
     DuplicateInputError,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sep
 
-from lamella.coadd.inputs import Exposure
+from lamella.data.exposure import Exposure
 from lamella.errors import InputError, MissingPartError, UnreadableFileError
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import Inputs, open_exposures

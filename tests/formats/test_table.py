@@ -11,9 +11,9 @@ from astropy.io import fits
 from astropy.table import Table
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.inputs import Exposure
-from lamella.coadd.scale import njy_per_count
-from lamella.coadd.times import UNKNOWN_TIMES, ExposureTimes
+from lamella.data.exposure import Exposure
+from lamella.data.photometry import njy_per_count
+from lamella.data.times import UNKNOWN_TIMES, ExposureTimes
 from lamella.errors import (
     InputError,
     LamellaError,

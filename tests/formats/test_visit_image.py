@@ -25,7 +25,7 @@ from lsst.images.cameras import CameraFrameSet, Detector, DetectorAttributes, De
 from lsst.images.fields import ChebyshevField
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.inputs import Exposure
+from lamella.data.exposure import Exposure
 from lamella.errors import LamellaError, NoInputsError, UnitError, UnknownFormatError, UnreadableFileError
 from lamella.formats.files import FileIndex
 from lamella.formats.read_control import ReadControl

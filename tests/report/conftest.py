@@ -11,9 +11,10 @@ from astropy.wcs import WCS
 from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from lamella.coadd.archive import PatchCoadd, Rejection
-from lamella.coadd.inputs import DetectorInput, ExposureId
 from lamella.coadd.summary import summarize
+from lamella.data.coadd import PatchCoadd, Rejection
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
 from lamella.planes import bits_of, make_schema
 from lamella.report.composite import composite
 from lamella.report.record import CoaddRecord, RunRecord, Skipped, coadd_record, picture_record

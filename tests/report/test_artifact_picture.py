@@ -7,7 +7,7 @@ import pytest
 from PIL import ImageColor
 
 from lamella.coadd.artifact_masks import ArtifactMasks, VisitMask
-from lamella.coadd.removals import Removal
+from lamella.data.removals import Removal
 from lamella.image.spans import Runs, SpanMask
 from lamella.report.artifact_picture import artifact_picture, removed_picture
 from lamella.report.palette import NO_DATA_COLOR, hex_color, plane_color

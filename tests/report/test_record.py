@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from lamella.coadd.removals import Removal
 from lamella.coadd.summary import summarize
+from lamella.data.removals import Removal
 from lamella.errors import OutputError, UnreadableFileError
 from lamella.report.picture import count_picture
 from lamella.report.record import (

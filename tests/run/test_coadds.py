@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lamella.coadd.assemble_control import Resources
 from lamella.errors import NoInputsError
+from lamella.resources import Resources
 from lamella.run.coadds import coadd_exposures
 from lamella.run.execute import run_jobs
 from lamella.run.jobs import plan_jobs

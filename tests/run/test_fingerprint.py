@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.archive import Rejection
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.inputs import Exposure, ExposureInfo
 from lamella.coadd.psfmatch import patch_target_psf
 from lamella.coadd.reject_control import RejectControl
 from lamella.coadd.select_control import SelectControl
 from lamella.coadd.warp_control import WarpControl
+from lamella.data.coadd import Rejection
+from lamella.data.exposure import Exposure, ExposureInfo
 from lamella.psf.match_control import MatchControl
 from lamella.run import fingerprint as module
 from lamella.run.fingerprint import fingerprint, input_files, matched_fingerprint, warp_fingerprint

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamella.coadd.archive import Warp
-from lamella.coadd.assemble_control import AssembleConfig, Resources
-from lamella.coadd.inputs import Exposure, ExposureInfo, WarpInput, WarpSource
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.prepare import input_of
 from lamella.coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
 from lamella.coadd.reject_control import RejectControl
 from lamella.coadd.select_control import SelectControl
+from lamella.data.exposure import Exposure, ExposureInfo
+from lamella.data.inputs import WarpInput, WarpSource
+from lamella.data.warp import Warp
 from lamella.errors import NoInputsError
 from lamella.psf.match_control import MatchControl
+from lamella.resources import Resources
 from lamella.run import patch as module
 from lamella.run.jobs import PatchJob, plan_jobs
 from lamella.run.match import match_inputs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lsst.images import Box
 
-from lamella.coadd.assemble_control import Resources
 from lamella.psf.match_control import MatchControl
+from lamella.resources import Resources
 from lamella.run.memory import matching_bytes, matching_threads, room_for_tiles, room_for_warps
 
 

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.archive import PatchCoadd, Rejection, Warp
 from lamella.coadd.assemble import assemble
-from lamella.coadd.assemble_control import AssembleConfig, Resources
-from lamella.coadd.inputs import Exposure, ExposureInfo
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject import Findings
 from lamella.coadd.reject_control import RejectControl
 from lamella.coadd.select_control import SelectControl
+from lamella.data.coadd import PatchCoadd, Rejection
+from lamella.data.exposure import Exposure, ExposureInfo
+from lamella.data.warp import Warp
 from lamella.errors import LamellaError, NoInputsError, OutputError, PsfMatchError, UnreadableFileError
 from lamella.psf.match_control import MatchControl
+from lamella.resources import Resources
 from lamella.run import patch as module
 from lamella.run.jobs import PatchJob, plan_jobs
 from lamella.run.memory import room_for_warps

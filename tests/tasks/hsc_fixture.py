@@ -24,11 +24,12 @@ from lsst.daf.butler import Butler, CollectionType, DatasetRef
 from lsst.daf.butler.cli.cliLog import CliLog
 from lsst.images import Image
 
-from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.assemble import assemble
 from lamella.coadd.prepare import input_of
 from lamella.coadd.psfmatch import match_warp, patch_target_psf
 from lamella.coadd.warp import make_warp
+from lamella.data.coadd import PatchCoadd
+from lamella.data.warp import Warp
 from lamella.formats.recognise import open_exposures
 from lamella.run.jobs import plan_jobs
 from lamella.run.patch_config import PatchConfig

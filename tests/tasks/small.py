@@ -8,8 +8,9 @@ from typing import Any
 
 from lsst.daf.butler import Butler
 
-from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.inputs import Exposure, ExposureInfo, ExposureSource
+from lamella.data.coadd import PatchCoadd
+from lamella.data.exposure import Exposure, ExposureInfo, ExposureSource
+from lamella.data.warp import Warp
 from lamella.formats.recognise import open_exposures
 from lamella.run.jobs import plan_jobs
 from lamella.run.patch import PatchWork, make_patch

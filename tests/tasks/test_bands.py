@@ -15,8 +15,8 @@ from lsst.daf.butler import Butler
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.inputs import ExposureSource
 from lamella.coadd.reject_control import RejectControl
+from lamella.data.exposure import ExposureSource
 from lamella.errors import InputError
 from lamella.formats.recognise import open_exposures
 from lamella.psf.match_control import MatchControl

@@ -11,13 +11,14 @@ pytest.importorskip("lsst.pex.config", reason="needs the extra [lsst]")
 
 from lsst.pex.config import ChoiceField, ConfigField, FieldValidationError, ListField, RangeField
 
-from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.select_control import SelectControl
 from lamella.coadd.warp_control import WarpControl
 from lamella.config import Config, option
 from lamella.errors import ConfigError
 from lamella.formats.read_control import ReadControl
 from lamella.psf.match_control import ModelPsfConfig
+from lamella.resources import Resources
 from lamella.run.patch_config import PatchConfig
 from lamella.sky.layout import CellPatches
 from lamella.sky.skymap import SkyMapConfig

@@ -12,8 +12,9 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.daf.butler import Butler
 
-from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.inputs import ExposureInfo
+from lamella.data.coadd import PatchCoadd
+from lamella.data.exposure import ExposureInfo
+from lamella.data.warp import Warp
 from lamella.errors import ConfigError, DuplicateInputError, InputError, MissingPartError, NoInputsError
 from lamella.formats.archives import read_product
 from lamella.sky.registry import load_skymap

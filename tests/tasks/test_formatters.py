@@ -15,10 +15,11 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.daf.butler import Butler, DatasetProvenance, DatasetRef
 
-from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.sources import ImageSource
-from lamella.coadd.times import ExposureTimes
+from lamella.data.coadd import PatchCoadd
+from lamella.data.times import ExposureTimes
+from lamella.data.warp import Warp
 from lamella.formats.archives import ArchiveWarp, read_product
 from lamella.formats.regions import read_bright_objects
 from lamella.tasks.datasets import coadd_datasets

@@ -19,8 +19,8 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.daf.butler import Butler
 from lsst.sphgeom import UnitVector3d
 
-from lamella.coadd.inputs import Exposure, ExposureSource
-from lamella.coadd.times import UNKNOWN_TIMES
+from lamella.data.exposure import Exposure, ExposureSource
+from lamella.data.times import UNKNOWN_TIMES
 from lamella.errors import DuplicateInputError, InputError, UnreadableFileError
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures

@@ -15,7 +15,7 @@ from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lamella.cli.main import main
-from lamella.coadd.inputs import ExposureId
+from lamella.data.exposure import ExposureId
 from lamella.formats.recognise import open_exposures
 from lamella.run.coadds import coadd_exposures
 from lamella.run.patch_config import PatchConfig

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from lamella.coadd.archive import PatchCoadd
+from lamella.data.coadd import PatchCoadd
 from lamella.formats.archives import read_product
 from lamella.formats.export import write_archive
 from lamella.tasks.datasets import coadd_datasets

@@ -15,7 +15,7 @@ except ModuleNotFoundError:
 if PLACE is None:
     pytest.skip("needs the extra [lsst]: the records are in lsst-daf-butler", allow_module_level=True)
 
-from lamella.coadd.inputs import ExposureSource
+from lamella.data.exposure import ExposureSource
 from lamella.errors import MissingPartError
 from lamella.formats.recognise import open_exposures
 from lamella.sky.footprint import corner_vectors, footprint_polygon, pixel_scale

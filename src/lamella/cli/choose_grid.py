@@ -10,7 +10,7 @@ import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 
-from ..coadd.inputs import ExposureInfo
+from ..data.exposure import ExposureInfo
 from ..errors import ConfigError
 from ..sky.field import skymap_for_area, skymap_from_exposures
 from ..sky.footprint import pixel_scale

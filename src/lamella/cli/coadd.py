@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ..coadd.assemble_control import Resources
 from ..formats.registry import format_names
+from ..resources import Resources
 from .grid import GridOptions, grid_options
 from .options import (
     FileOptions,

@@ -15,7 +15,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..coadd.assemble_control import Resources
 from ..coadd.versions import package_versions
 from ..errors import GeometryError, LamellaError, NoCoverageError, NoInputsError, NoOverlapError, OutputError
 from ..formats.recognise import InputProblem, Inputs, open_exposures
@@ -23,6 +22,7 @@ from ..formats.regions import read_bright_objects
 from ..report.console import skipped_table, summary_table
 from ..report.page import write_page
 from ..report.record import CoaddRecord, RunRecord, Skipped
+from ..resources import Resources
 from ..run.execute import Outcome, run_in_processes
 from ..run.folder import hold_folder
 from ..run.jobs import PatchJob, plan_jobs

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ..coadd.assemble_control import Resources
+from ..resources import Resources
 from ..testing.config import SurveyConfig
 from .startup import quick_imports
 from .workers import count_cores, workers_option

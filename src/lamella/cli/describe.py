@@ -14,10 +14,12 @@ from lsst.images import MaskSchema
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..coadd.archive import PatchCoadd, Warp
-from ..coadd.inputs import DetectorInput, Exposure, ExposureId, ExposureSource
 from ..coadd.summary import CoaddSummary, summarize
-from ..coadd.times import ExposureTimes, TotalTimes
+from ..data.coadd import PatchCoadd
+from ..data.detector import DetectorInput
+from ..data.exposure import Exposure, ExposureId, ExposureSource
+from ..data.times import ExposureTimes, TotalTimes
+from ..data.warp import Warp
 from ..fits.text import from_fits
 from ..report.wording import ABSENT, exposed, number, percent, plain, reasons, significant, span
 from .describe_artifacts import match_facts, matching_facts, removals_table

@@ -13,8 +13,9 @@ from lsst.images import ObservationSummaryStats
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..coadd.archive import PatchCoadd, Warp
-from ..coadd.inputs import ExposureInfo
+from ..data.coadd import PatchCoadd
+from ..data.exposure import ExposureInfo
+from ..data.warp import Warp
 from ..errors import LamellaError
 from ..fits.hdus import Container
 from ..formats.afw.archive import Archive, ArchiveWarning

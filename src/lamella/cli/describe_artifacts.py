@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..coadd.archive import MatchRecord, Warp
 from ..coadd.artifact_masks import ArtifactMasks
-from ..coadd.removals import KINDS, Removal
+from ..data.removals import KINDS, Removal
+from ..data.warp import MatchRecord, Warp
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..psf.parameters import psf_to_parameters
 from ..report.wording import percent

@@ -8,7 +8,8 @@ from typing import Literal
 
 from rich.console import Console
 
-from ..coadd.archive import PatchCoadd, Warp
+from ..data.coadd import PatchCoadd
+from ..data.warp import Warp
 from ..errors import ConfigError, NoInputsError, OutputError
 from ..files import make_folder
 from ..formats.afw.write import write_afw

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.artifact_masks import ArtifactMasks
-from ..coadd.assemble_control import Resources
-from ..coadd.inputs import ExposureSource
 from ..coadd.reject import Findings
 from ..coadd.summary import summarize
+from ..data.coadd import PatchCoadd
+from ..data.exposure import ExposureSource
+from ..data.warp import Warp
 from ..errors import UnreadableFileError
 from ..files import make_folder, write_text
 from ..formats.archives import read_image, read_metadata
@@ -34,6 +34,7 @@ from ..report.record import (
     read_record,
     write_record,
 )
+from ..resources import Resources
 from ..run.fingerprint import fingerprint, matched_fingerprint, warp_fingerprint
 from ..run.jobs import PatchJob
 from ..run.patch import PatchWork, make_patch, visits_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..coadd.archive import PatchCoadd
+from ..data.coadd import PatchCoadd
 from ..errors import InputError, LamellaError
 from ..formats.afw.kinds import kind_of
 from ..formats.archives import is_product, read_product

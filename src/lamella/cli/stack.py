@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..coadd.assemble_control import Resources
 from ..errors import ConfigError, OutputError
+from ..resources import Resources
 from .options import (
     FileOptions,
     build_config,

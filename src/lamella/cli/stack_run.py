@@ -14,17 +14,17 @@ from rich.console import Console
 
 from ..coadd.artifact_masks import ArtifactMasks, rejection_note
 from ..coadd.assemble import assemble
-from ..coadd.assemble_control import Resources
-from ..coadd.inputs import CoaddTarget, WarpInput
 from ..coadd.prepare import target_around
 from ..coadd.reject import Findings
 from ..coadd.summary import summarize
+from ..data.inputs import CoaddTarget, WarpInput
 from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsError
 from ..formats.artifacts import write_artifacts
 from ..formats.export import write_archive, write_plain_fits
 from ..formats.warps import open_warp
 from ..report.console import skipped_table, summary_table
 from ..report.record import coadd_record
+from ..resources import Resources
 from ..run.jobs import patch_target
 from ..run.memory import room_for_tiles
 from ..sky.projection import same_grid

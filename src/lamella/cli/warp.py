@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..coadd.assemble_control import Resources
+from ..resources import Resources
 from .coadd import format_option
 from .grid import GridOptions, grid_options
 from .options import (

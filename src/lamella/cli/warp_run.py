@@ -10,14 +10,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ..coadd.archive import Rejection, Warp
-from ..coadd.assemble_control import Resources
-from ..coadd.inputs import ExposureSource
 from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
+from ..data.coadd import Rejection
+from ..data.exposure import ExposureSource
+from ..data.warp import Warp
 from ..errors import InputError, NoInputsError, PsfMatchError
 from ..formats.archives import ArchiveWarp, read_product
 from ..report.console import skipped_table
 from ..report.record import Skipped
+from ..resources import Resources
 from ..run.execute import run_jobs
 from ..run.fingerprint import matched_fingerprint, warp_fingerprint
 from ..run.folder import hold_folder

@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 from lsst.images import Box, SkyProjection
 
+from ..data.coadd import PatchCoadd
+from ..data.removals import Removal
 from ..image.runs import no_runs, pixels_of, shared_runs
 from ..image.spans import Runs, SpanMask
-from .archive import PatchCoadd
 from .reject import Findings
-from .removals import Removal
 
 __all__ = ("ArtifactMasks", "VisitMask", "rejection_note")
 

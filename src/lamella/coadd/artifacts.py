@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from ..data.inputs import WarpInput
+from ..data.removals import VisitArtifacts
+from ..data.weights import WeightProblem
 from ..image.spans import Runs
-from .assemble_control import Resources
+from ..resources import Resources
 from .compare import Compared, Comparison
 from .compare_control import CompareWarpControl
 from .ghosts import find_ghosts
-from .inputs import WarpInput
 from .last_visit import keep_last
-from .removals import VisitArtifacts
-from .scale import WeightProblem
 from .template import Template, make_template, pixel_weight
 
 if TYPE_CHECKING:

@@ -11,23 +11,25 @@ import astropy.units as u
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskSchema
 
+from ..data.coadd import PatchCoadd, Rejection
+from ..data.inputs import CoaddTarget, WarpInput
+from ..data.visit_check import VisitCheck
+from ..data.warp import Warp
 from ..errors import DuplicateInputError, NoInputsError
 from ..image.gaps import fill_masked_image
 from ..image.runs import pixels_of
 from ..kernels.byteorder import mark_where
 from ..planes import bits_of, make_schema
+from ..resources import Resources
 from ..sky.footprint import pixel_scale
-from .archive import PatchCoadd, Rejection, Warp
-from .assemble_control import AssembleConfig, Resources
+from .assemble_control import AssembleConfig
 from .brightmask import BrightObjectCatalog, paint_bright_objects
-from .inputs import CoaddTarget, WarpInput
 from .prepare import prepare_inputs
 from .reject import Findings, find_rejections
 from .skynoise import corrected
 from .tiles import StackedPlanes, stack_inputs
 from .versions import package_versions
 from .visitcheck import check_visits
-from .visits import VisitCheck
 from .warp_planes import planes_record
 
 _LOG = logging.getLogger(__name__)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pydantic
 
-from ..config import Config, inherited, option
+from ..config import inherited, option
 from ..errors import ConfigError
 from ..image.options import GapControl
 from ..planes import BAD_MASK_PLANES, bits_of, plane_names
@@ -16,39 +16,9 @@ from .stack_control import Combination, StackControl, Statistic
 
 if TYPE_CHECKING:
     from lsst.images import MaskSchema
+from ..data.options import VarianceCorrection, WeightControl
 
-__all__ = (
-    "BAD_MASK_PLANES",
-    "AssembleConfig",
-    "Resources",
-    "VarianceCorrection",
-    "WeightControl",
-    "WeightRule",
-)
-
-
-WeightRule = Literal["information", "variance"]
-
-
-class WeightControl(Config):
-    """How weights are found."""
-
-    rule: WeightRule = option(
-        "information",
-        "information: the pixels of each detector have the weight of its image before it was resampled, "
-        "pixel area over variance of the sky, the same in all patches; variance: each warp has one over the "
-        "clipped mean of its variance, as in the original pipelines.",
-    )
-    sigma_clip: float = option(
-        3.0,
-        "Rule variance: leave out variances further than this from the centre of their distribution.",
-        unit="sigma",
-        gt=0,
-    )
-    clip_iter: int = option(2, "Rule variance: number of clipping passes.", ge=0)
-
-
-VarianceCorrection = Literal["none", "pixel", "psf"]
+__all__ = ("AssembleConfig",)
 
 
 class AssembleConfig(Combination):
@@ -122,16 +92,6 @@ class AssembleConfig(Combination):
         if self.reject.method == "none":
             return self
         return self.replace(bad_mask_planes=(*self.bad_mask_planes, "CLIPPED"))
-
-
-class Resources(Config):
-    """What a computation may use; results do not depend on it."""
-
-    threads: int = option(1, "Number of threads.", ge=1)
-    memory: float = option(1024.0, "Memory to work in.", unit="MiB", gt=0)
-    streaming: bool = option(
-        False, "Hold one whole warp in memory at a time instead of tiles of all; for the statistic MEAN only."
-    )
 
 
 def _rejected_mapping(schema: MaskSchema, bad: Iterable[str]) -> tuple[tuple[int, int], ...]:

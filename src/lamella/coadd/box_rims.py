@@ -8,8 +8,8 @@ import numpy as np
 from lsst.images import Box, MaskSchema
 from scipy.ndimage import minimum_filter
 
+from ..data.inputs import WarpInput
 from ..image.planes import overlap
-from .inputs import WarpInput
 from .tiles import InputReader
 
 __all__ = ("find_box_rims",)

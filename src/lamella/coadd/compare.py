@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from ..data.inputs import WarpInput
+from ..data.removals import told_apart
+from ..data.visit_check import ASTROMETRY, ZERO_POINT
 from ..errors import NoiseError
 from ..image.footprints import Footprints
 from ..image.noise import variance_scale
@@ -25,13 +28,10 @@ from .compare_control import CompareWarpControl
 from .difference import Difference
 from .fluxcheck import BrightPixels
 from .ghosts import Bins
-from .inputs import WarpInput
 from .positions import Offset, SourcePositions, move_sources
-from .removals import told_apart
 from .template import Template, slope_of
 from .tiles import InputReader
 from .variables import unlike_template
-from .visits import ASTROMETRY, ZERO_POINT
 
 if TYPE_CHECKING:
     from .assemble_control import AssembleConfig

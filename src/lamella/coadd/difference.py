@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from ..data.inputs import WarpInput
 from ..image.planes import overlap
 from ..kernels.compare import subtract_template
-from .inputs import WarpInput
 from .template import Template
 from .tiles import InputReader
 

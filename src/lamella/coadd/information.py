@@ -7,12 +7,13 @@ import math
 
 import numpy as np
 
+from ..data.exposure import Exposure
+from ..data.photometry import calibration_at
+from ..data.weights import WeightProblem
 from ..image.planes import conform_mask
 from ..image.polygons import inside_polygon
 from ..planes import bits_of, make_schema
 from ..sky.footprint import mean_pixel_area
-from .inputs import Exposure
-from .scale import WeightProblem, calibration_at
 
 __all__ = ("exposure_information", "sky_variance", "typical_variance")
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from ..data.inputs import WarpInput
+from ..data.removals import VisitArtifacts
 from ..image.planes import overlap
 from ..image.runs import pixels_of, shared_runs
 from ..image.spans import Runs
-from .inputs import WarpInput
-from .removals import VisitArtifacts
 from .tiles import InputReader
 
 __all__ = ("keep_last",)

@@ -12,14 +12,13 @@ import numpy as np
 import scipy
 from lsst.images import Box, SkyProjection
 
+from ..data.detector import DetectorInput, psf_components
 from ..errors import InvalidPsfError, PsfMatchError
 from ..kernels.convolve import CELL, SeparableKernels, factor_kernels
 from ..psf.blas import one_blas_thread
 from ..psf.coadd import CoaddPsf
 from ..psf.match_control import MatchControl
 from ..psf.matching import KernelField, MatchQuality, fit_field, match_quality, solve_kernels, widest_fwhm
-from .archive import psf_components
-from .inputs import DetectorInput
 
 __all__ = ("DetectorPsf", "RegionKernels", "most_places")
 

@@ -12,12 +12,12 @@ import scipy
 from lsst.images import Box, Image, Mask
 from lsst.images.psfs import PointSpreadFunction
 
+from ..data.warp import MatchRecord, Warp
 from ..image.planes import mask_plane_of
 from ..kernels.convolve import CELL, convolve
 from ..kernels.convolved_masks import fill_lost, grow_bits, store_good
 from ..planes import bits_of
 from ..psf.match_control import MatchControl
-from .archive import MatchRecord, Warp
 from .match_kernels import RegionKernels
 from .ownership import Region
 from .warp_control import WarpControl

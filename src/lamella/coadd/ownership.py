@@ -10,11 +10,10 @@ import numpy as np
 import shapely
 from lsst.images import Box, Polygon, SkyProjection
 
+from ..data.detector import DetectorInput, psf_components
 from ..image.planes import overlap
 from ..image.polygons import inside_polygon
 from ..sky.pixelmap import PixelMap
-from .archive import psf_components
-from .inputs import DetectorInput
 
 __all__ = ("Region", "detector_regions")
 

@@ -11,14 +11,16 @@ import numpy as np
 from lsst.images import Box, Image, Interval, Mask, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
+from ..data.coadd import Rejection
+from ..data.exposure import ExposureId
+from ..data.inputs import CoaddTarget, WarpInput
+from ..data.options import WeightControl
+from ..data.warp import Warp
+from ..data.weights import WeightProblem, warp_weight, weight_of_mean
 from ..errors import MixedBandsError, NoInputsError, PsfMatchError
 from ..planes import bits_of, plane_names
 from ..psf.parameters import psf_to_parameters
 from ..sky.footprint import pixel_scale
-from .archive import Rejection, Warp
-from .assemble_control import WeightControl
-from .inputs import CoaddTarget, ExposureId, WarpInput
-from .scale import WeightProblem, warp_weight, weight_of_mean
 from .sources import ImageSource, view_planes
 
 __all__ = (

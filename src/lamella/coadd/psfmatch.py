@@ -9,12 +9,12 @@ import numpy as np
 from lsst.images import Box, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
+from ..data.detector import DetectorInput
+from ..data.warp import MatchRecord, Warp
 from ..errors import PsfMatchError
 from ..psf.blas import one_blas_thread
 from ..psf.match_control import MatchControl
 from ..psf.matching import kernel_side, target_psf
-from .archive import MatchRecord, Warp
-from .inputs import DetectorInput
 from .match_kernels import DetectorPsf, RegionKernels
 from .match_planes import MatchedPlanes
 from .ownership import detector_regions

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from lsst.images import Box, MaskSchema, SkyProjection
 
+from ..data.inputs import WarpInput
+from ..data.removals import Removal, VisitArtifacts
 from ..image.runs import no_runs, pixels_of, shared_runs, united_runs
 from ..image.spans import Runs, SpanMask
 from ..planes import make_schema
-from .assemble_control import Resources
-from .inputs import WarpInput
+from ..resources import Resources
 from .reject_control import RejectControl
-from .removals import Removal, VisitArtifacts
 from .widths import measured_widths
 
 if TYPE_CHECKING:

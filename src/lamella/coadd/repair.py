@@ -20,12 +20,12 @@ from collections.abc import Sequence
 import numpy as np
 from lsst.images import Image, Mask, MaskedImage
 
+from ..data.exposure import Exposure
 from ..image.options import GapControl
 from ..image.planes import mask_plane_of
 from ..kernels.fill import coefficient_table
 from ..kernels.repair import blank_lost, fill_columns, fill_lost_rows, find_lost, flag_filled
 from ..planes import bits_of
-from .inputs import Exposure
 
 __all__ = ("Repaired", "repair_exposure")
 

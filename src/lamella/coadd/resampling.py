@@ -10,6 +10,9 @@ import numpy as np
 from lsst.images import Box, MaskSchema, SkyProjection
 from lsst.images.fields import BaseField
 
+from ..data.exposure import Exposure, ExposureInfo
+from ..data.photometry import apply_calibration, checked_scale
+from ..data.weights import WeightProblem
 from ..image.planes import conform_mask, overlap
 from ..image.polygons import inside_polygon
 from ..kernels.repair import mark_filled
@@ -18,10 +21,8 @@ from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from ..planes import SKY_PLANES, bits_of
 from ..sky.pixelmap import PixelMap
 from .information import exposure_information
-from .inputs import Exposure, ExposureInfo
 from .kernel_choice import choose_kernel
 from .repair import repair_exposure
-from .scale import WeightProblem, apply_calibration, checked_scale
 from .warp_control import WarpControl
 
 __all__ = ("Resampled", "covered_box", "resample_exposure")

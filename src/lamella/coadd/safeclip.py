@@ -17,16 +17,16 @@ import numpy as np
 import scipy
 from lsst.images import Box, MaskSchema
 
+from ..data.inputs import WarpInput
+from ..data.removals import VisitArtifacts
 from ..image.footprints import Footprints
 from ..image.planes import overlap
 from ..image.runs import no_runs, pixels_of, united_runs
 from ..image.spans import Runs
 from ..planes import bits_of
 from ..psf.gaussian import FWHM_PER_SIGMA
-from .assemble_control import Resources
-from .inputs import WarpInput
+from ..resources import Resources
 from .reject_control import SafeClipControl
-from .removals import VisitArtifacts
 from .tiles import InputReader, StackedPlanes, stack_inputs
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
 
+from ..data.coadd import Rejection
+from ..data.exposure import ExposureInfo
 from ..errors import GeometryError
 from ..sky.geometry import SkyPolygon
 from ..sky.tract import Patch
-from .archive import Rejection
-from .inputs import ExposureInfo
 from .select_control import SelectControl
 from .select_limits import Verdict, beyond_limits, visit_beyond_limits
 from .select_rank import outranked_visits, visit_of

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
+from ..data.exposure import ExposureInfo
 from ..sky.footprint import pixel_scale
-from .inputs import ExposureInfo
 from .select_control import SelectControl
 from .select_quality import standard_quality
 

@@ -79,7 +79,7 @@ def psf_quality(stars: np.ndarray, models: np.ndarray) -> dict[str, float]:
     -------
     dict
         The numbers of `QUALITY` that follow from these, for
-        `lamella.coadd.inputs.ExposureInfo.quality` or the columns of an exposure table; NaN without stars.
+        `lamella.data.exposure.ExposureInfo.quality` or the columns of an exposure table; NaN without stars.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .inputs import ExposureId, ExposureInfo
+from ..data.exposure import ExposureId, ExposureInfo
 from .select_control import SelectControl
 
 __all__ = ("Visit", "outranked_visits", "visit_of")

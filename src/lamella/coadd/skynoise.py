@@ -15,26 +15,23 @@ import numpy as np
 from lsst.images import Box, Image, Mask
 from lsst.images.psfs import PointSpreadFunction
 
-from ..config import PlainValues
+from ..data.noise import SkyNoise
+from ..data.options import VarianceCorrection
 from ..errors import InvalidPsfError
 from ..image.blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 from ..kernels.arrays import find_covered, kernel_array
 from ..kernels.order.median import median
 from ..planes import bits_of
-from .assemble_control import VarianceCorrection
 
-__all__ = (
-    "Coverage",
-    "NoisyCoadd",
-    "SkyNoise",
-    "corrected",
-    "covered_pixels",
-    "measure_sky_noise",
-)
+__all__ = ("Coverage", "NoisyCoadd", "corrected", "covered_pixels", "measure_sky_noise")
 
 
 _NOT_SKY = ("BAD", "SATURATED", "SUSPECT", "NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "BRIGHT_OBJECT")
+
+
 _NOISE_BOX = 1024  # pixels; enough sky to know the noise to a fraction of a percent
+
+
 _DIGITS = 6  # fewer than rounding in a Fourier transform could change
 
 
@@ -51,35 +48,6 @@ class NoisyCoadd(Protocol):
     def bbox(self) -> Box: ...  # noqa: D102
     @property
     def psf(self) -> PointSpreadFunction | None: ...  # noqa: D102
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SkyNoise(PlainValues):
-    """The noise of blank sky around the centre of a coadd's data, against its propagated variance.
-
-    A number that could not be measured is `None`.  All are rounded to six digits.
-    """
-
-    pixel_noise: float | None = None
-    """Scatter of pixels, nJy."""
-    pixel: float | None = None
-    """Variance of single pixels over the propagated one."""
-    psf: float | None = None
-    """The same for fluxes of point sources, measured with the PSF: it has in it what pixels share."""
-    flux_noise: float | None = None
-    """Scatter of fluxes of point sources, nJy, where the variance of pixels is its median over the coadd."""
-    correction: VarianceCorrection = "none"
-    """Which of the two the variance plane was multiplied by."""
-
-    @property
-    def applied(self) -> float:
-        """What the propagated variance was multiplied by; 1 if it was left alone."""
-        factor = self.factor(self.correction)
-        return 1.0 if factor is None else factor
-
-    def factor(self, kind: VarianceCorrection) -> float | None:
-        """Return the factor of a correction; `None` where there is none."""
-        return {"none": None, "pixel": self.pixel, "psf": self.psf}[kind]
 
 
 def measure_sky_noise(coadd: NoisyCoadd) -> SkyNoise:
@@ -133,7 +101,7 @@ def corrected[C: Any](coadd: C, kind: VarianceCorrection) -> C:
     Parameters
     ----------
     coadd
-        A `lamella.coadd.archive.PatchCoadd` whose variance plane is as it was
+        A `lamella.data.coadd.PatchCoadd` whose variance plane is as it was
         propagated.  Its variance, ``noise`` and ``notes`` are changed in place.
     kind
         Which factor the variance plane is multiplied by, however large.  When there

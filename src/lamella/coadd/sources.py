@@ -8,17 +8,17 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from lsst.images import Box, MaskedImage, MaskSchema
 
+from ..data.inputs import WarpPixels, WarpSource
 from ..image.masked_arrays import settle_masked
 from ..image.planes import Planes, conform_mask
 from ..planes import make_schema
-from .inputs import WarpPixels, WarpSource
 
 __all__ = ("FillingSource", "ImageSource", "RowSource", "fill_planes", "read_rows", "view_planes")
 
 
 @runtime_checkable
 class FillingSource(Protocol):
-    """A `lamella.coadd.inputs.WarpSource` that puts pixels into arrays of its caller."""
+    """A `lamella.data.inputs.WarpSource` that puts pixels into arrays of its caller."""
 
     def fill(self, box: Box, planes: Planes) -> None:
         """Fill arrays of the shape of a box with its planes."""
@@ -36,7 +36,7 @@ def fill_planes(source: WarpSource, box: Box, planes: Planes) -> None:
 
 @runtime_checkable
 class RowSource(Protocol):
-    """A `lamella.coadd.inputs.WarpSource` that takes long to be asked, however little it is asked for."""
+    """A `lamella.data.inputs.WarpSource` that takes long to be asked, however little it is asked for."""
 
     def read_rows(self, rows: Sequence[int]) -> Planes:
         """Return the planes of whole rows, by their coordinates."""
@@ -61,7 +61,7 @@ def view_planes(source: WarpSource) -> WarpPixels:
 
 
 class ImageSource:
-    """A warp in memory as a `lamella.coadd.inputs.WarpSource`.
+    """A warp in memory as a `lamella.data.inputs.WarpSource`.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..data.owners import WeightRanges
 from ..errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
 from ..kernels.stack import clip as combine_clip
 from ..kernels.stack import mean as combine
@@ -23,7 +24,6 @@ from ..kernels.stack import noise as combine_noise
 from ..kernels.stack import sort as combine_sort
 from ..kernels.stack import spread as combine_spread
 from ..kernels.stack import strict as combine_strict
-from .owners import WeightRanges
 from .stack_control import StackControl, Statistic
 from .stack_inputs import (
     checked_ranges,

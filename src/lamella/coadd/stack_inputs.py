@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..data.owners import WeightRanges
 from ..errors import ConfigError, NoInputsError, ShapeError
 from ..image.masked_arrays import masked_pixels
 from ..kernels.arrays import kernel_array
 from ..kernels.stack import mean as combine
-from .owners import WeightRanges
 from .stack_control import StackControl
 
 __all__ = (

@@ -12,16 +12,17 @@ from lsst.images import Image, Mask, SkyProjection
 
 from ..causes import by_cause, cause_of
 from ..config import PlainValues
+from ..data.noise import SkyNoise
+from ..data.options import VarianceCorrection
+from ..data.photometry import magnitude
+from ..data.times import TotalTimes
 from ..errors import InvalidPsfError
 from ..kernels.arrays import count_bits, count_values, kernel_array
 from ..kernels.order.median import median
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale
-from .assemble_control import VarianceCorrection
-from .scale import magnitude
-from .skynoise import Coverage, NoisyCoadd, SkyNoise, covered_pixels, measure_sky_noise
-from .times import TotalTimes
+from .skynoise import Coverage, NoisyCoadd, covered_pixels, measure_sky_noise
 
 __all__ = (
     "CoaddLike",
@@ -35,7 +36,7 @@ __all__ = (
 
 
 class CoaddLike(NoisyCoadd, Protocol):
-    """What this module needs of a coadd; `lamella.coadd.archive.PatchCoadd` has it all.
+    """What this module needs of a coadd; `lamella.data.coadd.PatchCoadd` has it all.
 
     Attributes
     ----------

@@ -10,12 +10,12 @@ import numpy as np
 import scipy
 from lsst.images import Box, MaskSchema
 
+from ..data.inputs import WarpInput, WarpSource
+from ..data.weights import WeightProblem, warp_weight
 from ..errors import NoMatchedWarpsError
 from ..planes import bits_of
-from .assemble_control import Resources
+from ..resources import Resources
 from .compare_control import TemplateControl
-from .inputs import WarpInput, WarpSource
-from .scale import WeightProblem, warp_weight
 from .sources import read_rows
 from .tiles import stack_inputs
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lsst.images import Box, Interval, MaskSchema
 
+from ..data.inputs import WarpInput
+from ..data.owners import Owners, weight_ranges
 from ..errors import ConfigError
 from ..image.planes import BitMoves, Planes, overlap
 from ..kernels.byteorder import settle_mask
 from ..planes import bits_of
-from .assemble_control import Resources
-from .inputs import WarpInput
-from .owners import Owners, weight_ranges
+from ..resources import Resources
 from .sources import fill_planes
 from .stack import StackResult, StreamingMean, neighbours, statistics_stack
 from .stack_control import StackControl
@@ -231,7 +231,7 @@ class InputReader:
 
     @property
     def weights(self) -> tuple[float, Owners | None, list[float]]:
-        """What `lamella.coadd.owners.weight_ranges` takes of the input."""
+        """What `lamella.data.owners.weight_ranges` takes of the input."""
         record = self.record
         weight = math.nan if record.weight is None else record.weight
         return weight, record.owners, [detector.weight for detector in record.detectors]

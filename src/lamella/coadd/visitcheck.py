@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from lsst.images import Box, MaskSchema
 
+from ..data.inputs import WarpInput
+from ..data.visit_check import ASTROMETRY, ZERO_POINT, VisitCheck
 from ..image.planes import BitMoves, Planes, overlap
 from ..planes import bits_of
-from .inputs import WarpInput
 from .sources import read_rows
 from .tiles import InputReader, StackedPlanes
-from .visits import ASTROMETRY, ZERO_POINT, VisitCheck
 
 __all__ = ("check_visits",)
 

@@ -10,14 +10,15 @@ import astropy.units as u
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 
+from ..data.detector import DetectorInput
+from ..data.exposure import Exposure
+from ..data.owners import Owners
+from ..data.warp import Warp
+from ..data.weights import WeightProblem
 from ..errors import DuplicateInputError, InputError, MixedBandsError
 from ..kernels.resample.merge import blank_bad, put_best
 from ..planes import bits_of, make_schema
-from .archive import Warp
-from .inputs import DetectorInput, Exposure
-from .owners import Owners
 from .resampling import Resampled, resample_exposure
-from .scale import WeightProblem
 from .warp_control import WarpControl
 
 __all__ = ("WarpControl", "make_warp", "warp_exposure")

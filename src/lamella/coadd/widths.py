@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from lsst.images import SkyProjection
 
+from ..data.detector import DetectorInput
+from ..data.inputs import WarpInput
 from ..psf.measure import fwhm
-from .inputs import DetectorInput, WarpInput
 
 __all__ = ("measured_widths", "psf_width", "psf_widths")
 

@@ -15,9 +15,11 @@ from lsst.images import Box, Image, MaskedImage, MaskSchema, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import Reader, open_archive
 
-from ..coadd.archive import PatchCoadd, Warp
-from ..coadd.inputs import DetectorInput, WarpInput
-from ..coadd.owners import Owners
+from ..data.coadd import PatchCoadd
+from ..data.detector import DetectorInput
+from ..data.inputs import WarpInput
+from ..data.owners import Owners
+from ..data.warp import Warp
 from ..errors import InputError, UnreadableFileError
 from ..fits.cards import BEGINNING, primary_cards
 from ..fits.planes_by_box import Strips, open_strips
@@ -142,7 +144,7 @@ def _typed_errors(path: str | PathLike[str]) -> Iterator[None]:
 
 
 class ArchiveWarp:
-    """A warp in an archive as a `lamella.coadd.inputs.WarpSource`: boxes are read when they are needed.
+    """A warp in an archive as a `lamella.data.inputs.WarpSource`: boxes are read when they are needed.
 
     Used as a context manager, it keeps the file open, which makes reading many
     boxes faster; otherwise it opens the file for each box.

@@ -14,7 +14,7 @@ from astropy.wcs import WCS
 from lsst.images import Box, SkyProjection, TractFrame
 
 from ..coadd.artifact_masks import ArtifactMasks, VisitMask
-from ..coadd.removals import Removal
+from ..data.removals import Removal
 from ..errors import InputError, MissingPartError
 from ..files import atomic_path
 from ..fits.headers import projection_header

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..coadd.inputs import Exposure, ExposureInfo, ExposureSource
+from ..data.exposure import Exposure, ExposureInfo, ExposureSource
 from ..errors import LamellaError
 from ..fits.read import read_rows
 from ..sky.footprint import pixel_scale

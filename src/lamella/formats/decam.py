@@ -19,8 +19,8 @@ import numpy as np
 from lsst.images import Box, DetectorFrame
 from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
-from ..coadd.scale import njy_per_count
+from ..data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ..data.photometry import njy_per_count
 from ..errors import InputError, MissingPartError, UnitError
 from ..fits.read import (
     Header,

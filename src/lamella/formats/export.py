@@ -10,9 +10,11 @@ import numpy as np
 from astropy.io import fits
 from lsst.images import MaskedImage
 
-from ..coadd.archive import PatchCoadd, Warp
-from ..coadd.skynoise import SkyNoise, covered_pixels
+from ..coadd.skynoise import covered_pixels
 from ..coadd.summary import summarize
+from ..data.coadd import PatchCoadd
+from ..data.noise import SkyNoise
+from ..data.warp import Warp
 from ..errors import InvalidPsfError
 from ..files import atomic_path
 from ..fits.headers import add_plane_cards, projection_header

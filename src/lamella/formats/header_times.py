@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..coadd.times import ExposureTimes, mjd_from_text, to_utc
+from ..data.times import ExposureTimes, mjd_from_text, to_utc
 from ..fits.read import Header, header_text, optional_number
 
 __all__ = ("times_from_headers",)

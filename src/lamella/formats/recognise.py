@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..causes import told_once
-from ..coadd.inputs import ExposureId, ExposureSource
+from ..data.exposure import ExposureId, ExposureSource
 from ..errors import (
     DuplicateInputError,
     InputError,

@@ -16,7 +16,7 @@ from .files import FileIndex, is_fits_name
 from .read_control import ReadControl
 
 if TYPE_CHECKING:
-    from ..coadd.inputs import ExposureSource
+    from ..data.exposure import ExposureSource
     from ..fits.read import Header
 
 __all__ = (

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from lsst.images import Box, DetectorFrame, SkyProjection
 
-from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
-from ..coadd.scale import njy_per_count
-from ..coadd.times import ExposureTimes
+from ..data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ..data.photometry import njy_per_count
+from ..data.times import ExposureTimes
 from ..errors import InputError, LamellaError, MissingPartError
 from ..fits.read import Header, header_number, header_text, image_shape, read_headers, read_image
 from ..image.background import fit_background

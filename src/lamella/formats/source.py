@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from ..coadd.inputs import Exposure, ExposureInfo
+from ..data.exposure import Exposure, ExposureInfo
 
 __all__ = ("FileSource", "Recipe")
 
@@ -33,7 +33,7 @@ class Recipe(Protocol):
 
 
 class FileSource:
-    """An `lamella.coadd.inputs.ExposureSource` made from a recipe.
+    """An `lamella.data.exposure.ExposureSource` made from a recipe.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..coadd.inputs import ExposureSource
+from ..data.exposure import ExposureSource
 from ..errors import InputError, MissingPartError
 from .registry import FileHead, Format, Opening, Role
 from .source import FileSource

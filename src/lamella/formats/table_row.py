@@ -14,10 +14,10 @@ import numpy as np
 from lsst.images import Box, DetectorFrame
 from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.inputs import Exposure, ExposureId, ExposureInfo
-from ..coadd.scale import njy_per_count
 from ..coadd.select_quality import QUALITY
-from ..coadd.times import ExposureTimes, mjd_from_text
+from ..data.exposure import Exposure, ExposureId, ExposureInfo
+from ..data.photometry import njy_per_count
+from ..data.times import ExposureTimes, mjd_from_text
 from ..errors import InputError, MissingPartError, UnitError, UnreadableFileError
 from ..fits.read import (
     Header,

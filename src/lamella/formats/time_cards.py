@@ -6,7 +6,7 @@ import dataclasses
 
 from astropy.io import fits
 
-from ..coadd.times import TotalTimes, date_text, tai_of
+from ..data.times import TotalTimes, date_text, tai_of
 
 __all__ = ("in_tai", "set_time_cards", "time_cards")
 

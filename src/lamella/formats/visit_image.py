@@ -18,9 +18,9 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 
 from ..astlock import guard_ast
-from ..coadd.inputs import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ..coadd.select_quality import SUMMARY_NAMES
-from ..coadd.times import ExposureTimes
+from ..data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ..data.times import ExposureTimes
 from ..errors import (
     InputError,
     LamellaError,

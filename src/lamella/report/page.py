@@ -11,7 +11,7 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from ..coadd.removals import KINDS
+from ..data.removals import KINDS
 from ..files import write_text
 from .record import RunRecord, alike_once
 from .wording import day, duration, exposed, number, percent, plain, reasons, significant, span

@@ -20,11 +20,11 @@ from astropy.table import Table
 
 from ..causes import by_cause, cause_of
 from ..coadd.artifact_masks import ArtifactMasks, rejection_note
-from ..coadd.removals import Removal
 from ..coadd.summary import CoaddLike, CoaddSummary
-from ..coadd.visits import VisitCheck, visit_warnings
 from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues
+from ..data.removals import Removal
+from ..data.visit_check import VisitCheck, visit_warnings
 from ..errors import UnreadableFileError
 from ..files import write_text
 from .artifact_picture import artifact_picture, removed_picture

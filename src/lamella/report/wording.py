@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..coadd.times import TotalTimes, date_text
+from ..data.times import TotalTimes, date_text
 
 __all__ = (
     "ABSENT",

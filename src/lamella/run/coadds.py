@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..coadd.archive import PatchCoadd
-from ..coadd.assemble_control import Resources
-from ..coadd.inputs import ExposureSource
 from ..coadd.reject import Findings
+from ..data.coadd import PatchCoadd
+from ..data.exposure import ExposureSource
+from ..resources import Resources
 from ..sky.field import skymap_from_exposures
 from ..sky.skymap import SkyMap
 from .jobs import plan_jobs

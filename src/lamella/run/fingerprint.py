@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.inputs import ExposureSource
 from ..coadd.versions import package_versions
+from ..data.exposure import ExposureSource
 from ..psf.parameters import psf_to_parameters
 from .jobs import PatchJob
 from .patch_config import PatchConfig

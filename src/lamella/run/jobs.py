@@ -8,11 +8,12 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..coadd.archive import Rejection
 from ..coadd.brightmask import BrightObjectCatalog
-from ..coadd.inputs import CoaddTarget, ExposureSource
 from ..coadd.select import select_exposures
 from ..coadd.select_control import SelectControl
+from ..data.coadd import Rejection
+from ..data.exposure import ExposureSource
+from ..data.inputs import CoaddTarget
 from ..errors import LamellaError, NoInputsError, SkyMapError
 from ..sky.skymap import SkyMap
 from ..sky.tract import Patch, Tract

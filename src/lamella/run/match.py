@@ -9,13 +9,15 @@ from typing import Any
 
 from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.archive import MatchRecord, Rejection, Warp
-from ..coadd.assemble_control import Resources, WeightControl
-from ..coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ..coadd.prepare import input_of, warp_of, weigh, with_pixels
 from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
+from ..data.coadd import Rejection
+from ..data.inputs import CoaddTarget, WarpInput, WarpSource
+from ..data.options import WeightControl
+from ..data.warp import MatchRecord, Warp
 from ..errors import LamellaError
 from ..psf.match_control import MatchControl
+from ..resources import Resources
 from .memory import matching_bytes, matching_threads
 
 __all__ = ("Matching", "match_inputs", "unmatched_input", "use_matched")

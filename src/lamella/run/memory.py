@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lsst.images import Box
 
-from ..coadd.assemble_control import Resources
 from ..coadd.match_kernels import most_places
 from ..coadd.tiles import MAX_TILE_BYTES
 from ..kernels.convolve import CELL
 from ..psf.match_control import MatchControl
 from ..psf.matching import kernel_side, solve_bytes, target_psf
+from ..resources import Resources
 
 __all__ = ("matching_bytes", "matching_threads", "room_for_tiles", "room_for_warps")
 

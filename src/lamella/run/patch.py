@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from ..causes import told_once
-from ..coadd.archive import PatchCoadd, Rejection, Warp
 from ..coadd.artifact_masks import rejection_note
 from ..coadd.assemble import assemble
-from ..coadd.assemble_control import Resources
 from ..coadd.information import exposure_information
-from ..coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource, WarpInput, WarpSource
 from ..coadd.prepare import input_of, target_around, weigh
 from ..coadd.reject import Findings
 from ..coadd.resampling import covered_box
-from ..coadd.scale import WeightProblem
 from ..coadd.warp import make_warp
+from ..data.coadd import PatchCoadd, Rejection
+from ..data.exposure import Exposure, ExposureInfo, ExposureSource
+from ..data.inputs import CoaddTarget, WarpInput, WarpSource
+from ..data.warp import Warp
+from ..data.weights import WeightProblem
 from ..errors import LamellaError, NoCoverageError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
+from ..resources import Resources
 from ..sky.footprint import pixel_scale
 from .folder import SCRATCH_NAME
 from .jobs import PatchJob

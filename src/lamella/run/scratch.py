@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from lsst.images import Box, MaskSchema
 
-from ..coadd.inputs import WarpSource
 from ..coadd.sources import view_planes
+from ..data.inputs import WarpSource
 from ..errors import OutputError, UnreadableFileError
 from ..image.planes import Planes
 
@@ -26,7 +26,7 @@ _TYPES = (np.float32, np.int32, np.float32)
 
 @dataclasses.dataclass(frozen=True)
 class ScratchWarp:
-    """A warp in a scratch file, as a `lamella.coadd.inputs.WarpSource`."""
+    """A warp in a scratch file, as a `lamella.data.inputs.WarpSource`."""
 
     path: Path
     bbox: Box

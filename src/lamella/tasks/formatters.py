@@ -15,11 +15,12 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
-from ..coadd.archive import PatchCoadd, Warp
 from ..coadd.brightmask import BrightObject, BrightObjectCatalog
-from ..coadd.exposure_archive import ExposureImage
-from ..coadd.inputs import Exposure
-from ..coadd.times import TotalTimes
+from ..data.coadd import PatchCoadd
+from ..data.exposure import Exposure
+from ..data.exposure_archive import ExposureImage
+from ..data.times import TotalTimes
+from ..data.warp import Warp
 from ..formats.regions import read_bright_objects
 from ..formats.time_cards import set_time_cards
 from ..psf.coadd import CoaddPsf

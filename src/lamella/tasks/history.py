@@ -11,8 +11,9 @@ from typing import Any
 from lsst.pex.config import Config
 from lsst.utils.logging import LsstLogAdapter
 
-from ..coadd.archive import Rejection, Warp
-from ..coadd.inputs import ExposureId
+from ..data.coadd import Rejection
+from ..data.exposure import ExposureId
+from ..data.warp import Warp
 from .derive import DerivedConfig, to_core
 
 __all__ = (

@@ -11,8 +11,8 @@ from lsst.daf.butler import Butler, DatasetRef, FileDataset
 from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
 from lsst.images.serialization import write_archive
 
-from ..coadd.exposure_archive import ExposureImage
-from ..coadd.inputs import ExposureSource
+from ..data.exposure import ExposureSource
+from ..data.exposure_archive import ExposureImage
 from ..errors import ConfigError, DuplicateInputError
 from ..files import TEMPORARY_PREFIX
 from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN

@@ -8,10 +8,10 @@ from typing import Any
 
 from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.archive import MatchRecord, Warp
-from ..coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ..coadd.prepare import same_psf
 from ..coadd.psfmatch import match_warp, patch_target_psf
+from ..data.inputs import CoaddTarget, WarpInput, WarpSource
+from ..data.warp import MatchRecord, Warp
 from ..errors import PsfMatchError
 from ..psf.match_control import MatchControl
 from ..psf.measure import fwhm

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pydantic
 
-from ..coadd.inputs import ExposureSource
+from ..data.exposure import ExposureSource
 from ..errors import InputError, UnreadableFileError
 from ..formats.source import FileSource
 

@@ -14,7 +14,7 @@ import numpy as np
 from lsst.daf.butler import Butler, Timespan
 from lsst.sphgeom import DISJOINT, ConvexPolygon, LonLat, Region
 
-from ..coadd.inputs import ExposureInfo, ExposureSource
+from ..data.exposure import ExposureInfo, ExposureSource
 from ..errors import DuplicateInputError, InputError
 from ..sky.geometry import SkyPolygon
 from .instrument import DETECTOR_MAX, VISIT_MAX

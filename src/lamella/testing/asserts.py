@@ -8,7 +8,7 @@ import numpy as np
 from lsst.images import Box, Image, MaskedImage, SkyProjection
 from lsst.images.fields import BaseField
 
-from ..coadd.inputs import Exposure
+from ..data.exposure import Exposure
 
 __all__ = (
     "assert_bits_equal",

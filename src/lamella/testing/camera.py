@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from lsst.images import Box, DetectorFrame, SkyProjection
 
-from ..coadd.scale import njy_per_count
+from ..data.photometry import njy_per_count
 from .config import SurveyConfig
 from .spherical import convergence, offset_sky
 

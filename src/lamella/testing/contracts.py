@@ -9,7 +9,7 @@ import numpy as np
 from lsst.images import MaskedImage
 from lsst.images.fields import BaseField
 
-from ..coadd.inputs import Exposure, ExposureInfo, ExposureSource
+from ..data.exposure import Exposure, ExposureInfo, ExposureSource
 from ..planes import STANDARD_PLANES, make_schema
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.footprint import pixel_scale

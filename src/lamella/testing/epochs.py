@@ -16,10 +16,11 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from ..coadd.archive import Warp
-from ..coadd.inputs import CoaddTarget, Exposure
 from ..coadd.warp import make_warp
 from ..config import Config, option
+from ..data.exposure import Exposure
+from ..data.inputs import CoaddTarget
+from ..data.warp import Warp
 from ..planes import bits_of
 from .camera import INSTRUMENT, Visit, detector_box, plan_visits, wcs_header
 from .config import SurveyConfig
@@ -212,7 +213,7 @@ def _random(seed: int, purpose: str, index: int) -> np.random.Generator:
 def _sources(
     survey: SurveyConfig, projection: SkyProjection[Any], table: Any, amplitudes: np.ndarray
 ) -> Sources:
-    from ..coadd.scale import AB_FLUX_NJY
+    from ..data.photometry import AB_FLUX_NJY
 
     found = sources_in_band(table, _BAND)
     point = projection.sky_to_pixel_transform.apply_forward(x=np.radians(found.ra), y=np.radians(found.dec))

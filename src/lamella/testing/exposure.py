@@ -9,8 +9,8 @@ import numpy as np
 from lsst.images import Image, Mask, MaskedImage
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from ..coadd.inputs import Exposure, ExposureId, ExposureInfo
-from ..coadd.times import ExposureTimes
+from ..data.exposure import Exposure, ExposureId, ExposureInfo
+from ..data.times import ExposureTimes
 from ..planes import bits_of, make_schema
 from .artifacts import Injection, inject_artifacts
 from .camera import (
@@ -131,7 +131,7 @@ def _mark_edge(config: SurveyConfig, mask: np.ndarray) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SimulatedExposure:
-    """An exposure of a simulated survey, made when it is read; an `~lamella.coadd.inputs.ExposureSource`.
+    """An exposure of a simulated survey, made when it is read; an `~lamella.data.exposure.ExposureSource`.
 
     Attributes
     ----------

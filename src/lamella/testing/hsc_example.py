@@ -20,7 +20,7 @@ from astropy.io import fits
 from astropy.table import Table
 from lsst.images import DetectorFrame
 
-from ..coadd.scale import njy_per_count
+from ..data.photometry import njy_per_count
 from ..files import atomic_path, make_folder
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.footprint import pixel_scale

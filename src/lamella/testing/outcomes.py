@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..coadd.assemble_control import AssembleConfig, WeightControl
-from ..coadd.inputs import WarpInput
+from ..coadd.assemble_control import AssembleConfig
 from ..coadd.prepare import prepare_inputs
 from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..coadd.reject import Findings, find_rejections
@@ -17,6 +16,8 @@ from ..coadd.reject_control import RejectControl
 from ..coadd.sources import ImageSource
 from ..coadd.stack import statistics_stack
 from ..coadd.stack_control import StackControl
+from ..data.inputs import WarpInput
+from ..data.options import WeightControl
 from ..planes import bits_of, make_schema
 from ..psf.match_control import MatchControl
 from .epochs import Epochs

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..coadd.scale import AB_FLUX_NJY
+from ..data.photometry import AB_FLUX_NJY
 from .camera import Visit, random_stream
 from .config import BAND_WAVELENGTHS, SurveyConfig
 from .render import SkySources

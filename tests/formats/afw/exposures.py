@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from lamella.coadd.scale import njy_per_count
+from lamella.data.photometry import njy_per_count
 from lamella.sky.projection import projection_from_header
 
 from .conftest import ArchiveWriter

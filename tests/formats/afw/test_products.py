@@ -3,8 +3,9 @@ import pytest
 from lsst.images import Box, Polygon
 
 from lamella import PatchCoadd, Warp, read_product, write_archive
-from lamella.coadd.inputs import DetectorInput, ExposureId
-from lamella.coadd.scale import njy_per_count
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.photometry import njy_per_count
 from lamella.errors import InputError, InvalidPsfError, MissingPartError
 from lamella.formats.afw.coverage import count_visits
 from lamella.formats.afw.products import is_afw_product, read_afw_product

@@ -3,10 +3,10 @@ import pytest
 from lsst.images import Box
 from lsst.images.fields import ChebyshevField
 
-from lamella.coadd.inputs import ExposureId
-from lamella.coadd.scale import njy_per_count
 from lamella.coadd.select import select_exposures
 from lamella.coadd.select_control import SelectControl
+from lamella.data.exposure import ExposureId
+from lamella.data.photometry import njy_per_count
 from lamella.errors import InputError, MissingPartError, NoInputsError, UnitError
 from lamella.formats.afw.identity import band_of
 from lamella.formats.afw.info import FilterLabel

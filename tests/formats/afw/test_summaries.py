@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import shapely
 
-from lamella.coadd.inputs import ExposureId
 from lamella.coadd.select import select_exposures
 from lamella.coadd.select_control import SelectControl
+from lamella.data.exposure import ExposureId
 from lamella.errors import InputError, MissingPartError
 from lamella.formats.afw.summaries import VisitSummary
 from lamella.sky.footprint import footprint_polygon

@@ -5,8 +5,9 @@ import pytest
 from lsst.images import Box
 
 from lamella import assemble, open_warp, read_product, write_afw, write_archive
-from lamella.coadd.inputs import DetectorInput, ExposureId
 from lamella.coadd.prepare import target_around
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
 from lamella.errors import InputError, MissingPartError, UnreadableFileError
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.own import card_to_box

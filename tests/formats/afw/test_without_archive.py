@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lamella.coadd.scale import njy_per_count
+from lamella.data.photometry import njy_per_count
 from lamella.errors import MissingPartError
 from lamella.formats.afw.calibration import scale_to_njy
 from lamella.formats.afw.exposure import AfwFile

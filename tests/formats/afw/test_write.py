@@ -11,9 +11,11 @@ from lsst.images import Box, Image, Mask, Polygon, TractFrame
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella import read_product, write_afw, write_archive
-from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.inputs import DetectorInput, ExposureId
-from lamella.coadd.times import ExposureTimes
+from lamella.data.coadd import PatchCoadd
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.times import ExposureTimes
+from lamella.data.warp import Warp
 from lamella.errors import MissingPartError, OutputError
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.kinds import Kind, kind_of

@@ -14,8 +14,9 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.images import Box
 from lsst.pipe.base import Struct
 
-from lamella.coadd.archive import PatchCoadd, Warp
-from lamella.coadd.inputs import Exposure, ExposureId, ExposureInfo
+from lamella.data.coadd import PatchCoadd
+from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.warp import Warp
 from lamella.planes import bits_of
 from lamella.sky.discrete import DiscreteConfig, DiscreteSkyMap
 from lamella.sky.layout import LegacyPatches

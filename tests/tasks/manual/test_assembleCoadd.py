@@ -15,11 +15,11 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.images import Box, Mask
 from lsst.pipe.base import Struct
 
-from lamella.coadd.archive import Rejection
 from lamella.coadd.assemble import assemble
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.inputs import CoaddTarget
 from lamella.coadd.prepare import input_of
+from lamella.data.coadd import Rejection
+from lamella.data.inputs import CoaddTarget
 from lamella.errors import ConfigError, DuplicateInputError, MaskPlaneError, MixedBandsError, NoInputsError
 from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema

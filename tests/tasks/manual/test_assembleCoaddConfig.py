@@ -10,7 +10,8 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.pex.config import FieldValidationError
 
-from lamella.coadd.assemble_control import AssembleConfig, WeightControl
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.data.options import WeightControl
 from lamella.image.options import GapControl
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig

@@ -14,7 +14,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.images import Image, MaskedImage
 from lsst.pipe.base import Struct
 
-from lamella.coadd.inputs import Exposure, ExposureId, ExposureInfo
+from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.errors import CalibrationError, NoInputsError, ShapeError
 from lamella.tasks.manual.scaleZeroPoint import (
     ImageScaler,

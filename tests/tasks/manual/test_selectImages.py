@@ -16,7 +16,7 @@ from lsst.images import Box, SkyProjection, TractFrame
 from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import Struct
 
-from lamella.coadd.inputs import ExposureId, ExposureInfo
+from lamella.data.exposure import ExposureId, ExposureInfo
 from lamella.sky.footprint import pixel_scale
 from lamella.tasks.manual.selectImages import (
     BaseSelectImagesTask,

@@ -25,11 +25,11 @@ from lsst.pipe.base.pipelineIR import ContractError
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lamella.cli.main import main as lamella
-from lamella.coadd.archive import PatchCoadd
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.inputs import Exposure
 from lamella.coadd.prepare import same_psf
 from lamella.coadd.reject_control import RejectControl
+from lamella.data.coadd import PatchCoadd
+from lamella.data.exposure import Exposure
 from lamella.errors import UnreadableFileError
 from lamella.formats.archives import is_product, read_product
 from lamella.formats.recognise import open_exposures

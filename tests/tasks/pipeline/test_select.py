@@ -11,8 +11,8 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.images import Box, GeneralFrame, SkyProjection
 
-from lamella.coadd.inputs import ExposureId, ExposureInfo
-from lamella.coadd.times import ExposureTimes
+from lamella.data.exposure import ExposureId, ExposureInfo
+from lamella.data.times import ExposureTimes
 from lamella.sky.layout import tract_wcs
 from lamella.sky.registry import make_skymap
 from lamella.sky.tract import Patch

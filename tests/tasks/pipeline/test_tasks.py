@@ -18,11 +18,9 @@ from lsst.pex.config import Config, Field, FieldValidationError
 from lsst.pipe.base import InMemoryDatasetHandle, NoWorkFound, Struct
 from lsst.pipe.base.testUtils import assertValidInitOutput, lintConnections
 
-from lamella.coadd.archive import PatchCoadd, Rejection, Warp
 from lamella.coadd.assemble import assemble
-from lamella.coadd.assemble_control import AssembleConfig, Resources
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.inputs import CoaddTarget, Exposure, ExposureInfo
 from lamella.coadd.prepare import input_of
 from lamella.coadd.psfmatch import match_warp, patch_target_psf
 from lamella.coadd.reject import Findings
@@ -31,8 +29,13 @@ from lamella.coadd.select_control import SelectControl
 from lamella.coadd.skynoise import covered_pixels
 from lamella.coadd.warp import make_warp
 from lamella.coadd.warp_control import WarpControl
+from lamella.data.coadd import PatchCoadd, Rejection
+from lamella.data.exposure import Exposure, ExposureInfo
+from lamella.data.inputs import CoaddTarget
+from lamella.data.warp import Warp
 from lamella.errors import CalibrationError, NoMatchedWarpsError, PsfMatchError, UnreadableFileError
 from lamella.psf.match_control import MatchControl
+from lamella.resources import Resources
 from lamella.run.jobs import patch_target
 from lamella.run.patch import warp_visit
 from lamella.run.patch_config import PatchConfig

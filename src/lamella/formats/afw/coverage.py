@@ -10,8 +10,7 @@ import numpy as np
 import shapely
 from lsst.images import Box, SkyProjection
 
-from ...coadd.archive import psf_components
-from ...coadd.inputs import DetectorInput
+from ...data.detector import DetectorInput, psf_components
 
 __all__ = ("count_visits", "outlines")
 

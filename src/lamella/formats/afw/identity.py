@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 
-from ...coadd.inputs import ExposureId
+from ...data.exposure import ExposureId
 from ...errors import MissingPartError
 from ...fits.read import header_text
 from .exposure import AfwFile

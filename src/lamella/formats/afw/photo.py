@@ -44,7 +44,7 @@ class PhotoCalib:
 
     @property
     def to_njy(self) -> float | BaseField:
-        """nJy per unit of the image, as `lamella.coadd.inputs.Exposure` takes it."""
+        """nJy per unit of the image, as `lamella.data.exposure.Exposure` takes it."""
         return self.mean if self.field is None else self.field
 
     @property

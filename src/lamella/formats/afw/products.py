@@ -12,9 +12,11 @@ from lsst.images import Box, Image, MaskedImage
 from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
-from ...coadd.archive import PatchCoadd, Warp
-from ...coadd.inputs import DetectorInput, ExposureId
-from ...coadd.times import UNKNOWN_TIMES
+from ...data.coadd import PatchCoadd
+from ...data.detector import DetectorInput
+from ...data.exposure import ExposureId
+from ...data.times import UNKNOWN_TIMES
+from ...data.warp import Warp
 from ...errors import InputError, MissingPartError
 from ...fits.read import header_text
 from ...fits.text import own_text

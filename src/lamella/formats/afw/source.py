@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from lsst.images import Box, MaskedImage, Polygon
 
-from ...coadd.inputs import Exposure, ExposureInfo, ExposureSource
 from ...coadd.select_quality import standard_quality
+from ...data.exposure import Exposure, ExposureInfo, ExposureSource
 from ...errors import InputError, InvalidPsfError, MissingPartError
 from ...image.background import fit_background
 from ...psf.gaussian import FWHM_PER_SIGMA

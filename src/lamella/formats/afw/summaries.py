@@ -13,8 +13,8 @@ import astropy.units as u
 from astropy.coordinates import SkyCoord
 from lsst.images import Box, Polygon, SkyProjection
 
-from ...coadd.inputs import ExposureId, ExposureInfo
 from ...coadd.select_quality import standard_quality
+from ...data.exposure import ExposureId, ExposureInfo
 from ...errors import InputError, MissingPartError
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...sky.footprint import pixel_scale

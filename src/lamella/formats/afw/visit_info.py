@@ -11,7 +11,7 @@ from typing import Any
 from astropy.time import Time
 from astropy.time.core import ScaleValueError
 
-from ...coadd.times import ExposureTimes
+from ...data.times import ExposureTimes
 from ...fits.read import Header, header_text, optional_number
 from ...fits.tables import Row
 from ...fits.text import own_text

@@ -9,8 +9,9 @@ import numpy as np
 from lsst.images import Box, MaskSchema, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
-from ...coadd.archive import Warp
-from ...coadd.inputs import DetectorInput, WarpInput
+from ...data.detector import DetectorInput
+from ...data.inputs import WarpInput
+from ...data.warp import Warp
 from ...errors import UnreadableFileError
 from ...image.planes import Planes
 from ...planes import make_schema
@@ -26,7 +27,7 @@ __all__ = ("AfwWarp",)
 
 
 class AfwWarp:
-    """A warp that afw wrote, or `lamella.write_afw`, as a `lamella.coadd.inputs.WarpSource`.
+    """A warp that afw wrote, or `lamella.write_afw`, as a `lamella.data.inputs.WarpSource`.
 
     It can be used wherever a `lamella.ArchiveWarp` can.
 

@@ -11,7 +11,8 @@ from astropy.io import fits
 from lsst.images import Polygon, TractFrame
 
 from ... import __version__
-from ...coadd.archive import PatchCoadd, Warp
+from ...data.coadd import PatchCoadd
+from ...data.warp import Warp
 from ...errors import InvalidPsfError, LamellaError, MissingPartError, OutputError
 from ...files import atomic_path
 from ...fits.headers import add_plane_cards, projection_header

@@ -10,9 +10,10 @@ from typing import Any
 
 from lsst.images import Box, Polygon, Region
 
-from ...coadd.archive import PatchCoadd, Warp
-from ...coadd.inputs import DetectorInput
-from ...coadd.times import tai_of
+from ...data.coadd import PatchCoadd
+from ...data.detector import DetectorInput
+from ...data.times import tai_of
+from ...data.warp import Warp
 from ...errors import InvalidPsfError, ProjectionError
 from ...fits.text import to_fits
 from .write_psf import add_psf

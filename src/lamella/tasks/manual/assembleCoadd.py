@@ -11,21 +11,21 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage
 from lsst.pipe.base import Struct
 
-from ...coadd.archive import PatchCoadd, Rejection
 from ...coadd.assemble import StackedPlanes, compare_visits, stack_inputs
-from ...coadd.assemble_control import Resources
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
-from ...coadd.inputs import WarpInput
 from ...coadd.prepare import Prepared, check_one_band, input_of
-from ...coadd.scale import WeightProblem, warp_weight
 from ...coadd.sources import ImageSource
 from ...coadd.stack_control import StackControl
 from ...coadd.versions import package_versions
-from ...coadd.visits import visit_warnings
 from ...coadd.warp_planes import plane_notices, planes_record
+from ...data.coadd import PatchCoadd, Rejection
+from ...data.inputs import WarpInput
+from ...data.visit_check import visit_warnings
+from ...data.weights import WeightProblem, warp_weight
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
 from ...image.planes import conform_mask
 from ...planes import bits_of, make_schema, plane_name, plane_names
+from ...resources import Resources
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
 from .assembleInputs import (

@@ -7,8 +7,10 @@ from typing import Any
 
 from lsst.pex.config import ChoiceField, Config, ConfigField, ConfigurableField, Field, ListField
 
-from ...coadd.assemble_control import AssembleConfig, Resources, WeightControl
+from ...coadd.assemble_control import AssembleConfig
+from ...data.options import WeightControl
 from ...planes import plane_names
+from ...resources import Resources
 from .coaddBase import CoaddBaseConfig, refuse
 from .fields import borrow, check_with_core
 from .interpImage import InterpImageTask

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from lsst.images import Box, Mask, MaskedImage, MaskSchema
 
-from ...coadd.archive import PatchCoadd, Rejection
 from ...coadd.assemble import StackedPlanes
 from ...coadd.assemble_control import AssembleConfig
-from ...coadd.inputs import ExposureId, WarpInput, WarpSource
 from ...coadd.sources import ImageSource
 from ...coadd.stack_control import StackControl
+from ...data.coadd import PatchCoadd, Rejection
+from ...data.exposure import ExposureId
+from ...data.inputs import WarpInput, WarpSource
 from ...image.planes import Planes, conform_mask
 from ...planes import bits_of
 from .references import WarpRef

@@ -14,8 +14,10 @@ from lsst.images.fields import BaseField
 from lsst.pex.config import Config, ConfigField, ConfigurableField, Field, FieldValidationError, ListField
 from lsst.pipe.base import Struct
 
-from ...coadd.archive import Rejection
-from ...coadd.inputs import CoaddTarget, DetectorInput, Exposure
+from ...data.coadd import Rejection
+from ...data.detector import DetectorInput
+from ...data.exposure import Exposure
+from ...data.inputs import CoaddTarget
 from ...errors import GeometryError, MissingPartError
 from ...planes import bits_of, make_schema
 from ...psf.match_control import ModelPsfConfig as CoreModelPsf

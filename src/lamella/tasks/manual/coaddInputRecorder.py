@@ -11,8 +11,10 @@ from astropy.table import Table
 from lsst.images import Box
 from lsst.pex.config import Config, Field
 
-from ...coadd.archive import PatchCoadd, Warp
-from ...coadd.inputs import DetectorInput, Exposure, ExposureId
+from ...data.coadd import PatchCoadd
+from ...data.detector import DetectorInput
+from ...data.exposure import Exposure, ExposureId
+from ...data.warp import Warp
 from ..cmdline.task import Task
 
 __all__ = (
@@ -47,7 +49,7 @@ class CoaddInputs:
     visits
         One record per visit.
     ccds
-        One record per detector, see `lamella.coadd.inputs.DetectorInput`.
+        One record per detector, see `lamella.data.detector.DetectorInput`.
     """
 
     visits: list[VisitInput] = dataclasses.field(default_factory=list)

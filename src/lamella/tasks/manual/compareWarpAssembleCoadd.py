@@ -11,13 +11,13 @@ from lsst.images import Image
 from lsst.pex.config import Config, ConfigField, ConfigurableField, Field, ListField
 from lsst.pipe.base import Struct
 
-from ...coadd.archive import PatchCoadd
 from ...coadd.artifacts import compare_with, max_epochs
 from ...coadd.compare_control import CompareWarpControl, TemplateControl
-from ...coadd.inputs import WarpInput
 from ...coadd.reject_control import RejectControl
 from ...coadd.template import Template, matched_inputs
 from ...coadd.widths import psf_widths
+from ...data.coadd import PatchCoadd
+from ...data.inputs import WarpInput
 from ...errors import NoMatchedWarpsError
 from ...image.options import NoiseControl, StreakControl
 from ...planes import make_schema, plane_names

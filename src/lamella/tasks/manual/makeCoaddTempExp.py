@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from lsst.pex.config import ConfigurableField, Field
 from lsst.pipe.base import Struct
 
-from ...coadd.inputs import Exposure, ExposureInfo
+from ...data.exposure import Exposure, ExposureInfo
 from ...errors import ConfigError, MissingPartError
 from ...psf.match_control import MatchControl
 from ..cmdline.argument_parser import ArgumentParser

@@ -9,7 +9,7 @@ import numpy as np
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
-from ...coadd.inputs import ExposureInfo
+from ...data.exposure import ExposureInfo
 from ...errors import ConfigError, GeometryError, NoInputsError
 from ...sky.discrete import DiscreteConfig, DiscreteSkyMap
 from ...sky.geometry import SkyPolygon

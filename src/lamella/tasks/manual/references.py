@@ -9,7 +9,7 @@ from typing import Any
 from lsst.images import Box, Interval
 from lsst.images import NoOverlapError as BoxesApartError
 
-from ...coadd.archive import Warp
+from ...data.warp import Warp
 
 __all__ = ("WarpRef", "overlap", "sub_boxes", "warp_ref", "warp_refs")
 

@@ -11,17 +11,18 @@ from lsst.images import Box, Mask, MaskSchema
 from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import Struct
 
-from ...coadd.archive import PatchCoadd
-from ...coadd.assemble_control import AssembleConfig, Resources
-from ...coadd.inputs import WarpInput
+from ...coadd.assemble_control import AssembleConfig
 from ...coadd.reject import Findings
 from ...coadd.reject_control import RejectControl
-from ...coadd.removals import VisitArtifacts
 from ...coadd.sources import ImageSource
+from ...data.coadd import PatchCoadd
+from ...data.inputs import WarpInput
+from ...data.removals import VisitArtifacts
 from ...image.planes import Planes
 from ...image.runs import united_runs
 from ...image.spans import SpanMask
 from ...planes import bits_of, make_schema, plane_name, plane_names
+from ...resources import Resources
 from .assembleCoadd import AssembleCoaddTask
 from .assembleCoaddConfig import AssembleCoaddConfig
 from .assembleInputs import WarpToStack, alt_spans, with_mask

@@ -11,10 +11,7 @@ from lsst.images import Mask
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
-from ...coadd.archive import PatchCoadd
-from ...coadd.inputs import WarpInput
 from ...coadd.reject_control import RejectControl, SafeClipControl
-from ...coadd.removals import VisitArtifacts
 from ...coadd.safeclip import (
     Detected,
     add_big_detections,
@@ -24,6 +21,9 @@ from ...coadd.safeclip import (
     find_clipped,
 )
 from ...coadd.widths import psf_widths
+from ...data.coadd import PatchCoadd
+from ...data.inputs import WarpInput
+from ...data.removals import VisitArtifacts
 from ...image.footprints import Footprints
 from ...planes import plane_names
 from ...psf.gaussian import FWHM_PER_SIGMA

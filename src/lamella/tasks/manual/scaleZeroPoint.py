@@ -15,8 +15,8 @@ from lsst.images.fields import BaseField
 from lsst.pex.config import ChoiceField, Config, ConfigurableField, Field
 from lsst.pipe.base import Struct
 
-from ...coadd.inputs import Exposure
-from ...coadd.scale import AB_FLUX_NJY, mean_scale, scale_from_flux_mag0
+from ...data.exposure import Exposure
+from ...data.photometry import AB_FLUX_NJY, mean_scale, scale_from_flux_mag0
 from ...errors import CalibrationError, NoInputsError, ShapeError
 from ..cmdline.task import Task
 from .selectImages import BaseSelectImagesTask

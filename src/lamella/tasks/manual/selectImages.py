@@ -12,9 +12,9 @@ from lsst.images import Box, SkyProjection
 from lsst.pex.config import Config
 from lsst.pipe.base import Struct
 
-from ...coadd.inputs import ExposureId, ExposureInfo
 from ...coadd.select import Selection, select_exposures
 from ...coadd.select_control import SelectControl
+from ...data.exposure import ExposureId, ExposureInfo
 from ...sky.geometry import SkyPolygon
 from ..cmdline.task import Task
 from .fields import borrow, check_with_core

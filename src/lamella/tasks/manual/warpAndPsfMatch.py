@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
-from ...coadd.inputs import CoaddTarget, ExposureSource
 from ...coadd.warp_control import WarpControl
+from ...data.exposure import ExposureSource
+from ...data.inputs import CoaddTarget
 from ...planes import plane_names
 from ...psf.match_control import MatchControl
 from ...run.patch import warp_visit

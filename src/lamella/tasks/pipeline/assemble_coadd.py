@@ -25,17 +25,19 @@ from lsst.pipe.base import (
     Task,
 )
 
-from ...coadd.archive import PatchCoadd, Rejection, Warp
 from ...coadd.assemble import assemble
-from ...coadd.assemble_control import AssembleConfig, Resources
+from ...coadd.assemble_control import AssembleConfig
 from ...coadd.brightmask import BrightObjectCatalog
-from ...coadd.inputs import CoaddTarget, WarpInput, WarpSource
 from ...coadd.prepare import input_of, weigh
 from ...coadd.reject import Findings
-from ...coadd.visits import visit_warnings
 from ...coadd.warp_planes import plane_notices
+from ...data.coadd import PatchCoadd, Rejection
+from ...data.inputs import CoaddTarget, WarpInput, WarpSource
+from ...data.visit_check import visit_warnings
+from ...data.warp import Warp
 from ...image.spans import SpanMask
 from ...planes import make_schema
+from ...resources import Resources
 from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core
 from ..history import common_settings, unmatched_reason, warp_rejections, warp_settings

@@ -8,8 +8,8 @@ from typing import Any
 import astropy.units as u
 from lsst.pipe.base import PipelineTask, QuantumContext
 
-from ...coadd.assemble_control import Resources
-from ...coadd.inputs import CoaddTarget
+from ...data.inputs import CoaddTarget
+from ...resources import Resources
 from ...run.jobs import patch_target
 from ...sky.skymap import SkyMap
 from ...sky.tract import Patch

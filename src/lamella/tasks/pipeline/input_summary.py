@@ -17,8 +17,8 @@ from lsst.pipe.base import (
     Struct,
 )
 
-from ...coadd.archive import Rejection
-from ...coadd.inputs import DetectorInput
+from ...data.coadd import Rejection
+from ...data.detector import DetectorInput
 from .base import CoaddPipelineTask
 
 __all__ = (

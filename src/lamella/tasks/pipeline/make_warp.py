@@ -21,9 +21,11 @@ from lsst.pipe.base import (
     Task,
 )
 
-from ...coadd.archive import Rejection, Warp
-from ...coadd.inputs import CoaddTarget, Exposure, ExposureInfo, ExposureSource
 from ...coadd.warp_control import WarpControl
+from ...data.coadd import Rejection
+from ...data.exposure import Exposure, ExposureInfo, ExposureSource
+from ...data.inputs import CoaddTarget
+from ...data.warp import Warp
 from ...errors import UnreadableFileError
 from ...psf.match_control import MatchControl
 from ...run.patch import warp_visit
@@ -48,7 +50,7 @@ __all__ = (
 
 
 class ExposureHandle:
-    """An exposure in the Butler as a `lamella.coadd.inputs.ExposureSource`.
+    """An exposure in the Butler as a `lamella.data.exposure.ExposureSource`.
 
     Parameters
     ----------

@@ -18,10 +18,10 @@ from lsst.pipe.base import (
     Task,
 )
 
-from ...coadd.archive import Rejection
-from ...coadd.inputs import ExposureId, ExposureInfo
 from ...coadd.select import Selection, select_exposures
 from ...coadd.select_control import SelectControl
+from ...data.coadd import Rejection
+from ...data.exposure import ExposureId, ExposureInfo
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, rejection_from_plain, rejection_to_plain
@@ -66,7 +66,7 @@ class SelectExposuresTask(Task):
         -------
         lsst.pipe.base.Struct
             ``kept``, the identities of those that are used, in their order;
-            and ``rejected``, a `lamella.coadd.archive.Rejection` for each
+            and ``rejected``, a `lamella.data.coadd.Rejection` for each
             other one that overlaps the patch.
         """
         selection = select_exposures(infos, patch, to_core(self.config))

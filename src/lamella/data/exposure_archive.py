@@ -20,8 +20,8 @@ from lsst.images.fields import BaseField, FieldSerializationModel
 from lsst.images.serialization import InputArchive, InvalidParameterError, OutputArchive
 
 from ..planes import bits_of, make_schema
-from .archive import _SCHEMA_URL_BASE, DetectorsModel, P, _serialize_detectors
-from .inputs import DetectorInput, Exposure, ExposureInfo
+from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, P, serialize_detectors
+from .exposure import Exposure, ExposureInfo
 from .times import UNKNOWN_TIMES, ExposureTimes
 
 __all__ = ("ExposureImage", "ExposureSerializationModel")
@@ -70,7 +70,7 @@ class ExposureImage(MaskedImage):
         model = self._serialize_impl(ExposureSerializationModel, archive)
         info, scale = self.exposure.info, self.exposure.to_njy
         model.detectors = archive.serialize_direct(
-            "detectors", functools.partial(_serialize_detectors, [_record(self.exposure)])
+            "detectors", functools.partial(serialize_detectors, [_record(self.exposure)])
         )
         for name in _PLAIN_FIELDS:
             setattr(model, name, getattr(info, name))
@@ -139,7 +139,7 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
     SCHEMA_NAME: ClassVar[str] = "lamella_exposure"
     SCHEMA_VERSION: ClassVar[str] = "1.0.0"
     MIN_READ_VERSION: ClassVar[int] = 1
-    SCHEMA_URL_BASE: ClassVar[str] = _SCHEMA_URL_BASE
+    SCHEMA_URL_BASE: ClassVar[str] = SCHEMA_URL
     PUBLIC_TYPE: ClassVar[type] = ExposureImage
 
     detectors: DetectorsModel[P] = pydantic.Field(

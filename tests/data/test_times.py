@@ -11,12 +11,14 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from lamella.coadd.archive import PatchCoadd, Warp
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.inputs import DetectorInput, ExposureId
 from lamella.coadd.summary import CoaddSummary, summarize
-from lamella.coadd.times import UNKNOWN_TIMES, ExposureTimes, TotalTimes, mjd_from_text, to_utc
+from lamella.data.coadd import PatchCoadd
+from lamella.data.detector import DetectorInput
+from lamella.data.exposure import ExposureId
+from lamella.data.times import UNKNOWN_TIMES, ExposureTimes, TotalTimes, mjd_from_text, to_utc
+from lamella.data.warp import Warp
 from lamella.formats.afw.write import write_afw
 from lamella.formats.archives import read_product
 from lamella.formats.export import write_archive, write_plain_fits

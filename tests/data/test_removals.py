@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from lsst.images import Box
 
-from lamella.coadd.removals import Removal, VisitArtifacts, told_apart
+from lamella.data.removals import Removal, VisitArtifacts, told_apart
 from lamella.image.spans import Runs
 
 BOX = Box.factory[0:10, 0:20]

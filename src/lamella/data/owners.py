@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+import pydantic
 from lsst.images import Box
+from lsst.images.serialization import (
+    ArrayReferenceModel,
+    InlineArrayModel,
+    InputArchive,
+    OutputArchive,
+)
 
 from ..errors import ShapeError
 from ..kernels.resample.merge import owner_steps
@@ -152,3 +159,24 @@ def weight_ranges(
         return same
     starts = starts[keep]
     return WeightRanges(np.ascontiguousarray(table[keep]), np.append(starts[1:], bbox.area))
+
+
+class OwnersModel(pydantic.BaseModel):
+    """Serialized form of `Owners`."""
+
+    steps: ArrayReferenceModel | InlineArrayModel = pydantic.Field(
+        description="Row, column and detector of each step: int32 of shape (3, step)."
+    )
+
+    def deserialize(self, archive: InputArchive[Any]) -> Owners:
+        """Make the value."""
+        return Owners(*np.asarray(archive.get_array(self.steps), dtype=np.int32))
+
+
+def serialize_owners(owners: Owners, archive: OutputArchive[Any]) -> OwnersModel:
+    steps = np.stack([owners.y, owners.x, owners.detector]).astype(np.int32)
+    return OwnersModel(steps=archive.add_array(steps, name="steps"))
+
+
+def load_owners(model: OwnersModel | None, archive: InputArchive[Any]) -> Owners | None:
+    return None if model is None else model.deserialize(archive)

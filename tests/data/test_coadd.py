@@ -9,18 +9,12 @@ import pytest
 from lsst.images import Box, MaskedImage, MaskedImageSerializationModel
 from lsst.images.serialization import open_archive
 
-from lamella.coadd.archive import (
-    DetectorModel,
-    PatchCoadd,
-    PatchCoaddSerializationModel,
-    Rejection,
-    RejectionModel,
-    Warp,
-    WarpSerializationModel,
-)
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.inputs import ExposureId
+from lamella.data.coadd import PatchCoadd, PatchCoaddSerializationModel, Rejection, RejectionModel
+from lamella.data.detector import DetectorModel
+from lamella.data.exposure import ExposureId
+from lamella.data.warp import Warp, WarpSerializationModel
 from lamella.errors import InvalidPsfError, ShapeError
 from lamella.formats.export import write_archive
 

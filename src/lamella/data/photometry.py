@@ -1,48 +1,35 @@
-"""Photometric scale of images, and the weights of warps.
-
-Magnitudes are AB magnitudes: a source of magnitude 0 has a flux density of
-``10**(-48.6 / 2.5)`` erg/s/cm2/Hz (Oke and Gunn 1983, ApJ 266, 713), which is
-`AB_FLUX_NJY`, a little less than the 3631 Jy often quoted.
-"""
+"""AB magnitudes, and images on one photometric scale."""
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from astropy import units as u
-from lsst.images import Bounds, Box, Image, Interval, MaskedImage, MaskSchema
+from lsst.images import Bounds, Box, Image, Interval, MaskedImage
 from lsst.images.fields import BaseField, ChebyshevField
 
 from ..errors import CalibrationError, NoInputsError, ShapeError
-from ..kernels.flags import lacks_value
-from ..kernels.order.sample import Parts, clipped_mean
-from ..planes import bits_of, plane_names
-from .assemble_control import BAD_MASK_PLANES, WeightControl
-from .inputs import MeanVariance
 
 __all__ = (
     "AB_FLUX_NJY",
-    "WeightProblem",
     "apply_calibration",
     "calibration_at",
     "checked_scale",
     "magnitude",
     "mean_scale",
-    "measure_variance",
     "njy_per_count",
     "scale_field",
     "scale_from_flux_mag0",
     "scale_from_zero_point",
-    "warp_weight",
-    "weight_of_mean",
-    "weight_of_parts",
 )
 
+
 AB_FLUX_NJY: float = 1e23 * 10.0 ** (-48.6 / 2.5) * 1e9
+
+
 """Flux density of a source of AB magnitude 0, in nJy: 3.6308e12."""
 
 
@@ -131,7 +118,7 @@ def scale_from_flux_mag0(flux_mag0: float, target: float = 27.0) -> float:
     CalibrationError
         Raised when ``flux_mag0`` is not a positive number.
     """
-    _check_scale(flux_mag0, "The number of counts at magnitude 0")
+    check_scale(flux_mag0, "The number of counts at magnitude 0")
     return float(10.0 ** (0.4 * target) / flux_mag0)
 
 
@@ -151,7 +138,7 @@ def mean_scale(scales: Sequence[float] | np.ndarray) -> float:
     values = np.asarray(scales, dtype=np.float64)
     if not values.size:
         raise NoInputsError("There is no point at which the photometric scale is known.")
-    _check_scale(values, "A photometric scale")
+    check_scale(values, "A photometric scale")
     return float(values.mean())
 
 
@@ -287,7 +274,7 @@ def calibration_at(
         return checked_scale(to_njy, path)
     _check_covered(to_njy, bbox)
     scale = np.asarray(to_njy(x=x, y=y), dtype=np.float64) * _unit_factor(to_njy.unit, unit)
-    found: np.ndarray = _check_scale(scale, "The photometric scale")
+    found: np.ndarray = check_scale(scale, "The photometric scale")
     return found
 
 
@@ -311,7 +298,7 @@ def _scale_by_strips(
     """Yield rows and their scale, so that a rendered field never fills the memory."""
     if not isinstance(to_njy, BaseField):
         # In double precision, as a field is: a constant field gives the same bits.
-        yield slice(None), np.float64(_check_scale(to_njy, "The photometric scale"))
+        yield slice(None), np.float64(check_scale(to_njy, "The photometric scale"))
         return
     _check_covered(to_njy, bbox)
     factor = _unit_factor(to_njy.unit, unit)
@@ -320,10 +307,10 @@ def _scale_by_strips(
         stop = min(start + step, bbox.y.size)
         strip = Box(Interval(bbox.y.start + start, bbox.y.start + stop), bbox.x)
         scale = to_njy.render(strip, dtype=np.float64).array * factor
-        yield slice(start, stop), _check_scale(scale, "The photometric scale")
+        yield slice(start, stop), check_scale(scale, "The photometric scale")
 
 
-def _check_scale(scale: Any, what: str) -> Any:
+def check_scale(scale: Any, what: str) -> Any:
     values = np.asarray(scale, dtype=np.float64)
     wrong = ~(np.isfinite(values) & (values > 0))
     if wrong.any():
@@ -345,149 +332,3 @@ def _unit_factor(field: u.UnitBase | None, image: u.UnitBase | None) -> float:
     raise CalibrationError(
         f"The photometric scale is in {field} and the image in {image}; expected nJy per unit."
     )
-
-
-class WeightProblem(enum.StrEnum):
-    """Why a warp has no weight."""
-
-    NO_GOOD_PIXEL = "no good pixel with a finite value and variance"
-    NOT_POSITIVE = "the mean variance is not positive"
-    NOTHING_LEFT = "clipping leaves no variance to average"
-
-
-def warp_weight(
-    variance: np.ndarray,
-    mask: np.ndarray,
-    bad_bits: int,
-    control: WeightControl | None = None,
-    *,
-    scale: float = 1.0,
-    image: np.ndarray | None = None,
-) -> float | WeightProblem:
-    """Return the weight of a warp: the inverse of the clipped mean of its variance.
-
-    Parameters
-    ----------
-    variance
-        float32 of shape (y, x).
-    mask
-        int32 of shape (y, x).
-    bad_bits
-        Pixels with one of these bits do not count.  Nor do variances that are
-        NaN or infinite.
-    control
-        How outliers are clipped.
-    scale
-        Factor by which the image still has to be multiplied.
-    image
-        float32 of shape (y, x): pixels whose value is NaN or infinite do not count.
-
-    Returns
-    -------
-    float or WeightProblem
-        The weight, positive and finite, in inverse units of the variance; or
-        the reason why there is none, a string.
-
-    Raises
-    ------
-    ShapeError
-        Raised when the arrays differ in shape.
-    CalibrationError
-        Raised when ``scale`` is not a positive number.
-
-    Notes
-    -----
-    The mean is that of `lamella.kernels.order.sample.clipped_mean`: correctly
-    rounded, and the same for any order of the pixels.
-    """
-    if variance.shape != mask.shape:
-        raise ShapeError("mask", found=mask.shape, expected=variance.shape)
-    if image is not None:
-        variance = _variance_of_values(image, variance)
-    return weight_of_parts([(variance, mask)], bad_bits, control, scale=scale)
-
-
-def _variance_of_values(image: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return a variance that is +inf where there is no value; the variance itself if that is so already."""
-    if image.shape != variance.shape:
-        raise ShapeError("image", found=image.shape, expected=variance.shape)
-    if not lacks_value(np.ascontiguousarray(image), np.ascontiguousarray(variance)):
-        return variance
-    return np.where(np.isfinite(image), variance, np.float32(np.inf))
-
-
-def weight_of_parts(
-    parts: Parts, bad_bits: int, control: WeightControl | None = None, *, scale: float = 1.0
-) -> float | WeightProblem:
-    """Return the weight of a warp that is given in parts, e.g. strips read from a file.
-
-    Parameters
-    ----------
-    parts
-        Pairs of variance and mask, in any order.  They are walked through four
-        times with the default options.
-    bad_bits, control, scale
-        As in `warp_weight`, to whose result that of this function is equal.
-
-    Returns
-    -------
-    float or WeightProblem
-        As in `warp_weight`.
-    """
-    control = control or WeightControl()
-    _check_scale(scale, "The photometric scale")
-    clipped = clipped_mean(parts, bad_bits, control.sigma_clip, control.clip_iter)
-    if clipped.total == 0:
-        return WeightProblem.NO_GOOD_PIXEL
-    if clipped.used == 0:
-        return WeightProblem.NOTHING_LEFT
-    return weight_of_mean(clipped.mean, scale)
-
-
-def weight_of_mean(mean: float, scale: float = 1.0) -> float | WeightProblem:
-    """Return the weight that goes with a mean variance and the factor of an image."""
-    scaled = mean * scale**2
-    weight = 1.0 / scaled if scaled > 0 else math.inf
-    return weight if 0 < weight < math.inf else WeightProblem.NOT_POSITIVE
-
-
-def measure_variance(
-    variance: np.ndarray,
-    mask: np.ndarray,
-    schema: MaskSchema,
-    bad_mask_planes: Sequence[str] = BAD_MASK_PLANES,
-    control: WeightControl | None = None,
-    *,
-    image: np.ndarray | None = None,
-) -> MeanVariance | None:
-    """Return the mean variance of a warp from which its weight follows.
-
-    Parameters
-    ----------
-    variance
-        float32 of shape (y, x).
-    mask
-        int32 of shape (y, x).
-    schema
-        Schema of the mask.
-    bad_mask_planes
-        Pixels with one of these planes do not count.
-    control
-        How outliers are clipped.
-    image
-        float32 of shape (y, x): pixels whose value is NaN or infinite do not count.
-
-    Returns
-    -------
-    MeanVariance or None
-        The mean; `None` where there is no valid weight.
-    """
-    control = control or WeightControl()
-    bad = bits_of(schema, bad_mask_planes, missing_ok=True)
-    if image is not None:
-        variance = _variance_of_values(image, variance)
-    clipped = clipped_mean([(variance, mask)], bad, control.sigma_clip, control.clip_iter)
-    if clipped.used == 0 or isinstance(weight_of_mean(clipped.mean), WeightProblem):
-        return None
-    planes = frozenset(plane_names(bad_mask_planes))
-    return MeanVariance(clipped.mean, planes, control.sigma_clip, control.clip_iter)

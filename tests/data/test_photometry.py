@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from lsst.images import Box, Image, Mask, MaskedImage
 from lsst.images.fields import ChebyshevField
 
-from lamella.coadd.assemble_control import WeightControl
-from lamella.coadd.scale import (
+from lamella.data.options import WeightControl
+from lamella.data.photometry import (
     AB_FLUX_NJY,
-    WeightProblem,
     apply_calibration,
     magnitude,
     mean_scale,
@@ -21,9 +20,8 @@ from lamella.coadd.scale import (
     scale_field,
     scale_from_flux_mag0,
     scale_from_zero_point,
-    warp_weight,
-    weight_of_parts,
 )
+from lamella.data.weights import WeightProblem, warp_weight, weight_of_parts
 from lamella.errors import CalibrationError, ConfigError, NoInputsError, ShapeError
 from lamella.planes import make_schema
 
@@ -122,7 +120,7 @@ def test_a_varying_field_is_followed(monkeypatch):
     found = apply_calibration(masked_image(), field)
     np.testing.assert_allclose(found.image.array, masked_image().image.array * expected, rtol=1e-6)
     np.testing.assert_allclose(found.variance.array, masked_image().variance.array * expected**2, rtol=1e-6)
-    monkeypatch.setattr("lamella.coadd.scale._STRIP_PIXELS", 100)
+    monkeypatch.setattr("lamella.data.photometry._STRIP_PIXELS", 100)
     strips = apply_calibration(masked_image(), field)
     np.testing.assert_array_equal(strips.image.array, found.image.array)
     np.testing.assert_array_equal(strips.variance.array, found.variance.array)

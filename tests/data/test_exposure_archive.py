@@ -12,8 +12,8 @@ from lsst.images import Box, Polygon
 from lsst.images.fields import ChebyshevField
 from lsst.images.serialization import open_archive
 
-from lamella.coadd.exposure_archive import ExposureImage, ExposureSerializationModel
-from lamella.coadd.inputs import Exposure
+from lamella.data.exposure import Exposure
+from lamella.data.exposure_archive import ExposureImage, ExposureSerializationModel
 from lamella.errors import InvalidPsfError
 from lamella.psf.coadd import CoaddPsf, PsfComponent
 from lamella.testing.asserts import assert_bits_equal

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsst.images import Box
 
-from lamella.coadd.owners import Owners, WeightRanges, weight_ranges
+from lamella.data.owners import Owners, WeightRanges, weight_ranges
 from lamella.errors import ShapeError
 
 BOX = Box.factory[40:52, -7:16]

@@ -1,0 +1,325 @@
+"""The coadd of a patch, and its archived form."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from types import EllipsisType
+from typing import Any, ClassVar, Generic, Self
+
+import pydantic
+from astropy.table import Table
+from lsst.images import Box, Image, ImageSerializationModel, Mask, MaskedImage
+from lsst.images import MaskedImageSerializationModel as MaskedImageModel
+from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import (
+    InputArchive,
+    InvalidParameterError,
+    MetadataValue,
+    OutputArchive,
+)
+
+from ..errors import ShapeError
+from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, IdModel, P, make_psf, serialize_detectors
+from .exposure import ExposureId
+from .noise import SkyNoise
+from .removals import Removal
+from .tables import INPUT_COLUMNS, REJECTION_COLUMNS, REMOVAL_COLUMNS, make_table
+from .times import TotalTimes
+from .visit_check import VisitCheck
+from .warp import MatchModel, load_matched_psf, serialize_match
+
+__all__ = ("PatchCoadd", "PatchCoaddSerializationModel", "Rejection", "weight_unit")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Rejection:
+    """An exposure that is not in a coadd, and why."""
+
+    id: ExposureId
+    path: str
+    stage: str
+    """Where it was left out: ``"read"``, ``"select"``, ``"warp"``, ``"weight"`` or ``"match"``."""
+    reason: str
+
+
+class PatchCoadd(MaskedImage):
+    """The coadd of one band in one patch of a sky map.
+
+    Parameters
+    ----------
+    image
+        Image in nJy, shape (y, x); NaN where no input contributed and the gap was not filled.
+    mask
+        int32 mask; NO_DATA where no input contributed, also under filled gaps.
+    variance
+        Variance in nJy squared; +inf where there is no measurement.
+    exposure_count
+        Number of visits really used at each pixel (int32).
+    exposure_count_unmasked
+        Number of visits whose pixel was not masked, whether or not it was NaN
+        or clipped (int32): what the original pipelines call ``nImage``.
+    band, skymap, tract, patch
+        Identity; ``patch`` is (x, y).
+    inner_bbox
+        Part of the box that belongs to this patch alone.
+    detectors
+        The inputs, each with its visit's weight.
+    rejected
+        Exposures that were left out, with reasons.
+    settings
+        All options that the coadd was made with, as plain values.
+    versions
+        Versions of the packages that matter.
+    notes
+        What a user should know of the inputs.
+    noise
+        What was measured of the noise of blank sky; `None` if nothing was.
+    removals
+        How much of each visit was removed as artifacts; empty if none were looked for.
+    visit_checks
+        How positions, fluxes and noise of each visit compare with the coadd; empty if that is not known.
+    matched_psf
+        The model that all inputs were matched to; `None` if they were not.
+    metadata
+        Flexible metadata.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        *,
+        mask: Mask,
+        variance: Image,
+        exposure_count: Image,
+        exposure_count_unmasked: Image,
+        band: str,
+        skymap: str,
+        tract: int,
+        patch: tuple[int, int],
+        inner_bbox: Box,
+        detectors: Sequence[DetectorInput] = (),
+        rejected: Sequence[Rejection] = (),
+        settings: Mapping[str, Any] | None = None,
+        versions: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
+        noise: SkyNoise | None = None,
+        removals: Sequence[Removal] = (),
+        visit_checks: Sequence[VisitCheck] = (),
+        matched_psf: PointSpreadFunction | None = None,
+        metadata: dict[str, MetadataValue] | None = None,
+    ) -> None:
+        super().__init__(image, mask=mask, variance=variance, metadata=metadata)
+        for name, counts in (("exposure_count", exposure_count), ("unmasked count", exposure_count_unmasked)):
+            if counts.bbox != image.bbox:
+                raise ShapeError(name, found=counts.bbox, expected=image.bbox)
+        self.exposure_count = exposure_count
+        self.exposure_count_unmasked = exposure_count_unmasked
+        self.band = band
+        self.skymap = skymap
+        self.tract = tract
+        self.patch = (int(patch[0]), int(patch[1]))
+        self.inner_bbox = inner_bbox
+        self.detectors = tuple(detectors)
+        self.rejections = tuple(rejected)
+        self.settings = dict(settings or {})
+        self.versions = dict(versions or {})
+        self.notes = tuple(notes)
+        self.noise = noise
+        self.removals = tuple(removals)
+        self.visit_checks = tuple(visit_checks)
+        self.matched_psf = matched_psf
+
+    @functools.cached_property
+    def psf(self) -> PointSpreadFunction:
+        """PSF of the coadd.
+
+        It is the model that all inputs were matched to; without one, the
+        weighted mean of the warped PSFs of the inputs that cover a position.
+        """
+        return self.matched_psf or make_psf(self)
+
+    @property
+    def inputs(self) -> Table:
+        """One row per detector: identity, weight, good pixels, PSF width, times, file, notes, polygon."""
+        table = make_table(INPUT_COLUMNS, self.detectors)
+        table["weight"].unit = weight_unit(self.settings)
+        return table
+
+    @property
+    def times(self) -> TotalTimes:
+        """When the inputs were taken, and how long they are in all; each visit counts once."""
+        visits: dict[tuple[str, int], list[DetectorInput]] = {}
+        for detector in sorted(self.detectors, key=lambda one: one.id):
+            visits.setdefault((detector.id.instrument, detector.id.visit), []).append(detector)
+        return TotalTimes.of(visits.values())
+
+    @property
+    def rejected(self) -> Table:
+        """One row per exposure that was left out: identity, file, stage, reason."""
+        return make_table(REJECTION_COLUMNS, self.rejections)
+
+    @property
+    def artifacts(self) -> Table:
+        """One row per visit: its pixels, those removed as artifacts by kind, their part of all, a warning."""
+        return make_table(REMOVAL_COLUMNS, self.removals)
+
+    @property
+    def name(self) -> str:
+        """Name that is unique in a run, e.g. ``r_0_5,4``."""
+        return f"{self.band}_{self.tract}_{self.patch[0]},{self.patch[1]}"
+
+    def __getitem__(self, bbox: Box | EllipsisType) -> PatchCoadd:
+        part = super().__getitem__(bbox)
+        counts = self.exposure_count[bbox], self.exposure_count_unmasked[bbox]
+        return self._transfer_metadata(self._with_planes(part, *counts), bbox=part.bbox)
+
+    def copy(self) -> PatchCoadd:
+        """Deep-copy the planes."""
+        counts = self.exposure_count.copy(), self.exposure_count_unmasked.copy()
+        return self._transfer_metadata(self._with_planes(super().copy(), *counts), copy=True)
+
+    def _with_planes(self, planes: MaskedImage, used: Image, unmasked: Image) -> PatchCoadd:
+        return PatchCoadd(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            exposure_count=used,
+            exposure_count_unmasked=unmasked,
+            rejected=self.rejections,
+            **{name: getattr(self, name) for name in _COADD_FIELDS},
+        )
+
+    def serialize(self, archive: OutputArchive[Any]) -> PatchCoaddSerializationModel[Any]:
+        """Write the coadd into an archive."""
+        model = self._serialize_impl(PatchCoaddSerializationModel, archive)
+        for name in ("exposure_count", "exposure_count_unmasked"):
+            save = functools.partial(getattr(self, name).serialize, save_projection=False)
+            setattr(model, name, archive.serialize_direct(name, save))
+        model.detectors = archive.serialize_direct(
+            "detectors", functools.partial(serialize_detectors, self.detectors)
+        )
+        if self.matched_psf is not None:
+            model.matched = archive.serialize_direct(
+                "matched", functools.partial(serialize_match, self.matched_psf, ())
+            )
+        model.rejected = [RejectionModel.from_value(r) for r in self.rejections]
+        for name in _COADD_PLAIN_FIELDS:
+            setattr(model, name, getattr(self, name))
+        return model
+
+    @staticmethod
+    def _get_archive_tree_type[P: pydantic.BaseModel](
+        pointer_type: type[P],
+    ) -> type[PatchCoaddSerializationModel[P]]:
+        return PatchCoaddSerializationModel[pointer_type]  # type: ignore[valid-type]
+
+
+_COADD_PLAIN_FIELDS = (
+    "band",
+    "skymap",
+    "tract",
+    "patch",
+    "inner_bbox",
+    "settings",
+    "versions",
+    "notes",
+    "noise",
+    "removals",
+    "visit_checks",
+)
+
+
+_COADD_FIELDS = (*_COADD_PLAIN_FIELDS, "detectors", "matched_psf")
+
+
+def weight_unit(settings: Mapping[str, Any]) -> str:
+    """Return the unit of the weights of a coadd that was made with some options."""
+    rule = settings.get("assemble", {}).get("weights", {}).get("rule", "variance")
+    return "arcsec2 nJy-2" if rule == "information" else "nJy-2"
+
+
+class RejectionModel(IdModel):
+    """Serialized form of a `Rejection`."""
+
+    path: str
+    stage: str
+    reason: str
+
+    @classmethod
+    def from_value(cls, value: Rejection) -> Self:
+        """Make the serialized form."""
+        return cls(**dataclasses.asdict(value.id), path=value.path, stage=value.stage, reason=value.reason)
+
+    def to_value(self, band: str) -> Rejection:
+        """Make the value; ``band`` is that of the coadd."""
+        return Rejection(self.to_id(band), self.path, self.stage, self.reason)
+
+
+class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
+    """Serialized form of a `PatchCoadd`."""
+
+    SCHEMA_NAME: ClassVar[str] = "lamella_patch_coadd"
+    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
+    MIN_READ_VERSION: ClassVar[int] = 1
+    SCHEMA_URL_BASE: ClassVar[str] = SCHEMA_URL
+    PUBLIC_TYPE: ClassVar[type] = PatchCoadd
+
+    exposure_count: ImageSerializationModel[P] = pydantic.Field(description="Visits used at each pixel.")
+    exposure_count_unmasked: ImageSerializationModel[P] = pydantic.Field(
+        description="Visits unmasked at each pixel."
+    )
+    band: str = pydantic.Field(description="Short name of the passband.")
+    skymap: str = pydantic.Field(description="Name of the sky map.")
+    tract: int = pydantic.Field(description="Number of the tract in the sky map.")
+    patch: tuple[int, int] = pydantic.Field(description="Column and row of the patch in the tract.")
+    inner_bbox: Box = pydantic.Field(description="Box of the pixels that belong to this patch alone.")
+    detectors: DetectorsModel[P] = pydantic.Field(description="The inputs, with weights.")
+    rejected: list[RejectionModel] = pydantic.Field(description="Exposures left out, with reasons.")
+    settings: dict[str, Any] = pydantic.Field(description="Options the coadd was made with.")
+    versions: dict[str, str] = pydantic.Field(description="Versions of packages.")
+    notes: tuple[str, ...] = pydantic.Field(description="What a user should know of the inputs.")
+    noise: SkyNoise | None = pydantic.Field(default=None, description="Noise of blank sky, as measured.")
+    matched: MatchModel | None = pydantic.Field(
+        default=None, description="The PSF that all inputs were matched to; absent where they were not."
+    )
+    removals: tuple[Removal, ...] = pydantic.Field(
+        default=(), description="What was removed from each visit as artifacts."
+    )
+    visit_checks: tuple[VisitCheck, ...] = pydantic.Field(
+        default=(), description="How positions, fluxes and noise of each visit compare with the coadd."
+    )
+
+    def deserialize(
+        self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any
+    ) -> PatchCoadd:
+        """Read the coadd, or a box of it."""
+        planes = super().deserialize(archive, bbox=bbox, **kwargs)
+        return PatchCoadd(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            exposure_count=self.exposure_count.deserialize(archive, bbox=bbox),
+            exposure_count_unmasked=self.exposure_count_unmasked.deserialize(archive, bbox=bbox),
+            detectors=self.detectors.deserialize(archive),
+            rejected=[r.to_value(self.band) for r in self.rejected],
+            matched_psf=load_matched_psf(self.matched, archive),
+            **{name: getattr(self, name) for name in _COADD_PLAIN_FIELDS},
+        )._finish_deserialize(self)
+
+    def deserialize_component(self, component: str, archive: InputArchive[Any], **kwargs: Any) -> Any:
+        """Read one part."""
+        if component == "masked_image":
+            return super().deserialize(archive, **kwargs)
+        if component in ("exposure_count", "exposure_count_unmasked"):
+            return getattr(self, component).deserialize(archive, **kwargs)
+        if kwargs and component not in ("image", "mask", "variance"):
+            raise InvalidParameterError(f"Part {component!r} takes no parameters; found {set(kwargs)}.")
+        if component == "detectors":
+            return self.detectors.deserialize(archive)
+        if component == "rejected":
+            return tuple(r.to_value(self.band) for r in self.rejected)
+        if component == "matched_psf":
+            return load_matched_psf(self.matched, archive)
+        return super().deserialize_component(component, archive, **kwargs)

@@ -1,0 +1,239 @@
+"""Record of one detector's part in a warp or coadd, and its archived form."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+import pydantic
+from lsst.images import (
+    Box,
+    Polygon,
+    SkyProjection,
+)
+from lsst.images import SkyProjectionSerializationModel as ProjectionModel
+from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import (
+    ArrayReferenceModel,
+    InlineArrayModel,
+    InputArchive,
+    OutputArchive,
+)
+
+from ..errors import InvalidPsfError
+from ..kernels.resample.support import LANCZOS3, ResamplingKernel
+from ..psf.coadd import CoaddPsf, PsfComponent
+from .exposure import ExposureId
+from .psf_archive import PsfModel, dump_psf, load_numbers, load_psf
+from .times import UNKNOWN_TIMES, ExposureTimes
+
+__all__ = ("DetectorInput", "psf_components")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectorInput:
+    """Record of one detector's part in a warp, as the coadd's PSF and tables need it."""
+
+    id: ExposureId
+    band: str
+    bbox: Box
+    """Box of the detector's pixels."""
+    projection: SkyProjection[Any]
+    """Detector pixels to ICRS."""
+    psf: PointSpreadFunction
+    polygon: Polygon | None = None
+    """Valid region in detector pixels; `None` means all of ``bbox``."""
+    good_pixels: int = 0
+    """Number of pixels of the warp that this detector owns and that hold data."""
+    weight: float = 1.0
+    """1 in a warp; in a coadd the weight of the pixels that it owns."""
+    information: float | None = None
+    """What its image says per sky area (see `lamella.coadd.information`), arcsec2 / nJy2; `None` where that
+    is not known."""
+    path: str = ""
+    psf_fwhm: float | None = None
+    """Arcseconds."""
+    times: ExposureTimes = UNKNOWN_TIMES
+    """When the exposure was taken, as far as known."""
+    notes: tuple[str, ...] = ()
+    kernel: ResamplingKernel = LANCZOS3
+    """What its pixels were resampled with."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
+
+
+class Stacked(Protocol):
+    """A warp or coadd: pixels from detectors that are on record."""
+
+    @property
+    def detectors(self) -> tuple[DetectorInput, ...]:
+        """Records of the detectors."""
+        ...
+
+    @property
+    def sky_projection(self) -> SkyProjection[Any] | None:
+        """Pixels to ICRS."""
+        ...
+
+    @property
+    def bbox(self) -> Box:
+        """Box of the pixels."""
+        ...
+
+
+def make_psf(image: Stacked) -> CoaddPsf:
+    """Return the PSF of a warp or coadd from the records of its detectors.
+
+    Raises
+    ------
+    InvalidPsfError
+        Raised when no detector is on record.
+    """
+    if not image.detectors or image.sky_projection is None:
+        raise InvalidPsfError("There is no PSF, because no input is on record.")
+    return CoaddPsf(psf_components(image.detectors), image.sky_projection, image.bbox)
+
+
+def psf_components(detectors: Sequence[DetectorInput]) -> list[PsfComponent]:
+    """Return the records of some detectors as the inputs of a PSF."""
+    return [
+        PsfComponent(
+            label=str(d.id),
+            psf=d.psf,
+            projection=d.projection,
+            bbox=d.bbox,
+            polygon=d.polygon,
+            weight=d.weight,
+            good_pixels=d.good_pixels,
+            kernel=d.kernel,
+        )
+        for d in detectors
+    ]
+
+
+# Archives ask for a web address; the schemas are not on the web, and this top-level domain never is.
+SCHEMA_URL = "https://lamella.invalid/schemas"
+
+
+P = TypeVar("P", bound=pydantic.BaseModel)
+
+
+"""How an archive points at what it holds.
+
+Models with a parameter of their own each would have pydantic make all their
+parts anew, which takes longer than anything else that is done on import.
+"""
+
+
+class IdModel(pydantic.BaseModel):
+    """Serialized form of an `ExposureId`."""
+
+    instrument: str
+    visit: int
+    detector: int
+    band: str = ""  # Not in files of version 0.1.0.
+
+    def to_id(self, band: str = "") -> ExposureId:
+        """Make the value; ``band`` is that of what the record is in, for files that do not say it."""
+        return ExposureId(self.instrument, self.visit, self.detector, self.band or band)
+
+
+class TimesModel(pydantic.BaseModel):
+    """Serialized form of the `ExposureTimes` of a detector: dates are modified Julian dates in UTC."""
+
+    begin: float | None = None
+    middle: float | None = None
+    end: float | None = None
+    exposure_time: float | None = None
+
+
+class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
+    """Serialized form of a `DetectorInput`."""
+
+    bbox: Box
+    projection: ProjectionModel[P]
+    psf: PsfModel
+    polygon: str | None
+    good_pixels: int
+    weight: float
+    information: float | None = None
+    path: str
+    psf_fwhm: float | None
+    times: TimesModel | None = None  # Not in files of version 0.1.0.
+    notes: list[str]
+    kernel: ResamplingKernel = pydantic.Field(
+        default=LANCZOS3,
+        description="What the pixels were resampled with; Lanczos-3 in older archives, which do not say.",
+    )
+
+
+class DetectorsModel(pydantic.BaseModel, Generic[P]):  # noqa: UP046
+    """Serialized form of the inputs of a warp or a coadd."""
+
+    rows: list[DetectorModel[P]] = pydantic.Field(description="One record per detector.")
+    numbers: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        default=None, description="The arrays of all PSF models, one behind the other, as float64."
+    )
+
+    def deserialize(self, archive: InputArchive[Any]) -> tuple[DetectorInput, ...]:
+        """Make the values."""
+        numbers = load_numbers(self.numbers, archive)
+        return tuple(load_detector(row, numbers, archive) for row in self.rows)
+
+
+def serialize_detectors(
+    detectors: Sequence[DetectorInput], archive: OutputArchive[Any]
+) -> DetectorsModel[Any]:
+    numbers: list[np.ndarray] = []
+    # Detectors of one visit may share a PSF object; it is then stored once.
+    psfs: dict[int, PsfModel] = {}
+    rows = []
+    for index, detector in enumerate(detectors):
+        key = id(detector.psf)
+        if key not in psfs:
+            psfs[key] = dump_psf(detector.psf, numbers)
+        projection = archive.serialize_direct(f"rows/{index}/projection", detector.projection.serialize)
+        rows.append(_dump_detector(detector, psfs[key], projection))
+    array = archive.add_array(np.concatenate(numbers), name="numbers") if numbers else None
+    return DetectorsModel.model_construct(rows=rows, numbers=array)
+
+
+def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> DetectorModel[Any]:
+    return DetectorModel.model_construct(
+        **dataclasses.asdict(detector.id),
+        bbox=detector.bbox,
+        projection=projection,
+        psf=psf,
+        polygon=detector.polygon.wkt if detector.polygon is not None else None,
+        good_pixels=detector.good_pixels,
+        weight=detector.weight,
+        information=detector.information,
+        path=detector.path,
+        psf_fwhm=detector.psf_fwhm,
+        times=TimesModel(**dataclasses.asdict(detector.times)),
+        notes=list(detector.notes),
+        kernel=detector.kernel,
+    )
+
+
+def load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputArchive[Any]) -> DetectorInput:
+    polygon = Polygon.from_wkt(row.polygon) if row.polygon is not None else None
+    return DetectorInput(
+        id=row.to_id(),
+        band=row.band,
+        bbox=row.bbox,
+        projection=row.projection.deserialize(archive),
+        psf=load_psf(row.psf, numbers, row.bbox),
+        polygon=polygon if isinstance(polygon, Polygon) else None,
+        good_pixels=row.good_pixels,
+        weight=row.weight,
+        information=row.information,
+        path=row.path,
+        psf_fwhm=row.psf_fwhm,
+        times=UNKNOWN_TIMES if row.times is None else ExposureTimes(**dict(row.times)),
+        notes=tuple(row.notes),
+        kernel=row.kernel,
+    )

@@ -1,0 +1,36 @@
+"""Options of weights and of the variance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from ..config import Config, option
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ("VarianceCorrection", "WeightControl", "WeightRule")
+
+
+WeightRule = Literal["information", "variance"]
+
+
+class WeightControl(Config):
+    """How weights are found."""
+
+    rule: WeightRule = option(
+        "information",
+        "information: the pixels of each detector have the weight of its image before it was resampled, "
+        "pixel area over variance of the sky, the same in all patches; variance: each warp has one over the "
+        "clipped mean of its variance, as in the original pipelines.",
+    )
+    sigma_clip: float = option(
+        3.0,
+        "Rule variance: leave out variances further than this from the centre of their distribution.",
+        unit="sigma",
+        gt=0,
+    )
+    clip_iter: int = option(2, "Rule variance: number of clipping passes.", ge=0)
+
+
+VarianceCorrection = Literal["none", "pixel", "psf"]

@@ -1,0 +1,295 @@
+"""One visit resampled to a patch, and its archived form."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import Any, ClassVar, Generic, Self
+
+import numpy as np
+import pydantic
+from lsst.images import Box, Image, Mask, MaskedImage
+from lsst.images import MaskedImageSerializationModel as MaskedImageModel
+from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import (
+    ArrayReferenceModel,
+    InlineArrayModel,
+    InputArchive,
+    MetadataValue,
+    OutputArchive,
+)
+
+from ..image.masked_arrays import settle_masked
+from ..image.planes import conform_mask
+from ..planes import make_schema, plane_names
+from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, IdModel, P, make_psf, serialize_detectors
+from .exposure import ExposureId
+from .owners import Owners, OwnersModel, load_owners, serialize_owners
+from .psf_archive import PsfModel, dump_psf, load_numbers, load_psf
+from .times import TotalTimes
+from .weights import MeanVariance, measure_variance
+
+__all__ = ("MatchRecord", "Warp", "WarpSerializationModel")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class MatchRecord:
+    """How well the PSF of one detector of a warp was matched to the model."""
+
+    id: ExposureId
+    residual: float
+    """Greatest difference from the model, as a fraction of the model's peak."""
+    noise_gain: float
+    """Noise of a matched pixel relative to that of a pixel before, if pixels share none."""
+
+
+class Warp(MaskedImage):
+    """One visit resampled to the pixel grid of a tract.
+
+    Parameters
+    ----------
+    image
+        Image in nJy, shape (y, x), NaN where the visit has no data.  Its box is
+        the part of the patch that the visit covers.
+    mask
+        int32 mask with the schema of `lamella.planes.make_schema`.
+    variance
+        Variance in nJy squared, +inf where the visit has no data.
+    instrument, visit, band
+        Identity of the visit.
+    detectors
+        The detectors that were merged into this warp.
+    owners
+        Which of several detectors each pixel is from; `None` where there is one, or where it is not known.
+    matched_psf
+        The model that the PSF was matched to; `None` for a warp with its own PSF.
+    match_records
+        How well that was done, detector by detector.
+    bad_mask_planes
+        Planes whose pixels had no influence on others; empty if there are none,
+        `None` if it is not known.
+    metadata
+        Flexible metadata.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        *,
+        mask: Mask,
+        variance: Image,
+        instrument: str,
+        visit: int,
+        band: str,
+        detectors: Sequence[DetectorInput] = (),
+        owners: Owners | None = None,
+        matched_psf: PointSpreadFunction | None = None,
+        match_records: Sequence[MatchRecord] = (),
+        bad_mask_planes: Sequence[str] | None = None,
+        metadata: dict[str, MetadataValue] | None = None,
+    ) -> None:
+        planes = settle_masked(MaskedImage(image, mask=mask, variance=variance))
+        super().__init__(planes.image, mask=planes.mask, variance=planes.variance, metadata=metadata)
+        self.instrument = instrument
+        self.visit = visit
+        self.band = band
+        self.detectors = tuple(detectors)
+        self.owners = owners
+        self.matched_psf = matched_psf
+        self.match_records = tuple(match_records)
+        self.bad_mask_planes = None if bad_mask_planes is None else plane_names(bad_mask_planes)
+
+    @property
+    def psf(self) -> PointSpreadFunction:
+        """PSF of the warp: the model it was matched to, or that of the detector at the position, warped."""
+        return self.matched_psf or make_psf(self)
+
+    @property
+    def times(self) -> TotalTimes:
+        """When the visit was taken, and how long it was exposed."""
+        return TotalTimes.of([self.detectors])
+
+    def __getitem__(self, bbox: Box | EllipsisType) -> Warp:
+        part = super().__getitem__(bbox)
+        return self._transfer_metadata(self._with_planes(part), bbox=part.bbox)
+
+    def copy(self) -> Warp:
+        """Deep-copy the planes."""
+        return self._transfer_metadata(self._with_planes(super().copy()), copy=True)
+
+    def _with_planes(self, planes: MaskedImage) -> Warp:
+        return Warp(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            instrument=self.instrument,
+            visit=self.visit,
+            band=self.band,
+            detectors=self.detectors,
+            owners=self.owners,
+            matched_psf=self.matched_psf,
+            match_records=self.match_records,
+            bad_mask_planes=self.bad_mask_planes,
+        )
+
+    def serialize(self, archive: OutputArchive[Any]) -> WarpSerializationModel[Any]:
+        """Write the warp into an archive."""
+        model = self._serialize_impl(WarpSerializationModel, archive)
+        model.instrument = self.instrument
+        model.visit = self.visit
+        model.band = self.band
+        model.bad_mask_planes = None if self.bad_mask_planes is None else list(self.bad_mask_planes)
+        # Measured when it is written, so that it is that of these very pixels.
+        schema = make_schema(self.mask.schema.names)
+        found = measure_variance(
+            self.variance.array, conform_mask(self, schema), schema, image=self.image.array
+        )
+        model.mean_variance = None if found is None else MeanVarianceModel.from_value(found)
+        model.detectors = archive.serialize_direct(
+            "detectors", functools.partial(serialize_detectors, self.detectors)
+        )
+        if self.owners is not None:
+            model.owners = archive.serialize_direct(
+                "owners", functools.partial(serialize_owners, self.owners)
+            )
+        if self.matched_psf is not None:
+            model.matched = archive.serialize_direct(
+                "matched", functools.partial(serialize_match, self.matched_psf, self.match_records)
+            )
+        return model
+
+    @staticmethod
+    def _get_archive_tree_type[P: pydantic.BaseModel](
+        pointer_type: type[P],
+    ) -> type[WarpSerializationModel[P]]:
+        return WarpSerializationModel[pointer_type]  # type: ignore[valid-type]
+
+
+class MatchRecordModel(IdModel):
+    """Serialized form of a `MatchRecord`."""
+
+    residual: float
+    noise_gain: float
+
+    @classmethod
+    def from_value(cls, value: MatchRecord) -> Self:
+        """Make the serialized form."""
+        return cls(**dataclasses.asdict(value.id), residual=value.residual, noise_gain=value.noise_gain)
+
+    def to_value(self) -> MatchRecord:
+        """Make the value."""
+        return MatchRecord(self.to_id(), self.residual, self.noise_gain)
+
+
+class MatchModel(pydantic.BaseModel):
+    """Serialized form of the PSF that pixels were matched to, and of how well that was done."""
+
+    psf: PsfModel
+    bounds: Box
+    records: list[MatchRecordModel]
+    numbers: ArrayReferenceModel | InlineArrayModel | None = pydantic.Field(
+        default=None, description="The arrays of the PSF model, one behind the other, as float64."
+    )
+
+    def deserialize_psf(self, archive: InputArchive[Any]) -> PointSpreadFunction:
+        """Make the PSF model."""
+        return load_psf(self.psf, load_numbers(self.numbers, archive), self.bounds)
+
+    def to_records(self) -> tuple[MatchRecord, ...]:
+        """Make the records."""
+        return tuple(record.to_value() for record in self.records)
+
+
+def serialize_match(
+    psf: PointSpreadFunction, records: Sequence[MatchRecord], archive: OutputArchive[Any]
+) -> MatchModel:
+    numbers: list[np.ndarray] = []
+    return MatchModel(
+        psf=dump_psf(psf, numbers),
+        bounds=psf.bounds.bbox,
+        records=[MatchRecordModel.from_value(record) for record in records],
+        numbers=archive.add_array(np.concatenate(numbers), name="numbers") if numbers else None,
+    )
+
+
+def load_matched_psf(model: MatchModel | None, archive: InputArchive[Any]) -> PointSpreadFunction | None:
+    return None if model is None else model.deserialize_psf(archive)
+
+
+class MeanVarianceModel(pydantic.BaseModel):
+    """Serialized form of a `MeanVariance`."""
+
+    mean: float = pydantic.Field(description="Clipped mean of the variance plane.", gt=0, allow_inf_nan=False)
+    bad_mask_planes: list[str] = pydantic.Field(description="Pixels with one of these do not count.")
+    sigma_clip: float = pydantic.Field(description="Half-width of the clipping interval in sigma.")
+    clip_iter: int = pydantic.Field(description="Number of clipping passes.")
+
+    @classmethod
+    def from_value(cls, value: MeanVariance) -> MeanVarianceModel:
+        """Return the serialized form."""
+        planes = sorted(value.bad_mask_planes)
+        return cls(
+            mean=value.mean, bad_mask_planes=planes, sigma_clip=value.sigma_clip, clip_iter=value.clip_iter
+        )
+
+    def to_value(self) -> MeanVariance:
+        """Return the value."""
+        return MeanVariance(self.mean, frozenset(self.bad_mask_planes), self.sigma_clip, self.clip_iter)
+
+
+class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
+    """Serialized form of a `Warp`."""
+
+    SCHEMA_NAME: ClassVar[str] = "lamella_warp"
+    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
+    MIN_READ_VERSION: ClassVar[int] = 1
+    SCHEMA_URL_BASE: ClassVar[str] = SCHEMA_URL
+    PUBLIC_TYPE: ClassVar[type] = Warp
+
+    instrument: str = pydantic.Field(description="Name of the instrument.")
+    visit: int = pydantic.Field(description="Number of the visit.")
+    band: str = pydantic.Field(description="Short name of the passband.")
+    detectors: DetectorsModel[P] = pydantic.Field(description="The detectors merged into this warp.")
+    owners: OwnersModel | None = pydantic.Field(
+        default=None, description="Which of several detectors each pixel is from."
+    )
+    matched: MatchModel | None = pydantic.Field(
+        default=None, description="The PSF that the warp was matched to; absent where it was not."
+    )
+    mean_variance: MeanVarianceModel | None = pydantic.Field(
+        default=None, description="Clipped mean of the variance, from which the weight of the warp follows."
+    )
+    bad_mask_planes: list[str] | None = pydantic.Field(
+        default=None, description="Planes whose pixels had no influence on others; null if it is not known."
+    )
+
+    def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any) -> Warp:
+        """Read the warp, or a box of it."""
+        planes = super().deserialize(archive, bbox=bbox, **kwargs)
+        return Warp(
+            planes.image,
+            mask=planes.mask,
+            variance=planes.variance,
+            instrument=self.instrument,
+            visit=self.visit,
+            band=self.band,
+            detectors=self.detectors.deserialize(archive),
+            owners=load_owners(self.owners, archive),
+            matched_psf=load_matched_psf(self.matched, archive),
+            match_records=() if self.matched is None else self.matched.to_records(),
+            bad_mask_planes=self.bad_mask_planes,
+        )._finish_deserialize(self)
+
+    def deserialize_component(self, component: str, archive: InputArchive[Any], **kwargs: Any) -> Any:
+        """Read one part."""
+        if component == "detectors":
+            return self.detectors.deserialize(archive)
+        if component == "owners":
+            return load_owners(self.owners, archive)
+        if component == "matched_psf":
+            return load_matched_psf(self.matched, archive)
+        if component == "masked_image":
+            return super().deserialize(archive, **kwargs)
+        return super().deserialize_component(component, archive, **kwargs)
