@@ -22,8 +22,8 @@ import time
 
 import numpy as np
 
-from lamella.coadd.stack import statistics_stack
-from lamella.coadd.stack_control import StackControl
+from lamella.coadd.stack.stack import statistics_stack
+from lamella.coadd.stack.stack_control import StackControl
 
 STATISTICS = ("MEAN", "MEDIAN", "MEANCLIP", "NOISECLIP")
 REJECTED = 1

@@ -33,7 +33,7 @@ def make_cube(n: int, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, n
 def time_kernel(statistic: str, n: int, threads: int, repeats: int) -> dict[str, Any]:
     """Return nanoseconds per input pixel of CPU (and wall) of a statistic: median, least, largest."""
     from lamella.coadd.assemble_control import AssembleConfig
-    from lamella.coadd.stack import statistics_stack
+    from lamella.coadd.stack.stack import statistics_stack
     from lamella.planes import make_schema
 
     shape = (PIXELS[0] * threads, PIXELS[1])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lamella.coadd.assemble import assemble
-from lamella.coadd.prepare import input_of, weigh
+from lamella.coadd.stack.prepare import input_of, weigh
 from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.warp import Warp
 from lamella.formats.archives import read_product

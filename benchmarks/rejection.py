@@ -39,7 +39,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lamella.coadd.reject_control import RejectControl
+from lamella.coadd.reject.reject_control import RejectControl
 from lamella.data.inputs import WarpInput
 from lamella.testing.epochs import Epochs, EpochsConfig, simulate_epochs
 from lamella.testing.injection import KINDS, InjectionConfig

@@ -8,7 +8,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from lamella.coadd.warp import make_warp
+from lamella.coadd.warp.warp import make_warp
 from lamella.formats.export import write_archive
 from lamella.formats.recognise import open_exposures
 from lamella.sky.registry import load_skymap

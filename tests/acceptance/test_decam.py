@@ -14,7 +14,7 @@ import sep
 from lsst.images import MaskedImage
 from scipy import ndimage
 
-from lamella.coadd.artifact_masks import ArtifactMasks
+from lamella.coadd.reject.artifact_masks import ArtifactMasks
 from lamella.data.coadd import PatchCoadd
 from lamella.data.exposure import ExposureSource
 from lamella.data.warp import Warp

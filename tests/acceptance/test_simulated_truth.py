@@ -13,7 +13,7 @@ from lsst.images import Image, Mask
 
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.warp import make_warp
+from lamella.coadd.warp.warp import make_warp
 from lamella.data.coadd import PatchCoadd
 from lamella.data.warp import Warp
 from lamella.planes import make_schema

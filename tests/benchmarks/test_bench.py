@@ -13,7 +13,7 @@ import pytest
 from astropy.io import fits
 
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.stack import statistics_stack
+from lamella.coadd.stack.stack import statistics_stack
 from lamella.planes import make_schema
 
 ROOT = Path(__file__).parents[2]

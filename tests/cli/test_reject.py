@@ -13,8 +13,8 @@ import lamella
 from lamella.cli.coadd_run import CoaddRun
 from lamella.cli.settings import CoaddConfig
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.prepare import input_of
-from lamella.coadd.reject import Findings
+from lamella.coadd.reject.reject import Findings
+from lamella.coadd.stack.prepare import input_of
 from lamella.data.coadd import PatchCoadd
 from lamella.data.inputs import WarpInput
 from lamella.formats.archives import read_product

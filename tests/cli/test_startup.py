@@ -123,7 +123,7 @@ def test_commands_start_without_what_they_do_not_need():
     code = _START + (
         "import lamella.cli.stack_run; "
         "heavy = ('scipy.interpolate', 'scipy.linalg', 'scipy.ndimage', 'jinja2', 'numba.np.arraymath', "
-        "'lamella.formats.afw.exposure', 'lamella.coadd.compare'); "
+        "'lamella.formats.afw.exposure', 'lamella.coadd.reject.compare'); "
         "print([name for name in heavy if name in sys.modules]); "
         "import lamella.cli.warp_run, lamella.cli.coadd_run; "
         "from lamella.formats.registry import known_formats; known_formats(); "

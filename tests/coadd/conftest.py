@@ -10,7 +10,7 @@ from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
 from lsst.images.psfs import GaussianPointSpreadFunction
 from scipy.ndimage import gaussian_filter
 
-from lamella.coadd.sources import ImageSource
+from lamella.coadd.stack.sources import ImageSource
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
 from lamella.data.inputs import WarpInput

@@ -15,7 +15,7 @@ from lsst.images import Box, Mask
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.prepare import input_of
+from lamella.coadd.stack.prepare import input_of
 from lamella.data.coadd import PatchCoadd, Rejection
 from lamella.data.exposure import ExposureId
 from lamella.data.inputs import CoaddTarget, WarpInput

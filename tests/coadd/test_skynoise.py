@@ -16,7 +16,7 @@ from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.skynoise import measure_sky_noise
 from lamella.coadd.summary import summarize
-from lamella.coadd.warp import make_warp
+from lamella.coadd.warp.warp import make_warp
 from lamella.data.coadd import PatchCoadd
 from lamella.data.noise import SkyNoise
 from lamella.data.warp import Warp

@@ -14,7 +14,7 @@ from lsst.images import Box, Image, Mask, MaskedImage
 from lamella.coadd import assemble as module
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.sources import ImageSource
+from lamella.coadd.stack.sources import ImageSource
 from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.visit_check import VisitCheck
 from lamella.image.spans import SpanMask

@@ -7,7 +7,7 @@ import pytest
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.summary import summarize
-from lamella.coadd.warp_control import WarpControl
+from lamella.coadd.warp.warp_control import WarpControl
 from lamella.coadd.warp_planes import plane_notices, planes_record
 from lamella.data.inputs import CoaddTarget
 from lamella.formats.archives import read_product

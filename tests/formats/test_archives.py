@@ -20,8 +20,8 @@ from lsst.images.fits import FitsCompressionOptions
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.assemble_control import BAD_MASK_PLANES
-from lamella.coadd.prepare import input_of, weigh
-from lamella.coadd.sources import ImageSource
+from lamella.coadd.stack.prepare import input_of, weigh
+from lamella.coadd.stack.sources import ImageSource
 from lamella.data.coadd import PatchCoadd
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId

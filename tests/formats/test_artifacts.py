@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from lsst.images import SkyProjection
 
-from lamella.coadd.artifact_masks import ArtifactMasks, VisitMask
+from lamella.coadd.reject.artifact_masks import ArtifactMasks, VisitMask
 from lamella.data.removals import Removal
 from lamella.errors import (
     InputError,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from lsst.images import Image, MaskedImage
 
-from lamella.coadd.sources import ImageSource
-from lamella.coadd.stack import StreamingMean, statistics_stack
-from lamella.coadd.stack_control import StackControl
+from lamella.coadd.stack.sources import ImageSource
+from lamella.coadd.stack.stack import StreamingMean, statistics_stack
+from lamella.coadd.stack.stack_control import StackControl
 from lamella.data.warp import Warp
 from lamella.errors import PixelTypeError
 from lamella.formats.pixels import make_pixels

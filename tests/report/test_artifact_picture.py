@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from lamella.coadd.artifact_masks import ArtifactMasks, VisitMask
+from lamella.coadd.reject.artifact_masks import ArtifactMasks, VisitMask
 from lamella.data.removals import Removal
 from lamella.image.spans import Runs, SpanMask
 from lamella.report.artifact_picture import artifact_picture, removed_picture

@@ -12,10 +12,10 @@ from lsst.images import Box
 
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.psfmatch import patch_target_psf
-from lamella.coadd.reject_control import RejectControl
-from lamella.coadd.select_control import SelectControl
-from lamella.coadd.warp_control import WarpControl
+from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.select.select_control import SelectControl
+from lamella.coadd.warp.psfmatch import patch_target_psf
+from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.coadd import Rejection
 from lamella.data.exposure import Exposure, ExposureInfo
 from lamella.psf.match_control import MatchControl

@@ -9,7 +9,7 @@ import astropy.units as u
 import pytest
 from astropy.coordinates import SkyCoord
 
-from lamella.coadd.select_control import SelectControl
+from lamella.coadd.select.select_control import SelectControl
 from lamella.errors import LamellaError, NoInputsError, SkyMapError
 from lamella.run.jobs import PatchJob, patch_target, plan_jobs
 from lamella.sky.discrete import FieldSkyMap

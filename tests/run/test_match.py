@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.prepare import input_of
-from lamella.coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
-from lamella.coadd.reject_control import RejectControl
-from lamella.coadd.select_control import SelectControl
+from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.select.select_control import SelectControl
+from lamella.coadd.stack.prepare import input_of
+from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
 from lamella.data.exposure import Exposure, ExposureInfo
 from lamella.data.inputs import WarpInput, WarpSource
 from lamella.data.warp import Warp

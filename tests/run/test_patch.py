@@ -13,9 +13,9 @@ from lsst.images import Box
 
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.reject import Findings
-from lamella.coadd.reject_control import RejectControl
-from lamella.coadd.select_control import SelectControl
+from lamella.coadd.reject.reject import Findings
+from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.select.select_control import SelectControl
 from lamella.data.coadd import PatchCoadd, Rejection
 from lamella.data.exposure import Exposure, ExposureInfo
 from lamella.data.warp import Warp

@@ -25,9 +25,9 @@ from lsst.daf.butler.cli.cliLog import CliLog
 from lsst.images import Image
 
 from lamella.coadd.assemble import assemble
-from lamella.coadd.prepare import input_of
-from lamella.coadd.psfmatch import match_warp, patch_target_psf
-from lamella.coadd.warp import make_warp
+from lamella.coadd.stack.prepare import input_of
+from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf
+from lamella.coadd.warp.warp import make_warp
 from lamella.data.coadd import PatchCoadd
 from lamella.data.warp import Warp
 from lamella.formats.recognise import open_exposures

@@ -15,7 +15,7 @@ from lsst.daf.butler import Butler
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.reject_control import RejectControl
+from lamella.coadd.reject.reject_control import RejectControl
 from lamella.data.exposure import ExposureSource
 from lamella.errors import InputError
 from lamella.formats.recognise import open_exposures

@@ -12,8 +12,8 @@ pytest.importorskip("lsst.pex.config", reason="needs the extra [lsst]")
 from lsst.pex.config import ChoiceField, ConfigField, FieldValidationError, ListField, RangeField
 
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.select_control import SelectControl
-from lamella.coadd.warp_control import WarpControl
+from lamella.coadd.select.select_control import SelectControl
+from lamella.coadd.warp.warp_control import WarpControl
 from lamella.config import Config, option
 from lamella.errors import ConfigError
 from lamella.formats.read_control import ReadControl

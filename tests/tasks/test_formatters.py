@@ -16,7 +16,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lsst.daf.butler import Butler, DatasetProvenance, DatasetRef
 
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.sources import ImageSource
+from lamella.coadd.stack.sources import ImageSource
 from lamella.data.coadd import PatchCoadd
 from lamella.data.times import ExposureTimes
 from lamella.data.warp import Warp

@@ -3,7 +3,7 @@ import pytest
 
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.reject_control import RejectControl
+from lamella.coadd.reject.reject_control import RejectControl
 from lamella.testing.epochs import EpochsConfig, simulate_epochs
 from lamella.testing.outcomes import (
     BAD_PLANES,

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ..coadd.artifact_masks import ArtifactMasks
+from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..data.removals import KINDS, Removal
 from ..data.warp import MatchRecord, Warp
 from ..psf.gaussian import FWHM_PER_SIGMA

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..coadd.artifact_masks import ArtifactMasks
-from ..coadd.reject import Findings
+from ..coadd.reject.artifact_masks import ArtifactMasks
+from ..coadd.reject.reject import Findings
 from ..coadd.summary import summarize
 from ..data.coadd import PatchCoadd
 from ..data.exposure import ExposureSource

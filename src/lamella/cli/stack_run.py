@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from lsst.images import TractFrame
 from rich.console import Console
 
-from ..coadd.artifact_masks import ArtifactMasks, rejection_note
 from ..coadd.assemble import assemble
-from ..coadd.prepare import target_around
-from ..coadd.reject import Findings
+from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_note
+from ..coadd.reject.reject import Findings
+from ..coadd.stack.prepare import target_around
 from ..coadd.summary import summarize
 from ..data.inputs import CoaddTarget, WarpInput
 from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsError

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from ..coadd.assemble_control import AssembleConfig
-from ..coadd.reject_control import RejectControl
-from ..coadd.stack_control import Statistic
-from ..coadd.warp_control import ImageKernel, WarpControl
+from ..coadd.reject.reject_control import RejectControl
+from ..coadd.stack.stack_control import Statistic
+from ..coadd.warp.warp_control import ImageKernel, WarpControl
 from ..formats.archives import read_product
 from ..formats.export import write_archive
 from ..formats.recognise import open_exposures

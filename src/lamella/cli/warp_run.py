@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
+from ..coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..data.coadd import Rejection
 from ..data.exposure import ExposureSource
 from ..data.warp import Warp

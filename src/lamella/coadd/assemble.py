@@ -24,10 +24,10 @@ from ..resources import Resources
 from ..sky.footprint import pixel_scale
 from .assemble_control import AssembleConfig
 from .brightmask import BrightObjectCatalog, paint_bright_objects
-from .prepare import prepare_inputs
-from .reject import Findings, find_rejections
+from .reject.reject import Findings, find_rejections
 from .skynoise import corrected
-from .tiles import StackedPlanes, stack_inputs
+from .stack.prepare import prepare_inputs
+from .stack.tiles import StackedPlanes, stack_inputs
 from .versions import package_versions
 from .visitcheck import check_visits
 from .warp_planes import planes_record

@@ -11,8 +11,8 @@ from ..config import inherited, option
 from ..errors import ConfigError
 from ..image.options import GapControl
 from ..planes import BAD_MASK_PLANES, bits_of, plane_names
-from .reject_control import RejectControl
-from .stack_control import Combination, StackControl, Statistic
+from .reject.reject_control import RejectControl
+from .stack.stack_control import Combination, StackControl, Statistic
 
 if TYPE_CHECKING:
     from lsst.images import MaskSchema

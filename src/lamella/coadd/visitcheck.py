@@ -14,8 +14,8 @@ from ..data.inputs import WarpInput
 from ..data.visit_check import ASTROMETRY, ZERO_POINT, VisitCheck
 from ..image.planes import BitMoves, Planes, overlap
 from ..planes import bits_of
-from .sources import read_rows
-from .tiles import InputReader, StackedPlanes
+from .stack.sources import read_rows
+from .stack.tiles import InputReader, StackedPlanes
 
 __all__ = ("check_visits",)
 

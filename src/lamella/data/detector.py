@@ -50,8 +50,8 @@ class DetectorInput:
     weight: float = 1.0
     """1 in a warp; in a coadd the weight of the pixels that it owns."""
     information: float | None = None
-    """What its image says per sky area (see `lamella.coadd.information`), arcsec2 / nJy2; `None` where that
-    is not known."""
+    """Information of its image per sky area (see `lamella.coadd.warp.information`), arcsec2 / nJy2; `None`
+    where that is not known."""
     path: str = ""
     psf_fwhm: float | None = None
     """Arcseconds."""

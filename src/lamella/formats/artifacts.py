@@ -13,7 +13,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from lsst.images import Box, SkyProjection, TractFrame
 
-from ..coadd.artifact_masks import ArtifactMasks, VisitMask
+from ..coadd.reject.artifact_masks import ArtifactMasks, VisitMask
 from ..data.removals import Removal
 from ..errors import InputError, MissingPartError
 from ..files import atomic_path

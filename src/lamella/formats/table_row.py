@@ -14,7 +14,7 @@ import numpy as np
 from lsst.images import Box, DetectorFrame
 from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.select_quality import QUALITY
+from ..coadd.select.quality import QUALITY
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..data.photometry import njy_per_count
 from ..data.times import ExposureTimes, mjd_from_text

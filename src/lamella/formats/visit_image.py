@@ -18,7 +18,7 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 
 from ..astlock import guard_ast
-from ..coadd.select_quality import SUMMARY_NAMES
+from ..coadd.select.quality import SUMMARY_NAMES
 from ..data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ..data.times import ExposureTimes
 from ..errors import (

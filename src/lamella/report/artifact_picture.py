@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..coadd.artifact_masks import ArtifactMasks
+from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..coadd.summary import CoaddLike
 from .palette import colors_at, hex_color, plane_color
 from .picture import (

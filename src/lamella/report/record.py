@@ -19,7 +19,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..causes import by_cause, cause_of
-from ..coadd.artifact_masks import ArtifactMasks, rejection_note
+from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_note
 from ..coadd.summary import CoaddLike, CoaddSummary
 from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..coadd.reject import Findings
+from ..coadd.reject.reject import Findings
 from ..data.coadd import PatchCoadd
 from ..data.exposure import ExposureSource
 from ..resources import Resources

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..coadd.brightmask import BrightObjectCatalog
-from ..coadd.select import select_exposures
-from ..coadd.select_control import SelectControl
+from ..coadd.select.select import select_exposures
+from ..coadd.select.select_control import SelectControl
 from ..data.coadd import Rejection
 from ..data.exposure import ExposureSource
 from ..data.inputs import CoaddTarget

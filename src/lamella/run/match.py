@@ -9,8 +9,8 @@ from typing import Any
 
 from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.prepare import input_of, warp_of, weigh, with_pixels
-from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
+from ..coadd.stack.prepare import input_of, warp_of, weigh, with_pixels
+from ..coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..data.coadd import Rejection
 from ..data.inputs import CoaddTarget, WarpInput, WarpSource
 from ..data.options import WeightControl

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lsst.images import Box
 
-from ..coadd.match_kernels import most_places
-from ..coadd.tiles import MAX_TILE_BYTES
+from ..coadd.stack.tiles import MAX_TILE_BYTES
+from ..coadd.warp.match_kernels import most_places
 from ..kernels.convolve import CELL
 from ..psf.match_control import MatchControl
 from ..psf.matching import kernel_side, solve_bytes, target_psf

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ..causes import told_once
-from ..coadd.artifact_masks import rejection_note
 from ..coadd.assemble import assemble
-from ..coadd.information import exposure_information
-from ..coadd.prepare import input_of, target_around, weigh
-from ..coadd.reject import Findings
-from ..coadd.resampling import covered_box
-from ..coadd.warp import make_warp
+from ..coadd.reject.artifact_masks import rejection_note
+from ..coadd.reject.reject import Findings
+from ..coadd.stack.prepare import input_of, target_around, weigh
+from ..coadd.warp.information import exposure_information
+from ..coadd.warp.resampling import covered_box
+from ..coadd.warp.warp import make_warp
 from ..data.coadd import PatchCoadd, Rejection
 from ..data.exposure import Exposure, ExposureInfo, ExposureSource
 from ..data.inputs import CoaddTarget, WarpInput, WarpSource

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from ..coadd.assemble_control import AssembleConfig
-from ..coadd.select_control import SelectControl
-from ..coadd.warp_control import WarpControl
+from ..coadd.select.select_control import SelectControl
+from ..coadd.warp.warp_control import WarpControl
 from ..config import Config, option
 from ..psf.match_control import MatchControl
 

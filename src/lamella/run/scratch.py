@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from lsst.images import Box, MaskSchema
 
-from ..coadd.sources import view_planes
+from ..coadd.stack.sources import view_planes
 from ..data.inputs import WarpSource
 from ..errors import OutputError, UnreadableFileError
 from ..image.planes import Planes

@@ -8,8 +8,8 @@ from typing import Any
 
 from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.prepare import same_psf
-from ..coadd.psfmatch import match_warp, patch_target_psf
+from ..coadd.stack.prepare import same_psf
+from ..coadd.warp.psfmatch import match_warp, patch_target_psf
 from ..data.inputs import CoaddTarget, WarpInput, WarpSource
 from ..data.warp import MatchRecord, Warp
 from ..errors import PsfMatchError

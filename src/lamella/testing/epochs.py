@@ -1,7 +1,7 @@
 """Warps of one patch in many epochs with artifacts that are known pixel by pixel.
 
 Every visit is simulated on the pixels of its own detector and resampled by
-`lamella.coadd.warp.make_warp`, so that noise is correlated and sharp artifacts
+`lamella.coadd.warp.warp.make_warp`, so that noise is correlated and sharp artifacts
 ring as they do in life.  The artifacts alone go through the same resampling:
 as it is linear, what they added to the warp is known in every pixel.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from ..coadd.warp import make_warp
+from ..coadd.warp.warp import make_warp
 from ..config import Config, option
 from ..data.exposure import Exposure
 from ..data.inputs import CoaddTarget

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..coadd.assemble_control import AssembleConfig
-from ..coadd.prepare import prepare_inputs
-from ..coadd.psfmatch import match_warp, patch_target_psf, target_fwhm
-from ..coadd.reject import Findings, find_rejections
-from ..coadd.reject_control import RejectControl
-from ..coadd.sources import ImageSource
-from ..coadd.stack import statistics_stack
-from ..coadd.stack_control import StackControl
+from ..coadd.reject.reject import Findings, find_rejections
+from ..coadd.reject.reject_control import RejectControl
+from ..coadd.stack.prepare import prepare_inputs
+from ..coadd.stack.sources import ImageSource
+from ..coadd.stack.stack import statistics_stack
+from ..coadd.stack.stack_control import StackControl
+from ..coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..data.inputs import WarpInput
 from ..data.options import WeightControl
 from ..planes import bits_of, make_schema
@@ -114,7 +114,7 @@ _BAD = 1 << 30
 
 
 def outcome_of_statistic(epochs: Epochs, **options: Any) -> Outcome:
-    """Return what a statistic of `lamella.coadd.stack` makes of the epochs.
+    """Return what a statistic of `lamella.coadd.stack.stack` makes of the epochs.
 
     Every input gets a mask bit of its own.  The mask of the result has the
     bits of the inputs that were used, so that nothing is recomputed here.
@@ -124,7 +124,7 @@ def outcome_of_statistic(epochs: Epochs, **options: Any) -> Outcome:
     epochs
         Not more than 30 visits.
     **options
-        Options of `lamella.coadd.stack_control.StackControl`.
+        Options of `lamella.coadd.stack.stack_control.StackControl`.
     """
     control = StackControl(bad_mask=_BAD, weighted=True, error_from_input_variance=True, **options)
     usable, weights = usable_pixels(epochs), weights_of(epochs)
@@ -153,7 +153,7 @@ def matched_inputs(epochs: Epochs, control: MatchControl | None = None) -> tuple
 def outcome_of_rejection(
     epochs: Epochs, inputs: Sequence[WarpInput], control: RejectControl
 ) -> tuple[Outcome, Findings]:
-    """Return what a method of `lamella.coadd.reject` makes of the epochs, and its own account.
+    """Return what a method of `lamella.coadd.reject.reject` makes of the epochs, and its own account.
 
     Parameters
     ----------

@@ -3,8 +3,8 @@ import pytest
 from lsst.images import Box
 from lsst.images.fields import ChebyshevField
 
-from lamella.coadd.select import select_exposures
-from lamella.coadd.select_control import SelectControl
+from lamella.coadd.select.select import select_exposures
+from lamella.coadd.select.select_control import SelectControl
 from lamella.data.exposure import ExposureId
 from lamella.data.photometry import njy_per_count
 from lamella.errors import InputError, MissingPartError, NoInputsError, UnitError

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import shapely
 
-from lamella.coadd.select import select_exposures
-from lamella.coadd.select_control import SelectControl
+from lamella.coadd.select.select import select_exposures
+from lamella.coadd.select.select_control import SelectControl
 from lamella.data.exposure import ExposureId
 from lamella.errors import InputError, MissingPartError
 from lamella.formats.afw.summaries import VisitSummary

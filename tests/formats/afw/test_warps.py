@@ -5,7 +5,7 @@ import pytest
 from lsst.images import Box
 
 from lamella import assemble, open_warp, read_product, write_afw, write_archive
-from lamella.coadd.prepare import target_around
+from lamella.coadd.stack.prepare import target_around
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
 from lamella.errors import InputError, MissingPartError, UnreadableFileError

@@ -10,7 +10,7 @@ import numpy as np
 from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
 from lsst.pipe.base import Struct
 
-from lamella.coadd.psfmatch import match_warp, patch_target_psf
+from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf
 from lamella.data.inputs import CoaddTarget
 from lamella.data.warp import Warp
 from lamella.planes import bits_of, make_schema

@@ -17,7 +17,7 @@ from lsst.pipe.base import Struct
 
 from lamella.coadd.assemble import assemble
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.prepare import input_of
+from lamella.coadd.stack.prepare import input_of
 from lamella.data.coadd import Rejection
 from lamella.data.inputs import CoaddTarget
 from lamella.errors import ConfigError, DuplicateInputError, MaskPlaneError, MixedBandsError, NoInputsError

@@ -16,7 +16,7 @@ from lsst.images import Box, Image, Polygon
 from lsst.images.fields import ChebyshevField
 from lsst.pex.config import FieldValidationError
 
-from lamella.coadd.select import select_exposures
+from lamella.coadd.select.select import select_exposures
 from lamella.errors import GeometryError, MissingPartError, SkyMapError
 from lamella.planes import bits_of, make_schema
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddConfig, AssembleCoaddTask

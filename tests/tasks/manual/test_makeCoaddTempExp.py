@@ -12,9 +12,9 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lsst.pex.config import FieldValidationError
 
-from lamella.coadd.psfmatch import match_warp, patch_target_psf
-from lamella.coadd.warp import make_warp
-from lamella.coadd.warp_control import WarpControl
+from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf
+from lamella.coadd.warp.warp import make_warp
+from lamella.coadd.warp.warp_control import WarpControl
 from lamella.errors import MissingPartError
 from lamella.tasks.history import unmatched_reason, warp_rejections, warp_settings
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpConfig, MakeCoaddTempExpTask

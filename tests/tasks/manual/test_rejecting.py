@@ -14,9 +14,9 @@ from lsst.images import Box, Image, Mask
 from lsst.pex.config import FieldValidationError
 
 from lamella.coadd.assemble import assemble
-from lamella.coadd.compare_control import CompareWarpControl
-from lamella.coadd.prepare import input_of
-from lamella.coadd.reject_control import RejectControl, SafeClipControl
+from lamella.coadd.reject.compare_control import CompareWarpControl
+from lamella.coadd.reject.reject_control import RejectControl, SafeClipControl
+from lamella.coadd.stack.prepare import input_of
 from lamella.errors import NoMatchedWarpsError, PsfMatchError
 from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from lamella.coadd.stack import statistics_stack
-from lamella.coadd.stack_control import StackControl
+from lamella.coadd.stack.stack import statistics_stack
+from lamella.coadd.stack.stack_control import StackControl
 from lamella.errors import ConfigError
 from lamella.planes import bits_of, make_schema
 from lamella.tasks.manual.statistics import Property, StatisticsControl, stringToStatisticsProperty

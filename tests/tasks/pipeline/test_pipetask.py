@@ -26,8 +26,8 @@ from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lamella.cli.main import main as lamella
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.prepare import same_psf
-from lamella.coadd.reject_control import RejectControl
+from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.stack.prepare import same_psf
 from lamella.data.coadd import PatchCoadd
 from lamella.data.exposure import Exposure
 from lamella.errors import UnreadableFileError

@@ -21,14 +21,14 @@ from lsst.pipe.base.testUtils import assertValidInitOutput, lintConnections
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
-from lamella.coadd.prepare import input_of
-from lamella.coadd.psfmatch import match_warp, patch_target_psf
-from lamella.coadd.reject import Findings
-from lamella.coadd.reject_control import RejectControl
-from lamella.coadd.select_control import SelectControl
+from lamella.coadd.reject.reject import Findings
+from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.select.select_control import SelectControl
 from lamella.coadd.skynoise import covered_pixels
-from lamella.coadd.warp import make_warp
-from lamella.coadd.warp_control import WarpControl
+from lamella.coadd.stack.prepare import input_of
+from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf
+from lamella.coadd.warp.warp import make_warp
+from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.coadd import PatchCoadd, Rejection
 from lamella.data.exposure import Exposure, ExposureInfo
 from lamella.data.inputs import CoaddTarget

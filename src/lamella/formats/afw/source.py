@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from lsst.images import Box, MaskedImage, Polygon
 
-from ...coadd.select_quality import standard_quality
+from ...coadd.select.quality import standard_quality
 from ...data.exposure import Exposure, ExposureInfo, ExposureSource
 from ...errors import InputError, InvalidPsfError, MissingPartError
 from ...image.background import fit_background

@@ -13,7 +13,7 @@ import astropy.units as u
 from astropy.coordinates import SkyCoord
 from lsst.images import Box, Polygon, SkyProjection
 
-from ...coadd.select_quality import standard_quality
+from ...coadd.select.quality import standard_quality
 from ...data.exposure import ExposureId, ExposureInfo
 from ...errors import InputError, MissingPartError
 from ...psf.gaussian import FWHM_PER_SIGMA
@@ -133,7 +133,7 @@ class DetectorSummary:
         return ExposureId(self.visit_info.instrument or instrument or "unknown", self.visit, self.detector)
 
     def info(self, *, path: str = "", instrument: str = "") -> ExposureInfo:
-        """Return the description of the exposure, for `lamella.coadd.select.select_exposures`.
+        """Return the description of the exposure, for `lamella.coadd.select.select.select_exposures`.
 
         Parameters
         ----------

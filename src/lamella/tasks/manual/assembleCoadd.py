@@ -13,9 +13,9 @@ from lsst.pipe.base import Struct
 
 from ...coadd.assemble import StackedPlanes, compare_visits, stack_inputs
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
-from ...coadd.prepare import Prepared, check_one_band, input_of
-from ...coadd.sources import ImageSource
-from ...coadd.stack_control import StackControl
+from ...coadd.stack.prepare import Prepared, check_one_band, input_of
+from ...coadd.stack.sources import ImageSource
+from ...coadd.stack.stack_control import StackControl
 from ...coadd.versions import package_versions
 from ...coadd.warp_planes import plane_notices, planes_record
 from ...data.coadd import PatchCoadd, Rejection

@@ -12,8 +12,8 @@ from lsst.images import Box, Mask, MaskedImage, MaskSchema
 
 from ...coadd.assemble import StackedPlanes
 from ...coadd.assemble_control import AssembleConfig
-from ...coadd.sources import ImageSource
-from ...coadd.stack_control import StackControl
+from ...coadd.stack.sources import ImageSource
+from ...coadd.stack.stack_control import StackControl
 from ...data.coadd import PatchCoadd, Rejection
 from ...data.exposure import ExposureId
 from ...data.inputs import WarpInput, WarpSource

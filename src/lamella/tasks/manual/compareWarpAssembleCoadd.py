@@ -11,11 +11,11 @@ from lsst.images import Image
 from lsst.pex.config import Config, ConfigField, ConfigurableField, Field, ListField
 from lsst.pipe.base import Struct
 
-from ...coadd.artifacts import compare_with, max_epochs
-from ...coadd.compare_control import CompareWarpControl, TemplateControl
-from ...coadd.reject_control import RejectControl
-from ...coadd.template import Template, matched_inputs
-from ...coadd.widths import psf_widths
+from ...coadd.reject.compare_control import CompareWarpControl, TemplateControl
+from ...coadd.reject.compare_warps import compare_with, max_epochs
+from ...coadd.reject.reject_control import RejectControl
+from ...coadd.reject.template import Template, matched_inputs
+from ...coadd.reject.widths import psf_widths
 from ...data.coadd import PatchCoadd
 from ...data.inputs import WarpInput
 from ...errors import NoMatchedWarpsError
@@ -104,7 +104,7 @@ _TEMPLATE = {
 
 
 class CompareWarpAssembleCoaddConfig(RejectArtifactsConfig):
-    """How artifacts are found by comparing warps; see `lamella.coadd.compare_control.CompareWarpControl`.
+    """Search for artifacts by comparing warps: `lamella.coadd.reject.compare_control.CompareWarpControl`.
 
     ``comparison`` holds those options of the core that have no documented name.
     """
@@ -158,7 +158,7 @@ class CompareWarpAssembleCoaddConfig(RejectArtifactsConfig):
         sky.sigmaClip = control.template.sigma_clip
         sky.clipIter = control.template.clip_iter
         sky.fluxTolerance = control.template.clip_flux_tolerance
-        # As in the core's template, lamella.coadd.template.make_template.
+        # As in the core's template, lamella.coadd.reject.template.make_template.
         sky.gradientTolerance = sky.leastNoiseClip = 0.0
         sky.badMaskPlanes = list(control.template.bad_mask_planes)
         sky.removeMaskPlanes = list(self.removeMaskPlanes)

@@ -12,9 +12,9 @@ from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import Struct
 
 from ...coadd.assemble_control import AssembleConfig
-from ...coadd.reject import Findings
-from ...coadd.reject_control import RejectControl
-from ...coadd.sources import ImageSource
+from ...coadd.reject.reject import Findings
+from ...coadd.reject.reject_control import RejectControl
+from ...coadd.stack.sources import ImageSource
 from ...data.coadd import PatchCoadd
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts

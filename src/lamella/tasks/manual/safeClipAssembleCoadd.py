@@ -11,8 +11,8 @@ from lsst.images import Mask
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
-from ...coadd.reject_control import RejectControl, SafeClipControl
-from ...coadd.safeclip import (
+from ...coadd.reject.reject_control import RejectControl, SafeClipControl
+from ...coadd.reject.safeclip import (
     Detected,
     add_big_detections,
     attribute_footprints,
@@ -20,7 +20,7 @@ from ...coadd.safeclip import (
     difference_of_means,
     find_clipped,
 )
-from ...coadd.widths import psf_widths
+from ...coadd.reject.widths import psf_widths
 from ...data.coadd import PatchCoadd
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts

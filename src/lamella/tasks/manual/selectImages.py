@@ -12,8 +12,8 @@ from lsst.images import Box, SkyProjection
 from lsst.pex.config import Config
 from lsst.pipe.base import Struct
 
-from ...coadd.select import Selection, select_exposures
-from ...coadd.select_control import SelectControl
+from ...coadd.select.select import Selection, select_exposures
+from ...coadd.select.select_control import SelectControl
 from ...data.exposure import ExposureId, ExposureInfo
 from ...sky.geometry import SkyPolygon
 from ..cmdline.task import Task

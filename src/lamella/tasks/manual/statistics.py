@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from lsst.images import MaskSchema
 
-from ...coadd.stack_control import StackControl, Statistic
+from ...coadd.stack.stack_control import StackControl, Statistic
 from ...errors import ConfigError
 from ...planes import bits_of, make_schema
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
-from ...coadd.warp_control import WarpControl
+from ...coadd.warp.warp_control import WarpControl
 from ...data.exposure import ExposureSource
 from ...data.inputs import CoaddTarget
 from ...planes import plane_names

@@ -28,8 +28,8 @@ from lsst.pipe.base import (
 from ...coadd.assemble import assemble
 from ...coadd.assemble_control import AssembleConfig
 from ...coadd.brightmask import BrightObjectCatalog
-from ...coadd.prepare import input_of, weigh
-from ...coadd.reject import Findings
+from ...coadd.reject.reject import Findings
+from ...coadd.stack.prepare import input_of, weigh
 from ...coadd.warp_planes import plane_notices
 from ...data.coadd import PatchCoadd, Rejection
 from ...data.inputs import CoaddTarget, WarpInput, WarpSource

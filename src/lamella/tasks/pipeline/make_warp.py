@@ -21,7 +21,7 @@ from lsst.pipe.base import (
     Task,
 )
 
-from ...coadd.warp_control import WarpControl
+from ...coadd.warp.warp_control import WarpControl
 from ...data.coadd import Rejection
 from ...data.exposure import Exposure, ExposureInfo, ExposureSource
 from ...data.inputs import CoaddTarget

@@ -18,8 +18,8 @@ from lsst.pipe.base import (
     Task,
 )
 
-from ...coadd.select import Selection, select_exposures
-from ...coadd.select_control import SelectControl
+from ...coadd.select.select import Selection, select_exposures
+from ...coadd.select.select_control import SelectControl
 from ...data.coadd import Rejection
 from ...data.exposure import ExposureId, ExposureInfo
 from ...sky.tract import Patch

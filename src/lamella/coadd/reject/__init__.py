@@ -1,0 +1,1 @@
+"""Search for artifacts, and their rejection."""

@@ -1,0 +1,149 @@
+"""The artifacts of all visits of a coadd as a value: what a file of them holds, and pictures show."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from lsst.images import Box, SkyProjection
+
+from ...data.coadd import PatchCoadd
+from ...data.removals import Removal
+from ...image.runs import no_runs, pixels_of, shared_runs
+from ...image.spans import Runs, SpanMask
+from .reject import Findings
+
+__all__ = ("ArtifactMasks", "VisitMask", "rejection_note")
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class VisitMask:
+    """The artifacts of one visit.
+
+    Attributes
+    ----------
+    removal
+        Identity of the visit, and how much of it was removed.
+    planes
+        What was or-ed into the mask of its warp, whether or not a pixel was
+        masked before; it can be the ``alternate`` of a `lamella.WarpInput`.
+    removed
+        The pixels that were not masked before, and are not in the coadd.
+    """
+
+    removal: Removal
+    planes: SpanMask
+    removed: Runs
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class ArtifactMasks:
+    """The artifacts of all visits of a coadd.
+
+    Attributes
+    ----------
+    band, skymap, tract, patch
+        Identity of the coadd; ``patch`` is (x, y).
+    method
+        How they were found: ``"safe_clip"`` or ``"compare_warp"``.
+    bbox
+        Box of the coadd, in the tract's pixel frame.
+    projection
+        Tract pixels to ICRS.
+    visits
+        One mask per visit, in the order of their identities.
+    """
+
+    band: str
+    skymap: str
+    tract: int
+    patch: tuple[int, int]
+    method: str
+    bbox: Box
+    projection: SkyProjection[Any]
+    visits: tuple[VisitMask, ...]
+
+    @classmethod
+    def of(cls, coadd: PatchCoadd, findings: Findings) -> Self | None:
+        """Put together what was found for a coadd; `None` if nothing was looked for.
+
+        Parameters
+        ----------
+        coadd
+            The coadd.
+        findings
+            What `lamella.assemble` gave to ``on_findings``.
+        """
+        if not findings.removals or coadd.sky_projection is None:
+            return None
+        parts = zip(findings.removals, findings.artifacts, findings.removed, strict=True)
+        return cls(
+            band=coadd.band,
+            skymap=coadd.skymap,
+            tract=coadd.tract,
+            patch=coadd.patch,
+            method=str(coadd.settings["assemble"]["reject"]["method"]),
+            bbox=coadd.bbox,
+            projection=coadd.sky_projection,
+            visits=tuple(
+                VisitMask(removal=removal, planes=planes, removed=removed)
+                for removal, planes, removed in parts
+            ),
+        )
+
+    @property
+    def removals(self) -> tuple[Removal, ...]:
+        """How much of each visit was removed."""
+        return tuple(visit.removal for visit in self.visits)
+
+    @property
+    def plane_names(self) -> tuple[str, ...]:
+        """The mask planes that any visit has pixels on, sorted."""
+        return tuple(sorted({name for visit in self.visits for name in visit.planes.planes}))
+
+    def counts(self, plane: str | None = None) -> np.ndarray:
+        """Return how many visits were removed at each pixel: int32 of shape (y, x).
+
+        Parameters
+        ----------
+        plane
+            Count only what was removed with this plane.
+        """
+        counts = np.zeros(self.bbox.shape, dtype=np.int32)
+        for visit in self.visits:
+            runs = visit.removed
+            if plane is not None:
+                runs = shared_runs(runs, visit.planes.planes.get(plane, no_runs()))
+            y, x, _ = pixels_of(runs.y, runs.x0, runs.x1, self.bbox)
+            counts[y, x] += 1
+        return counts
+
+
+_SAFE_CLIP_LIMITS = (
+    "safe_clip leaves what moves by less than its own width between visits, what touches an artifact of "
+    "another visit, and all where there are only two visits, as a clipped mean of two leaves nothing out; "
+    "it does not say where. compare_warp looks at each visit by itself."
+)
+
+
+def rejection_note(method: str, removals: Sequence[Removal]) -> str | None:
+    """Return what a user should know of a method of rejection: what it cannot do, here or at all.
+
+    Parameters
+    ----------
+    method
+        The method that was asked for.
+    removals
+        One per visit.
+    """
+    if method == "none" or not removals:
+        return None
+    if len(removals) > 1:
+        return _SAFE_CLIP_LIMITS if method == "safe_clip" else None
+    only = removals[0]
+    return (
+        f"Artifacts were looked for ({method}), but {only.instrument} visit {only.visit} is the only visit: "
+        "there is nothing to compare it with, and its artifacts stay."
+    )

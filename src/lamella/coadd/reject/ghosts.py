@@ -1,0 +1,149 @@
+"""Faint and wide light of single epochs: ghosts, and haloes that move."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import scipy
+from lsst.images import Box
+
+from ...image.footprints import Footprints
+from ...image.runs import no_runs
+from ...image.spans import Runs
+from ...kernels.order.sample import SIGMA_OF_QUARTILES
+from .compare_control import GhostControl
+
+__all__ = ("Bins", "find_ghosts")
+
+_LEAST_SHARE = 0.25  # of the pixels of a bin that must be sky
+_LEAST_AROUND = 3.0  # times as many when nine bins are taken together
+_SHARE = 0.5  # of the level around it that a bin of a ghost has
+_BINS_ALONG = 3  # that are taken together
+_LEAST_BINS = 32  # that a scatter is measured from
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bins:
+    """Sums of one epoch's difference in bins: float64 of shape (3, y, x), as `add_to_bins` makes them."""
+
+    sums: np.ndarray
+
+    @classmethod
+    def empty(cls, bbox: Box, size: int) -> Bins:
+        """Make bins over a box without any pixel in them."""
+        return cls(np.zeros((3, *(-(-side // size) for side in bbox.shape))))
+
+
+def find_ghosts(epochs: Sequence[Bins], bbox: Box, control: GhostControl, max_epochs: float) -> list[Runs]:
+    """Find bins in which single epochs differ from the others.
+
+    A bin's level is compared with the median of the other epochs, and with the other
+    bins of its epoch, in units of the scatter that these have, which holds the
+    errors of the sky subtraction as well.  Then the same is done with the levels of
+    three by three bins, for what is fainter.  What more epochs show than an
+    artifact may is left alone.
+
+    Parameters
+    ----------
+    epochs
+        Bins of each epoch.
+    bbox
+        Box that the bins cover.
+    control
+        Options.
+    max_epochs
+        Largest number of epochs in which an artifact may be at one place.
+
+    Returns
+    -------
+    list of Runs
+        For each epoch its pixels with such light.
+    """
+    if len(epochs) < 2:
+        return [no_runs() for _ in epochs]
+    cube = np.array([one.sums for one in epochs])
+    least = _LEAST_SHARE * control.bin_size**2
+    fine, _ = _significance(cube, least)
+    coarse, height = _significance(_around(cube), _LEAST_AROUND * least)
+    if len(epochs) > 2:
+        fine, coarse, height = np.abs(fine), np.abs(coarse), np.abs(height)
+    found = [_outliers(*planes, control) for planes in zip(fine, coarse, height, strict=True)]
+    seen = sum(flags.astype(np.int32) for flags in found)
+    return [_as_pixels(flags & (seen <= max_epochs), bbox, control.bin_size) for flags in found]
+
+
+def _around(cube: np.ndarray) -> np.ndarray:
+    """Add up three by three bins."""
+    padded = np.pad(cube, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    rows, columns = cube.shape[2:]
+    total: np.ndarray = sum(
+        (padded[..., y : y + rows, x : x + columns] for y in range(3) for x in range(3)),
+        start=np.zeros_like(cube),
+    )
+    return total
+
+
+def _significance(cube: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far the level of bins is from other epochs and other bins: shape (epoch, y, x).
+
+    First in sigma of the levels, then in sigma of a pixel.  NaN where less than a
+    number of pixels is known, or no other epoch is.
+    """
+    total, variance, number = (cube[:, k] for k in range(3))
+    number = np.where(number >= least, number, np.nan)
+    level, variance = total / number, variance / (number * number)
+    excess = level - _of_others(level)
+    for one in excess:
+        known = one[np.isfinite(one)]
+        one -= np.median(known) if known.size else 0.0
+    spread = np.array([_spread(*pair) for pair in zip(excess, variance, strict=True)])
+    return excess / np.sqrt(spread), excess / np.sqrt(variance * number)
+
+
+def _of_others(sky: np.ndarray) -> np.ndarray:
+    """Return, for each epoch, the median of the other ones; of an even number the lower one in the middle.
+
+    NaN where there is no other.
+    """
+    order = np.argsort(sky, axis=0, kind="stable")  # NaN last
+    rank = np.argsort(order, axis=0, kind="stable")
+    ordered = np.take_along_axis(sky, order, axis=0)
+    number = np.isfinite(sky).sum(axis=0)
+    middle = np.maximum(number - 2, 0) // 2
+    # Without an epoch that stands before it, the middle moves up by one.
+    place = np.minimum(middle + (rank <= middle), len(sky) - 1)
+    result: np.ndarray = np.where(number >= 2, np.take_along_axis(ordered, place, axis=0), np.nan)
+    return result
+
+
+def _spread(excess: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Return the variance of the excess of a bin: from its noise, or from the scatter if that is larger."""
+    known = excess[np.isfinite(excess)]
+    if known.size < _LEAST_BINS:
+        return variance
+    low, high = np.percentile(known, (25.0, 75.0))
+    spread: np.ndarray = np.maximum(variance, (SIGMA_OF_QUARTILES * (high - low)) ** 2)
+    return spread
+
+
+def _outliers(fine: np.ndarray, coarse: np.ndarray, height: np.ndarray, control: GhostControl) -> np.ndarray:
+    """Return the bins of the large enough sets of outlying bins."""
+    grid = Box.factory[0 : fine.shape[0], 0 : fine.shape[1]]
+    # NaN fails the tests.  A bin that lies beside a ghost, or that it hardly touches, has not its
+    # share of what is around it.
+    known = np.where(np.isfinite(fine), fine, -np.inf)
+    beside = fine < _SHARE * scipy.ndimage.maximum_filter(known, size=_BINS_ALONG, mode="nearest")
+    shares = (coarse > control.threshold) & ~(fine < _SHARE * coarse / _BINS_ALONG)
+    low, high = (((fine > limit) & ~beside) | shares for limit in (control.low_threshold, control.threshold))
+    found = Footprints.find(low & ~(height < control.floor), grid, high)
+    flags = found.select(found.areas >= control.min_bins).runs().to_array(grid)
+    # What is not known within a ghost is a part of it.
+    filled: np.ndarray = flags | (scipy.ndimage.binary_fill_holes(flags) & ~np.isfinite(fine))
+    return filled
+
+
+def _as_pixels(flags: np.ndarray, bbox: Box, size: int) -> Runs:
+    pixels = np.repeat(np.repeat(flags, size, axis=0), size, axis=1)
+    return Runs.from_array(pixels[: bbox.y.size, : bbox.x.size], bbox)

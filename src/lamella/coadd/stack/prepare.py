@@ -1,0 +1,290 @@
+"""From warps to the records that are stacked: order and weight."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from lsst.images import Box, Image, Interval, Mask, SkyProjection
+from lsst.images.psfs import PointSpreadFunction
+
+from ...data.coadd import Rejection
+from ...data.exposure import ExposureId
+from ...data.inputs import CoaddTarget, WarpInput
+from ...data.options import WeightControl
+from ...data.warp import Warp
+from ...data.weights import WeightProblem, warp_weight, weight_of_mean
+from ...errors import MixedBandsError, NoInputsError, PsfMatchError
+from ...planes import bits_of, plane_names
+from ...psf.parameters import psf_to_parameters
+from ...sky.footprint import pixel_scale
+from .sources import ImageSource, view_planes
+
+__all__ = (
+    "Prepared",
+    "WeightControl",
+    "check_one_band",
+    "input_of",
+    "prepare_inputs",
+    "same_psf",
+    "target_around",
+    "warp_of",
+    "weigh",
+    "with_pixels",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Inputs in the order of their identities, and those that were left out."""
+
+    inputs: tuple[WarpInput, ...]
+    rejected: tuple[Rejection, ...] = ()
+    projection: SkyProjection[Any] | None = None
+
+    def model_psf(self) -> PointSpreadFunction | None:
+        """Return the PSF that all inputs were matched to; `None` when none was matched.
+
+        Raises
+        ------
+        PsfMatchError
+            Raised when inputs were matched to different PSFs, or some only:
+            there is no PSF of their mean.
+        """
+        models = [one.model_psf for one in self.inputs]
+        first = models[0] if models else None
+        if first is None and not any(models):
+            return None
+        for one in self.inputs:
+            if one.model_psf is None or first is None or not same_psf(one.model_psf, first):
+                raise PsfMatchError(
+                    f"{one.instrument} visit {one.visit} and {self.inputs[0].instrument} visit "
+                    f"{self.inputs[0].visit} are not matched to the same PSF; a coadd needs warps that all "
+                    "are, or none."
+                )
+        return first
+
+    def common_target(self) -> CoaddTarget:
+        """Return the box around all inputs as the place of the coadd."""
+        if self.projection is None:
+            raise NoInputsError("The pixel grid of the coadd is unknown: give a target, or whole warps.")
+        return target_around([one.source.bbox for one in self.inputs], self.projection)
+
+
+def same_psf(first: PointSpreadFunction, second: PointSpreadFunction) -> bool:
+    """Return whether two models are made of the same numbers, whatever their bounds."""
+    (kind, mine), (other, theirs) = psf_to_parameters(first), psf_to_parameters(second)
+    return kind == other and all(np.array_equal(value, theirs[name]) for name, value in mine.items())
+
+
+def target_around(boxes: Sequence[Box], projection: SkyProjection[Any]) -> CoaddTarget:
+    """Return the smallest box around some boxes as the place of a coadd."""
+    y = Interval.hull(*(edge for box in boxes for edge in (box.y.min, box.y.max)))
+    x = Interval.hull(*(edge for box in boxes for edge in (box.x.min, box.x.max)))
+    return CoaddTarget(outer_bbox=Box(y, x), projection=projection)
+
+
+def prepare_inputs(
+    warps: Iterable[Warp | WarpInput], control: WeightControl, bad_mask_planes: Sequence[str]
+) -> Prepared:
+    """Give each warp its weight, and put the inputs in the order of their identities.
+
+    Parameters
+    ----------
+    warps
+        Warps, or records that have a weight already.
+    control
+        How weights are found.
+    bad_mask_planes
+        Pixels with one of these planes do not count for the weight.
+
+    Returns
+    -------
+    Prepared
+        The inputs; a warp without a valid weight is among ``rejected``.
+
+    Raises
+    ------
+    MixedBandsError
+        Raised when the warps are of different bands.
+    """
+    records: list[WarpInput] = []
+    inputs: list[WarpInput] = []
+    rejected: list[Rejection] = []
+    projection = None
+    for warp in warps:
+        records.append(warp if isinstance(warp, WarpInput) else input_of(warp))
+        if isinstance(warp, Warp):
+            projection = warp.sky_projection
+    check_one_band((record.instrument, record.visit, record.band) for record in records)
+    for record in records:
+        found = weigh(record, control, bad_mask_planes)
+        if isinstance(found, WarpInput):
+            inputs.append(found)
+        else:
+            rejected += found
+    inputs.sort(key=lambda one: one.key)
+    return Prepared(tuple(inputs), tuple(sorted(rejected)), projection)
+
+
+def check_one_band(visits: Iterable[tuple[str, int, str]]) -> None:
+    """Refuse warps of different bands: there is no flux that their mean would measure.
+
+    Parameters
+    ----------
+    visits
+        Instrument, visit and band of each warp, in any order.
+
+    Raises
+    ------
+    MixedBandsError
+        Raised with the first two, in the order of visits and bands, that differ.
+    """
+    ordered = sorted(visits)
+    for instrument, visit, band in ordered:
+        first = ordered[0]
+        if band != first[2]:
+            raise MixedBandsError(
+                f"{instrument} visit {visit}",
+                where="band",
+                found=repr(band),
+                expected=f"{first[2]!r}, the band of {first[0]} visit {first[1]}: a coadd is of one band",
+            )
+
+
+def input_of(warp: Warp) -> WarpInput:
+    """Return the record of a warp in memory, without a weight."""
+    projection = warp.sky_projection
+    return WarpInput(
+        instrument=warp.instrument,
+        visit=warp.visit,
+        band=warp.band,
+        source=ImageSource(warp),
+        detectors=warp.detectors,
+        owners=warp.owners,
+        pixel_area=None if projection is None else pixel_scale(projection, warp.bbox) ** 2,
+        model_psf=warp.matched_psf,
+        bad_mask_planes=warp.bad_mask_planes,
+    )
+
+
+def warp_of(one: WarpInput, projection: SkyProjection[Any]) -> Warp:
+    """Return the warp that a record is of, with all its pixels as its source has them.
+
+    The scale of the record and its alternate planes are not applied.
+    """
+    box, planes = one.source.bbox, one.source.read(one.source.bbox)
+    return Warp(
+        Image(planes.image, bbox=box, unit=u.nJy, sky_projection=projection),
+        mask=Mask(planes.mask[..., np.newaxis], bbox=box, schema=one.source.schema),
+        variance=Image(planes.variance, bbox=box, unit=u.nJy**2),
+        instrument=one.instrument,
+        visit=one.visit,
+        band=one.band,
+        detectors=one.detectors,
+        owners=one.owners,
+        matched_psf=one.model_psf,
+        bad_mask_planes=one.bad_mask_planes,
+    )
+
+
+def weigh(
+    one: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
+) -> WarpInput | list[Rejection]:
+    """Return an input with its weight, or why it has none.
+
+    By the rule of information its pixels have the weights of the detector images that they are from.
+    Where a warp does not say what these are, and by the rule of variance, all have one weight: the inverse
+    of the clipped mean of the variance over the pixels that are not masked (AssembleCoadd's
+    ``prepareInputs``), by the rule of information times the area of a pixel.
+    """
+    if one.weight is not None:
+        return one
+    if control.rule == "information":
+        weighed = _weigh_detectors(one)
+        return _weigh_area(one, bad_mask_planes) if weighed is None else with_pixels(weighed, bad_mask_planes)
+    return _weigh_variance(one, control, bad_mask_planes)
+
+
+_STRIP = 64
+"""Rows that are read at a time."""
+
+
+def with_pixels(one: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
+    """Return an input, or why it is left out: no good pixel of it has a value and a variance."""
+    known = one.mean_variance
+    if known is not None and known.bad_mask_planes == frozenset(plane_names(bad_mask_planes)):
+        return one
+    bad, box = bits_of(one.source.schema, bad_mask_planes, missing_ok=True), one.source.bbox
+    starts = list(range(box.y.start, box.y.stop, _STRIP))
+    middle = len(starts) // 2
+    for start in (*starts[middle:], *starts[:middle]):  # the middle of a warp mostly has pixels
+        strip = Box.factory[start : min(start + _STRIP, box.y.stop), box.x.start : box.x.stop]
+        planes = one.source.read(strip)
+        good = ((planes.mask & bad) == 0) & np.isfinite(planes.image) & np.isfinite(planes.variance)
+        if good.any():
+            return one
+    return _without_weight(one, WeightProblem.NO_GOOD_PIXEL)
+
+
+def _weigh_detectors(one: WarpInput) -> WarpInput | None:
+    """Return an input with the weights of its detectors; `None` where they are not known."""
+    known = [d.information / one.scale**2 for d in one.detectors if d.information is not None]
+    if not known or len(known) < len(one.detectors):
+        return None
+    if min(known) == max(known):
+        return dataclasses.replace(one, weight=known[0], owners=None)
+    pixels = [detector.good_pixels for detector in one.detectors]
+    mean = float(np.average(known, weights=pixels if any(pixels) else None))
+    if one.owners is None:
+        return dataclasses.replace(one, weight=mean)
+    detectors = (dataclasses.replace(d, weight=w) for d, w in zip(one.detectors, known, strict=True))
+    return dataclasses.replace(one, weight=mean, detectors=tuple(detectors))
+
+
+_NOTE = (
+    "Its weight follows from the variance of its warp, which does not say how its detector images are to be "
+    "weighted: it was made by other software, or before weights were kept."
+)
+
+
+def _weigh_area(one: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
+    """Weigh a warp that does not say what its detectors' images hold, in the unit of those that do."""
+    weighed = _weigh_variance(one, WeightControl(rule="variance"), bad_mask_planes)
+    if not isinstance(weighed, WarpInput) or weighed.weight is None:
+        return weighed
+    detectors = tuple(dataclasses.replace(d, notes=(*d.notes, _NOTE)) for d in one.detectors)
+    return dataclasses.replace(weighed, weight=weighed.weight * (one.pixel_area or 1.0), detectors=detectors)
+
+
+def _weigh_variance(
+    one: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
+) -> WarpInput | list[Rejection]:
+    weight = _known_weight(one, control, bad_mask_planes)
+    if weight is None:
+        planes = view_planes(one.source)
+        bad = bits_of(one.source.schema, bad_mask_planes, missing_ok=True)
+        weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale, image=planes.image)
+    if not isinstance(weight, WeightProblem):
+        return dataclasses.replace(one, weight=weight, owners=None)
+    return _without_weight(one, weight)
+
+
+def _without_weight(one: WarpInput, problem: WeightProblem) -> list[Rejection]:
+    identities = [(d.id, d.path) for d in one.detectors]
+    if not identities:
+        identities = [(ExposureId(one.instrument, one.visit, -1, one.band), "")]
+    return [Rejection(identity, path, "weight", str(problem)) for identity, path in identities]
+
+
+def _known_weight(
+    one: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
+) -> float | WeightProblem | None:
+    known = one.mean_variance
+    asked = frozenset(plane_names(bad_mask_planes)), control.sigma_clip, control.clip_iter
+    if known is None or (known.bad_mask_planes, known.sigma_clip, known.clip_iter) != asked:
+        return None
+    return weight_of_mean(known.mean, one.scale)

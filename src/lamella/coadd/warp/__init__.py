@@ -1,0 +1,1 @@
+"""Resampling of exposures to the grid of a patch, and PSF matching."""

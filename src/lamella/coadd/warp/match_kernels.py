@@ -1,0 +1,238 @@
+"""The kernels that match one detector of a warp: sampled, fitted, and written as products."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy
+from lsst.images import Box, SkyProjection
+
+from ...data.detector import DetectorInput, psf_components
+from ...errors import InvalidPsfError, PsfMatchError
+from ...kernels.convolve import CELL, SeparableKernels, factor_kernels
+from ...psf.blas import one_blas_thread
+from ...psf.coadd import CoaddPsf
+from ...psf.match_control import MatchControl
+from ...psf.matching import KernelField, MatchQuality, fit_field, match_quality, solve_kernels, widest_fwhm
+
+__all__ = ("DetectorPsf", "RegionKernels", "most_places")
+
+_PLACES = 3
+"""Positions along an axis at which a width is measured."""
+_SPACING = 700.0
+_MOST_PLACES = 5
+"""Kernels are found this many pixels apart, but at no more positions along an axis."""
+_PROBES = 16
+"""Positions along an axis at which a detector is looked for in a box."""
+_EDGE = 0.01
+"""Distance from the edge of a detector in pixels at which rounding does not matter."""
+_IMAGE_TOLERANCE = 1e-3
+"""Error of a kernel written as products, as a fraction of the target's peak, under the PSF."""
+_VARIANCE_TOLERANCE = 3e-3
+"""The same for the kernel of the variance, as a fraction of its largest value."""
+
+
+class DetectorPsf:
+    """The PSF of one detector in pixels of a patch."""
+
+    def __init__(self, detector: DetectorInput, projection: SkyProjection[Any], box: Box) -> None:
+        self.detector = detector
+        self._psf = CoaddPsf(psf_components([dataclasses.replace(detector, weight=1.0)]), projection, box)
+        self.box = box
+
+    @functools.cached_property
+    def _probes(self) -> np.ndarray:
+        """Pixels (x, y) all over the box in which the detector has a PSF: shape (n, 2)."""
+        y, x = (_along(side.start, side.size, _PROBES) for side in (self.box.y, self.box.x))
+        points = np.stack([index.ravel() for index in np.meshgrid(x, y)], axis=1)
+        found: np.ndarray = points[self._is_inside(points)]
+        return found
+
+    def _is_inside(self, points: np.ndarray) -> np.ndarray:
+        """Return which points (x, y) are on the detector, and not right at its edge."""
+        corners = points[:, np.newaxis] + _EDGE * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
+        covered = self._psf.covers(*corners.reshape(-1, 2).T)
+        inside: np.ndarray = covered.reshape(-1, 4).all(axis=1)
+        return inside
+
+    @functools.cached_property
+    def covered(self) -> Box:
+        """The part of the box in which the detector has a PSF, found to a fifteenth of its sides."""
+        if not len(self._probes):
+            return self.box
+        (x0, y0), (x1, y1) = (
+            edge.astype(int) for edge in (self._probes.min(axis=0), self._probes.max(axis=0))
+        )
+        return Box.factory[y0 : y1 + 1, x0 : x1 + 1]
+
+    def places(self, rows: int, columns: int) -> list[tuple[float, float]]:
+        """Return pixels (x, y) with a PSF: on a lattice over the part with the detector, and its middle.
+
+        Where the detector is not at a point of the lattice, it is its nearest probe that counts: kernels
+        are wanted all over the detector, and must not be extrapolated to its rim.
+        """
+        lattice = self._lattice(rows, columns)
+        try:
+            middle = self._psf.average_position()
+        except InvalidPsfError:
+            return lattice
+        return [*lattice, (float(round(middle[0])), float(round(middle[1])))]
+
+    def _lattice(self, rows: int, columns: int) -> list[tuple[float, float]]:
+        if not len(self._probes):
+            return []
+        y, x = (
+            _along(side.start, side.size, n)
+            for side, n in zip((self.covered.y, self.covered.x), (rows, columns), strict=True)
+        )
+        points = np.stack([index.ravel() for index in np.meshgrid(x, y)], axis=1)
+        away = ~self._is_inside(points)
+        distance = np.square(points[away, np.newaxis] - self._probes).sum(axis=2)
+        points[away] = self._probes[np.argmin(distance, axis=1)]
+        return list(dict.fromkeys((column, row) for column, row in points.tolist()))
+
+    def widths(self) -> Iterator[float]:
+        """Measure the width at some places, where there is a PSF."""
+        for x, y in self.places(_PLACES, _PLACES):
+            try:
+                yield widest_fwhm(self._psf, x, y)
+            except InvalidPsfError:
+                continue
+
+    def sample(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return x and y of some places where there is a PSF, and the PSFs: shape (n, y, x)."""
+        rows, columns = _lattice_size(self.covered)
+        found = []
+        for x, y in self.places(rows, columns):
+            try:
+                found.append((x, y, self._psf.compute_kernel_image(x=x, y=y).array))
+            except InvalidPsfError:
+                continue
+        places = np.array([(x, y) for x, y, _ in found]).reshape(-1, 2)
+        return places[:, 0], places[:, 1], np.array([stamp for *_, stamp in found], dtype=np.float64)
+
+
+def most_places(box: Box) -> int:
+    """Return at how many places of a box kernels are found at most."""
+    rows, columns = _lattice_size(box)
+    return rows * columns + 1
+
+
+def _lattice_size(box: Box) -> tuple[int, int]:
+    rows, columns = (int(np.clip(math.ceil(size / _SPACING) + 1, 3, _MOST_PLACES)) for size in box.shape)
+    return rows, columns
+
+
+def _along(start: int, size: int, count: int) -> np.ndarray:
+    inset = min(2.0, size / 4)
+    places: np.ndarray = np.rint(np.linspace(start + inset, start + size - 1 - inset, count))
+    return places
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RegionKernels:
+    """The kernels of a frame around a region, for image and variance, and what they do."""
+
+    image: SeparableKernels
+    variance: SeparableKernels
+    footprint: tuple[np.ndarray, np.ndarray]
+    """Offsets in y and x over which mask planes spread."""
+    least_square: float
+    """Least sum of the squares of a kernel."""
+    quality: MatchQuality
+    """The worst of all places."""
+    typical_residual: float
+    """The median of all places."""
+
+    @classmethod
+    @one_blas_thread()
+    def find(
+        cls, psf: DetectorPsf, target: np.ndarray, frame: Box, side: int, control: MatchControl
+    ) -> RegionKernels:
+        """Find the kernels that turn the PSF of a detector into a target."""
+        x, y, stamps = psf.sample()
+        if not len(stamps):
+            raise PsfMatchError(f"{psf.detector.id}: it has no PSF on the patch that could be matched.")
+        x, y = x - frame.x.start, y - frame.y.start
+        solved = solve_kernels(stamps, target, side, control.ridge)
+        field = fit_field(solved, x, y, min(control.spatial_order, _order_within(psf.covered)))
+        image, variance = _factor(field, frame, stamps.mean(axis=0), float(target.max()))
+        found = [
+            match_quality(stamp, target, image.at(row, column))
+            for stamp, row, column in zip(stamps, y.tolist(), x.tolist(), strict=True)
+        ]
+        return cls(
+            image,
+            variance,
+            _footprint(solved, control.mask_threshold),
+            float(np.square(solved).sum(axis=(1, 2)).min()),
+            MatchQuality(max(q.residual for q in found), max(q.noise_gain for q in found)),
+            float(np.median([q.residual for q in found])),
+        )
+
+    def part(self, first: int, last: int) -> RegionKernels:
+        """Return the kernels of some rows of cells."""
+        return dataclasses.replace(
+            self, image=self.image.part(first, last), variance=self.variance.part(first, last)
+        )
+
+
+def _order_within(box: Box) -> int:
+    """Return the greatest order of polynomials that linear interpolation between nodes can follow in a box.
+
+    The outermost nodes are beyond the box that the kernels were found in;
+    straight lines may be drawn out to them, parabolas of a small box may not.
+    """
+    size = min(box.y.size, box.x.size)
+    return 0 if size < CELL // 4 else 1 if size < 2 * CELL else 4
+
+
+def _factor(
+    field: KernelField, box: Box, stamp: np.ndarray, peak: float
+) -> tuple[SeparableKernels, SeparableKernels]:
+    """Write the kernels of the nodes in a box, and their squares, as sums of products."""
+    counts = [math.ceil(size / CELL) + 1 for size in (box.y.size, box.x.size)]
+    y, x = (index.ravel() * float(CELL) for index in np.mgrid[: counts[0], : counts[1]])
+    nodes = field.at(x, y)
+    squares = np.square(nodes)
+    side = nodes.shape[-1]
+    spectrum = _Spectrum(stamp, side)
+
+    def image_error(errors: np.ndarray) -> float:
+        return spectrum.greatest(errors) / peak
+
+    def variance_error(errors: np.ndarray) -> float:
+        return float(np.abs(errors).max() / squares.max())
+
+    return (
+        factor_kernels(nodes.reshape(*counts, side, side), image_error, _IMAGE_TOLERANCE),
+        factor_kernels(squares.reshape(*counts, side, side), variance_error, _VARIANCE_TOLERANCE),
+    )
+
+
+class _Spectrum:
+    """A PSF that small kernels are convolved with."""
+
+    def __init__(self, stamp: np.ndarray, side: int) -> None:
+        self._shape = (scipy.fft.next_fast_len(stamp.shape[0] + side, real=True),) * 2
+        self._transform = scipy.fft.rfft2(stamp, self._shape)
+
+    def greatest(self, kernels: np.ndarray) -> float:
+        """Return the greatest absolute value of the PSF convolved with any of some kernels."""
+        made = scipy.fft.irfft2(scipy.fft.rfft2(kernels, self._shape) * self._transform, self._shape)
+        return float(np.abs(made).max())
+
+
+def _footprint(kernels: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the disc, as offsets, beyond which all weights are less than a part of the greatest one."""
+    half = kernels.shape[-1] // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    sizes = np.abs(kernels)
+    matters = (sizes >= threshold * sizes.max(axis=(1, 2), keepdims=True)).any(axis=0)
+    disc = np.hypot(y, x) <= np.hypot(y, x)[matters].max()
+    return y[disc], x[disc]

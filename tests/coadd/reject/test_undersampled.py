@@ -1,0 +1,80 @@
+"""Undersampled PSFs: visits whose stars are hardly wider than a pixel are matched, compared and clipped."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.summary import summarize
+from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
+from lamella.psf.match_control import MatchControl
+from lamella.psf.measure import fwhm
+from lamella.testing.epochs import Epochs, EpochsConfig, simulate_epochs
+from lamella.testing.injection import InjectionConfig
+from lamella.testing.outcomes import matched_inputs, outcome_of_rejection, usable_pixels
+
+PIXEL = 0.2
+"""Arcseconds."""
+
+
+def simulate(width: float) -> Epochs:
+    """Three visits, dithered by fractions of a pixel and turned, whose stars have a width in pixels."""
+    config = EpochsConfig(
+        visits=3,
+        side=128,
+        seeing=(width * PIXEL, width * PIXEL),
+        stars=100,
+        star_magnitudes=(18.0, 24.0),
+        bright_stars=0,
+        galaxies=0,
+        injection=InjectionConfig(satellites=1, cosmic_rays=0, asteroids=0, ghosts=0, variable_stars=0),
+        psf_error=0.0,
+        flux_error=0.0,
+        position_error=0.0,
+    )
+    return simulate_epochs(config, 4)
+
+
+@pytest.fixture(scope="module", params=[1.2, 1.7])
+def epochs(request: pytest.FixtureRequest) -> Epochs:
+    return simulate(request.param)
+
+
+def test_the_target_is_wide_enough_for_pixels(epochs: Epochs) -> None:
+    target = epochs.target
+    detectors = [detector for warp in epochs.warps for detector in warp.detectors]
+    arguments = detectors, target.projection, target.outer_bbox
+    assert target_fwhm(*arguments) == MatchControl().min_fwhm
+    free = target_fwhm(*arguments, MatchControl(min_fwhm=0.0))
+    assert float(epochs.fwhm.min()) < free < MatchControl().min_fwhm
+
+
+def test_they_are_matched_within_the_limits(epochs: Epochs) -> None:
+    psf = patch_target_psf(MatchControl().min_fwhm, epochs.target.outer_bbox)
+    for warp in epochs.warps:
+        (record,) = match_warp(warp, psf).match_records
+        assert record.residual < 0.03
+
+
+@pytest.mark.parametrize("method", ["compare_warp", "safe_clip"])
+def test_artifacts_are_looked_for(epochs: Epochs, method: str) -> None:
+    outcome, findings = outcome_of_rejection(epochs, matched_inputs(epochs), RejectControl(method=method))
+    assert not any("match" in removal.warning for removal in findings.removals)
+    if method == "compare_warp":
+        level = np.where(usable_pixels(epochs).sum(axis=0) > 1, epochs.artifacts["SATELLITE"], 0.0)
+        level /= np.sqrt(epochs.variance)
+        assert (level > 2).sum() > 100
+        assert outcome.removed[level > 2].mean() > 0.9
+        assert outcome.removed[level < 0.1].mean() < 0.02
+
+
+def test_their_coadd_has_width_and_depth(epochs: Epochs) -> None:
+    coadd = assemble(epochs.warps, AssembleConfig(), target=epochs.target)
+    summary = summarize(coadd)
+    assert summary.psf_fwhm is not None
+    assert summary.depth is not None
+    box = coadd.bbox
+    assert summary.psf_fwhm == pytest.approx(PIXEL * fwhm(coadd.psf, box.x.center, box.y.center), rel=0.2)
