@@ -17,8 +17,8 @@ from lamella.coadd.assemble import assemble
 from lamella.coadd.stack.prepare import input_of, weigh
 from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.warp import Warp
-from lamella.formats.archives import read_product
-from lamella.formats.export import write_archive
+from lamella.formats.archive.products import read_product
+from lamella.formats.archive.write import write_archive
 from lamella.formats.recognise import open_exposures
 from lamella.run.jobs import patch_target
 from lamella.run.patch import warp_visit

@@ -22,8 +22,8 @@ from lsst.images.serialization import read_archive
 
 from lamella.data.warp import Warp
 from lamella.fits.deflate import library_name
-from lamella.formats.archives import ArchiveWarp
-from lamella.formats.export import write_archive
+from lamella.formats.archive.products import ArchiveWarp
+from lamella.formats.archive.write import write_archive
 from lamella.image.planes import Planes, mask_plane_of
 
 from .fits_planes import WarpFiles

@@ -186,7 +186,7 @@ def make_strip(
 
 def make_archives(files: WarpFiles) -> None:
     """Write the same warps as uncompressed archives of lamella."""
-    from lamella.formats.export import write_archive
+    from lamella.formats.archive.write import write_archive
 
     for i, path in enumerate(files.names("archive")):
         write_archive(read_warp(files, i), path, compress=False)

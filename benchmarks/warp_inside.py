@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from lamella.coadd.warp.warp import make_warp
-from lamella.formats.export import write_archive
+from lamella.formats.archive.write import write_archive
 from lamella.formats.recognise import open_exposures
 from lamella.sky.registry import load_skymap
 

@@ -207,7 +207,7 @@ def _stars(of: Exposures, one: Warper, folder: Path, i: int) -> np.ndarray:
 
 
 def _corner(path: Path) -> tuple[int, int]:
-    from lamella.formats.archives import ArchiveWarp
+    from lamella.formats.archive.products import ArchiveWarp
 
     box = ArchiveWarp(path).bbox
     return box.x.start, box.y.start

@@ -12,7 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
-    "ArchiveWarp": "formats.archives",
+    "ArchiveWarp": "formats.archive.products",
     "ArtifactMasks": "coadd.reject.artifact_masks",
     "AssembleConfig": "coadd.assemble_control",
     "CoaddTarget": "data.inputs",
@@ -37,17 +37,17 @@ _HOMES: dict[str, str] = {
     "make_skymap": "sky.registry",
     "make_warp": "coadd.warp.warp",
     "open_exposures": "formats.recognise",
-    "open_warp": "formats.warps",
-    "read_artifacts": "formats.artifacts",
-    "read_product": "formats.archives",
+    "open_warp": "formats.archive.open_warp",
+    "read_artifacts": "formats.archive.artifact_files",
+    "read_product": "formats.archive.products",
     "select_exposures": "coadd.select.select",
     "skymap_from_exposures": "sky.field",
     "statistics_stack": "coadd.stack.stack",
     "summarize": "coadd.summary",
     "write_afw": "formats.afw.write",
-    "write_archive": "formats.export",
-    "write_artifacts": "formats.artifacts",
-    "write_plain_fits": "formats.export",
+    "write_archive": "formats.archive.write",
+    "write_artifacts": "formats.archive.artifact_files",
+    "write_plain_fits": "formats.archive.write",
 }
 
 __all__ = ("__version__", *_HOMES)

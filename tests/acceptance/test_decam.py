@@ -18,8 +18,8 @@ from lamella.coadd.reject.artifact_masks import ArtifactMasks
 from lamella.data.coadd import PatchCoadd
 from lamella.data.exposure import ExposureSource
 from lamella.data.warp import Warp
-from lamella.formats.archives import read_product
-from lamella.formats.artifacts import read_artifacts
+from lamella.formats.archive.artifact_files import read_artifacts
+from lamella.formats.archive.products import read_product
 from lamella.formats.recognise import open_exposures
 from lamella.planes import bits_of
 

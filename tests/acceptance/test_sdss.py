@@ -14,7 +14,7 @@ from astropy.coordinates import SkyCoord
 
 from lamella import AssembleConfig, PatchConfig, coadd_exposures
 from lamella.data.coadd import PatchCoadd
-from lamella.formats.archives import read_product
+from lamella.formats.archive.products import read_product
 from lamella.formats.recognise import open_exposures
 
 pytestmark = pytest.mark.slow

@@ -21,7 +21,7 @@ import lamella
 from lamella.cli import coadd_run, outputs
 from lamella.cli.coadd_run import CoaddRun
 from lamella.fits.text import from_fits
-from lamella.formats.archives import read_product
+from lamella.formats.archive.products import read_product
 from lamella.formats.recognise import Inputs, open_exposures
 from lamella.resources import Resources
 from lamella.run.coadds import coadd_exposures

@@ -17,7 +17,7 @@ from lamella.coadd.reject.reject import Findings
 from lamella.coadd.stack.prepare import input_of
 from lamella.data.coadd import PatchCoadd
 from lamella.data.inputs import WarpInput
-from lamella.formats.archives import read_product
+from lamella.formats.archive.products import read_product
 from lamella.formats.recognise import open_exposures
 from lamella.resources import Resources
 from lamella.run import patch as patch_module

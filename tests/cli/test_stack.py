@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from lamella.cli import stack_run as module
-from lamella.formats.archives import read_product
+from lamella.formats.archive.products import read_product
 
 from .conftest import lamella, lamella_ok
 

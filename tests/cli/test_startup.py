@@ -126,7 +126,7 @@ def test_commands_start_without_what_they_do_not_need():
         "'lamella.formats.afw.exposure', 'lamella.coadd.reject.compare'); "
         "print([name for name in heavy if name in sys.modules]); "
         "import lamella.cli.warp_run, lamella.cli.coadd_run; "
-        "from lamella.formats.registry import known_formats; known_formats(); "
+        "from lamella.formats.readers import known_formats; known_formats(); "
         # Parts of scipy are imported when they are used.
         "parts = ('interpolate', 'linalg', 'ndimage', 'optimize', 'special'); "
         "print([name for name in parts if f'scipy.{name}' in sys.modules])"

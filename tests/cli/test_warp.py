@@ -9,7 +9,7 @@ import pytest
 
 from lamella.cli import warp_run
 from lamella.cli.settings import CoaddConfig
-from lamella.formats.archives import read_metadata, read_product
+from lamella.formats.archive.products import read_metadata, read_product
 from lamella.resources import Resources
 from lamella.testing.survey import Survey
 

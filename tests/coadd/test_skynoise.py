@@ -21,7 +21,7 @@ from lamella.data.coadd import PatchCoadd
 from lamella.data.noise import SkyNoise
 from lamella.data.warp import Warp
 from lamella.errors import ConfigError
-from lamella.formats.export import write_plain_fits
+from lamella.formats.archive.write import write_plain_fits
 from lamella.resources import Resources
 from lamella.testing.config import SurveyConfig
 from lamella.testing.photometry import measure_stars

@@ -10,9 +10,9 @@ from lamella.coadd.summary import summarize
 from lamella.coadd.warp.warp_control import WarpControl
 from lamella.coadd.warp_planes import plane_notices, planes_record
 from lamella.data.inputs import CoaddTarget
-from lamella.formats.archives import read_product
-from lamella.formats.export import write_archive
-from lamella.formats.warps import open_warp
+from lamella.formats.archive.open_warp import open_warp
+from lamella.formats.archive.products import read_product
+from lamella.formats.archive.write import write_archive
 from lamella.report.record import coadd_record
 
 DEFAULT = WarpControl().bad_mask_planes

@@ -16,7 +16,7 @@ from lamella.data.detector import DetectorModel
 from lamella.data.exposure import ExposureId
 from lamella.data.warp import Warp, WarpSerializationModel
 from lamella.errors import InvalidPsfError, ShapeError
-from lamella.formats.export import write_archive
+from lamella.formats.archive.write import write_archive
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from lamella.data.exposure import ExposureId
 from lamella.data.times import UNKNOWN_TIMES, ExposureTimes, TotalTimes, mjd_from_text, to_utc
 from lamella.data.warp import Warp
 from lamella.formats.afw.write import write_afw
-from lamella.formats.archives import read_product
-from lamella.formats.export import write_archive, write_plain_fits
+from lamella.formats.archive.products import read_product
+from lamella.formats.archive.write import write_archive, write_plain_fits
 from lamella.formats.header_times import times_from_headers
 
 DAY = 86400.0

@@ -18,7 +18,7 @@ from lamella.errors import InputError
 from lamella.fits.hdus import Container
 from lamella.fits.scaling import physical_values, with_nan
 from lamella.formats.afw.masks import read_flags, read_mask
-from lamella.formats.afw.planes import find_plane, read_plane
+from lamella.formats.afw.plane_hdus import find_plane, read_plane
 from lamella.formats.recognise import open_exposures
 
 from ..formats.afw.exposures import pixels as afw_pixels

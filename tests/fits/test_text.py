@@ -18,12 +18,12 @@ from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
 from lamella.data.warp import Warp
 from lamella.fits.text import from_fits, own_text, to_fits
-from lamella.formats.artifacts import read_artifacts, write_artifacts
-from lamella.formats.export import write_archive, write_plain_fits
+from lamella.formats.archive.artifact_files import read_artifacts, write_artifacts
+from lamella.formats.archive.write import write_archive, write_plain_fits
 
 from ..formats.afw import test_write as afw
-from ..formats.test_artifacts import make_masks, make_visit
-from ..formats.test_export import make_coadd
+from ..formats.archive.test_artifact_files import make_masks, make_visit
+from ..formats.archive.test_write import make_coadd
 
 TEXTS = [
     "Télescope",

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from lamella.errors import DuplicateInputError
 from lamella.formats.recognise import Inputs, open_exposures
 
-from .test_visit_image import make_visit_image
+from .surveys.test_visit_image import make_visit_image
 
 SHAPE = (60, 80)
 SIGMA = 3.0

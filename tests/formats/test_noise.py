@@ -26,7 +26,7 @@ from lamella.testing.contracts import check_exposure_source
 from .afw.exposures import pixels as afw_pixels
 from .afw.exposures import write_exposure
 from .conftest import DecamWriter
-from .test_visit_image import BOX, make_visit_image
+from .surveys.test_visit_image import BOX, make_visit_image
 
 PATH = Path("x.fits")
 BAD_VALUES = (-1e-3, -5.0, 0.0, -0.0, math.nan, math.inf, -math.inf)

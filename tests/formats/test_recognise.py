@@ -18,10 +18,9 @@ from lamella.errors import (
     UnknownFormatError,
     UnreadableFileError,
 )
-from lamella.formats import registry
+from lamella.formats import readers as registry
 from lamella.formats.read_control import ReadControl
-from lamella.formats.recognise import open_exposures
-from lamella.formats.registry import (
+from lamella.formats.readers import (
     FileHead,
     Format,
     Opening,
@@ -31,6 +30,7 @@ from lamella.formats.registry import (
     known_formats,
     register_format,
 )
+from lamella.formats.recognise import open_exposures
 from lamella.testing.contracts import check_exposure_source
 
 from .conftest import DecamWriter

@@ -16,7 +16,7 @@ from lamella.data.coadd import PatchCoadd
 from lamella.data.exposure import ExposureInfo
 from lamella.data.warp import Warp
 from lamella.errors import ConfigError, DuplicateInputError, InputError, MissingPartError, NoInputsError
-from lamella.formats.archives import read_product
+from lamella.formats.archive.products import read_product
 from lamella.sky.registry import load_skymap
 from lamella.tasks.bright_objects import ingest_bright_objects
 from lamella.tasks.datasets import coadd_datasets

@@ -20,7 +20,7 @@ from lamella.coadd.stack.sources import ImageSource
 from lamella.data.coadd import PatchCoadd
 from lamella.data.times import ExposureTimes
 from lamella.data.warp import Warp
-from lamella.formats.archives import ArchiveWarp, read_product
+from lamella.formats.archive.products import ArchiveWarp, read_product
 from lamella.formats.regions import read_bright_objects
 from lamella.tasks.datasets import coadd_datasets
 from lamella.tasks.formatters import regions_to_text

@@ -15,7 +15,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.config import Config
 from lamella.data.coadd import PatchCoadd
-from lamella.formats.archives import read_product
+from lamella.formats.archive.products import read_product
 from lamella.run.patch_config import PatchConfig
 from lamella.tasks.derive import field_name
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lamella.data.coadd import PatchCoadd
-from lamella.formats.archives import read_product
+from lamella.formats.archive.products import read_product
 from lamella.psf.match_control import MatchControl
 from lamella.run.patch_config import PatchConfig
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig

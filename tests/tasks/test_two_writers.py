@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lamella.data.coadd import PatchCoadd
-from lamella.formats.archives import read_product
-from lamella.formats.export import write_archive
+from lamella.formats.archive.products import read_product
+from lamella.formats.archive.write import write_archive
 from lamella.tasks.datasets import coadd_datasets
 from lamella.tasks.repository import open_repository
 from lamella.testing.asserts import assert_bits_equal
@@ -39,7 +39,7 @@ COUNT = 6
 WRITER = """
 import json, sys, time
 from pathlib import Path
-from lamella.formats.archives import read_product
+from lamella.formats.archive.products import read_product
 from lamella.tasks.formatters import ArchiveFormatter
 from lamella.tasks.repository import open_repository
 

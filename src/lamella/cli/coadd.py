@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..formats.registry import format_names
+from ..formats.readers import format_names
 from ..resources import Resources
 from .grid import GridOptions, grid_options
 from .options import (

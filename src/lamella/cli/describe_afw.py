@@ -18,14 +18,14 @@ from ..data.exposure import ExposureInfo
 from ..data.warp import Warp
 from ..errors import LamellaError
 from ..fits.hdus import Container
-from ..formats.afw.archive import Archive, ArchiveWarning
+from ..formats.afw.afw_archive import Archive, ArchiveWarning
 from ..formats.afw.background import Background
 from ..formats.afw.catalogs import ExposureCatalog, read_coadd_inputs
 from ..formats.afw.exposure import AfwFile
 from ..formats.afw.identity import identify
 from ..formats.afw.kinds import Kind
 from ..formats.afw.photo import PhotoCalib
-from ..formats.afw.planes import find_plane
+from ..formats.afw.plane_hdus import find_plane
 from ..formats.afw.products import is_afw_product, read_afw_product
 from ..formats.afw.psf import read_psf
 from ..formats.afw.source import AfwExposure

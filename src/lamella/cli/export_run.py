@@ -13,8 +13,8 @@ from ..data.warp import Warp
 from ..errors import ConfigError, NoInputsError, OutputError
 from ..files import make_folder
 from ..formats.afw.write import write_afw
-from ..formats.archives import is_product, read_product
-from ..formats.export import write_archive, write_plain_fits
+from ..formats.archive.products import is_product, read_product
+from ..formats.archive.write import write_archive, write_plain_fits
 from ..formats.files import bare_name, is_fits_name, walk
 from ..report.console import skipped_table
 from ..report.record import Skipped

@@ -19,9 +19,9 @@ from ..data.exposure import ExposureSource
 from ..data.warp import Warp
 from ..errors import UnreadableFileError
 from ..files import make_folder, write_text
-from ..formats.archives import read_image, read_metadata
-from ..formats.artifacts import write_artifacts
-from ..formats.export import write_archive, write_plain_fits
+from ..formats.archive.artifact_files import write_artifacts
+from ..formats.archive.products import read_image, read_metadata
+from ..formats.archive.write import write_archive, write_plain_fits
 from ..report.artifact_picture import artifact_picture
 from ..report.composite import composite
 from ..report.picture import image_picture, write_png

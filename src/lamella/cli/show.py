@@ -10,8 +10,8 @@ from rich.console import Console
 from ..data.coadd import PatchCoadd
 from ..errors import InputError, LamellaError
 from ..formats.afw.kinds import kind_of
-from ..formats.archives import is_product, read_product
-from ..formats.artifacts import is_artifact_file, read_artifacts
+from ..formats.archive.artifact_files import is_artifact_file, read_artifacts
+from ..formats.archive.products import is_product, read_product
 from ..formats.recognise import open_exposures
 from ..report.console import skipped_table
 from ..report.record import Skipped

@@ -19,9 +19,9 @@ from ..coadd.stack.prepare import target_around
 from ..coadd.summary import summarize
 from ..data.inputs import CoaddTarget, WarpInput
 from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsError
-from ..formats.artifacts import write_artifacts
-from ..formats.export import write_archive, write_plain_fits
-from ..formats.warps import open_warp
+from ..formats.archive.artifact_files import write_artifacts
+from ..formats.archive.open_warp import open_warp
+from ..formats.archive.write import write_archive, write_plain_fits
 from ..report.console import skipped_table, summary_table
 from ..report.record import coadd_record
 from ..resources import Resources
@@ -33,7 +33,7 @@ from .settings import StackConfig
 
 if TYPE_CHECKING:
     from ..formats.afw.warps import AfwWarp
-    from ..formats.archives import ArchiveWarp
+    from ..formats.archive.products import ArchiveWarp
 
     type _WarpFile = ArchiveWarp | AfwWarp
 

@@ -10,8 +10,8 @@ from ..coadd.assemble_control import AssembleConfig
 from ..coadd.reject.reject_control import RejectControl
 from ..coadd.stack.stack_control import Statistic
 from ..coadd.warp.warp_control import ImageKernel, WarpControl
-from ..formats.archives import read_product
-from ..formats.export import write_archive
+from ..formats.archive.products import read_product
+from ..formats.archive.write import write_archive
 from ..formats.recognise import open_exposures
 from ..run.coadds import coadd_exposures
 from ..run.patch_config import PatchConfig

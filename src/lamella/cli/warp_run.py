@@ -15,7 +15,7 @@ from ..data.coadd import Rejection
 from ..data.exposure import ExposureSource
 from ..data.warp import Warp
 from ..errors import InputError, NoInputsError, PsfMatchError
-from ..formats.archives import ArchiveWarp, read_product
+from ..formats.archive.products import ArchiveWarp, read_product
 from ..report.console import skipped_table
 from ..report.record import Skipped
 from ..resources import Resources

@@ -21,7 +21,7 @@ from ..fits.read import image_shape, read_headers
 from .copies import find_copies, is_one_place
 from .files import FileIndex, is_fits_name, walk
 from .read_control import ReadControl
-from .registry import FileHead, Format, Opening, Role, find_format, known_formats
+from .readers import FileHead, Format, Opening, Role, find_format, known_formats
 
 __all__ = ("InputProblem", "Inputs", "open_exposures")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..data.exposure import ExposureSource
 from ..errors import InputError, MissingPartError
-from .registry import FileHead, Format, Opening, Role
+from .readers import FileHead, Format, Opening, Role
 from .source import FileSource
 from .table_cells import read_cells
 from .table_row import COLUMNS, QUALITY_PREFIX, TableRow

@@ -12,7 +12,7 @@ from lsst.daf.butler import Butler, DatasetRef
 
 from ..errors import ConfigError, NoInputsError
 from ..files import atomic_path, make_folder
-from ..formats.export import write_plain_fits
+from ..formats.archive.write import write_plain_fits
 from ..sky.skymap import SkyMap
 from .datasets import BRIGHT_OBJECT_RUN, coadd_datasets
 from .skymap_store import stored_skymap

@@ -92,10 +92,16 @@ def source_from_json(text: str, *, path: str) -> FileSource:
         raise UnreadableFileError(path, found=" ".join(str(err).split()), expected=_EXPECTED) from err
 
 
+_MOVED = {
+    f"lamella.formats.{name}": f"lamella.formats.surveys.{name}" for name in ("decam", "sdss", "visit_image")
+}
+"""Modules of readers in the recipes of version 0.1.0."""
+
+
 def _recipe_class(name: str, path: str) -> Any:
     """Import a class, and make sure that it is that of a recipe before it is used."""
     module, _, qualname = name.partition(":")
-    cls = getattr(importlib.import_module(module), qualname)
+    cls = getattr(importlib.import_module(_MOVED.get(module, module)), qualname)
     is_recipe = dataclasses.is_dataclass(cls) and all(hasattr(cls, one) for one in ("describe", "load"))
     if not is_recipe:
         raise UnreadableFileError(path, where="class", found=name, expected="a recipe of an exposure")

@@ -22,8 +22,8 @@ from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.options import WeightControl
 from lamella.data.warp import Warp
-from lamella.formats.archives import ArchiveWarp, read_product
-from lamella.formats.export import write_archive
+from lamella.formats.archive.products import ArchiveWarp, read_product
+from lamella.formats.archive.write import write_archive
 from lamella.planes import make_schema
 from lamella.resources import Resources
 from lamella.run.match import match_inputs, use_matched

@@ -21,8 +21,8 @@ from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.data.warp import Warp
 from lamella.errors import ProjectionError
-from lamella.formats.archives import ArchiveWarp
-from lamella.formats.export import write_archive
+from lamella.formats.archive.products import ArchiveWarp
+from lamella.formats.archive.write import write_archive
 from lamella.kernels.resample.support import ResamplingKernel
 from lamella.planes import make_schema
 from lamella.sky.pixelmap import PixelMap

@@ -21,8 +21,8 @@ from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
 from lamella.data.warp import Warp
 from lamella.errors import PsfMatchError
-from lamella.formats.archives import ArchiveWarp
-from lamella.formats.export import write_archive
+from lamella.formats.archive.products import ArchiveWarp
+from lamella.formats.archive.write import write_archive
 from lamella.planes import bits_of
 from lamella.psf.gaussian import FWHM_PER_SIGMA
 from lamella.psf.gridded import GriddedPsf

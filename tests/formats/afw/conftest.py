@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from lamella.fits.hdus import Container
-from lamella.formats.afw.archive import Archive
+from lamella.formats.afw.afw_archive import Archive
 
 
 def columns_of(values: dict[str, Any], flags: dict[str, Any]) -> list[fits.Column]:

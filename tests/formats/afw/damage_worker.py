@@ -31,7 +31,7 @@ from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.kinds import Kind, kind_of
 from lamella.formats.afw.photo import PhotoCalib
 from lamella.formats.afw.summaries import VisitSummary
-from lamella.formats.archives import is_product, read_product
+from lamella.formats.archive.products import is_product, read_product
 from lamella.formats.recognise import open_exposures
 
 SEED = 20_260_728

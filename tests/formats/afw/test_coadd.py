@@ -5,7 +5,7 @@ import pytest
 
 from lamella import read_product
 from lamella.cli.main import main
-from lamella.formats.archives import is_product
+from lamella.formats.archive.products import is_product
 from lamella.psf.measure import fwhm as psf_fwhm
 
 from .exposures import CARDS, SIGMA, ZERO_POINT, write_exposure

@@ -7,7 +7,7 @@ from lsst.images import Box, Polygon
 
 from lamella.errors import InputError
 from lamella.fits.hdus import Container
-from lamella.formats.afw.archive import Archive, SkippedObject
+from lamella.formats.afw.afw_archive import Archive, SkippedObject
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.info import DetectorInfo, FilterLabel, parse_summary
 from lamella.formats.afw.visit_info import VisitInfo, visit_info_from_header

@@ -6,7 +6,7 @@ from lsst.images.fields import ChebyshevField
 from lamella.errors import InputError, UnitError
 from lamella.fits.hdus import Container
 from lamella.fits.tables import Table
-from lamella.formats.afw.archive import Archive
+from lamella.formats.afw.afw_archive import Archive
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.photo import FLUX_AT_ZERO_MAG, PhotoCalib, photo_calib_from_header
 

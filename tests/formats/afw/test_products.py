@@ -9,7 +9,7 @@ from lamella.data.photometry import njy_per_count
 from lamella.errors import InputError, InvalidPsfError, MissingPartError
 from lamella.formats.afw.coverage import count_visits
 from lamella.formats.afw.products import is_afw_product, read_afw_product
-from lamella.formats.archives import is_product
+from lamella.formats.archive.products import is_product
 from lamella.formats.pixels import gaussian_psf
 from lamella.psf.gridded import GriddedPsf
 

@@ -9,7 +9,7 @@ from lsst.images.psfs import PiffWrapper, PointSpreadFunction
 
 from lamella.errors import InputError, MissingPartError
 from lamella.fits.hdus import Container
-from lamella.formats.afw.archive import Archive, SkippedObject
+from lamella.formats.afw.afw_archive import Archive, SkippedObject
 from lamella.formats.afw.psf import EVERYWHERE, within
 
 

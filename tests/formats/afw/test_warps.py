@@ -12,7 +12,7 @@ from lamella.errors import InputError, MissingPartError, UnreadableFileError
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.own import card_to_box
 from lamella.formats.afw.warps import AfwWarp
-from lamella.formats.archives import ArchiveWarp
+from lamella.formats.archive.products import ArchiveWarp
 from lamella.psf.gaussian import DoubleGaussianPsf
 
 from .exposures import SHAPE, pixels, write_exposure

@@ -6,7 +6,7 @@ from starlink import Ast
 from lamella.errors import InputError, LamellaError
 from lamella.fits.hdus import Container
 from lamella.fits.tables import Table
-from lamella.formats.afw.archive import Archive
+from lamella.formats.afw.afw_archive import Archive
 from lamella.formats.afw.exposure import AfwFile
 from lamella.sky.projection import projection_from_header
 

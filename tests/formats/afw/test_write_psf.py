@@ -8,7 +8,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.errors import InvalidPsfError
 from lamella.fits.hdus import Container
-from lamella.formats.afw.archive import Archive
+from lamella.formats.afw.afw_archive import Archive
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.psf import read_psf
 from lamella.formats.afw.write_psf import add_psf

@@ -31,7 +31,7 @@ from lamella.coadd.stack.prepare import same_psf
 from lamella.data.coadd import PatchCoadd
 from lamella.data.exposure import Exposure
 from lamella.errors import UnreadableFileError
-from lamella.formats.archives import is_product, read_product
+from lamella.formats.archive.products import is_product, read_product
 from lamella.formats.recognise import open_exposures
 from lamella.psf.match_control import MatchControl
 from lamella.run.coadds import coadd_exposures

@@ -20,7 +20,7 @@ from ...errors import InputError, MissingPartError, ShapeError
 from ...fits.hdus import Container, Unit
 from ...fits.read import Header, image_shape
 from .background_splines import Style, best_style, interpolate_grid
-from .planes import read_plane
+from .plane_hdus import read_plane
 
 __all__ = ("Background", "BackgroundLayer")
 

@@ -9,7 +9,7 @@ from lsst.images.fields import BaseField
 
 from ...errors import MissingPartError, UnitError
 from .exposure import AfwFile
-from .planes import find_plane
+from .plane_hdus import find_plane
 
 __all__ = ("missing_parts", "scale_to_njy")
 

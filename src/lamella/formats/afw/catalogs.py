@@ -19,12 +19,12 @@ from lsst.images.psfs import PointSpreadFunction
 from ...errors import InputError, MissingPartError
 from ...fits.hdus import Container
 from ...fits.tables import Row, Rows, Table
-from .archive import Archive, ObjectRecord
+from .afw_archive import Archive, ObjectRecord
 from .fields import ApertureCorrections
 from .info import DetectorInfo
+from .persistables import persistable
 from .photo import PhotoCalib
 from .psf import within
-from .registry import persistable
 from .visit_info import VisitInfo
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from ...errors import InputError, ProjectionError, UnknownFormatError
 from ...fits.hdus import Container, Unit
 from ...fits.read import Header, header_text
 from ...sky.projection import projection_from_header
-from .archive import Archive
+from .afw_archive import Archive
 from .info import DetectorInfo, FilterLabel
 from .masks import read_masked_image
 from .photo import PhotoCalib, photo_calib_from_header
-from .planes import find_plane, plane_bbox, plane_unit, require_plane
+from .plane_hdus import find_plane, plane_bbox, plane_unit, require_plane
 from .visit_info import VisitInfo, visit_info_from_header
 
 __all__ = ("AfwFile",)

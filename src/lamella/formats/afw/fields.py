@@ -9,8 +9,8 @@ import numpy as np
 from lsst.images import Box, Polygon, SkyProjection
 from lsst.images.fields import BaseField, ChebyshevField, ProductField
 
-from .archive import Archive, ObjectRecord
-from .registry import persistable
+from .afw_archive import Archive, ObjectRecord
+from .persistables import persistable
 
 __all__ = ("ApertureCorrections", "CoaddField", "FieldValue", "evaluate")
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from lsst.images import Box, ObservationSummaryStats
 
-from .archive import Archive, ObjectRecord, SkippedObject
-from .registry import persistable
+from .afw_archive import Archive, ObjectRecord, SkippedObject
+from .persistables import persistable
 from .visit_info import VisitInfo, visit_info_from_row
 
 __all__ = ("DetectorInfo", "FilterLabel", "parse_summary")

@@ -11,7 +11,7 @@ from ...errors import InputError
 from ...fits.hdus import Container, Unit
 from ...planes import bits_of, make_schema, plane_name
 from ..pixels import as_unsigned
-from .planes import find_plane, plane_bbox, plane_unit, read_plane, read_stored, require_plane
+from .plane_hdus import find_plane, plane_bbox, plane_unit, read_plane, read_stored, require_plane
 
 __all__ = ("plane_bits", "read_flags", "read_mask", "read_masked_image")
 

@@ -11,9 +11,9 @@ from lsst.images.fields import BaseField
 
 from ...errors import InputError, UnitError
 from ...fits.read import Header, optional_number
-from .archive import Archive, ObjectRecord
+from .afw_archive import Archive, ObjectRecord
 from .fields import evaluate
-from .registry import persistable
+from .persistables import persistable
 
 __all__ = ("FLUX_AT_ZERO_MAG", "PhotoCalib", "photo_calib_from_header")
 

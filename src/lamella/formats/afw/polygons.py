@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from lsst.images import Polygon
 
-from .archive import Archive, ObjectRecord
-from .registry import persistable
+from .afw_archive import Archive, ObjectRecord
+from .persistables import persistable
 
 __all__ = ()
 

@@ -16,9 +16,9 @@ from ...psf.coadd import CoaddPsf
 from ...psf.gaussian import DoubleGaussianPsf
 from ...psf.psfex import PsfexPolynomial, PsfexPsf
 from ...psf.warped import WarpedPsf
-from .archive import Archive, ObjectRecord
+from .afw_archive import Archive, ObjectRecord
+from .persistables import persistable
 from .psf_kernels import MAX_VALUES, StoredKernel
-from .registry import persistable
 
 if TYPE_CHECKING:
     from .exposure import AfwFile

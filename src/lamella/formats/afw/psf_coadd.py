@@ -10,11 +10,11 @@ from lsst.images.psfs import PointSpreadFunction
 from ...psf.coadd import CoaddPsf
 from ...psf.component import PsfComponent
 from ...psf.warped import WarpedPsf
-from .archive import Archive, ObjectRecord, SkippedObject
+from .afw_archive import Archive, ObjectRecord, SkippedObject
 from .catalogs import ExposureCatalog, ExposureRecord
-from .planes import find_plane, plane_bbox
+from .persistables import persistable
+from .plane_hdus import find_plane, plane_bbox
 from .psf import EVERYWHERE
-from .registry import persistable
 
 __all__ = ()
 

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from .archive import Archive, ObjectRecord
-from .registry import persistable
+from .afw_archive import Archive, ObjectRecord
+from .persistables import persistable
 
 __all__ = ("MAX_VALUES", "SpatialFunction", "StoredKernel")
 

@@ -10,9 +10,9 @@ import numpy as np
 from lsst.images.psfs import PiffWrapper
 
 from ...errors import MissingPartError
-from .archive import Archive, ObjectRecord, SkippedObject
+from .afw_archive import Archive, ObjectRecord, SkippedObject
+from .persistables import persistable
 from .psf import EVERYWHERE, MAX_SIDE
-from .registry import persistable
 
 __all__ = ()
 

@@ -22,7 +22,7 @@ from ...sky.footprint import pixel_scale
 from ..noise import check_signs, usable
 from ..pixels import make_pixels, note_own_planes, without_value
 from ..read_control import ReadControl
-from ..registry import FileHead, Format, Opening, Role
+from ..readers import FileHead, Format, Opening, Role
 from ..source import FileSource
 from .calibration import missing_parts, scale_to_njy
 from .catalogs import ExposureCatalog, read_coadd_inputs

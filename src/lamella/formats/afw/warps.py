@@ -20,7 +20,7 @@ from .calibration import scale_to_njy
 from .exposure import AfwFile
 from .masks import plane_bits
 from .own import own_projection
-from .planes import require_plane
+from .plane_hdus import require_plane
 from .products import read_afw_product, read_planes
 
 __all__ = ("AfwWarp",)

@@ -14,10 +14,10 @@ from lsst.images._transforms import _ast as astshim
 from ...astlock import guard_ast
 from ...fits.tables import Row
 from ...sky.projection import projection_from_header
-from .archive import Archive, ObjectRecord
+from .afw_archive import Archive, ObjectRecord
 from .astcheck import check_ast
 from .asttext import parse_ast
-from .registry import persistable
+from .persistables import persistable
 
 __all__ = ("read_ast",)
 

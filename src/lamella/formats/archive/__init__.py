@@ -1,0 +1,1 @@
+"""Archives of lamella's products: reading, writing, plain FITS."""

@@ -1,0 +1,156 @@
+"""What archives hold besides pixels, read quickly.
+
+`lsst.images` reads the headers and tables of an archive through astropy, which
+takes longer than to make sense of what they hold.  Here the texts and the few
+numbers beside the planes are read as they stand in the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from os import PathLike
+from pathlib import Path
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from lsst.images.fits import FitsInputArchive, PointerModel
+from lsst.images.serialization import (
+    ArchiveInfo,
+    ArchiveTree,
+    ArrayReferenceModel,
+    DetachedArchive,
+    InlineArrayModel,
+    InputArchive,
+    Reader,
+    class_for_schema,
+    no_header_updates,
+    parameterize_tree,
+    public_type_for_schema,
+)
+
+from ...fits.cards import (
+    RawFile,
+    place_type,
+    primary_cards,
+    read_cards,
+    read_places,
+    walk_headers,
+    whole_number,
+)
+from ..files import is_fits_name
+
+if TYPE_CHECKING:
+    from astropy.io import fits
+    from lsst.images import FrameSet
+
+__all__ = ("LAYOUT", "TEXTS", "open_tree")
+
+LAYOUT = 1
+"""Version of the layout that is known here."""
+TEXTS = "JSON"
+"""Extension, and its column, with the tree and what it points at."""
+_FLOAT64 = np.dtype(">f8")
+
+
+@contextlib.contextmanager
+def open_tree[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T] | None]:
+    """Open an archive for all but its pixels.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    kind
+        What it should hold.
+
+    Yields
+    ------
+    lsst.images.serialization.Reader or None
+        What reads the tree and the components that are not planes; `None` when
+        the file is absent, damaged, holds something else, or is laid out in a
+        way that is not known here: then `lsst.images` can say more.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file ends too early.
+    """
+    cards = primary_cards(path) if is_fits_name(Path(path)) else None
+    url = str((cards or {}).get("DATAMODL", ""))
+    name, _, version = url.rpartition("/schemas/")[2].rpartition("-")
+    found = class_for_schema(name) if cards is not None and cards.get("FMTVER") == LAYOUT else None
+    if cards is None or found is None or not issubclass(public_type_for_schema(name) or object, kind):
+        yield None
+        return
+    with RawFile(path) as file:
+        end = whole_number(file, cards, "INDXADDR") + whole_number(file, cards, "INDXSIZE")
+        if end > file.size:
+            raise file.damage(f"a file of {file.size} bytes", f"an index up to byte {end}")
+        texts = _read_texts(file, whole_number(file, cards, "JSONADDR"))
+        if texts is None:
+            yield None
+            return
+        tree = parameterize_tree(found, PointerModel).model_validate_json(texts[0])
+        info = ArchiveInfo(schema_url=url, schema_name=name, schema_version=version, format_version=LAYOUT)
+        yield Reader(_TreeArchive(file, texts), tree, info, kind)
+
+
+def _read_texts(file: RawFile, position: int) -> list[bytes] | None:
+    """Read the table of texts; `None` when it is of another form."""
+    cards, start = read_cards(file, position)
+    kind = place_type(cards, TEXTS)
+    if kind is None:
+        return None
+    places, heap = read_places(file, cards, start, kind, TEXTS)
+    return [bytes(file.read_bytes(heap + offset, count, TEXTS)) for count, offset in places.tolist()]
+
+
+class _TreeArchive(DetachedArchive):
+    """The texts of an archive, and arrays of float64 that are stored as they are."""
+
+    def __init__(self, file: RawFile, texts: list[bytes]) -> None:
+        self._file, self._texts = file, texts
+        self._made: dict[int, Any] = {}
+
+    def deserialize_pointer[U: ArchiveTree, V](
+        self, pointer: PointerModel, model_type: type[U], deserializer: Callable[[U, InputArchive[Any]], V]
+    ) -> V:
+        """Make what a text describes, once."""
+        if pointer.row not in self._made:
+            model = model_type.model_validate_json(self._texts[pointer.row])
+            self._made[pointer.row] = deserializer(model, self)
+        made: V = self._made[pointer.row]
+        return made
+
+    def get_frame_set(self, ref: PointerModel) -> FrameSet:
+        """Return a frame set that was made before."""
+        frames: FrameSet = self._made[ref.row]
+        return frames
+
+    def get_array(
+        self,
+        model: ArrayReferenceModel | InlineArrayModel,
+        *,
+        slices: tuple[slice, ...] | EllipsisType = ...,
+        strip_header: Callable[[fits.Header], None] = no_header_updates,
+    ) -> np.ndarray:
+        """Read an array; those of other types and forms by way of `lsst.images`."""
+        name = str(getattr(model, "source", "")).removeprefix("fits:")
+        array = self._read_numbers(name) if slices is ... else None
+        if array is not None:
+            return array
+        with FitsInputArchive.open(self._file.path, partial=True) as archive:
+            return archive.get_array(model, slices=slices, strip_header=strip_header)
+
+    def _read_numbers(self, name: str) -> np.ndarray | None:
+        for cards, start in walk_headers(self._file):
+            if cards.get("EXTNAME") == name:
+                plain = (cards.get(key) for key in ("XTENSION", "BITPIX", "NAXIS", "BSCALE", "BZERO"))
+                if tuple(plain) != ("IMAGE", -64, 1, None, None):
+                    return None
+                count = whole_number(self._file, cards, "NAXIS1")
+                data = self._file.read_bytes(start, _FLOAT64.itemsize * count, name)
+                return np.frombuffer(data, _FLOAT64).astype(np.float64)
+        return None

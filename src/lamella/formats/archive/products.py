@@ -1,0 +1,282 @@
+"""Reading warps and coadds: those that lamella wrote, in `lsst.images` archives, and those of afw."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from lsst.images import Box, Image, MaskedImage, MaskSchema, SkyProjection
+from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import Reader, open_archive
+
+from ...data.coadd import PatchCoadd
+from ...data.detector import DetectorInput
+from ...data.inputs import WarpInput
+from ...data.owners import Owners
+from ...data.warp import Warp
+from ...errors import InputError, UnreadableFileError
+from ...fits.cards import BEGINNING, primary_cards
+from ...fits.planes_by_box import Strips, open_strips
+from ...image.planes import Planes
+from ...sky.footprint import pixel_scale
+from ..afw.kinds import is_afw_image
+from ..files import bare_name, is_fits_name
+from .archive_tree import open_tree
+
+__all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")
+
+_EXPECTED = "a warp or a coadd of lamella"
+# An extension that has no other of the same name.
+_HDU = re.compile(r"fits:[\w/\-]+")
+_SCHEMAS = ("lamella_warp", "lamella_patch_coadd")
+
+
+def is_product(path: str | PathLike[str]) -> bool:
+    """Return whether a file is a warp or a coadd, of lamella or of afw."""
+    cards = primary_cards(path) or {}
+    if "JSONADDR" in cards:
+        return is_fits_name(Path(path)) and any(name in str(cards.get("DATAMODL", "")) for name in _SCHEMAS)
+    if not is_afw_image(path):
+        return False
+    from ..afw.products import is_afw_product  # a tenth of a second that archives need not wait for
+
+    try:
+        return is_afw_product(path)
+    except InputError:
+        return False
+
+
+def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp | PatchCoadd:
+    """Read a warp or a coadd, or a box of it.
+
+    Files of lamella are read as they were written, and those of afw as far as
+    they go; see `lamella.formats.afw.products.read_afw_product`.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or holds something else.
+    InputError
+        Raised when it is of afw, and lacks what a warp or a coadd needs.
+    """
+    if is_afw_image(path):
+        from ..afw.products import read_afw_product
+
+        return read_afw_product(path, bbox=bbox)
+    with _open(path, MaskedImage) as reader:
+        product = reader.read(bbox=bbox) if bbox is not None else reader.read()
+    if not isinstance(product, Warp | PatchCoadd):
+        raise UnreadableFileError(path, found=f"a {type(product).__name__}", expected=_EXPECTED)
+    return product
+
+
+def read_metadata(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read the flexible metadata of a warp or a coadd, and nothing else.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or holds something else.
+    """
+    with _open_tree(path, MaskedImage) as reader:
+        return dict(reader.metadata)
+
+
+def read_image(path: str | PathLike[str]) -> Image:
+    """Read the image plane of a warp or a coadd.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or holds something else.
+    """
+    with _open(path, MaskedImage) as reader:
+        image: Image = reader.get_component("image")
+        return image
+
+
+@contextlib.contextmanager
+def _open[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]]:
+    _check_beginning(Path(path))
+    with _typed_errors(path), open_archive(fspath(path), kind) as reader:
+        yield reader
+
+
+def _check_beginning(path: Path) -> None:
+    """Say of a file with a name of FITS that it is none; `lsst.images` says no more than EOFError."""
+    if not is_fits_name(path) or bare_name(path) != path.name:
+        return
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(BEGINNING))
+    except OSError:
+        return  # this is told when it is opened
+    if beginning != BEGINNING:
+        raise UnreadableFileError(path, found="no FITS header", expected=_EXPECTED)
+
+
+@contextlib.contextmanager
+def _open_tree[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]]:
+    """Open an archive of which no pixels will be read."""
+    with _typed_errors(path), open_tree(path, kind) as quick:
+        if quick is not None:
+            yield quick
+            return
+    with _open(path, kind) as reader:
+        yield reader
+
+
+@contextlib.contextmanager
+def _typed_errors(path: str | PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except (UnreadableFileError, MemoryError):
+        raise
+    except Exception as err:  # what astropy, AST and pydantic say of damaged bytes has no end
+        reason = getattr(err, "strerror", None) or " ".join(str(err).split()) or type(err).__name__
+        raise UnreadableFileError(path, found=reason, expected=_EXPECTED) from err
+
+
+class ArchiveWarp:
+    """A warp in an archive as a `lamella.data.inputs.WarpSource`: boxes are read when they are needed.
+
+    Used as a context manager, it keeps the file open, which makes reading many
+    boxes faster; otherwise it opens the file for each box.
+
+    Parameters
+    ----------
+    path
+        The archive.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, damaged, or not a warp; also by `read`.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = fspath(path)
+        self._stack = contextlib.ExitStack()
+        self._pixels: _Pixels | None = None
+        with _open_tree(self.path, Warp) as reader:
+            tree: Any = reader.get_tree()
+            self.instrument: str = tree.instrument
+            self.visit: int = tree.visit
+            self.band: str = tree.band
+            self.bbox: Box = tree.bbox
+            self.schema = MaskSchema(tree.mask.planes, dtype=np.int32)
+            self.detectors: tuple[DetectorInput, ...] = reader.get_component("detectors")
+            self.owners: Owners | None = reader.get_component("owners")
+            self.projection: SkyProjection[Any] = reader.get_component("sky_projection")
+            self.matched_psf: PointSpreadFunction | None = reader.get_component("matched_psf")
+            known = tree.mean_variance
+            self._mean_variance = None if known is None else known.to_value()
+            planes = tree.bad_mask_planes
+            self.bad_mask_planes: tuple[str, ...] | None = None if planes is None else tuple(planes)
+            self._extensions = _extensions_of(tree)
+
+    def __enter__(self) -> Self:
+        self._pixels = self._stack.enter_context(self._open_pixels())
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._pixels = None
+        self._stack.close()
+
+    def read(self, box: Box) -> Planes:
+        """Read the planes of a box; several threads may do so at a time."""
+        planes = Planes.unset((box.y.size, box.x.size))
+        self.fill(box, planes)
+        return planes
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        """Fill arrays of the shape of a box with its planes; several threads may do so at a time."""
+        if self._pixels is not None:
+            self._pixels.fill(box, planes)
+            return
+        with self._open_pixels() as pixels:
+            pixels.fill(box, planes)
+
+    @contextlib.contextmanager
+    def _open_pixels(self) -> Iterator[_Pixels]:
+        if self._extensions is not None and (strips := open_strips(self.path, self._extensions)) is not None:
+            with strips:
+                if self._is_known(strips, self._extensions):
+                    yield _StripPixels(strips, self._extensions, self.bbox)
+                    return
+        with _open(self.path, Warp) as reader:
+            yield _ReaderPixels(reader, self.path)
+
+    def _is_known(self, strips: Strips, extensions: tuple[str, str, str]) -> bool:
+        shape = (self.bbox.y.size, self.bbox.x.size)
+        expected = [(shape, np.float32), (shape, np.int32), (shape, np.float32)]
+        return [strips.planes[name] for name in extensions] == expected
+
+    def as_input(self) -> WarpInput:
+        """Return the record of this warp for `lamella.coadd.assemble.assemble`."""
+        return WarpInput(
+            instrument=self.instrument,
+            visit=self.visit,
+            band=self.band,
+            source=self,
+            detectors=self.detectors,
+            owners=self.owners,
+            pixel_area=pixel_scale(self.projection, self.bbox) ** 2,
+            model_psf=self.matched_psf,
+            mean_variance=self._mean_variance,
+            bad_mask_planes=self.bad_mask_planes,
+        )
+
+
+class _Pixels(Protocol):
+    """An open archive of which boxes are read."""
+
+    def fill(self, box: Box, planes: Planes) -> None: ...
+
+
+class _StripPixels:
+    """Pixels by way of `lamella.fits.planes_by_box`."""
+
+    def __init__(self, strips: Strips, extensions: tuple[str, str, str], bbox: Box) -> None:
+        self._strips, self._extensions, self._bbox = strips, extensions, bbox
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        at = box.slice_within(self._bbox)
+        for name, out in zip(self._extensions, (planes.image, planes.mask, planes.variance), strict=True):
+            self._strips.read(name, at.y, at.x, out)
+
+
+class _ReaderPixels:
+    """Pixels by way of `lsst.images`, which knows all forms of storage; one thread reads at a time."""
+
+    def __init__(self, reader: Reader[Warp], path: str) -> None:
+        self._reader, self._path = reader, path
+        self._lock = threading.Lock()
+
+    def fill(self, box: Box, planes: Planes) -> None:
+        with self._lock, _typed_errors(self._path):
+            image, mask, variance = (
+                self._reader.get_component(name, bbox=box) for name in ("image", "mask", "variance")
+            )
+        planes.image[...], planes.mask[...], planes.variance[...] = (
+            image.array,
+            mask.array[..., 0],
+            variance.array,
+        )
+
+
+def _extensions_of(tree: Any) -> tuple[str, str, str] | None:
+    """Return the HDUs of image, mask and variance; `None` when pixels are not in HDUs of their own."""
+    models = (tree.image.data, *tree.mask.data, tree.variance.data)
+    names = [str(getattr(getattr(model, "value", model), "source", "")) for model in models]
+    # With planes that have no name, bits are stored at other places than they have in memory.
+    if len(names) != 3 or None in tree.mask.planes or not all(_HDU.fullmatch(name) for name in names):
+        return None
+    first, second, third = (name.removeprefix("fits:") for name in names)
+    return first, second, third

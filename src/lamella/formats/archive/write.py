@@ -1,0 +1,186 @@
+"""Writers: `lsst.images` archives, and plain FITS files for every other tool."""
+
+from __future__ import annotations
+
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
+
+import numpy as np
+from astropy.io import fits
+from lsst.images import MaskedImage
+
+from ...coadd.skynoise import covered_pixels
+from ...coadd.summary import summarize
+from ...data.coadd import PatchCoadd
+from ...data.noise import SkyNoise
+from ...data.warp import Warp
+from ...errors import InvalidPsfError
+from ...files import atomic_path
+from ...fits.headers import add_plane_cards, projection_header
+from ...fits.text import table_hdu, to_fits
+from ...image.planes import mask_plane_of
+from ...psf.coadd import CoaddPsf
+from ..time_cards import set_time_cards, time_cards
+from .archive_file import ArchiveFile
+from .flatmask import with_flat_mask
+from .plane_headers import plane_headers
+
+__all__ = ("psf_position", "write_archive", "write_plain_fits")
+
+
+def write_archive(
+    image: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool = True, threads: int = 1
+) -> None:
+    """Write a warp or a coadd as an `lsst.images` archive, all or nothing.
+
+    Its primary header has the cards of the times of the inputs.
+
+    Parameters
+    ----------
+    image
+        What to write.
+    path
+        Final name; an existing file is replaced.
+    compress
+        Whether to compress the planes (lossless).
+    threads
+        Number of threads that compress; the file does not depend on it.
+
+    Raises
+    ------
+    OutputError
+        Raised when the file cannot be written.
+    """
+    with atomic_path(path) as temporary, ThreadPoolExecutor(threads) as pool:
+        archive = ArchiveFile(
+            pool if compress else None,
+            image._opaque_metadata,
+            plane_headers(image),
+            functools.partial(set_time_cards, times=image.times),
+        )
+        tree = archive.serialize_root(with_flat_mask(image))
+        with temporary.open("wb") as stream:
+            archive.write(stream, tree)
+
+
+def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
+    """Write a coadd as a FITS file that needs nothing of lamella to be read.
+
+    The extensions are IMAGE (nJy), MASK (one bit per plane, named by ``MP_*``
+    cards and described by comments), VARIANCE, COUNT (visits used), PSF (at the
+    position in its header), INPUTS and REJECTED (tables), and, where artifacts
+    were looked for, ARTIFACTS (a table of what each visit lost).  All images
+    carry the projection to the sky in their headers.
+
+    Raises
+    ------
+    OutputError
+        Raised when the file cannot be written.
+    ProjectionError
+        Raised when a FITS header cannot hold the projection.
+    """
+    with atomic_path(path) as temporary:
+        hdus = fits.HDUList(
+            [
+                fits.PrimaryHDU(header=_primary_header(coadd)),
+                _image_hdu(coadd, "IMAGE", coadd.image.array, "nJy", path),
+                _mask_hdu(coadd, path),
+                _image_hdu(coadd, "VARIANCE", coadd.variance.array, "nJy2", path),
+                _image_hdu(coadd, "COUNT", coadd.exposure_count.array, "", path),
+                *_psf_hdus(coadd),
+                table_hdu(coadd.inputs, "INPUTS"),
+                table_hdu(coadd.rejected, "REJECTED"),
+                *([table_hdu(coadd.artifacts, "ARTIFACTS")] if coadd.removals else []),
+            ]
+        )
+        for hdu in hdus:
+            # Without the time that is the default, so that equal coadds are equal files.
+            hdu.add_checksum(when="of the HDU")
+        hdus.writeto(temporary)
+
+
+def psf_position(coadd: PatchCoadd) -> tuple[float, float] | None:
+    """Return a pixel (x, y) near the centre of the data at which the PSF is defined.
+
+    It is the one at which `lamella.coadd.summary.summarize` measures the PSF,
+    where that lies within an input.  `None` when there is no such pixel.
+    """
+    covered = covered_pixels(coadd)
+    if not coadd.detectors or not covered.count:
+        return None
+    x, y = (float(place) for place in covered.centre)
+    # A model that all inputs were matched to is valid everywhere.
+    if not isinstance(coadd.psf, CoaddPsf) or coadd.psf.is_defined(x=x, y=y):
+        return x, y
+    try:
+        return coadd.psf.average_position()
+    except InvalidPsfError:
+        return None
+
+
+def _primary_header(coadd: PatchCoadd) -> fits.Header:
+    header = fits.Header()
+    header["BAND"] = (to_fits(coadd.band), "passband")
+    header["SKYMAP"] = (to_fits(coadd.skymap), "name of the sky map")
+    header["TRACT"] = (coadd.tract, "tract in the sky map")
+    header["PATCH"] = (f"{coadd.patch[0]},{coadd.patch[1]}", "column,row of the patch in the tract")
+    header["NVISITS"] = (
+        len({(d.id.instrument, d.id.visit) for d in coadd.detectors}),
+        "visits in this coadd",
+    )
+    header.update(_depth_cards(coadd))
+    header.update(time_cards(coadd.times))
+    header.update(_noise_cards(coadd.noise))
+    header["CREATOR"] = (f"lamella {coadd.versions.get('lamella', '')}".strip(), "software")
+    return header
+
+
+def _depth_cards(coadd: PatchCoadd) -> list[tuple[str, float, str]]:
+    """Return the depth that blank places allow, and that by the variance plane."""
+    summary = summarize(coadd)
+    cards = (
+        ("DEPTH", summary.depth, "[mag] AB, 5 sigma point source, at blank places"),
+        ("DEPTHVAR", summary.depth_stated, "[mag] the same by the variance plane"),
+    )
+    return [(key, round(value, 4), comment) for key, value, comment in cards if value is not None]
+
+
+def _noise_cards(noise: SkyNoise | None) -> list[tuple[str, float, str]]:
+    if noise is None:
+        return []
+    cards = (
+        ("NOISEPIX", noise.pixel, "variance of pixels, measured / propagated"),
+        ("NOISEPSF", noise.psf, "the same for fluxes of point sources"),
+        ("VARSCALE", noise.applied, "propagated variance was multiplied by this"),
+    )
+    return [(key, value, comment) for key, value, comment in cards if value is not None]
+
+
+def _image_hdu(
+    coadd: MaskedImage, name: str, array: np.ndarray, unit: str, path: str | PathLike[str]
+) -> fits.ImageHDU:
+    header = projection_header(coadd.fits_wcs, coadd.bbox, path)
+    if unit:
+        header["BUNIT"] = unit
+    return fits.ImageHDU(array, header=header, name=name)
+
+
+def _mask_hdu(coadd: MaskedImage, path: str | PathLike[str]) -> fits.ImageHDU:
+    hdu = _image_hdu(coadd, "MASK", mask_plane_of(coadd), "", path)
+    add_plane_cards(hdu.header, coadd.mask.schema)
+    return hdu
+
+
+def _psf_hdus(coadd: PatchCoadd) -> list[fits.ImageHDU]:
+    position = psf_position(coadd)
+    if position is None:
+        return []
+    try:
+        stamp = coadd.psf.compute_kernel_image(x=position[0], y=position[1])
+    except InvalidPsfError:
+        return []
+    hdu = fits.ImageHDU(stamp.array.astype(np.float32), name="PSF")
+    hdu.header["PSFX"] = (position[0], "pixel x of the PSF, 0-based, parent frame")
+    hdu.header["PSFY"] = (position[1], "pixel y of the PSF, 0-based, parent frame")
+    return [hdu]

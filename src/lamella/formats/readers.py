@@ -1,0 +1,176 @@
+"""The formats that lamella reads, and how others add theirs."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from .files import FileIndex, is_fits_name
+from .read_control import ReadControl
+
+if TYPE_CHECKING:
+    from ..data.exposure import ExposureSource
+    from ..fits.read import Header
+
+__all__ = (
+    "FileHead",
+    "Format",
+    "Opening",
+    "Role",
+    "find_format",
+    "format_names",
+    "known_formats",
+    "register_format",
+)
+
+
+class Role(enum.Enum):
+    """What a file is to a format."""
+
+    EXPOSURE = "exposure"
+    """It holds one or more exposures."""
+    COMPANION = "companion"
+    """It belongs to an exposure: weights, flags, a PSF model, a table."""
+    FOREIGN = "foreign"
+    """The format does not know it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FileHead:
+    """A file that is to be recognised: its name, and its first headers when asked for."""
+
+    path: Path
+
+    @property
+    def is_fits(self) -> bool:
+        """Whether the name is that of a FITS file."""
+        return is_fits_name(self.path)
+
+    @functools.cached_property
+    def headers(self) -> tuple[Header, ...]:
+        """Headers of the first two HDUs; none for a file that is not FITS.
+
+        Raises
+        ------
+        UnreadableFileError
+            Raised when the file is damaged.
+        """
+        from ..fits.read import read_headers
+
+        return read_headers(self.path, limit=2) if self.is_fits else ()
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The first 64 kB as text; characters that are not UTF-8 are replaced."""
+        with self.path.open("rb") as stream:
+            return stream.read(65536).decode("utf-8", errors="replace")
+
+
+@dataclasses.dataclass(frozen=True)
+class Opening:
+    """What a reader may use when it opens a file."""
+
+    files: FileIndex
+    """Where companions are looked up."""
+    control: ReadControl
+    companions: tuple[Path, ...] = ()
+    """Files given beside the exposures, or in folders that were given, that some format calls companions."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Format:
+    """A kind of exposure files, and the reader for it.
+
+    Attributes
+    ----------
+    name
+        Name for ``--format``.
+    description
+        One line for people.
+    recognise
+        Tells what a file is to this format, from its name and first headers.
+    open
+        Makes the sources of a file that holds exposures.  May raise
+        `lamella.errors.InputError`; must not read pixels.
+    companion_folders
+        Names of folders, beside an exposure or beside its folder, in which its
+        companions may lie.
+    """
+
+    name: str
+    description: str
+    recognise: Callable[[FileHead], Role]
+    open: Callable[[Path, Opening], Iterable[ExposureSource]]
+    companion_folders: tuple[str, ...] = ()
+
+
+_ADDED: dict[str, Format] = {}
+_ENTRY_POINTS = "lamella.formats"
+_BUILTIN = {
+    "decam": "surveys.decam",
+    "sdss": "surveys.sdss",
+    "afw": "afw.source",
+    "lsst-images": "surveys.visit_image",
+    "table": "table",
+}
+"""The formats that come with lamella, and their modules, which are imported when they are needed."""
+
+
+def register_format(format: Format) -> None:
+    """Add a format; it is asked before those that come with lamella.
+
+    A package can also name its `Format` in an entry point of the group
+    ``lamella.formats``, and needs no call then.
+
+    Raises
+    ------
+    ConfigError
+        Raised when another format has this name.
+    """
+    taken = {known.name: known for known in known_formats()}.get(format.name)
+    if taken is not None and taken is not format:
+        raise ConfigError(f"There is a format {format.name!r} already.", option="format", found=format.name)
+    _ADDED[format.name] = format
+
+
+def known_formats() -> tuple[Format, ...]:
+    """Return all formats, in the order in which they are asked."""
+    return (*_ADDED.values(), *_installed(), *_builtin())
+
+
+def format_names() -> tuple[str, ...]:
+    """Return the names of all formats, in the same order."""
+    return (*_ADDED, *(format.name for format in _installed()), *_BUILTIN)
+
+
+@functools.cache
+def _builtin() -> tuple[Format, ...]:
+    return tuple(importlib.import_module(f".{name}", __package__).FORMAT for name in _BUILTIN.values())
+
+
+@functools.cache
+def _installed() -> tuple[Format, ...]:
+    points = sorted(importlib.metadata.entry_points(group=_ENTRY_POINTS), key=lambda point: point.name)
+    return tuple(point.load() for point in points)
+
+
+def find_format(name: str) -> Format:
+    """Return the format of a name.
+
+    Raises
+    ------
+    ConfigError
+        Raised when there is none.
+    """
+    formats = {format.name: format for format in known_formats()}
+    if name not in formats:
+        known = ", ".join(formats)
+        raise ConfigError(f"There is no format {name!r}; there are: {known}.", option="format", found=name)
+    return formats[name]

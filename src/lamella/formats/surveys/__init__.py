@@ -1,0 +1,1 @@
+"""Readers of the exposures of single surveys."""

@@ -1,0 +1,315 @@
+"""Exposures of the Dark Energy Camera, as its Community Pipeline delivers them.
+
+An exposure comes as three files with the same HDUs, one per CCD: science
+(``_ooi_`` in the name), inverse variance (``_oow_``, zero where bad) and data
+quality (``_ood_``).  PSF models (PSFEx), sky models and zero points are taken
+from the companions of the Legacy Surveys where those lie beside the images.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lsst.images import Box, DetectorFrame
+from lsst.images.psfs import PointSpreadFunction
+
+from ...data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ...data.photometry import njy_per_count
+from ...errors import InputError, MissingPartError, UnitError
+from ...fits.read import (
+    Header,
+    hdu_label,
+    header_integer,
+    header_number,
+    header_text,
+    image_shape,
+    optional_number,
+    read_flags,
+    read_headers,
+    read_image,
+    require_shape,
+)
+from ...image.background import fit_background
+from ...sky.footprint import pixel_scale
+from ...sky.projection import projection_from_header
+from ..files import FileIndex, bare_name
+from ..header_times import times_from_headers
+from ..noise import usable, variance_from_weight
+from ..pixels import gaussian_psf, make_pixels
+from ..psfex import read_psfex
+from ..read_control import ReadControl
+from ..readers import FileHead, Format, Opening, Role
+from ..source import FileSource
+from ..units import is_counts
+from .decam_flags import decode_flags
+from .decam_survey import CcdRecord, find_ccd, read_spline_sky
+
+__all__ = ("FORMAT", "DecamCcd")
+
+_INSTRUMENT = "DECam"
+_TRIPLET = re.compile(r"_oo([idw])_")
+_COMPANION = re.compile(r"(-psfex|-splinesky)\.fits|^(survey-ccds|survey-bricks|ccds-annotated)")
+_PRODUCTS = {"image": Role.EXPOSURE, "wtmap": Role.COMPANION, "dqmask": Role.COMPANION}
+
+
+def _recognise(head: FileHead) -> Role:
+    if not head.is_fits:
+        return Role.FOREIGN
+    name = bare_name(head.path)
+    if _COMPANION.search(name):
+        return Role.COMPANION
+    primary = head.headers[0]
+    # A file of afw has the cards of the image that it was made from, too.
+    if header_text(primary, "INSTRUME").lower() != _INSTRUMENT.lower() or "AR_HDU" in primary:
+        return Role.FOREIGN
+    part = _TRIPLET.search(name)
+    if part is not None:
+        return Role.EXPOSURE if part[1] == "i" else Role.COMPANION
+    if header_text(primary, "PROCTYPE").lower() != "instcal":
+        return Role.FOREIGN
+    return _PRODUCTS.get(header_text(primary, "PRODTYPE").lower(), Role.FOREIGN)
+
+
+def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
+    headers = read_headers(path)
+    weight = _part(path, "w", opening.files)
+    quality = _part(path, "d", opening.files)
+    found = False
+    for index, header in enumerate(headers):
+        if image_shape(header) is not None:
+            found = True
+            name = header_text(header, "EXTNAME")
+            calibration = _find_record(path, headers[0], name, opening.files)
+            yield FileSource(
+                DecamCcd(
+                    image=path,
+                    weight=weight,
+                    quality=quality,
+                    index=index,
+                    ccd=name,
+                    psf=_find_companion(path, name, "psfex", opening.files),
+                    sky=_find_companion(path, name, "splinesky", opening.files),
+                    record=calibration,
+                    control=opening.control,
+                )
+            )
+    if not found:
+        raise MissingPartError(path, found="no HDU with a 2-d image", expected="one HDU per CCD")
+
+
+def _part(path: Path, letter: str, files: FileIndex) -> Path:
+    kind = {"w": "weights (_oow_)", "d": "data quality (_ood_)"}[letter]
+    name = _TRIPLET.sub(f"_oo{letter}_", path.name)
+    found = files.find(name, near=path) if name != path.name else None
+    if found is None:
+        raise MissingPartError(
+            path, found=f"no file {name} with its {kind}", expected="science, weight and quality"
+        )
+    return found
+
+
+def _find_companion(path: Path, ccd: str, kind: str, files: FileIndex) -> Path | None:
+    stem = path.name.split(".", 1)[0]
+    for name in (f"{stem}-{ccd}-{kind}.fits", f"{stem}-{kind}.fits"):
+        found = files.find(name, near=path)
+        if found is not None:
+            return found
+    return None
+
+
+def _find_record(path: Path, primary: Header, ccd: str, files: FileIndex) -> CcdRecord | None:
+    number = optional_number(primary, "EXPNUM")
+    if number is None:
+        return None
+    for table in files.starting_with("survey-ccds", near=path):
+        record = find_ccd(table, int(number), ccd)
+        if record is not None:
+            return record
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class DecamCcd:
+    """How to read one CCD of an exposure."""
+
+    image: Path
+    weight: Path
+    quality: Path
+    index: int
+    """Index of the HDU in ``image``; the other files have it under the same name."""
+    ccd: str
+    """Name of the CCD (EXTNAME), e.g. ``"N3"``."""
+    psf: Path | None
+    sky: Path | None
+    record: CcdRecord | None
+    control: ReadControl
+
+    @property
+    def _same_hdu(self) -> str | int:
+        return self.ccd or self.index
+
+    def image_place(self) -> tuple[Path, int]:
+        """Return file and HDU of the image."""
+        return self.image, self.index
+
+    def describe(self) -> ExposureInfo:
+        """Read headers only."""
+        headers = read_headers(self.image)
+        primary, header = headers[0], headers[self.index]
+        shape = image_shape(header)
+        assert shape is not None, "Only HDUs with images are opened."
+        bbox = Box.from_shape(shape)
+        identity = self._identity(primary, header)
+        projection = self._projection(header, identity, bbox)
+        header_number(primary, "EXPTIME", path=self.image)
+        fwhm = self._fwhm(header)
+        return ExposureInfo(
+            id=identity,
+            path=str(self.image),
+            band=self._band(primary),
+            physical_filter=header_text(primary, "FILTER"),
+            bbox=bbox,
+            projection=projection,
+            psf_fwhm=None if fwhm is None else fwhm * pixel_scale(projection, bbox),
+            times=times_from_headers([primary]),
+            format=FORMAT.name,
+        )
+
+    def load(self, info: ExposureInfo) -> Exposure:
+        """Read the pixels, subtract the sky, and find zero point and PSF."""
+        headers = read_headers(self.image)
+        primary, header = headers[0], headers[self.index]
+        image, _ = read_image(self.image, self.index)
+        self._require_counts(header)
+        weight, _ = read_image(self.weight, self._same_hdu, is_noise=True)
+        require_shape(f"{self.weight}: weight", weight, image.shape)
+        quality = read_flags(self.quality, self._same_hdu)
+        require_shape(f"{self.quality}: data quality", quality.pixels, image.shape)
+        version = header_text(primary, "PLVER")
+        flags = decode_flags(quality.pixels, version, self.quality, quality.undefined)
+        variance, weight_note = variance_from_weight(weight, self.weight)
+        zero_point, told = self._zero_point(primary)
+        image, sky_note = self._subtract_sky(image, ~usable(variance) | flags.get("NO_DATA", False))
+        psf, psf_note = self._read_psf(header, info.bbox)
+        pixels = make_pixels(
+            image,
+            variance,
+            flags,
+            path=self.image,
+            projection=info.projection,
+            edge_width=self.control.edge_width,
+            in_place=True,
+        )
+        notes = (told, weight_note, sky_note, psf_note, self._position_note())
+        return Exposure(
+            info=info,
+            pixels=pixels,
+            psf=psf,
+            to_njy=njy_per_count(zero_point),
+            notes=tuple(note for note in notes if note),
+        )
+
+    def _identity(self, primary: Header, header: Header) -> ExposureId:
+        visit = header_integer(primary, "EXPNUM", path=self.image)
+        detector = header_integer(header, "CCDNUM", path=self.image, where=hdu_label(self._same_hdu))
+        return ExposureId(_INSTRUMENT, visit, detector)
+
+    def _band(self, primary: Header) -> str:
+        words = header_text(primary, "FILTER").split() or header_text(primary, "BAND").split()
+        if not words:
+            raise MissingPartError(self.image, where="FILTER", found="no filter", expected="its name")
+        return words[0]
+
+    def _projection(self, header: Header, identity: ExposureId, bbox: Box) -> Any:
+        frame = DetectorFrame(
+            instrument=_INSTRUMENT, visit=identity.visit, detector=identity.detector, bbox=bbox
+        )
+        return projection_from_header(
+            self._moved(header), path=self.image, hdu=self._same_hdu, pixel_frame=frame
+        )
+
+    def _moved(self, header: Header) -> Header:
+        """Return the header with the position that the survey measured against a reference catalogue."""
+        if self.record is None or "CRVAL1" not in header or "CRVAL2" not in header:
+            return header
+        east, north = (offset / 3600.0 for offset in self.record.offset)
+        moved = header.copy()
+        moved["CRVAL1"] += east / math.cos(math.radians(moved["CRVAL2"]))
+        moved["CRVAL2"] += north
+        return moved
+
+    def _position_note(self) -> str:
+        if self.record is None or self.record.offset == (0.0, 0.0):
+            return ""
+        east, north = (1000 * offset for offset in self.record.offset)
+        return (
+            f"Position moved by {east:.0f} mas east and {north:.0f} mas north, as {self.record.table} says."
+        )
+
+    def _fwhm(self, header: Header) -> float | None:
+        if self.record is not None and self.record.fwhm is not None:
+            return self.record.fwhm
+        found = optional_number(header, "FWHM")
+        return found if found is not None and found > 0 else None
+
+    def _zero_point(self, primary: Header) -> tuple[float, str]:
+        if self.record is not None:
+            zero_point = self.record.zero_point
+            return zero_point, f"Zero point {zero_point:.4f} AB mag from {self.record.table}."
+        zero_point_or_none = optional_number(primary, "MAGZERO")
+        if zero_point_or_none is None:
+            raise MissingPartError(
+                self.image,
+                where="MAGZERO",
+                found="no zero point in the header, nor this CCD in a survey-ccds table",
+                expected="the AB magnitude of one count",
+            )
+        return zero_point_or_none, f"Zero point {zero_point_or_none:.4f} AB mag from MAGZERO of the header."
+
+    def _require_counts(self, header: Header) -> None:
+        unit = header_text(header, "BUNIT")
+        if unit and not is_counts(unit):
+            where = f"{hdu_label(self._same_hdu)}, BUNIT"
+            raise UnitError(self.image, where=where, found=repr(unit), expected="counts")
+
+    def _subtract_sky(self, image: np.ndarray, ignore: np.ndarray) -> tuple[np.ndarray, str]:
+        choice = self.control.subtract_background
+        if choice == "never":
+            return image, "Sky left in."
+        if choice == "auto" and self.sky is not None:
+            sky = read_spline_sky(self.sky, image.shape, self.ccd)
+            return image - sky, f"Sky of {np.median(sky):.6g} (median) subtracted: spline of {self.sky}."
+        background = fit_background(image, ignore, self.control, self.image)
+        return image - background.level, background.note
+
+    def _read_psf(self, header: Header, bbox: Box) -> tuple[PointSpreadFunction, str]:
+        if self.psf is not None:
+            exposure = optional_number(read_headers(self.image)[0], "EXPNUM")
+            number = None if exposure is None else int(exposure)
+            psf = read_psfex(self.psf, bounds=bbox, ccd=self.ccd, exposure=number)
+            return psf, f"PSF model of {self.psf}."
+        fwhm = self._fwhm(header)
+        if fwhm is None:
+            raise InputError(
+                self.image,
+                where=f"{hdu_label(self._same_hdu)}, FWHM",
+                found="neither a PSFEx file nor a width",
+                expected="a PSF",
+            )
+        gaussian = gaussian_psf(fwhm, bbox, path=self.image, where=f"{hdu_label(self._same_hdu)}, FWHM")
+        return gaussian, f"PSF taken as a Gaussian of {fwhm:.3f} pixels FWHM: no PSFEx file."
+
+
+FORMAT = Format(
+    name="decam",
+    description="DECam Community Pipeline: science, weight and data-quality files (_ooi_, _oow_, _ood_)",
+    recognise=_recognise,
+    open=_open,
+    companion_folders=("psfex", "splinesky"),
+)

@@ -1,0 +1,229 @@
+"""Corrected frames (fpC) of the imaging survey of SDSS, up to data release 7.
+
+A frame comes with masks (``fpM``), the PSF, gain and noise of its field
+(``psField``) and the calibration of its field (``tsField``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lsst.images import Box, DetectorFrame, SkyProjection
+
+from ...data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ...data.photometry import njy_per_count
+from ...data.times import ExposureTimes
+from ...errors import InputError, LamellaError, MissingPartError
+from ...fits.read import Header, header_number, header_text, image_shape, read_headers, read_image
+from ...image.background import fit_background
+from ...psf.measure import fwhm
+from ...sky.footprint import pixel_scale
+from ...sky.projection import projection_from_header
+from ..files import FileIndex, bare_name
+from ..pixels import make_pixels
+from ..read_control import ReadControl
+from ..readers import FileHead, Format, Opening, Role
+from ..source import FileSource
+from .sdss_astrometry import fit_projection
+from .sdss_field import BANDS, BandRow, PsField, photon_variance, read_astrometry, read_psf
+from .sdss_mask import read_mask
+
+__all__ = ("FORMAT", "SdssFrame")
+
+_INSTRUMENT = "SDSS"
+_FRAME = re.compile(r"^fpC-(\d{6})-([ugriz])(\d)-(\d{4})\.fit")
+_COMPANION = re.compile(
+    r"^(fpM|fpAtlas|fpObjc|fpFieldStat|psField|psObjc|tsField|tsObj|drField|asTrans|fpBIN)-"
+)
+_SECONDS_PER_DAY = 86400.0
+_FIELDS_PER_RUN = 10_000
+
+
+def _recognise(head: FileHead) -> Role:
+    if not head.is_fits:
+        return Role.FOREIGN
+    name = bare_name(head.path)
+    if _COMPANION.match(name):
+        return Role.COMPANION
+    return Role.EXPOSURE if _FRAME.match(name) else Role.FOREIGN
+
+
+def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
+    matched = _FRAME.match(bare_name(path))
+    if matched is None:
+        found = "another name"
+        raise InputError(path, where="file name", found=found, expected="fpC-run-bandcamcol-field.fit")
+    run, band, column, field = matched.groups()
+    files = opening.files
+    yield FileSource(
+        SdssFrame(
+            image=path,
+            mask=_require(path, f"fpM-{run}-{band}{column}-{field}.fit", files),
+            psf=_require(path, f"psField-{run}-{column}-{field}.fit", files),
+            field=_find_field(path, run, column, field, files),
+            control=opening.control,
+        )
+    )
+
+
+def _require(path: Path, name: str, files: FileIndex) -> Path:
+    found = files.find(name, near=path)
+    if found is None:
+        raise MissingPartError(path, found=f"no file {name}", expected="fpC with fpM and psField")
+    return found
+
+
+def _find_field(path: Path, run: str, column: str, field: str, files: FileIndex) -> Path | None:
+    """Return the calibration of the latest rerun."""
+    found = files.starting_with(f"tsField-{run}-{column}-", near=path)
+    ours = [one for one in found if bare_name(one).endswith(f"-{field}.fit")]
+    return max(ours, key=lambda one: bare_name(one), default=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class SdssFrame:
+    """How to read one frame."""
+
+    image: Path
+    mask: Path
+    psf: Path
+    field: Path | None
+    control: ReadControl
+
+    def image_place(self) -> tuple[Path, int]:
+        """Return file and HDU of the image."""
+        return self.image, 0
+
+    def describe(self) -> ExposureInfo:
+        """Read headers only."""
+        header = read_headers(self.image)[0]
+        shape = image_shape(header)
+        if shape is None:
+            raise InputError(self.image, where="HDU 0", found="no 2-d image", expected="a frame")
+        bbox = Box.from_shape(shape)
+        band = self._band(header)
+        identity = self._identity(header)
+        projection = self._projection(header, identity, band, bbox)
+        seconds = header_number(header, "EXPTIME", path=self.image)
+        return ExposureInfo(
+            id=identity,
+            path=str(self.image),
+            band=band,
+            physical_filter=f"SDSS {band}",
+            bbox=bbox,
+            projection=projection,
+            psf_fwhm=self._psf_fwhm(band, projection, bbox),
+            times=self._times(header, shape, seconds),
+            format=FORMAT.name,
+        )
+
+    def load(self, info: ExposureInfo) -> Exposure:
+        """Read the pixels, subtract the sky, and find variance, zero point and PSF."""
+        raw, header = read_image(self.image, 0)
+        statistics = PsField(self.psf, info.band)
+        counts = raw.astype(np.float32) - np.float32(header_number(header, "SOFTBIAS", path=self.image))
+        variance = photon_variance(counts, statistics)
+        flags = read_mask(self.mask, (raw.shape[0], raw.shape[1]))
+        counts, sky_note = self._subtract_sky(counts, flags)
+        zero_point, told = self._zero_point(header, info)
+        pixels = make_pixels(
+            counts,
+            variance,
+            flags,
+            path=self.image,
+            projection=info.projection,
+            edge_width=self.control.edge_width,
+            in_place=True,
+        )
+        return Exposure(
+            info=info,
+            pixels=pixels,
+            psf=read_psf(self.psf, info.band, info.bbox),
+            to_njy=njy_per_count(zero_point),
+            notes=(told, sky_note, f"PSF model of {self.psf}.", self._position_note(info)),
+        )
+
+    def _psf_fwhm(self, band: str, projection: SkyProjection[Any], bbox: Box) -> float | None:
+        # The width that the survey quotes is that of the noise-equivalent area, wings included.
+        try:
+            pixels = fwhm(read_psf(self.psf, band, bbox), bbox.x.center, bbox.y.center)
+        except LamellaError:  # told when the pixels are read; it costs this exposure, not the run
+            return None
+        return pixels * pixel_scale(projection, bbox)
+
+    def _band(self, header: Header) -> str:
+        band = header_text(header, "FILTER")
+        if band not in tuple(BANDS):
+            raise InputError(self.image, where="FILTER", found=repr(band), expected=f"one of {BANDS}")
+        return band
+
+    def _identity(self, header: Header) -> ExposureId:
+        # The FRAME of the header is that of the scan: a field has another one in each band.
+        matched = _FRAME.match(bare_name(self.image))
+        assert matched is not None, "Only files of this name are opened."
+        run, field = int(matched[1]), int(matched[4])
+        column = int(header_number(header, "CAMCOL", path=self.image))
+        # The six columns of the camera have five CCDs each, one per band.
+        detector = 10 * column + BANDS.index(self._band(header))
+        return ExposureId(_INSTRUMENT, run * _FIELDS_PER_RUN + field, detector)
+
+    def _projection(self, header: Header, identity: ExposureId, band: str, bbox: Box) -> Any:
+        frame = DetectorFrame(
+            instrument=_INSTRUMENT, visit=identity.visit, detector=identity.detector, bbox=bbox
+        )
+        solved = header
+        if self.field is not None:
+            solved, _ = fit_projection(read_astrometry(self.field, band), bbox.shape, self.field)
+        return projection_from_header(solved, path=self.image, hdu=0, pixel_frame=frame)
+
+    def _position_note(self, info: ExposureInfo) -> str:
+        if self.field is None:
+            return "Positions from the header of the frame: no tsField file."
+        _, error = fit_projection(read_astrometry(self.field, info.band), info.bbox.shape, self.field)
+        return f"Positions of {self.field}, fitted with TAN-SIP to {error:.2g} mas."
+
+    def _times(self, header: Header, shape: tuple[int, int], seconds: float) -> ExposureTimes:
+        """Return the times of a drift scan: rows are read one after another, each when its exposure ends."""
+        first = header_number(header, "TAI", path=self.image)
+        last = first + 1e-6 * header_number(header, "C_OBS", path=self.image) * shape[0]
+        return ExposureTimes.of(
+            begin=(first - seconds) / _SECONDS_PER_DAY,
+            middle=(0.5 * (first + last) - 0.5 * seconds) / _SECONDS_PER_DAY,
+            end=last / _SECONDS_PER_DAY,
+            exposure_time=seconds,
+            scale="tai",
+        )
+
+    def _zero_point(self, header: Header, info: ExposureInfo) -> tuple[float, str]:
+        if self.field is None:
+            zero_point = 20.0 + 2.5 * math.log10(header_number(header, "FLUX20", path=self.image))
+            return (
+                zero_point,
+                f"Zero point {zero_point:.4f} AB mag from FLUX20 of the header: no tsField file.",
+            )
+        row = BandRow(self.field, info.band)
+        seconds = header_number(header, "EXPTIME", path=self.image)
+        extinction = row.number("kk") * row.number("airmass")
+        zero_point = 2.5 * math.log10(seconds) - row.number("aa") - extinction
+        return zero_point, f"Zero point {zero_point:.4f} AB mag from {self.field}."
+
+    def _subtract_sky(self, counts: np.ndarray, flags: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
+        if self.control.subtract_background == "never":
+            return counts, "Sky left in."
+        ignore = flags["INTERPOLATED"] | flags["SATURATED"] | flags["DETECTED"]
+        background = fit_background(counts, ignore, self.control, self.image)
+        return counts - background.level, background.note
+
+
+FORMAT = Format(
+    name="sdss",
+    description="SDSS corrected frames (fpC) with their fpM, psField and tsField files",
+    recognise=_recognise,
+    open=_open,
+)

@@ -1,0 +1,117 @@
+"""What the companions of an SDSS field say: calibration, noise and PSF."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from lsst.images import Box
+
+from ...errors import InputError, MissingPartError
+from ...fits.read import header_number, open_fits, read_headers, read_table
+from ...psf.basis import PolynomialBasisPsf
+from .sdss_astrometry import FieldAstrometry
+
+__all__ = ("BANDS", "BandRow", "PsField", "photon_variance", "read_astrometry", "read_psf")
+
+BANDS = "ugriz"
+"""Bands, in the order of the files' columns."""
+_PIXELS_FROM_EDGES = 0.5
+_PSF_UNIT = 1000.0
+"""The PSF's polynomials are in units of 1000 pixels."""
+
+
+class BandRow:
+    """The numbers of one band in a one-row table that has five of each.
+
+    Parameters
+    ----------
+    path
+        The file.
+    band
+        Name of the band.
+    hdu
+        The table.
+    """
+
+    def __init__(self, path: Path, band: str, hdu: int = 1) -> None:
+        self.path = path
+        self.rows, _ = read_table(path, hdu)
+        self.index = BANDS.index(band)
+
+    def number(self, name: str) -> float:
+        """Return a finite number.
+
+        Raises
+        ------
+        MissingPartError
+            Raised when there is no such column.
+        InputError
+            Raised when the number is not finite.
+        """
+        if not len(self.rows) or name not in self.rows.names:
+            raise MissingPartError(self.path, where=name, found="no such column", expected="five numbers")
+        value = float(self.rows[name][0][self.index])
+        if not math.isfinite(value):
+            raise InputError(self.path, where=name, found=str(value), expected="a finite number")
+        return value
+
+
+class PsField(BandRow):
+    """Gain, noise and seeing of a psField file."""
+
+    _HDU = 6
+
+    def __init__(self, path: Path, band: str) -> None:
+        super().__init__(path, band, self._HDU)
+
+
+def read_astrometry(path: Path, band: str) -> FieldAstrometry:
+    """Read the astrometric solution of a tsField file."""
+    header = read_headers(path)[0]
+    row = BandRow(path, band)
+    return FieldAstrometry(
+        mu=(row.number("a"), row.number("b"), row.number("c")),
+        nu=(row.number("d"), row.number("e"), row.number("f")),
+        row_terms=tuple(row.number(f"dRow{n}") for n in range(4)),
+        column_terms=tuple(row.number(f"dCol{n}") for n in range(4)),
+        node=header_number(header, "NODE", path=path),
+        inclination=header_number(header, "INCL", path=path),
+    )
+
+
+def photon_variance(counts: np.ndarray, statistics: PsField) -> np.ndarray:
+    """Return the variance of counts (sky included): photons and the dark current's noise."""
+    gain, dark = statistics.number("gain"), statistics.number("dark_variance")
+    if gain <= 0 or dark < 0:
+        found = f"gain {gain:g}, dark_variance {dark:g}"
+        raise InputError(statistics.path, found=found, expected="a positive gain and no negative noise")
+    return np.asarray(np.maximum(counts, 0) / np.float32(gain) + np.float32(dark))
+
+
+def read_psf(path: Path, band: str, bbox: Box) -> PolynomialBasisPsf:
+    """Read a Karhunen-Loeve PSF: eigen-images, and polynomials of row and column for their amplitudes."""
+    with open_fits(path) as hdus:
+        rows = hdus[1 + BANDS.index(band)].data
+        images = [_stamp(row, path) for row in rows]
+        powers = [(int(row["nrow_b"]), int(row["ncol_b"])) for row in rows]
+        coefficients = [
+            np.array(row["c"][:n, :m], dtype=float) for row, (n, m) in zip(rows, powers, strict=True)
+        ]
+    if not images or len(set(powers)) != 1:
+        raise InputError(path, where="nrow_b, ncol_b", found=str(powers), expected="the same for all images")
+    edges = (-_PIXELS_FROM_EDGES, -_PIXELS_FROM_EDGES)
+    return PolynomialBasisPsf(
+        np.stack(images), np.stack(coefficients), bbox, zero=edges, scale=(_PSF_UNIT, _PSF_UNIT)
+    )
+
+
+def _stamp(row: fits.FITS_record, path: Path) -> np.ndarray:
+    shape = int(row["RNROW"]), int(row["RNCOL"])
+    values = np.asarray(row["RROWS"], dtype=float)
+    if values.size != shape[0] * shape[1]:
+        found = f"{values.size} values"
+        raise InputError(path, where="RROWS", found=found, expected=f"{shape[0]} x {shape[1]}")
+    return values.reshape(shape)

@@ -1,0 +1,248 @@
+"""Visit images of the Rubin Observatory and HSC, in the archives of `lsst.images` (FITS, JSON)."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from lsst.images import Box, DetectorFrame, MaskedImage, Polygon, SkyProjection
+from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import ArchiveReadError, Reader, open_archive
+
+from ...astlock import guard_ast
+from ...coadd.select.quality import SUMMARY_NAMES
+from ...data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ...data.times import ExposureTimes
+from ...errors import (
+    InputError,
+    LamellaError,
+    MissingPartError,
+    ProjectionError,
+    UnitError,
+    UnknownFormatError,
+    UnreadableFileError,
+)
+from ...fits.read import header_text, read_headers
+from ...image.background import fit_background
+from ...psf.gaussian import FWHM_PER_SIGMA
+from ...sky.footprint import pixel_scale
+from ..files import is_fits_name
+from ..noise import check_signs, usable
+from ..pixels import make_pixels, note_own_planes, without_value
+from ..read_control import ReadControl
+from ..readers import FileHead, Format, Opening, Role
+from ..source import FileSource
+
+__all__ = ("FORMAT", "VisitImageFile")
+
+guard_ast()
+
+_SCHEMA = "visit_image"
+_SCHEMA_URL = re.compile(r"schemas/(\w+)-\d")
+_QUALITY = ("psfStarDeltaE1Median", "psfStarDeltaE2Median", *SUMMARY_NAMES, "effTime")
+
+
+def _recognise(head: FileHead) -> Role:
+    schema = _schema_of(head)
+    if schema is None:
+        return Role.FOREIGN
+    return Role.EXPOSURE if schema == _SCHEMA else Role.COMPANION
+
+
+def _schema_of(head: FileHead) -> str | None:
+    """Return the schema that an archive names, or `None` when the file is no such archive."""
+    if head.is_fits:
+        return _schema_name(head.headers[0].get("DATAMODL"))
+    return _schema_in_json(head.path) if head.path.suffix.lower() == ".json" else None
+
+
+def _schema_name(url: object) -> str | None:
+    found = _SCHEMA_URL.search(str(url))
+    return None if found is None else found[1]
+
+
+def _schema_in_json(path: Path) -> str | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+        # Only the outermost tree counts, and its address may follow megabytes of pixels.
+        tree = json.loads(text) if _SCHEMA_URL.search(text) else None
+    except (OSError, ValueError) as err:
+        reason = " ".join(str(err).split()).rstrip(".")
+        raise UnreadableFileError(path, found=reason, expected="a JSON file") from err
+    return _schema_name(tree.get("schema_url")) if isinstance(tree, dict) else None
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[Reader[Any]]:
+    """Open an archive and turn its errors into ours."""
+    try:
+        with open_archive(str(path)) as reader:
+            yield reader
+    except LamellaError:
+        raise
+    except FileNotFoundError as err:
+        raise UnreadableFileError(path, found="no such file", expected="an archive of lsst-images") from err
+    except Exception as err:
+        # The readers of the archive let errors of astropy, pydantic, json and AST through.
+        reason = " ".join(str(err).split())[:200].rstrip(".") or type(err).__name__
+        raise UnreadableFileError(path, found=reason, expected="an archive of lsst-images") from err
+
+
+def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
+    yield FileSource(VisitImageFile(path, opening.control))
+
+
+@dataclasses.dataclass(frozen=True)
+class VisitImageFile:
+    """How to read one visit image."""
+
+    path: Path
+    control: ReadControl
+
+    def image_place(self) -> tuple[Path, int] | None:
+        """Return file and HDU of the image; `None` when it is no FITS file."""
+        if not is_fits_name(self.path):
+            return None
+        names = [header_text(header, "EXTNAME") for header in read_headers(self.path)]
+        return (self.path, names.index("IMAGE")) if "IMAGE" in names else None
+
+    def describe(self) -> ExposureInfo:
+        """Read the tree of the archive, but no pixels."""
+        with _reading(self.path) as reader:
+            if reader.info.schema_name != _SCHEMA:
+                found = f"an archive of {reader.info.schema_name}"
+                raise UnknownFormatError(self.path, found=found, expected=f"one of {_SCHEMA}")
+            tree: Any = reader.get_tree()
+            projection, bounds = (reader.get_component(name) for name in ("sky_projection", "bounds"))
+        return self._describe(tree, projection, bounds)
+
+    def _describe(self, tree: Any, projection: SkyProjection[Any], bounds: Any) -> ExposureInfo:
+        observed, summary, bbox = tree.obs_info, tree.summary_stats, tree.bbox
+        _require_finite(projection, bbox, self.path)
+        begin, end = observed.datetime_begin, observed.datetime_end
+        seconds = observed.exposure_time
+        return ExposureInfo(
+            id=self._identity(projection, observed),
+            path=str(self.path),
+            band=tree.band,
+            physical_filter=observed.physical_filter or "",
+            bbox=bbox,
+            projection=projection,
+            polygon=bounds if isinstance(bounds, Polygon) else None,
+            psf_fwhm=_fwhm(summary.psfSigma, projection, bbox),
+            quality=_quality(summary),
+            times=ExposureTimes.of(
+                begin=None if begin is None else float(begin.utc.mjd),
+                end=None if end is None else float(end.utc.mjd),
+                exposure_time=None if seconds is None else float(seconds.to_value(u.s)),
+            ),
+            format=FORMAT.name,
+        )
+
+    def _identity(self, projection: SkyProjection[Any], observed: Any) -> ExposureId:
+        frame = projection.pixel_frame
+        if not isinstance(frame, DetectorFrame):
+            kind = type(frame).__name__
+            raise InputError(self.path, where="sky_projection", found=kind, expected="pixels of a detector")
+        visit = frame.visit if frame.visit is not None else observed.visit_id
+        if visit is None:
+            raise MissingPartError(self.path, where="visit", found="no visit number", expected="one")
+        return ExposureId(frame.instrument, int(visit), frame.detector)
+
+    def load(self, info: ExposureInfo) -> Exposure:
+        """Read the pixels, the PSF and the photometric scaling."""
+        with _reading(self.path) as reader:
+            visit_image = reader.read()
+        psf = self._psf(visit_image)
+        scale, unit_note = self._to_njy(visit_image)
+        noise_note = check_signs(visit_image.variance.array, "variance", self.path)
+        flags = {name: visit_image.mask.get(name) for name in visit_image.mask.schema.names}
+        image, sky_note = self._subtract_sky(visit_image, flags)
+        pixels = self._pixels(image, visit_image, flags, info)
+        notes = tuple(note for note in (unit_note, noise_note, note_own_planes(flags), sky_note) if note)
+        return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
+
+    def _psf(self, visit_image: Any) -> PointSpreadFunction:
+        try:
+            psf: PointSpreadFunction = visit_image.psf
+        except (ArchiveReadError, ImportError) as err:
+            reason = " ".join(str(err).split())
+            raise MissingPartError(self.path, where="psf", found=reason, expected="a readable PSF") from err
+        return psf
+
+    def _to_njy(self, visit_image: Any) -> tuple[Any, str]:
+        unit, scaling = visit_image.unit, visit_image.photometric_scaling
+        if unit.is_equivalent(u.nJy):
+            return float(unit.to(u.nJy)), ""
+        if scaling is None:
+            raise UnitError(self.path, where="unit", found=f"{unit} without a scaling", expected="nJy")
+        if not (unit * scaling.unit).is_equivalent(u.nJy):
+            found = f"{unit} with a scaling in {scaling.unit}"
+            raise UnitError(self.path, where="unit", found=found, expected="nJy")
+        field = scaling * float((unit * scaling.unit).to(u.nJy))
+        note = f"Pixels in {unit} scaled to nJy with the image's photometric scaling."
+        if field.is_constant:
+            box = visit_image.bbox
+            return float(field(x=box.x.center, y=box.y.center)), note
+        return field, note
+
+    def _subtract_sky(self, visit_image: Any, flags: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
+        """Return the image; these come with the sky subtracted, so that only 'always' fits one."""
+        image = visit_image.image.array
+        if self.control.subtract_background != "always":
+            return image, ""
+        ignore = ~usable(visit_image.variance.array) | without_value(flags)
+        background = fit_background(image, ignore, self.control, self.path)
+        return image - background.level, background.note
+
+    def _pixels(
+        self, image: np.ndarray, visit_image: Any, flags: dict[str, np.ndarray], info: ExposureInfo
+    ) -> MaskedImage:
+        told_rim = "DETECTION_EDGE" in flags
+        return make_pixels(
+            image,
+            visit_image.variance.array,
+            flags,
+            path=self.path,
+            projection=info.projection,
+            edge_width=0 if told_rim else self.control.edge_width,
+            start=(info.bbox.y.start, info.bbox.x.start),
+            descriptions=dict(visit_image.mask.schema.descriptions),
+            in_place=True,
+        )
+
+
+def _quality(summary: Any) -> dict[str, float]:
+    """Return the numbers for selection that were measured: those that are not as they are by default."""
+    values = {name: float(getattr(summary, name, math.nan)) for name in _QUALITY}
+    if values["nPsfStar"] == 0:
+        del values["nPsfStar"]
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _require_finite(projection: SkyProjection[Any], bbox: Box, path: Path) -> None:
+    centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
+    if not (math.isfinite(centre.ra.deg) and math.isfinite(centre.dec.deg)):
+        raise ProjectionError(path, found="a position that is not finite", expected="pixels to sky")
+
+
+def _fwhm(sigma: float, projection: SkyProjection[Any], bbox: Box) -> float | None:
+    if not (math.isfinite(sigma) and sigma > 0):
+        return None
+    return sigma * FWHM_PER_SIGMA * pixel_scale(projection, bbox)
+
+
+FORMAT = Format(
+    name="lsst-images",
+    description="visit images in the archives of lsst-images (FITS, JSON)",
+    recognise=_recognise,
+    open=_open,
+)

@@ -1,0 +1,59 @@
+"""Masks on their way into an archive."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from lsst.images import Mask, MaskSchema
+
+from lamella.data.warp import Warp
+from lamella.formats.archive.flatmask import FlatMask, is_flat, with_flat_mask
+from lamella.formats.archive.products import ArchiveWarp, read_product
+from lamella.formats.archive.write import write_archive
+from lamella.planes import make_schema
+
+from .test_products import make_warp
+from .test_write import BOX
+
+
+def gappy(warp: Warp) -> Warp:
+    """The warp with a mask that has a bit without a name below those with one."""
+    schema = MaskSchema([None, *make_schema()], dtype=np.int32)
+    array = warp.mask.array & np.int32((1 << len(list(make_schema()))) - 1)
+    warp._mask = Mask(array << 1, bbox=BOX, schema=schema)
+    return warp
+
+
+def test_archives_are_those_of_lsst_images(tmp_path: Path) -> None:
+    warp = make_warp()
+    write_archive(warp, tmp_path / "ours.fits", compress=False)
+    names = ("image", "mask", "variance", "detectors/numbers")
+    warp.write(str(tmp_path / "theirs.fits"), compression_options=dict.fromkeys(names))
+    with fits.open(tmp_path / "ours.fits") as ours, fits.open(tmp_path / "theirs.fits") as theirs:
+        assert [hdu.name for hdu in ours] == [hdu.name for hdu in theirs]
+        for one, other in zip(ours, theirs, strict=True):
+            cards = [[str(c) for c in hdu.header.cards if c.keyword != "DATE"] for hdu in (one, other)]
+            assert cards[0] == cards[1]
+            assert one.data is other.data is None or one.data.tobytes() == other.data.tobytes()
+
+
+def test_the_image_itself_stays_as_it_is() -> None:
+    warp = make_warp()
+    flat = with_flat_mask(warp)
+    assert type(flat.mask) is FlatMask
+    assert type(warp.mask) is Mask
+    assert np.shares_memory(flat.mask.array, warp.mask.array)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_masks_with_gaps_are_stored_by_name(tmp_path: Path, compress: bool) -> None:
+    warp = gappy(make_warp())
+    assert not is_flat(warp.mask.schema)
+    assert with_flat_mask(warp) is warp
+    write_archive(warp, tmp_path / "a.fits", compress=compress)
+    again = read_product(tmp_path / "a.fits")
+    for name in warp.mask.schema.names:
+        np.testing.assert_array_equal(again.mask.get(name), warp.mask.get(name))
+    archive = ArchiveWarp(tmp_path / "a.fits")
+    np.testing.assert_array_equal(archive.read(BOX).mask, again.mask.array[..., 0])

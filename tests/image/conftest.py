@@ -1,0 +1,5 @@
+"""Warps for tests of single images, as the room of coadds makes them."""
+
+from ..coadd.conftest import epochs, maker
+
+__all__ = ("epochs", "maker")
