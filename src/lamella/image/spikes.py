@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -16,6 +17,7 @@ _BEYOND = 0.25  # of its length: how far beyond its ends the star may be, as the
 _CONTRAST = 50.0  # times as bright as the spike is the star, at least
 _CORE = 4.0  # widths of the PSF: nearer to the star its own residuals count for more than a spike
 _CLIP = 5.0  # sigma of a pixel: what is farther from a model counts no more than this
+_ACROSS = 0.5  # of its height, by which the light of a line varies within its width
 _PASSES = 5  # of a fit of which outliers are held to the clip
 
 
@@ -55,6 +57,9 @@ def is_spike(
     farthest = max(abs(end - place) for end in span)
     core = min(_CORE * fwhm, 0.25 * farthest)
     beyond = band.select(distance > core)
+    # Bright light varies by about as much as its height across a line, whatever the noise.
+    spread = 1.0 / beyond.weight + (_ACROSS * streak.amplitude) ** 2
+    beyond = dataclasses.replace(beyond, weight=1.0 / spread)
     even, fading = (
         _misfit(beyond, law) for law in (np.ones(len(beyond.value)), 1.0 / distance[distance > core])
     )
