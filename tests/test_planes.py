@@ -10,6 +10,7 @@ from lamella.errors import MaskPlaneError
 from lamella.planes import (
     ALIASES,
     STANDARD_PLANES,
+    Layout,
     bits_of,
     legacy_name,
     make_schema,
@@ -49,3 +50,11 @@ def test_an_unknown_plane_is_an_error_unless_it_may_be_missing() -> None:
     with pytest.raises(MaskPlaneError, match="no mask plane 'NONSENSE'"):
         bits_of(schema, ["NONSENSE"])
     assert bits_of(schema, ["NONSENSE", "BAD"], missing_ok=True) == 1
+
+
+def test_a_layout_has_the_bits_of_a_schema() -> None:
+    layout = Layout.of(make_schema(["ZETA"]), names=["ALPHA", "SAT"])
+    assert layout.schema == make_schema(["ALPHA", "ZETA"])
+    assert layout.names == tuple(layout.schema.names)
+    assert (layout.bad, layout.saturated, layout.edge, layout.no_data) == (1, 2, 16, 256)
+    assert layout.bits(["ZETA", "BAD"]) == 1 | 1 << (len(layout.names) - 1)

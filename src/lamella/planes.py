@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = (
     "ALIASES",
     "BAD_MASK_PLANES",
+    "Layout",
     "SKY_PLANES",
     "STANDARD_PLANES",
     "bits_of",
@@ -139,29 +140,78 @@ def make_schema(extra: Iterable[str] = (), *, descriptions: dict[str, str] | Non
     return MaskSchema(planes, dtype=np.int32)
 
 
-def bits_of(schema: MaskSchema, names: Iterable[str], *, missing_ok: bool = False) -> int:
-    """Return the bits of some planes in an int32 mask, or-ed together.
+class _Bit:
+    """The bit of a plane, as an attribute of a `Layout`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layout: Layout, owner: type[Layout]) -> int:
+        return layout.bits((self._name,))
+
+
+class Layout:
+    """The planes of int32 masks of shape (y, x), with their bits.
+
+    It is made once, with the images of a stage, and handed down.
 
     Parameters
     ----------
     schema
         A schema made by `make_schema`.
-    names
-        Names of planes; aliases are accepted.
-    missing_ok
-        Whether a plane that the schema does not have counts as no bit.
-
-    Raises
-    ------
-    MaskPlaneError
-        Raised when a plane is not in the schema and ``missing_ok`` is false.
     """
-    total = 0
-    for name in plane_names(names):
-        if name in schema.names:
-            total |= int(schema.bit(name).mask)
-        elif not missing_ok:
-            names = ", ".join(schema.names)
-            hint = suggestion(name) or "."
-            raise MaskPlaneError(f"There is no mask plane {name!r}; there are: {names}{hint}", plane=name)
-    return total
+
+    bad = _Bit("BAD")
+    saturated = _Bit("SATURATED")
+    interpolated = _Bit("INTERPOLATED")
+    edge = _Bit("DETECTION_EDGE")
+    no_data = _Bit("NO_DATA")
+    clipped = _Bit("CLIPPED")
+    rejected = _Bit("REJECTED")
+    sensor_edge = _Bit("SENSOR_EDGE")
+    inexact_psf = _Bit("INEXACT_PSF")
+
+    def __init__(self, schema: MaskSchema) -> None:
+        self.schema = schema
+        self._bits = {name: int(schema.bit(name).mask) for name in schema.names}
+
+    @classmethod
+    def of(cls, *schemas: MaskSchema, names: Iterable[str] = ()) -> Layout:
+        """Make the layout of the standard planes and those of schemas, and further ones by name."""
+        return cls(make_schema({*names, *(name for schema in schemas for name in schema.names)}))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all planes, from the lowest bit."""
+        return tuple(self._bits)
+
+    def bits(self, names: Iterable[str], *, missing_ok: bool = False) -> int:
+        """Return the bits of planes, or-ed together.
+
+        Parameters
+        ----------
+        names
+            Names of planes; aliases are accepted.
+        missing_ok
+            Whether a plane that there is not counts as no bit.
+
+        Raises
+        ------
+        MaskPlaneError
+            Raised when there is no such plane and ``missing_ok`` is false.
+        """
+        total = 0
+        for name in plane_names(names):
+            if name in self._bits:
+                total |= self._bits[name]
+            elif not missing_ok:
+                hint = suggestion(name) or "."
+                raise MaskPlaneError(
+                    f"There is no mask plane {name!r}; there are: {', '.join(self._bits)}{hint}", plane=name
+                )
+        return total
+
+
+def bits_of(schema: MaskSchema, names: Iterable[str], *, missing_ok: bool = False) -> int:
+    """Return the bits of planes in int32 masks of a schema, as `Layout.bits` does."""
+    return Layout(schema).bits(names, missing_ok=missing_ok)
