@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = (
     "ALIASES",
     "BAD_MASK_PLANES",
-    "Layout",
     "SKY_PLANES",
     "STANDARD_PLANES",
+    "Layout",
     "bits_of",
     "is_standard",
     "legacy_name",
