@@ -14,7 +14,7 @@ __all__ = ("PRELOADED", "start_program")
 PRELOADED = multiprocessing.get_context("forkserver")
 PRELOADED.set_forkserver_preload(
     [
-        "lamella.cli.coadd_run",
+        "lamella.run.coadd_run",
         "lamella.run.patch",
         # Those that are not installed are passed over.
         "lsst.ctrl.mpexec.cli.pipetask",

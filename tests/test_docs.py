@@ -198,7 +198,7 @@ def test_the_tables_of_options_show_defaults_and_units() -> None:
     page = (ROOT / "docs" / "options.md").read_text()
     tables = re.findall(r"^```\{option-table\} (.*)$", page, flags=re.MULTILINE)
     text = {path: from_code.option_table(path) for path in tables}
-    coadd = text["lamella.cli.settings.CoaddConfig"]
+    coadd = text["lamella.run.patch_config.CoaddConfig"]
     assert "| `assemble.statistic` | `NOISECLIP` |" in coadd
     assert "| `assemble.gaps.max_gap` | `10` | pixel |" in coadd
     assert "| `num_rings` | required |" in text["lamella.sky.rings.RingsConfig"]

@@ -18,12 +18,12 @@ import pytest
 from astropy.io import fits
 
 import lamella
-from lamella.cli import coadd_run, outputs
-from lamella.cli.coadd_run import CoaddRun
 from lamella.fits.text import from_fits
 from lamella.formats.archive.products import read_product
 from lamella.formats.recognise import Inputs, open_exposures
 from lamella.resources import Resources
+from lamella.run import coadd_run, outputs
+from lamella.run.coadd_run import CoaddRun
 from lamella.run.coadds import coadd_exposures
 from lamella.run.folder import hold_folder
 from lamella.testing.survey import Survey

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.cli.options import FileOptions, build_config
-from lamella.cli.settings import COADD_OPTIONS, CoaddConfig
+from lamella.cli.settings import COADD_OPTIONS
 from lamella.errors import ConfigError
+from lamella.run.patch_config import CoaddConfig
 
 from .conftest import Ended, lamella, lamella_ok
 

@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 import lamella
-from lamella.cli.coadd_run import CoaddRun
-from lamella.cli.settings import CoaddConfig
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.reject import Findings
 from lamella.coadd.stack.prepare import input_of
@@ -21,7 +19,8 @@ from lamella.formats.archive.products import read_product
 from lamella.formats.recognise import open_exposures
 from lamella.resources import Resources
 from lamella.run import patch as patch_module
-from lamella.run.patch_config import PatchConfig
+from lamella.run.coadd_run import CoaddRun
+from lamella.run.patch_config import CoaddConfig, PatchConfig
 from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import Survey, simulate_survey
 

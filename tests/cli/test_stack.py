@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lamella.cli import stack_run as module
 from lamella.formats.archive.products import read_product
+from lamella.run import stack_run as module
 
 from .conftest import lamella, lamella_ok
 

@@ -121,11 +121,11 @@ def test_a_coadd_is_made_without_what_the_compiler_imports(survey, tmp_path):
 
 def test_commands_start_without_what_they_do_not_need():
     code = _START + (
-        "import lamella.cli.stack_run; "
+        "import lamella.run.stack_run; "
         "heavy = ('scipy.interpolate', 'scipy.linalg', 'scipy.ndimage', 'jinja2', 'numba.np.arraymath', "
         "'lamella.formats.afw.exposure', 'lamella.coadd.reject.compare'); "
         "print([name for name in heavy if name in sys.modules]); "
-        "import lamella.cli.warp_run, lamella.cli.coadd_run; "
+        "import lamella.run.warp_run, lamella.run.coadd_run; "
         "from lamella.formats.readers import known_formats; known_formats(); "
         # Parts of scipy are imported when they are used.
         "parts = ('interpolate', 'linalg', 'ndimage', 'optimize', 'special'); "

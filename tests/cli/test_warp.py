@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lamella.cli import warp_run
-from lamella.cli.settings import CoaddConfig
 from lamella.formats.archive.products import read_metadata, read_product
 from lamella.resources import Resources
+from lamella.run import warp_run
+from lamella.run.patch_config import CoaddConfig
 from lamella.testing.survey import Survey
 
 from .conftest import change_fits, fits_bits, lamella, lamella_ok, listing

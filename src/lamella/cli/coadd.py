@@ -11,7 +11,9 @@ import click
 
 from ..formats.readers import format_names
 from ..resources import Resources
-from .grid import GridOptions, grid_options
+from ..run.choose_grid import GridOptions
+from ..run.patch_config import CoaddConfig
+from .grid import grid_options
 from .options import (
     FileOptions,
     build_config,
@@ -26,7 +28,6 @@ from .settings import (
     READ_OPTIONS,
     SELECT_OPTIONS,
     WARP_OPTIONS,
-    CoaddConfig,
 )
 from .startup import quick_imports
 from .workers import count_cores, workers_option
@@ -100,7 +101,7 @@ def command(
         return
     require(ctx, "exposures", "output")
     with quick_imports():
-        from .coadd_run import CoaddRun
+        from ..run.coadd_run import CoaddRun
     run = CoaddRun(
         output=output,
         config=config,

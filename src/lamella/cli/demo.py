@@ -42,8 +42,8 @@ def command(ctx: click.Context, /, output: Path, seed: int, workers: int | None)
     are in OUTPUT/coadds. A second call makes only what is missing.
     """
     with quick_imports():
+        from ..run.coadd_run import CoaddRun
         from ..testing.survey import simulate_survey
-        from .coadd_run import CoaddRun
     survey = simulate_survey(output / "survey", SurveyConfig(seed=seed))
     folder = output / "coadds"
     click.echo(f"Survey: {survey.table}\nTruth:  {output / 'survey' / 'truth'}")

@@ -10,7 +10,7 @@ import click
 from .startup import quick_imports
 
 if TYPE_CHECKING:
-    from .export_run import FileFormat
+    from ..run.export_run import FileFormat
 
 __all__ = ("command",)
 
@@ -50,6 +50,6 @@ def command(
     What a format cannot hold is named in a table.
     """
     with quick_imports():
-        from .export_run import export_products
+        from ..run.export_run import export_products
     count = export_products(products, output, form, compress=compress, overwrite=overwrite)
     click.echo(f"Wrote {count} file{'s' * (count != 1)}.")

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import click
 
-__all__ = ("GridOptions", "PositionType", "area_options", "grid_options")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class GridOptions:
-    """What a person said about the pixel grid."""
-
-    skymap: str | None = None
-    center: tuple[float, float] | None = None
-    """Right ascension and declination in degrees, ICRS."""
-    size: tuple[float, float] | None = None
-    """Width and height in degrees."""
-    scale: float | None = None
-    """Arcseconds per pixel."""
-
-    @classmethod
-    def take(cls, given: dict[str, Any]) -> Self:
-        """Take these options out of those of a command."""
-        return cls(**{field.name: given.pop(field.name, None) for field in dataclasses.fields(cls)})
-
-    def __bool__(self) -> bool:
-        """Whether anything was said."""
-        return self != type(self)()
+__all__ = ("PositionType", "area_options", "grid_options")
 
 
 def grid_options[F: Callable[..., Any]](function: F) -> F:

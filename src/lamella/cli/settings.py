@@ -1,13 +1,6 @@
-"""The configuration of the commands that make coadds, and what they share."""
+"""Options that have a name of their own on the command line; ``--set`` reaches all."""
 
 from __future__ import annotations
-
-from typing import Literal
-
-from ..coadd.assemble_control import AssembleConfig
-from ..config import Config, inherited, option
-from ..formats.read_control import ReadControl
-from ..run.patch_config import PatchConfig
 
 __all__ = (
     "COADD_OPTIONS",
@@ -15,27 +8,7 @@ __all__ = (
     "READ_OPTIONS",
     "SELECT_OPTIONS",
     "WARP_OPTIONS",
-    "CoaddConfig",
-    "StackConfig",
 )
-
-
-class CoaddConfig(PatchConfig):
-    """All that changes the result of ``lamella coadd``."""
-
-    read: ReadControl = option(ReadControl(), "How exposures are read.")
-
-    def patch_config(self) -> PatchConfig:
-        """Return the part that the work on a patch needs."""
-        return PatchConfig(**{name: getattr(self, name) for name in PatchConfig.model_fields})
-
-
-class StackConfig(Config):
-    """All that changes the result of ``lamella stack``."""
-
-    warp_type: Literal["direct", "psf_matched"] = inherited(PatchConfig, "warp_type", default="direct")
-    assemble: AssembleConfig = option(AssembleConfig(), "How warps are combined.")
-
 
 READ_OPTIONS = ("read.subtract_background", "read.background_mesh", "read.edge_width")
 SELECT_OPTIONS = (
@@ -57,4 +30,3 @@ COADD_OPTIONS = (
     "assemble.fill_gaps",
     "assemble.correct_variance",
 )
-"""Options that have a name of their own on the command line; ``--set`` reaches all."""

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from ..errors import ConfigError, OutputError
+from ..run.choose_grid import GridOptions
 from ..sky.kinds import KINDS
-from .grid import GridOptions, PositionType, area_options
+from .grid import PositionType, area_options
 from .options import parse_setting
 from .startup import quick_imports
 
@@ -66,8 +67,8 @@ def make(
         from rich.console import Console
 
         from ..formats.recognise import open_exposures
+        from ..run.choose_grid import choose_skymap
         from ..sky.registry import make_skymap
-        from .choose_grid import choose_skymap
         from .describe_skymap import describe_skymap
     if kind is not None:
         skymap = make_skymap(kind, options, name=name)

@@ -9,6 +9,7 @@ import click
 
 from ..errors import ConfigError, OutputError
 from ..resources import Resources
+from ..run.patch_config import StackConfig
 from .options import (
     FileOptions,
     build_config,
@@ -17,7 +18,7 @@ from .options import (
     print_config,
     require,
 )
-from .settings import COADD_OPTIONS, StackConfig
+from .settings import COADD_OPTIONS
 from .startup import quick_imports
 from .workers import count_cores
 
@@ -87,7 +88,7 @@ def command(
         if path is not None and path.exists() and not overwrite:
             raise OutputError(path, reason="it exists (use --overwrite)")
     with quick_imports():
-        from .stack_run import StackRun
+        from ..run.stack_run import StackRun
     run = StackRun(
         output=output,
         config=config,

@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from ..resources import Resources
+from ..run.choose_grid import GridOptions
+from ..run.patch_config import CoaddConfig
 from .coadd import format_option
-from .grid import GridOptions, grid_options
+from .grid import grid_options
 from .options import (
     FileOptions,
     build_config,
@@ -18,7 +20,7 @@ from .options import (
     print_config,
     require,
 )
-from .settings import MATCH_OPTIONS, READ_OPTIONS, SELECT_OPTIONS, WARP_OPTIONS, CoaddConfig
+from .settings import MATCH_OPTIONS, READ_OPTIONS, SELECT_OPTIONS, WARP_OPTIONS
 from .startup import quick_imports
 from .workers import count_cores, workers_option
 
@@ -79,7 +81,7 @@ def command(
         return
     require(ctx, "exposures", "output")
     with quick_imports():
-        from .warp_run import WarpRun
+        from ..run.warp_run import WarpRun
     run = WarpRun(
         output=output,
         config=config,

@@ -1,4 +1,4 @@
-"""The options of the work on a patch."""
+"""The options of the work on a patch, and of whole runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Literal
 from ..coadd.assemble_control import AssembleConfig
 from ..coadd.select.select_control import SelectControl
 from ..coadd.warp.warp_control import WarpControl
-from ..config import Config, option
+from ..config import Config, inherited, option
+from ..formats.read_control import ReadControl
 from ..psf.match_control import MatchControl
 
-__all__ = ("PatchConfig",)
+__all__ = ("CoaddConfig", "PatchConfig", "StackConfig")
 
 
 class PatchConfig(Config):
@@ -30,3 +31,20 @@ class PatchConfig(Config):
     def needs_matched(self) -> bool:
         """Whether matched warps have to be made."""
         return self.warp_type == "psf_matched" or self.assemble.reject.method == "compare_warp"
+
+
+class CoaddConfig(PatchConfig):
+    """All that changes the result of ``lamella coadd``."""
+
+    read: ReadControl = option(ReadControl(), "How exposures are read.")
+
+    def patch_config(self) -> PatchConfig:
+        """Return the part that the work on a patch needs."""
+        return PatchConfig(**{name: getattr(self, name) for name in PatchConfig.model_fields})
+
+
+class StackConfig(Config):
+    """All that changes the result of ``lamella stack``."""
+
+    warp_type: Literal["direct", "psf_matched"] = inherited(PatchConfig, "warp_type", default="direct")
+    assemble: AssembleConfig = option(AssembleConfig(), "How warps are combined.")

@@ -35,11 +35,11 @@ from ..report.record import (
     write_record,
 )
 from ..resources import Resources
-from ..run.fingerprint import fingerprint, matched_fingerprint, warp_fingerprint
-from ..run.jobs import PatchJob
-from ..run.patch import PatchWork, make_patch, visits_of
-from ..run.patch_config import PatchConfig
 from ..sky.skymap import SkyMap
+from .fingerprint import fingerprint, matched_fingerprint, warp_fingerprint
+from .jobs import PatchJob
+from .patch import PatchWork, make_patch, visits_of
+from .patch_config import PatchConfig
 
 __all__ = (
     "PRODUCTS",

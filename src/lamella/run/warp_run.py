@@ -19,17 +19,16 @@ from ..formats.archive.products import ArchiveWarp, read_product
 from ..report.console import skipped_table
 from ..report.record import Skipped
 from ..resources import Resources
-from ..run.execute import run_jobs
-from ..run.fingerprint import matched_fingerprint, warp_fingerprint
-from ..run.folder import hold_folder
-from ..run.jobs import PatchJob, plan_jobs
-from ..run.memory import matching_bytes, matching_threads
-from ..run.patch import visits_of, warp_visit
-from .choose_grid import choose_skymap
+from .choose_grid import GridOptions, choose_skymap
 from .coadd_run import find_exposures
-from .grid import GridOptions
+from .execute import run_jobs
+from .fingerprint import matched_fingerprint, warp_fingerprint
+from .folder import hold_folder
+from .jobs import PatchJob, plan_jobs
+from .memory import matching_bytes, matching_threads
 from .outputs import PRODUCTS, save_skymap, warp_is_finished, warp_path, write_warp
-from .settings import CoaddConfig
+from .patch import visits_of, warp_visit
+from .patch_config import CoaddConfig
 
 __all__ = ("WarpRun",)
 

@@ -23,15 +23,14 @@ from ..report.console import skipped_table, summary_table
 from ..report.page import write_page
 from ..report.record import CoaddRecord, RunRecord, Skipped
 from ..resources import Resources
-from ..run.execute import Outcome, run_in_processes
-from ..run.folder import hold_folder
-from ..run.jobs import PatchJob, plan_jobs
-from ..run.patch import visits_of
 from ..sky.skymap import SkyMap
-from .choose_grid import choose_skymap
-from .grid import GridOptions
+from .choose_grid import GridOptions, choose_skymap
+from .execute import Outcome, run_in_processes
+from .folder import hold_folder
+from .jobs import PatchJob, plan_jobs
 from .outputs import PRODUCTS, CoaddWork, finished_record, make_color_pictures, save_skymap
-from .settings import CoaddConfig
+from .patch import visits_of
+from .patch_config import CoaddConfig
 
 __all__ = ("CoaddRun", "find_exposures")
 

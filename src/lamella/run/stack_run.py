@@ -25,11 +25,11 @@ from ..formats.archive.write import write_archive, write_plain_fits
 from ..report.console import skipped_table, summary_table
 from ..report.record import coadd_record
 from ..resources import Resources
-from ..run.jobs import patch_target
-from ..run.memory import room_for_tiles
 from ..sky.projection import same_grid
 from ..sky.registry import load_skymap
-from .settings import StackConfig
+from .jobs import patch_target
+from .memory import room_for_tiles
+from .patch_config import StackConfig
 
 if TYPE_CHECKING:
     from ..formats.afw.warps import AfwWarp

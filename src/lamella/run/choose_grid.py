@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-import astropy.units as u
-import numpy as np
-from astropy.coordinates import SkyCoord
-
-from ..data.exposure import ExposureInfo
 from ..errors import ConfigError
-from ..sky.field import skymap_for_area, skymap_from_exposures
-from ..sky.footprint import pixel_scale
-from ..sky.kinds import KINDS
-from ..sky.registry import load_skymap, make_skymap
-from ..sky.skymap import SkyMap
-from .grid import GridOptions
 
-__all__ = ("choose_skymap",)
+if TYPE_CHECKING:
+    from ..data.exposure import ExposureInfo
+    from ..sky.skymap import SkyMap
+
+__all__ = ("GridOptions", "choose_skymap")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GridOptions:
+    """What a person said about the pixel grid."""
+
+    skymap: str | None = None
+    center: tuple[float, float] | None = None
+    """Right ascension and declination in degrees, ICRS."""
+    size: tuple[float, float] | None = None
+    """Width and height in degrees."""
+    scale: float | None = None
+    """Arcseconds per pixel."""
+
+    @classmethod
+    def take(cls, given: dict[str, Any]) -> Self:
+        """Take these options out of those of a command."""
+        return cls(**{field.name: given.pop(field.name, None) for field in dataclasses.fields(cls)})
+
+    def __bool__(self) -> bool:
+        """Whether anything was said."""
+        return self != type(self)()
 
 
 def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **options: Any) -> SkyMap[Any]:
@@ -43,6 +59,16 @@ def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **option
     UnreadableFileError
         Raised when the file of the sky map is absent, damaged or something else.
     """
+    # Here, because options are also read where only help is asked for.
+    import astropy.units as u
+    import numpy as np
+    from astropy.coordinates import SkyCoord
+
+    from ..sky.field import skymap_for_area, skymap_from_exposures
+    from ..sky.footprint import pixel_scale
+    from ..sky.kinds import KINDS
+    from ..sky.registry import load_skymap, make_skymap
+
     if grid.skymap is not None:
         if grid.center is not None or grid.size is not None or grid.scale is not None:
             raise ConfigError(
