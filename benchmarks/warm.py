@@ -81,7 +81,7 @@ def measure(files: WarpFiles, wanted: Sequence[str], threads: int, repeats: int)
         return assemble(inputs, config, target=target, resources=resources)
 
     def planes(config: AssembleConfig) -> object:
-        return stack_inputs(inputs, target.outer_bbox, schema, config, resources)
+        return stack_inputs(inputs, target.outer_bbox, schema, config.stack_control(schema), resources)
 
     works: dict[str, Callable[[], object]] = {READ: lambda: read_all(paths, threads)}
     for name in wanted:

@@ -27,6 +27,7 @@ from .brightmask import BrightObjectCatalog, paint_bright_objects
 from .reject.reject import Findings, find_rejections
 from .skynoise import corrected
 from .stack.prepare import prepare_inputs
+from .stack.stack_control import StackControl
 from .stack.tiles import StackedPlanes, stack_inputs
 from .versions import package_versions
 from .visitcheck import check_visits
@@ -97,10 +98,10 @@ def assemble(
     findings = find_rejections(inputs, target.outer_bbox, schema, config, resources, target.projection)
     if on_findings is not None:
         on_findings(findings)
-    planes = stack_inputs(
-        findings.apply(inputs), target.outer_bbox, schema, config.after_rejection(), resources
-    )
-    checks = compare_visits(inputs, planes, target, schema, config, resources)
+    rules = config.after_rejection().stack_control(schema)
+    removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
+    planes = stack_inputs(findings.apply(inputs), target.outer_bbox, schema, rules, resources, removed)
+    checks = compare_visits(inputs, planes, target, schema, config.stack_control(schema), resources)
     _mark_edges(planes.mask, findings, target.outer_bbox, schema)
     _mark_inexact_psf(planes.mask, schema)
     coadd = _make_coadd(planes, target, schema, inputs, config, (*rejected, *prepared.rejected))
@@ -119,7 +120,7 @@ def compare_visits(
     planes: StackedPlanes,
     target: CoaddTarget,
     schema: MaskSchema,
-    config: AssembleConfig,
+    rules: StackControl,
     resources: Resources,
 ) -> tuple[VisitCheck, ...]:
     """Compare each visit with the coadd, see `lamella.coadd.visitcheck.check_visits`.
@@ -134,8 +135,8 @@ def compare_visits(
         Its pixel grid.
     schema
         Schema of its mask.
-    config
-        How it was made.
+    rules
+        How it was made; what rejects a pixel, without artifacts.
     resources
         Threads, each of which compares a visit.
 
@@ -144,13 +145,12 @@ def compare_visits(
     tuple of VisitCheck
         One per input; empty where the coadd is no image of the sky, or they cannot be compared.
     """
-    if config.statistic not in _MEANS:
+    if rules.statistic not in _MEANS:
         return ()
-    bad = config.stack_control(schema).bad_mask
     scale = pixel_scale(target.projection, target.outer_bbox)
     bbox, threads = target.outer_bbox, resources.threads
     try:
-        return check_visits(inputs, planes, bbox, schema, bad, pixel_scale=scale, threads=threads)
+        return check_visits(inputs, planes, bbox, schema, rules.bad_mask, pixel_scale=scale, threads=threads)
     except (ArithmeticError, ValueError, IndexError, TypeError):
         # A measurement that serves a report never ends a job.
         _LOG.warning("The visits could not be compared with their coadd.", exc_info=True)

@@ -130,7 +130,11 @@ def difference_of_means(
 
     def stack(**how: object) -> StackedPlanes:
         plain = config.replace(reject={"method": "none"}, **how)
-        return stack_inputs(inputs, bbox, schema, plain, resources.replace(streaming=False))
+        rules, removed = (
+            plain.stack_control(schema),
+            bits_of(schema, config.remove_mask_planes, missing_ok=True),
+        )
+        return stack_inputs(inputs, bbox, schema, rules, resources.replace(streaming=False), removed)
 
     mean = stack(statistic="MEAN")
     clipped = stack(statistic="MEANCLIP", sigma_clip=control.sigma_clip, clip_iter=control.clip_iter)

@@ -176,7 +176,8 @@ def make_template(
         bad_mask_planes=control.bad_mask_planes,
         mask_propagation_thresholds={},
     )
-    planes = stack_inputs(matched, bbox, schema, how, resources.replace(streaming=False))
+    rules, removed = how.stack_control(schema), bits_of(schema, config.remove_mask_planes, missing_ok=True)
+    planes = stack_inputs(matched, bbox, schema, rules, resources.replace(streaming=False), removed)
     template = Template.of(bbox, planes.image, planes.variance, planes.unmasked, control)
     problems = {
         one.key: str(found)

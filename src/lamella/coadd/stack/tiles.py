@@ -7,7 +7,6 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import numpy as np
 from lsst.images import Box, Interval, MaskSchema
@@ -17,14 +16,10 @@ from ...data.owners import Owners, weight_ranges
 from ...errors import ConfigError
 from ...image.planes import BitMoves, Planes, overlap
 from ...kernels.byteorder import settle_mask
-from ...planes import bits_of
 from ...resources import Resources
 from .sources import fill_planes
 from .stack import StackResult, StreamingMean, neighbours, statistics_stack
 from .stack_control import StackControl
-
-if TYPE_CHECKING:
-    from ..assemble_control import AssembleConfig
 
 __all__ = ("MAX_TILE_BYTES", "InputReader", "StackedPlanes", "stack_inputs")
 
@@ -69,8 +64,9 @@ def stack_inputs(
     inputs: Sequence[WarpInput],
     bbox: Box,
     schema: MaskSchema,
-    config: AssembleConfig,
+    rules: StackControl,
     resources: Resources,
+    removed: int = 0,
 ) -> StackedPlanes:
     """Stack inputs over a box, tile by tile.
 
@@ -82,25 +78,25 @@ def stack_inputs(
         Box of the result.
     schema
         Schema of the result's mask; it has all planes of the inputs.
-    config, resources
-        How to combine, and with what.
+    rules
+        How to combine, with masks as bits of the schema.
+    resources
+        Threads and memory.
+    removed
+        Bits of the inputs that say nothing about a coadd and are cleared.
 
     Returns
     -------
     StackedPlanes
         Arrays of the shape of ``bbox``.
     """
-    control = config.stack_control(schema)
-    removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
     result = StackedPlanes.unset((bbox.y.size, bbox.x.size))
-    stacker = _Stacker(
-        [InputReader(one, schema) for one in inputs], bbox, control, removed, result, _Buffers()
-    )
+    stacker = _Stacker([InputReader(one, schema) for one in inputs], bbox, rules, removed, result, _Buffers())
     if resources.streaming:
-        _require_mean(config)
+        _require_mean(rules)
         stacker.stream()
         return result
-    tiles = list(_tiles(bbox, len(inputs), resources, neighbours(control)))
+    tiles = list(_tiles(bbox, len(inputs), resources, neighbours(rules)))
     with ThreadPoolExecutor(resources.threads) as pool:
         # A failed tile fails the coadd: results are consumed so that errors surface.
         for _ in pool.map(stacker.stack, tiles):
@@ -108,12 +104,12 @@ def stack_inputs(
     return result
 
 
-def _require_mean(config: AssembleConfig) -> None:
-    if config.statistic != "MEAN":
+def _require_mean(rules: StackControl) -> None:
+    if rules.statistic != "MEAN":
         raise ConfigError(
-            f"Warps can be summed one after the other for the statistic MEAN only; found {config.statistic}.",
+            f"Warps can be summed one after the other for the statistic MEAN only; found {rules.statistic}.",
             option="streaming",
-            found=config.statistic,
+            found=rules.statistic,
         )
 
 

@@ -29,7 +29,6 @@ from ...resources import Resources
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
 from .assembleInputs import (
-    GivenControl,
     PreparedPart,
     WarpToStack,
     WholeWarp,
@@ -434,7 +433,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             coadd.exposure_count_unmasked.array,
         )
         coadd.visit_checks = compare_visits(
-            warps, planes, coadd_target(skyInfo), coadd.mask.schema, _given(control), Resources()
+            warps, planes, coadd_target(skyInfo), coadd.mask.schema, control, Resources()
         )
 
     def _warn(self, coadd: PatchCoadd) -> None:
@@ -656,7 +655,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         self, warps: list[WarpInput], bbox: Box, coadd: PatchCoadd, control: StackControl, streaming: bool
     ) -> StackedPlanes:
         resources = Resources(streaming=streaming, threads=self.config.threads)
-        return stack_inputs(warps, bbox, coadd.mask.schema, _given(control), resources)
+        return stack_inputs(warps, bbox, coadd.mask.schema, control, resources)
 
     def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: Mapping[str, Sequence[Any]]) -> Mask:
         """Set planes of a mask in some regions, in place.
@@ -805,7 +804,3 @@ class AssembleCoaddTask(CoaddBaseTask):
                     value,
                     metadata[key],
                 )
-
-
-def _given(control: StackControl) -> GivenControl:
-    return GivenControl(control=control, statistic=control.statistic, remove_mask_planes=())

@@ -11,9 +11,7 @@ import numpy as np
 from lsst.images import Box, Mask, MaskedImage, MaskSchema
 
 from ...coadd.assemble import StackedPlanes
-from ...coadd.assemble_control import AssembleConfig
 from ...coadd.stack.sources import ImageSource
-from ...coadd.stack.stack_control import StackControl
 from ...data.coadd import PatchCoadd, Rejection
 from ...data.exposure import ExposureId
 from ...data.inputs import WarpInput, WarpSource
@@ -23,7 +21,6 @@ from .references import WarpRef
 from .scaleZeroPoint import ImageScaler
 
 __all__ = (
-    "GivenControl",
     "PreparedPart",
     "WarpToStack",
     "WholeWarp",
@@ -43,16 +40,6 @@ class WarpToStack(NamedTuple):
     imageScaler: ImageScaler
     weight: float
     altMask: Any
-
-
-class GivenControl(AssembleConfig):
-    """How inputs are combined, given in bits instead of names."""
-
-    control: StackControl
-
-    def stack_control(self, schema: MaskSchema) -> StackControl:
-        """Return what was given."""
-        return self.control
 
 
 class Preparing(Protocol):
