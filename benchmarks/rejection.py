@@ -41,12 +41,12 @@ from typing import Any
 
 from lamella.coadd.reject.reject_control import RejectControl
 from lamella.data.inputs import WarpInput
-from lamella.testing.epochs import Epochs, EpochsConfig, simulate_epochs
-from lamella.testing.injection import KINDS, InjectionConfig
-from lamella.testing.outcomes import Outcome, matched_inputs, outcome_of_rejection, outcome_of_statistic
-from lamella.testing.rejection import Evaluator, Score
 
 from . import machine
+from .simulated.epochs import Epochs, EpochsConfig, simulate_epochs
+from .simulated.injection import KINDS, InjectionConfig
+from .simulated.outcomes import Outcome, matched_inputs, outcome_of_rejection, outcome_of_statistic
+from .simulated.scores import Evaluator, Score
 
 type Method = Callable[[Epochs, tuple[WarpInput, ...]], Outcome]
 

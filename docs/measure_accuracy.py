@@ -23,7 +23,7 @@ from lamella.data.coadd import PatchCoadd
 from lamella.psf.measure import adaptive_moments
 from lamella.testing.config import SurveyConfig
 from lamella.testing.photometry import measure_stars
-from lamella.testing.stack import StackConfig, simulate_stack
+from benchmarks.simulated.stack import StackConfig, simulate_stack
 from lamella.testing.survey import Survey
 from tests.acceptance import test_decam as decam
 from tests.acceptance import test_sdss as sdss

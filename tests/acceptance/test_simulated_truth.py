@@ -11,6 +11,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from lsst.images import Image, Mask
 
+from benchmarks.simulated.stack import StackConfig, simulate_stack
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.warp.warp import make_warp
@@ -20,7 +21,6 @@ from lamella.planes import make_schema
 from lamella.psf.measure import adaptive_moments
 from lamella.testing.config import SurveyConfig
 from lamella.testing.photometry import measure_stars
-from lamella.testing.stack import StackConfig, simulate_stack
 from lamella.testing.survey import Survey
 
 MEAN = AssembleConfig(statistic="MEAN", fill_gaps=False)

@@ -12,6 +12,15 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from benchmarks import stack_astropy, stack_lamella, stack_numpy, startup, storage, warp_files
+from benchmarks.__main__ import parse
+from benchmarks.contenders import contenders
+from benchmarks.fits_planes import FitsPlane, WarpFiles
+from benchmarks.launch import CommandError, run_measured
+from benchmarks.stack import Plan, Row
+from benchmarks.tables import ratio, stack_table
+from benchmarks.warm import READ, measure, read_all
+from benchmarks.warp_files import NoSpaceError, bytes_needed, check_space, make_warps, read_warp
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.stack.stack import statistics_stack
 from lamella.planes import make_schema
@@ -20,15 +29,8 @@ ROOT = Path(__file__).parents[2]
 SIZE, N = 96, 5
 
 
-@pytest.fixture(autouse=True)
-def benchmarks_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT))
-
-
 @pytest.fixture
 def warps(tmp_path: Path):
-    from benchmarks.warp_files import make_warps
-
     return make_warps(tmp_path, SIZE, N)
 
 
@@ -44,8 +46,6 @@ def run_bench(*words: str, env: dict[str, str] | None = None) -> subprocess.Comp
 
 
 def test_time_and_memory_are_those_of_the_command_alone() -> None:
-    from benchmarks.launch import run_measured
-
     mine = bytearray(os.urandom(1024)) * 400_000  # 400 MB that the child must not be charged for
     code = "import time; b = bytearray(b'x') * 200_000_000; t = time.process_time()\n"
     code += "while time.process_time() - t < 0.3: pass\nprint(len(b))"
@@ -58,8 +58,6 @@ def test_time_and_memory_are_those_of_the_command_alone() -> None:
 
 
 def test_a_command_that_fails_says_why() -> None:
-    from benchmarks.launch import CommandError, run_measured
-
     with pytest.raises(CommandError, match="exit status 3: no such star"):
         run_measured(
             [sys.executable, "-c", "import sys; print('no such star', file=sys.stderr); sys.exit(3)"]
@@ -67,8 +65,6 @@ def test_a_command_that_fails_says_why() -> None:
 
 
 def test_a_box_of_a_plane_has_the_pixels_that_astropy_reads(warps) -> None:
-    from benchmarks.fits_planes import FitsPlane
-
     for kind in ("image", "mask"):
         path = warps.names(kind)[1]
         box = FitsPlane(path).read(slice(70, 93), slice(11, 60))
@@ -77,8 +73,6 @@ def test_a_box_of_a_plane_has_the_pixels_that_astropy_reads(warps) -> None:
 
 
 def test_warps_have_the_noise_and_the_defects_that_they_promise(tmp_path: Path) -> None:
-    from benchmarks.warp_files import make_warps
-
     files = make_warps(tmp_path, 400, 2)
     image, variance, mask, weight = (cube(files, kind) for kind in ("image", "variance", "mask", "weight"))
     header = fits.getheader(files.names("mask")[0])
@@ -96,8 +90,6 @@ def test_warps_have_the_noise_and_the_defects_that_they_promise(tmp_path: Path) 
 
 @pytest.mark.parametrize("statistic", ["MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN"])
 def test_numpy_computes_what_lamella_computes(warps, tmp_path: Path, statistic: str) -> None:
-    from benchmarks import stack_numpy
-
     stack_numpy.run(warps.folder, N, stack_numpy.STATISTICS[statistic], tmp_path / "numpy.fits")
     control = AssembleConfig(statistic=statistic).stack_control(make_schema())
     weights = [fits.getheader(path)["WEIGHT"] for path in warps.names("image")]
@@ -112,8 +104,6 @@ def test_numpy_computes_what_lamella_computes(warps, tmp_path: Path, statistic: 
 
 
 def test_lamella_from_files_to_files(warps, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from benchmarks import stack_lamella
-
     output = tmp_path / "lamella.fits"
     stack_lamella.run(warps.folder, N, "MEAN", 2, output, find_weights=False)
     phases = json.loads(capsys.readouterr().out)
@@ -126,8 +116,6 @@ def test_lamella_from_files_to_files(warps, tmp_path: Path, capsys: pytest.Captu
 
 
 def test_too_small_a_disk_is_said_before_anything_is_written(tmp_path: Path) -> None:
-    from benchmarks.warp_files import NoSpaceError, bytes_needed, check_space
-
     assert bytes_needed(1000, 6, []) == 1000 * 1000 * 16 * 10
     assert bytes_needed(1000, 6, ["archive"]) == 1000 * 1000 * (16 * 10 + 12 * 6)
     assert bytes_needed(1000, 6, ["archive", "nan"]) == 1000 * 1000 * (16 * 10 + 16 * 6)
@@ -137,9 +125,6 @@ def test_too_small_a_disk_is_said_before_anything_is_written(tmp_path: Path) -> 
 
 
 def test_ratios_are_taken_within_a_round() -> None:
-    from benchmarks.stack import Row
-    from benchmarks.tables import ratio, stack_table
-
     assert ratio([2.0, 30.0, 9.0], [1.0, 10.0, 2.0]) == "3.0"
     ours = Row("lamella", "MEAN", 10, 1, 1000, cpu_s=[1.0, 2.0, 1.0], wall_s=[1.0, 1.0, 1.0], peak_mb=[5.0])
     peer = Row("peer", "MEAN", 10, 1, 1000, cpu_s=[4.0, 8.0, 3.0], wall_s=[2.0, 3.0, 1.5], peak_mb=[7.0])
@@ -151,9 +136,6 @@ def test_ratios_are_taken_within_a_round() -> None:
 
 
 def test_slow_programs_take_part_in_fewer_tasks() -> None:
-    from benchmarks.contenders import contenders
-    from benchmarks.stack import Plan
-
     plan = Plan(contenders(), threads=[1, 2], repeats=3)
 
     def found(statistic: str, n: int) -> dict[str, list[int]]:
@@ -181,8 +163,6 @@ def test_slow_programs_take_part_in_fewer_tasks() -> None:
 def test_wrong_options_are_said_and_further_sizes_are_for_full_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from benchmarks.__main__ import parse
-
     assert parse([]).n_at == [(2100, [100, 300])]
     assert parse(["--size", "1000"]).n_at == []
     args = parse(["--n", "5", "--n-at", "500:7,8", "600:9"])
@@ -197,8 +177,6 @@ def test_wrong_options_are_said_and_further_sizes_are_for_full_runs(
 
 
 def test_warps_are_made_again_only_when_they_must_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import warp_files
-
     made: list[list[str]] = []
     monkeypatch.setattr(
         warp_files, "run_measured", lambda words, cwd: made.append([str(word) for word in words[4:]])
@@ -213,16 +191,12 @@ def test_warps_are_made_again_only_when_they_must_be(tmp_path: Path, monkeypatch
 
 
 def test_images_for_gnuastro_have_nan_where_a_pixel_is_rejected(tmp_path: Path) -> None:
-    from benchmarks.warp_files import make_warps
-
     files = make_warps(tmp_path, 64, 2, nan=True)
     image, weight, nan = (fits.getdata(files.names(kind)[1]) for kind in ("image", "weight", "nan"))
     np.testing.assert_array_equal(nan, np.where(weight > 0, image, np.nan))
 
 
 def test_astropy_clips_what_is_far_and_weighs_like_the_others(warps, tmp_path: Path) -> None:
-    from benchmarks import stack_astropy, stack_numpy
-
     stack_numpy.run(warps.folder, N, stack_astropy.meanclip, tmp_path / "astropy.fits")
     weight = cube(warps, "weight").astype(float)
     good = weight > 0
@@ -236,8 +210,6 @@ def test_astropy_clips_what_is_far_and_weighs_like_the_others(warps, tmp_path: P
 
 
 def test_the_floor_reads_every_byte(warps) -> None:
-    from benchmarks.warm import READ, measure, read_all
-
     paths = [path for kind in ("image", "mask", "variance") for path in warps.names(kind)]
     size = sum(path.stat().st_size for path in paths)
     assert read_all(paths, 1) == read_all(paths, 2) == size
@@ -248,9 +220,6 @@ def test_the_floor_reads_every_byte(warps) -> None:
 
 
 def test_archives_hold_the_same_pixels_whoever_wrote_them(warps, tmp_path: Path) -> None:
-    from benchmarks import storage
-    from benchmarks.warp_files import read_warp
-
     rows = storage.measure(warps.first(1), tmp_path, 1)
     assert len(rows) == 8
     assert all(row["equal"] for row in rows)
@@ -302,9 +271,6 @@ def test_a_run_without_peers_says_so_and_leaves_no_files(tmp_path: Path) -> None
 
 
 def test_start_up_is_that_of_whole_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import startup
-    from benchmarks.fits_planes import WarpFiles
-
     some = ("python -c pass", "python -c 'import numba'")
     known = startup.commands
     monkeypatch.setattr(startup, "commands", lambda *args: {name: known(*args)[name] for name in some})

@@ -10,25 +10,20 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def benchmarks_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT))
+from benchmarks import coadd, peers
+from benchmarks.cost_model import DETECTORS_PER_WARP, FITTED, TEST, exposures_of, fit, release, work_of
+from benchmarks.exposures import Exposures, dump, exposure_header, load, make_exposures, projection_of
+from benchmarks.stars import measure_stars, summarise
+from benchmarks.warping import _inside, _measure, covered, table, warpers
 
 
 def make(folder: Path, distortion: str = "TPV", **options):
-    from benchmarks.exposures import Exposures, make_exposures
-
     of = Exposures(folder, 2, (300, 200), 320, distortion, (10.0, 10.0), **options)
     make_exposures(of)
     return of
 
 
 def test_sip_and_tpv_are_the_same_distortion(tmp_path: Path) -> None:
-    from benchmarks.exposures import Exposures, exposure_header, projection_of
-
     of = Exposures(tmp_path, 1, (4096, 2048), 4200)
     tan, sip, tpv = (projection_of(exposure_header(3, of, kind)) for kind in ("TAN", "SIP", "TPV"))
     x, y = (values.ravel() for values in np.mgrid[0:2048:5j, 0:4096:5j])
@@ -41,16 +36,11 @@ def test_sip_and_tpv_are_the_same_distortion(tmp_path: Path) -> None:
 def test_descriptions_survive_json(tmp_path: Path) -> None:
     import json
 
-    from benchmarks.exposures import Exposures, dump, load
-
     of = Exposures(tmp_path, 3, (30, 20), 40, "SIP", (1.0, 2.0), 5.0, 2)
     assert load(json.loads(dump(of))) == of
 
 
 def test_stars_are_measured_without_error_where_nothing_was_resampled(tmp_path: Path) -> None:
-    from benchmarks.exposures import exposure_header
-    from benchmarks.stars import measure_stars, summarise
-
     of = make(tmp_path, "SIP")
     header = fits.Header(list(exposure_header(1, of, "SIP").items()))
     for brightness in (False, True):
@@ -64,9 +54,6 @@ def test_stars_are_measured_without_error_where_nothing_was_resampled(tmp_path: 
 
 
 def test_lamella_and_swarp_keep_stars_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import peers
-    from benchmarks.warping import _inside, _measure, table, warpers
-
     of = make(tmp_path / "exposures", "SIP")
     monkeypatch.setattr(peers, "has_packages", lambda python, names: False)
     programs = {one.name: one for one in warpers([1], sys.executable)}
@@ -87,9 +74,6 @@ def test_lamella_and_swarp_keep_stars_in_place(tmp_path: Path, monkeypatch: pyte
 
 
 def test_covered_pixels_are_those_inside_of_the_patch(tmp_path: Path) -> None:
-    from benchmarks.exposures import Exposures
-    from benchmarks.warping import covered
-
     inside = Exposures(tmp_path, 1, (300, 200), 2000, "TAN", (0.0, 0.0))
     assert covered(inside) == pytest.approx(300 * 200, rel=0.003)
     larger = Exposures(tmp_path, 2, (3000, 3000), 500, "TAN", (0.0, 0.0))
@@ -97,8 +81,6 @@ def test_covered_pixels_are_those_inside_of_the_patch(tmp_path: Path) -> None:
 
 
 def test_coadds_of_both_programs_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import coadd
-
     monkeypatch.setattr(coadd, "COMBINATIONS", {"MEAN": "WEIGHTED"})
     ours, swarp = coadd.run(tmp_path, 256, [3], [1], 1, lambda line: None)
     assert ours["status"] == "ok"
@@ -108,8 +90,6 @@ def test_coadds_of_both_programs_agree(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_the_model_finds_the_costs_that_made_the_times() -> None:
-    from benchmarks.cost_model import FITTED, TEST, exposures_of, fit, work_of
-
     true = [2.0, 0.05, 1e-7, 2e-7, 4e-7]
     works = [work_of(exposures_of(case, Path("nowhere"), 0.2)) for case in FITTED]
     found = fit(works, [work.seconds(true) for work in works])
@@ -120,8 +100,6 @@ def test_the_model_finds_the_costs_that_made_the_times() -> None:
 
 
 def test_the_release_is_the_sum_of_its_parts() -> None:
-    from benchmarks.cost_model import DETECTORS_PER_WARP, release
-
     found = release([100.0, 1.0, 0.0, 0.0, 0.0], 2.0)
     # The start is paid once per process, and is not part of a release.
     assert found["mean_coadds_s"] == pytest.approx(found["warps"] * DETECTORS_PER_WARP)

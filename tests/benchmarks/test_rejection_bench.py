@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.rejection import main, misses
+from benchmarks.simulated.scores import Score
 
 
-def test_it_writes_tables_and_values(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks.rejection import main
-
+def test_it_writes_tables_and_values(tmp_path, capsys) -> None:
     words = [
         "--visits",
         "3",
@@ -40,11 +37,7 @@ def test_it_writes_tables_and_values(tmp_path, monkeypatch, capsys) -> None:
     assert text.strip() in capsys.readouterr().out
 
 
-def test_aims_that_are_missed_are_named(monkeypatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks.rejection import misses
-    from lamella.testing.rejection import Score
-
+def test_aims_that_are_missed_are_named() -> None:
     good, poor = Score(), Score()
     for score, hits in ((good, 999), (poor, 900)):
         for kind in ("SATELLITE", "COSMIC_RAY", "ASTEROID"):

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
+from benchmarks.simulated.injection import draw_ghost, draw_trail
 from lamella.errors import ShapeError
 from lamella.image.options import StreakControl
 from lamella.image.streaks import find_streaks
-from lamella.testing.injection import draw_ghost, draw_trail
 
 SHAPE = (500, 600)
 FWHM = 4.5

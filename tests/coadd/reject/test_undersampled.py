@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.simulated.epochs import Epochs, EpochsConfig, simulate_epochs
+from benchmarks.simulated.injection import InjectionConfig
+from benchmarks.simulated.outcomes import matched_inputs, outcome_of_rejection, usable_pixels
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.reject_control import RejectControl
@@ -12,9 +15,6 @@ from lamella.coadd.summary import summarize
 from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
 from lamella.psf.match_control import MatchControl
 from lamella.psf.measure import fwhm
-from lamella.testing.epochs import Epochs, EpochsConfig, simulate_epochs
-from lamella.testing.injection import InjectionConfig
-from lamella.testing.outcomes import matched_inputs, outcome_of_rejection, usable_pixels
 
 PIXEL = 0.2
 """Arcseconds."""

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from lsst.images import Box, Image
 
-from ..config import Config, option
-from ..image.planes import overlap
-from ..psf.coadd import CoaddPsf, PsfComponent
-from ..psf.gaussian import FWHM_PER_SIGMA
+from lamella.config import Config, option
+from lamella.image.planes import overlap
+from lamella.psf.coadd import CoaddPsf, PsfComponent
+from lamella.psf.gaussian import FWHM_PER_SIGMA
+
 from .epochs import Epochs
 from .injection import KINDS
 from .outcomes import Outcome, usable_pixels, weighted_mean, weights_of

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ..coadd.assemble_control import AssembleConfig
-from ..coadd.reject.reject import Findings, find_rejections
-from ..coadd.reject.reject_control import RejectControl
-from ..coadd.stack.prepare import prepare_inputs
-from ..coadd.stack.sources import ImageSource
-from ..coadd.stack.stack import statistics_stack
-from ..coadd.stack.stack_control import StackControl
-from ..coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
-from ..data.inputs import WarpInput
-from ..data.options import WeightControl
-from ..planes import bits_of, make_schema
-from ..psf.match_control import MatchControl
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.reject.reject import Findings, find_rejections
+from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.stack.prepare import prepare_inputs
+from lamella.coadd.stack.sources import ImageSource
+from lamella.coadd.stack.stack import statistics_stack
+from lamella.coadd.stack.stack_control import StackControl
+from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
+from lamella.data.inputs import WarpInput
+from lamella.data.options import WeightControl
+from lamella.planes import bits_of, make_schema
+from lamella.psf.match_control import MatchControl
+
 from .epochs import Epochs
 
 __all__ = (

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from benchmarks.simulated.epochs import EpochsConfig, simulate_epochs
+from benchmarks.simulated.injection import KINDS
 from lamella.planes import bits_of
-from lamella.testing.epochs import EpochsConfig, simulate_epochs
-from lamella.testing.injection import KINDS
 
 SMALL = EpochsConfig(visits=3, side=192, stars=60, bright_stars=1, galaxies=40)
 

@@ -1,11 +1,8 @@
 import numpy as np
 import pytest
 
-from lamella.coadd.assemble import assemble
-from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.reject.reject_control import RejectControl
-from lamella.testing.epochs import EpochsConfig, simulate_epochs
-from lamella.testing.outcomes import (
+from benchmarks.simulated.epochs import EpochsConfig, simulate_epochs
+from benchmarks.simulated.outcomes import (
     BAD_PLANES,
     matched_inputs,
     outcome_of_masks,
@@ -13,7 +10,10 @@ from lamella.testing.outcomes import (
     outcome_of_statistic,
     usable_pixels,
 )
-from lamella.testing.rejection import Evaluator
+from benchmarks.simulated.scores import Evaluator
+from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.reject.reject_control import RejectControl
 
 CONFIG = EpochsConfig(
     visits=4, side=224, stars=90, bright_stars=1, galaxies=40, injection={"satellites": 1.0, "ghosts": 0.5}

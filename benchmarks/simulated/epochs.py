@@ -16,19 +16,20 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
-from ..coadd.warp.warp import make_warp
-from ..config import Config, option
-from ..data.exposure import Exposure
-from ..data.inputs import CoaddTarget
-from ..data.warp import Warp
-from ..planes import bits_of
-from .camera import INSTRUMENT, Visit, detector_box, plan_visits, wcs_header
-from .config import SurveyConfig
-from .exposure import SimulatedExposure
+from lamella.coadd.warp.warp import make_warp
+from lamella.config import Config, option
+from lamella.data.exposure import Exposure
+from lamella.data.inputs import CoaddTarget
+from lamella.data.warp import Warp
+from lamella.planes import bits_of
+from lamella.testing.camera import INSTRUMENT, Visit, detector_box, plan_visits, wcs_header
+from lamella.testing.config import SurveyConfig
+from lamella.testing.exposure import SimulatedExposure
+from lamella.testing.render import draw_gaussians, project
+from lamella.testing.sky import make_catalogue, sources_in_band
+from lamella.testing.survey import Survey
+
 from .injection import KINDS, Injected, InjectionConfig, inject
-from .render import draw_gaussians, project
-from .sky import make_catalogue, sources_in_band
-from .survey import Survey
 
 __all__ = ("Epochs", "EpochsConfig", "Sources", "simulate_epochs")
 
@@ -213,7 +214,7 @@ def _random(seed: int, purpose: str, index: int) -> np.random.Generator:
 def _sources(
     survey: SurveyConfig, projection: SkyProjection[Any], table: Any, amplitudes: np.ndarray
 ) -> Sources:
-    from ..data.photometry import AB_FLUX_NJY
+    from lamella.data.photometry import AB_FLUX_NJY
 
     found = sources_in_band(table, _BAND)
     point = projection.sky_to_pixel_transform.apply_forward(x=np.radians(found.ra), y=np.radians(found.dec))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lamella.testing.epochs import EpochsConfig, simulate_epochs
-from lamella.testing.injection import KINDS
-from lamella.testing.outcomes import outcome_of_masks, outcome_of_statistic, usable_pixels
-from lamella.testing.rejection import Evaluator, Score, evaluate
+from benchmarks.simulated.epochs import EpochsConfig, simulate_epochs
+from benchmarks.simulated.injection import KINDS
+from benchmarks.simulated.outcomes import outcome_of_masks, outcome_of_statistic, usable_pixels
+from benchmarks.simulated.scores import Evaluator, Score, evaluate
 
 CONFIG = EpochsConfig(
     visits=4, side=224, stars=90, bright_stars=1, galaxies=40, injection={"satellites": 1.0, "ghosts": 0.5}

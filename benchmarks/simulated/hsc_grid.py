@@ -1,4 +1,4 @@
-"""Pixel grids for the regions of `lamella.testing.hsc_records`: coarse ones.
+"""Pixel grids for the regions of `hsc_records`: coarse ones.
 
 A detector of 2048 x 4176 pixels of 0.168 arcsec has about 50 x 90 of 8.4
 arcsec here, and a patch of 4000 x 4000 has 80 x 80.
@@ -12,10 +12,11 @@ import numpy as np
 from astropy.io.fits import Header
 from lsst.images import Box
 
-from ..sky.discrete import DiscreteConfig, DiscreteSkyMap
-from ..sky.footprint import to_sky
-from ..sky.layout import LegacyPatches
-from ..sky.vectors import to_lonlat
+from lamella.sky.discrete import DiscreteConfig, DiscreteSkyMap
+from lamella.sky.footprint import to_sky
+from lamella.sky.layout import LegacyPatches
+from lamella.sky.vectors import to_lonlat
+
 from .hsc_records import DetectorRegion, hsc_records
 
 __all__ = ("detector_geometry", "hsc_skymap")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.simulated.stack import StackConfig, simulate_stack
 from lamella.errors import ConfigError
 from lamella.planes import bits_of, make_schema
-from lamella.testing.stack import StackConfig, simulate_stack
 
 CONFIG = StackConfig(n=8, shape=(120, 150))
 

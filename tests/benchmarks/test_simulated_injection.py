@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lamella.testing.injection import KINDS, InjectionConfig, draw_ghost, draw_trail, inject
+from benchmarks.simulated.injection import KINDS, InjectionConfig, draw_ghost, draw_trail, inject
 
 SHAPE = (200, 220)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pydantic
 from lsst.images import Box
 
-from ..config import Config, option
-from ..planes import bits_of, make_schema
-from .render import Gaussians, draw_gaussians
+from lamella.config import Config, option
+from lamella.planes import bits_of, make_schema
+from lamella.testing.render import Gaussians, draw_gaussians
 
 __all__ = ("SimulatedStack", "StackConfig", "simulate_stack")
 

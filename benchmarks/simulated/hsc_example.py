@@ -4,7 +4,7 @@ The manual of AssembleCoaddTask shows two commands on eleven visits of the
 Hyper Suprime-Cam.  `write_hsc_example` makes exposures for them that have the
 numbers, times, filters and regions on the sky of the real ones, but few and
 coarse pixels, so that all 33 files take 2 MB; the sky map that goes with them
-is `lamella.testing.hsc_grid.hsc_skymap`.
+is `hsc_grid.hsc_skymap`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from astropy.io import fits
 from astropy.table import Table
 from lsst.images import DetectorFrame
 
-from ..data.photometry import njy_per_count
-from ..files import atomic_path, make_folder
-from ..psf.gaussian import FWHM_PER_SIGMA
-from ..sky.footprint import pixel_scale
-from ..sky.projection import projection_from_header
+from lamella.data.photometry import njy_per_count
+from lamella.files import atomic_path, make_folder
+from lamella.psf.gaussian import FWHM_PER_SIGMA
+from lamella.sky.footprint import pixel_scale
+from lamella.sky.projection import projection_from_header
+from lamella.testing.render import SkySources, render
+from lamella.testing.sky import magnitude_to_njy
+
 from .hsc_grid import detector_geometry, hsc_skymap
 from .hsc_records import DetectorRegion, VisitRecord, hsc_records
-from .render import SkySources, render
-from .sky import magnitude_to_njy
 
 __all__ = ("HscExample", "write_hsc_example")
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..config import Config, option
-from .artifacts import draw_track
-from .config import Finite, Positive
+from lamella.config import Config, option
+from lamella.testing.artifacts import draw_track
+from lamella.testing.config import Finite, Positive
 
 __all__ = ("KINDS", "Injected", "InjectionConfig", "draw_ghost", "draw_trail", "inject")
 

@@ -18,8 +18,8 @@ import numpy as np
 import yaml
 from astropy.time import Time
 
-from ..errors import MissingPartError, UnreadableFileError
-from ..sky.geometry import SkyPolygon
+from lamella.errors import MissingPartError, UnreadableFileError
+from lamella.sky.geometry import SkyPolygon
 
 __all__ = ("DetectorRegion", "HscRecords", "VisitRecord", "hsc_records")
 
