@@ -48,11 +48,11 @@ def guard_ast() -> None:
 
 
 def _guard(owner: type, name: str) -> None:
-    found = owner.__dict__[name]
-    if isinstance(found, classmethod):
-        setattr(owner, name, classmethod(_one_at_a_time(found.__func__)))
+    method = owner.__dict__[name]
+    if isinstance(method, classmethod):
+        setattr(owner, name, classmethod(_one_at_a_time(method.__func__)))
     else:
-        setattr(owner, name, _one_at_a_time(found))
+        setattr(owner, name, _one_at_a_time(method))
 
 
 def _one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:

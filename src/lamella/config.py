@@ -102,19 +102,19 @@ class PlainValues:
 
 def _config_error(cls: type[Config], err: pydantic.ValidationError) -> ConfigError:
     first = err.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"])
-    found = first["input"]
+    name = ".".join(map(str, first["loc"]))
+    value = first["input"]
     reason = first["msg"].removeprefix("Value error, ").rstrip(".")
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):  # from a Config within this one
-        name = ".".join(part for part in (name, cause.option) if part)
-        found, reason = cause.found, cause.reason
+        name = ".".join(filter(None, (name, cause.option)))
+        value, reason = cause.found, cause.reason
     elif first["type"] == "extra_forbidden":
         reason = f"no such option; there are: {', '.join(cls.model_fields)}"
     elif name:
-        reason = f"{reason} (found {found!r})"
+        reason = f"{reason} (found {value!r})"
     where = f"{cls.__name__}.{name}" if name else cls.__name__
-    return ConfigError(f"{where}: {reason}.", option=name, found=found, reason=reason)
+    return ConfigError(f"{where}: {reason}.", option=name, found=value, reason=reason)
 
 
 def load_options(path: str | PathLike[str]) -> dict[str, Any]:
@@ -130,10 +130,10 @@ def load_options(path: str | PathLike[str]) -> dict[str, Any]:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-        found = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+        options = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as err:
         reason = " ".join(str(err).split())
         raise UnreadableFileError(path, found=reason, expected="a YAML or TOML file of options") from err
-    if not isinstance(found or {}, Mapping):
-        raise ConfigError(f"{path}: found a {type(found).__name__}; expected a mapping.", found=found)
-    return dict(found or {})
+    if not isinstance(options or {}, Mapping):
+        raise ConfigError(f"{path}: found a {type(options).__name__}; expected a mapping.", found=options)
+    return dict(options or {})

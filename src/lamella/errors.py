@@ -94,7 +94,20 @@ class ConfigError(LamellaError, ValueError):
         super().__init__(message, option=option, found=found, reason=reason or message)
 
 
-class ShapeError(LamellaError, ValueError):
+class _ArrayError(LamellaError):
+    """Base of errors of arrays."""
+
+    _verb = ""
+
+    def __init__(self, name: str, *, found: Any, expected: Any) -> None:
+        message = f"{name} {self._verb} {found}; expected {expected}."
+        super().__init__(message, name=name, found=found, expected=expected)
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._values
+
+
+class ShapeError(_ArrayError, ValueError):
     """Two arrays that must have the same shape do not.
 
     Parameters
@@ -105,16 +118,10 @@ class ShapeError(LamellaError, ValueError):
         The shape of the array, and the shape it must have.
     """
 
-    def __init__(self, name: str, *, found: Any, expected: Any) -> None:
-        super().__init__(
-            f"{name} has shape {found}; expected {expected}.", name=name, found=found, expected=expected
-        )
-
-    def _arguments(self) -> dict[str, Any]:
-        return self._values
+    _verb = "has shape"
 
 
-class PixelTypeError(LamellaError, TypeError):
+class PixelTypeError(_ArrayError, TypeError):
     """An array holds pixels of a type that cannot be worked on.
 
     Parameters
@@ -125,13 +132,7 @@ class PixelTypeError(LamellaError, TypeError):
         The type of its pixels, and the type they must have.
     """
 
-    def __init__(self, name: str, *, found: Any, expected: str) -> None:
-        super().__init__(
-            f"{name} holds {found}; expected {expected}.", name=name, found=found, expected=expected
-        )
-
-    def _arguments(self) -> dict[str, Any]:
-        return self._values
+    _verb = "holds"
 
 
 class CalibrationError(LamellaError, ValueError):
@@ -225,14 +226,9 @@ class InputError(LamellaError, ValueError):
 
     def __init__(self, path: str | PathLike[str], *, where: str = "", found: str, expected: str) -> None:
         path = fspath(path)
-        place = f"{path}, {where}" if where else path
-        super().__init__(
-            f"{place}: found {found}; expected {expected}.",
-            path=path,
-            where=where,
-            found=found,
-            expected=expected,
-        )
+        location = f"{path}, {where}" if where else path
+        message = f"{location}: found {found}; expected {expected}."
+        super().__init__(message, path=path, where=where, found=found, expected=expected)
 
     def _arguments(self) -> dict[str, Any]:
         return self._values

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from .errors import LamellaError, OutputError
 
-__all__ = ("TEMPORARY_PREFIX", "atomic_path", "make_folder", "write_bytes", "write_text")
+__all__ = ("TEMPORARY_PREFIX", "atomic_path", "make_folder", "sync", "write_bytes", "write_text")
 
 TEMPORARY_PREFIX = ".lamella-"
-"""How the names of all folders begin that lamella makes for a while and removes again."""
+"""Prefix of temporary folders."""
 
 
 @contextlib.contextmanager
@@ -49,9 +49,9 @@ def atomic_path(path: str | PathLike[str]) -> Iterator[Path]:
     temporary = folder / path.name
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except LamellaError:  # also one that is an OSError, about a file that was read
         raise
     except OSError as err:
@@ -67,7 +67,8 @@ def _reason(err: OSError) -> str:
     return err.strerror or re.sub(r"^\[Errno \d+\] ", "", str(err)) or type(err).__name__
 
 
-def _sync(path: Path) -> None:
+def sync(path: str | PathLike[str]) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

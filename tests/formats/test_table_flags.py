@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.errors import InputError, MissingPartError
-from lamella.formats.table_flags import Place, decode_mask, flag_values
+from lamella.formats.table_flags import Location, decode_mask, flag_values
 
-IMAGE, CELL = Place(Path("m.fits"), "HDU 2"), Place(Path("t.csv"), "row 1, column 'flags'")
+IMAGE, CELL = Location(Path("m.fits"), "HDU 2"), Location(Path("t.csv"), "row 1, column 'flags'")
 
 
 def decode(values: list[int], told: str = "", **cards: object) -> dict[str, list[bool]]:

@@ -45,16 +45,13 @@ _NEAR = 1.0
 def image_place(source: ExposureSource) -> tuple[Path, int] | None:
     """Return file and HDU of the pixels of an exposure; `None` where its reader does not say."""
     locate = getattr(getattr(source, "recipe", None), "image_place", None)
-    if locate is None:
-        return None
-    place: tuple[Path, int] | None = locate()
-    return place
+    return None if locate is None else locate()
 
 
 def is_one_place(first: ExposureSource, second: ExposureSource) -> bool:
     """Tell whether the pixels of two exposures are the same file and HDU, through whatever links."""
-    keys = _place_key(first), _place_key(second)
-    return keys[0] is not None and keys[0] == keys[1]
+    key = _place_key(first)
+    return key is not None and key == _place_key(second)
 
 
 def find_copies(sources: Sequence[ExposureSource]) -> dict[int, int]:
@@ -163,18 +160,18 @@ def _one_noise(group: Mapping[int, ExposureSource]) -> dict[int, int]:
     matrix = np.stack([vector for vector in vectors.values() if vector is not None])
     correlations = matrix @ matrix.T
     copies: dict[int, int] = {}
-    for one, other in itertools.combinations(range(len(usable)), 2):
-        first, second = usable[one], usable[other]
+    for i, j in itertools.combinations(range(len(usable)), 2):
+        first, second = usable[i], usable[j]
         if {first, second} & copies.keys() or _is_one_visit(group[first], group[second]):
             continue
-        if correlations[one, other] > _SUSPICIOUS and _is_same(group[first], group[second]):
+        if correlations[i, j] > _SUSPICIOUS and _is_same(group[first], group[second]):
             copies[second] = first
     return copies
 
 
 def _is_one_visit(first: ExposureSource, second: ExposureSource) -> bool:
-    one, other = first.info.id, second.info.id
-    return (one.instrument, one.visit) == (other.instrument, other.visit)
+    visits = {(source.info.id.instrument, source.info.id.visit) for source in (first, second)}
+    return len(visits) == 1
 
 
 def _signature(source: ExposureSource) -> np.ndarray | None:
@@ -207,15 +204,15 @@ def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
         exposures = first.read(), second.read()
     except (LamellaError, OSError):  # told when it is read
         return False
-    (one, one_variance), (other, other_variance) = (_differences(exposure) for exposure in exposures)
-    if not _has_noise(one, one_variance):
+    (steps, variance), (other, other_variance) = (_differences(exposure) for exposure in exposures)
+    if not _has_noise(steps, variance):
         return False
-    both = np.isfinite(one) & np.isfinite(other)
-    ratio = float(np.median(np.abs(one[both])) / np.median(np.abs(other[both])))
+    both = np.isfinite(steps) & np.isfinite(other)
+    ratio = float(np.median(np.abs(steps[both])) / np.median(np.abs(other[both])))
     if not (math.isfinite(ratio) and ratio > 0):
         return False
-    noise = np.sqrt(one_variance + ratio**2 * other_variance)
-    return _scatter(((one - ratio * other) / noise)[both]) < _AGREEMENT
+    noise = np.sqrt(variance + ratio**2 * other_variance)
+    return _scatter(((steps - ratio * other) / noise)[both]) < _AGREEMENT
 
 
 def _differences(exposure: Exposure) -> tuple[np.ndarray, np.ndarray]:

@@ -40,11 +40,11 @@ def walk(folder: Path) -> list[Path]:
         reason = err.strerror or str(err)
         raise UnreadableFileError(err.filename or folder, found=reason, expected="a readable folder")
 
-    found: list[Path] = []
+    files: list[Path] = []
     for here, folders, names in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(here, name) for name in names if not name.startswith(".")]
-    return sorted(found)
+        files += [Path(here, name) for name in names if not name.startswith(".")]
+    return sorted(files)
 
 
 class FileIndex:
@@ -82,8 +82,8 @@ class FileIndex:
 
     def starting_with(self, prefix: str, *, near: Path) -> list[Path]:
         """Return the files whose names start with a text, the nearest first."""
-        found = [path for name, paths in self._by_name.items() if name.startswith(prefix) for path in paths]
-        return sorted(found, key=lambda path: (_distance(path, near), path))
+        files = [path for name, paths in self._by_name.items() if name.startswith(prefix) for path in paths]
+        return sorted(files, key=lambda path: (_distance(path, near), path))
 
 
 def _distance(path: Path, near: Path) -> int:

@@ -38,7 +38,7 @@ def times_from_headers(headers: Sequence[Header], exposure_time: float | None = 
 
 def _dates(headers: Sequence[Header], kinds: Sequence[str]) -> Iterator[float | None]:
     for header in headers:
-        scale = _first(header_text(one, "TIMESYS") or None for one in (header, *headers)) or "utc"
+        scale = _first(header_text(other, "TIMESYS") or None for other in (header, *headers)) or "utc"
         for kind in kinds:
             yield to_utc(optional_number(header, f"MJD-{kind}"), scale)
             date = header_text(header, f"DATE-{kind}")

@@ -73,10 +73,9 @@ def check_signs(values: np.ndarray, kind: str, path: Path) -> str:
         return ""
     positive = int(np.count_nonzero(values > 0))
     if negative > positive:
-        found = (
-            f"a {kind} below zero in {negative} pixels, above in {positive} (lowest {np.nanmin(values):g})"
-        )
-        raise InputError(path, found=found, expected=f"a map of {kind}s, zero where a pixel is bad")
+        lowest = np.nanmin(values)
+        signs = f"a {kind} below zero in {negative} pixels, above in {positive} (lowest {lowest:g})"
+        raise InputError(path, found=signs, expected=f"a map of {kind}s, zero where a pixel is bad")
     pixels = "1 pixel with a negative" if negative == 1 else f"{negative} pixels with a negative"
     return f"{pixels} {kind} taken as bad."
 

@@ -1,20 +1,21 @@
-"""From the arrays of a file to pixels as the coadd wants them."""
+"""From the arrays of a file to exposures as the coadd wants them."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
-from lsst.images.psfs import GaussianPointSpreadFunction
+from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, MaskSchema, SkyProjection
+from lsst.images.psfs import GaussianPointSpreadFunction, PointSpreadFunction
 
+from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..errors import InputError
-from ..fits.read import require_shape
+from ..fits.read import Header, require_shape
 from ..image.masked_arrays import masked_pixels
 from ..kernels.flags import mark_missing, mark_untold, or_where, translate_flags
 from ..planes import (
@@ -28,12 +29,15 @@ from ..planes import (
 )
 from ..psf.check import MAX_FWHM, MIN_FWHM
 from ..psf.gaussian import FWHM_PER_SIGMA
+from ..sky.projection import projection_from_header
 from .noise import check_signs
 
 __all__ = (
     "Flags",
     "as_unsigned",
+    "detector_projection",
     "gaussian_psf",
+    "make_exposure",
     "make_pixels",
     "note_own_planes",
 )
@@ -103,6 +107,61 @@ def without_value(flags: Mapping[str, np.ndarray]) -> np.ndarray | bool:
     return masked
 
 
+def detector_projection(
+    header: Header, identity: ExposureId, bbox: Box, *, path: Path, hdu: str | int
+) -> SkyProjection[Any]:
+    """Return the projection of a header, for the pixels of a detector.
+
+    Raises
+    ------
+    ProjectionError
+        Raised when the header has no projection that can be used.
+    """
+    frame = DetectorFrame(
+        instrument=identity.instrument, visit=identity.visit, detector=identity.detector, bbox=bbox
+    )
+    return projection_from_header(header, path=path, hdu=hdu, pixel_frame=frame)
+
+
+def make_exposure(
+    info: ExposureInfo,
+    planes: tuple[np.ndarray, np.ndarray, Flags | Mapping[str, np.ndarray]],
+    *,
+    psf: PointSpreadFunction,
+    to_njy: Any,
+    edge_width: int,
+    notes: Iterable[str],
+    descriptions: dict[str, str] | None = None,
+) -> Exposure:
+    """Assemble an exposure from what a reader has read.
+
+    Parameters
+    ----------
+    info
+        Description of the exposure.
+    planes
+        Image, variance and flags as in `make_pixels`; the arrays may be changed.
+    psf, to_njy
+        PSF, and flux of a pixel's unit in nJy: a number or a field.
+    edge_width, descriptions
+        As in `make_pixels`.
+    notes
+        Remarks for the reader of the coadd; empty ones are left out.
+    """
+    pixels = make_pixels(
+        *planes,
+        path=Path(info.path),
+        projection=info.projection,
+        edge_width=edge_width,
+        start=(info.bbox.y.start, info.bbox.x.start),
+        descriptions=descriptions,
+        in_place=True,
+    )
+    return Exposure(
+        info=info, pixels=pixels, psf=psf, to_njy=to_njy, notes=tuple(note for note in notes if note)
+    )
+
+
 def make_pixels(
     image: np.ndarray,
     variance: np.ndarray,
@@ -159,7 +218,7 @@ def make_pixels(
         variance = np.where(masked, np.inf, np.ma.getdata(variance))
     check_signs(variance, "variance", path)
     mask = _mask_bits(flags, schema, image.shape, path, in_place=in_place)
-    image, variance = (_own(plane, in_place=in_place) for plane in (image, variance))
+    image, variance = (_writable(plane, in_place=in_place) for plane in (image, variance))
     _settle_missing(image, variance, mask, schema, edge_width, path)
     box = Box.from_shape(image.shape, start=start)
     return MaskedImage(
@@ -170,7 +229,7 @@ def make_pixels(
     )
 
 
-def _own(plane: np.ndarray, *, in_place: bool) -> np.ndarray:
+def _writable(plane: np.ndarray, *, in_place: bool) -> np.ndarray:
     """Return a plane as a float32 array that may be changed."""
     if in_place and plane.flags.writeable:
         return np.ascontiguousarray(plane, dtype=np.float32)
@@ -209,25 +268,17 @@ def _settle_missing(
     untold, measured = mark_missing(image, variance, mask, no_data, reasons, rows, columns)
     if not measured:
         raise InputError(path, found="no pixel with a value and a weight", expected="at least one")
-    y, x = _extent(rows), _extent(columns)
+    y, x = ((int(indices[0]), int(indices[-1]) + 1) for indices in map(np.flatnonzero, (rows, columns)))
     if untold:
         mark_untold(image, variance, mask, no_data, no_value, bad, y, x)
-    _flag_rim(mask[slice(*y), slice(*x)], edge_width, edge)
+    # The rim is that of the data, not of the array.
+    data = mask[slice(*y), slice(*x)]
+    for side in (data, data.T):
+        side[:edge_width] |= np.int32(edge)
+        side[max(len(side) - edge_width, 0) :] |= np.int32(edge)
 
 
 _REASONS = frozenset(STANDARD_PLANES) - SKY_PLANES
-
-
-def _extent(filled: np.ndarray) -> tuple[int, int]:
-    indices = np.flatnonzero(filled)
-    return int(indices[0]), int(indices[-1]) + 1
-
-
-def _flag_rim(mask: np.ndarray, width: int, bit: int) -> None:
-    """Set a bit in the first and last rows and columns of a mask."""
-    for side in (mask, mask.T):
-        side[:width] |= np.int32(bit)
-        side[max(len(side) - width, 0) :] |= np.int32(bit)
 
 
 def gaussian_psf(
@@ -253,8 +304,8 @@ def gaussian_psf(
     """
     if not MIN_FWHM <= fwhm <= MAX_FWHM:  # nor NaN
         expected = f"a PSF of {MIN_FWHM:g} to {MAX_FWHM:g} pixels full width at half maximum"
-        found = f"{told}, {fwhm:.4g} pixels" if told else f"{fwhm:.4g} pixels"
-        raise InputError(path, where=where, found=found, expected=expected)
+        width = f"{told}, {fwhm:.4g} pixels" if told else f"{fwhm:.4g} pixels"
+        raise InputError(path, where=where, found=width, expected=expected)
     sigma = fwhm / FWHM_PER_SIGMA
     half = max(math.ceil(5.0 * sigma), 7)
     return GaussianPointSpreadFunction(sigma, bounds=bbox, stamp_size=2 * half + 1)

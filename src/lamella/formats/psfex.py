@@ -96,9 +96,9 @@ def read_psfex(
     return psf
 
 
-def _expect(holds: bool, path: Path, where: str, found: str, expected: str) -> None:
+def _expect(holds: bool, path: Path, where: str, content: str, expected: str) -> None:
     if not holds:
-        raise InputError(path, where=where, found=found, expected=expected)
+        raise InputError(path, where=where, found=content, expected=expected)
 
 
 def _find_table(hdus: fits.HDUList, hdu: int | str | None, path: Path) -> tuple[int, str]:
@@ -108,10 +108,9 @@ def _find_table(hdus: fits.HDUList, hdu: int | str | None, path: Path) -> tuple[
         for name in columns.names if columns is not None else ():
             if name.lower() == _COLUMN:
                 return index, str(name)
-    place = "" if hdu is None else f"HDU {hdu}"
-    raise MissingPartError(
-        path, where=place, found="no table with a column PSF_MASK", expected="a PSF model of PSFEx"
-    )
+    where = "" if hdu is None else f"HDU {hdu}"
+    absent = "no table with a column PSF_MASK"
+    raise MissingPartError(path, where=where, found=absent, expected="a PSF model of PSFEx")
 
 
 def _index_of(hdus: fits.HDUList, hdu: int | str, path: Path) -> int:

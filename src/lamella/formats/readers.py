@@ -134,7 +134,7 @@ def register_format(format: Format) -> None:
     ConfigError
         Raised when another format has this name.
     """
-    taken = {known.name: known for known in known_formats()}.get(format.name)
+    taken = {other.name: other for other in known_formats()}.get(format.name)
     if taken is not None and taken is not format:
         raise ConfigError(f"There is a format {format.name!r} already.", option="format", found=format.name)
     _ADDED[format.name] = format
@@ -171,6 +171,6 @@ def find_format(name: str) -> Format:
     """
     formats = {format.name: format for format in known_formats()}
     if name not in formats:
-        known = ", ".join(formats)
-        raise ConfigError(f"There is no format {name!r}; there are: {known}.", option="format", found=name)
+        names = ", ".join(formats)
+        raise ConfigError(f"There is no format {name!r}; there are: {names}.", option="format", found=name)
     return formats[name]

@@ -129,9 +129,8 @@ class _Finder:
     def run(self, paths: list[Path]) -> Inputs:
         candidates = self._collect(paths)
         tabled = self._folders_with_table(candidates)
-        wanted = [one for one in candidates if one.named or not _is_below(one.path, tabled)]
-        exposures = self._sort_out(wanted)
-        for candidate, format in exposures:
+        wanted = [file for file in candidates if file.named or not _is_below(file.path, tabled)]
+        for candidate, format in self._sort_out(wanted):
             self._open(candidate, format)
         self._require_some(paths)
         sources = self._leave_out_copies([self.sources[key] for key in sorted(self.sources)])
@@ -140,12 +139,12 @@ class _Finder:
     def _collect(self, paths: list[Path]) -> list[_Candidate]:
         candidates: dict[Path, _Candidate] = {}
         for path in paths:
-            for found in walk(path) if path.is_dir() else [path]:
-                named = found == path
-                self._index(found, named)
-                key = found.absolute()
+            for file in walk(path) if path.is_dir() else [path]:
+                named = file == path
+                self._index(file, named)
+                key = file.absolute()
                 if key not in candidates or named:
-                    candidates[key] = _Candidate(found, named)
+                    candidates[key] = _Candidate(file, named)
         return [candidates[key] for key in sorted(candidates)]
 
     def _index(self, path: Path, named: bool) -> None:
@@ -162,17 +161,14 @@ class _Finder:
 
     def _folders_with_table(self, candidates: list[_Candidate]) -> tuple[Path, ...]:
         """Return folders that an exposure table describes: what it does not list there is left alone."""
-        tables = [
-            candidate.path.absolute().parent
-            for candidate in candidates
-            if candidate.path.is_file() and self._is_table(candidate.path)
-        ]
-        return tuple(tables)
-
-    def _is_table(self, path: Path) -> bool:
         from .table import is_exposure_table
 
-        return any(format.name == "table" for format in self.formats) and is_exposure_table(FileHead(path))
+        if all(format.name != "table" for format in self.formats):
+            return ()
+        paths = (candidate.path for candidate in candidates)
+        return tuple(
+            path.absolute().parent for path in paths if path.is_file() and is_exposure_table(FileHead(path))
+        )
 
     def _sort_out(self, candidates: list[_Candidate]) -> list[tuple[_Candidate, Format]]:
         """Return the files with exposures and their formats; readers learn which companions are there."""
@@ -244,8 +240,8 @@ class _Finder:
             self._report_copy(source, other)
             return
         if other is not None:
-            found = f"{info.id} in band {info.band}, which is also that of {other.info.path}"
-            raise DuplicateInputError(info.path, found=found, expected="one file per exposure")
+            claim = f"{info.id} in band {info.band}, which is also that of {other.info.path}"
+            raise DuplicateInputError(info.path, found=claim, expected="one file per exposure")
         self.sources[info.id] = source
 
     def _skip_faulty(self, candidate: _Candidate, faults: Sequence[LamellaError]) -> None:
@@ -253,8 +249,8 @@ class _Finder:
         first = faults[0] if faults else None
         if len(faults) > 1 and isinstance(first, InputError) and self._is_fatal(candidate):
             causes = " ".join(told_once((str(fault), str(candidate.path)) for fault in faults))
-            found = f"{len(faults)} exposures that cannot be used"
-            raise InputError(candidate.path, found=found, expected=f"none. {causes.rstrip('.')}") from first
+            count = f"{len(faults)} exposures that cannot be used"
+            raise InputError(candidate.path, found=count, expected=f"none. {causes.rstrip('.')}") from first
         for fault in faults:
             self._skip(candidate, fault)
 
@@ -269,9 +265,9 @@ class _Finder:
         return tuple(source for index, source in enumerate(sources) if index not in copies)
 
     def _report_copy(self, copy: ExposureSource, first: ExposureSource) -> None:
-        found = f"{copy.info.id} with the same pixels as {first.info.id} ({first.info.path})"
+        pixels = f"{copy.info.id} with the same pixels as {first.info.id} ({first.info.path})"
         expected = "each exposure once: it is left out, or it would count twice"
-        err = DuplicateInputError(copy.info.path, found=found, expected=expected)
+        err = DuplicateInputError(copy.info.path, found=pixels, expected=expected)
         if self.strict:
             raise err
         self.problems.append(InputProblem(copy.info.path, err))

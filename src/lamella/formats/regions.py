@@ -95,8 +95,8 @@ def _check(path: str | PathLike[str], wrong: list[tuple[int, str]], has_frame: b
     if wrong:
         number, line = wrong[0]
         many = "1 line that is" if len(wrong) == 1 else f"{len(wrong)} lines that are"
-        found = f"{many} not understood, the first being {line[:100]!r}"
-        raise InputError(path, where=f"line {number}", found=found, expected=_EXPECTED)
+        lines = f"{many} not understood, the first being {line[:100]!r}"
+        raise InputError(path, where=f"line {number}", found=lines, expected=_EXPECTED)
     if not has_frame:
         raise MissingPartError(path, found="no line 'wcs; fk5'", expected="the frame of the positions")
 

@@ -47,7 +47,7 @@ class FileSource:
     """
 
     reads_afresh = True
-    """Whether nobody else has the pixels that `read` returns, so that they may be changed."""
+    """True if `read` returns a private copy that callers may modify."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe

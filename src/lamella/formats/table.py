@@ -6,7 +6,7 @@ columns.  File names are relative to the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..data.exposure import ExposureSource
@@ -27,7 +27,7 @@ _REQUIRED = ("file", "band", "visit", "detector")
 
 
 def is_exposure_table(head: FileHead) -> bool:
-    """Tell whether a file is a CSV or ECSV table with the required columns."""
+    """Return whether a file is a CSV or ECSV table with the required columns."""
     return head.path.suffix.lower() in TABLE_SUFFIXES and not missing_columns(head)
 
 
@@ -39,10 +39,6 @@ def missing_columns(head: FileHead) -> tuple[str, ...]:
     return tuple(name for name in _REQUIRED if name not in names)
 
 
-def _recognise(head: FileHead) -> Role:
-    return Role.EXPOSURE if is_exposure_table(head) else Role.FOREIGN
-
-
 def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
     for number, values in enumerate(_read_rows(path), start=1):
         yield FileSource(TableRow(path, number, values, opening.control))
@@ -50,24 +46,20 @@ def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
 
 def _read_rows(path: Path) -> list[dict[str, str]]:
     names, rows = read_cells(path)
-    _require_columns(names, path)
-    return rows
-
-
-def _require_columns(names: Sequence[str], path: Path) -> None:
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
-        found = f"no column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
-        raise MissingPartError(path, where=missing[0], found=found, expected=", ".join(_REQUIRED))
+        absent = f"no column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+        raise MissingPartError(path, where=missing[0], found=absent, expected=", ".join(_REQUIRED))
     unknown = sorted(name for name in names if name not in COLUMNS and not name.startswith(QUALITY_PREFIX))
     if unknown:
-        known = ", ".join((*COLUMNS, f"{QUALITY_PREFIX}NAME"))
-        raise InputError(path, where=f"column {unknown[0]!r}", found="an unknown column", expected=known)
+        columns = ", ".join((*COLUMNS, f"{QUALITY_PREFIX}NAME"))
+        raise InputError(path, where=f"column {unknown[0]!r}", found="an unknown column", expected=columns)
+    return rows
 
 
 FORMAT = Format(
     name="table",
     description="an exposure table (CSV, ECSV): one row per exposure of any instrument",
-    recognise=_recognise,
+    recognise=lambda head: Role.EXPOSURE if is_exposure_table(head) else Role.FOREIGN,
     open=_open,
 )

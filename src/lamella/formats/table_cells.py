@@ -84,19 +84,16 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     if not filled:
         raise UnreadableFileError(path, found="an empty table", expected="a line with the names of columns")
     names, rows = filled[0], filled[1:]
-    _require_unique(names, path)
-    for number, row in enumerate(rows, start=1):
-        if any(row[len(names) :]):
-            found, expected = f"{len(row)} cells", f"at most {len(names)}, one for each column"
-            raise UnreadableFileError(path, where=f"row {number}", found=found, expected=expected)
-    return tuple(names), [{n: cell for n, cell in zip(names, row, strict=False) if cell} for row in rows]
-
-
-def _require_unique(names: list[str], path: Path) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        found = f"two columns {twice[0]!r}"
-        raise UnreadableFileError(path, found=found, expected="names that differ")
+        raise UnreadableFileError(path, found=f"two columns {twice[0]!r}", expected="names that differ")
+    for number, row in enumerate(rows, start=1):
+        if any(row[len(names) :]):
+            expected = f"at most {len(names)}, one for each column"
+            raise UnreadableFileError(
+                path, where=f"row {number}", found=f"{len(row)} cells", expected=expected
+            )
+    return tuple(names), [{n: cell for n, cell in zip(names, row, strict=False) if cell} for row in rows]
 
 
 def _read_ecsv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:

@@ -16,7 +16,7 @@ from ..fits.read import Header
 from ..planes import STANDARD_PLANES, is_standard, plane_name, suggestion
 from .pixels import Flags, as_unsigned
 
-__all__ = ("HARMLESS", "Place", "decode_mask", "flag_values")
+__all__ = ("HARMLESS", "Location", "decode_mask", "flag_values")
 
 HARMLESS = "IGNORE"
 """Name of the bits that say nothing against a pixel."""
@@ -26,14 +26,20 @@ _ITEM = re.compile(r"^(\w+)=(0[xX][0-9a-fA-F]+|\d+)$")
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where the meaning of flags stands, for messages."""
+class Location:
+    """File, and HDU or cell, for messages."""
 
     path: Path
     where: str
 
+    def error(self, found: str, expected: str, kind: type[InputError] = InputError) -> InputError:
+        """Return an error about what stands there."""
+        return kind(self.path, where=self.where, found=found, expected=expected)
 
-def decode_mask(mask: np.ndarray, header: Header, told: str, image: Place, cell: Place) -> tuple[Flags, str]:
+
+def decode_mask(
+    mask: np.ndarray, header: Header, told: str, image: Location, cell: Location
+) -> tuple[Flags, str]:
     """Find the meaning of integer flags.
 
     Parameters
@@ -64,9 +70,7 @@ def decode_mask(mask: np.ndarray, header: Header, told: str, image: Place, cell:
         Raised when the mask is not of integers, or a name is unknown.
     """
     if not np.issubdtype(mask.dtype, np.integer):
-        raise InputError(
-            image.path, where=image.where, found=f"flags of type {mask.dtype}", expected="integers"
-        )
+        raise image.error(f"flags of type {mask.dtype}", "integers")
     values = flag_values(told, cell) if told else _values_of_header(header, image)
     harmless = values.pop(HARMLESS, 0)
     planes = {name: value for name, value in values.items() if is_standard(name)}
@@ -88,9 +92,9 @@ def _note_unnamed(bits: np.ndarray, strange: dict[str, int], unnamed: int) -> st
     """Return what is to be said of bits that are bad because nobody says what they mean."""
     causes = {f"without a name ({unnamed:#x})": unnamed} if unnamed else {}
     causes |= {f"{name}, which is no plane here,": value for name, value in strange.items()}
+    every = int(np.iinfo(bits.dtype).max)
     set_in = {
-        cause: int(np.count_nonzero(bits & bits.dtype.type(value & _all_bits(bits))))
-        for cause, value in causes.items()
+        cause: int(np.count_nonzero(bits & bits.dtype.type(value & every))) for cause, value in causes.items()
     }
     texts = [f"{cause} in {count} pixels" for cause, count in set_in.items() if count]
     if not texts:
@@ -99,11 +103,7 @@ def _note_unnamed(bits: np.ndarray, strange: dict[str, int], unnamed: int) -> st
     return f"Flags taken as BAD: {'; '.join(texts)} ({hint})."
 
 
-def _all_bits(bits: np.ndarray) -> int:
-    return int(np.iinfo(bits.dtype).max)
-
-
-def flag_values(told: str, cell: Place) -> dict[str, int]:
+def flag_values(told: str, cell: Location) -> dict[str, int]:
     """Parse flags written as ``NAME=value NAME=value``.
 
     A value is the number that stands in a pixel (1, 2, 4 ... or a sum of
@@ -126,33 +126,30 @@ def flag_values(told: str, cell: Place) -> dict[str, int]:
             values[name] = values.get(name, 0) | value
     named = _union(value for name, value in values.items() if name != HARMLESS)
     if both := named & values.get(HARMLESS, 0):
-        found = f"{both:#x} as {HARMLESS} and as something else"
-        raise InputError(cell.path, where=cell.where, found=found, expected="one of them")
+        raise cell.error(f"{both:#x} as {HARMLESS} and as something else", "one of them")
     if others_harmless:
         values[HARMLESS] = _EVERY_BIT & ~named
     return values
 
 
-def _split_item(item: str, cell: Place) -> tuple[str, int | None]:
+def _split_item(item: str, cell: Location) -> tuple[str, int | None]:
     """Return name and value of one item; no value for ``IGNORE=*``."""
     if item == f"{HARMLESS}=*":
         return HARMLESS, None
     matched = _ITEM.match(item)
     if matched is None or int(matched[2], 0) == 0:
-        raise InputError(cell.path, where=cell.where, found=repr(item), expected="NAME=value, e.g. BAD=1")
+        raise cell.error(repr(item), "NAME=value, e.g. BAD=1")
     name, value = plane_name(matched[1]), int(matched[2], 0)
     if name != HARMLESS and name not in STANDARD_PLANES:
         planes = ", ".join(STANDARD_PLANES)
         expected = f"one of {planes}, or {HARMLESS} for what is harmless{suggestion(matched[1])}"
-        raise InputError(
-            cell.path, where=cell.where, found=f"the unknown plane {matched[1]}", expected=expected
-        )
+        raise cell.error(f"the unknown plane {matched[1]}", expected)
     if value > _EVERY_BIT:
-        raise InputError(cell.path, where=cell.where, found=repr(item), expected="a value of at most 64 bits")
+        raise cell.error(repr(item), "a value of at most 64 bits")
     return name, value
 
 
-def _values_of_header(header: Header, image: Place) -> dict[str, int]:
+def _values_of_header(header: Header, image: Location) -> dict[str, int]:
     by_bit = {key[3:]: _bit(header, key, header[key], image) for key in header if key.startswith("MP_")}
     by_name = {
         str(header[key]).strip(): _bit(header, key, int(key[4:]), image)
@@ -161,19 +158,15 @@ def _values_of_header(header: Header, image: Place) -> dict[str, int]:
     }
     values = by_bit or by_name
     if not values:
-        raise MissingPartError(
-            image.path,
-            where=image.where,
-            found="flags without a meaning",
-            expected="a column 'flags', or MP_ or MSKN cards in the header",
-        )
+        expected = "a column 'flags', or MP_ or MSKN cards in the header"
+        raise image.error("flags without a meaning", expected, MissingPartError)
     merged: dict[str, int] = {}
     for name, value in values.items():
         merged[plane_name(name)] = merged.get(plane_name(name), 0) | value
     return merged
 
 
-def _bit(header: Header, key: str, number: object, image: Place) -> int:
+def _bit(header: Header, key: str, number: object, image: Location) -> int:
     """Return the value of a bit that a card defines."""
     whole = isinstance(number, int) and not isinstance(number, bool)
     if not whole or not 0 <= int(str(number)) < _EVERY_BIT.bit_length():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import InputError, MissingPartError
 from ..fits.read import Header, hdu_label, header_text, image_axes
 
-__all__ = ("default_image", "flat_shape", "hdu_index", "is_other_plane", "require_distinct")
+__all__ = ("default_image", "flat_shape", "hdu_index", "hdu_names", "is_other_plane", "require_distinct")
 
 _OTHER_PLANE = re.compile(
     r"(VAR|VARIANCE|ERR|ERRORS?|SIGMA|STD|STDEV|STDDEV|RMS|UNC|UNCERT|UNCERTAINTY|NOISE"
@@ -41,8 +41,13 @@ def hdu_index(headers: Sequence[Header], hdu: str | int, path: Path) -> int:
         name = header_text(header, "EXTNAME") or ("PRIMARY" if index == 0 else "")
         if hdu == index or (isinstance(hdu, str) and hdu.upper() == name.upper()):
             return index
-    names = ", ".join(f"{n} {header_text(h, 'EXTNAME')}".strip() for n, h in enumerate(headers))
+    names = hdu_names(headers, range(len(headers)))
     raise MissingPartError(path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU")
+
+
+def hdu_names(headers: Sequence[Header], indices: Iterable[int]) -> str:
+    """Return indices and names of HDUs, for messages."""
+    return ", ".join(f"{index} {header_text(headers[index], 'EXTNAME')}".strip() for index in indices)
 
 
 def is_other_plane(header: Header) -> bool:
@@ -80,12 +85,11 @@ def default_image(headers: Sequence[Header], taken: Collection[int], path: Path)
             continue
         if flat_shape(header) is None:
             size = " x ".join(map(str, reversed(axes)))
-            where = hdu_label(index)
-            raise MissingPartError(path, where=where, found=f"an array of {size} numbers", expected=expected)
+            where, array = hdu_label(index), f"an array of {size} numbers"
+            raise MissingPartError(path, where=where, found=array, expected=expected)
         return index
-    names = ", ".join(f"{n} {header_text(h, 'EXTNAME')}".strip() for n, h in enumerate(headers))
-    found = f"no 2-d image, but other planes and tables (HDUs {names})"
-    raise MissingPartError(path, found=found, expected=expected)
+    contents = f"no 2-d image, but other planes and tables (HDUs {hdu_names(headers, range(len(headers)))})"
+    raise MissingPartError(path, found=contents, expected=expected)
 
 
 def require_distinct(image: tuple[Path, int], others: dict[str, tuple[Path, int]], where: str) -> None:
@@ -107,5 +111,5 @@ def require_distinct(image: tuple[Path, int], others: dict[str, tuple[Path, int]
     """
     for kind, (path, index) in others.items():
         if index == image[1] and path.resolve() == image[0].resolve():
-            found = f"the same HDU as image and as {kind} ({where})"
-            raise InputError(path, where=hdu_label(index), found=found, expected="different HDUs")
+            roles = f"the same HDU as image and as {kind} ({where})"
+            raise InputError(path, where=hdu_label(index), found=roles, expected="different HDUs")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import astropy.units as u
 import numpy as np
-from lsst.images import Box, DetectorFrame
+from lsst.images import Box
 from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.select.quality import QUALITY
@@ -32,14 +30,13 @@ from ..fits.read import (
 )
 from ..image.background import fit_background
 from ..sky.footprint import pixel_scale
-from ..sky.projection import projection_from_header
 from .header_times import times_from_headers
 from .noise import check_signs, usable, variance_from_weight
-from .pixels import Flags, gaussian_psf, make_pixels
+from .pixels import Flags, detector_projection, gaussian_psf, make_exposure
 from .psfex import read_psfex
 from .read_control import ReadControl
 from .table_cells import parse_integer, parse_number
-from .table_flags import Place, decode_mask
+from .table_flags import Location, decode_mask
 from .table_hdus import default_image, flat_shape, hdu_index, require_distinct
 from .table_wcs import inherits_wcs, wcs_index
 from .units import is_counts
@@ -114,14 +111,16 @@ class TableRow:
         if shape is None:
             raise InputError(path, where=hdu_label(hdu), found="no 2-d image", expected="one")
         bbox = Box.from_shape(shape)
-        identity = ExposureId(self._instrument(header), self._integer("visit"), self._integer("detector"))
+        instrument = self._text("instrument", header_text(header, "INSTRUME") or "unknown")
+        identity = ExposureId(instrument, self._integer("visit"), self._integer("detector"))
+        wcs_path, wcs_hdu, wcs_header = self._wcs_header()
         return ExposureInfo(
             id=identity,
             path=str(path),
             band=self._text("band"),
             physical_filter=self._text("physical_filter", ""),
             bbox=bbox,
-            projection=self._projection(identity, bbox),
+            projection=detector_projection(wcs_header, identity, bbox, path=wcs_path, hdu=wcs_hdu),
             psf_fwhm=self._psf_fwhm(),
             quality=self._quality(),
             times=self._times(path, header),
@@ -131,37 +130,40 @@ class TableRow:
     def load(self, info: ExposureInfo) -> Exposure:
         """Read the pixels, and what the row says of them."""
         places = self._places()
-        planes = _read_planes(places)
+        noise = [location for kind, location in places.items() if kind in ("variance", "weight")]
+        masks = [places["mask"]] if "mask" in places else []
+        planes = dict(zip(places, read_images([*places.values()], noise=noise, flags=masks), strict=True))
         (image, header, _), (path, hdu) = planes["image"], places["image"]
         variance, noise_note = self._variance(places, planes)
         flags, flag_note = self._flags(places, planes)
         scale = self._scale(path, hdu, header)
         psf, psf_note = self._psf(info)
         image, sky_note = self._subtract_sky(image, variance, flags, path)
-        pixels = make_pixels(
-            image,
-            variance,
-            flags or {},
-            path=path,
-            projection=info.projection,
+        return make_exposure(
+            info,
+            (image, variance, flags or {}),
+            psf=psf,
+            to_njy=scale,
             edge_width=self.control.edge_width,
-            in_place=True,
+            notes=(self._wcs_note(path, hdu), noise_note, flag_note, sky_note, psf_note),
         )
-        notes = self._wcs_note(path, hdu), noise_note, flag_note, sky_note, psf_note
-        told = tuple(note for note in notes if note)
-        return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=told)
 
     # Cells.
 
     def _where(self, column: str) -> str:
         return f"row {self.number}, column {column!r}"
 
+    def _error(
+        self, where: str, found: str, expected: str, kind: type[InputError] = MissingPartError
+    ) -> InputError:
+        """Return an error of the row, or of a column."""
+        location = self._where(where) if where else f"row {self.number}"
+        return kind(self.table, where=location, found=found, expected=expected)
+
     def _text(self, column: str, default: str | None = None) -> str:
         if column not in self.values:
             if default is None:
-                raise MissingPartError(
-                    self.table, where=self._where(column), found="an empty cell", expected=COLUMNS[column]
-                )
+                raise self._error(column, "an empty cell", COLUMNS[column])
             return default
         return str(self.values[column]).strip()  # recipes of old repositories have numbers
 
@@ -169,35 +171,30 @@ class TableRow:
         text = self._text(column)
         value = parse_number(text)
         if value is None or not math.isfinite(value):
-            raise InputError(
-                self.table, where=self._where(column), found=repr(text), expected="a finite number"
-            )
+            raise self._error(column, repr(text), "a finite number", InputError)
         return value
 
     def _optional(self, column: str) -> float | None:
         return self._number(column) if column in self.values else None
 
     def _quality(self) -> dict[str, float]:
-        """Return the numbers for selection; "nan" is a number that was measured and is none."""
-        columns = {name: name.removeprefix(QUALITY_PREFIX) for name in sorted(self.values)}
-        found: dict[str, float] = {}
-        for column, name in columns.items():
+        """Return the numbers for selection; "nan" means measured but invalid, unlike an empty cell."""
+        numbers: dict[str, float] = {}
+        for column in sorted(self.values):
             if column in QUALITY or column.startswith(QUALITY_PREFIX):
                 text = self._text(column)
                 value = parse_number(text)
                 if value is None:
-                    where = self._where(column)
-                    raise InputError(self.table, where=where, found=repr(text), expected="a number")
-                found[name] = value
-        return found
+                    raise self._error(column, repr(text), "a number", InputError)
+                numbers[column.removeprefix(QUALITY_PREFIX)] = value
+        return numbers
 
     def _integer(self, column: str) -> int:
         text = self._text(column)
         value = parse_integer(text)
         if value is None:
             self._number(column)
-            expected = "a whole number of at most 64 bits, in digits"
-            raise InputError(self.table, where=self._where(column), found=text, expected=expected)
+            raise self._error(column, text, "a whole number of at most 64 bits, in digits", InputError)
         return value
 
     def _hdu(self, column: str) -> str | int:
@@ -215,10 +212,7 @@ class TableRow:
         try:
             headers = raw_headers(path)
         except UnreadableFileError as err:
-            found = str(err).rstrip(".")
-            raise UnreadableFileError(
-                self.table, where=self._where("file"), found=found, expected="an image"
-            ) from err
+            raise self._error("file", str(err).rstrip("."), "an image", UnreadableFileError) from err
         others = self._other_indices(path)
         hdu: str | int
         if "image_hdu" in self.values:
@@ -245,9 +239,6 @@ class TableRow:
         path, hdu, _ = self._image_header()
         return path, hdu_index(raw_headers(path), hdu, path)
 
-    def _instrument(self, header: Header) -> str:
-        return self._text("instrument", header_text(header, "INSTRUME") or "unknown")
-
     def _times(self, path: Path, header: Header) -> ExposureTimes:
         """Return the times of the cells; without a date, or an exposure time, those of the headers."""
         stated = times_from_headers(
@@ -263,18 +254,9 @@ class TableRow:
             return None
         mjd = mjd_from_text(self._text("date"))
         if mjd is None:
-            raise InputError(
-                self.table,
-                where=self._where("date"),
-                found=repr(self._text("date")),
-                expected="date and time, e.g. 2024-01-31T03:00:00",
-            )
+            expected = "date and time, e.g. 2024-01-31T03:00:00"
+            raise self._error("date", repr(self._text("date")), expected, InputError)
         return mjd
-
-    def _projection(self, id: ExposureId, bbox: Box) -> Any:
-        frame = DetectorFrame(instrument=id.instrument, visit=id.visit, detector=id.detector, bbox=bbox)
-        path, hdu, header = self._wcs_header()
-        return projection_from_header(header, path=path, hdu=hdu, pixel_frame=frame)
 
     def _wcs_header(self) -> tuple[Path, str | int, Header]:
         """Return file, HDU and header of the WCS: the image, or a primary HDU that it inherits from."""
@@ -302,12 +284,7 @@ class TableRow:
                 places[kind] = self._file(f"{kind}_file", places["image"][0]), self._hdu(f"{kind}_hdu")
                 break
         else:
-            raise MissingPartError(
-                self.table,
-                where=f"row {self.number}",
-                found="neither variance_hdu nor weight_hdu",
-                expected="one of them",
-            )
+            raise self._error("", "neither variance_hdu nor weight_hdu", "one of them")
         if "mask_hdu" in self.values:
             places["mask"] = self._file("mask_file", places["image"][0]), self._hdu("mask_hdu")
         return places
@@ -332,11 +309,11 @@ class TableRow:
             return None, ""
         (path, hdu), (mask, header, undefined) = places["mask"], planes["mask"]
         require_shape(f"{path}: mask", mask, planes["image"].pixels.shape)
-        image_place, cell = Place(path, hdu_label(hdu)), Place(self.table, self._where("flags"))
+        image_hdu, cell = Location(path, hdu_label(hdu)), Location(self.table, self._where("flags"))
         told = self._text("flags", "")
         if undefined is not None:
             mask = np.where(undefined, mask.dtype.type(0), mask)
-        return decode_mask(mask, header if told else parsed(header, path), told, image_place, cell)
+        return decode_mask(mask, header if told else parsed(header, path), told, image_hdu, cell)
 
     def _scale(self, path: Path, hdu: str | int, header: Header) -> float:
         if "zero_point" in self.values:
@@ -345,24 +322,15 @@ class TableRow:
             return _njy_per_unit(self._text("unit"), self.table, self._where("unit"))
         unit = header_text(parsed(header, path), "BUNIT")
         if not unit:
-            raise MissingPartError(
-                self.table,
-                where=self._where("zero_point"),
-                found="neither a zero point nor a unit, nor BUNIT in the header",
-                expected="one of them",
-            )
+            missing = "neither a zero point nor a unit, nor BUNIT in the header"
+            raise self._error("zero_point", missing, "one of them")
         return _njy_per_unit(unit, path, f"{hdu_label(hdu)}, BUNIT")
 
     def _psf(self, info: ExposureInfo) -> tuple[PointSpreadFunction, str]:
         if "psf_file" in self.values:
             return self._psfex(info), ""
         if "psf_fwhm" not in self.values:
-            raise MissingPartError(
-                self.table,
-                where=f"row {self.number}",
-                found="neither psf_fwhm nor psf_file",
-                expected="one of them",
-            )
+            raise self._error("", "neither psf_fwhm nor psf_file", "one of them")
         arcsec, where = self._number("psf_fwhm"), self._where("psf_fwhm")
         pixels = arcsec / pixel_scale(info.projection, info.bbox)
         psf = gaussian_psf(pixels, info.bbox, path=self.table, where=where, told=f"{arcsec:g} arcsec")
@@ -372,12 +340,17 @@ class TableRow:
         """Read the model of the CCD; its numbers are those of the headers, if these have some."""
         path, _, header = self._image_header()
         headers = header, parsed(raw_headers(path)[0], path)
+
+        def integer(key: str, default: int) -> int:
+            numbers = (optional_number(header, key) for header in headers)
+            return next((int(n) for n in numbers if n is not None and n == int(n)), default)
+
         return read_psfex(
             self._file("psf_file", self.table),
             bounds=info.bbox,
             ccd=[header_text(header, key) for key in ("CCDNAME", "DETPOS", "EXTNAME")],
-            number=_first_integer(headers, "CCDNUM", info.id.detector),
-            exposure=_first_integer(headers, "EXPNUM", info.id.visit),
+            number=integer("CCDNUM", info.id.detector),
+            exposure=integer("EXPNUM", info.id.visit),
             trust_single=True,
         )
 
@@ -396,8 +369,7 @@ class TableRow:
     ) -> tuple[np.ndarray, str]:
         sky = self._text("sky", "subtracted")
         if sky not in _SKY:
-            where = self._where("sky")
-            raise InputError(self.table, where=where, found=repr(sky), expected=" or ".join(map(repr, _SKY)))
+            raise self._error("sky", repr(sky), " or ".join(map(repr, _SKY)), InputError)
         choice = self.control.subtract_background
         if choice == "never" or (choice == "auto" and sky == "subtracted"):
             return image, "" if sky == "subtracted" else "Sky left in."
@@ -409,18 +381,6 @@ class TableRow:
         return image - background.level, background.note
 
 
-def _first_integer(headers: Sequence[Header], key: str, default: int) -> int:
-    """Return the whole number that the first header with one has under a keyword."""
-    numbers = (optional_number(header, key) for header in headers)
-    return next((int(number) for number in numbers if number is not None and number == int(number)), default)
-
-
-def _read_planes(places: _Places) -> _Planes:
-    noise = [place for kind, place in places.items() if kind in ("variance", "weight")]
-    flags = [place for kind, place in places.items() if kind == "mask"]
-    return dict(zip(places, read_images([*places.values()], noise=noise, flags=flags), strict=True))
-
-
 def _njy_per_unit(text: str, path: Path, where: str) -> float:
     if is_counts(text):
         expected = "a unit of flux density, e.g. nJy, or a column zero_point that says what a count is"
@@ -429,6 +389,5 @@ def _njy_per_unit(text: str, path: Path, where: str) -> float:
         unit = u.Unit(_OTHER_UNITS.get(text.lower(), text))
         return float(unit.to(u.nJy))
     except (ValueError, TypeError, u.UnitConversionError):
-        raise UnitError(
-            path, where=where, found=repr(text), expected="a unit of flux density, e.g. nJy"
-        ) from None
+        expected = "a unit of flux density, e.g. nJy"
+        raise UnitError(path, where=where, found=repr(text), expected=expected) from None

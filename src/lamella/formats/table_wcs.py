@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import ProjectionError
 from ..fits.read import Header, hdu_label, header_text, parsed
-from .table_hdus import flat_shape, is_other_plane
+from .table_hdus import flat_shape, hdu_names, is_other_plane
 
 __all__ = ("inherits_wcs", "wcs_index")
 
@@ -53,17 +53,19 @@ def wcs_index(
         return 0
     sharing = [index for index in range(len(headers)) if _may_share(headers, index, taken, path)]
     if len(sharing) > 1:
-        names = ", ".join(f"{n} {header_text(headers[n], 'EXTNAME')}".strip() for n in sharing)
-        found = f"one WCS, which cannot belong to {len(sharing)} images without their own (HDUs {names})"
-        expected = "a WCS in the header of each image, or a column image_hdu that says whose it is"
-        where = f"{hdu_label(0)}, the primary header"
-        raise ProjectionError(path, where=where, found=found, expected=expected)
+        names = hdu_names(headers, sharing)
+        raise ProjectionError(
+            path,
+            where=f"{hdu_label(0)}, the primary header",
+            found=f"one WCS, which cannot belong to {len(sharing)} images without their own (HDUs {names})",
+            expected="a WCS in the header of each image, or a column image_hdu that says whose it is",
+        )
     return 0
 
 
 def inherits_wcs(headers: Sequence[Header], image: int, path: Path) -> bool:
     """Return whether the WCS of an image can only be that of the primary header."""
-    if image == 0 or _has_wcs_card(headers[image]) or headers[0].get("NAXIS") != 0:
+    if image == 0 or any(map(_WCS_CARD.fullmatch, headers[image])) or headers[0].get("NAXIS") != 0:
         return False
     if parsed(headers[image], path).get("INHERIT") is False:
         return False
@@ -78,7 +80,3 @@ def _may_share(headers: Sequence[Header], index: int, taken: Collection[int], pa
     if index in taken or flat_shape(header) is None or is_other_plane(header):
         return False
     return inherits_wcs(headers, index, path)
-
-
-def _has_wcs_card(header: Header) -> bool:
-    return any(_WCS_CARD.fullmatch(key) for key in header)

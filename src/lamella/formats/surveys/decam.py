@@ -13,10 +13,9 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from lsst.images import Box, DetectorFrame
+from lsst.images import Box
 from lsst.images.psfs import PointSpreadFunction
 
 from ...data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
@@ -37,11 +36,10 @@ from ...fits.read import (
 )
 from ...image.background import fit_background
 from ...sky.footprint import pixel_scale
-from ...sky.projection import projection_from_header
 from ..files import FileIndex, bare_name
 from ..header_times import times_from_headers
 from ..noise import usable, variance_from_weight
-from ..pixels import gaussian_psf, make_pixels
+from ..pixels import detector_projection, gaussian_psf, make_exposure
 from ..psfex import read_psfex
 from ..read_control import ReadControl
 from ..readers import FileHead, Format, Opening, Role
@@ -68,70 +66,59 @@ def _recognise(head: FileHead) -> Role:
     # A file of afw has the cards of the image that it was made from, too.
     if header_text(primary, "INSTRUME").lower() != _INSTRUMENT.lower() or "AR_HDU" in primary:
         return Role.FOREIGN
-    part = _TRIPLET.search(name)
-    if part is not None:
-        return Role.EXPOSURE if part[1] == "i" else Role.COMPANION
+    letter = _TRIPLET.search(name)
+    if letter is not None:
+        return Role.EXPOSURE if letter[1] == "i" else Role.COMPANION
     if header_text(primary, "PROCTYPE").lower() != "instcal":
         return Role.FOREIGN
     return _PRODUCTS.get(header_text(primary, "PRODTYPE").lower(), Role.FOREIGN)
 
 
 def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
-    headers = read_headers(path)
-    weight = _part(path, "w", opening.files)
-    quality = _part(path, "d", opening.files)
-    found = False
-    for index, header in enumerate(headers):
-        if image_shape(header) is not None:
-            found = True
-            name = header_text(header, "EXTNAME")
-            calibration = _find_record(path, headers[0], name, opening.files)
-            yield FileSource(
-                DecamCcd(
-                    image=path,
-                    weight=weight,
-                    quality=quality,
-                    index=index,
-                    ccd=name,
-                    psf=_find_companion(path, name, "psfex", opening.files),
-                    sky=_find_companion(path, name, "splinesky", opening.files),
-                    record=calibration,
-                    control=opening.control,
-                )
-            )
-    if not found:
+    headers, files = read_headers(path), opening.files
+    weight, quality = (_sibling(path, letter, files) for letter in "wd")
+    images = [index for index, header in enumerate(headers) if image_shape(header) is not None]
+    if not images:
         raise MissingPartError(path, found="no HDU with a 2-d image", expected="one HDU per CCD")
+    for index in images:
+        name = header_text(headers[index], "EXTNAME")
+        yield FileSource(
+            DecamCcd(
+                image=path,
+                weight=weight,
+                quality=quality,
+                index=index,
+                ccd=name,
+                psf=_find_companion(path, name, "psfex", files),
+                sky=_find_companion(path, name, "splinesky", files),
+                record=_find_record(path, headers[0], name, files),
+                control=opening.control,
+            )
+        )
 
 
-def _part(path: Path, letter: str, files: FileIndex) -> Path:
-    kind = {"w": "weights (_oow_)", "d": "data quality (_ood_)"}[letter]
+def _sibling(path: Path, letter: str, files: FileIndex) -> Path:
+    """Return the file of weights or of data quality beside a science file."""
     name = _TRIPLET.sub(f"_oo{letter}_", path.name)
-    found = files.find(name, near=path) if name != path.name else None
-    if found is None:
+    sibling = files.find(name, near=path) if name != path.name else None
+    if sibling is None:
+        kind = {"w": "weights (_oow_)", "d": "data quality (_ood_)"}[letter]
         raise MissingPartError(
             path, found=f"no file {name} with its {kind}", expected="science, weight and quality"
         )
-    return found
+    return sibling
 
 
 def _find_companion(path: Path, ccd: str, kind: str, files: FileIndex) -> Path | None:
     stem = path.name.split(".", 1)[0]
-    for name in (f"{stem}-{ccd}-{kind}.fits", f"{stem}-{kind}.fits"):
-        found = files.find(name, near=path)
-        if found is not None:
-            return found
-    return None
+    names = (f"{stem}-{ccd}-{kind}.fits", f"{stem}-{kind}.fits")
+    return next((companion for name in names if (companion := files.find(name, near=path))), None)
 
 
 def _find_record(path: Path, primary: Header, ccd: str, files: FileIndex) -> CcdRecord | None:
     number = optional_number(primary, "EXPNUM")
-    if number is None:
-        return None
-    for table in files.starting_with("survey-ccds", near=path):
-        record = find_ccd(table, int(number), ccd)
-        if record is not None:
-            return record
-    return None
+    tables = files.starting_with("survey-ccds", near=path) if number is not None else ()
+    return next((row for table in tables if (row := find_ccd(table, int(number or 0), ccd))), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,8 +152,12 @@ class DecamCcd:
         shape = image_shape(header)
         assert shape is not None, "Only HDUs with images are opened."
         bbox = Box.from_shape(shape)
-        identity = self._identity(primary, header)
-        projection = self._projection(header, identity, bbox)
+        visit = header_integer(primary, "EXPNUM", path=self.image)
+        detector = header_integer(header, "CCDNUM", path=self.image, where=hdu_label(self._same_hdu))
+        identity = ExposureId(_INSTRUMENT, visit, detector)
+        projection = detector_projection(
+            self._moved(header), identity, bbox, path=self.image, hdu=self._same_hdu
+        )
         header_number(primary, "EXPTIME", path=self.image)
         fwhm = self._fwhm(header)
         return ExposureInfo(
@@ -194,45 +185,23 @@ class DecamCcd:
         version = header_text(primary, "PLVER")
         flags = decode_flags(quality.pixels, version, self.quality, quality.undefined)
         variance, weight_note = variance_from_weight(weight, self.weight)
-        zero_point, told = self._zero_point(primary)
+        zero_point, scale_note = self._zero_point(primary)
         image, sky_note = self._subtract_sky(image, ~usable(variance) | flags.get("NO_DATA", False))
         psf, psf_note = self._read_psf(header, info.bbox)
-        pixels = make_pixels(
-            image,
-            variance,
-            flags,
-            path=self.image,
-            projection=info.projection,
-            edge_width=self.control.edge_width,
-            in_place=True,
-        )
-        notes = (told, weight_note, sky_note, psf_note, self._position_note())
-        return Exposure(
-            info=info,
-            pixels=pixels,
+        return make_exposure(
+            info,
+            (image, variance, flags),
             psf=psf,
             to_njy=njy_per_count(zero_point),
-            notes=tuple(note for note in notes if note),
+            edge_width=self.control.edge_width,
+            notes=(scale_note, weight_note, sky_note, psf_note, self._position_note()),
         )
-
-    def _identity(self, primary: Header, header: Header) -> ExposureId:
-        visit = header_integer(primary, "EXPNUM", path=self.image)
-        detector = header_integer(header, "CCDNUM", path=self.image, where=hdu_label(self._same_hdu))
-        return ExposureId(_INSTRUMENT, visit, detector)
 
     def _band(self, primary: Header) -> str:
         words = header_text(primary, "FILTER").split() or header_text(primary, "BAND").split()
         if not words:
             raise MissingPartError(self.image, where="FILTER", found="no filter", expected="its name")
         return words[0]
-
-    def _projection(self, header: Header, identity: ExposureId, bbox: Box) -> Any:
-        frame = DetectorFrame(
-            instrument=_INSTRUMENT, visit=identity.visit, detector=identity.detector, bbox=bbox
-        )
-        return projection_from_header(
-            self._moved(header), path=self.image, hdu=self._same_hdu, pixel_frame=frame
-        )
 
     def _moved(self, header: Header) -> Header:
         """Return the header with the position that the survey measured against a reference catalogue."""
@@ -255,22 +224,24 @@ class DecamCcd:
     def _fwhm(self, header: Header) -> float | None:
         if self.record is not None and self.record.fwhm is not None:
             return self.record.fwhm
-        found = optional_number(header, "FWHM")
-        return found if found is not None and found > 0 else None
+        width = optional_number(header, "FWHM")
+        return width if width is not None and width > 0 else None
 
     def _zero_point(self, primary: Header) -> tuple[float, str]:
         if self.record is not None:
-            zero_point = self.record.zero_point
-            return zero_point, f"Zero point {zero_point:.4f} AB mag from {self.record.table}."
-        zero_point_or_none = optional_number(primary, "MAGZERO")
-        if zero_point_or_none is None:
+            return (
+                self.record.zero_point,
+                f"Zero point {self.record.zero_point:.4f} AB mag from {self.record.table}.",
+            )
+        zero_point = optional_number(primary, "MAGZERO")
+        if zero_point is None:
             raise MissingPartError(
                 self.image,
                 where="MAGZERO",
                 found="no zero point in the header, nor this CCD in a survey-ccds table",
                 expected="the AB magnitude of one count",
             )
-        return zero_point_or_none, f"Zero point {zero_point_or_none:.4f} AB mag from MAGZERO of the header."
+        return zero_point, f"Zero point {zero_point:.4f} AB mag from MAGZERO of the header."
 
     def _require_counts(self, header: Header) -> None:
         unit = header_text(header, "BUNIT")
@@ -294,16 +265,13 @@ class DecamCcd:
             number = None if exposure is None else int(exposure)
             psf = read_psfex(self.psf, bounds=bbox, ccd=self.ccd, exposure=number)
             return psf, f"PSF model of {self.psf}."
-        fwhm = self._fwhm(header)
+        fwhm, where = self._fwhm(header), f"{hdu_label(self._same_hdu)}, FWHM"
         if fwhm is None:
-            raise InputError(
-                self.image,
-                where=f"{hdu_label(self._same_hdu)}, FWHM",
-                found="neither a PSFEx file nor a width",
-                expected="a PSF",
-            )
-        gaussian = gaussian_psf(fwhm, bbox, path=self.image, where=f"{hdu_label(self._same_hdu)}, FWHM")
-        return gaussian, f"PSF taken as a Gaussian of {fwhm:.3f} pixels FWHM: no PSFEx file."
+            found = "neither a PSFEx file nor a width"
+            raise InputError(self.image, where=where, found=found, expected="a PSF")
+        return gaussian_psf(
+            fwhm, bbox, path=self.image, where=where
+        ), f"PSF taken as a Gaussian of {fwhm:.3f} pixels FWHM: no PSFEx file."
 
 
 FORMAT = Format(

@@ -96,8 +96,8 @@ def decode_flags(
 
 
 def _has_codes(version: str) -> bool:
-    found = re.search(r"(\d+)\.(\d+)", version)
-    return found is None or (int(found[1]), int(found[2])) >= _FIRST_WITH_CODES
+    numbers = re.search(r"(\d+)\.(\d+)", version)
+    return numbers is None or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_CODES
 
 
 def _names(value: int, meaning: Mapping[int, tuple[str, ...]]) -> tuple[str, ...]:
@@ -109,12 +109,11 @@ def _names(value: int, meaning: Mapping[int, tuple[str, ...]]) -> tuple[str, ...
 def _require_known(
     values: np.ndarray, meaning: Mapping[int, tuple[str, ...]], version: str, path: Path
 ) -> None:
-    every = sum(meaning)
-    known = {0, *meaning} if meaning is CODES else None
-    unknown = [int(v) for v in values if (v not in known if known else v < 0 or v & ~every)]
+    every, codes = sum(meaning), {0, *meaning} if meaning is CODES else None
+    unknown = [int(v) for v in values if (v not in codes if codes else v < 0 or v & ~every)]
     if unknown:
         text = ", ".join(map(str, unknown[:5]))
-        kind = "codes 0 to 8" if known else f"bits of {every}"
+        kind = "codes 0 to 8" if codes else f"bits of {every}"
         raise InputError(
             path,
             where="data quality",

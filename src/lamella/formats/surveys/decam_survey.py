@@ -54,28 +54,22 @@ def find_ccd(table: Path, exposure: int, name: str) -> CcdRecord | None:
         Raised when the zero point is not finite.
     """
     rows = _read_ccds(table, table.stat().st_mtime_ns)
-    found = np.flatnonzero((rows["expnum"] == exposure) & (np.char.strip(rows["ccdname"]) == name))
-    if not len(found):
+    matches = np.flatnonzero((rows["expnum"] == exposure) & (np.char.strip(rows["ccdname"]) == name))
+    if not len(matches):
         return None
-    row = {column: float(values[found[0]]) for column, values in rows.items() if column != "ccdname"}
+    row = {column: float(values[matches[0]]) for column, values in rows.items() if column != "ccdname"}
     zero_point = row["ccdzpt"] + 2.5 * math.log10(row["exptime"])
     if not math.isfinite(zero_point):
         where = f"exposure {exposure} CCD {name}, ccdzpt"
         raise InputError(table, where=where, found=str(row["ccdzpt"]), expected="a finite magnitude")
+    width = row.get("fwhm", math.nan)
+    east, north = (row.get(column, 0.0) for column in ("ccdraoff", "ccddecoff"))
     return CcdRecord(
         zero_point=zero_point,
-        fwhm=_positive(row.get("fwhm")),
-        offset=(_finite(row.get("ccdraoff")), _finite(row.get("ccddecoff"))),
+        fwhm=width if 0 < width < math.inf else None,
+        offset=(east if math.isfinite(east) else 0.0, north if math.isfinite(north) else 0.0),
         table=str(table),
     )
-
-
-def _positive(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) and value > 0 else None
-
-
-def _finite(value: float | None) -> float:
-    return float(value) if value is not None and math.isfinite(value) else 0.0
 
 
 @functools.lru_cache(maxsize=4)
@@ -122,8 +116,9 @@ def read_spline_sky(path: Path, shape: tuple[int, int], ccd: str) -> np.ndarray:
     x = np.arange(width) + float(row["x0"])
     y = np.arange(height) + float(row["y0"])
     _require_cover(row, x, y, path)
+    degree = int(row["order"])
     spline = scipy.interpolate.RectBivariateSpline(
-        row["xgrid"], row["ygrid"], row["gridvals"].T, **_degrees(row)
+        row["xgrid"], row["ygrid"], row["gridvals"].T, kx=degree, ky=degree
     )
     sky = spline(x, y).T.astype(np.float32)
     if not np.isfinite(sky).all():
@@ -131,18 +126,13 @@ def read_spline_sky(path: Path, shape: tuple[int, int], ccd: str) -> np.ndarray:
     return np.ascontiguousarray(sky)
 
 
-def _degrees(row: dict[str, np.ndarray]) -> dict[str, int]:
-    degree = int(row["order"])
-    return {"kx": degree, "ky": degree}
-
-
 def _pick_row(rows: fits.FITS_rec, ccd: str, path: Path) -> dict[str, np.ndarray]:
     index = 0
     if "ccdname" in rows.names:
-        found = np.flatnonzero(np.char.strip(np.asarray(rows["ccdname"])) == ccd)
-        if not len(found):
+        matches = np.flatnonzero(np.char.strip(np.asarray(rows["ccdname"])) == ccd)
+        if not len(matches):
             raise MissingPartError(path, where="ccdname", found=f"no row for {ccd}", expected="its sky")
-        index = int(found[0])
+        index = int(matches[0])
     try:
         columns = ("x0", "y0", "xgrid", "ygrid", "gridvals", "order")
         row = {name: np.asarray(rows[name][index]) for name in columns}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, DetectorFrame, SkyProjection
+from lsst.images import Box, SkyProjection
 
 from ...data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ...data.photometry import njy_per_count
@@ -24,14 +24,13 @@ from ...fits.read import Header, header_number, header_text, image_shape, read_h
 from ...image.background import fit_background
 from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
-from ...sky.projection import projection_from_header
 from ..files import FileIndex, bare_name
-from ..pixels import make_pixels
+from ..pixels import detector_projection, make_exposure
 from ..read_control import ReadControl
 from ..readers import FileHead, Format, Opening, Role
 from ..source import FileSource
 from .sdss_astrometry import fit_projection
-from .sdss_field import BANDS, BandRow, PsField, photon_variance, read_astrometry, read_psf
+from .sdss_field import BANDS, BandRow, photon_variance, read_astrometry, read_psf
 from .sdss_mask import read_mask
 
 __all__ = ("FORMAT", "SdssFrame")
@@ -57,8 +56,8 @@ def _recognise(head: FileHead) -> Role:
 def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
     matched = _FRAME.match(bare_name(path))
     if matched is None:
-        found = "another name"
-        raise InputError(path, where="file name", found=found, expected="fpC-run-bandcamcol-field.fit")
+        expected = "fpC-run-bandcamcol-field.fit"
+        raise InputError(path, where="file name", found="another name", expected=expected)
     run, band, column, field = matched.groups()
     files = opening.files
     yield FileSource(
@@ -73,17 +72,17 @@ def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
 
 
 def _require(path: Path, name: str, files: FileIndex) -> Path:
-    found = files.find(name, near=path)
-    if found is None:
+    companion = files.find(name, near=path)
+    if companion is None:
         raise MissingPartError(path, found=f"no file {name}", expected="fpC with fpM and psField")
-    return found
+    return companion
 
 
 def _find_field(path: Path, run: str, column: str, field: str, files: FileIndex) -> Path | None:
     """Return the calibration of the latest rerun."""
-    found = files.starting_with(f"tsField-{run}-{column}-", near=path)
-    ours = [one for one in found if bare_name(one).endswith(f"-{field}.fit")]
-    return max(ours, key=lambda one: bare_name(one), default=None)
+    reruns = files.starting_with(f"tsField-{run}-{column}-", near=path)
+    ours = [table for table in reruns if bare_name(table).endswith(f"-{field}.fit")]
+    return max(ours, key=bare_name, default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,27 +125,18 @@ class SdssFrame:
     def load(self, info: ExposureInfo) -> Exposure:
         """Read the pixels, subtract the sky, and find variance, zero point and PSF."""
         raw, header = read_image(self.image, 0)
-        statistics = PsField(self.psf, info.band)
         counts = raw.astype(np.float32) - np.float32(header_number(header, "SOFTBIAS", path=self.image))
-        variance = photon_variance(counts, statistics)
+        variance = photon_variance(counts, self.psf, info.band)
         flags = read_mask(self.mask, (raw.shape[0], raw.shape[1]))
         counts, sky_note = self._subtract_sky(counts, flags)
-        zero_point, told = self._zero_point(header, info)
-        pixels = make_pixels(
-            counts,
-            variance,
-            flags,
-            path=self.image,
-            projection=info.projection,
-            edge_width=self.control.edge_width,
-            in_place=True,
-        )
-        return Exposure(
-            info=info,
-            pixels=pixels,
+        zero_point, scale_note = self._zero_point(header, info)
+        return make_exposure(
+            info,
+            (counts, variance, flags),
             psf=read_psf(self.psf, info.band, info.bbox),
             to_njy=njy_per_count(zero_point),
-            notes=(told, sky_note, f"PSF model of {self.psf}.", self._position_note(info)),
+            edge_width=self.control.edge_width,
+            notes=(scale_note, sky_note, f"PSF model of {self.psf}.", self._position_note(info)),
         )
 
     def _psf_fwhm(self, band: str, projection: SkyProjection[Any], bbox: Box) -> float | None:
@@ -174,13 +164,10 @@ class SdssFrame:
         return ExposureId(_INSTRUMENT, run * _FIELDS_PER_RUN + field, detector)
 
     def _projection(self, header: Header, identity: ExposureId, band: str, bbox: Box) -> Any:
-        frame = DetectorFrame(
-            instrument=_INSTRUMENT, visit=identity.visit, detector=identity.detector, bbox=bbox
-        )
         solved = header
         if self.field is not None:
             solved, _ = fit_projection(read_astrometry(self.field, band), bbox.shape, self.field)
-        return projection_from_header(solved, path=self.image, hdu=0, pixel_frame=frame)
+        return detector_projection(solved, identity, bbox, path=self.image, hdu=0)
 
     def _position_note(self, info: ExposureInfo) -> str:
         if self.field is None:
@@ -203,10 +190,8 @@ class SdssFrame:
     def _zero_point(self, header: Header, info: ExposureInfo) -> tuple[float, str]:
         if self.field is None:
             zero_point = 20.0 + 2.5 * math.log10(header_number(header, "FLUX20", path=self.image))
-            return (
-                zero_point,
-                f"Zero point {zero_point:.4f} AB mag from FLUX20 of the header: no tsField file.",
-            )
+            note = f"Zero point {zero_point:.4f} AB mag from FLUX20 of the header: no tsField file."
+            return zero_point, note
         row = BandRow(self.field, info.band)
         seconds = header_number(header, "EXPTIME", path=self.image)
         extinction = row.number("kk") * row.number("airmass")

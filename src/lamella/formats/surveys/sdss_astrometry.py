@@ -107,8 +107,8 @@ def fit_projection(astrometry: FieldAstrometry, shape: tuple[int, int], path: Pa
     matrix, terms, error = _fit_polynomial(x - x0, y - y0, xi, eta)
     error_mas = 3.6e6 * error
     if error_mas > _TOLERANCE_MAS:
-        found = f"a solution that TAN-SIP fits to {error_mas:.2g} mas only"
-        raise ProjectionError(path, found=found, expected=f"{_TOLERANCE_MAS:g} mas")
+        fit = f"a solution that TAN-SIP fits to {error_mas:.2g} mas only"
+        raise ProjectionError(path, found=fit, expected=f"{_TOLERANCE_MAS:g} mas")
     return _header((x0, y0), (ra0, dec0), matrix, terms), error_mas
 
 
@@ -135,9 +135,9 @@ def _fit_polynomial(
     size = float(max(np.abs(u).max(), np.abs(v).max()))
     design = np.stack([(u / size) ** p * (v / size) ** q for p, q in _POWERS], axis=1)
     values = np.stack([xi, eta], axis=1)
-    found = np.linalg.lstsq(design, values, rcond=None)[0]
-    error = float(np.hypot(*(design @ found - values).T).max())
-    terms = {power: found[n] / size ** sum(power) for n, power in enumerate(_POWERS)}
+    solution = np.linalg.lstsq(design, values, rcond=None)[0]
+    error = float(np.hypot(*(design @ solution - values).T).max())
+    terms = {power: solution[n] / size ** sum(power) for n, power in enumerate(_POWERS)}
     matrix = np.stack([terms[1, 0], terms[0, 1]], axis=1)
     return matrix, {power: np.linalg.solve(matrix, t) for power, t in terms.items() if sum(power) > 1}, error
 

@@ -14,10 +14,12 @@ from ...fits.read import header_number, open_fits, read_headers, read_table
 from ...psf.basis import PolynomialBasisPsf
 from .sdss_astrometry import FieldAstrometry
 
-__all__ = ("BANDS", "BandRow", "PsField", "photon_variance", "read_astrometry", "read_psf")
+__all__ = ("BANDS", "BandRow", "photon_variance", "read_astrometry", "read_psf")
 
 BANDS = "ugriz"
 """Bands, in the order of the files' columns."""
+_STATISTICS_HDU = 6
+"""Table of a psField file that holds gain, noise and seeing."""
 _PIXELS_FROM_EDGES = 0.5
 _PSF_UNIT = 1000.0
 """The PSF's polynomials are in units of 1000 pixels."""
@@ -59,15 +61,6 @@ class BandRow:
         return value
 
 
-class PsField(BandRow):
-    """Gain, noise and seeing of a psField file."""
-
-    _HDU = 6
-
-    def __init__(self, path: Path, band: str) -> None:
-        super().__init__(path, band, self._HDU)
-
-
 def read_astrometry(path: Path, band: str) -> FieldAstrometry:
     """Read the astrometric solution of a tsField file."""
     header = read_headers(path)[0]
@@ -82,12 +75,13 @@ def read_astrometry(path: Path, band: str) -> FieldAstrometry:
     )
 
 
-def photon_variance(counts: np.ndarray, statistics: PsField) -> np.ndarray:
-    """Return the variance of counts (sky included): photons and the dark current's noise."""
+def photon_variance(counts: np.ndarray, path: Path, band: str) -> np.ndarray:
+    """Return the variance of counts (sky included) by a psField file: photons and dark current."""
+    statistics = BandRow(path, band, _STATISTICS_HDU)
     gain, dark = statistics.number("gain"), statistics.number("dark_variance")
     if gain <= 0 or dark < 0:
-        found = f"gain {gain:g}, dark_variance {dark:g}"
-        raise InputError(statistics.path, found=found, expected="a positive gain and no negative noise")
+        numbers = f"gain {gain:g}, dark_variance {dark:g}"
+        raise InputError(path, found=numbers, expected="a positive gain and no negative noise")
     return np.asarray(np.maximum(counts, 0) / np.float32(gain) + np.float32(dark))
 
 
@@ -112,6 +106,6 @@ def _stamp(row: fits.FITS_record, path: Path) -> np.ndarray:
     shape = int(row["RNROW"]), int(row["RNCOL"])
     values = np.asarray(row["RROWS"], dtype=float)
     if values.size != shape[0] * shape[1]:
-        found = f"{values.size} values"
-        raise InputError(path, where="RROWS", found=found, expected=f"{shape[0]} x {shape[1]}")
+        expected = f"{shape[0]} x {shape[1]}"
+        raise InputError(path, where="RROWS", found=f"{values.size} values", expected=expected)
     return values.reshape(shape)

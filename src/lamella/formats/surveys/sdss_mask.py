@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -69,15 +68,17 @@ def read_mask(path: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
 
 
 def _require_shape(header: fits.Header, shape: tuple[int, int], path: Path) -> None:
-    found = (header.get("MASKROWS"), header.get("MASKCOLS"))
-    if found != shape:
+    size = (header.get("MASKROWS"), header.get("MASKCOLS"))
+    if size != shape:
         expected = f"{shape[0]}, {shape[1]}"
-        raise InputError(path, where="MASKROWS, MASKCOLS", found=f"{found[0]}, {found[1]}", expected=expected)
+        raise InputError(path, where="MASKROWS, MASKCOLS", found=f"{size[0]}, {size[1]}", expected=expected)
 
 
 def _definitions(hdus: fits.HDUList, path: Path) -> dict[str, int]:
     """Return the index of each kind of mask, from the table that defines them."""
-    tables = [unit.data for unit in hdus if "attributeName" in _columns(unit)]
+    tables = [
+        hdu.data for hdu in hdus if isinstance(hdu, fits.BinTableHDU) and "attributeName" in hdu.columns.names
+    ]
     if not tables:
         raise MissingPartError(path, found="no table of definitions", expected="a column attributeName")
     rows = [
@@ -85,15 +86,11 @@ def _definitions(hdus: fits.HDUList, path: Path) -> dict[str, int]:
         for row in tables[0]
     ]
     # The last row of the table counts the kinds.
-    found = {name: index for kind, name, index in rows if kind == "S_MASKTYPE" and name != "S_NMASK_TYPES"}
-    unknown = sorted(found.keys() - PLANES.keys())
+    kinds = {name: index for kind, name, index in rows if kind == "S_MASKTYPE" and name != "S_NMASK_TYPES"}
+    unknown = sorted(kinds.keys() - PLANES.keys())
     if unknown:
         raise InputError(path, where="definitions", found=f"the unknown {unknown[0]}", expected="SDSS masks")
-    return found
-
-
-def _columns(unit: Any) -> list[str]:
-    return unit.columns.names if isinstance(unit, fits.BinTableHDU) else []
+    return kinds
 
 
 def _fill(rows: fits.FITS_rec, shape: tuple[int, int], path: Path, kind: str) -> np.ndarray:
@@ -115,8 +112,8 @@ def _clip(spans: np.ndarray, shape: tuple[int, int], path: Path, kind: str) -> n
     near = (y >= -_MARGIN) & (y < height + _MARGIN) & (first >= -_MARGIN) & (last < width + _MARGIN)
     if not (near & (first <= last)).all():
         row, begin, end = spans[~(near & (first <= last))][0]
-        found = f"row {row}, columns {begin} to {end}"
-        raise InputError(path, where=kind, found=found, expected=f"pixels of {width} x {height}")
+        span = f"row {row}, columns {begin} to {end}"
+        raise InputError(path, where=kind, found=span, expected=f"pixels of {width} x {height}")
     inside: np.ndarray = spans[(y >= 0) & (y < height) & (last >= 0) & (first < width)]
     inside[:, 1:] = inside[:, 1:].clip(0, width - 1)
     return inside

@@ -13,7 +13,7 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from lsst.images import Box, DetectorFrame, MaskedImage, Polygon, SkyProjection
+from lsst.images import Box, DetectorFrame, Polygon, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 
@@ -36,7 +36,7 @@ from ...psf.gaussian import FWHM_PER_SIGMA
 from ...sky.footprint import pixel_scale
 from ..files import is_fits_name
 from ..noise import check_signs, usable
-from ..pixels import make_pixels, note_own_planes, without_value
+from ..pixels import make_exposure, note_own_planes, without_value
 from ..read_control import ReadControl
 from ..readers import FileHead, Format, Opening, Role
 from ..source import FileSource
@@ -65,8 +65,8 @@ def _schema_of(head: FileHead) -> str | None:
 
 
 def _schema_name(url: object) -> str | None:
-    found = _SCHEMA_URL.search(str(url))
-    return None if found is None else found[1]
+    schema = _SCHEMA_URL.search(str(url))
+    return None if schema is None else schema[1]
 
 
 def _schema_in_json(path: Path) -> str | None:
@@ -118,8 +118,8 @@ class VisitImageFile:
         """Read the tree of the archive, but no pixels."""
         with _reading(self.path) as reader:
             if reader.info.schema_name != _SCHEMA:
-                found = f"an archive of {reader.info.schema_name}"
-                raise UnknownFormatError(self.path, found=found, expected=f"one of {_SCHEMA}")
+                kind = f"an archive of {reader.info.schema_name}"
+                raise UnknownFormatError(self.path, found=kind, expected=f"one of {_SCHEMA}")
             tree: Any = reader.get_tree()
             projection, bounds = (reader.get_component(name) for name in ("sky_projection", "bounds"))
         return self._describe(tree, projection, bounds)
@@ -166,9 +166,15 @@ class VisitImageFile:
         noise_note = check_signs(visit_image.variance.array, "variance", self.path)
         flags = {name: visit_image.mask.get(name) for name in visit_image.mask.schema.names}
         image, sky_note = self._subtract_sky(visit_image, flags)
-        pixels = self._pixels(image, visit_image, flags, info)
-        notes = tuple(note for note in (unit_note, noise_note, note_own_planes(flags), sky_note) if note)
-        return Exposure(info=info, pixels=pixels, psf=psf, to_njy=scale, notes=notes)
+        return make_exposure(
+            info,
+            (image, visit_image.variance.array, flags),
+            psf=psf,
+            to_njy=scale,
+            edge_width=0 if "DETECTION_EDGE" in flags else self.control.edge_width,
+            notes=(unit_note, noise_note, note_own_planes(flags), sky_note),
+            descriptions=dict(visit_image.mask.schema.descriptions),
+        )
 
     def _psf(self, visit_image: Any) -> PointSpreadFunction:
         try:
@@ -185,8 +191,8 @@ class VisitImageFile:
         if scaling is None:
             raise UnitError(self.path, where="unit", found=f"{unit} without a scaling", expected="nJy")
         if not (unit * scaling.unit).is_equivalent(u.nJy):
-            found = f"{unit} with a scaling in {scaling.unit}"
-            raise UnitError(self.path, where="unit", found=found, expected="nJy")
+            units = f"{unit} with a scaling in {scaling.unit}"
+            raise UnitError(self.path, where="unit", found=units, expected="nJy")
         field = scaling * float((unit * scaling.unit).to(u.nJy))
         note = f"Pixels in {unit} scaled to nJy with the image's photometric scaling."
         if field.is_constant:
@@ -202,22 +208,6 @@ class VisitImageFile:
         ignore = ~usable(visit_image.variance.array) | without_value(flags)
         background = fit_background(image, ignore, self.control, self.path)
         return image - background.level, background.note
-
-    def _pixels(
-        self, image: np.ndarray, visit_image: Any, flags: dict[str, np.ndarray], info: ExposureInfo
-    ) -> MaskedImage:
-        told_rim = "DETECTION_EDGE" in flags
-        return make_pixels(
-            image,
-            visit_image.variance.array,
-            flags,
-            path=self.path,
-            projection=info.projection,
-            edge_width=0 if told_rim else self.control.edge_width,
-            start=(info.bbox.y.start, info.bbox.x.start),
-            descriptions=dict(visit_image.mask.schema.descriptions),
-            in_place=True,
-        )
 
 
 def _quality(summary: Any) -> dict[str, float]:
