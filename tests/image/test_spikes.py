@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lamella.image.spikes import is_spike
-from lamella.image.streaks import Streak
+from lamella.image.streaks import Streak, is_spike
 
 SHAPE = (200, 220)
 FWHM = 2.5

@@ -6,23 +6,40 @@ so that no single star counts for much, and summed along all lines of some lengt
 (`lamella.kernels.lines`).  The strongest line is fitted on the full
 resolution, followed to its ends, and masked; then the rest is searched
 again, until nothing is left that stands out.  There are no random numbers.
+
+Diffraction spikes are straight, too, but their light begins at a bright star and fades away from it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+import scipy
 
 from ..errors import ShapeError
 from ..kernels.lines import bin_significance, strongest_lines
 from .options import StreakControl
-from .trail import Line, trail_pixels
-from .trailfit import TrailFit, fit_trail
+from .trails import Band, Line, Scene, TrailFit, fit_trail, gather_band, trail_pixels
 
-__all__ = ("Streak", "Streaks", "find_streaks")
+__all__ = ("Streak", "Streaks", "find_streaks", "is_spike")
+
+_ENOUGH = 100_000  # values that give a spread well enough
+_MIN_SAMPLES = 50  # sums along lines that tell their noise
+_MIN_NOISE = 0.7  # least noise that sums of clipped bins, each with a noise of 1 or less, are taken to have
+
+# Of spikes.
+_REACH = 1.5  # widths of the PSF, and two pixels more: how near to its star a spike passes
+_BEYOND = 0.25  # of its length: how far beyond its ends the star may be, as the light next to it is lost
+_CONTRAST = 50.0  # times as bright as the spike is the star, at least
+_CORE = 4.0  # widths of the PSF: nearer to the star its own residuals count for more than a spike
+_CLIP = 5.0  # sigma of a pixel: what is farther from a model counts no more than this
+_ACROSS = 0.5  # of its height, by which the light of a line varies within its width
+_PASSES = 5  # of a fit of which outliers are held to the clip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +99,9 @@ class Streaks:
         lines = tuple(streak for streak in self.lines if chosen(streak))
         mask = np.zeros_like(self.mask)
         for streak in lines:
-            mask[_streak_pixels(streak, mask.shape)] = True
+            reach = 0.5 * streak.length + streak.half_width
+            line = Line.through(streak.x0, streak.y0, streak.x1, streak.y1)
+            mask[trail_pixels(line, (-reach, reach), streak.half_width, mask.shape)] = True
         return Streaks(mask, lines)
 
 
@@ -124,8 +143,7 @@ def find_streaks(
     return _Finder(image, variance, bad, fwhm, control).find()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """A segment with a high sum: its ends in bins, and how many sigma."""
 
     row: float
@@ -134,6 +152,15 @@ class _Candidate:
     last_column: float
     significance: float
 
+    def blank(self, values: np.ndarray, weights: np.ndarray) -> None:
+        """Take the bins of the segment out, so that the next search finds another one."""
+        # Two steps per bin leave none out.
+        steps = 2 * max(2, math.ceil(abs(self.last_row - self.row) + abs(self.last_column - self.column)))
+        rows = np.rint(np.linspace(self.row, self.last_row, steps)).astype(np.int64)
+        columns = np.rint(np.linspace(self.column, self.last_column, steps)).astype(np.int64)
+        inside = (rows >= 0) & (rows < values.shape[0]) & (columns >= 0) & (columns < values.shape[1])
+        values[rows[inside], columns[inside]] = weights[rows[inside], columns[inside]] = 0.0
+
 
 class _Finder:
     """The search in one image."""
@@ -141,170 +168,143 @@ class _Finder:
     def __init__(
         self, image: np.ndarray, variance: np.ndarray, bad: np.ndarray, fwhm: float, control: StreakControl
     ) -> None:
-        self.image = np.ascontiguousarray(image, dtype=np.float32)
-        self.variance = np.ascontiguousarray(variance, dtype=np.float32)
-        self.bad = np.ascontiguousarray(bad, dtype=bool)
-        self.fwhm, self.control = fwhm, control
+        planes = (np.ascontiguousarray(plane, dtype=np.float32) for plane in (image, variance))
+        bad = np.ascontiguousarray(bad, dtype=bool)
+        self.scene = Scene(*planes, bad, fwhm, control.max_half_width * fwhm, control.floor)
+        self.control = control
         self.size = control.bin_size or max(1, round(0.85 * fwhm))
 
     def find(self) -> Streaks:
         """Find, mask, and repeat."""
-        mask = np.zeros(self.image.shape, dtype=bool)
+        shape = self.scene.image.shape
+        mask = np.zeros(shape, dtype=bool)
         values, weights = self._bins()
-        found: list[Streak] = []
+        streaks: list[Streak] = []
         for _ in range(self.control.max_streaks):
             candidate = self._strongest(values, weights)
             if candidate is None:
                 break
-            streak, fit = self._verify(candidate, mask)
-            if streak is None or fit is None:
-                _blank(values, weights, candidate)
-                continue
-            found.append(streak)
-            yx = self._pixels(fit)
-            mask[yx] = True
-            touched = np.unique(yx[0] // self.size * values.shape[1] + yx[1] // self.size)
-            values.ravel()[touched] = weights.ravel()[touched] = 0.0
-            _blank(values, weights, candidate)
-        found.sort(key=lambda one: -one.significance)
-        return Streaks(mask, tuple(found))
+            fit = self._verify(candidate, mask)
+            if fit is not None:
+                streaks.append(_streak(fit, shape, candidate.significance))
+                # The ends of a trail are as blurred as its sides.
+                span = (fit.start - fit.half_width, fit.stop + fit.half_width)
+                yx = trail_pixels(fit.line, span, fit.half_width, shape)
+                mask[yx] = True
+                touched = np.unique(yx[0] // self.size * values.shape[1] + yx[1] // self.size)
+                values.ravel()[touched] = weights.ravel()[touched] = 0.0
+            candidate.blank(values, weights)
+        streaks.sort(key=lambda streak: -streak.significance)
+        return Streaks(mask, tuple(streaks))
 
     def _bins(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the clipped significance of bins, and which of them have data."""
-        from scipy.ndimage import uniform_filter
-
-        shape = tuple(-(-side // self.size) for side in self.image.shape)
+        scene = self.scene
+        shape = tuple(-(-side // self.size) for side in scene.image.shape)
         values, weights = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        bin_significance(self.image, self.variance, self.bad, self.size, values, weights)
+        bin_significance(scene.image, scene.variance, scene.bad, self.size, values, weights)
         if not weights.any():
             return values, weights
         box = self.control.background_size
         values = self._clipped(values, weights)
-        total, cover = (uniform_filter(plane, box, mode="constant") for plane in (values, weights))
+        total, cover = (
+            scipy.ndimage.uniform_filter(plane, box, mode="constant") for plane in (values, weights)
+        )
+        # Half a bin with data is less than any box has that holds one: it keeps zero from zero apart.
         values -= weights * (total / np.maximum(cover, np.float32(0.5 / box**2)))
         return self._clipped(values, weights), weights
 
     def _clipped(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return values in units of their spread, none beyond the clip."""
-        some = slice(None, None, max(1, values.size // _ENOUGH))
-        spread = _spread(values.ravel()[some][weights.ravel()[some] > 0])
+        sample = slice(None, None, max(1, values.size // _ENOUGH))
+        spread = _spread(values.ravel()[sample][weights.ravel()[sample] > 0])
         limit = np.float32(self.control.clip)
         clipped: np.ndarray = np.clip(values * np.float32(1.0 / spread), -limit, limit)
         return clipped
 
     def _strongest(self, values: np.ndarray, weights: np.ndarray) -> _Candidate | None:
         """Return the segment whose sum stands out most, if it does."""
-        levels = min(max(values.shape) - 1, self.control.max_segment).bit_length()
-        levels = min(levels, self.control.max_segment.bit_length() - 1)
-        shortest = self.control.min_length / self.size
-        first = max(3, math.ceil(math.log2(shortest) - 0.5))
+        control = self.control
+        levels = min(max(values.shape) - 1, control.max_segment).bit_length()
+        levels = min(levels, control.max_segment.bit_length() - 1)
+        # Of the lengths that there are, powers of two, the one that is nearest to the shortest streak's.
+        first = max(3, math.ceil(math.log2(control.min_length / self.size) - 0.5))
         if levels < first:
             return None
         searches = [
-            _Search.of(plane, cover, levels, first, self.control.min_cover, flipped, turned)
-            for plane, cover, flipped, turned in _orientations(values, weights)
+            _Search.run(values, weights, range(first, levels + 1), control.min_cover, turned, flipped)
+            for turned, flipped in itertools.product((False, True), repeat=2)
         ]
         best: _Candidate | None = None
         for level in range(first, levels + 1):
-            samples = np.concatenate([one.samples[level, : one.filled[level]] for one in searches])
+            samples = np.concatenate([search.samples[level, : search.filled[level]] for search in searches])
             if len(samples) < _MIN_SAMPLES:
                 continue
             noise = max(_spread(samples), _MIN_NOISE)
-            for one in searches:
-                significance = float(one.best[level]) / noise
-                if significance > max(self.control.threshold, best.significance if best else 0.0):
-                    best = one.candidate(level, values.shape, significance)
+            for search in searches:
+                significance = float(search.best[level]) / noise
+                if significance > max(control.threshold, best.significance if best else 0.0):
+                    best = search.candidate(level, values.shape, significance)
         return best
 
-    def _verify(self, candidate: _Candidate, mask: np.ndarray) -> tuple[Streak | None, TrailFit | None]:
-        """Fit a candidate; return nothing where it is no streak."""
-        half = 0.5 * (self.size - 1)
-        ends = [self.size * place + half for place in dataclasses.astuple(candidate)[:4]]
-        y0, x0, y1, x1 = ends
+    def _verify(self, candidate: _Candidate, mask: np.ndarray) -> TrailFit | None:
+        """Fit a candidate; return `None` where it is no streak."""
+        control, half = self.control, 0.5 * (self.size - 1)
+        y0, x0, y1, x1 = (self.size * bin_ + half for bin_ in candidate[:4])
         length = math.hypot(x1 - x0, y1 - y0) + self.size
-        fit = fit_trail(
-            self.image,
-            self.variance,
-            self.bad | mask,
-            Line.through(x0, y0, x1, y1),
-            length,
-            fwhm=self.fwhm,
-            search=1.5 * self.size,
-            max_half_width=self._reach,
-            floor=self.control.floor,
-        )
-        if fit is None or fit.stop - fit.start < self.control.min_length:
-            return None, None
-        if fit.evenness < self.control.min_evenness * self.control.threshold:
-            return None, None
-        return self._streak(fit, candidate.significance), fit
-
-    @property
-    def _reach(self) -> float:
-        return self.control.max_half_width * self.fwhm
-
-    def _streak(self, fit: TrailFit, significance: float) -> Streak:
-        (x0, y0), (x1, y1) = fit.line.at(fit.start), fit.line.at(fit.stop)
-        rho, theta = _normal_form(fit.line, self.image.shape)
-        return Streak(
-            x0=x0,
-            y0=y0,
-            x1=x1,
-            y1=y1,
-            rho=rho,
-            theta=theta,
-            sigma=fit.sigma,
-            amplitude=fit.amplitude,
-            half_width=fit.half_width,
-            significance=significance,
-        )
-
-    def _pixels(self, fit: TrailFit) -> tuple[np.ndarray, np.ndarray]:
-        # The ends of a trail are as blurred as its sides.
-        span = (fit.start - fit.half_width, fit.stop + fit.half_width)
-        return trail_pixels(fit.line, span, fit.half_width, self.image.shape)
+        scene = dataclasses.replace(self.scene, bad=self.scene.bad | mask)
+        fit = fit_trail(scene, Line.through(x0, y0, x1, y1), length, search=1.5 * self.size)
+        if fit is None or fit.stop - fit.start < control.min_length:
+            return None
+        return fit if fit.evenness >= control.min_evenness * control.threshold else None
 
 
-def _streak_pixels(streak: Streak, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    reach = 0.5 * streak.length + streak.half_width
-    line = Line.through(streak.x0, streak.y0, streak.x1, streak.y1)
-    return trail_pixels(line, (-reach, reach), streak.half_width, shape)
+def _streak(fit: TrailFit, shape: tuple[int, ...], significance: float) -> Streak:
+    line = fit.line
+    x, y = line.x - 0.5 * (shape[1] - 1), line.y - 0.5 * (shape[0] - 1)
+    rho, theta = y * line.dx - x * line.dy, math.degrees(math.atan2(line.dx, -line.dy))
+    if theta < 0.0 or theta >= 180.0:
+        rho, theta = -rho, theta % 180.0
+    (x0, y0), (x1, y1) = line.at(fit.start), line.at(fit.stop)
+    return Streak(
+        x0=x0,
+        y0=y0,
+        x1=x1,
+        y1=y1,
+        rho=rho,
+        theta=theta,
+        sigma=fit.sigma,
+        amplitude=fit.amplitude,
+        half_width=fit.half_width,
+        significance=significance,
+    )
 
 
-_ENOUGH = 100_000  # values that give a spread well enough
-_MIN_SAMPLES = 50
-_MIN_NOISE = 0.7
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Search:
-    """The strongest lines of one orientation of the bins."""
+class _Search(NamedTuple):
+    """The strongest lines of one orientation of the bins, by level (binary logarithm of their rows)."""
 
     best: np.ndarray
     where: np.ndarray
     samples: np.ndarray
     filled: np.ndarray
-    flipped: bool
     turned: bool
+    flipped: bool
 
     @classmethod
-    def of(
-        cls,
-        values: np.ndarray,
-        weights: np.ndarray,
-        levels: int,
-        first: int,
-        cover: float,
-        flipped: bool,
-        turned: bool,
+    def run(
+        cls, values: np.ndarray, weights: np.ndarray, levels: range, cover: float, turned: bool, flipped: bool
     ) -> _Search:
-        room = values.shape[0] * (values.shape[1] + (1 << levels)) // 32 + 4096
-        best = np.zeros(levels + 1)
-        where = np.zeros((levels + 1, 3), np.int64)
-        samples = np.zeros((levels + 1, room), np.float32)
-        filled = np.zeros(levels + 1, np.int64)
-        strongest_lines(values, weights, levels, first, cover, best, where, samples, filled)
-        return cls(best, where, samples, filled, flipped, turned)
+        """Search bins turned and flipped so that lines are steep and lean to the right."""
+        values, weights = (
+            np.ascontiguousarray((plane.T if turned else plane)[:, :: -1 if flipped else 1])
+            for plane in (values, weights)
+        )
+        count, top = levels.stop, levels.stop - 1
+        room = values.shape[0] * (values.shape[1] + (1 << top)) // 32 + 4096
+        best, where = np.zeros(count), np.zeros((count, 3), np.int64)
+        samples, filled = np.zeros((count, room), np.float32), np.zeros(count, np.int64)
+        strongest_lines(values, weights, top, levels.start, cover, best, where, samples, filled)
+        return cls(best, where, samples, filled, turned, flipped)
 
     def candidate(self, level: int, shape: tuple[int, ...], significance: float) -> _Candidate:
         """Return the best line of a level in the orientation of the image."""
@@ -318,18 +318,6 @@ class _Search:
         return _Candidate(row, column, last_row, last_column, significance)
 
 
-def _orientations(
-    values: np.ndarray, weights: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray, bool, bool]]:
-    """Return the bins so that each line is steep and leans to the right in one of them."""
-    for turned in (False, True):
-        planes = (values.T, weights.T) if turned else (values, weights)
-        for flipped in (False, True):
-            step = -1 if flipped else 1
-            first, second = (np.ascontiguousarray(plane[:, ::step]) for plane in planes)
-            yield first, second, flipped, turned
-
-
 def _spread(values: np.ndarray) -> float:
     """Return the standard deviation of a normal distribution with the same quartiles."""
     if not len(values):
@@ -338,20 +326,69 @@ def _spread(values: np.ndarray) -> float:
     return max(float(high - low) / 1.349, 1e-6)
 
 
-def _blank(values: np.ndarray, weights: np.ndarray, candidate: _Candidate) -> None:
-    """Take the bins of a segment out, so that the next search finds another one."""
-    steps = 2 * max(
-        2, math.ceil(abs(candidate.last_row - candidate.row) + abs(candidate.last_column - candidate.column))
+def is_spike(
+    streak: Streak, difference: np.ndarray, variance: np.ndarray, template: np.ndarray, fwhm: float
+) -> bool:
+    """Return whether a streak is a diffraction spike of a bright star.
+
+    Spikes turn with the camera and vary with the seeing, so that visits differ in them.  A spike has
+    a star on its line that is much brighter than itself, and its light falls off with the distance from it,
+    where a trail goes on as it is.  The light that the straight edges of a camera spread falls off with one
+    over the distance, more or less; which of the two laws leaves the smaller misfit decides.
+
+    Parameters
+    ----------
+    streak
+        The streak.
+    difference, variance
+        The image that it was found in, and its variance, shape (y, x).
+    template
+        The static sky there, shape (y, x); NaN where it is not known.
+    fwhm
+        Full width at half maximum of the PSF in pixels.
+    """
+    line = Line.through(streak.x0, streak.y0, streak.x1, streak.y1)
+    half = 0.5 * streak.length
+    star = _star(template, line, half, fwhm)
+    if star is None:
+        return False
+    origin, peak = star
+    if peak < _CONTRAST * streak.amplitude:
+        return False
+    span = (-half, half)
+    band = gather_band(difference, variance, line, span, max(1.0, streak.sigma))
+    distance = np.abs(band.along - origin)
+    farthest = max(abs(end - origin) for end in span)
+    core = min(_CORE * fwhm, 0.25 * farthest)
+    beyond = band.select(distance > core)
+    # Bright light varies by about as much as its height across a line, whatever the noise.
+    spread = 1.0 / beyond.weight + (_ACROSS * streak.amplitude) ** 2
+    beyond = dataclasses.replace(beyond, weight=1.0 / spread)
+    even, fading = (
+        _misfit(beyond, law) for law in (np.ones(len(beyond.value)), 1.0 / distance[distance > core])
     )
-    rows = np.rint(np.linspace(candidate.row, candidate.last_row, steps)).astype(np.int64)
-    columns = np.rint(np.linspace(candidate.column, candidate.last_column, steps)).astype(np.int64)
-    inside = (rows >= 0) & (rows < values.shape[0]) & (columns >= 0) & (columns < values.shape[1])
-    values[rows[inside], columns[inside]] = weights[rows[inside], columns[inside]] = 0.0
+    return fading < even
 
 
-def _normal_form(line: Line, shape: tuple[int, ...]) -> tuple[float, float]:
-    x, y = line.x - 0.5 * (shape[1] - 1), line.y - 0.5 * (shape[0] - 1)
-    rho, theta = y * line.dx - x * line.dy, math.degrees(math.atan2(line.dx, -line.dy))
-    if theta < 0.0 or theta >= 180.0:
-        rho, theta = -rho, theta % 180.0
-    return rho, theta
+def _star(template: np.ndarray, line: Line, half: float, fwhm: float) -> tuple[float, float] | None:
+    """Return where along a line its brightest source is, and how bright it is in its brightest pixel."""
+    reach = (1.0 + 2.0 * _BEYOND) * half
+    equal = np.ones(template.shape, dtype=np.float32)
+    band = gather_band(template, equal, line, (-reach, reach), _REACH * fwhm + 2.0)
+    if not len(band.value):
+        return None
+    brightest = int(np.argmax(band.value))
+    return float(band.along[brightest]), float(band.value[brightest])
+
+
+def _misfit(band: Band, law: np.ndarray) -> float:
+    """Return the chi squared of the best multiple of a law along a line; infinite without pixels."""
+    if not len(band.value):
+        return math.inf
+    limit = _CLIP / np.sqrt(band.weight)
+    model = float(np.median(band.value / law)) * law
+    for _ in range(_PASSES):
+        value = np.clip(band.value, model - limit, model + limit)
+        model = np.average(value / law, weights=band.weight * law**2) * law
+    value = np.clip(band.value, model - limit, model + limit)
+    return float((band.weight * (value - model) ** 2).sum())

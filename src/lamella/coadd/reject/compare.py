@@ -19,8 +19,7 @@ from ...image.noise import variance_scale
 from ...image.planes import overlap
 from ...image.runs import grow_runs, merge_runs, no_runs, pixels_of
 from ...image.spans import Runs
-from ...image.spikes import is_spike
-from ...image.streaks import find_streaks
+from ...image.streaks import find_streaks, is_spike
 from ...kernels.compare import BLIND, HIGH, LOW, add_to_bins, flag_direct, flag_matched, move_template
 from ...planes import bits_of
 from ..stack.tiles import InputReader
