@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..kernels.arrays import find_near, kernel_array
 from ..kernels.order.ordered import OrderedSample
-from .correlate import Correlation
 
-__all__ = ("clipped_sky", "noise_ratio", "psf_noise_ratio")
+__all__ = ("Correlation", "clipped_sky", "noise_ratio", "psf_noise_ratio")
 
 _SOURCE_SIGMA = 5.0
 _MIN_SAMPLE = 100
@@ -20,6 +21,8 @@ _LEAST_TIED = 10
 _NORMAL_CLIPPED = 1.0136
 """Standard deviation of normal values over that of those within 3 of it."""
 _WHOLE = 0.98  # part of a PSF that must lie on usable pixels
+_SIDE = 256
+"""Blocks are at most so wide, in pixels: transforms of much larger ones leave the caches."""
 
 
 def clipped_sky(
@@ -185,3 +188,81 @@ def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> 
 def _sigma(values: np.ndarray, chosen: np.ndarray) -> float | None:
     sample = OrderedSample(values, chosen)
     return _clip(sample)[1] if len(sample) >= _MIN_SAMPLE else None
+
+
+class Correlation:
+    """Correlates images with stamps, block by block; around the images there are zeros.
+
+    SciPy has it for whole images, and takes longer to import than this takes to run.
+
+    Parameters
+    ----------
+    shape
+        Shape of the images, (y, x).
+    stamp_shape
+        Shape of the stamps, both odd.
+    """
+
+    def __init__(self, shape: tuple[int, ...], stamp_shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._reach = [width // 2 for width in stamp_shape]
+        self._steps = [-(-size // -(-size // _SIDE)) for size in shape]
+        lengths = [_fast_length(step + 2 * n) for step, n in zip(self._steps, self._reach, strict=True)]
+        self._pixels = np.zeros(lengths)
+        self._spectrum = self.transform(self._pixels)
+
+    def blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Iterate over parts that the images are to be cut into: their rows and columns."""
+        rows, columns = (
+            [slice(first, min(first + step, size)) for first in range(0, size, step)]
+            for size, step in zip(self._shape, self._steps, strict=True)
+        )
+        return itertools.product(rows, columns)
+
+    def transform(self, stamp: np.ndarray) -> np.ndarray:
+        """Return a stamp as `of` takes it."""
+        return np.conj(np.fft.rfft2(stamp, self._pixels.shape))
+
+    def of(self, transform: np.ndarray, block: tuple[slice, slice], *factors: np.ndarray) -> np.ndarray:
+        """Return the sums of a product of images under a stamp.
+
+        Parameters
+        ----------
+        transform
+            The stamp, by `transform`.
+        block
+            The pixels where the middle of the stamp is put: one of `blocks`.
+        factors
+            The images, finite.
+
+        Returns
+        -------
+        numpy.ndarray
+            float64, of the shape of the block; the next call writes over it.
+        """
+        around, inside = [], []
+        for side, reach, size in zip(block, self._reach, self._shape, strict=True):
+            # Under stamps along the axis; the first of them begins at 0.
+            pixels = slice(max(side.start - reach, 0), min(side.stop + reach, size))
+            around.append(pixels)
+            inside.append(slice(pixels.start - side.start + reach, pixels.stop - side.start + reach))
+        self._pixels.fill(0.0)
+        product = self._pixels[tuple(inside)]
+        product[...] = factors[0][tuple(around)]
+        for image in factors[1:]:
+            product *= image[tuple(around)]
+        np.fft.rfft2(self._pixels, out=self._spectrum)
+        self._spectrum *= transform
+        np.fft.irfft2(self._spectrum, self._pixels.shape, out=self._pixels)
+        # Beyond the block are sums under stamps that reach past the end, where the images begin again.
+        rows, columns = (side.stop - side.start for side in block)
+        return self._pixels[:rows, :columns]
+
+
+def _fast_length(least: int) -> int:
+    """Return the next length whose transform is fast: a product of 2, 3 and 5."""
+    rest = least
+    for factor in (2, 3, 5):
+        while rest % factor == 0:
+            rest //= factor
+    return least if rest == 1 else _fast_length(least + 1)

@@ -95,70 +95,54 @@ def variance_scale(
         return NoiseScale(math.nan, math.nan, 1.0)
     x -= _sky(x, good, max(1, control.bin_size // step))
     values, variances = x[good], v[good]
-    return _choose(
-        _squared_sigma(values / np.sqrt(variances)),
-        _squared_sigma(values) / float(np.median(variances)),
-        control.limit,
-    )
-
-
-def _choose(pixel_based: float, image_based: float, limit: float) -> NoiseScale:
+    pixel_based = _squared_sigma(values / np.sqrt(variances))
+    image_based = _squared_sigma(values) / float(np.median(variances))
     for factor in (pixel_based, image_based):
-        if 0.0 < factor <= limit:  # NaN fails
+        if 0.0 < factor <= control.limit:  # NaN fails
             return NoiseScale(pixel_based, image_based, factor)
     raise NoiseError(
         f"The scatter of the pixels is {pixel_based:.4g} times their variances (image-based: "
-        f"{image_based:.4g}); no factor up to {limit:g} explains it.",
+        f"{image_based:.4g}); no factor up to {control.limit:g} explains it.",
         pixel_based=pixel_based,
         image_based=image_based,
-        limit=limit,
+        limit=control.limit,
     )
 
 
 def _squared_sigma(values: np.ndarray) -> float:
+    # Quartiles, because sources widen the wings of the distribution and hardly its middle.
     low, high = np.percentile(values, (25.0, 75.0))
     return float(SIGMA_PER_QUARTILE_RANGE * (high - low)) ** 2
 
 
 def _sky(x: np.ndarray, good: np.ndarray, bin_size: int) -> np.ndarray:
     """Return the sky: medians of bins, with straight lines between their centres."""
-    rows, columns = (_Bins.cover(size, bin_size) for size in x.shape)
-    level = np.full((rows.count, columns.count), np.nan)
-    for i in range(rows.count):
-        for j in range(columns.count):
-            part = rows.part(i), columns.part(j)
-            values = x[part][good[part]]
-            if values.size >= _MIN_PER_BIN:
-                level[i, j] = np.median(values)
-    known = np.isfinite(level)
-    level[~known] = np.median(level[known]) if known.any() else np.median(x[good])
-    sky: np.ndarray = (rows.weights() @ level @ columns.weights().T).astype(np.float32)
+    rows, columns = (_bins(size, bin_size) for size in x.shape)
+    level = np.full((len(rows), len(columns)), np.nan)
+    for i, j in np.ndindex(level.shape):
+        values = x[rows[i], columns[j]][good[rows[i], columns[j]]]
+        if values.size >= _MIN_PER_BIN:
+            level[i, j] = np.median(values)
+    measured = np.isfinite(level)
+    level[~measured] = np.median(level[measured]) if measured.any() else np.median(x[good])
+    sky: np.ndarray = (_shares(rows) @ level @ _shares(columns).T).astype(np.float32)
     return sky
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Bins:
-    """Equal bins along an axis."""
+def _bins(size: int, bin_size: int) -> list[slice]:
+    """Cut an axis into bins that are equal but for a pixel."""
+    count = max(1, round(size / bin_size))
+    return [slice(index * size // count, (index + 1) * size // count) for index in range(count)]
 
-    size: int
-    count: int
 
-    @classmethod
-    def cover(cls, size: int, bin_size: int) -> _Bins:
-        return cls(size, max(1, round(size / bin_size)))
-
-    def part(self, index: int) -> slice:
-        return slice(index * self.size // self.count, (index + 1) * self.size // self.count)
-
-    def weights(self) -> np.ndarray:
-        """Return what each pixel takes of each bin: straight lines through centres, shape (pixels, bins)."""
-        weights = np.zeros((self.size, self.count))
-        if self.count == 1:
-            return weights + 1.0
-        parts = [self.part(index) for index in range(self.count)]
-        centres = np.array([0.5 * (part.start + part.stop - 1) for part in parts])
-        pixels = np.arange(self.size)
-        left = np.clip(np.searchsorted(centres, pixels) - 1, 0, self.count - 2)
-        share = (pixels - centres[left]) / (centres[left + 1] - centres[left])
-        weights[pixels, left], weights[pixels, left + 1] = 1.0 - share, share
-        return weights
+def _shares(bins: list[slice]) -> np.ndarray:
+    """Return the share of each bin in each pixel, by straight lines through centres: shape (pixel, bin)."""
+    shares = np.zeros((bins[-1].stop, len(bins)))
+    if len(bins) == 1:
+        return shares + 1.0
+    centres = np.array([0.5 * (bin_.start + bin_.stop - 1) for bin_ in bins])
+    pixels = np.arange(len(shares))
+    left = np.clip(np.searchsorted(centres, pixels) - 1, 0, len(bins) - 2)
+    share = (pixels - centres[left]) / (centres[left + 1] - centres[left])
+    shares[pixels, left], shares[pixels, left + 1] = 1.0 - share, share
+    return shares

@@ -168,9 +168,9 @@ class _Finder:
     def __init__(
         self, image: np.ndarray, variance: np.ndarray, bad: np.ndarray, fwhm: float, control: StreakControl
     ) -> None:
-        planes = (np.ascontiguousarray(plane, dtype=np.float32) for plane in (image, variance))
+        image, variance = (np.ascontiguousarray(plane, dtype=np.float32) for plane in (image, variance))
         bad = np.ascontiguousarray(bad, dtype=bool)
-        self.scene = Scene(*planes, bad, fwhm, control.max_half_width * fwhm, control.floor)
+        self.scene = Scene(image, variance, bad, fwhm, control.max_half_width * fwhm, control.floor)
         self.control = control
         self.size = control.bin_size or max(1, round(0.85 * fwhm))
 
