@@ -26,13 +26,13 @@ class FitsWarp:
         self.schema = make_schema()
 
     def read(self, box: Box) -> Planes:
-        planes = Planes.unset((box.y.size, box.x.size))
-        self.fill(box, planes)
+        planes = Planes.unset(box)
+        self.fill(planes)
         return planes
 
-    def fill(self, box: Box, planes: Planes) -> None:
-        at = box.slice_within(self.bbox)
-        for strips, out in zip(self._files, (planes.image, planes.mask, planes.variance), strict=True):
+    def fill(self, planes: Planes) -> None:
+        at = planes.box.slice_within(self.bbox)
+        for strips, out in zip(self._files, planes.arrays, strict=True):
             strips.read("", at.y, at.x, out)
 
 

@@ -46,12 +46,12 @@ def read_ours(path: Path, check: Callable[[slice, Planes], None] | None = None) 
     """Read a warp by strips into one buffer, as a stack does."""
     with ArchiveWarp(path) as warp:
         box = warp.bbox
-        planes = Planes.unset((STRIP, box.x.size))
+        planes = [np.empty((STRIP, box.x.size), kind) for kind in Planes.TYPES]
         for y0 in range(box.y.start, box.y.stop, STRIP):
             part = box.factory[y0 : min(y0 + STRIP, box.y.stop), box.x.start : box.x.stop]
             rows = slice(0, part.y.size)
-            view = Planes(planes.image[rows], planes.mask[rows], planes.variance[rows])
-            warp.fill(part, view)
+            view = Planes(part, *(plane[rows] for plane in planes))
+            warp.fill(view)
             if check is not None:
                 check(slice(y0 - box.y.start, part.y.stop - box.y.start), view)
 

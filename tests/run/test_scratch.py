@@ -28,11 +28,10 @@ class MadeWarp:
         image[3, 4] = np.nan
         variance = rng.random(BOX.shape).astype(np.float32)
         variance[3, 4] = np.inf
-        self.planes = Planes(image, rng.integers(-(2**31), 2**31, BOX.shape, dtype=np.int32), variance)
+        self.planes = Planes(BOX, image, rng.integers(-(2**31), 2**31, BOX.shape, dtype=np.int32), variance)
 
     def read(self, box: Box) -> Planes:
-        y, x = box.slice_within(self.bbox)
-        return Planes(self.planes.image[y, x], self.planes.mask[y, x], self.planes.variance[y, x])
+        return self.planes.part(box)
 
 
 @pytest.mark.parametrize("box", [BOX, Box.factory[103:104, 54:55], Box.factory[110:137, 50:60]])

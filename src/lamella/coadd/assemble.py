@@ -148,9 +148,9 @@ def compare_visits(
     if rules.statistic not in _MEANS:
         return ()
     scale = pixel_scale(target.projection, target.outer_bbox)
-    bbox, threads = target.outer_bbox, resources.threads
     try:
-        return check_visits(inputs, planes, bbox, schema, rules.bad_mask, pixel_scale=scale, threads=threads)
+        bad, threads = rules.bad_mask, resources.threads
+        return check_visits(inputs, planes, schema, bad, pixel_scale=scale, threads=threads)
     except (ArithmeticError, ValueError, IndexError, TypeError):
         # A measurement that serves a report never ends a job.
         _LOG.warning("The visits could not be compared with their coadd.", exc_info=True)

@@ -41,7 +41,6 @@ _MAD_TO_SIGMA = 1.4826
 def check_visits(
     inputs: Sequence[WarpInput],
     coadd: StackedPlanes,
-    bbox: Box,
     schema: MaskSchema,
     bad: int,
     *,
@@ -64,8 +63,8 @@ def check_visits(
         The visits, with weights.
     coadd
         Planes of the coadd, before its variance is corrected.
-    bbox, schema
-        Box and schema of these.
+    schema
+        Schema of their mask.
     bad
         Bits of pixels that are not used.
     pixel_scale
@@ -80,22 +79,22 @@ def check_visits(
     """
     alone = len(inputs) == 1
     # Where two visits differ, the clip of a coadd keeps the lower one, and no source of either is left.
-    reference = _plain_mean(inputs, bbox, schema, bad) if len(inputs) == 2 else coadd
+    reference = _plain_mean(inputs, coadd.box, schema, bad) if len(inputs) == 2 else coadd
     sources = _Sources.find(reference, bits_of(schema, ("SATURATED", "NO_DATA"), missing_ok=True))
 
-    def measure(one: WarpInput) -> _Measured:
-        found = np.zeros((0, 4)) if alone else _compare_sources(one, reference, sources, bbox, schema, bad)
-        return _Measured.of(found, _noise(one, coadd, bbox, schema, bad, alone=alone))
+    def measure(warp: WarpInput) -> _Measured:
+        ratios = np.zeros((0, 4)) if alone else _compare_sources(warp, reference, sources, schema, bad)
+        return _Measured.of(ratios, _noise(warp, coadd, schema, bad, alone=alone))
 
     with ThreadPoolExecutor(threads) as pool:
         measured = list(pool.map(measure, inputs))
     # All visits that went into it move the coadd a little; their median does not follow one that is wrong.
-    values = [(one.dx, one.dy, one.flux) for one in measured if one.sources >= _FEWEST]
+    values = [(visit.dx, visit.dy, visit.flux) for visit in measured if visit.sources >= _FEWEST]
     dx, dy, flux = np.median(values, axis=0).tolist() if values else (0.0, 0.0, 1.0)
     usual = (dx, dy, flux if flux > 0.0 else 1.0)
     return tuple(
-        _judge(one, mine, usual, sources.fwhm, pixel_scale)
-        for one, mine in zip(inputs, measured, strict=True)
+        _judge(warp, visit, usual, sources.fwhm, pixel_scale)
+        for warp, visit in zip(inputs, measured, strict=True)
     )
 
 
@@ -103,18 +102,18 @@ def _plain_mean(inputs: Sequence[WarpInput], bbox: Box, schema: MaskSchema, bad:
     """Return the mean of the good pixels of some inputs, without weights."""
     total, number, spread = (np.zeros(bbox.shape, np.float32) for _ in range(3))
     mask = np.zeros(bbox.shape, np.int32)
-    for one in inputs:
-        box = overlap(one.source.bbox, bbox)
+    for warp in inputs:
+        box = overlap(warp.source.bbox, bbox)
         if box is None:
             continue
-        planes, at = InputReader(one, schema).read(box), box.slice_within(bbox)
+        planes, at = InputReader(warp, schema).read(box), box.slice_within(bbox)
         good = ((planes.mask & bad) == 0) & np.isfinite(planes.image) & np.isfinite(planes.variance)
-        total[at.y, at.x] += np.where(good, planes.image, np.float32(0.0))
-        spread[at.y, at.x] += np.where(good, planes.variance, np.float32(0.0))
-        number[at.y, at.x] += good
-        mask[at.y, at.x] |= planes.mask
+        total[at] += np.where(good, planes.image, np.float32(0.0))
+        spread[at] += np.where(good, planes.variance, np.float32(0.0))
+        number[at] += good
+        mask[at] |= planes.mask
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Planes(total / number, mask, spread / number**2)
+        return Planes(bbox, total / number, mask, spread / number**2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,19 +127,19 @@ class _Measured:
     offset_error: float = 0.0
     flux_error: float = 0.0
     missing: float = 0.0
-    """Part of the sources of the coadd that are not there."""
+    """Share of the sources of the coadd that are not there."""
     noise: float | None = None
 
     @classmethod
-    def of(cls, found: np.ndarray, noise: float | None) -> _Measured:
-        number = len(found)
+    def of(cls, ratios: np.ndarray, noise: float | None) -> _Measured:
+        number = len(ratios)
         if number < _FEWEST:
             return cls(number, noise=noise)
-        middle = np.median(found, axis=0)
-        spread = _MAD_TO_SIGMA * np.median(np.abs(found - middle), axis=0)
+        middle = np.median(ratios, axis=0)
+        spread = _MAD_TO_SIGMA * np.median(np.abs(ratios - middle), axis=0)
         # The standard error of a median of normal values is 1.25 times that of their mean.
         errors = 1.25 * spread / math.sqrt(number)
-        faint = found[:, 3] < _MISSING
+        faint = ratios[:, 3] < _MISSING
         # Where all are as faint, it is the zero point.
         missing = float(faint.mean()) if spread[3] > _MISSING * abs(middle[3]) else 0.0
         dx, dy, flux, _ = middle.tolist()
@@ -148,7 +147,7 @@ class _Measured:
 
 
 def _judge(
-    one: WarpInput,
+    warp: WarpInput,
     measured: _Measured,
     usual: tuple[float, float, float],
     fwhm: float,
@@ -163,16 +162,24 @@ def _judge(
             f"they should be in it: {ASTROMETRY}"
         )
     elif enough:
-        warnings += _of_flux(flux, measured.flux_error / usual[2])
-        warnings += _of_offset(dx, dy, measured.offset_error, fwhm, pixel_scale)
+        if abs(flux - 1.0) > _MAX_FLUX + _ERRORS * (measured.flux_error / usual[2]):
+            sense, size = "brighter" if flux > 1.0 else "fainter", 100.0 * abs(flux - 1.0)
+            warnings.append(f"Its sources are {size:.0f} % {sense} than in the other visits: {ZERO_POINT}")
+        offset = math.hypot(dx, dy)
+        if offset > _MAX_OFFSET * fwhm + _ERRORS * measured.offset_error:
+            angle = "" if pixel_scale is None else f" or {1000.0 * offset * pixel_scale:.0f} mas"
+            warnings.append(
+                f"Its sources are {offset:.2f} pixels{angle} ({dx:+.2f} in x, {dy:+.2f} in y; "
+                f"{offset / fwhm:.2f} of the width of the PSF) from those of other visits: {ASTROMETRY}"
+            )
     noise = measured.noise
     if noise is not None and not _NOISE[0] <= noise <= _NOISE[1]:
         warnings.append(
             f"Its noise is {noise:.2g} times what its variance says: look at what its variance or weight is."
         )
     return VisitCheck(
-        instrument=one.instrument,
-        visit=one.visit,
+        instrument=warp.instrument,
+        visit=warp.visit,
         sources=measured.sources,
         dx=dx if enough else None,
         dy=dy if enough else None,
@@ -180,25 +187,6 @@ def _judge(
         noise=noise,
         warning=" ".join(warnings),
     )
-
-
-def _of_flux(flux: float, error: float) -> list[str]:
-    if abs(flux - 1.0) <= _MAX_FLUX + _ERRORS * error:
-        return []
-    sense = "brighter" if flux > 1.0 else "fainter"
-    size = 100.0 * abs(flux - 1.0)
-    return [f"Its sources are {size:.0f} % {sense} than in the other visits: {ZERO_POINT}"]
-
-
-def _of_offset(dx: float, dy: float, error: float, fwhm: float, pixel_scale: float | None) -> list[str]:
-    offset = math.hypot(dx, dy)
-    if offset <= _MAX_OFFSET * fwhm + _ERRORS * error:
-        return []
-    angle = "" if pixel_scale is None else f" or {1000.0 * offset * pixel_scale:.0f} mas"
-    return [
-        f"Its sources are {offset:.2f} pixels{angle} ({dx:+.2f} in x, {dy:+.2f} in y; "
-        f"{offset / fwhm:.2f} of the width of the PSF) from those of other visits: {ASTROMETRY}"
-    ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -215,7 +203,7 @@ class _Sources:
 
     @classmethod
     def find(cls, coadd: Planes, bad: int) -> _Sources:
-        """Find bright sources that nothing brighter is near, the brightest of each part of the image."""
+        """Find bright sources that nothing brighter is near, the brightest of each cell of the image."""
         image = coadd.image
         y, x = np.nonzero(image > _SIGNIFICANT * np.sqrt(np.maximum(coadd.variance, np.float32(0.0))))
         inside = (np.minimum(y, image.shape[0] - 1 - y) > _REACH) & (
@@ -257,34 +245,34 @@ def _rim(stamp: np.ndarray) -> np.ndarray:
 
 
 def _compare_sources(
-    one: WarpInput, coadd: Planes, sources: _Sources, bbox: Box, schema: MaskSchema, bad: int
+    warp: WarpInput, coadd: Planes, sources: _Sources, schema: MaskSchema, bad: int
 ) -> np.ndarray:
     """Return offsets in x and y and the ratios of fluxes, in apertures and in windows: shape (source, 4)."""
-    reader = InputReader(one, schema)
+    reader, bbox = InputReader(warp, schema), coadd.box
     half = min(math.ceil(_APERTURE * sources.sigma) + 1, _MAX_APERTURE)
     offsets = np.arange(-half, half + 1)
     square = np.add.outer(offsets**2, offsets**2)
     window = np.exp(-0.5 * square / (_WINDOW * sources.sigma) ** 2)
     aperture = square <= half**2
-    # A window of that width follows a Gaussian star by this part of its way.
+    # A window of that width follows a Gaussian star by this share of its way.
     follow = _WINDOW**2 / (1.0 + _WINDOW**2)
-    found = []
+    ratios = []
     for y, x in zip(sources.y.tolist(), sources.x.tolist(), strict=True):
         y0, x0 = y + bbox.y.start - half, x + bbox.x.start - half
         box = Box.factory[y0 : y0 + 2 * half + 1, x0 : x0 + 2 * half + 1]
-        if not (bbox.contains(box) and one.source.bbox.contains(box)):
+        if not (bbox.contains(box) and warp.source.bbox.contains(box)):
             continue
         planes = reader.read(box)
         if (planes.mask & bad).any() or not np.isfinite(planes.image).all():
             continue
-        at = box.slice_within(bbox)
-        if not np.isfinite(coadd.image[at.y, at.x]).all():
+        reference = coadd.part(box).image
+        if not np.isfinite(reference).all():
             continue
         (dx, dy, flux, light), (cx, cy, total, whole) = (
-            _measure(stamp, window, aperture, offsets) for stamp in (planes.image, coadd.image[at.y, at.x])
+            _measure(stamp, window, aperture, offsets) for stamp in (planes.image, reference)
         )
-        found.append(((dx - cx) / follow, (dy - cy) / follow, flux / total, light / whole))
-    measured = np.array(found).reshape(-1, 4)
+        ratios.append(((dx - cx) / follow, (dy - cy) / follow, flux / total, light / whole))
+    measured = np.array(ratios).reshape(-1, 4)
     return measured[np.isfinite(measured).all(axis=1)]
 
 
@@ -301,29 +289,28 @@ def _measure(
 
 
 def _noise(
-    one: WarpInput, coadd: StackedPlanes, bbox: Box, schema: MaskSchema, bad: int, *, alone: bool
+    warp: WarpInput, coadd: StackedPlanes, schema: MaskSchema, bad: int, *, alone: bool
 ) -> float | None:
     """Return the scatter of pixels of blank sky around the coadd over what the variances say."""
-    box = overlap(one.source.bbox, bbox)
-    if box is None or box.x.size < _STEP * _RUN:
-        step, run = 1, min(_RUN, 0 if box is None else box.x.size)
-    else:
-        step, run = _STEP, _RUN
-    if box is None or run < 2:
+    box = overlap(warp.source.bbox, coadd.box)
+    if box is None or box.x.size < 2:
         return None
+    step, run = (1, min(_RUN, box.x.size)) if box.x.size < _STEP * _RUN else (_STEP, _RUN)
     rows = np.unique(np.linspace(box.y.start, box.y.stop - 1, min(_ROWS, box.y.size)).astype(int))
-    planes = _columns(read_rows(one.source, rows.tolist()), one.source.bbox, box)
-    BitMoves(one.source.schema, schema)(planes.mask)
-    if one.alternate is not None:
-        planes.mask |= one.alternate.bits(box, schema)[rows - box.y.start]
-    y = rows - bbox.y.start
-    x = slice(box.x.start - bbox.x.start, box.x.stop - bbox.x.start, step)
-    sky, spread, count = (
-        plane[y, x].astype(np.float64) for plane in (coadd.image, coadd.variance, coadd.count)
+    columns = box.x.slice_within(warp.source.bbox.x)
+    image, mask, variance = (
+        plane[:, columns][:, ::step].copy() for plane in read_rows(warp.source, rows.tolist())
     )
-    image = planes.image[:, ::step] * np.float64(one.scale)
-    variance = planes.variance[:, ::step] * np.float64(one.scale) ** 2
-    good = ((planes.mask[:, ::step] & bad) == 0) & np.isfinite(image) & np.isfinite(variance) & (variance > 0)
+    BitMoves(warp.source.schema, schema)(mask)
+    if warp.alternate is not None:
+        mask |= warp.alternate.bits(box, schema)[rows - box.y.start, ::step]
+    reference = coadd.part(box)
+    sky, spread, count = (
+        plane[rows - box.y.start, ::step].astype(np.float64)
+        for plane in (reference.image, reference.variance, reference.count)
+    )
+    image, variance = image * np.float64(warp.scale), variance * np.float64(warp.scale) ** 2
+    good = ((mask & bad) == 0) & np.isfinite(image) & np.isfinite(variance) & (variance > 0)
     good &= np.isfinite(sky)
     if not good.any():
         return None
@@ -338,9 +325,9 @@ def _noise(
     left = np.where(good, variance, 1.0) - np.where(good, spread, 0.0)
     good &= (count > 1) & (left > 0.1 * variance)
     difference = np.where(good, image, 0.0) - np.where(good, sky, 0.0)
-    found = _scatter(difference / np.sqrt(np.where(good, left, 1.0)), good, run)
+    around = _scatter(difference / np.sqrt(np.where(good, left, 1.0)), good, run)
     # A clip that takes noise for defects follows the values, and the difference from it is too small.
-    return plain if found is not None and found > _CLIPPED else found
+    return plain if around is not None and around > _CLIPPED else around
 
 
 def _scatter(pull: np.ndarray, good: np.ndarray, run: int) -> float | None:
@@ -351,12 +338,7 @@ def _scatter(pull: np.ndarray, good: np.ndarray, run: int) -> float | None:
     if np.isfinite(pull).sum() < _ENOUGH:
         return None
     pull = pull - np.nanmedian(pull, axis=1, keepdims=True)
-    # The median of each run takes a part of the scatter along.
+    # The median of each run takes a share of the scatter along.
     scatter = _MAD_TO_SIGMA * float(np.nanmedian(np.abs(pull)))
     # Images without any noise are simulated, and no sign of a wrong variance.
     return scatter / math.sqrt(1.0 - 0.5 * math.pi / run) if scatter > _NO_NOISE else None
-
-
-def _columns(planes: Planes, bbox: Box, box: Box) -> Planes:
-    x = box.slice_within(bbox).x
-    return Planes(planes.image[:, x], planes.mask[:, x].copy(), planes.variance[:, x])

@@ -5,24 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Protocol
 
-import numpy as np
 from lsst.images import Box, MaskSchema, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
+from ..image.planes import Planes
 from ..image.spans import SpanMask
 from .detector import DetectorInput
 from .owners import Owners
 from .weights import MeanVariance
 
-__all__ = ("CoaddTarget", "WarpInput", "WarpPixels", "WarpSource")
-
-
-class WarpPixels(Protocol):
-    """The three planes of a box of a warp: arrays of shape (y, x)."""
-
-    image: np.ndarray
-    mask: np.ndarray
-    variance: np.ndarray
+__all__ = ("CoaddTarget", "WarpInput", "WarpSource")
 
 
 class WarpSource(Protocol):
@@ -38,7 +30,7 @@ class WarpSource(Protocol):
         """Schema of the int32 mask."""
         ...
 
-    def read(self, box: Box) -> WarpPixels:
+    def read(self, box: Box) -> Planes:
         """Return the planes of a box inside of `bbox`.
 
         The image and variance are float32, the mask is int32.  The caller may

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, ClassVar, Self
 
+import astropy.units as u
 import numpy as np
-from lsst.images import Box, MaskedImage, MaskSchema
+from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 
 from ..errors import MaskPlaneError
 from ..planes import bits_of
@@ -17,6 +19,9 @@ __all__ = ("BitMoves", "Planes", "conform_mask", "mask_plane_of", "overlap")
 class Planes:
     """The three planes of a box: arrays of shape (y, x)."""
 
+    TYPES: ClassVar[tuple[type, ...]] = (np.float32, np.int32, np.float32)
+
+    box: Box
     image: np.ndarray
     """float32; NaN without a measurement."""
     mask: np.ndarray
@@ -24,10 +29,44 @@ class Planes:
     variance: np.ndarray
     """float32; +inf without a measurement."""
 
-    @staticmethod
-    def unset(shape: tuple[int, ...]) -> Planes:
+    @classmethod
+    def unset(cls, box: Box) -> Self:
         """Return planes whose pixels have no value yet."""
-        return Planes(np.empty(shape, np.float32), np.empty(shape, np.int32), np.empty(shape, np.float32))
+        return cls(box, *(np.empty(box.shape, kind) for kind in cls.TYPES))
+
+    @classmethod
+    def empty(cls, box: Box, no_data: int) -> Self:
+        """Return planes without any measurement."""
+        planes = cls.unset(box)
+        planes.clear(no_data)
+        return planes
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Image, mask and variance, and what further arrays there are."""
+        return self.image, self.mask, self.variance
+
+    def clear(self, no_data: int) -> None:
+        """Take all measurements out."""
+        self.image[...], self.mask[...], self.variance[...] = np.nan, no_data, np.inf
+
+    def part(self, box: Box) -> Self:
+        """Return views of a box inside."""
+        at = box.slice_within(self.box)
+        return type(self)(box, *(plane[at] for plane in self.arrays))
+
+    def put(self, planes: Planes) -> None:
+        """Copy planes of a box inside."""
+        for target, plane in zip(self.part(planes.box).arrays, planes.arrays, strict=True):
+            target[...] = plane
+
+    def as_image(self, schema: MaskSchema, projection: SkyProjection[Any] | None) -> MaskedImage:
+        """Return the planes, in nJy, as an image of `lsst.images`, whose masks have a third axis."""
+        return MaskedImage(
+            Image(self.image, bbox=self.box, unit=u.nJy, sky_projection=projection),
+            mask=Mask(self.mask[..., np.newaxis], schema=schema, bbox=self.box),
+            variance=Image(self.variance, bbox=self.box, unit=u.nJy**2),
+        )
 
 
 def mask_plane_of(image: MaskedImage) -> np.ndarray:

@@ -34,15 +34,15 @@ class ScratchWarp:
 
     def read(self, box: Box) -> Planes:
         """Read the planes of a box; only its rows are touched."""
-        planes = Planes.unset((box.y.size, box.x.size))
-        self.fill(box, planes)
+        planes = Planes.unset(box)
+        self.fill(planes)
         return planes
 
-    def fill(self, box: Box, planes: Planes) -> None:
-        """Fill arrays of the shape of a box with its planes."""
-        at = box.slice_within(self.bbox)
+    def fill(self, planes: Planes) -> None:
+        """Fill the planes of a box."""
+        at = planes.box.slice_within(self.bbox)
         with self.path.open("rb") as stream:
-            for index, plane in enumerate((planes.image, planes.mask, planes.variance)):
+            for index, plane in enumerate(planes.arrays):
                 self._fill_plane(stream, index, (at.y, at.x), plane)
 
     def _fill_plane(

@@ -12,7 +12,8 @@ from lsst.images import Box
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.compare_control import TemplateControl
 from lamella.coadd.reject.template import Template, make_template, matched_inputs
-from lamella.data.inputs import WarpPixels, WarpSource
+from lamella.coadd.stack.sources import Rows
+from lamella.data.inputs import WarpSource
 from lamella.errors import NoMatchedWarpsError
 from lamella.image.planes import Planes
 from lamella.planes import bits_of, make_schema
@@ -55,13 +56,13 @@ class Slow:
     def __init__(self, source: WarpSource) -> None:
         self.bbox, self.schema, self._source, self.asked = source.bbox, source.schema, source, 0
 
-    def read(self, box: Box) -> WarpPixels:
+    def read(self, box: Box) -> Planes:
         raise AssertionError("it takes long to be asked")
 
-    def read_rows(self, rows: Sequence[int]) -> Planes:
+    def read_rows(self, rows: Sequence[int]) -> Rows:
         self.asked += 1
         planes, at = self._source.read(self.bbox), np.array(rows) - self.bbox.y.start
-        return Planes(planes.image[at], planes.mask[at], planes.variance[at])
+        return Rows(planes.image[at], planes.mask[at], planes.variance[at])
 
 
 def test_a_source_that_takes_long_is_asked_once_for_its_weight(epochs) -> None:

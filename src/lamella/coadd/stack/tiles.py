@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import numpy as np
 from lsst.images import Box, Interval, MaskSchema
@@ -28,35 +29,21 @@ __all__ = ("MAX_TILE_BYTES", "InputReader", "StackedPlanes", "stack_inputs")
 class StackedPlanes(Planes):
     """The planes of a coadd, with counts of inputs; arrays of shape (y, x)."""
 
+    TYPES: ClassVar[tuple[type, ...]] = (*Planes.TYPES, np.int32, np.int32)
+
     count: np.ndarray
     """int32; inputs really used."""
     unmasked: np.ndarray
     """int32; inputs whose pixel was not masked."""
 
-    @classmethod
-    def unset(cls, shape: tuple[int, ...]) -> StackedPlanes:
-        """Return planes whose pixels have no value yet."""
-        image, mask, variance, count, unmasked = (
-            np.empty(shape, kind) for kind in (np.float32, np.int32, np.float32, np.int32, np.int32)
-        )
-        return cls(image=image, mask=mask, variance=variance, count=count, unmasked=unmasked)
-
-    @classmethod
-    def empty(cls, shape: tuple[int, int], no_data: int) -> StackedPlanes:
-        """Make planes to which no input contributed."""
-        planes = cls.unset(shape)
-        planes.clear(no_data)
-        return planes
-
-    def part(self, yx: tuple[slice, slice]) -> StackedPlanes:
-        """Return views of a part."""
-        return StackedPlanes(
-            self.image[yx], self.mask[yx], self.variance[yx], self.count[yx], self.unmasked[yx]
-        )
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Image, mask, variance and both counts."""
+        return self.image, self.mask, self.variance, self.count, self.unmasked
 
     def clear(self, no_data: int) -> None:
         """Say that no input contributed."""
-        self.image[...], self.mask[...], self.variance[...] = np.nan, no_data, np.inf
+        Planes.clear(self, no_data)
         self.count[...] = self.unmasked[...] = 0
 
 
@@ -90,10 +77,16 @@ def stack_inputs(
     StackedPlanes
         Arrays of the shape of ``bbox``.
     """
-    result = StackedPlanes.unset((bbox.y.size, bbox.x.size))
-    stacker = _Stacker([InputReader(one, schema) for one in inputs], bbox, rules, removed, result, _Buffers())
+    result = StackedPlanes.unset(bbox)
+    stacker = _Stacker([InputReader(record, schema) for record in inputs], rules, removed, result, _Buffers())
     if resources.streaming:
-        _require_mean(rules)
+        if rules.statistic != "MEAN":
+            raise ConfigError(
+                "Warps can be summed one after the other for the statistic MEAN only; "
+                f"found {rules.statistic}.",
+                option="streaming",
+                found=rules.statistic,
+            )
         stacker.stream()
         return result
     tiles = list(_tiles(bbox, len(inputs), resources, neighbours(rules)))
@@ -104,36 +97,25 @@ def stack_inputs(
     return result
 
 
-def _require_mean(rules: StackControl) -> None:
-    if rules.statistic != "MEAN":
-        raise ConfigError(
-            f"Warps can be summed one after the other for the statistic MEAN only; found {rules.statistic}.",
-            option="streaming",
-            found=rules.statistic,
-        )
-
-
 class _Buffers(threading.local):
     """The cube of a thread, used again for each tile: fresh memory has to be cleared by the system first."""
 
     def __init__(self) -> None:
-        self._flat = Planes.unset((0,))
+        self._flat: list[np.ndarray] = [np.empty(0, kind) for kind in Planes.TYPES]
 
-    def planes(self, shape: tuple[int, ...]) -> Planes:
-        """Return planes whose pixels have no value yet; those of an earlier call become invalid."""
+    def cube(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+        """Return image, mask and variance without values; those of an earlier call become invalid."""
         size = math.prod(shape)
-        if self._flat.image.size < size:
-            self._flat = Planes.unset((size,))
-        flat = self._flat
-        return Planes(*(plane[:size].reshape(shape) for plane in (flat.image, flat.mask, flat.variance)))
+        if self._flat[0].size < size:
+            self._flat = [np.empty(size, kind) for kind in Planes.TYPES]
+        return [plane[:size].reshape(shape) for plane in self._flat]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Stacker:
-    """Stack tiles of some inputs into shared output planes."""
+    """Stack tiles of inputs into shared output planes."""
 
     inputs: Sequence[InputReader]
-    bbox: Box
     control: StackControl
     removed: int
     result: StackedPlanes
@@ -141,80 +123,64 @@ class _Stacker:
 
     def stack(self, tile: Box) -> None:
         """Stack the inputs that overlap a tile."""
-        at = tile.slice_within(self.bbox)
-        result = self.result.part((at.y, at.x))
-        if not any(one.overlap(tile) for one in self.inputs):
+        result = self.result.part(tile)
+        if not any(reader.overlap(tile) for reader in self.inputs):
             result.clear(self.control.no_good_mask)
             return
         # Results must not depend on where tiles end: what lies around them is looked at, too.
         seen = tile.dilated_by(neighbours(self.control))
-        inside = [(one, box) for one in self.inputs if (box := one.overlap(seen)) is not None]
+        inside = [reader for reader in self.inputs if reader.overlap(seen) is not None]
         # Tiles of whole rows are one piece of the result, so that nothing has to be copied.
-        whole = seen == tile and tile.x == self.bbox.x
-        unmasked = result.unmasked if whole else np.empty((seen.y.size, seen.x.size), np.int32)
-        out = StackResult(result.image, result.mask, result.variance, result.count) if whole else None
-        cube = self._read(inside, seen, unmasked)
-        weights = weight_ranges([one.weights for one, _ in inside], seen)
-        planes = (cube.image, cube.mask, cube.variance)
-        stacked = statistics_stack(*planes, weights, control=self.control, out=out)
+        whole = seen == tile and tile.x == self.result.box.x
+        unmasked = result.unmasked if whole else np.empty(seen.shape, np.int32)
+        out = StackResult(*result.arrays[:4]) if whole else None
+        image, mask, variance = self._read(inside, seen, unmasked)
+        weights = weight_ranges([reader.weights for reader in inside], seen)
+        stacked = statistics_stack(image, mask, variance, weights, control=self.control, out=out)
         if not whole:
-            inner = tile.slice_within(seen)
-            self._store(stacked, unmasked, result, (inner.y, inner.x))
+            result.put(_planes_of(stacked, unmasked, seen).part(tile))
 
     def stream(self) -> None:
         """Sum the inputs one after the other over the whole box."""
-        shape = (self.bbox.y.size, self.bbox.x.size)
-        mean = StreamingMean(shape, self.control)
-        unmasked, seen, empty = np.zeros(shape, np.int32), np.empty(shape, np.int32), True
-        for one in self.inputs:
-            box = one.overlap(self.bbox)
-            if box is None:
-                continue
-            cube = self._read([(one, box)], self.bbox, seen)
-            mean.add(cube.image[0], cube.mask[0], cube.variance[0], weight_ranges([one.weights], self.bbox))
-            unmasked += seen
-            empty = False
-        if empty:
+        box = self.result.box
+        mean = StreamingMean(box.shape, self.control)
+        inside = [reader for reader in self.inputs if reader.overlap(box) is not None]
+        if not inside:
             self.result.clear(self.control.no_good_mask)
             return
-        self._store(mean.result(), unmasked, self.result)
+        unmasked, seen = np.zeros(box.shape, np.int32), np.empty(box.shape, np.int32)
+        for reader in inside:
+            image, mask, variance = self._read([reader], box, seen)
+            mean.add(image[0], mask[0], variance[0], weight_ranges([reader.weights], box))
+            unmasked += seen
+        self.result.put(_planes_of(mean.result(), unmasked, box))
 
-    def _store(
-        self,
-        stacked: StackResult,
-        unmasked: np.ndarray,
-        result: StackedPlanes,
-        inner: tuple[slice, ...] = (slice(None), slice(None)),
-    ) -> None:
-        for name in ("image", "mask", "variance", "count"):
-            getattr(result, name)[...] = getattr(stacked, name)[inner]
-        result.unmasked[...] = unmasked[inner]
-
-    def _read(self, inputs: Sequence[tuple[InputReader, Box]], tile: Box, unmasked: np.ndarray) -> Planes:
+    def _read(self, inputs: Sequence[InputReader], tile: Box, unmasked: np.ndarray) -> list[np.ndarray]:
         """Read inputs into a cube, and count in ``unmasked`` how many have no bad bit."""
-        shape = (len(inputs), tile.y.size, tile.x.size)
-        cube = self.buffers.planes(shape)
+        cube = self.buffers.cube((len(inputs), *tile.shape))
         unmasked[...] = 0
-        for index, (one, box) in enumerate(inputs):
-            part = Planes(cube.image[index], cube.mask[index], cube.variance[index])
+        for index, reader in enumerate(inputs):
+            planes = Planes(tile, *(plane[index] for plane in cube))
+            box = reader.overlap(tile)
             if box == tile:
-                one.fill(box, part)
-                self._settle(part.mask, unmasked)
-                continue
-            # What a warp does not cover is NaN without a plane: as if the warp were not there.
-            part.image[...], part.mask[...], part.variance[...] = np.nan, 0, np.inf
-            at = box.slice_within(tile)
-            inner = one.read(box)
-            seen = np.zeros(inner.mask.shape, np.int32)
-            self._settle(inner.mask, seen)
-            unmasked[at.y, at.x] += seen
-            for name in ("image", "mask", "variance"):
-                getattr(part, name)[at.y, at.x] = getattr(inner, name)
+                reader.fill(planes)
+                self._settle(planes.mask, unmasked)
+            elif box is not None:
+                # What a warp does not cover is NaN without a plane: as if the warp were not there.
+                planes.clear(0)
+                inner, seen = reader.read(box), np.zeros(box.shape, np.int32)
+                self._settle(inner.mask, seen)
+                unmasked[box.slice_within(tile)] += seen
+                planes.put(inner)
         return cube
 
     def _settle(self, mask: np.ndarray, unmasked: np.ndarray) -> None:
         bad, removed = np.int32(self.control.bad_mask), np.int32(self.removed)
         settle_mask(mask.reshape(-1), bad, removed, unmasked.reshape(-1))
+
+
+def _planes_of(stacked: StackResult, unmasked: np.ndarray, box: Box) -> StackedPlanes:
+    return StackedPlanes(box, stacked.image, stacked.mask, stacked.variance, stacked.count, unmasked)
 
 
 class InputReader:
@@ -238,16 +204,17 @@ class InputReader:
 
     def read(self, box: Box) -> Planes:
         """Read a box on the photometric scale of the coadd, with the alternate planes."""
-        planes = Planes.unset((box.y.size, box.x.size))
-        self.fill(box, planes)
+        planes = Planes.unset(box)
+        self.fill(planes)
         return planes
 
-    def fill(self, box: Box, planes: Planes) -> None:
-        """Fill arrays with what `read` returns."""
-        fill_planes(self.record.source, box, planes)
+    def fill(self, planes: Planes) -> None:
+        """Fill the planes of a box as `read` does."""
+        fill_planes(self.record.source, planes)
         self._moves(planes.mask)
         if self.record.alternate is not None:
-            np.bitwise_or(planes.mask, self.record.alternate.bits(box, self._schema), out=planes.mask)
+            alternate = self.record.alternate.bits(planes.box, self._schema)
+            np.bitwise_or(planes.mask, alternate, out=planes.mask)
         if self.record.scale != 1.0:
             scale = np.float32(self.record.scale)
             planes.image *= scale

@@ -75,6 +75,7 @@ class AfwWarp:
         """Read the planes of a box; several threads may do so at a time."""
         found = read_planes(self._file, box, self._to_njy)
         return Planes(
+            box,
             np.ascontiguousarray(found.image.array, dtype=np.float32),
             np.ascontiguousarray(found.mask.array[..., 0], dtype=np.int32),
             np.ascontiguousarray(found.variance.array, dtype=np.float32),

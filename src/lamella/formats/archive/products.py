@@ -191,17 +191,17 @@ class ArchiveWarp:
 
     def read(self, box: Box) -> Planes:
         """Read the planes of a box; several threads may do so at a time."""
-        planes = Planes.unset((box.y.size, box.x.size))
-        self.fill(box, planes)
+        planes = Planes.unset(box)
+        self.fill(planes)
         return planes
 
-    def fill(self, box: Box, planes: Planes) -> None:
-        """Fill arrays of the shape of a box with its planes; several threads may do so at a time."""
+    def fill(self, planes: Planes) -> None:
+        """Fill the planes of a box; several threads may do so at a time."""
         if self._pixels is not None:
-            self._pixels.fill(box, planes)
+            self._pixels.fill(planes)
             return
         with self._open_pixels() as pixels:
-            pixels.fill(box, planes)
+            pixels.fill(planes)
 
     @contextlib.contextmanager
     def _open_pixels(self) -> Iterator[_Pixels]:
@@ -237,7 +237,7 @@ class ArchiveWarp:
 class _Pixels(Protocol):
     """An open archive of which boxes are read."""
 
-    def fill(self, box: Box, planes: Planes) -> None: ...
+    def fill(self, planes: Planes) -> None: ...
 
 
 class _StripPixels:
@@ -246,9 +246,9 @@ class _StripPixels:
     def __init__(self, strips: Strips, extensions: tuple[str, str, str], bbox: Box) -> None:
         self._strips, self._extensions, self._bbox = strips, extensions, bbox
 
-    def fill(self, box: Box, planes: Planes) -> None:
-        at = box.slice_within(self._bbox)
-        for name, out in zip(self._extensions, (planes.image, planes.mask, planes.variance), strict=True):
+    def fill(self, planes: Planes) -> None:
+        at = planes.box.slice_within(self._bbox)
+        for name, out in zip(self._extensions, planes.arrays, strict=True):
             self._strips.read(name, at.y, at.x, out)
 
 
@@ -259,10 +259,10 @@ class _ReaderPixels:
         self._reader, self._path = reader, path
         self._lock = threading.Lock()
 
-    def fill(self, box: Box, planes: Planes) -> None:
+    def fill(self, planes: Planes) -> None:
         with self._lock, _typed_errors(self._path):
             image, mask, variance = (
-                self._reader.get_component(name, bbox=box) for name in ("image", "mask", "variance")
+                self._reader.get_component(name, bbox=planes.box) for name in ("image", "mask", "variance")
             )
         planes.image[...], planes.mask[...], planes.variance[...] = (
             image.array,

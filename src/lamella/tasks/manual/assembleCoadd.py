@@ -426,6 +426,7 @@ class AssembleCoaddTask(CoaddBaseTask):
                 part = PreparedPart(self, one, box, coadd, control.bad_mask)
                 warps.append(stack_record(one, WholeWarp(part, last)))
         planes = StackedPlanes(
+            coadd.bbox,
             coadd.image.array,
             coadd.mask.array[..., 0],
             coadd.variance.array,
@@ -481,7 +482,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             names.add(self.config.brightObjectMaskName)
         schema = make_schema(names)
         bbox = target.outer_bbox
-        planes = StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(schema, ("NO_DATA",)))
+        planes = StackedPlanes.empty(bbox, bits_of(schema, ("NO_DATA",)))
         made = common_settings([warp_settings(one.ref.header) for one in inputs], self.log)
         made |= planes_record([one.ref.header.bad_mask_planes for one in inputs], self.config.badMaskPlanes)
         # No reason to warn: by default these tasks warp as the original does, with values of masked pixels.

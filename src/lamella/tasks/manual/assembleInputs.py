@@ -121,7 +121,7 @@ class WholeWarp:
 
 def empty_planes(bbox: Box, coadd: PatchCoadd) -> StackedPlanes:
     """Return the planes of a box that no warp reaches."""
-    return StackedPlanes.empty((bbox.y.size, bbox.x.size), bits_of(coadd.mask.schema, ("NO_DATA",)))
+    return StackedPlanes.empty(bbox, bits_of(coadd.mask.schema, ("NO_DATA",)))
 
 
 def stack_record(one: WarpToStack, source: WarpSource) -> WarpInput:

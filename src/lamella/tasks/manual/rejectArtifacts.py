@@ -14,7 +14,7 @@ from lsst.pipe.base import Struct
 from ...coadd.assemble_control import AssembleConfig
 from ...coadd.reject.reject import Findings
 from ...coadd.reject.reject_control import RejectControl
-from ...coadd.stack.sources import ImageSource
+from ...coadd.stack.sources import ImageSource, Rows
 from ...data.coadd import PatchCoadd
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
@@ -94,10 +94,10 @@ class RefSource:
         self.imageScaler.scaleMaskedImage(part)
         return ImageSource(part).read(box)
 
-    def read_rows(self, rows: Sequence[int]) -> Planes:
+    def read_rows(self, rows: Sequence[int]) -> Rows:
         """Return the planes of whole rows; the warp is asked for once, because that takes long."""
         whole, at = self.read(self.bbox), np.asarray(rows) - self.bbox.y.start
-        return Planes(whole.image[at], whole.mask[at], whole.variance[at])
+        return Rows(whole.image[at], whole.mask[at], whole.variance[at])
 
 
 class Search(NamedTuple):
