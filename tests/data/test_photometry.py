@@ -17,9 +17,7 @@ from lamella.data.photometry import (
     magnitude,
     mean_scale,
     njy_per_count,
-    scale_field,
     scale_from_flux_mag0,
-    scale_from_zero_point,
 )
 from lamella.data.weights import WeightProblem, warp_weight, weight_of_parts
 from lamella.errors import CalibrationError, ConfigError, NoInputsError, ShapeError
@@ -66,7 +64,7 @@ def test_one_count_has_the_zero_point_as_magnitude(zero_point):
 @pytest.mark.parametrize("target", [23.0, 24.0])
 @pytest.mark.parametrize("zero_point", [24.0, 25.5])
 def test_scaling_to_a_zero_point(zero_point, target):
-    scale = scale_from_zero_point(zero_point, target)
+    scale = njy_per_count(zero_point) / njy_per_count(target)
     counts_of_target_magnitude = 10 ** (0.4 * (zero_point - target))
     assert scale == pytest.approx(1 / counts_of_target_magnitude, rel=1e-14)
     assert scale_from_flux_mag0(10 ** (0.4 * zero_point), target) == pytest.approx(scale, rel=1e-14)
@@ -174,37 +172,12 @@ def test_a_field_must_cover_the_image():
 # Scales known at points
 
 
-def test_field_through_points():
-    rng = np.random.default_rng(8)
-    x, y = rng.uniform(-10, 29, 30), rng.uniform(20, 49, 30)
-    scales = 2 + 0.01 * x - 0.02 * y + 1e-4 * x * y
-    field = scale_field(x, y, scales, BOX)
-    assert field(x=5.0, y=33.0) == pytest.approx(2 + 0.05 - 0.66 + 1e-4 * 165, rel=1e-12)
-    assert mean_scale(scales) == pytest.approx(scales.mean(), rel=1e-15)
-
-
-@pytest.mark.parametrize(("points", "order"), [(1, 0), (4, 0), (5, 1), (11, 1), (12, 2)])
-def test_order_follows_the_number_of_points(points, order):
-    rng = np.random.default_rng(points)
-    x, y = rng.uniform(-10, 29, points), rng.uniform(20, 49, points)
-    field = scale_field(x, y, np.full(points, 1.5), BOX)
-    assert field.order == order
-    assert field(x=0.0, y=30.0) == pytest.approx(1.5, rel=1e-12)
-
-
-def test_points_that_do_not_determine_the_field_are_errors():
-    with pytest.raises(NoInputsError):
-        scale_field([], [], [], BOX)
+def test_the_mean_of_scales():
+    assert mean_scale([1.0, 2.0, 6.0]) == 3.0
     with pytest.raises(NoInputsError):
         mean_scale([])
-    with pytest.raises(ShapeError, match="x has shape"):
-        scale_field([1, 2], [1, 2, 3], [1, 2, 3], BOX)
-    with pytest.raises(CalibrationError, match="do not determine"):
-        scale_field([0, 1, 2, 3, 4, 5], [20, 21, 22, 23, 24, 25], [1] * 6, BOX)
     with pytest.raises(CalibrationError, match="positive"):
-        scale_field([0, 1], [20, 30], [1, -1], BOX)
-    with pytest.raises(CalibrationError, match="a y that is not finite"):
-        scale_field([0, 1], [20, np.nan], [1, 1], BOX)
+        mean_scale([1.0, -1.0])
 
 
 # Weights

@@ -15,7 +15,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from lsst.images import Box, SkyProjection, TractFrame
 
 from lamella.errors import ProjectionError
-from lamella.sky.projection import projection_from_header, same_grid, tan_projection
+from lamella.sky.projection import projection_from_header, same_grid
 
 SCALE = 0.2 / 3600
 TAN: dict[str, Any] = {
@@ -258,38 +258,6 @@ def test_what_is_not_understood_is_refused_by_name(change: dict[str, Any], messa
     assert message in str(caught.value)
     assert str(caught.value).startswith("image.fits, HDU 1, ")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
-
-
-def test_tan_projection_points_where_it_should() -> None:
-    centre = SkyCoord(10.0 * u.deg, -30.0 * u.deg)
-    projection = tan_projection(centre, 0.2 * u.arcsec, (100.0, 50.0))
-    assert projection.pixel_to_sky(x=100.0, y=50.0).separation(centre).to_value("mas") < 1e-6
-    for dx, dy, angle in ((0, -1, 180.0), (-1, 0, 90.0)):
-        sky = projection.pixel_to_sky(x=100.0 + dx, y=50.0 + dy)
-        assert centre.separation(sky).to_value("arcsec") == pytest.approx(0.2, rel=1e-9)
-        assert centre.position_angle(sky).to_value("deg") == pytest.approx(angle, abs=1e-4)
-
-
-@pytest.mark.parametrize("flip", [False, True])
-def test_tan_projection_turns(flip: bool) -> None:
-    centre = SkyCoord(10.0 * u.deg, 30.0 * u.deg)
-    projection = tan_projection(centre, 0.2 * u.arcsec, (0.0, 0.0), rotation=30.0 * u.deg, flip_x=flip)
-    up = centre.position_angle(projection.pixel_to_sky(x=0.0, y=1.0)).wrap_at(180 * u.deg)
-    assert up.to_value("deg") == pytest.approx(30.0, abs=1e-4)
-    right = centre.position_angle(projection.pixel_to_sky(x=1.0, y=0.0)).wrap_at(180 * u.deg)
-    assert right.to_value("deg") == pytest.approx(120.0 if flip else -60.0, abs=1e-4)
-
-
-def test_tan_projection_is_a_fits_wcs() -> None:
-    projection = tan_projection(SkyCoord(10.0 * u.deg, 30.0 * u.deg), 0.2 * u.arcsec, (40.0, 30.0))
-    wcs = projection.as_fits_wcs(Box.factory[10:60, 20:90])
-    assert wcs is not None
-    assert wcs.pixel_to_world(20.0, 20.0).separation(SkyCoord(10.0 * u.deg, 30.0 * u.deg)).arcsec < 1e-6
-
-
-def test_tan_projection_needs_a_scale() -> None:
-    with pytest.raises(ValueError, match="must be positive"):
-        tan_projection(SkyCoord(0.0 * u.deg, 0.0 * u.deg), 0.0 * u.arcsec, (0.0, 0.0))
 
 
 def test_grids_are_the_same_when_their_pixels_are_within_the_tolerance() -> None:

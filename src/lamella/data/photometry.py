@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
-from lsst.images import Bounds, Box, Image, Interval, MaskedImage
-from lsst.images.fields import BaseField, ChebyshevField
+from lsst.images import Box, Image, Interval, MaskedImage
+from lsst.images.fields import BaseField
 
-from ..errors import CalibrationError, NoInputsError, ShapeError
+from ..errors import CalibrationError, NoInputsError
 
 __all__ = (
     "AB_FLUX_NJY",
@@ -21,9 +21,7 @@ __all__ = (
     "magnitude",
     "mean_scale",
     "njy_per_count",
-    "scale_field",
     "scale_from_flux_mag0",
-    "scale_from_zero_point",
 )
 
 
@@ -77,27 +75,6 @@ def magnitude(flux_njy: Any) -> Any:
     return result if result.ndim else float(result)
 
 
-def scale_from_zero_point(zero_point: float, target: float = 27.0) -> float:
-    """Return the factor that takes an image from one zero point to another.
-
-    Parameters
-    ----------
-    zero_point, target
-        AB magnitudes of one count, before and after.
-
-    Returns
-    -------
-    float
-        Factor for the image; its square is that for the variance.
-
-    Raises
-    ------
-    CalibrationError
-        Raised when a zero point is not finite.
-    """
-    return njy_per_count(zero_point) / njy_per_count(target)
-
-
 def scale_from_flux_mag0(flux_mag0: float, target: float = 27.0) -> float:
     """Return the factor that takes an image to a zero point, given its counts at magnitude 0.
 
@@ -126,7 +103,7 @@ def mean_scale(scales: Sequence[float] | np.ndarray) -> float:
     """Return one factor for an image whose factor is known at some points.
 
     This is what the original spatial scaler does with its points: it ignores
-    where they are.  `scale_field` follows them.
+    where they are.
 
     Raises
     ------
@@ -140,67 +117,6 @@ def mean_scale(scales: Sequence[float] | np.ndarray) -> float:
         raise NoInputsError("There is no point at which the photometric scale is known.")
     check_scale(values, "A photometric scale")
     return float(values.mean())
-
-
-def scale_field(
-    x: Sequence[float] | np.ndarray,
-    y: Sequence[float] | np.ndarray,
-    scales: Sequence[float] | np.ndarray,
-    bounds: Bounds,
-    *,
-    order: int | None = None,
-) -> ChebyshevField:
-    """Return a smooth field of factors through points at which the factor is known.
-
-    Parameters
-    ----------
-    x, y
-        Positions in pixels.
-    scales
-        Factor at each position.
-    bounds
-        Region of the field.
-    order
-        Order of the polynomial; by default 2 for twelve points or more, 1 for
-        five or more, else 0.  The terms of order n are ``(n + 1) (n + 2) / 2``;
-        twice as many points leave something to average.
-
-    Returns
-    -------
-    lsst.images.fields.ChebyshevField
-        Least-squares polynomial.
-
-    Raises
-    ------
-    NoInputsError
-        Raised when there is no point.
-    ShapeError
-        Raised when the lists differ in length.
-    CalibrationError
-        Raised when a factor is not a positive number, or when the points
-        do not determine a polynomial of this order.
-    """
-    mean_scale(scales)
-    columns = [np.asarray(column, dtype=np.float64) for column in (x, y, scales)]
-    for name, column in zip("xy", columns, strict=False):
-        if column.shape != columns[2].shape:
-            raise ShapeError(name, found=column.shape, expected=columns[2].shape)
-        if not np.isfinite(column).all():
-            raise CalibrationError(f"A position of a photometric scale has a {name} that is not finite.")
-    if order is None:
-        order = 2 if columns[2].size >= 12 else 1 if columns[2].size >= 5 else 0
-    _check_determined(columns[0], columns[1], bounds.bbox, order)
-    return ChebyshevField.fit(bounds, columns[2], order, x=columns[0], y=columns[1])
-
-
-def _check_determined(x: np.ndarray, y: np.ndarray, bbox: Box, order: int) -> None:
-    u_, v = (x - bbox.x.center) / bbox.x.size, (y - bbox.y.center) / bbox.y.size
-    terms = np.array([u_**p * v**q for p in range(order + 1) for q in range(order + 1 - p)])
-    if np.linalg.matrix_rank(terms) < len(terms):
-        raise CalibrationError(
-            f"{len(x)} points at these positions do not determine a polynomial of order {order}.",
-            order=order,
-        )
 
 
 def apply_calibration(masked_image: MaskedImage, to_njy: float | BaseField) -> MaskedImage:

@@ -16,7 +16,6 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from astropy.coordinates import Angle, SkyCoord
 from lsst.images import Box, GeneralFrame, SkyProjection, TractFrame
 
 # `SkyProjection.from_ast_frame_set` is public, but what it takes is made here.
@@ -25,7 +24,7 @@ from lsst.images._transforms import _ast as astshim
 from ..astlock import guard_ast
 from ..errors import ProjectionError
 
-__all__ = ("projection_from_header", "same_grid", "tan_projection")
+__all__ = ("projection_from_header", "same_grid")
 
 guard_ast()
 
@@ -112,46 +111,6 @@ def same_grid(
     there = second.sky_to_pixel(first.pixel_to_sky(x=x, y=y))
     # Where there is no pixel, AST gives numbers that are too large to be squared.
     return bool(np.maximum(np.abs(there.x - x), np.abs(there.y - y)).max() <= tolerance)
-
-
-def tan_projection(
-    crval: SkyCoord,
-    pixel_scale: u.Quantity,
-    crpix: tuple[float, float],
-    *,
-    rotation: Angle | u.Quantity = 0.0 * u.deg,
-    flip_x: bool = False,
-    pixel_frame: Any = None,
-) -> SkyProjection[Any]:
-    """Return a tangent-plane projection.
-
-    Parameters
-    ----------
-    crval
-        Tangent point.
-    pixel_scale
-        Angle per pixel at the tangent point.
-    crpix
-        Pixel (x, y) of the tangent point; pixel centres are integers.
-    rotation
-        Direction of the y axis, from North toward East.
-    flip_x
-        Whether x grows to the East; the usual sense, of the sky seen from
-        inside, is to the West.
-    pixel_frame
-        Frame of the pixels; by default a `lsst.images.GeneralFrame`.
-    """
-    scale = float(pixel_scale.to_value(u.deg))
-    if not (math.isfinite(scale) and scale > 0.0):
-        raise ValueError(f"The pixel scale must be positive and finite; found {pixel_scale}.")
-    t, sign = float(u.Quantity(rotation).to_value(u.rad)), 1.0 if flip_x else -1.0
-    matrix = [[sign * math.cos(t), math.sin(t)], [-sign * math.sin(t), math.cos(t)]]
-    values: dict[str, Any] = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "RADESYS": "ICRS"}
-    for i, angle in enumerate((crval.icrs.ra.deg, crval.icrs.dec.deg), start=1):
-        values[f"CRVAL{i}"] = float(angle)
-        values[f"CRPIX{i}"] = float(crpix[i - 1]) + 1.0
-        values |= {f"CD{i}_{j}": scale * matrix[i - 1][j - 1] for j in (1, 2)}
-    return projection_from_header(values, path="tan_projection", hdu="arguments", pixel_frame=pixel_frame)
 
 
 def _read_cards(

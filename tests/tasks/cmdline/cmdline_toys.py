@@ -22,7 +22,7 @@ from lsst.pipe.base import NoWorkFound, Struct, TaskError
 
 from lamella.tasks.cmdline.argument_parser import ArgumentParser
 from lamella.tasks.cmdline.data_ids import CoaddDataIdContainer
-from lamella.tasks.cmdline.runner import ButlerInitializedTaskRunner, TaskRunner
+from lamella.tasks.cmdline.runner import TaskRunner
 from lamella.tasks.cmdline.task import CmdLineTask, Task
 
 
@@ -132,22 +132,3 @@ class SingleTask(ToyTask):
     """As `ToyTask`, and must not be run in several processes."""
 
     canMultiprocess = False
-
-
-class ButlerTask(ToyTask):
-    """Takes the butler when it is made, and has the exposures as data."""
-
-    RunnerClass = ButlerInitializedTaskRunner
-
-    def __init__(self, butler: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.butler = butler
-
-    @classmethod
-    def _makeArgumentParser(cls) -> ArgumentParser:
-        parser = ArgumentParser(name=cls._DefaultName, prog="toy.py")
-        parser.add_id_argument("--id", "toyInput", help="exposure")
-        return parser
-
-    def runDataRef(self, dataRef: Any) -> Any:
-        return self.butler.get("toyInput", dataRef.dataId)["value"]

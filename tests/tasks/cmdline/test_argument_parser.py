@@ -16,8 +16,6 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lamella.errors import IncompleteIdError
 from lamella.tasks.cmdline.argument_parser import ArgumentParser
-from lamella.tasks.cmdline.data_ids import CoaddDataIdContainer
-from lamella.tasks.cmdline.dataset_arguments import ConfigDatasetType, DatasetArgument
 
 Parse = Callable[..., argparse.Namespace]
 
@@ -351,32 +349,3 @@ class TestIdArgument:
         parser.add_id_argument("--id", "calexp", help="x")
         with pytest.raises(RuntimeError, match="has --id already"):
             parser.add_id_argument("--id", "calexp", help="x")
-
-    def test_dataset_type_from_the_configuration(self, toys: Any, repo: Path) -> None:
-        parser = ArgumentParser(name="toy")
-        parser.add_id_argument(
-            "--id", ConfigDatasetType("coaddName", "Coadd_sum"), help="x", ContainerClass=CoaddDataIdContainer
-        )
-        found = parser.parse_args(
-            toys.ToyConfig(), [str(repo), *["--id", "tract=0", "patch=0,0", "filter=i"]]
-        )
-        assert found.id.datasetType == "toyCoadd_sum"
-        args = [str(repo), *["--id", "tract=0", "patch=0,0", "filter=i", "-c", "coaddName=deep"]]
-        with pytest.raises(SystemExit):
-            parser.parse_args(toys.ToyConfig(), args)
-
-    @pytest.mark.parametrize("name", ["--kind", "kind"])
-    def test_dataset_type_from_an_argument(self, toys: Any, repo: Path, name: str) -> None:
-        parser = ArgumentParser(name="toy")
-        parser.add_id_argument("--id", DatasetArgument(name, default="calexp"), help="x")
-        given = ["--kind", "toyInput"] if name.startswith("-") else ["toyInput"]
-        found = parser.parse_args(toys.ToyConfig(), [str(repo), *given, "--id", "visit=101"])
-        assert len(found.id.refList) == 2
-        assert parser.parse_args(toys.ToyConfig(), [str(repo)]).id.datasetType == "calexp"
-
-    def test_without_looking_for_data(self, toys: Any, repo: Path) -> None:
-        parser = ArgumentParser(name="toy")
-        parser.add_id_argument("--id", "nothing", help="x", doMakeDataRefList=False)
-        found = parser.parse_args(toys.ToyConfig(), [str(repo), "--id", "visit=101"])
-        assert found.id.idList == [{"visit": "101"}]
-        assert found.id.refList == []

@@ -121,11 +121,6 @@ def test_subset(butler: CommandButler) -> None:
     assert butler.subset("deepCoadd", {"tract": 0}) == []
 
 
-def test_query_metadata(butler: CommandButler) -> None:
-    assert butler.queryMetadata("toyInput", "visit", {"filter": "HSC-I"}) == [101, 102, 103]
-    assert butler.queryMetadata("toyInput", ["visit", "ccd"], visit=201) == [(201, 4), (201, 10)]
-
-
 def test_put_get_exists(butler: CommandButler) -> None:
     ref = butler.dataRef("toyCoadd_sum", tract=0, patch="1,0", filter="HSC-R")
     assert not ref.datasetExists()
@@ -213,18 +208,6 @@ def test_copies_in_another_process_share_one_butler(butler: CommandButler) -> No
     assert copies[0].get() == {"sum": 5}
     copies[1].put({"sum": 6})
     assert refs[1].get() == {"sum": 6}
-
-
-def test_sub_items(butler: CommandButler) -> None:
-    ref = DataRef(butler, "toyInput", {"visit": 102})
-    assert [item.dataId["ccd"] for item in ref.subItems()] == [4, 10]
-    assert [item.get()["value"] for item in ref] == [102004, 102010]
-    assert [item.dataId["visit"] for item in DataRef(butler, "toyInput", {"ccd": 4}).subItems("visit")] == [
-        101,
-        102,
-        103,
-        201,
-    ]
 
 
 def test_reading_writes_nothing(butler: CommandButler, repo: Path) -> None:

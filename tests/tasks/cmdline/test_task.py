@@ -239,11 +239,6 @@ def test_profile(run_toy: Run, tmp_path: Path) -> None:
     assert "runDataRef" in names
 
 
-def test_task_with_butler(run_toy: Run) -> None:
-    result = run_toy("--id visit=101 --id ccd=10 filter=HSC-R", "ButlerTask", doReturnResults=True)
-    assert [item.result for item in result.resultList] == [101004, 101010, 201010]
-
-
 class TestMethods:
     """Methods of a task that needs no command."""
 

@@ -30,7 +30,6 @@ from lamella.tasks.manual.rejectArtifacts import AltMaskSpans
 from lamella.tasks.manual.safeClipAssembleCoadd import (
     SafeClipAssembleCoaddConfig,
     SafeClipAssembleCoaddTask,
-    countMaskFromFootprint,
 )
 from lamella.tasks.manual.spans import SpanSet, as_spans
 
@@ -272,16 +271,6 @@ def test_the_steps_of_safe_clip(field: Field) -> None:
     assert all(after >= before.getArea() for after, before in zip(removed, result.clipList, strict=True))
     spans = run(task, field).altMaskList
     assert [as_spans(one["CLIPPED"][0]).getArea() if one else 0 for one in spans] == removed
-
-
-def test_pixels_of_a_footprint_are_counted() -> None:
-    mask = Mask(0, schema=SCHEMA, bbox=Box.factory[100:140, 200:250])
-    mask.set("DETECTED", np.arange(50)[None, :].repeat(40, 0) < 3)
-    mask.set("BAD", np.arange(40)[:, None].repeat(50, 1) == 1)
-    region = SpanSet([(100, 200, 209), (101, 200, 209)])
-    assert countMaskFromFootprint(mask, region, ["DETECTED"], ["BAD"]) == 3
-    assert countMaskFromFootprint(mask, region, ["DETECTED"], ["NO_DATA"]) == 6
-    assert countMaskFromFootprint(mask, region, ["CR"], []) == 0
 
 
 SAFE_DEFAULTS = {

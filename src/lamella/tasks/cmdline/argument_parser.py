@@ -19,11 +19,9 @@ from .butler import CommandButler
 from .command_options import add_options
 from .config_files import load_config_file
 from .data_ids import DataIdContainer, IdAction
-from .dataset_arguments import NamesDatasetType
 from .log_setup import LogSettings, set_up_log
 from .places import find_place, resolve
 from .processes import import_debug
-from .protocol import LegacyButler
 from .show import show, stops
 from .status import EXIT_NOT_STARTED
 
@@ -42,18 +40,8 @@ The exit status is the number of targets that failed (255 for 253 or more), 253 
 class _IdArgument:
     """An option that takes data identifiers."""
 
-    name: str
-    datasetType: str | NamesDatasetType
+    datasetType: str
     ContainerClass: type[DataIdContainer]
-    level: str | None
-    doMakeDataRefList: bool
-
-    def getDatasetType(self, namespace: argparse.Namespace) -> str:
-        return (
-            self.datasetType
-            if isinstance(self.datasetType, str)
-            else self.datasetType.getDatasetType(namespace)
-        )
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -85,10 +73,8 @@ class ArgumentParser(argparse.ArgumentParser):
     def add_id_argument(
         self,
         name: str,
-        datasetType: str | NamesDatasetType,
+        datasetType: str,
         help: str,
-        level: str | None = None,
-        doMakeDataRefList: bool = True,
         ContainerClass: type[DataIdContainer] = DataIdContainer,
     ) -> None:
         """Add an option that takes data identifiers.
@@ -98,14 +84,9 @@ class ArgumentParser(argparse.ArgumentParser):
         name
             The option, ``--id``.
         datasetType
-            Name of the dataset type that the identifiers are for, or something
-            that knows it when the command line has been parsed.
+            Name of the dataset type that the identifiers are for.
         help
             Text for ``--help``.
-        level
-            Given to the container.
-        doMakeDataRefList
-            Whether to look the data up.
         ContainerClass
             What holds the identifiers.
 
@@ -117,9 +98,7 @@ class ArgumentParser(argparse.ArgumentParser):
         argument = name.lstrip("-")
         if argument in self._ids:
             raise RuntimeError(f"The parser has {name} already")
-        self._ids[argument] = _IdArgument(argument, datasetType, ContainerClass, level, doMakeDataRefList)
-        if not isinstance(datasetType, str) and hasattr(datasetType, "add_to"):
-            datasetType.add_to(self)
+        self._ids[argument] = _IdArgument(datasetType, ContainerClass)
         self.add_argument(
             name, nargs="*", action=IdAction, help=help, metavar="KEY=VALUE1[^VALUE2[^VALUE3...]"
         )
@@ -187,7 +166,7 @@ class ArgumentParser(argparse.ArgumentParser):
             idNames=tuple(self._ids),
         )
         for name, argument in self._ids.items():
-            setattr(namespace, name, argument.ContainerClass(level=argument.level))
+            setattr(namespace, name, argument.ContainerClass())
         try:
             namespace.butler = CommandButler(find_place(namespace.input))
             self._apply_overrides(config, namespace.butler, override)
@@ -211,7 +190,7 @@ class ArgumentParser(argparse.ArgumentParser):
         self.exit(1, f"{self.prog}: error: Must specify input as first argument\n")
 
     def _apply_overrides(
-        self, config: Config, butler: LegacyButler, override: Callable[[Config], Any] | None
+        self, config: Config, butler: CommandButler, override: Callable[[Config], Any] | None
     ) -> None:
         """Read the configuration files of the instruments, and call the hook of the task."""
         for folder in butler.overridePaths:
@@ -243,16 +222,15 @@ class ArgumentParser(argparse.ArgumentParser):
         namespace.config.validate()
         namespace.config.freeze()
 
-    def _find_data(self, namespace: argparse.Namespace, butler: LegacyButler) -> None:
+    def _find_data(self, namespace: argparse.Namespace, butler: CommandButler) -> None:
         for name, argument in self._ids.items():
             container = getattr(namespace, name)
-            container.setDatasetType(argument.getDatasetType(namespace))
-            if argument.doMakeDataRefList:
-                try:
-                    container.castDataIds(butler)
-                except (TypeError, LookupError) as err:
-                    self.error(f"--{name}: {_message(err)}")
-                container.makeDataRefList(namespace)
+            container.setDatasetType(argument.datasetType)
+            try:
+                container.castDataIds(butler)
+            except (TypeError, LookupError) as err:
+                self.error(f"--{name}: {_message(err)}")
+            container.makeDataRefList(namespace)
 
     def _show(self, namespace: argparse.Namespace) -> None:
         try:

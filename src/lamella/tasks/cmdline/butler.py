@@ -7,7 +7,7 @@ import functools
 import logging
 import shutil
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lsst.daf.butler import Butler, DatasetRef, DatasetType, MissingDatasetTypeError
@@ -136,7 +136,7 @@ class CommandButler:
             self.run = begin_run(self._opened, self.place)
             undo.pop_all()
 
-    def getKeys(self, datasetType: str, level: str | None = None) -> dict[str, type]:
+    def getKeys(self, datasetType: str) -> dict[str, type]:
         """Return the keys that identify a dataset of a type, and the types of their values.
 
         Raises
@@ -253,9 +253,7 @@ class CommandButler:
         except LookupError:
             return False
 
-    def dataRef(
-        self, datasetType: str, dataId: Mapping[str, Any] = {}, level: str | None = None, **rest: Any
-    ) -> DataRef:
+    def dataRef(self, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> DataRef:
         """Return a reference, whether or not the dataset exists.
 
         Raises
@@ -267,9 +265,7 @@ class CommandButler:
         self.dataCoordinate(datasetType, identifier)
         return DataRef(self, _today(datasetType), identifier)
 
-    def subset(
-        self, datasetType: str, dataId: Mapping[str, Any] = {}, level: str | None = None, **rest: Any
-    ) -> list[DataRef]:
+    def subset(self, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> list[DataRef]:
         """Return references to the existing datasets that match, in the order of their identifiers."""
         known = self.datasetType(datasetType)
         given = canonical(dataId) | canonical(rest)
@@ -282,15 +278,6 @@ class CommandButler:
         extra = {key: given[key] for key in ("skymap", "instrument") if key in given}
         coordinates = sorted((ref.dataId for ref in found), key=lambda item: item.required_values)
         return [DataRef(self, known.name, self.keys.to_gen2(item) | extra) for item in coordinates]
-
-    def queryMetadata(
-        self, datasetType: str, format: str | Sequence[str], dataId: Mapping[str, Any] = {}, **rest: Any
-    ) -> list[Any]:
-        """Return the values of one key, or tuples of several, of the existing datasets that match."""
-        found = [ref.dataId for ref in self.subset(datasetType, dataId, **rest)]
-        if isinstance(format, str):
-            return list(dict.fromkeys(item[format] for item in found))
-        return list(dict.fromkeys(tuple(item[key] for key in format) for item in found))
 
     def close(self) -> None:
         """Close the connection to the database; the next call opens it again."""

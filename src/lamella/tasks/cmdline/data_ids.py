@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import IncompleteIdError
+from .butler import CommandButler
 from .data_ref import DataRef
 from .id_grammar import parse_id
-from .protocol import KEY_ALIASES, OPTIONAL_KEYS, LegacyButler
+from .keys import OPTIONAL_KEYS, canonical
 
 __all__ = ("CoaddDataIdContainer", "DataIdContainer", "IdAction")
 
@@ -19,11 +20,6 @@ _LOG = logging.getLogger("lamella.cmdline")
 
 class DataIdContainer:
     """Data identifiers of one option, and references to the data that they stand for.
-
-    Parameters
-    ----------
-    level
-        Accepted as in the manual's time; not used.
 
     Attributes
     ----------
@@ -35,8 +31,7 @@ class DataIdContainer:
         Name of the dataset type that they refer to.
     """
 
-    def __init__(self, level: str | None = None) -> None:
-        self.level = level
+    def __init__(self) -> None:
         self.datasetType = ""
         self.idList: list[dict[str, Any]] = []
         self.refList: list[DataRef] = []
@@ -45,7 +40,7 @@ class DataIdContainer:
         """Set the name of the dataset type."""
         self.datasetType = datasetType
 
-    def castDataIds(self, butler: LegacyButler) -> None:
+    def castDataIds(self, butler: CommandButler) -> None:
         """Give the values the types of their keys, in place.
 
         An unknown key is warned of, and its value stays text.
@@ -56,7 +51,7 @@ class DataIdContainer:
             Raised when a value cannot have the type of its key.
         """
         keys = butler.getKeys(self.datasetType)
-        ids = [{KEY_ALIASES.get(key, key): value for key, value in dataId.items()} for dataId in self.idList]
+        ids = [canonical(dataId) for dataId in self.idList]
         for key in sorted({key for dataId in ids for key in dataId} - set(keys) - OPTIONAL_KEYS):
             _LOG.warning(
                 "Unexpected ID %s; taking its value as text. %s has: %s",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from .protocol import LegacyButler
 
 __all__ = ("DataRef",)
 
@@ -23,7 +21,7 @@ class DataRef:
         Identifier with the manual's keys, e.g. ``{"tract": 0, "patch": "5,4", "filter": "HSC-I"}``.
     """
 
-    def __init__(self, butler: LegacyButler, datasetType: str, dataId: Mapping[str, Any]) -> None:
+    def __init__(self, butler: Any, datasetType: str, dataId: Mapping[str, Any]) -> None:
         self.butler = butler
         self.datasetType = datasetType
         self.dataId = dict(dataId)
@@ -72,26 +70,12 @@ class DataRef:
 
     def datasetExists(self, datasetType: str | None = None, write: bool = False, **rest: Any) -> bool:
         """Tell whether a dataset can be read (with ``write``: whether this run has written it)."""
-        return self.butler.datasetExists(datasetType or self.datasetType, self.dataId, write=write, **rest)
+        name = datasetType or self.datasetType
+        return bool(self.butler.datasetExists(name, self.dataId, write=write, **rest))
 
-    def getButler(self) -> LegacyButler:
+    def getButler(self) -> Any:
         """Return the butler."""
         return self.butler
-
-    def subItems(self, level: str = "ccd") -> list[DataRef]:
-        """Return references to the existing datasets below this one, by a finer key.
-
-        Parameters
-        ----------
-        level
-            The finer key; with ``ccd``, one reference for each detector of a visit.
-        """
-        found = self.butler.subset(self.datasetType, self.dataId)
-        distinct = {ref.dataId[level]: ref for ref in found if level in ref.dataId}
-        return [distinct[value] for value in sorted(distinct)]
-
-    def __iter__(self) -> Iterator[DataRef]:
-        return iter(self.subItems())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DataRef):

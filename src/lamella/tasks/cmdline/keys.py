@@ -23,14 +23,19 @@ from typing import Any
 from lsst.daf.butler import Butler, DataCoordinate, DimensionGroup, DimensionRecord
 
 from ...errors import SkyMapError
-from .protocol import KEY_ALIASES
 
-__all__ = ("KeyTranslator", "canonical")
+__all__ = ("OPTIONAL_KEYS", "KeyTranslator", "canonical")
+
+OPTIONAL_KEYS = frozenset({"skymap", "instrument"})
+"""Keys that the manual does not know; they are needed where a repository has several."""
+
+_ALIASES = {"detector": "ccd", "band": "filter", "physical_filter": "filter", "exposure": "visit"}
+"""Today's names of the manual's keys; both may be typed."""
 
 
 def canonical(dataId: Mapping[str, Any]) -> dict[str, Any]:
     """Return a data identifier with the manual's names of the keys."""
-    return {KEY_ALIASES.get(key, key): value for key, value in dataId.items()}
+    return {_ALIASES.get(key, key): value for key, value in dataId.items()}
 
 
 class KeyTranslator:

@@ -7,8 +7,7 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lsst.pipe.base import NoWorkFound, Struct, TaskError
 from lsst.utils.logging import getLogger
@@ -18,10 +17,7 @@ from ...run.execute import Outcome, run_in_processes
 from .log_setup import LogSettings, label
 from .processes import prepare_process, profiled, time_limit
 
-if TYPE_CHECKING:
-    from .task import CmdLineTask
-
-__all__ = ("ButlerInitializedTaskRunner", "Target", "TaskRunner")
+__all__ = ("Target", "TaskRunner")
 
 type Target = tuple[Any, dict[str, Any]]
 """A data reference, and what ``runDataRef`` takes beside it."""
@@ -55,7 +51,7 @@ class TaskRunner:
     """Seconds that one target may take, where ``--timeout`` does not say."""
 
     def __init__(
-        self, TaskClass: type[CmdLineTask], parsedCmd: argparse.Namespace, doReturnResults: bool = False
+        self, TaskClass: type[Any], parsedCmd: argparse.Namespace, doReturnResults: bool = False
     ) -> None:
         self.TaskClass = TaskClass
         self.doReturnResults = doReturnResults
@@ -139,9 +135,7 @@ class TaskRunner:
         self.log.fatal("Failed on dataId=%s: %s", _describe(dataRef), outcome.error)
         return Struct(exitStatus=1, nothing=False)
 
-    def makeTask(
-        self, parsedCmd: argparse.Namespace | None = None, args: Target | None = None
-    ) -> CmdLineTask:
+    def makeTask(self, parsedCmd: argparse.Namespace | None = None, args: Target | None = None) -> Any:
         """Return a task, for a parsed command (before the run) or for a target."""
         return self.TaskClass(config=self.config, log=self.log)
 
@@ -168,7 +162,7 @@ class TaskRunner:
             return False
         return True
 
-    def _precallImpl(self, task: CmdLineTask, parsedCmd: argparse.Namespace) -> None:
+    def _precallImpl(self, task: Any, parsedCmd: argparse.Namespace) -> None:
         butler = parsedCmd.butler
         if not parsedCmd.noVersions:
             task.writePackageVersions(butler, clobber=parsedCmd.clobberVersions, doBackup=self.doBackup)
@@ -217,7 +211,7 @@ class TaskRunner:
                 task.writeMetadata(dataRef)
         return self._struct(attempt, dataRef, task)
 
-    def _struct(self, attempt: _Attempt, dataRef: Any, task: CmdLineTask) -> Struct:
+    def _struct(self, attempt: _Attempt, dataRef: Any, task: Any) -> Struct:
         result = Struct(exitStatus=int(attempt.failed), nothing=attempt.nothing)
         if self.doReturnResults:
             result.mergeItems(
@@ -228,32 +222,9 @@ class TaskRunner:
             )
         return result
 
-    def runTask(self, task: CmdLineTask, dataRef: Any, kwargs: dict[str, Any]) -> Any:
+    def runTask(self, task: Any, dataRef: Any, kwargs: dict[str, Any]) -> Any:
         """Call the task for one target; override it where the call is another."""
         return task.runDataRef(dataRef, **kwargs)
-
-
-class ButlerInitializedTaskRunner(TaskRunner):
-    """A runner for tasks that need the butler when they are made, as those that read schemas."""
-
-    def makeTask(
-        self, parsedCmd: argparse.Namespace | None = None, args: Target | None = None
-    ) -> CmdLineTask:
-        """Return a task that was made with ``butler``.
-
-        Raises
-        ------
-        TypeError
-            Raised when neither a parsed command nor a target is given.
-        """
-        if parsedCmd is not None:
-            butler = parsedCmd.butler
-        elif args is not None:
-            butler = getattr(args[0], "butler", args[0])
-        else:
-            raise TypeError("makeTask needs a parsed command or a target")
-        make: Callable[..., CmdLineTask] = self.TaskClass
-        return make(config=self.config, log=self.log, butler=butler)
 
 
 @dataclasses.dataclass

@@ -6,21 +6,19 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import lsst.pipe.base
 from lsst.pex.config import Config
 from lsst.pipe.base import Struct, TaskError, TaskMetadata
 
 from .argument_parser import ArgumentParser
+from .butler import CommandButler
+from .data_ref import DataRef
 from .log_setup import python_level
 from .persistence import write_config, write_schema, write_versions
-from .protocol import LegacyButler
 from .runner import TaskRunner
 from .status import EXIT_NOT_STARTED, exit_status
-
-if TYPE_CHECKING:
-    from .data_ref import DataRef
 
 __all__ = ("CmdLineTask", "Task", "TaskError")
 
@@ -167,7 +165,7 @@ class CmdLineTask(Task):
         """Do the work for one data reference; a subclass says what that is."""
         raise NotImplementedError(f"{type(self).__name__} has no runDataRef")
 
-    def writeConfig(self, butler: LegacyButler, clobber: bool = False, doBackup: bool = True) -> None:
+    def writeConfig(self, butler: CommandButler, clobber: bool = False, doBackup: bool = True) -> None:
         """Store the configuration, or check that the stored one is equal.
 
         Parameters
@@ -188,7 +186,7 @@ class CmdLineTask(Task):
         if name is not None:
             write_config(butler.records, name, self.config, clobber=clobber, backup=doBackup)
 
-    def writeSchemas(self, butler: LegacyButler, clobber: bool = False, doBackup: bool = True) -> None:
+    def writeSchemas(self, butler: CommandButler, clobber: bool = False, doBackup: bool = True) -> None:
         """Store the columns of all catalogs of the hierarchy, or check that the stored ones are equal.
 
         When one differs, others may have been stored before.
@@ -226,7 +224,7 @@ class CmdLineTask(Task):
 
     def writePackageVersions(
         self,
-        butler: LegacyButler,
+        butler: CommandButler,
         clobber: bool = False,
         doBackup: bool = True,
         dataset: str = "packages",

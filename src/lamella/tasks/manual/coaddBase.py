@@ -115,8 +115,8 @@ def refuse(config: Config, name: str, reason: str) -> None:
 class SelectDataIdContainer(DataIdContainer):
     """The exposures of ``--selectId``, with what is needed to select among them."""
 
-    def __init__(self, level: str | None = None) -> None:
-        super().__init__(level)
+    def __init__(self) -> None:
+        super().__init__()
         self.dataList: list[SelectStruct] = []
 
     def makeDataRefList(self, namespace: argparse.Namespace) -> None:

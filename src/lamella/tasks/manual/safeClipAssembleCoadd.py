@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from lsst.images import Mask
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
@@ -25,7 +24,6 @@ from ...data.coadd import PatchCoadd
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...image.footprints import Footprints
-from ...planes import plane_names
 from ...psf.gaussian import FWHM_PER_SIGMA
 from .assembleInputs import WarpToStack
 from .fields import borrow, check_with_core
@@ -46,7 +44,6 @@ __all__ = (
     "ClipDetectionConfig",
     "SafeClipAssembleCoaddConfig",
     "SafeClipAssembleCoaddTask",
-    "countMaskFromFootprint",
 )
 
 
@@ -268,30 +265,3 @@ class SafeClipAssembleCoaddTask(RejectArtifactsTask):
             SpanSet.from_runs(add_big_detections(as_spans(regions).runs, detections, coaddBBox, control))
             for regions, detections in zip(clipList, detectionFootprints, strict=True)
         ]
-
-
-def countMaskFromFootprint(
-    mask: Mask, footprint: Any, bitmask: Sequence[str], ignoreMask: Sequence[str]
-) -> int:
-    """Return how many pixels of a region have one of some planes, and none of others.
-
-    Parameters
-    ----------
-    mask
-        The mask.
-    footprint
-        Anything that `as_spans` takes.
-    bitmask, ignoreMask
-        Names of planes.
-    """
-    flags = as_spans(footprint).to_array(mask.bbox)
-    has, ignored = (_any_plane(mask, names) for names in (bitmask, ignoreMask))
-    return int(np.count_nonzero(flags & has & ~ignored))
-
-
-def _any_plane(mask: Mask, names: Sequence[str]) -> np.ndarray:
-    flags = np.zeros(mask.bbox.shape, dtype=bool)
-    for name in plane_names(names):
-        if name in mask.schema.names:
-            flags |= mask.get(name)
-    return flags
