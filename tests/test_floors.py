@@ -100,6 +100,11 @@ def test_kernels_need_numpy_and_numba_only_and_nobody_needs_the_middleware() -> 
     assert offences(foreign_imports) == []
 
 
+def test_runs_know_no_terminal() -> None:
+    names = [name for path in MODULES if room_of(path) == "run" for name in imported_modules(path)]
+    assert not {"click", "rich"} & {name.split(".")[0] for name in names}
+
+
 def test_public_names_are_listed() -> None:
     assert offences(unlisted_names) == []
 

@@ -22,7 +22,8 @@ from lamella.fits.text import from_fits
 from lamella.formats.archive.products import read_product
 from lamella.formats.recognise import Inputs, open_exposures
 from lamella.resources import Resources
-from lamella.run import coadd_run, outputs
+from lamella.run import outputs, plan
+from lamella.run.choose_grid import GridOptions
 from lamella.run.coadd_run import CoaddRun
 from lamella.run.coadds import coadd_exposures
 from lamella.run.folder import hold_folder
@@ -329,12 +330,28 @@ def test_when_nothing_could_be_made_the_status_says_so(survey: Survey, tmp_path:
     assert not list(tmp_path.glob("coadd-*"))
 
 
-def test_a_plain_python_call_makes_the_same(survey: Survey, coadds: Path, tmp_path: Path) -> None:
-    run = CoaddRun(output=tmp_path, bands=("g",), resources=Resources(threads=1), quiet=True)([survey.table])
-    assert [record.summary.band for record in run.coadds] == ["g"]
-    assert run.failures == ()
-    name = "coadd-g-0-0,0-plain.fits"
-    assert (tmp_path / name).read_bytes() == (coadds / name).read_bytes()
+def test_a_plain_python_call_makes_the_same_and_a_second_one_finds_it_done(
+    survey: Survey, coadds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps: list[tuple[int, int]] = []
+    run = CoaddRun(
+        output=tmp_path,
+        grid=GridOptions(bands=("g",)),
+        resources=Resources(threads=1),
+        on_progress=lambda done, total: steps.append((done, total)),
+    )
+    record = run([survey.table])
+    assert [coadd.summary.band for coadd in record.coadds] == ["g"]
+    assert record.failures == ()
+    assert steps == [(1, 2), (2, 2)]
+    bits, theirs = product_bits(tmp_path), product_bits(coadds)
+    assert bits == {name: theirs[name] for name in bits}
+    before = listing(tmp_path)
+    again = run([survey.table])
+    assert [(coadd.name, coadd.kept) for coadd in again.coadds] == [("g-0-0,0", True)]
+    assert changed(tmp_path, before) == {"index.html"}
+    assert len(steps) == 2
+    assert capsys.readouterr() == ("", "")
 
 
 def test_regions_of_bright_objects_are_painted(survey: Survey, tmp_path: Path) -> None:
@@ -382,13 +399,13 @@ def test_a_worker_that_dies_costs_its_own_coadd_only(
     (tmp_path / "deadly.py").write_text(_DEADLY)
     monkeypatch.syspath_prepend(tmp_path)
     deadly = importlib.import_module("deadly").Deadly
-    find = coadd_run.open_exposures
+    find = plan.open_exposures
 
     def find_deadly(*arguments: Any, **options: Any) -> Inputs:
         found = find(*arguments, **options)
         return Inputs(tuple(deadly(s) if s.info.id.visit == 101 else s for s in found.sources))
 
-    monkeypatch.setattr(coadd_run, "open_exposures", find_deadly)
+    monkeypatch.setattr(plan, "open_exposures", find_deadly)
     out = tmp_path / "out"
     ended = command("coadd", survey.table, "-o", out, "--workers", 2)
     assert ended.status == 1

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.cli.options import FileOptions, build_config
-from lamella.cli.settings import COADD_OPTIONS
+from lamella.cli.run_options import COADD_OPTIONS
 from lamella.errors import ConfigError
 from lamella.run.patch_config import CoaddConfig
 

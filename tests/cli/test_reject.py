@@ -255,7 +255,6 @@ def test_all_front_doors_threads_and_budgets_give_the_same_bits(
         output=out,
         config=CoaddConfig(assemble=COMPARE),
         resources=Resources(threads=4, memory=0.5),
-        quiet=True,
     )([four.table])
     ours, theirs = product_bits(out), product_bits(compared)
     assert ours == {name: theirs[name] for name in ours}

@@ -10,6 +10,7 @@ import pytest
 from lamella.formats.archive.products import read_metadata, read_product
 from lamella.resources import Resources
 from lamella.run import warp_run
+from lamella.run.choose_grid import GridOptions
 from lamella.run.patch_config import CoaddConfig
 from lamella.testing.survey import Survey
 
@@ -65,7 +66,10 @@ def test_as_many_warps_are_matched_at_a_time_as_memory_allows(
     for memory in (16.0, 1e5):
         folder = tmp_path / str(memory)
         run = warp_run.WarpRun(
-            output=folder, config=config, bands=("r",), resources=Resources(threads=3, memory=memory)
+            output=folder,
+            config=config,
+            grid=GridOptions(bands=("r",)),
+            resources=Resources(threads=3, memory=memory),
         )
         run([survey.table])
         made.append([fits_bits(path) for path in sorted(folder.glob("matched-*"))])

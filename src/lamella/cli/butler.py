@@ -15,8 +15,8 @@ import click
 
 from ..errors import ConfigError
 from ..formats.read_control import ReadControl
-from .coadd import format_option
 from .options import build_config, config_options
+from .run_options import format_option
 from .startup import quick_imports
 
 __all__ = ("command",)

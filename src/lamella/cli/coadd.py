@@ -9,39 +9,25 @@ from typing import Any
 
 import click
 
-from ..formats.readers import format_names
-from ..resources import Resources
 from ..run.choose_grid import GridOptions
 from ..run.patch_config import CoaddConfig
-from .grid import grid_options
-from .options import (
-    FileOptions,
-    build_config,
-    config_file_options,
-    config_options,
-    print_config,
-    require,
-)
-from .settings import (
+from .options import config_file_options, config_options, take_config
+from .run_options import (
     COADD_OPTIONS,
     MATCH_OPTIONS,
     READ_OPTIONS,
     SELECT_OPTIONS,
     WARP_OPTIONS,
+    format_option,
+    grid_options,
+    resource_options,
+    take_resources,
 )
 from .startup import quick_imports
-from .workers import count_cores, workers_option
 
-__all__ = ("command", "format_option")
+__all__ = ("command",)
 
 _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *READ_OPTIONS)
-
-format_option = click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(format_names()),
-    help="Format of the exposures.  [default: recognised from the headers]",
-)
 
 
 @click.command("coadd")
@@ -49,8 +35,6 @@ format_option = click.option(
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the results.  [required]")
 @format_option
 @grid_options
-@click.option("--band", "bands", multiple=True, help="Coadd this band only. Can be repeated.")
-@click.option("--patch", "patches", multiple=True, help='Coadd this patch only, e.g. "5,4". Can be repeated.')
 @click.option(
     "--bright-objects",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -58,14 +42,7 @@ format_option = click.option(
 )
 @config_options(CoaddConfig, _OPTIONS)
 @config_file_options
-@workers_option
-@click.option(
-    "--memory",
-    type=click.FloatRange(16),
-    metavar="NUMBER",
-    default=2048.0,
-    help="Memory to work in; warps that do not fit wait on disk.  [default: 2048 MiB]",
-)
+@resource_options("; warps that do not fit wait on disk")
 @click.option("--keep-warps", is_flag=True, help="Write the warps, too, and matched ones if there are any.")
 @click.option("--overwrite", is_flag=True, help="Make coadds again that are done.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
@@ -74,18 +51,7 @@ def command(
     ctx: click.Context,
     /,
     exposures: tuple[Path, ...],
-    output: Path,
     format_name: str | None,
-    bands: tuple[str, ...],
-    patches: tuple[str, ...],
-    bright_objects: Path | None,
-    config_file: FileOptions,
-    settings: tuple[str, ...],
-    show_config: bool,
-    workers: int | None,
-    memory: float,
-    keep_warps: bool,
-    overwrite: bool,
     quiet: bool,
     **given: Any,
 ) -> None:
@@ -94,27 +60,17 @@ def command(
     EXPOSURES are files, folders, or tables of exposures (CSV or ECSV). A rerun
     makes only what is missing or whose inputs or options have changed.
     """
-    grid = GridOptions.take(given)
-    config = build_config(CoaddConfig, _OPTIONS, given=given, file=config_file, settings=settings)
-    if show_config:
-        print_config(ctx, config)
-        return
-    require(ctx, "exposures", "output")
+    config = take_config(ctx, CoaddConfig, _OPTIONS, given, needed=("exposures", "output"))
     with quick_imports():
         from ..run.coadd_run import CoaddRun
+        from .tell import run_coadds
     run = CoaddRun(
-        output=output,
         config=config,
-        grid=grid,
-        resources=Resources(threads=workers or count_cores(), memory=memory),
+        grid=GridOptions.take(given),
+        resources=take_resources(given),
         format=format_name,
-        bands=bands,
-        patches=patches,
-        bright_objects=bright_objects,
-        keep_warps=keep_warps,
-        overwrite=overwrite,
-        quiet=quiet,
         command_line=shlex.join(["lamella", *sys.argv[1:]]),
+        **given,
     )
-    if run(exposures).failures:
+    if not run_coadds(run, exposures, quiet=quiet):
         ctx.exit(1)

@@ -10,8 +10,8 @@ import click
 
 from ..resources import Resources
 from ..testing.config import SurveyConfig
+from .run_options import count_cores, workers_option
 from .startup import quick_imports
-from .workers import count_cores, workers_option
 
 __all__ = ("command",)
 
@@ -44,6 +44,7 @@ def command(ctx: click.Context, /, output: Path, seed: int, workers: int | None)
     with quick_imports():
         from ..run.coadd_run import CoaddRun
         from ..testing.survey import simulate_survey
+        from .tell import run_coadds
     survey = simulate_survey(output / "survey", SurveyConfig(seed=seed))
     folder = output / "coadds"
     click.echo(f"Survey: {survey.table}\nTruth:  {output / 'survey' / 'truth'}")
@@ -52,8 +53,8 @@ def command(ctx: click.Context, /, output: Path, seed: int, workers: int | None)
         resources=Resources(threads=workers or count_cores()),
         command_line=shlex.join(["lamella", *sys.argv[1:]]),
     )
-    failed = bool(run([survey.table]).failures)
+    complete = run_coadds(run, [survey.table])
     for what, pattern in (("Coadds:  ", "coadd-*.fits"), ("Pictures:", "*.png")):
         click.echo(" ".join([what, *(str(path) for path in sorted(folder.glob(pattern)))]))
-    if failed:
+    if not complete:
         ctx.exit(1)

@@ -50,6 +50,10 @@ def command(
     What a format cannot hold is named in a table.
     """
     with quick_imports():
+        from ..report.record import Skipped
         from ..run.export_run import export_products
-    count = export_products(products, output, form, compress=compress, overwrite=overwrite)
-    click.echo(f"Wrote {count} file{'s' * (count != 1)}.")
+        from .tell import tell_skipped
+    files = export_products(products, output, form, compress=compress, overwrite=overwrite)
+    notes = [Skipped(str(path), note) for path, notes in files.items() for note in notes]
+    tell_skipped(notes, "Not as it was")
+    click.echo(f"Wrote {len(files)} file{'s' * (len(files) != 1)}.")

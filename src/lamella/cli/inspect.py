@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .coadd import format_option
+from .run_options import format_option
 from .startup import quick_imports
 
 __all__ = ("command",)

@@ -28,7 +28,7 @@ __all__ = (
     "option_name",
     "parse_setting",
     "print_config",
-    "require",
+    "take_config",
 )
 
 _NAMES = {
@@ -108,11 +108,37 @@ def config_file_options[F: Callable[..., Any]](function: F) -> F:
     return function
 
 
-def require(ctx: click.Context, *names: str) -> None:
-    """End with a message about usage if a parameter was given neither in a file nor on the command line."""
+def take_config[C: Config](
+    ctx: click.Context, config: type[C], paths: Sequence[str], given: dict[str, Any], *, needed: Sequence[str]
+) -> C:
+    """Take the configuration out of the options of a command; print it and end where that is asked for.
+
+    Parameters
+    ----------
+    ctx
+        The command.
+    config, paths
+        Its configuration, and the paths in it that have options of their own.
+    given
+        Values by parameter name, of which those of the configuration are removed.
+    needed
+        Parameters that must be given, in a file or on the command line.
+
+    Raises
+    ------
+    ConfigError
+        Raised for unknown names and wrong values, naming them and where they stand.
+    """
+    file, settings, show = (given.pop(name) for name in _UNSHARED)
+    leaves = {name: given.pop(name) for name in map(_parameter, paths)}
+    values = build_config(config, paths, given=leaves, file=file, settings=settings)
+    if show:
+        print_config(ctx, values)
+        ctx.exit()
     for parameter in ctx.command.params:
-        if parameter.name in names and not ctx.params.get(parameter.name):
+        if parameter.name in needed and not ctx.params.get(parameter.name):
             raise click.MissingParameter(ctx=ctx, param=parameter)
+    return values
 
 
 def build_config[C: Config](

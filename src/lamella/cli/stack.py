@@ -8,19 +8,10 @@ from typing import Any
 import click
 
 from ..errors import ConfigError, OutputError
-from ..resources import Resources
 from ..run.patch_config import StackConfig
-from .options import (
-    FileOptions,
-    build_config,
-    config_file_options,
-    config_options,
-    print_config,
-    require,
-)
-from .settings import COADD_OPTIONS
+from .options import config_file_options, config_options, take_config
+from .run_options import COADD_OPTIONS, resource_options, take_resources
 from .startup import quick_imports
-from .workers import count_cores
 
 __all__ = ("command",)
 
@@ -40,16 +31,7 @@ _OPTIONS = (*COADD_OPTIONS, "warp_type")
 @click.option("--patch", help='Patch that the coadd fills, e.g. "5,4".  [default: the box around the warps]')
 @config_options(StackConfig, _OPTIONS)
 @config_file_options
-@click.option(
-    "--workers", type=click.IntRange(1), metavar="INTEGER", help="Number of threads.  [default: cores]"
-)
-@click.option(
-    "--memory",
-    type=click.FloatRange(16),
-    metavar="NUMBER",
-    default=2048.0,
-    help="Memory to work in.  [default: 2048 MiB]",
-)
+@resource_options("")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.pass_context
 def command(
@@ -59,13 +41,6 @@ def command(
     output: Path,
     plain: Path | None,
     artifacts: Path | None,
-    skymap: Path | None,
-    patch: str | None,
-    config_file: FileOptions,
-    settings: tuple[str, ...],
-    show_config: bool,
-    workers: int | None,
-    memory: float,
     overwrite: bool,
     **given: Any,
 ) -> None:
@@ -77,11 +52,7 @@ def command(
     option --reject compare-warp compares the matched ones and combines the
     direct ones; with --psf-matched the matched ones are combined.
     """
-    config = build_config(StackConfig, _OPTIONS, given=given, file=config_file, settings=settings)
-    if show_config:
-        print_config(ctx, config)
-        return
-    require(ctx, "warps", "output")
+    config = take_config(ctx, StackConfig, _OPTIONS, given, needed=("warps", "output"))
     if artifacts is not None and config.assemble.reject.method == "none":
         raise ConfigError("--artifacts goes with --reject: none are looked for.", option="artifacts")
     for path in (output, plain, artifacts):
@@ -89,13 +60,9 @@ def command(
             raise OutputError(path, reason="it exists (use --overwrite)")
     with quick_imports():
         from ..run.stack_run import StackRun
+        from .tell import tell_stack
+    resources = take_resources(given)
     run = StackRun(
-        output=output,
-        config=config,
-        plain=plain,
-        artifacts=artifacts,
-        skymap=skymap,
-        patch=patch,
-        resources=Resources(threads=workers or count_cores(), memory=memory),
+        output=output, config=config, plain=plain, artifacts=artifacts, resources=resources, **given
     )
-    run(warps)
+    tell_stack(run(warps))

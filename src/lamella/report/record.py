@@ -152,7 +152,7 @@ class CoaddRecord(PlainValues):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RunRecord(PlainValues):
+class RunRecord:
     """What the page of a run says."""
 
     title: str
@@ -169,7 +169,8 @@ class RunRecord(PlainValues):
     """Inputs that could not be used at all."""
     failures: tuple[Skipped, ...] = ()
     """Coadds that could not be made."""
-    notes: tuple[str, ...] = ()
+    empty: tuple[Skipped, ...] = ()
+    """Coadds of patches in which no selected exposure has a valid pixel: there is nothing to make."""
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     pictures: tuple[PictureRecord, ...] = ()
@@ -262,7 +263,7 @@ def picture_record(picture: Picture) -> PictureRecord:
     )
 
 
-def write_record(path: str | PathLike[str], record: CoaddRecord | RunRecord) -> None:
+def write_record(path: str | PathLike[str], record: CoaddRecord) -> None:
     """Write a record to a JSON file, all or nothing.
 
     Raises
@@ -273,15 +274,8 @@ def write_record(path: str | PathLike[str], record: CoaddRecord | RunRecord) -> 
     write_text(path, json.dumps(record.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_record[R: (CoaddRecord, RunRecord)](path: str | PathLike[str], kind: type[R]) -> R:
+def read_record(path: str | PathLike[str]) -> CoaddRecord:
     """Read a record from a JSON file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    kind
-        `CoaddRecord` or `RunRecord`.
 
     Raises
     ------
@@ -289,10 +283,10 @@ def read_record[R: (CoaddRecord, RunRecord)](path: str | PathLike[str], kind: ty
         Raised when the file is absent, damaged or holds something else.
     """
     try:
-        return kind.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        return CoaddRecord.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as err:
         reason = " ".join(str(err).split())
-        raise UnreadableFileError(path, found=reason, expected=f"JSON of a {kind.__name__}") from err
+        raise UnreadableFileError(path, found=reason, expected="JSON of a CoaddRecord") from err
 
 
 def _rows(table: Table) -> tuple[dict[str, Any], ...]:

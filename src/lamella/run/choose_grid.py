@@ -18,7 +18,7 @@ __all__ = ("GridOptions", "choose_skymap")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridOptions:
-    """What a person said about the pixel grid."""
+    """What a person said about the pixels, and about the bands and patches on them."""
 
     skymap: str | None = None
     center: tuple[float, float] | None = None
@@ -27,11 +27,16 @@ class GridOptions:
     """Width and height in degrees."""
     scale: float | None = None
     """Arcseconds per pixel."""
+    bands: tuple[str, ...] = ()
+    """Bands that are used; empty means all."""
+    patches: tuple[str, ...] = ()
+    """Patches that are used, by column and row, e.g. ``"5,4"``; empty means all."""
 
     @classmethod
     def take(cls, given: dict[str, Any]) -> Self:
         """Take these options out of those of a command."""
-        return cls(**{field.name: given.pop(field.name, None) for field in dataclasses.fields(cls)})
+        names = [field.name for field in dataclasses.fields(cls) if field.name in given]
+        return cls(**{name: given.pop(name) for name in names})
 
     def __bool__(self) -> bool:
         """Whether anything was said."""

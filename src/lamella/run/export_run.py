@@ -1,12 +1,10 @@
-"""What ``lamella export`` does."""
+"""Warps and coadds in files of other software."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
-
-from rich.console import Console
 
 from ..data.coadd import PatchCoadd
 from ..data.warp import Warp
@@ -16,8 +14,6 @@ from ..formats.afw.write import write_afw
 from ..formats.archive.products import is_product, read_product
 from ..formats.archive.write import write_archive, write_plain_fits
 from ..formats.files import bare_name, is_fits_name, walk
-from ..report.console import skipped_table
-from ..report.record import Skipped
 
 __all__ = ("FileFormat", "export_products")
 
@@ -26,8 +22,8 @@ FileFormat = Literal["afw", "fits", "archive"]
 
 def export_products(
     products: Sequence[Path], output: Path, form: FileFormat, *, compress: bool, overwrite: bool
-) -> int:
-    """Write warps and coadds in another form, and tell what that form cannot hold.
+) -> dict[Path, tuple[str, ...]]:
+    """Write warps and coadds in another form, as ``lamella export`` does.
 
     Parameters
     ----------
@@ -44,8 +40,8 @@ def export_products(
 
     Returns
     -------
-    int
-        Number of files.
+    dict
+        The files, each with notes of what its form cannot hold.
 
     Raises
     ------
@@ -57,13 +53,7 @@ def export_products(
         Raised when the product has no such form.
     """
     pairs = _plan(list(dict.fromkeys(_find(products))), output, overwrite=overwrite)
-    notes: list[Skipped] = []
-    for path, target in pairs:
-        product = read_product(path)
-        notes += [Skipped(str(target), note) for note in _write(product, target, form, compress=compress)]
-    if notes:
-        Console(stderr=True).print(skipped_table(notes, title="Not as it was"))
-    return len(pairs)
+    return {target: _write(read_product(path), target, form, compress=compress) for path, target in pairs}
 
 
 def _find(products: Sequence[Path]) -> Iterator[Path]:

@@ -202,7 +202,7 @@ def finished_record(
     if not all(path.exists() for path in (*files.described(config).values(), files.record)):
         return None
     try:
-        record = read_record(files.record, CoaddRecord)
+        record = read_record(files.record)
     except UnreadableFileError:  # of another version, or damaged: made again
         return None
     stamp = fingerprint(job, config)

@@ -1,4 +1,4 @@
-"""One run of ``lamella stack``: warps become a coadd."""
+"""One run that makes a coadd of warps in files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsst.images import TractFrame
-from rich.console import Console
 
 from ..coadd.assemble import assemble
 from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_note
@@ -22,8 +21,7 @@ from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsErr
 from ..formats.archive.artifact_files import write_artifacts
 from ..formats.archive.open_warp import open_warp
 from ..formats.archive.write import write_archive, write_plain_fits
-from ..report.console import skipped_table, summary_table
-from ..report.record import coadd_record
+from ..report.record import CoaddRecord, coadd_record
 from ..resources import Resources
 from ..sky.projection import same_grid
 from ..sky.registry import load_skymap
@@ -46,18 +44,30 @@ _OTHER_FILES = 128
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StackRun:
-    """One run of the command, with its options understood."""
+    """The coadd of warps in files, as ``lamella stack`` makes it."""
 
     output: Path
-    config: StackConfig
+    """Archive to write."""
+    config: StackConfig = dataclasses.field(default_factory=StackConfig)
+    """All that changes the result."""
     plain: Path | None = None
+    """Plain FITS file to write, too."""
     artifacts: Path | None = None
+    """File of what was left out to write, where artifacts are looked for."""
     skymap: Path | None = None
+    """Sky map that the warps were made on; with ``patch``."""
     patch: str | None = None
+    """Patch that the coadd fills; by default the box around the warps."""
     resources: Resources = dataclasses.field(default_factory=Resources)
+    """Threads, and memory of the process."""
 
-    def __call__(self, warps: Iterable[Path]) -> None:
-        """Combine some warps, write what was asked for, and tell what came of it.
+    def __call__(self, warps: Iterable[Path]) -> CoaddRecord:
+        """Combine warps, and write what was asked for.
+
+        Returns
+        -------
+        CoaddRecord
+            Numbers and warnings of the coadd, without pictures.
 
         Raises
         ------
@@ -95,10 +105,7 @@ class StackRun:
         masks = ArtifactMasks.of(coadd, found[0])
         if self.artifacts is not None and masks is not None:
             write_artifacts(masks, self.artifacts)
-        record = coadd_record(coadd, summarize(coadd), pictures=())
-        if record.warnings:
-            Console(stderr=True).print(skipped_table(record.warnings, title="Warnings"))
-        Console().print(summary_table([record]))
+        return coadd_record(coadd, summarize(coadd), pictures=())
 
 
 def _files_to_keep(wanted: int) -> int:

@@ -1,4 +1,4 @@
-"""One run of ``lamella warp``: plan, make what is not done, report."""
+"""One run that makes warps: plan, make what is not done."""
 
 from __future__ import annotations
 
@@ -7,94 +7,115 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from ..coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
 from ..data.coadd import Rejection
 from ..data.exposure import ExposureSource
 from ..data.warp import Warp
-from ..errors import InputError, NoInputsError, PsfMatchError
+from ..errors import InputError, PsfMatchError
 from ..formats.archive.products import ArchiveWarp, read_product
-from ..report.console import skipped_table
 from ..report.record import Skipped
 from ..resources import Resources
-from .choose_grid import GridOptions, choose_skymap
-from .coadd_run import find_exposures
+from .choose_grid import GridOptions
 from .execute import run_jobs
 from .fingerprint import matched_fingerprint, warp_fingerprint
 from .folder import hold_folder
-from .jobs import PatchJob, plan_jobs
+from .jobs import PatchJob
 from .memory import matching_bytes, matching_threads
 from .outputs import PRODUCTS, save_skymap, warp_is_finished, warp_path, write_warp
 from .patch import visits_of, warp_visit
 from .patch_config import CoaddConfig
+from .plan import plan_run
 
-__all__ = ("WarpRun",)
+__all__ = ("WarpRow", "WarpRun", "WarpRunRecord")
 
 _PER_WARP_PIXEL = 24
 """A warp that was read to be matched, and the archive of the matched one."""
 
 
+@dataclasses.dataclass(frozen=True)
+class WarpRow:
+    """A warp of a run, in words."""
+
+    name: str
+    """Name of its file."""
+    detectors: str
+    """Their number; ``kept`` of a warp that an earlier run had made."""
+    pixels: str = ""
+    """Number of pixels with data."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WarpRunRecord:
+    """What became of the exposures of a run."""
+
+    warps: tuple[WarpRow, ...]
+    """Sorted by name; those included that an earlier run had made."""
+    skipped: tuple[Skipped, ...]
+    """Files and exposures that are in no warp, and why."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WarpRun:
-    """One run of the command, with its options understood."""
+    """The warps of exposures in a folder, as ``lamella warp`` makes them: a rerun continues."""
 
     output: Path
-    config: CoaddConfig
+    """Folder of the warps."""
+    config: CoaddConfig = dataclasses.field(default_factory=CoaddConfig)
+    """All that changes the result; with ``warp_type="psf_matched"``, matched warps are made, too."""
     grid: GridOptions = dataclasses.field(default_factory=GridOptions)
+    """Pixels, bands and patches; by default all, on one tract around the exposures."""
     resources: Resources = dataclasses.field(default_factory=Resources)
+    """Threads, and memory of the process."""
     format: str | None = None
-    bands: tuple[str, ...] = ()
-    patches: tuple[str, ...] = ()
+    """Name of the format of the exposures; `None` to recognise it."""
     compress: bool = False
+    """Whether the files are compressed, without loss."""
     overwrite: bool = False
+    """Whether warps are made again that are done."""
 
-    def __call__(self, exposures: Sequence[Path]) -> None:
-        """Make the warps of some exposures that are not done, and tell what became of each.
+    def __call__(self, exposures: Sequence[Path]) -> WarpRunRecord:
+        """Make the warps that are not done.
+
+        Parameters
+        ----------
+        exposures
+            Files, folders and tables of exposures.
+
+        Returns
+        -------
+        WarpRunRecord
+            All warps of the run, and what could not be used.
 
         Raises
         ------
         NoInputsError
-            Raised when there are no exposures, or no warp could be made.
+            Raised when there are no exposures.
         OutputError
             Raised when the warps cannot be written; what is finished stays.
         """
-        config = self.config
-        inputs = find_exposures(exposures, self.format, config, leave_out=self.output)
-        skymap = choose_skymap(self.grid, [source.info for source in inputs.sources])
-        jobs = plan_jobs(inputs.sources, skymap, config.select, bands=self.bands, patches=self.patches)
-        tasks = [
-            _Task(dataclasses.replace(job, reading=config.read.to_dict()), visit)
-            for job in jobs
-            for visit in visits_of(job)
-        ]
+        plan = plan_run(exposures, self.config, self.grid, format=self.format, leave_out=self.output)
+        tasks = [(job, visit) for job in plan.jobs for visit in visits_of(job)]
         with hold_folder(self.output, PRODUCTS) as folder, ThreadPoolExecutor(self.resources.threads) as pool:
-            save_skymap(skymap, folder)
-            work = _WarpWork(folder, config, self.compress, self.overwrite)
-            made = [outcome.unwrap() for outcome in run_jobs(tasks, work, pool)]
-            if config.warp_type == "psf_matched":
-                made += [row for job in jobs for row in _match(job, made, work, self.resources)]
-        rejected = [one for job in jobs for one in job.rejected]
-        rejected += [one for part in made for one in part.rejected]
-        skipped = [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
-        skipped += [Skipped(f"{one.id} ({one.path})", one.reason) for one in sorted(rejected)]
-        _report(sorted((part for part in made if part.name), key=lambda part: part.name), skipped)
+            save_skymap(plan.skymap, folder)
+            work = _WarpWork(folder, self.config, self.compress, self.overwrite)
+            results = [outcome.unwrap() for outcome in run_jobs(tasks, work, pool)]
+            if self.config.warp_type == "psf_matched":
+                results += [
+                    result for job in plan.jobs for result in _match(job, results, work, self.resources)
+                ]
+        rejected = [rejection for job in plan.jobs for rejection in job.rejected]
+        rejected += [rejection for result in results for rejection in result.rejected]
+        return WarpRunRecord(
+            tuple(sorted((result.row for result in results if result.row), key=lambda row: row.name)),
+            (*plan.skipped, *(Skipped(f"{item.id} ({item.path})", item.reason) for item in sorted(rejected))),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
-class _Task:
-    job: PatchJob
-    visit: tuple[ExposureSource, ...]
+class _Result:
+    """What became of a visit on a patch."""
 
-
-@dataclasses.dataclass(frozen=True)
-class _WarpRow:
-    """What became of a task; without a name when there is no warp."""
-
-    name: str = ""
-    detectors: str = ""
-    pixels: str = ""
+    row: WarpRow | None = None
     rejected: tuple[Rejection, ...] = ()
     job: str = ""
     stamp: str = ""
@@ -107,42 +128,45 @@ class _WarpWork:
     compress: bool
     overwrite: bool
 
-    def __call__(self, task: _Task) -> _WarpRow:
-        identity = task.visit[0].info.id
-        path = warp_path(self.folder, task.job, identity.instrument, identity.visit)
-        stamp = warp_fingerprint(task.job, task.visit, self.config)
-        if not self.overwrite and warp_is_finished(path, stamp):
-            return _WarpRow(path.name, "kept", job=task.job.name, stamp=stamp)
-        made = warp_visit(task.visit, task.job.target(), self.config)
-        if made.warp is None:
-            return _WarpRow(rejected=made.rejected)
-        write_warp(made.warp, path, stamp, compress=self.compress)
-        row = _row(made.warp, path)
-        return dataclasses.replace(row, rejected=made.rejected, job=task.job.name, stamp=stamp)
+    def __call__(self, task: tuple[PatchJob, tuple[ExposureSource, ...]]) -> _Result:
+        job, visit = task
+        identity = visit[0].info.id
+        path = warp_path(self.folder, job, identity.instrument, identity.visit)
+        stamp = warp_fingerprint(job, visit, self.config)
+        if self.is_finished(path, stamp):
+            return _Result(WarpRow(path.name, "kept"), job=job.name, stamp=stamp)
+        resampled = warp_visit(visit, job.target(), self.config)
+        if resampled.warp is None:
+            return _Result(rejected=resampled.rejected)
+        row = self.write(resampled.warp, path, stamp)
+        return _Result(row, resampled.rejected, job.name, stamp)
+
+    def is_finished(self, path: Path, stamp: str) -> bool:
+        return not self.overwrite and warp_is_finished(path, stamp)
+
+    def write(self, warp: Warp, path: Path, stamp: str) -> WarpRow:
+        write_warp(warp, path, stamp, compress=self.compress)
+        good = sum(detector.good_pixels for detector in warp.detectors)
+        return WarpRow(path.name, str(len(warp.detectors)), str(good))
 
 
-def _row(warp: Warp, path: Path) -> _WarpRow:
-    good = sum(detector.good_pixels for detector in warp.detectors)
-    return _WarpRow(path.name, str(len(warp.detectors)), str(good))
-
-
-def _match(job: PatchJob, rows: Sequence[_WarpRow], work: _WarpWork, resources: Resources) -> list[_WarpRow]:
+def _match(job: PatchJob, results: Sequence[_Result], work: _WarpWork, resources: Resources) -> list[_Result]:
     """Match the warps of a patch that are on disk to a PSF that follows from all of them."""
-    mine = [row for row in rows if row.job == job.name]
-    if not mine:
+    direct = [(result.row.name, result.stamp) for result in results if result.row and result.job == job.name]
+    if not direct:
         return []
     target, control = job.target(), work.config.match
-    warps = [ArchiveWarp(work.folder / row.name) for row in mine]
+    warps = [ArchiveWarp(work.folder / name) for name, _ in direct]
     detectors = [detector for warp in warps for detector in warp.detectors]
     fwhm = target_fwhm(detectors, target.projection, target.outer_bbox, control)
     psf = patch_target_psf(fwhm, target.outer_bbox, control)
 
-    def match(task: tuple[_WarpRow, ArchiveWarp]) -> _WarpRow:
-        row, source = task
+    def match(task: tuple[ArchiveWarp, str]) -> _Result:
+        source, direct_stamp = task
         path = warp_path(work.folder, job, source.instrument, source.visit, matched=True)
-        stamp = matched_fingerprint(row.stamp, psf, work.config)
-        if not work.overwrite and warp_is_finished(path, stamp):
-            return _WarpRow(path.name, "kept")
+        stamp = matched_fingerprint(direct_stamp, psf, work.config)
+        if work.is_finished(path, stamp):
+            return _Result(WarpRow(path.name, "kept"))
         warp = read_product(source.path)
         if not isinstance(warp, Warp):
             raise InputError(source.path, found="a coadd", expected="a warp")
@@ -150,23 +174,10 @@ def _match(job: PatchJob, rows: Sequence[_WarpRow], work: _WarpWork, resources: 
             matched = match_warp(warp, psf, control)
         except PsfMatchError as err:
             path.unlink(missing_ok=True)  # it would be taken for one that belongs to the others
-            return _WarpRow(
-                rejected=tuple(Rejection(d.id, d.path, "match", str(err)) for d in warp.detectors)
-            )
-        write_warp(matched, path, stamp, compress=work.compress)
-        return _row(matched, path)
+            return _Result(rejected=tuple(Rejection(d.id, d.path, "match", str(err)) for d in warp.detectors))
+        return _Result(work.write(matched, path, stamp))
 
+    tasks = [(warp, stamp) for warp, (_, stamp) in zip(warps, direct, strict=True)]
     need = matching_bytes(fwhm, control, target.outer_bbox) + _PER_WARP_PIXEL * target.outer_bbox.area
     with ThreadPoolExecutor(matching_threads(resources, 0, need)) as pool:
-        return [outcome.unwrap() for outcome in run_jobs(list(zip(mine, warps, strict=True)), match, pool)]
-
-
-def _report(rows: Sequence[_WarpRow], skipped: Sequence[Skipped]) -> None:
-    if skipped:
-        Console(stderr=True).print(skipped_table(skipped, title="Skipped"))
-    if not rows:
-        raise NoInputsError("No warp was made: no exposure has valid data on a chosen patch.")
-    table = Table("warp", "detectors", "pixels with data", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(row.name, row.detectors, row.pixels)
-    Console().print(table)
+        return [outcome.unwrap() for outcome in run_jobs(tasks, match, pool)]

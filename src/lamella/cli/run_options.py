@@ -1,24 +1,105 @@
-"""Options that say on which pixels coadds are made."""
+"""Options that the commands share: pixels, bands, patches, format, threads and memory."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-__all__ = ("PositionType", "area_options", "grid_options")
+from ..formats.readers import format_names
+from ..resources import Resources
+
+__all__ = (
+    "COADD_OPTIONS",
+    "MATCH_OPTIONS",
+    "READ_OPTIONS",
+    "SELECT_OPTIONS",
+    "WARP_OPTIONS",
+    "PositionType",
+    "area_options",
+    "count_cores",
+    "format_option",
+    "grid_options",
+    "resource_options",
+    "take_resources",
+    "workers_option",
+)
+
+# Options that have a name of their own on the command line; ``--set`` reaches all.
+READ_OPTIONS = ("read.subtract_background", "read.background_mesh", "read.edge_width")
+SELECT_OPTIONS = (
+    "select.max_psf_fwhm",
+    "select.min_psf_fwhm",
+    "select.max_visits",
+    "select.seeing_quantiles",
+)
+WARP_OPTIONS = ("warp.kernel", "warp.position_tolerance")
+MATCH_OPTIONS = ("warp_type", "match.fwhm")
+COADD_OPTIONS = (
+    "assemble.reject.method",
+    "assemble.statistic",
+    "assemble.sigma_clip",
+    "assemble.clip_iter",
+    "assemble.flux_tolerance",
+    "assemble.weights.rule",
+    "assemble.bad_mask_planes",
+    "assemble.fill_gaps",
+    "assemble.correct_variance",
+)
+
+format_option = click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(format_names()),
+    help="Format of the exposures.  [default: recognised from the headers]",
+)
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="INTEGER",
+    help="Patches, visits or tiles worked on at a time.  [default: number of cores]",
+)
+
+
+def resource_options[F: Callable[..., Any]](consequence: str) -> Callable[[F], F]:
+    """Make a decorator that adds the options of threads and memory, with the consequence of little memory."""
+    memory = click.option(
+        "--memory",
+        type=click.FloatRange(16),
+        metavar="NUMBER",
+        default=2048.0,
+        help=f"Memory to work in{consequence}.  [default: 2048 MiB]",
+    )
+    return lambda function: workers_option(memory(function))
+
+
+def take_resources(given: dict[str, Any]) -> Resources:
+    """Take threads and memory out of the options of a command."""
+    return Resources(threads=given.pop("workers") or count_cores(), memory=given.pop("memory"))
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def grid_options[F: Callable[..., Any]](function: F) -> F:
-    """Add the options that fix the pixel grid."""
-    return click.option(
+    """Add the options that fix the pixel grid, and choose bands and patches."""
+    skymap = click.option(
         "--skymap",
         metavar="FILE",
         help="Sky map to use, from `lamella skymap make`, or the name of a kind of sky map.  "
         "[default: one tract around the exposures]",
-    )(area_options(function))
+    )
+    band = click.option("--band", "bands", multiple=True, help="This band only. Can be repeated.")
+    patch = click.option(
+        "--patch", "patches", multiple=True, help='This patch only, e.g. "5,4". Can be repeated.'
+    )
+    return skymap(area_options(band(patch(function))))
 
 
 def area_options[F: Callable[..., Any]](function: F) -> F:

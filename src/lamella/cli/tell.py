@@ -1,0 +1,93 @@
+"""What the commands print of their runs: progress meanwhile, tables at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ..errors import NoInputsError
+from ..report.console import skipped_table, summary_table
+from ..report.record import CoaddRecord, Skipped
+from ..run.coadd_run import CoaddRun
+from ..run.warp_run import WarpRunRecord
+
+__all__ = ("run_coadds", "tell_skipped", "tell_stack", "tell_warps")
+
+
+def run_coadds(run: CoaddRun, exposures: Sequence[Path], *, quiet: bool = False) -> bool:
+    """Make coadds with a bar of progress, and print what became of them.
+
+    Returns
+    -------
+    bool
+        Whether none of them failed.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when no coadd was made; why is printed before.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    silent = quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
+        task = progress.add_task("Coadding", visible=False)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, visible=True)
+
+        record = dataclasses.replace(run, on_progress=show)(exposures)
+    tell_skipped(record.skipped, "Skipped")
+    tell_skipped(record.empty, "Without data")
+    tell_skipped(record.failures, "Failed")
+    if not record.coadds:
+        reasons = " ".join(f"{item.what}: {item.reason}" for item in (*record.failures, *record.empty))
+        raise NoInputsError(f"No coadd was made. {reasons}")
+    tell_skipped(
+        [
+            Skipped(f"coadd {coadd.name}, {warning.what}", warning.reason)
+            for coadd in record.coadds
+            for warning in coadd.warnings
+        ],
+        "Warnings",
+    )
+    if not quiet:
+        Console().print(summary_table(record.coadds))
+        click.echo(f"Report: {run.output / 'index.html'}")
+    return not record.failures
+
+
+def tell_warps(record: WarpRunRecord) -> None:
+    """Print the warps of a run, and what is in none of them.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when there is no warp; why is printed before.
+    """
+    tell_skipped(record.skipped, "Skipped")
+    if not record.warps:
+        raise NoInputsError("No warp was made: no exposure has valid data on a chosen patch.")
+    table = Table("warp", "detectors", "pixels with data", box=None, pad_edge=False)
+    for warp in record.warps:
+        table.add_row(warp.name, warp.detectors, warp.pixels)
+    Console().print(table)
+
+
+def tell_stack(record: CoaddRecord) -> None:
+    """Print the summary of a coadd of warps, after its warnings."""
+    tell_skipped(record.warnings, "Warnings")
+    Console().print(summary_table([record]))
+
+
+def tell_skipped(items: Iterable[Skipped], title: str) -> None:
+    """Print on standard error what is not as a user may expect, and why, if there is such a thing."""
+    rows = tuple(items)
+    if rows:
+        Console(stderr=True).print(skipped_table(rows, title=title))

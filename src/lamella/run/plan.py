@@ -1,0 +1,92 @@
+"""The jobs of a run: which exposures, on which patches."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import GeometryError, NoInputsError
+from ..formats.recognise import InputProblem, Inputs, open_exposures
+from ..report.record import Skipped
+from ..sky.skymap import SkyMap
+from .choose_grid import GridOptions, choose_skymap
+from .jobs import PatchJob, plan_jobs
+from .patch_config import CoaddConfig
+
+__all__ = ("RunPlan", "plan_run")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunPlan:
+    """The jobs of a run, and the exposures and pixels that they follow from."""
+
+    inputs: Inputs
+    skymap: SkyMap[Any]
+    jobs: tuple[PatchJob, ...]
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Files that cannot be used, and why."""
+        return tuple(Skipped(problem.path, str(problem.error)) for problem in self.inputs.problems)
+
+
+def plan_run(
+    paths: Sequence[Path],
+    config: CoaddConfig,
+    grid: GridOptions,
+    *,
+    format: str | None = None,
+    leave_out: Path | None = None,
+) -> RunPlan:
+    """Open the exposures in files and folders, and plan the work on the patches that they overlap.
+
+    Parameters
+    ----------
+    paths
+        Files and folders; the products will name them as absolute paths.
+    config
+        Options, of which those of reading and selection are used.
+    grid
+        The pixels, and the bands and patches on them.
+    format
+        Name of the format of the exposures; `None` to recognise it.
+    leave_out
+        Folder of results: that its files are no exposures is no news.
+
+    Returns
+    -------
+    RunPlan
+        An exposure whose place on the sky cannot be told is among the problems.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when there is no exposure.
+    """
+    opened = open_exposures([path.absolute() for path in paths], format=format, control=config.read)
+    results = leave_out.absolute() if leave_out is not None else None
+    problems = [
+        problem
+        for problem in opened.problems
+        if results is None or not Path(problem.path).absolute().is_relative_to(results)
+    ]
+    sources = []
+    for source in opened.sources:
+        try:
+            _ = source.info.footprint  # which is kept, and looked at again
+        except GeometryError as err:
+            problems.append(InputProblem(source.info.path, err))
+        else:
+            sources.append(source)
+    if not sources:
+        raise NoInputsError(f"No exposure has a place on the sky: {problems[0]}")
+    skymap = choose_skymap(grid, [source.info for source in sources])
+    jobs = plan_jobs(sources, skymap, config.select, bands=grid.bands, patches=grid.patches)
+    reading = config.read.to_dict()
+    return RunPlan(
+        Inputs(tuple(sources), tuple(problems)),
+        skymap,
+        tuple(dataclasses.replace(job, reading=reading) for job in jobs),
+    )
