@@ -30,14 +30,14 @@ def run_until(writes: int, *arguments: object) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     status = 99
     try:
-        sync, left = files._sync, iter(range(writes - 1))
+        sync, left = files.sync, iter(range(writes - 1))
 
         def sync_or_die(path: Path) -> None:
             if next(left, None) is None:
                 os.kill(os.getpid(), signal.SIGKILL)
             sync(path)
 
-        files._sync = sync_or_die
+        files.sync = sync_or_die
         status = lamella(*arguments).status
     finally:
         os._exit(status)

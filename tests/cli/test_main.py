@@ -145,11 +145,11 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_interrupt_from_the_keyboard_is_status_130(survey: Survey, tmp_path: Path) -> None:
     # The interrupt comes from the command's own first write, so that it is never too early or too late.
     code = (
-        "import os, signal, sys; import lamella.files as files; sync = files._sync\n"
+        "import os, signal, sys; import lamella.files as files; sync = files.sync\n"
         "def interrupt(path): os.kill(os.getpid(), signal.SIGINT); sync(path)\n"
         # A job in the background of a shell without job control ignores interrupts.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "files._sync = interrupt; from lamella.cli.main import main\n"
+        "files.sync = interrupt; from lamella.cli.main import main\n"
         f"main(['coadd', {str(survey.table)!r}, '-o', {str(tmp_path / 'out')!r}, '--workers', '1'])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
