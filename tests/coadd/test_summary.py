@@ -23,6 +23,8 @@ from lamella.errors import InvalidPsfError
 from lamella.planes import bits_of, make_schema
 from lamella.psf.measure import adaptive_moments
 
+from ..coadds import coadd_of_planes
+
 BOX = Box.factory[50:350, 1000:1400]
 SCALE = 0.263
 SIGMA = 1.9
@@ -56,12 +58,12 @@ def make_coadd(*, empty: np.ndarray | None = None, factor: float = 1.0, **change
         "tract": 3,
         "patch": (2, 7),
         "inner_bbox": BOX,
-        "detectors": [make_detector(visit, ccd) for visit in (1, 2) for ccd in (5, 6)],
+        "detectors": tuple(make_detector(visit, ccd) for visit in (1, 2) for ccd in (5, 6)),
     }
     pixels = np.where(empty, np.nan, image).astype(np.float32)
     values |= changes
     image = values.pop("image", Image(pixels, bbox=BOX, unit=u.nJy, sky_projection=make_projection()))
-    return PatchCoadd(image, **values)
+    return coadd_of_planes(image, **values)
 
 
 def make_detector(visit: int, ccd: int) -> DetectorInput:
@@ -236,7 +238,7 @@ def test_reasons_that_differ_in_numbers_and_files_are_one_cause():
         Rejection(ExposureId("Cam", n, 1), f"/in/{n}.fits", "read", f"/in/{n}.fits, row {n}: found nan.")
         for n in (7, 8, 9)
     ]
-    summary = summarize(make_coadd(rejected=rejected))
+    summary = summarize(make_coadd(rejections=rejected))
     assert summary.rejected == (Rejected("read", "/in/7.fits, row 7: found nan (and the like)", 3),)
 
 
@@ -246,7 +248,7 @@ def test_rejections_are_counted_by_reason():
         Rejection(ExposureId("Cam", 7, 2), "b", "select", "no overlap"),
         Rejection(ExposureId("Cam", 8, 1), "c", "read", "truncated"),
     ]
-    summary = summarize(make_coadd(rejected=rejected))
+    summary = summarize(make_coadd(rejections=rejected))
     assert summary.rejected == (Rejected("read", "truncated", 1), Rejected("select", "no overlap", 2))
     assert summary.rejected_count == 3
 
@@ -275,7 +277,7 @@ def test_bad_pixels_are_no_sky():
 
 
 def test_summary_survives_json():
-    summary = summarize(make_coadd(rejected=[Rejection(ExposureId("C", 1, 2), "a", "read", "cut")]))
+    summary = summarize(make_coadd(rejections=[Rejection(ExposureId("C", 1, 2), "a", "read", "cut")]))
     assert CoaddSummary.from_dict(json.loads(json.dumps(summary.to_dict(), allow_nan=False))) == summary
 
 

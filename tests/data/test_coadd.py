@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,14 @@ from lsst.images.serialization import open_archive
 
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.data.coadd import PatchCoadd, PatchCoaddSerializationModel, Rejection, RejectionModel
+from lamella.data.coadd import (
+    PatchCoadd,
+    PatchCoaddSerializationModel,
+    PatchId,
+    Provenance,
+    Rejection,
+    RejectionModel,
+)
 from lamella.data.detector import DetectorModel
 from lamella.data.exposure import ExposureId
 from lamella.data.warp import Warp, WarpSerializationModel
@@ -124,11 +132,7 @@ def test_counts_must_have_the_box_of_the_image(coadd: PatchCoadd) -> None:
             variance=coadd.variance,
             exposure_count=small,
             exposure_count_unmasked=coadd.exposure_count_unmasked,
-            band="r",
-            skymap="s",
-            tract=0,
-            patch=(0, 0),
-            inner_bbox=coadd.bbox,
+            id=coadd.id,
         )
 
 
@@ -146,3 +150,27 @@ def test_records_of_the_first_version_have_neither_bands_of_rejections_nor_times
     assert RejectionModel.model_validate(written).to_value("r").id == ExposureId("Cam", 9, 3, "i")
     assert not DetectorModel.model_fields["times"].is_required()
     assert DetectorModel.model_fields["times"].default is None
+
+
+FIELDS = [field.name for kind in (PatchId, Provenance) for field in dataclasses.fields(kind)]
+
+
+@pytest.mark.parametrize("name", [*FIELDS, "id", "provenance", "exposure_count", "exposure_count_unmasked"])
+def test_nothing_is_set_on_a_coadd(coadd: PatchCoadd, name: str) -> None:
+    before = getattr(coadd, name)
+    with pytest.raises(AttributeError, match=r"made once: replace\(\)"):
+        setattr(coadd, name, before)
+    assert getattr(coadd, name) is before
+
+
+def test_another_record_is_another_coadd_of_the_same_pixels(coadd: PatchCoadd) -> None:
+    psf, record = coadd.psf, coadd.provenance
+    other = coadd.replace(tract=9, notes=("new",))
+    assert (other.tract, other.notes, other.detectors) == (9, ("new",), coadd.detectors)
+    assert (coadd.tract, coadd.provenance) == (0, record)
+    assert other.image.array is coadd.image.array
+    assert other.exposure_count is coadd.exposure_count
+    assert other.psf is psf
+    assert coadd.replace(detectors=coadd.detectors[:1]).psf != psf
+    with pytest.raises(TypeError, match="colour"):
+        coadd.replace(colour="r")

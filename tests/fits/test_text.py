@@ -61,19 +61,18 @@ def test_texts_of_others_are_not_decoded() -> None:
     assert own_text(fits.Header({"A": "\\xe9", "LAMELLA": "0.1"}), "A") == "é"
 
 
-def renamed(detectors: Any, text: str) -> list[DetectorInput]:
-    return [
+def renamed(detectors: Any, text: str) -> tuple[DetectorInput, ...]:
+    return tuple([
         dataclasses.replace(one, id=ExposureId(f"I {text}", one.id.visit, one.id.detector), band=f"b {text}",
                             path=f"/p {text}", notes=(f"n {text}",))
         for one in detectors
-    ]  # fmt: skip
+    ])  # fmt: skip
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_plain_fits_files(tmp_path: Path, text: str) -> None:
     coadd = make_coadd()
-    coadd.band, coadd.skymap = f"b {text}", f"s {text}"
-    coadd.detectors = renamed(coadd.detectors, text)
+    coadd = coadd.replace(band=f"b {text}", skymap=f"s {text}", detectors=renamed(coadd.detectors, text))
     write_plain_fits(coadd, tmp_path / "c.fits")
     data = (tmp_path / "c.fits").read_bytes()
     with fits.open(tmp_path / "c.fits") as hdus:
@@ -91,7 +90,7 @@ def test_plain_fits_files(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize("text", TEXTS)
 def test_archives_hold_the_texts_themselves(tmp_path: Path, text: str) -> None:
     coadd = make_coadd()
-    coadd.detectors = renamed(coadd.detectors, text)
+    coadd = coadd.replace(detectors=renamed(coadd.detectors, text))
     write_archive(coadd, tmp_path / "c.fits")
     back = read_product(tmp_path / "c.fits")
     assert [(one.id.instrument, one.path, one.notes) for one in back.detectors] == [

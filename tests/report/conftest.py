@@ -19,6 +19,8 @@ from lamella.planes import bits_of, make_schema
 from lamella.report.composite import composite
 from lamella.report.record import CoaddRecord, RunRecord, Skipped, coadd_record, picture_record
 
+from ..coadds import coadd_of_planes
+
 SCALE = 0.2  # arcsec per pixel
 SIGMA = 1.7  # pixels
 BOX = Box.factory[100:640, 2000:2720]
@@ -109,7 +111,7 @@ def make_coadd(
         "patch": (5, 4),
         "inner_bbox": box,
         "detectors": make_detectors(band, box),
-        "rejected": make_rejected(),
+        "rejections": make_rejected(),
         "settings": {
             "stack": {"statistic": "MEANCLIP", "sigma_clip": 3.0, "clip_iter": 2},
             "warp": {"kernel": "lanczos3", "tolerance": 0.001},
@@ -118,7 +120,7 @@ def make_coadd(
         "versions": {"lamella": "0.1.0", "numpy": "2.5.5", "lsst-images": "30.2026.4300"},
         "notes": ("The sky was subtracted from 5 exposures with sep (mesh of 128 pixels).",),
     }
-    return PatchCoadd(values.pop("image"), **values | changes)
+    return coadd_of_planes(values.pop("image"), **values | changes)
 
 
 def make_detectors(band: str, box: Box) -> list[DetectorInput]:

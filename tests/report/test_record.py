@@ -69,8 +69,7 @@ def test_the_head_of_the_json_is_for_people(records, tmp_path):
 
 
 def test_a_coadd_without_psf_has_no_picture_of_it(coadd):
-    bare = coadd.copy()
-    bare.detectors = ()
+    bare = coadd.replace(detectors=())
     record = coadd_record(bare, summarize(bare))
     assert record.picture("psf") is None
     assert record.summary.psf_fwhm is None
@@ -108,8 +107,9 @@ def test_a_folder_that_is_absent_is_an_output_error(records, tmp_path):
 
 
 def test_numpy_values_become_plain(coadd):
-    odd = coadd[coadd.bbox]
-    odd.settings = {"a": np.float32(2), "b": (np.int64(3), np.nan), "c": {"d": np.bool_(True)}, "e": b"x"}
+    odd = coadd.replace(
+        settings={"a": np.float32(2), "b": (np.int64(3), np.nan), "c": {"d": np.bool_(True)}, "e": b"x"}
+    )
     record = coadd_record(odd, summarize(odd), pictures=())
     assert json.loads(json.dumps(record.to_dict()))["settings"] == {
         "a": 2.0,
@@ -125,9 +125,10 @@ def removed(visit: int, warning: str = "") -> Removal:
 
 
 def test_what_visits_lost_is_on_record_with_warnings(coadd, tmp_path):
-    odd = coadd[coadd.bbox]
-    odd.removals = (removed(1), removed(2, "look at it"))
-    odd.settings = {"matching": {"fwhm": np.float64(5), "detectors": [], "unmatched": []}, "a": 1}
+    odd = coadd.replace(
+        removals=(removed(1), removed(2, "look at it")),
+        settings={"matching": {"fwhm": np.float64(5), "detectors": [], "unmatched": []}, "a": 1},
+    )
     record = coadd_record(odd, summarize(odd), pictures=())
     assert [(row["visit"], row["transient"], row["fraction"]) for row in record.artifacts] == [
         (1, 10, 0.05), (2, 10, 0.05)
@@ -140,10 +141,8 @@ def test_what_visits_lost_is_on_record_with_warnings(coadd, tmp_path):
 
 
 def test_a_single_visit_that_was_to_be_compared_is_warned_of(coadd):
-    odd = coadd[coadd.bbox]
-    odd.removals = (removed(1),)
-    odd.settings = {"assemble": {"reject": {"method": "safe_clip"}}}
+    odd = coadd.replace(removals=(removed(1),), settings={"assemble": {"reject": {"method": "safe_clip"}}})
     (warning,) = coadd_record(odd, summarize(odd), pictures=()).warnings
     assert "Cam visit 1 is the only visit" in warning.reason
-    odd.settings = {}
+    odd = odd.replace(settings={})
     assert coadd_record(odd, summarize(odd), pictures=()).warnings == ()

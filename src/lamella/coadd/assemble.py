@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import astropy.units as u
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskSchema
 
-from ..data.coadd import PatchCoadd, Rejection
+from ..data.coadd import PatchCoadd, PatchId, Provenance, Rejection
+from ..data.detector import DetectorInput
 from ..data.inputs import CoaddTarget, WarpInput
 from ..data.visit_check import VisitCheck
 from ..data.warp import Warp
@@ -37,7 +38,7 @@ _LOG = logging.getLogger(__name__)
 _MEANS = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")
 """Statistics whose result is an image of the sky."""
 
-__all__ = ("Resources", "StackedPlanes", "assemble", "compare_visits", "stack_inputs")
+__all__ = ("Resources", "StackedPlanes", "assemble", "compare_visits", "finish", "notes_of", "stack_inputs")
 
 
 def assemble(
@@ -104,10 +105,21 @@ def assemble(
     checks = compare_visits(inputs, planes, target, schema, config.stack_control(schema), resources)
     _mark_edges(planes.mask, findings, target.outer_bbox, schema)
     _mark_inexact_psf(planes.mask, schema)
-    coadd = _make_coadd(planes, target, schema, inputs, config, (*rejected, *prepared.rejected))
-    coadd.matched_psf = prepared.model_psf()
-    coadd.removals = findings.removals
-    coadd.visit_checks = checks
+    detectors = tuple(detector for visit in inputs for detector in _weighted(visit))
+    provenance = Provenance(
+        detectors=detectors,
+        rejections=tuple(sorted((*rejected, *prepared.rejected))),
+        settings={
+            "assemble": config.to_dict(),
+            **planes_record([visit.bad_mask_planes for visit in inputs], config.bad_mask_planes),
+        },
+        versions=package_versions(),
+        notes=notes_of(detectors),
+        removals=findings.removals,
+        visit_checks=checks,
+        matched_psf=prepared.model_psf(),
+    )
+    coadd = finish(planes, target, schema, inputs[0].band, provenance)
     if config.fill_gaps:
         fill_masked_image(coadd, ("NO_DATA",), config.gaps)
     if bright_objects is not None:
@@ -177,39 +189,53 @@ def _mark_inexact_psf(mask: np.ndarray, schema: MaskSchema) -> None:
     mark_where(mask.reshape(-1), np.int32(causes), np.int32(bits_of(schema, ("INEXACT_PSF",))))
 
 
-def _make_coadd(
+def _weighted(visit: WarpInput) -> Iterable[DetectorInput]:
+    """Return the records of the detectors of a visit with their weights in the coadd."""
+    if visit.owners is not None:
+        return visit.detectors
+    return (dataclasses.replace(detector, weight=visit.weight or 0.0) for detector in visit.detectors)
+
+
+def notes_of(detectors: Iterable[DetectorInput]) -> tuple[str, ...]:
+    """Return all remarks on some detectors, each once, sorted."""
+    return tuple(sorted({note for detector in detectors for note in detector.notes}))
+
+
+def finish(
     planes: StackedPlanes,
     target: CoaddTarget,
     schema: MaskSchema,
-    inputs: Sequence[WarpInput],
-    config: AssembleConfig,
-    rejected: Sequence[Rejection],
+    band: str,
+    provenance: Provenance,
+    *,
+    flux_mag0: float | None = None,
 ) -> PatchCoadd:
-    bbox = target.outer_bbox
-    detectors = [
-        detector if one.owners is not None else dataclasses.replace(detector, weight=one.weight or 0.0)
-        for one in inputs
-        for detector in one.detectors
-    ]
-    made_with = [one.bad_mask_planes for one in inputs]
-    settings: Mapping[str, object] = {
-        "assemble": config.to_dict(),
-        **planes_record(made_with, config.bad_mask_planes),
-    }
+    """Make a coadd of its planes and its record.
+
+    Parameters
+    ----------
+    planes
+        Planes on the box of the target; the coadd has these arrays.
+    target
+        Pixel grid, and place in a sky map.
+    schema
+        Schema of the mask.
+    band
+        Short name of the passband.
+    provenance
+        Inputs, options and measurements.
+    flux_mag0
+        Counts of a source of AB magnitude 0, where the image is in counts; by default it is in nJy.
+    """
+    bbox, unit = target.outer_bbox, u.nJy if flux_mag0 is None else u.ct
+    inner_bbox = target.inner_bbox or bbox
     return PatchCoadd(
-        Image(planes.image, bbox=bbox, unit=u.nJy, sky_projection=target.projection),
+        Image(planes.image, bbox=bbox, unit=unit, sky_projection=target.projection),
         mask=Mask(planes.mask[..., np.newaxis], bbox=bbox, schema=schema),
-        variance=Image(planes.variance, bbox=bbox, unit=u.nJy**2),
+        variance=Image(planes.variance, bbox=bbox, unit=unit**2),
         exposure_count=Image(planes.count, bbox=bbox),
         exposure_count_unmasked=Image(planes.unmasked, bbox=bbox),
-        band=inputs[0].band,
-        skymap=target.skymap,
-        tract=target.tract,
-        patch=target.patch,
-        inner_bbox=target.inner_bbox or bbox,
-        detectors=detectors,
-        rejected=sorted(rejected),
-        settings=settings,
-        versions=package_versions(),
-        notes=sorted({note for detector in detectors for note in detector.notes}),
+        id=PatchId(band, target.skymap, target.tract, target.patch, inner_bbox),
+        provenance=provenance,
+        metadata=None if flux_mag0 is None else {"fluxMag0": flux_mag0},
     )

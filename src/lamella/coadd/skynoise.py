@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from lsst.images import Box, Image, Mask
 from lsst.images.psfs import PointSpreadFunction
 
+from ..data.coadd import PatchCoadd
 from ..data.noise import SkyNoise
 from ..data.options import VarianceCorrection
 from ..errors import InvalidPsfError
@@ -95,37 +96,30 @@ def _depth_elsewhere(variance: np.ndarray, covered: np.ndarray, box: tuple[slice
     return ratio if 0.0 < ratio < math.inf else 1.0
 
 
-def corrected[C: Any](coadd: C, kind: VarianceCorrection) -> C:
-    """State the noise of a coadd in it, and multiply its variance plane if that is wanted.
+def corrected(coadd: PatchCoadd, kind: VarianceCorrection) -> PatchCoadd:
+    """Return a coadd with its noise on record, and with a corrected variance plane if that is wanted.
 
     Parameters
     ----------
     coadd
-        A `lamella.data.coadd.PatchCoadd` whose variance plane is as it was
-        propagated.  Its variance, ``noise`` and ``notes`` are changed in place.
+        A coadd whose variance plane is as it was propagated; the correction changes it in place.
     kind
         Which factor the variance plane is multiplied by, however large.  When there
         is nothing that it could be measured on, the plane stays as it is and a note
         says so.
-
-    Returns
-    -------
-    PatchCoadd
-        The same coadd.
     """
     noise = measure_sky_noise(coadd)
     factor = noise.factor(kind)
-    if kind != "none":
-        wrong = _objection(factor)
-        if wrong:
-            note = f"The variance plane was not corrected ({kind}): {wrong}."
-        else:
-            coadd.variance.array[...] *= np.float32(factor)
-            noise = dataclasses.replace(noise, correction=kind)
-            note = f"The variance plane was multiplied by {factor:.4g} ({kind}), measured on blank sky."
-        coadd.notes = (*coadd.notes, note)
-    coadd.noise = noise
-    return coadd
+    if kind == "none":
+        return coadd.replace(noise=noise)
+    wrong = _objection(factor)
+    if wrong:
+        note = f"The variance plane was not corrected ({kind}): {wrong}."
+    else:
+        coadd.variance.array[...] *= np.float32(factor)
+        noise = dataclasses.replace(noise, correction=kind)
+        note = f"The variance plane was multiplied by {factor:.4g} ({kind}), measured on blank sky."
+    return coadd.replace(noise=noise, notes=(*coadd.notes, note))
 
 
 def _objection(factor: float | None) -> str:

@@ -54,10 +54,12 @@ class CoaddLike(NoisyCoadd, Protocol):
         What was measured of the noise when the coadd was made; `None` if nothing was.
     """
 
-    band: str
-    tract: int
-    patch: tuple[int, int]
-
+    @property
+    def band(self) -> str: ...  # noqa: D102
+    @property
+    def tract(self) -> int: ...  # noqa: D102
+    @property
+    def patch(self) -> tuple[int, int]: ...  # noqa: D102
     @property
     def noise(self) -> SkyNoise | None: ...  # noqa: D102
     @property

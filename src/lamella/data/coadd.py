@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import EllipsisType
-from typing import Any, ClassVar, Generic, Self
+from typing import Any, ClassVar, Generic, Never, Self
 
 import pydantic
 from astropy.table import Table
@@ -30,7 +30,7 @@ from .times import TotalTimes
 from .visit_check import VisitCheck
 from .warp import MatchModel, load_matched_psf, serialize_match
 
-__all__ = ("PatchCoadd", "PatchCoaddSerializationModel", "Rejection", "weight_unit")
+__all__ = ("PatchCoadd", "PatchCoaddSerializationModel", "PatchId", "Provenance", "Rejection", "weight_unit")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -44,8 +44,64 @@ class Rejection:
     reason: str
 
 
+@dataclasses.dataclass(frozen=True)
+class PatchId:
+    """Identity of a coadd: its band, and its patch of a sky map."""
+
+    band: str
+    skymap: str
+    tract: int
+    patch: tuple[int, int]
+    """Column and row of the patch in the tract."""
+    inner_bbox: Box
+    """Box of the pixels that belong to this patch alone."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patch", (int(self.patch[0]), int(self.patch[1])))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Record of what a coadd was made from and how, and of what was measured on the way."""
+
+    detectors: tuple[DetectorInput, ...] = ()
+    """The inputs, each with its visit's weight."""
+    rejections: tuple[Rejection, ...] = ()
+    """Exposures that were left out, with reasons."""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """All options that the coadd was made with, as plain values."""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Versions of the packages that matter."""
+    notes: tuple[str, ...] = ()
+    """Remarks on the inputs for a user."""
+    noise: SkyNoise | None = None
+    """Noise of blank sky; `None` if it was not measured."""
+    removals: tuple[Removal, ...] = ()
+    """How much of each visit was removed as artifacts; empty if none were looked for."""
+    visit_checks: tuple[VisitCheck, ...] = ()
+    """Positions, fluxes and noise of each visit against those of the coadd; empty if not compared."""
+    matched_psf: PointSpreadFunction | None = None
+    """The model that all inputs were matched to; `None` if they were not."""
+
+
+class _Stated[T]:
+    """Attribute of a coadd that is read and never set."""
+
+    def __init__(self, value: Callable[[PatchCoadd], T]) -> None:
+        self._value = value
+
+    def __get__(self, coadd: PatchCoadd, owner: type[PatchCoadd] | None = None) -> T:
+        return self._value(coadd)
+
+    def __set__(self, coadd: PatchCoadd, value: Never) -> None:
+        raise AttributeError("A coadd is made once: replace() returns one with another identity or record.")
+
+
 class PatchCoadd(MaskedImage):
     """The coadd of one band in one patch of a sky map.
+
+    It has the fields of `PatchId` and `Provenance` as attributes.  They are not set: `replace` returns a
+    coadd of the same pixels with other ones.
 
     Parameters
     ----------
@@ -60,28 +116,10 @@ class PatchCoadd(MaskedImage):
     exposure_count_unmasked
         Number of visits whose pixel was not masked, whether or not it was NaN
         or clipped (int32): what the original pipelines call ``nImage``.
-    band, skymap, tract, patch
-        Identity; ``patch`` is (x, y).
-    inner_bbox
-        Part of the box that belongs to this patch alone.
-    detectors
-        The inputs, each with its visit's weight.
-    rejected
-        Exposures that were left out, with reasons.
-    settings
-        All options that the coadd was made with, as plain values.
-    versions
-        Versions of the packages that matter.
-    notes
-        What a user should know of the inputs.
-    noise
-        What was measured of the noise of blank sky; `None` if nothing was.
-    removals
-        How much of each visit was removed as artifacts; empty if none were looked for.
-    visit_checks
-        How positions, fluxes and noise of each visit compare with the coadd; empty if that is not known.
-    matched_psf
-        The model that all inputs were matched to; `None` if they were not.
+    id
+        Band, sky map, tract and patch.
+    provenance
+        Inputs, options and measurements.
     metadata
         Flexible metadata.
     """
@@ -94,42 +132,36 @@ class PatchCoadd(MaskedImage):
         variance: Image,
         exposure_count: Image,
         exposure_count_unmasked: Image,
-        band: str,
-        skymap: str,
-        tract: int,
-        patch: tuple[int, int],
-        inner_bbox: Box,
-        detectors: Sequence[DetectorInput] = (),
-        rejected: Sequence[Rejection] = (),
-        settings: Mapping[str, Any] | None = None,
-        versions: Mapping[str, str] | None = None,
-        notes: Sequence[str] = (),
-        noise: SkyNoise | None = None,
-        removals: Sequence[Removal] = (),
-        visit_checks: Sequence[VisitCheck] = (),
-        matched_psf: PointSpreadFunction | None = None,
+        id: PatchId,
+        provenance: Provenance | None = None,
         metadata: dict[str, MetadataValue] | None = None,
     ) -> None:
         super().__init__(image, mask=mask, variance=variance, metadata=metadata)
         for name, counts in (("exposure_count", exposure_count), ("unmasked count", exposure_count_unmasked)):
             if counts.bbox != image.bbox:
                 raise ShapeError(name, found=counts.bbox, expected=image.bbox)
-        self.exposure_count = exposure_count
-        self.exposure_count_unmasked = exposure_count_unmasked
-        self.band = band
-        self.skymap = skymap
-        self.tract = tract
-        self.patch = (int(patch[0]), int(patch[1]))
-        self.inner_bbox = inner_bbox
-        self.detectors = tuple(detectors)
-        self.rejections = tuple(rejected)
-        self.settings = dict(settings or {})
-        self.versions = dict(versions or {})
-        self.notes = tuple(notes)
-        self.noise = noise
-        self.removals = tuple(removals)
-        self.visit_checks = tuple(visit_checks)
-        self.matched_psf = matched_psf
+        self._counts = exposure_count, exposure_count_unmasked
+        self._id = id
+        self._provenance = provenance or Provenance()
+
+    id = _Stated(lambda coadd: coadd._id)
+    provenance = _Stated(lambda coadd: coadd._provenance)
+    exposure_count = _Stated(lambda coadd: coadd._counts[0])
+    exposure_count_unmasked = _Stated(lambda coadd: coadd._counts[1])
+    band = _Stated(lambda coadd: coadd._id.band)
+    skymap = _Stated(lambda coadd: coadd._id.skymap)
+    tract = _Stated(lambda coadd: coadd._id.tract)
+    patch = _Stated(lambda coadd: coadd._id.patch)
+    inner_bbox = _Stated(lambda coadd: coadd._id.inner_bbox)
+    detectors = _Stated(lambda coadd: coadd._provenance.detectors)
+    rejections = _Stated(lambda coadd: coadd._provenance.rejections)
+    settings = _Stated(lambda coadd: coadd._provenance.settings)
+    versions = _Stated(lambda coadd: coadd._provenance.versions)
+    notes = _Stated(lambda coadd: coadd._provenance.notes)
+    noise = _Stated(lambda coadd: coadd._provenance.noise)
+    removals = _Stated(lambda coadd: coadd._provenance.removals)
+    visit_checks = _Stated(lambda coadd: coadd._provenance.visit_checks)
+    matched_psf = _Stated(lambda coadd: coadd._provenance.matched_psf)
 
     @functools.cached_property
     def psf(self) -> PointSpreadFunction:
@@ -171,14 +203,31 @@ class PatchCoadd(MaskedImage):
         return f"{self.band}_{self.tract}_{self.patch[0]},{self.patch[1]}"
 
     def __getitem__(self, bbox: Box | EllipsisType) -> PatchCoadd:
-        part = super().__getitem__(bbox)
-        counts = self.exposure_count[bbox], self.exposure_count_unmasked[bbox]
-        return self._transfer_metadata(self._with_planes(part, *counts), bbox=part.bbox)
+        box = super().__getitem__(bbox)
+        return self._transfer_metadata(
+            self._with_planes(box, *(n[bbox] for n in self._counts)), bbox=box.bbox
+        )
 
     def copy(self) -> PatchCoadd:
         """Deep-copy the planes."""
-        counts = self.exposure_count.copy(), self.exposure_count_unmasked.copy()
+        counts = (number.copy() for number in self._counts)
         return self._transfer_metadata(self._with_planes(super().copy(), *counts), copy=True)
+
+    def replace(self, **changes: Any) -> PatchCoadd:
+        """Return a coadd of the same pixels with another identity or record.
+
+        Parameters
+        ----------
+        **changes
+            Fields of `PatchId` and `Provenance`.
+        """
+        identity = {name: changes.pop(name) for name in _IDENTITY if name in changes}
+        coadd = self._with_planes(self, *self._counts)
+        coadd._id = dataclasses.replace(self._id, **identity)
+        coadd._provenance = dataclasses.replace(self._provenance, **changes)
+        if "psf" in vars(self) and not {"detectors", "matched_psf"} & set(changes):
+            vars(coadd)["psf"] = self.psf  # with the stamps that it has warped already
+        return self._transfer_metadata(coadd)
 
     def _with_planes(self, planes: MaskedImage, used: Image, unmasked: Image) -> PatchCoadd:
         return PatchCoadd(
@@ -187,8 +236,8 @@ class PatchCoadd(MaskedImage):
             variance=planes.variance,
             exposure_count=used,
             exposure_count_unmasked=unmasked,
-            rejected=self.rejections,
-            **{name: getattr(self, name) for name in _COADD_FIELDS},
+            id=self._id,
+            provenance=self._provenance,
         )
 
     def serialize(self, archive: OutputArchive[Any]) -> PatchCoaddSerializationModel[Any]:
@@ -205,7 +254,7 @@ class PatchCoadd(MaskedImage):
                 "matched", functools.partial(serialize_match, self.matched_psf, ())
             )
         model.rejected = [RejectionModel.from_value(r) for r in self.rejections]
-        for name in _COADD_PLAIN_FIELDS:
+        for name in (*_IDENTITY, *_PLAIN_FIELDS):
             setattr(model, name, getattr(self, name))
         return model
 
@@ -216,22 +265,9 @@ class PatchCoadd(MaskedImage):
         return PatchCoaddSerializationModel[pointer_type]  # type: ignore[valid-type]
 
 
-_COADD_PLAIN_FIELDS = (
-    "band",
-    "skymap",
-    "tract",
-    "patch",
-    "inner_bbox",
-    "settings",
-    "versions",
-    "notes",
-    "noise",
-    "removals",
-    "visit_checks",
-)
-
-
-_COADD_FIELDS = (*_COADD_PLAIN_FIELDS, "detectors", "matched_psf")
+_IDENTITY = tuple(field.name for field in dataclasses.fields(PatchId))
+_PLAIN_FIELDS = ("settings", "versions", "notes", "noise", "removals", "visit_checks")
+"""Fields of the record that an archive holds as they are."""
 
 
 def weight_unit(settings: Mapping[str, Any]) -> str:
@@ -302,10 +338,13 @@ class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP
             variance=planes.variance,
             exposure_count=self.exposure_count.deserialize(archive, bbox=bbox),
             exposure_count_unmasked=self.exposure_count_unmasked.deserialize(archive, bbox=bbox),
-            detectors=self.detectors.deserialize(archive),
-            rejected=[r.to_value(self.band) for r in self.rejected],
-            matched_psf=load_matched_psf(self.matched, archive),
-            **{name: getattr(self, name) for name in _COADD_PLAIN_FIELDS},
+            id=PatchId(**{name: getattr(self, name) for name in _IDENTITY}),
+            provenance=Provenance(
+                detectors=self.detectors.deserialize(archive),
+                rejections=tuple(r.to_value(self.band) for r in self.rejected),
+                matched_psf=load_matched_psf(self.matched, archive),
+                **{name: getattr(self, name) for name in _PLAIN_FIELDS},
+            ),
         )._finish_deserialize(self)
 
     def deserialize_component(self, component: str, archive: InputArchive[Any], **kwargs: Any) -> Any:

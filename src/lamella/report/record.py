@@ -60,8 +60,8 @@ _MAP_SIDE = 600
 class ReportedCoadd(CoaddLike, Protocol):
     """What the report of a coadd needs beyond its summary."""
 
-    settings: dict[str, Any]
-    versions: dict[str, str]
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
     notes: tuple[str, ...]
     removals: tuple[Removal, ...]
     visit_checks: tuple[VisitCheck, ...]

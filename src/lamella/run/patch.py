@@ -130,14 +130,12 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
             on_findings=work.on_findings,
         )
     note = rejection_note(config.assemble.reject.method, coadd.removals)
-    if note is not None:
-        coadd.notes += (note,)
-    coadd.settings.update(config.to_dict())
+    settings = {**coadd.settings, **config.to_dict()}
     if matching is not None:
-        coadd.settings["matching"] = matching.summary
+        settings["matching"] = matching.summary
     if job.reading:
-        coadd.settings["read"] = dict(job.reading)
-    return coadd
+        settings["read"] = dict(job.reading)
+    return coadd.replace(settings=settings, notes=coadd.notes + (() if note is None else (note,)))
 
 
 def visits_of(job: PatchJob) -> list[tuple[ExposureSource, ...]]:

@@ -98,7 +98,7 @@ class StackRun:
             )
         note = rejection_note(method, coadd.removals)
         if note is not None:
-            coadd.notes += (note,)
+            coadd = coadd.replace(notes=(*coadd.notes, note))
         write_archive(coadd, self.output, threads=self.resources.threads)
         if self.plain is not None:
             write_plain_fits(coadd, self.plain)

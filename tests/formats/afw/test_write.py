@@ -25,6 +25,7 @@ from lamella.psf.coadd import CoaddPsf
 from lamella.psf.gaussian import DoubleGaussianPsf
 from lamella.sky.projection import projection_from_header
 
+from ...coadds import coadd_of_planes
 from .test_psf_coadd import header
 
 TRACT = TractFrame(skymap="rings", tract=42, bbox=Box.factory[0:400, 0:500])
@@ -98,7 +99,7 @@ def make_coadd(**changes):
         "inner_bbox": Box.factory[105:135, 205:245],
         "detectors": detectors([7, 8]),
     }
-    return PatchCoadd(parts.pop("image"), **parts, **(values | changes))
+    return coadd_of_planes(parts.pop("image"), **parts, **(values | changes))
 
 
 def assert_same_planes(found, wanted):

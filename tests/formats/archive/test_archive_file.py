@@ -69,7 +69,7 @@ def time_cards_of(path: Path) -> dict[str, Any]:
 
 def test_the_primary_header_of_a_coadd_has_the_times_of_its_plain_file(tmp_path: Path) -> None:
     coadd = make_coadd()
-    coadd.detectors = tuple(map(replace_times, coadd.detectors, TIMES))
+    coadd = coadd.replace(detectors=tuple(map(replace_times, coadd.detectors, TIMES)))
     write_archive(coadd, tmp_path / "archive.fits")
     write_plain_fits(coadd, tmp_path / "plain.fits")
     cards = time_cards_of(tmp_path / "archive.fits")

@@ -31,6 +31,8 @@ from lamella.formats.archive.products import read_product
 from lamella.formats.archive.write import psf_position, write_archive, write_plain_fits
 from lamella.planes import bits_of, make_schema
 
+from ...coadds import coadd_of_planes
+
 BOX = Box.factory[1000:1040, 2000:2050]
 SCALE = 0.2
 
@@ -54,7 +56,7 @@ def make_coadd(projection: SkyProjection[Any] | None = None, *, detectors: int =
     image[:5] = np.nan
     variance = np.where(mask, np.inf, 2.0).astype(np.float32)
     count = np.where(mask, 0, 2).astype(np.int32)
-    return PatchCoadd(
+    return coadd_of_planes(
         Image(image, bbox=BOX, unit=u.nJy, sky_projection=projection),
         mask=Mask(mask[..., np.newaxis], bbox=BOX, schema=schema),
         variance=Image(variance, bbox=BOX, unit=u.nJy**2),
@@ -65,7 +67,7 @@ def make_coadd(projection: SkyProjection[Any] | None = None, *, detectors: int =
         tract=3,
         patch=(4, 5),
         inner_bbox=BOX,
-        detectors=[
+        detectors=tuple(
             DetectorInput(
                 id=ExposureId("Cam", visit, 7),
                 band="r",
@@ -79,8 +81,8 @@ def make_coadd(projection: SkyProjection[Any] | None = None, *, detectors: int =
                 notes=("sky subtracted",),
             )
             for visit in range(1, detectors + 1)
-        ],
-        rejected=[Rejection(ExposureId("Cam", 9, 7, "r"), "visit9.fits", "select", "too wide")],
+        ),
+        rejections=(Rejection(ExposureId("Cam", 9, 7, "r"), "visit9.fits", "select", "too wide"),),
         versions={"lamella": "0.1.0"},
     )
 
@@ -183,7 +185,7 @@ def test_the_psf_is_that_at_its_position(coadd: PatchCoadd, plain: Path) -> None
 def test_a_psf_that_is_not_defined_in_the_middle_is_that_at_another_position() -> None:
     coadd = make_coadd()
     corner = Box.factory[BOX.y.start : BOX.y.start + 10, BOX.x.start : BOX.x.start + 10]
-    coadd.detectors = tuple(dataclasses.replace(one, bbox=corner) for one in coadd.detectors)
+    coadd = coadd.replace(detectors=tuple(dataclasses.replace(one, bbox=corner) for one in coadd.detectors))
     x, y = psf_position(coadd)
     assert coadd.psf.is_defined(x=x, y=y)
     assert corner.contains(x=int(x), y=int(y))
@@ -265,9 +267,10 @@ def test_archives_keep_all_bits(coadd: PatchCoadd, tmp_path: Path, compress: boo
 
 
 def test_a_matched_coadd_has_its_model_and_artifacts_have_a_table(tmp_path: Path) -> None:
-    coadd = make_coadd()
-    coadd.matched_psf = GaussianPointSpreadFunction(2.5, BOX, 21)
-    coadd.removals = (Removal(instrument="Cam", visit=1, valid=100, removed=4, streak=4),)
+    coadd = make_coadd().replace(
+        matched_psf=GaussianPointSpreadFunction(2.5, BOX, 21),
+        removals=(Removal(instrument="Cam", visit=1, valid=100, removed=4, streak=4),),
+    )
     write_plain_fits(coadd, tmp_path / "a.fits")
     with fits.open(tmp_path / "a.fits") as hdus:
         x, y = hdus["PSF"].header["PSFX"], hdus["PSF"].header["PSFY"]

@@ -314,7 +314,7 @@ def test_assemble_metadata_sets_band_inputs_and_psf(maker, sky_info) -> None:
     task = task_with()
     warps = [maker.warp(1), maker.warp(2)]
     coadd = coadd_of(task, sky_info, warps).coaddExposure
-    coadd.detectors, coadd.band = (), ""
+    coadd = coadd.replace(detectors=(), band="")
     task.assembleMetadata(coadd, warps[::-1], [3.0, 1.0])
     assert coadd.band == "r"
     assert list(zip(coadd.inputs["visit"], coadd.inputs["weight"], strict=True)) == [(1, 1.0), (2, 3.0)]

@@ -12,7 +12,7 @@ from lsst.images import Box, Image, MaskedImage
 from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
-from ...data.coadd import PatchCoadd
+from ...data.coadd import PatchCoadd, PatchId, Provenance
 from ...data.detector import DetectorInput
 from ...data.exposure import ExposureId
 from ...data.times import UNKNOWN_TIMES
@@ -143,12 +143,8 @@ def _coadd(
         variance=planes.variance,
         exposure_count=Image(counts, bbox=box),
         exposure_count_unmasked=Image(counts.copy(), bbox=box),
-        band=band,
-        inner_bbox=place.pop("inner_bbox", box),
-        detectors=detectors,
-        **place,
-        notes=(*notes, *file.notes),
-        matched_psf=model,
+        id=PatchId(band, **{"inner_bbox": box, **place}),
+        provenance=Provenance(detectors=tuple(detectors), notes=(*notes, *file.notes), matched_psf=model),
     )
 
 

@@ -6,21 +6,20 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import astropy.units as u
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage
 from lsst.pipe.base import Struct
 
-from ...coadd.assemble import StackedPlanes, compare_visits, stack_inputs
+from ...coadd.assemble import StackedPlanes, compare_visits, finish, notes_of, stack_inputs
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
 from ...coadd.stack.prepare import Prepared, check_one_band, input_of
 from ...coadd.stack.sources import ImageSource
 from ...coadd.stack.stack_control import StackControl
 from ...coadd.versions import package_versions
 from ...coadd.warp_planes import plane_notices, planes_record
-from ...data.coadd import PatchCoadd, Rejection
+from ...data.coadd import PatchCoadd, Provenance, Rejection
 from ...data.inputs import WarpInput
-from ...data.visit_check import visit_warnings
+from ...data.visit_check import VisitCheck, visit_warnings
 from ...data.weights import WeightProblem, warp_weight
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
 from ...image.planes import conform_mask
@@ -130,9 +129,10 @@ class AssembleCoaddTask(CoaddBaseTask):
             inputData.weightList,
             supplementaryData=supplementaryData,
         )
-        retStruct.coaddExposure.settings.update(selection)
-        rejected = (*self.deselected, *otherBands, *inputData.rejected)
-        retStruct.coaddExposure.rejections = tuple(sorted(rejected))
+        retStruct.coaddExposure = retStruct.coaddExposure.replace(
+            settings={**retStruct.coaddExposure.settings, **selection},
+            rejections=tuple(sorted((*self.deselected, *otherBands, *inputData.rejected))),
+        )
         self.processResults(retStruct.coaddExposure, dataRef)
         if self.config.doWrite:
             self._write(retStruct, dataRef)
@@ -371,7 +371,8 @@ class AssembleCoaddTask(CoaddBaseTask):
             inputs = [one._replace(altMask=with_mask(one.altMask, everywhere)) for one in inputs]
         coaddExposure, nImage = self._combine(skyInfo, inputs, mask)
         if self.checksVisits:
-            self._check_visits(skyInfo, coaddExposure, inputs, mask)
+            checks = self._check_visits(skyInfo, coaddExposure, inputs, mask)
+            coaddExposure = coaddExposure.replace(visit_checks=checks)
             self._warn(coaddExposure)
         return Struct(
             coaddExposure=coaddExposure,
@@ -414,8 +415,8 @@ class AssembleCoaddTask(CoaddBaseTask):
 
     def _check_visits(
         self, skyInfo: Struct, coadd: PatchCoadd, inputs: Sequence[WarpToStack], mask: Any
-    ) -> None:
-        """Put on record how positions, fluxes and noise of each visit compare with the coadd."""
+    ) -> tuple[VisitCheck, ...]:
+        """Return how positions, fluxes and noise of each visit compare with the coadd."""
         stats = self.prepareStats(mask)
         control = self._core_control(coadd, stats.statsFlags, stats.statsCtrl)
         last: dict[int, ImageSource] = {}
@@ -433,9 +434,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             coadd.exposure_count.array,
             coadd.exposure_count_unmasked.array,
         )
-        coadd.visit_checks = compare_visits(
-            warps, planes, coadd_target(skyInfo), coadd.mask.schema, control, Resources()
-        )
+        return compare_visits(warps, planes, coadd_target(skyInfo), coadd.mask.schema, control, Resources())
 
     def _warn(self, coadd: PatchCoadd) -> None:
         """Name the visits that a user should look at."""
@@ -488,24 +487,10 @@ class AssembleCoaddTask(CoaddBaseTask):
         # No reason to warn: by default these tasks warp as the original does, with values of masked pixels.
         for notice in plane_notices(made):
             self.log.info("%s", notice)
-        unit, metadata = u.nJy, {}
-        if self.config.doScaleZeroPoint:
-            unit, metadata = u.ct, {"fluxMag0": self.scaleZeroPoint.getPhotoCalib().getFluxMag0()}
-        return PatchCoadd(
-            Image(planes.image, bbox=bbox, unit=unit, sky_projection=target.projection),
-            mask=Mask(planes.mask[..., np.newaxis], bbox=bbox, schema=schema),
-            variance=Image(planes.variance, bbox=bbox, unit=unit**2),
-            exposure_count=Image(planes.count, bbox=bbox),
-            exposure_count_unmasked=Image(planes.unmasked, bbox=bbox),
-            band="",
-            skymap=target.skymap,
-            tract=target.tract,
-            patch=target.patch,
-            inner_bbox=target.inner_bbox or bbox,
-            settings={**made, "assemble": self.config.toCore().to_dict()},
-            versions=package_versions(),
-            metadata=metadata or None,
-        )
+        mag0 = self.scaleZeroPoint.getPhotoCalib().getFluxMag0() if self.config.doScaleZeroPoint else None
+        settings = {**made, "assemble": self.config.toCore().to_dict()}
+        provenance = Provenance(settings=settings, versions=package_versions())
+        return finish(planes, target, schema, "", provenance, flux_mag0=mag0)
 
     def assembleMetadata(
         self, coaddExposure: PatchCoadd, tempExpRefList: Sequence[Any], weightList: Sequence[float]
@@ -542,12 +527,16 @@ class AssembleCoaddTask(CoaddBaseTask):
             self.inputRecorder.addVisitToCoadd(coaddInputs, ref.header, weight)
         if self.config.doUsePsfMatchedPolygons:
             self.shrinkValidPolygons(coaddInputs)
-        coaddExposure.band = pairs[0][0].header.band if pairs else ""
-        coaddExposure.detectors = tuple(coaddInputs.ccds)
-        coaddExposure.notes = tuple(sorted({note for ccd in coaddInputs.ccds for note in ccd.notes}))
-        coaddExposure.matched_psf = Prepared(tuple(input_of(ref.header) for ref, _ in pairs)).model_psf()
-        # It is computed from the detectors when it is asked for.
-        coaddExposure.__dict__.pop("psf", None)
+        described = coaddExposure.replace(
+            band=pairs[0][0].header.band if pairs else "",
+            detectors=tuple(coaddInputs.ccds),
+            notes=notes_of(coaddInputs.ccds),
+            matched_psf=Prepared(tuple(input_of(ref.header) for ref, _ in pairs)).model_psf(),
+        )
+        # By its documented signature this method changes the coadd that it is given: here, and nowhere else,
+        # a coadd becomes another one.
+        vars(coaddExposure).clear()
+        vars(coaddExposure).update(vars(described))
 
     def assembleSubregion(
         self,

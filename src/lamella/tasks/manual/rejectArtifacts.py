@@ -11,6 +11,7 @@ from lsst.images import Box, Mask, MaskSchema
 from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import Struct
 
+from ...coadd.assemble import notes_of
 from ...coadd.assemble_control import AssembleConfig
 from ...coadd.reject.reject import Findings
 from ...coadd.reject.reject_control import RejectControl
@@ -174,10 +175,10 @@ class RejectArtifactsTask(AssembleCoaddTask):
         ]
         coadd, nImage = self._combine(skyInfo, masked, (*bad, "CLIPPED"))
         self.applyAltEdgeMask(coadd.mask, found)
-        coadd.settings.update(settings)
-        self._account(coadd, search.inputs, found)
+        coadd = self._account(coadd, search.inputs, found)
         # With their artifacts: they may be all that is wrong with a visit.
-        self._check_visits(skyInfo, coadd, inputs, bad)
+        checks = self._check_visits(skyInfo, coadd, inputs, bad)
+        coadd = coadd.replace(settings={**coadd.settings, **settings}, visit_checks=checks)
         self._warn(coadd)
         return Struct(
             coaddExposure=coadd,
@@ -235,18 +236,19 @@ class RejectArtifactsTask(AssembleCoaddTask):
         config = self.config.toCore().replace(bad_mask_planes=tuple(bad))
         return Search(warps, bbox, schema, config, Resources(threads=self.config.threads))
 
-    def _account(self, coadd: PatchCoadd, inputs: Sequence[WarpInput], found: Sequence[AltMaskSpans]) -> None:
-        """Put the number of rejected pixels on record."""
+    def _account(
+        self, coadd: PatchCoadd, inputs: Sequence[WarpInput], found: Sequence[AltMaskSpans]
+    ) -> PatchCoadd:
+        """Return the coadd with the number of rejected pixels on record."""
         told = [(one, mine.found) for one, mine in zip(inputs, found, strict=True) if mine.found is not None]
         findings = Findings.of(
             [one for one, _ in told], [mine for _, mine in told], self.config.toCore().reject
         )
-        coadd.removals = findings.removals
-        notes = {detector.id: detector.notes for one in inputs for detector in one.detectors}
-        coadd.detectors = tuple(dataclasses.replace(d, notes=notes[d.id]) for d in coadd.detectors)
-        coadd.notes = tuple(sorted({note for detector in coadd.detectors for note in detector.notes}))
-        for removal in coadd.removals:
+        for removal in findings.removals:
             self.log.info("Rejected %d pixels of visit %d", removal.removed, removal.visit)
+        notes = {detector.id: detector.notes for one in inputs for detector in one.detectors}
+        detectors = tuple(dataclasses.replace(d, notes=notes[d.id]) for d in coadd.detectors)
+        return coadd.replace(removals=findings.removals, detectors=detectors, notes=notes_of(detectors))
 
 
 def spans_of(found: VisitArtifacts, control: RejectControl, one: WarpInput) -> AltMaskSpans:

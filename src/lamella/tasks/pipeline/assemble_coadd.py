@@ -355,7 +355,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             )
         coadd: PatchCoadd = result.coadd
         made = {**common_settings(histories, self.log), **pairs.settings, **(settings or {})}
-        coadd.settings = {**made, **coadd.settings}
+        coadd = coadd.replace(settings={**made, **coadd.settings})
         self._describe(coadd)
         found = getattr(result, "artifacts", {})
         artifacts = {numbers[key]: (boxes[key], mask) for key, mask in found.items()}
