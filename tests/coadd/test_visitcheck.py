@@ -20,7 +20,8 @@ from lamella.data.visit_check import VisitCheck
 from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema
 from lamella.resources import Resources
-from lamella.sky.projection import tan_projection
+
+from ..projections import tan_projection
 
 SIDE, SCHEMA = 260, make_schema()
 BOX = Box.from_shape((SIDE, SIDE), start=(30, -40))

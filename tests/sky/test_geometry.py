@@ -12,8 +12,9 @@ from lsst.images import Box
 from lamella.errors import GeometryError
 from lamella.sky.footprint import box_polygon, corner_vectors
 from lamella.sky.geometry import SkyPolygon
-from lamella.sky.projection import tan_projection
 from lamella.sky.vectors import from_lonlat, offset_by, to_lonlat
+
+from ..projections import tan_projection
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -5,6 +5,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,15 +15,10 @@ from lamella.kernels.resample.resample import PositionGrid
 from lamella.sky.pixelmap import PixelMap
 from lamella.sky.projection import projection_from_header
 
+from ..projections import tan_projection
 
-def tan(x: float, y: float, scale: float = 0.2, ra: float = 150.0, dec: float = 2.0) -> SkyProjection[Any]:
-    """Tangent plane of pixels of ``scale`` arcsec, North up, whose tangent point is at (x, y)."""
-    cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": ra, "CRVAL2": dec}
-    cards |= {"CRPIX1": x + 1, "CRPIX2": y + 1, "CD1_1": -scale / 3600, "CD2_2": scale / 3600}
-    return projection_from_header(cards, path="tract", hdu=0)
-
-
-TRACT = tan(12000.0, 15000.0)
+CENTRE = SkyCoord(150.0 * u.deg, 2.0 * u.deg)
+TRACT = tan_projection(CENTRE, 0.2 * u.arcsec, (12000.0, 15000.0))
 DETECTOR = Box.factory[0:1024, 0:512]
 
 
@@ -98,7 +94,7 @@ def test_positions_do_not_depend_on_their_company() -> None:
 
 
 def test_positions_behind_the_sky_are_nan() -> None:
-    behind = tan(0.0, 0.0, ra=330.0, dec=-2.0)
+    behind = tan_projection(SkyCoord(330.0 * u.deg, -2.0 * u.deg), 0.2 * u.arcsec, (0.0, 0.0))
     pixel_map = PixelMap(sip(), behind)
     x, y = pixel_map.to_destination([0.0, 100.0], [0.0, 100.0])
     assert np.isnan(x).all()
@@ -139,7 +135,7 @@ def test_destination_box_holds_the_source(turn: float, distortion: float) -> Non
 @pytest.mark.parametrize("seed", range(40))
 def test_few_positions_give_the_box_that_many_give(seed: int) -> None:
     x, y = np.random.default_rng(seed).uniform(-1.0, 1.0, 2)
-    tract = tan(12000.0 + x, 15000.0 + y)
+    tract = tan_projection(CENTRE, 0.2 * u.arcsec, (12000.0 + x, 15000.0 + y))
     pixel_map = PixelMap(sip(300.0), tract)
     lattice = np.meshgrid(np.linspace(-0.5, 511.5, 65), np.linspace(-0.5, 1023.5, 65))
     found = pixel_map.to_destination(*lattice)
@@ -211,8 +207,10 @@ def test_nodes_are_the_same_when_they_were_wanted_before(grow: int) -> None:
 
 
 def test_area_of_a_change_of_scale() -> None:
-    coarse = tan(100.0, 100.0, scale=0.4)
-    grid = PixelMap(tan(0.0, 0.0), coarse).grid_with_spacing(Box.factory[0:200, 0:200], 64)
+    coarse = tan_projection(CENTRE, 0.4 * u.arcsec, (100.0, 100.0))
+    grid = PixelMap(tan_projection(CENTRE, 0.2 * u.arcsec, (0.0, 0.0)), coarse).grid_with_spacing(
+        Box.factory[0:200, 0:200], 64
+    )
     np.testing.assert_allclose(grid.area, 4.0, rtol=1e-6)
 
 

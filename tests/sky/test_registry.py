@@ -4,7 +4,7 @@ import os
 import pytest
 
 from lamella.errors import ConfigError, OutputError, UnreadableFileError
-from lamella.sky.kinds import KINDS
+from lamella.sky import KINDS
 from lamella.sky.registry import SKYMAP_KINDS, load_skymap, make_skymap, skymap_from_json
 
 

@@ -9,7 +9,7 @@ import click
 
 from ..errors import ConfigError, OutputError
 from ..run.choose_grid import GridOptions
-from ..sky.kinds import KINDS
+from ..sky import KINDS
 from .options import parse_setting
 from .run_options import PositionType, area_options
 from .startup import quick_imports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,17 @@ from lsst.images.utils import round_half_up
 
 from ..errors import InvalidPsfError, NoInputsError
 from .base import centred_box, require_finite
-from .cache import StampCache
-from .component import MAX_SCALE, OFF_CENTRE, Contribution, PsfComponent, draw_component, middle_within
+from .component import (
+    MAX_SCALE,
+    OFF_CENTRE,
+    Contribution,
+    PsfComponent,
+    draw_component,
+    dump_projection,
+    load_projection,
+    middle_within,
+)
 from .maps import DetectorMaps, Mapped
-from .projections import dump_projection, load_projection
 
 __all__ = ("CoaddPsf", "Contribution", "PsfComponent")
 
@@ -84,7 +91,8 @@ class CoaddPsf(PointSpreadFunction):
         self._projection = projection
         self._bounds = bounds
         self._max_side = max_side
-        self._cache = StampCache()
+        # The stamps used last; threads may share them, and get copies.
+        self._stamp = lru_cache(maxsize=64)(self._combine)
 
     @property
     def components(self) -> tuple[PsfComponent, ...]:
@@ -214,11 +222,8 @@ class CoaddPsf(PointSpreadFunction):
         InvalidPsfError
             Raised when no component covers the position, or one that does cannot be evaluated.
         """
-        indices, found = self._selection(x, y)
-        column, row = float(round_half_up(x)), float(round_half_up(y))
-        if (column, row) != (x, y):
-            found = self._maps.at(column, row, indices)
-        return Image(self._stamp(column, row, indices, found), bbox=self.kernel_bbox)
+        stamp = self._stamp(float(round_half_up(x)), float(round_half_up(y)), self._selection(x, y))
+        return Image(stamp.copy(), bbox=self.kernel_bbox)
 
     def compute_stellar_image(self, *, x: float, y: float) -> Image:
         """Return the image of a star of flux 1 that is at a position.
@@ -228,30 +233,25 @@ class CoaddPsf(PointSpreadFunction):
         InvalidPsfError
             Raised when no component covers the position, or one that does cannot be evaluated.
         """
-        indices, found = self._selection(x, y)
-        return Image(self._stamp(x, y, indices, found), bbox=self.compute_stellar_bbox(x=x, y=y))
+        box = self.compute_stellar_bbox(x=x, y=y)
+        return Image(self._stamp(x, y, self._selection(x, y)).copy(), bbox=box)
 
-    def _selection(self, x: float, y: float) -> tuple[np.ndarray, Mapped]:
+    def _selection(self, x: float, y: float) -> tuple[int, ...]:
+        """Return the indices of the components that cover a position, of which there must be one."""
         require_finite(x, y)
-        indices, found = self._covering(x, y)
+        indices, _ = self._covering(x, y)
         if not indices.size:
             raise InvalidPsfError(f"No input of the coadd covers (x={x}, y={y}).", x=x, y=y)
-        return indices, found
+        return tuple(indices.tolist())
 
-    def _stamp(self, x: float, y: float, indices: np.ndarray, found: Mapped) -> np.ndarray:
-        key = (x, y, *indices.tolist())
-        stamp = self._cache.get(key)
-        if stamp is None:
-            stamp = self._combine(x, y, _as_contributions(indices, found))
-            self._cache.put(key, stamp)
-        return stamp.copy()
-
-    def _combine(self, x: float, y: float, contributions: Sequence[Contribution]) -> np.ndarray:
+    def _combine(self, x: float, y: float, indices: tuple[int, ...]) -> np.ndarray:
+        """Draw the PSF of some components with the star at a position."""
         box = self.compute_stellar_bbox(x=x, y=y)
         offsets = np.array([box.y.start - y, box.x.start - x])
         total, stamp = np.zeros(box.shape), np.empty(box.shape)
         weights = 0.0
-        for contribution in contributions:
+        numbers = np.array(indices)
+        for contribution in _as_contributions(numbers, self._maps.at(x, y, numbers)):
             component = self._components[contribution.index]
             draw_component(component, contribution, offsets, stamp)
             total += component.weight * stamp

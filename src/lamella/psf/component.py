@@ -8,15 +8,29 @@ from typing import Any
 
 import numpy as np
 import shapely
-from lsst.images import Box, Region, SkyProjection
+from lsst.images import Box, Region, SkyProjection, SkyProjectionSerializationModel
+from lsst.images.json import JsonInputArchive
+from lsst.images.json import write as write_json
 from lsst.images.psfs import PointSpreadFunction
+from lsst.images.serialization import JsonRef
 
+from ..astlock import guard_ast
 from ..errors import InvalidPsfError
 from ..kernels.resample.psfwarp import warp_stamp
 from ..kernels.resample.support import LANCZOS3, ResamplingKernel
-from .projections import dump_projection, load_projection
 
-__all__ = ("MAX_SCALE", "OFF_CENTRE", "Contribution", "PsfComponent", "draw_component", "middle_within")
+__all__ = (
+    "MAX_SCALE",
+    "OFF_CENTRE",
+    "Contribution",
+    "PsfComponent",
+    "draw_component",
+    "dump_projection",
+    "load_projection",
+    "middle_within",
+)
+
+guard_ast()
 
 MAX_SCALE = 200.0
 """Derivatives of a map beyond this are a broken projection, not a change of pixel scale."""
@@ -153,3 +167,14 @@ def middle_within(outline: shapely.Geometry, box: Box) -> tuple[float, float]:
     # The centroid of a region with a hole or a bay may be outside of it.
     point = part.centroid if part.contains(part.centroid) else part.representative_point()
     return float(point.x), float(point.y)
+
+
+def dump_projection(projection: SkyProjection[Any]) -> str:
+    """Return a projection, which cannot be pickled, as the JSON text of an `lsst.images` archive."""
+    return write_json(projection).model_dump_json()
+
+
+def load_projection(text: str) -> SkyProjection[Any]:
+    """Return the projection that `dump_projection` made the text of."""
+    model = SkyProjectionSerializationModel[JsonRef].model_validate_json(text)
+    return model.deserialize(JsonInputArchive(model.indirect))

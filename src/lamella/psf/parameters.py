@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 from lsst.images import Bounds
-from lsst.images.psfs import GaussianPointSpreadFunction, PiffWrapper, PointSpreadFunction
+from lsst.images.json import JsonInputArchive
+from lsst.images.json import write as write_json
+from lsst.images.psfs import (
+    GaussianPointSpreadFunction,
+    PiffSerializationModel,
+    PiffWrapper,
+    PointSpreadFunction,
+)
+from lsst.images.serialization import ArchiveReadError
 
 from ..errors import InvalidPsfError
 from .base import Parameters, StampPsf
 from .basis import PolynomialBasisPsf
 from .gaussian import DoubleGaussianPsf
 from .gridded import GriddedPsf
-from .piff import piff_from_text, piff_to_text
 from .psfex import PsfexPsf
 
 __all__ = ("KINDS", "psf_from_parameters", "psf_to_parameters")
 
 _GAUSSIAN = "gaussian"
 _PIFF = "piff"
+_NEEDS_PIFF = "PSF models of Piff need the package piff: pip install 'lamella[piff]'."
 _MODELS: dict[str, type[StampPsf]] = {
     model.kind: model for model in (DoubleGaussianPsf, GriddedPsf, PolynomialBasisPsf, PsfexPsf)
 }
@@ -49,7 +58,7 @@ def psf_to_parameters(psf: PointSpreadFunction) -> tuple[str, dict[str, np.ndarr
     if isinstance(psf, GaussianPointSpreadFunction):
         return _GAUSSIAN, {"sigma": psf.sigma, "stamp_size": psf.kernel_bbox.x.size}
     if isinstance(psf, PiffWrapper):
-        return _PIFF, {"archive": piff_to_text(psf)}
+        return _PIFF, {"archive": _piff_to_text(psf)}
     known = ", ".join(KINDS)
     raise InvalidPsfError(
         f"A PSF of class {type(psf).__name__} cannot be written as numbers; these can: {known}. "
@@ -86,7 +95,45 @@ def _make(kind: str, parameters: Parameters, bounds: Bounds) -> PointSpreadFunct
     if kind == _GAUSSIAN:
         return GaussianPointSpreadFunction(float(values["sigma"]), bounds, int(values["stamp_size"]))
     if kind == _PIFF:
-        return piff_from_text(str(values["archive"]), bounds)
+        return _piff_from_text(str(values["archive"]), bounds)
     if kind not in _MODELS:
         raise InvalidPsfError(f"There is no PSF model {kind!r}; there are: {', '.join(KINDS)}.")
     return _MODELS[kind].from_parameters(parameters, bounds)
+
+
+def _piff_to_text(psf: PiffWrapper) -> str:
+    """Return a Piff model as the JSON text of an `lsst.images` archive, which has been read back once.
+
+    Raises
+    ------
+    InvalidPsfError
+        Raised when Piff is not installed, or the model cannot be written and read back.
+    """
+    try:
+        text = write_json(psf).model_dump_json()
+    except ImportError as err:
+        raise InvalidPsfError(_NEEDS_PIFF) from err
+    except NotImplementedError as err:
+        raise InvalidPsfError(f"This Piff model cannot be written: {err}") from err
+    # Some versions of Piff write what the archive then cannot read; better to know before the model is gone.
+    _piff_from_text(text, psf.bounds)
+    return text
+
+
+def _piff_from_text(text: str, bounds: Bounds) -> PiffWrapper:
+    """Return the Piff model that `_piff_to_text` made the text of, valid within the bounds given.
+
+    Raises
+    ------
+    InvalidPsfError
+        Raised when Piff is not installed, or its version does not go with that of ``lsst-images``.
+    """
+    model = PiffSerializationModel.model_validate_json(text)
+    try:
+        psf = model.deserialize(JsonInputArchive(model.indirect))
+    except ArchiveReadError as err:
+        raise InvalidPsfError(_NEEDS_PIFF) from err
+    except AttributeError as err:
+        versions = " and ".join(f"{name} {version(name)}" for name in ("piff", "lsst-images"))
+        raise InvalidPsfError(f"A Piff model cannot be read back: {versions} do not fit ({err}).") from err
+    return PiffWrapper(psf.piff_psf, bounds, psf.kernel_bbox.x.size)

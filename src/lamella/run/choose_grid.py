@@ -69,9 +69,9 @@ def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **option
     import numpy as np
     from astropy.coordinates import SkyCoord
 
+    from ..sky import KINDS
     from ..sky.field import skymap_for_area, skymap_from_exposures
     from ..sky.footprint import pixel_scale
-    from ..sky.kinds import KINDS
     from ..sky.registry import load_skymap, make_skymap
 
     if grid.skymap is not None:

@@ -11,9 +11,8 @@ from typing import Any
 from ..errors import ConfigError, UnreadableFileError
 from .discrete import DiscreteSkyMap, FieldSkyMap
 from .dodeca import DodecaSkyMap
-from .equatorial import EquatorialSkyMap
 from .healpix import HealpixSkyMap
-from .rings import RingsSkyMap
+from .rings import EquatorialSkyMap, RingsSkyMap
 from .skymap import FORMAT, SkyMap
 
 __all__ = ("SKYMAP_KINDS", "load_skymap", "make_skymap", "skymap_from_json")

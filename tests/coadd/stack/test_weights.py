@@ -29,7 +29,8 @@ from lamella.resources import Resources
 from lamella.run.match import match_inputs, use_matched
 from lamella.run.patch import warp_visit
 from lamella.run.patch_config import PatchConfig
-from lamella.sky.projection import tan_projection
+
+from ...projections import tan_projection
 
 CENTRE = SkyCoord(40.0 * u.deg, -30.0 * u.deg)
 TRACT = tan_projection(CENTRE, 0.2 * u.arcsec, (500.0, 500.0))

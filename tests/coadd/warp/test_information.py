@@ -18,7 +18,8 @@ from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.data.weights import WeightProblem
 from lamella.errors import CalibrationError
 from lamella.planes import bits_of, make_schema
-from lamella.sky.projection import tan_projection
+
+from ...projections import tan_projection
 
 CENTRE = SkyCoord(40.0 * u.deg, -30.0 * u.deg)
 SCHEMA = make_schema()

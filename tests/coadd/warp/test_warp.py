@@ -20,7 +20,9 @@ from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.errors import CalibrationError, ConfigError, DuplicateInputError, InputError
 from lamella.planes import bits_of, make_schema
 from lamella.sky.pixelmap import PixelMap
-from lamella.sky.projection import projection_from_header, tan_projection
+from lamella.sky.projection import projection_from_header
+
+from ...projections import tan_projection
 
 CENTRE = SkyCoord(150.0 * u.deg, 2.0 * u.deg)
 TRACT = tan_projection(CENTRE, 0.2 * u.arcsec, (5000.0, 7000.0))

@@ -12,7 +12,7 @@ from lamella.formats.afw.summaries import VisitSummary
 from lamella.formats.afw.wcs import build_sky_wcs
 from lamella.formats.afw.write_tables import OutputArchive
 from lamella.formats.afw.write_wcs import add_projection, sky_wcs_text
-from lamella.psf.projections import dump_projection, load_projection
+from lamella.psf.component import dump_projection, load_projection
 from lamella.sky.projection import projection_from_header, same_grid
 
 from .test_psf_coadd import header

@@ -32,8 +32,9 @@ from lamella.formats.read_control import ReadControl
 from lamella.formats.readers import Opening, find_format
 from lamella.formats.recognise import open_exposures
 from lamella.planes import bits_of
-from lamella.sky.projection import tan_projection
 from lamella.testing.contracts import check_exposure_source
+
+from ...projections import tan_projection
 
 BOX = Box.factory[10:70, 20:100]
 

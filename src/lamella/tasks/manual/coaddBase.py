@@ -351,7 +351,7 @@ def makeSkyInfo(skyMap: SkyMap[Any], tractId: int, patchId: str | tuple[int, int
     -------
     lsst.pipe.base.Struct
         ``skyMap``; ``tractInfo``, a `lamella.sky.tract.Tract`; ``patchInfo``, a
-        `lamella.sky.patch.Patch`; ``wcs``, the projection of the tract; ``bbox``,
+        `lamella.sky.tract.Patch`; ``wcs``, the projection of the tract; ``bbox``,
         the outer box of the patch.
     """
     tract = skyMap[int(tractId)]

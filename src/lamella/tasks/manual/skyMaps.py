@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from lsst.pex.config import Config, ConfigChoiceField, Field, ListField
 
-from ...sky import discrete, dodeca, equatorial, healpix, rings
+from ...sky import discrete, dodeca, healpix, rings
 from ...sky.layout import CellPatches, LegacyPatches, PatchLayout
 from ...sky.registry import SKYMAP_KINDS
 from ...sky.skymap import SkyMap, SkyMapConfig
@@ -161,9 +161,9 @@ class EquatSkyMapConfig(BaseSkyMapConfig):
 
     kind = "equatorial"
     coreNames: ClassVar[dict[str, str]] = {"num_tracts": "numTracts", "dec_range": "decRange", **_COMMON}
-    projection = borrow(equatorial.EquatorialConfig, "projection")
-    numTracts = borrow(equatorial.EquatorialConfig, "num_tracts")
-    decRange = borrow(equatorial.EquatorialConfig, "dec_range")
+    projection = borrow(rings.EquatorialConfig, "projection")
+    numTracts = borrow(rings.EquatorialConfig, "num_tracts")
+    decRange = borrow(rings.EquatorialConfig, "dec_range")
 
 
 class HealpixSkyMapConfig(BaseSkyMapConfig):
