@@ -222,7 +222,8 @@ class CoaddPsf(PointSpreadFunction):
         InvalidPsfError
             Raised when no component covers the position, or one that does cannot be evaluated.
         """
-        stamp = self._stamp(float(round_half_up(x)), float(round_half_up(y)), self._selection(x, y))
+        indices = self._selection(x, y)
+        stamp = self._stamp(float(round_half_up(x)), float(round_half_up(y)), indices)
         return Image(stamp.copy(), bbox=self.kernel_bbox)
 
     def compute_stellar_image(self, *, x: float, y: float) -> Image:
@@ -233,8 +234,8 @@ class CoaddPsf(PointSpreadFunction):
         InvalidPsfError
             Raised when no component covers the position, or one that does cannot be evaluated.
         """
-        box = self.compute_stellar_bbox(x=x, y=y)
-        return Image(self._stamp(x, y, self._selection(x, y)).copy(), bbox=box)
+        stamp = self._stamp(x, y, self._selection(x, y))
+        return Image(stamp.copy(), bbox=self.compute_stellar_bbox(x=x, y=y))
 
     def _selection(self, x: float, y: float) -> tuple[int, ...]:
         """Return the indices of the components that cover a position, of which there must be one."""
