@@ -18,6 +18,7 @@ from .skymap_store import stored_skymap
 
 __all__ = ("ingest_bright_objects",)
 
+_IDENTITY = ("tract", "patch", "filter")
 _FILE_NAME = re.compile(r"BrightObjectMask-(?P<tract>\d+)-(?P<patch>\d+,\d+)-(?P<filter>.+)\.reg")
 
 
@@ -58,15 +59,16 @@ def ingest_bright_objects(
     grid, bands = stored_skymap(butler, skymap), _bands_by_name(butler)
     refs = []
     for path in map(Path, paths):
-        place = _place_of(path, read_bright_objects(path))
-        if place["filter"] not in bands:
-            known = ", ".join(sorted(bands)) or "none (ingest exposures first)"
-            raise InputError(path, where="filter", found=place["filter"], expected=f"one of: {known}")
+        remarks = _remarks(path, read_bright_objects(path))
+        tract, patch, filter = (remarks[name] for name in _IDENTITY)
+        if filter not in bands:
+            names = ", ".join(sorted(bands)) or "none (ingest exposures first)"
+            raise InputError(path, where="filter", found=filter, expected=f"one of: {names}")
         data_id = {
             "skymap": skymap,
-            "tract": int(place["tract"]),
-            "patch": grid[int(place["tract"])].patch(place["patch"]).sequential,
-            "band": bands[place["filter"]],
+            "tract": int(tract),
+            "patch": grid[int(tract)].patch(patch).sequential,
+            "band": bands[filter],
         }
         refs.append(_ingest(butler, path, data_id))
     return refs
@@ -78,23 +80,24 @@ def _bands_by_name(butler: Butler) -> dict[str, str]:
     return {record.band: record.band for record in records} | {record.name: record.band for record in records}
 
 
-def _place_of(path: Path, catalog: BrightObjectCatalog) -> dict[str, str]:
+def _remarks(path: Path, catalog: BrightObjectCatalog) -> dict[str, str]:
+    """Return tract, patch and filter of a file, by its remarks or its name."""
     match = _FILE_NAME.fullmatch(path.name)
-    place = match.groupdict() if match else {}
-    place |= {name: str(value) for name, value in catalog.metadata.items()}
-    for name in ("tract", "patch", "filter"):
-        if name not in place:
+    remarks = match.groupdict() if match else {}
+    remarks |= {name: str(value) for name, value in catalog.metadata.items()}
+    for name in _IDENTITY:
+        if name not in remarks:
             raise MissingPartError(path, where=name, found="nothing", expected=f"a remark '# {name}: ...'")
-    return place
+    return remarks
 
 
 def _ingest(butler: Butler, path: Path, data_id: Mapping[str, Any]) -> DatasetRef:
-    found = butler.find_dataset("brightObjectMask", data_id, collections=BRIGHT_OBJECT_RUN)
-    if found is not None:
-        if butler.getURI(found).read() != path.read_bytes():
+    ref = butler.find_dataset("brightObjectMask", data_id, collections=BRIGHT_OBJECT_RUN)
+    if ref is not None:
+        if butler.getURI(ref).read() != path.read_bytes():
             name = f"tract {data_id['tract']} patch {data_id['patch']} band {data_id['band']}"
             raise DuplicateInputError(path, found=f"regions of {name}", expected="those in the repository")
-        return found
+        return ref
     expanded = butler.registry.expandDataId(data_id)
     ref = DatasetRef(butler.get_dataset_type("brightObjectMask"), expanded, run=BRIGHT_OBJECT_RUN)
     butler.ingest(FileDataset(str(path.absolute()), [ref]), transfer="copy")

@@ -33,7 +33,7 @@ from pydantic_core import PydanticUndefined
 from ..config import Config
 from ..errors import ConfigError
 
-__all__ = ("DerivedConfig", "derive_config", "derive_field", "field_name", "from_core", "to_core")
+__all__ = ("DerivedConfig", "derive_config", "derive_field", "field_name", "from_core", "to_core", "to_plain")
 
 _DERIVED: dict[type[Config], type[DerivedConfig]] = {}
 
@@ -59,7 +59,7 @@ class DerivedConfig(PexConfig):
 def field_name(option: str) -> str:
     """Return the name that an option has as a field: ``sigma_clip`` becomes ``sigmaClip``."""
     first, *rest = option.split("_")
-    return first + "".join(part.capitalize() for part in rest)
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def derive_config(core: type[Config]) -> type[DerivedConfig]:
@@ -82,9 +82,8 @@ def derive_config(core: type[Config]) -> type[DerivedConfig]:
     TypeError
         Raised when an option is of a kind that the middleware cannot hold.
     """
-    known = _DERIVED.get(core)
-    if known is not None:
-        return known
+    if core in _DERIVED:
+        return _DERIVED[core]
     name = core.__name__ if core.__name__.endswith("Config") else f"{core.__name__}Config"
     fields = {field_name(option): derive_field(core, option) for option in core.model_fields}
     namespace = {"__doc__": core.__doc__, "__module__": __name__, "coreClass": core, **fields}
@@ -93,9 +92,8 @@ def derive_config(core: type[Config]) -> type[DerivedConfig]:
     )
     # Copies of a config are made from its text, which names the class in this module.
     if globals().setdefault(name, derived) != derived:
-        raise TypeError(
-            f"Two configurations are called {name}: {core.__module__}.{core.__name__} and another."
-        )
+        origin = f"{core.__module__}.{core.__name__}"
+        raise TypeError(f"Two configurations are called {name}: {origin} and another.")
     _DERIVED[core] = derived
     return derived
 
@@ -115,7 +113,7 @@ def to_core(config: PexConfig) -> Any:
     """
     assert isinstance(config, DerivedConfig), f"{type(config).__name__} is not derived from the core"
     core = config.coreClass
-    values = {option: _to_plain(getattr(config, field_name(option))) for option in core.model_fields}
+    values = {option: to_plain(getattr(config, field_name(option))) for option in core.model_fields}
     return core(**{name: value for name, value in values.items() if value != core.model_fields[name].default})
 
 
@@ -144,7 +142,8 @@ def _to_pex(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _to_plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
+    """Return the value of a field as the core has it."""
     if isinstance(value, DerivedConfig):
         return to_core(value)
     if isinstance(value, ConfigInstanceDict):

@@ -181,16 +181,16 @@ class _Export:
         """Write the sky maps: under the one name of the layout if there is one, else under their own."""
         path = self.folder / layout_path("skyMap", coadd_name=self.coadd_name)
         for name, skymap in self.skymaps.items():
-            place = path if len(self.skymaps) == 1 else path.with_stem(f"{path.stem}-{name}")
-            self._prepare(place)
-            skymap.save(place)
+            target = path if len(self.skymaps) == 1 else path.with_stem(f"{path.stem}-{name}")
+            self._prepare(target)
+            skymap.save(target)
 
     def link_results(self) -> None:
         name = f"{self.coadd_name}Coadd_calexp"
         for ref, path in self.coadds:
-            place = self.folder / layout_path(name, coadd_name=self.coadd_name, **self._identity(ref))
-            self._prepare(place)
-            with atomic_path(place) as temporary:
+            target = self.folder / layout_path(name, coadd_name=self.coadd_name, **self._identity(ref))
+            self._prepare(target)
+            with atomic_path(target) as temporary:
                 try:
                     temporary.hardlink_to(path)
                 except OSError:  # file systems without hard links
@@ -204,17 +204,15 @@ def coadd_filter(butler: Butler, ref: DatasetRef) -> str:
     patch in this band have the same, and otherwise the band.
     """
     key = dict(ref.dataId.mapping)
-    filters = _filters(butler, {"band": key["band"]})
+    records: Iterable[Any] = butler.query_dimension_records(
+        "physical_filter", band=key["band"], explain=False
+    )
+    filters = {record.name for record in records}
     if len(filters) > 1:
-        place: dict[str, Any] = {
+        region: dict[str, Any] = {
             name: key[name] for name in ("skymap", "tract", "patch", "band") if name in key
         }
         with butler.query() as query:
-            rows = query.where(place).data_ids(("physical_filter", "visit", "patch"))
+            rows = query.where(region).data_ids(("physical_filter", "visit", "patch"))
             filters = {str(row["physical_filter"]) for row in rows}
     return filters.pop() if len(filters) == 1 else str(key["band"])
-
-
-def _filters(butler: Butler, key: dict[str, Any]) -> set[str]:
-    records: Iterable[Any] = butler.query_dimension_records("physical_filter", **key, explain=False)
-    return {record.name for record in records}

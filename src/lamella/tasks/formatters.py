@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from ..data.exposure import Exposure
 from ..data.exposure_archive import ExposureImage
 from ..data.times import TotalTimes
 from ..data.warp import Warp
+from ..files import sync
 from ..formats.regions import read_bright_objects
 from ..formats.time_cards import set_time_cards
 from ..psf.coadd import CoaddPsf
@@ -55,7 +55,7 @@ class ArchiveFormatter(GenericFormatter):
         """Write an archive with its provenance and times; it is on disk before it gets its name."""
         self._times = getattr(in_memory_dataset, "times", None)
         super().write_local_file(in_memory_dataset, uri)
-        _sync(uri.ospath)
+        sync(uri.ospath)
 
     def _update_header(self, header: fits.Header) -> None:
         super()._update_header(header)
@@ -133,7 +133,7 @@ class _TextFormatter(FormatterV2):
     def write_local_file(self, in_memory_dataset: Any, uri: ResourcePath) -> None:
         """Write the text; it is on disk before it gets its name."""
         Path(uri.ospath).write_text(self._text_of(in_memory_dataset), encoding="utf-8")
-        _sync(uri.ospath)
+        sync(uri.ospath)
 
 
 class SkyMapFormatter(_TextFormatter):
@@ -172,11 +172,3 @@ def _region_line(region: BrightObject) -> str:
     sizes = (region.radius,) if region.shape == "circle" else (region.width, region.height)
     numbers = ", ".join(f"{float(value)!r}d" for value in (region.ra, region.dec, *sizes))
     return f"{region.shape}({numbers}) # ID: {region.id}, mag: {float(region.mag)!r}"
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -108,14 +108,14 @@ def derived_visits(butler: Butler, refs: Sequence[DatasetRef]) -> dict[int, str]
     dict
         By the number in the repository: number of the visit and band, e.g. ``"123-r"``.
     """
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     for instrument, number in sorted({(str(r.dataId["instrument"]), int(r.dataId["visit"])) for r in refs}):
         if number >= BAND_STEP:
             key: dict[str, Any] = {"instrument": instrument, "visit": number}
             (record,) = butler.query_dimension_records("visit", **key, explain=True)
             if record.name != str(number):
-                found[number] = str(record.name)
-    return found
+                names[number] = str(record.name)
+    return names
 
 
 def _require_local(butler: Butler) -> None:
@@ -134,7 +134,7 @@ def _register_collections(butler: Butler, instrument: str, run: str) -> None:
     butler.collections.register(run, CollectionType.RUN)
     butler.collections.register(chain, CollectionType.CHAINED)
     wanted = (run, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
-    missing = [one for one in wanted if one not in butler.collections.get_info(chain).children]
+    missing = [name for name in wanted if name not in butler.collections.get_info(chain).children]
     if missing:
         butler.collections.extend_chain(chain, missing)
 
@@ -152,30 +152,29 @@ def _ingest_visit(butler: Butler, visit: Visit, run: str, transfer: Transfer) ->
         staged = {source.info.id.detector: _stage(source, Path(folder), transfer) for source in new}
         with butler.transaction():
             insert_visit(butler, visit)
-            added = {detector: _make_ref(butler, visit, detector, run) for detector in staged}
+            kind, expand = butler.get_dataset_type("calexp"), butler.registry.expandDataId
+            added = {
+                detector: DatasetRef(kind, expand({**visit.key, "detector": detector}), run=run)
+                for detector in staged
+            }
             datasets = [FileDataset(str(staged[detector]), [ref]) for detector, ref in added.items()]
             if datasets:
                 butler.ingest(*datasets, transfer="move")
-    found = present | added
-    return [found[source.info.id.detector] for source in visit.sources]
-
-
-def _make_ref(butler: Butler, visit: Visit, detector: int, run: str) -> DatasetRef:
-    data_id = butler.registry.expandDataId({**visit.key, "detector": detector})
-    return DatasetRef(butler.get_dataset_type("calexp"), data_id, run=run)
+    refs = present | added
+    return [refs[source.info.id.detector] for source in visit.sources]
 
 
 def _require_same(butler: Butler, ref: DatasetRef, source: ExposureSource) -> None:
     uri = butler.getURI(ref)
     if uri.getExtension() == ".json":
         same = uri.read().decode() == source_to_json(source)
-        found = f"{source.info.id}, which the run {ref.run} has from another file, or with other options"
+        origin = "another file, or with other options"
     else:
-        path = butler.get(ref.makeComponentRef("info")).path
-        same = Path(path).absolute() == Path(source.info.path).absolute()
-        found = f"{source.info.id}, which the run {ref.run} has from {path}"
+        origin = butler.get(ref.makeComponentRef("info")).path
+        same = Path(origin).absolute() == Path(source.info.path).absolute()
     if not same:
-        raise DuplicateInputError(source.info.path, found=found, expected="a new exposure, or another run")
+        claim = f"{source.info.id}, which the run {ref.run} has from {origin}"
+        raise DuplicateInputError(source.info.path, found=claim, expected="a new exposure, or another run")
 
 
 def _staging_folder(butler: Butler) -> tempfile.TemporaryDirectory[str]:

@@ -39,17 +39,18 @@ def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool =
     A file that has its final name but no record is left when a process is killed
     between both steps; making the dataset again replaces it.
     """
-    known, limit = _known_files(butler), time.time() - older_than
-    found = {
+    registered, limit = _registered_files(butler), time.time() - older_than
+    orphans = {
         path
         for folder in _data_folders(butler)
         for path in folder.rglob("*")
-        if path.is_file() and path not in known and path.stat().st_mtime <= limit
+        if path.is_file() and path not in registered and path.stat().st_mtime <= limit
     }
-    for path in found if not dry_run else ():
+    for path in orphans if not dry_run else ():
         path.unlink(missing_ok=True)
-        _remove_empty(path.parent)
-    return sorted(map(str, found))
+        if path.parent.name.startswith(TEMPORARY_PREFIX) and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+    return sorted(map(str, orphans))
 
 
 def _data_folders(butler: Butler) -> Iterator[Path]:
@@ -61,14 +62,9 @@ def _data_folders(butler: Butler) -> Iterator[Path]:
             yield from folder.glob(f"{TEMPORARY_PREFIX}*")
 
 
-def _known_files(butler: Butler) -> set[Path]:
+def _registered_files(butler: Butler) -> set[Path]:
     runs = find_runs(butler)
     refs = butler.query_all_datasets(runs, find_first=False, limit=None) if runs else []
-    found = butler.get_many_uris(refs, allow_missing=True).values()
-    uris = [uri for one in found for uri in (one.primaryURI, *one.componentURIs.values()) if uri is not None]
-    return {Path(uri.ospath).resolve() for uri in uris if uri.isLocal}
-
-
-def _remove_empty(folder: Path) -> None:
-    if folder.name.startswith(TEMPORARY_PREFIX) and not any(folder.iterdir()):
-        folder.rmdir()
+    datasets = butler.get_many_uris(refs, allow_missing=True).values()
+    uris = [uri for dataset in datasets for uri in (dataset.primaryURI, *dataset.componentURIs.values())]
+    return {Path(uri.ospath).resolve() for uri in uris if uri is not None and uri.isLocal}

@@ -102,7 +102,6 @@ def _recipe_class(name: str, path: str) -> Any:
     """Import a class, and make sure that it is that of a recipe before it is used."""
     module, _, qualname = name.partition(":")
     cls = getattr(importlib.import_module(_MOVED.get(module, module)), qualname)
-    is_recipe = dataclasses.is_dataclass(cls) and all(hasattr(cls, one) for one in ("describe", "load"))
-    if not is_recipe:
+    if not (dataclasses.is_dataclass(cls) and hasattr(cls, "describe") and hasattr(cls, "load")):
         raise UnreadableFileError(path, where="class", found=name, expected="a recipe of an exposure")
     return cls

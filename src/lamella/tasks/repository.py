@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Sequence
 from importlib.resources import files
 from os import PathLike, fspath
@@ -17,7 +19,6 @@ from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, find_runs, make_dataset_typ
 from .failures import address_errors, repository_errors
 from .instrument import instrument_class, instrument_record
 from .orphans import clean_orphans
-from .recovery import roll_back
 from .skymap_store import register_skymap, stored_skymap, visited_tracts
 from .unlogged import forget_unlogged
 
@@ -142,7 +143,7 @@ def open_repository(
         Raised when nothing can be kept at addresses of this kind.
     """
     with repository_errors(fspath(root)), address_errors(fspath(root)):
-        roll_back(fspath(root))
+        _roll_back(fspath(root))
         butler = Butler.from_config(
             fspath(root),
             collections=collections or None,
@@ -153,6 +154,31 @@ def open_repository(
         if butler.isWriteable():
             prepare_repository(butler)
         return butler
+
+
+def _roll_back(root: str) -> None:
+    """Undo what a killed process had begun in a repository; a connection for reading cannot.
+
+    Parameters
+    ----------
+    root
+        Folder or address of the repository; nothing is done where it has no SQLite
+        database with an unfinished transaction.
+    """
+    folder = ResourcePath(root, forceDirectory=True)
+    if not folder.isLocal:
+        return
+    database = Path(folder.ospath).resolve() / "gen3.sqlite3"
+    if not database.with_name(f"{database.name}-journal").is_file():
+        return
+    # In this mode a database that is absent is not made; one that is locked belongs to a living process.
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(
+            sqlite3.connect(f"{database.as_uri()}?mode=rw", timeout=0, uri=True)
+        ) as connection,
+    ):
+        connection.execute("select count(*) from sqlite_master")
 
 
 def register_instrument(butler: Butler, name: str) -> type[Instrument]:
@@ -172,8 +198,7 @@ def register_instrument(butler: Butler, name: str) -> type[Instrument]:
         one that was there; that of lamella, too, when the latter is not
         installed here.
     """
-    found = butler.query_dimension_records("instrument", instrument=name, explain=False)
-    if not found:
+    if not butler.query_dimension_records("instrument", instrument=name, explain=False):
         record = instrument_record(instrument_class(name))
         butler.registry.insertDimensionData("instrument", record, skip_existing=True)
         return instrument_class(name)

@@ -53,8 +53,8 @@ def register_skymap(
     """
     skymap = rename_skymap(skymap, name)
     _require_same(butler, skymap)
-    known = {record.id for record in _query(butler, "tract", skymap.name)}
-    wanted = sorted(set(range(len(skymap)) if tracts is None else tracts) - known)
+    present = {record.id for record in _query(butler, "tract", skymap.name)}
+    wanted = sorted(set(range(len(skymap)) if tracts is None else tracts) - present)
     chosen = [skymap[number] for number in wanted]
     insert = butler.registry.insertDimensionData
     with butler.transaction():
@@ -76,9 +76,9 @@ def stored_skymap(butler: Butler, name: str) -> SkyMap[Any]:
     SkyMapError
         Raised when there is none of that name.
     """
-    known = [record.name for record in butler.query_dimension_records("skymap", explain=False)]
-    if name not in known or not _has_skymap(butler, name):
-        there = ", ".join(known) or "none"
+    names = [record.name for record in butler.query_dimension_records("skymap", explain=False)]
+    if name not in names or not _has_skymap(butler, name):
+        there = ", ".join(names) or "none"
         raise SkyMapError(f"There is no sky map {name!r} in the repository; there are: {there}.", skymap=name)
     skymap: SkyMap[Any] = butler.get("skyMap", skymap=name, collections=SKYMAP_RUN)
     return skymap
@@ -89,18 +89,15 @@ def _query(butler: Butler, element: str, skymap: str) -> list[Any]:
 
 
 def _has_skymap(butler: Butler, name: str) -> bool:
-    refs = butler.query_datasets("skyMap", SKYMAP_RUN, skymap=name, explain=False)
-    return bool(refs)
+    return bool(butler.query_datasets("skyMap", SKYMAP_RUN, skymap=name, explain=False))
 
 
 def _require_same(butler: Butler, skymap: SkyMap[Any]) -> None:
     for record in butler.query_dimension_records("skymap", explain=False):
-        found, same = record.hash.hex(), record.hash == bytes.fromhex(skymap.identity)
-        if record.name == skymap.name and not same:
-            raise DuplicateInputError(
-                f"sky map {skymap.name!r}", found=f"identity {skymap.identity}", expected=f"{found}"
-            )
-        if record.name != skymap.name and same:
+        stored, given = record.hash.hex(), skymap.identity
+        if record.name == skymap.name and stored != given:
+            raise DuplicateInputError(f"sky map {skymap.name!r}", found=f"identity {given}", expected=stored)
+        if record.name != skymap.name and stored == given:
             raise SkyMapError(
                 f"The repository has this sky map under the name {record.name!r}, not {skymap.name!r}."
             )

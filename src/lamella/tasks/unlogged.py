@@ -49,10 +49,10 @@ def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool
         The records, in order of task, run and data ID.
     """
     limit = time.time() - older_than
-    found = [ref for label in _labels(butler) for ref in _unlogged(butler, label, limit)]
-    if found and not dry_run:
-        butler.pruneDatasets(found, disassociate=True, unstore=True, purge=True)
-    return found
+    records = [ref for label in _labels(butler) for ref in _unlogged(butler, label, limit)]
+    if records and not dry_run:
+        butler.pruneDatasets(records, disassociate=True, unstore=True, purge=True)
+    return records
 
 
 def _labels(butler: Butler) -> list[str]:

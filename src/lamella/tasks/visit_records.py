@@ -32,7 +32,7 @@ visit 123 in another band.  Ten bands fit below `VISIT_MAX`."""
 
 _NAME_LENGTH = 32
 _GROWTH = 1e-9
-"""Part by which the area of a region must grow to be another region."""
+"""Fraction by which the area of a region must grow to be another region."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,10 +102,10 @@ def group_visits(sources: Sequence[ExposureSource]) -> list[Visit]:
         name or a number is longer than a repository can hold.
     """
     ordered = sorted(sources, key=lambda source: (*_visit_and_band(source), source.info.id))
-    for one, other in itertools.pairwise(ordered):
-        if one.info.id == other.info.id:
-            found = f"{one.info.id} in band {one.info.band}, which is also that of {one.info.path}"
-            raise DuplicateInputError(other.info.path, found=found, expected="one file per exposure")
+    for before, after in itertools.pairwise(source.info for source in ordered):
+        if before.id == after.id:
+            claim = f"{before.id} in band {before.band}, which is also that of {before.path}"
+            raise DuplicateInputError(after.path, found=claim, expected="one file per exposure")
     groups = itertools.groupby(ordered, key=_visit_and_band)
     visits = [Visit(tuple(group), number=number) for (_, number, _), group in groups]
     for visit in visits:
@@ -178,9 +178,9 @@ def _check(visit: Visit) -> None:
         _require(info, "filter", filter_name(info), same, f"{filter_name(first)}, as in {first.path}")
 
 
-def _require(info: ExposureInfo, where: str, found: str, condition: bool, expected: str) -> None:
+def _require(info: ExposureInfo, where: str, value: str, condition: bool, expected: str) -> None:
     if not condition:
-        raise InputError(info.path, where=where, found=found, expected=expected)
+        raise InputError(info.path, where=where, found=value, expected=expected)
 
 
 def insert_visit(butler: Butler, visit: Visit) -> None:

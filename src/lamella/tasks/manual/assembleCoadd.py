@@ -22,7 +22,7 @@ from ...data.inputs import WarpInput
 from ...data.visit_check import VisitCheck, visit_warnings
 from ...data.weights import WeightProblem, warp_weight
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
-from ...image.planes import conform_mask
+from ...image.planes import conform_mask, overlap
 from ...planes import bits_of, make_schema, plane_name, plane_names
 from ...resources import Resources
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
@@ -39,7 +39,7 @@ from .assembleInputs import (
     with_mask,
 )
 from .coaddBase import CoaddBaseTask, coadd_target
-from .references import WarpRef, overlap, sub_boxes, warp_ref, warp_refs
+from .references import WarpRef, sub_boxes, warp_ref, warp_refs
 from .scaleZeroPoint import ImageScaler
 from .spans import as_spans
 from .statistics import Property, StatisticsControl, stringToStatisticsProperty

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 from astropy.table import Table
 from lsst.images import Box
 from lsst.pex.config import Config, Field
@@ -197,18 +195,15 @@ class CoaddInputRecorderTask(Task):
             if detector.id.visit != coaddTempExp.visit:
                 self.log.warning("%s is in the warp of visit %d.", detector.id, coaddTempExp.visit)
         share = weight if self.config.saveCcdWeights else 1.0
-        coaddInputs.ccds += [dataclasses.replace(one, weight=share) for one in coaddTempExp.detectors]
+        coaddInputs.ccds += [dataclasses.replace(ccd, weight=share) for ccd in coaddTempExp.detectors]
+        good = sum(int(ccd.good_pixels) for ccd in coaddTempExp.detectors)
         record = VisitInput(
             coaddTempExp.instrument,
             coaddTempExp.visit,
             coaddTempExp.band,
             coaddTempExp.bbox,
-            _good_pixels(coaddTempExp.detectors) if self.config.saveVisitGoodPix else 0,
+            good if self.config.saveVisitGoodPix else 0,
             weight,
         )
         coaddInputs.visits.append(record)
         return record
-
-
-def _good_pixels(detectors: Sequence[DetectorInput]) -> int:
-    return int(np.sum([detector.good_pixels for detector in detectors]))

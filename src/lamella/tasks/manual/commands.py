@@ -64,13 +64,13 @@ def choose_task(args: Sequence[str]) -> tuple[list[str], str]:
         "--warpCompareCoadd": "compareWarpAssembleCoadd",
         "--compareWarpCoadd": "compareWarpAssembleCoadd",
     }
-    found = [switches[arg] for arg in args if arg in switches]
-    if len(set(found)) > 1:
+    tasks = [switches[arg] for arg in args if arg in switches]
+    if len(set(tasks)) > 1:
         sys.stderr.write(
             "assembleCoadd.py: error: --legacyCoadd and --warpCompareCoadd exclude each other.\n"
         )
         sys.exit(2)
-    return [arg for arg in args if arg not in switches], found[0] if found else "safeClipAssembleCoadd"
+    return [arg for arg in args if arg not in switches], tasks[0] if tasks else "safeClipAssembleCoadd"
 
 
 def _arguments(args: Sequence[str] | None) -> list[str]:

@@ -6,13 +6,13 @@ import copy
 from typing import Any
 
 from lsst.pex.config import Config as PexConfig
-from lsst.pex.config import Field, FieldValidationError
+from lsst.pex.config import FieldValidationError
 
 from ...config import Config
 from ...errors import ConfigError
-from ..derive import derive_config, field_name
+from ..derive import derive_config, field_name, to_plain
 
-__all__ = ("borrow", "check_with_core")
+__all__ = ("borrow", "borrowed", "check_with_core", "core_values")
 
 _SAME = object()
 
@@ -29,10 +29,22 @@ def borrow(core: type[Config], option: str, *, default: Any = _SAME) -> Any:
     default
         Another default value; lists for tuples.
     """
-    field: Field[Any] = copy.copy(derive_config(core)._fields[field_name(option)])
+    field: Any = copy.copy(derive_config(core)._fields[field_name(option)])
+    field.core_option = core, option
     if default is not _SAME:
         field.default = default
     return field
+
+
+def borrowed(config: Any, core: type[Config]) -> dict[str, str]:
+    """Return the fields of a configuration that stand for options of a core one, by these options."""
+    options = {name: getattr(field, "core_option", (None, "")) for name, field in config._fields.items()}
+    return {option: name for name, (owner, option) in options.items() if owner and issubclass(core, owner)}
+
+
+def core_values(config: Any, core: type[Config]) -> dict[str, Any]:
+    """Return the values of the borrowed fields of a configuration, by the options of the core."""
+    return {option: to_plain(getattr(config, name)) for option, name in borrowed(config, core).items()}
 
 
 def check_with_core(config: Any, names: dict[str, str]) -> None:

@@ -15,21 +15,10 @@ from ...image.gaps import GapSummary, fill_masked_image
 from ...image.options import GapControl
 from ...planes import make_schema, plane_name
 from ..cmdline.task import Task
-from .fields import borrow, check_with_core
+from .fields import borrow, borrowed, check_with_core, core_values
 from .spans import as_spans
 
 __all__ = ("InterpImageConfig", "InterpImageTask")
-
-_OPTIONS = {
-    "use_fallback_at_edge": "useFallbackValueAtEdge",
-    "fallback": "fallbackValueType",
-    "fallback_value": "fallbackUserValue",
-    "negative_fallback_allowed": "negativeFallbackAllowed",
-    "transpose": "transpose",
-    "edge_reach": "edgeReach",
-    "max_gap": "maxGap",
-}
-"""Options of the core, and their documented names."""
 
 
 class InterpImageConfig(Config):
@@ -46,11 +35,11 @@ class InterpImageConfig(Config):
     def validate(self) -> None:
         """Check the options one by one, and together as the core does."""
         super().validate()
-        check_with_core(self, {**_OPTIONS, "": "fallbackUserValue"})
+        check_with_core(self, {**borrowed(self, GapControl), "": "fallbackUserValue"})
 
     def toCore(self) -> GapControl:
         """Return the core's form of this."""
-        return GapControl(**{core: getattr(self, name) for core, name in _OPTIONS.items()})
+        return GapControl(**core_values(self, GapControl))
 
 
 class InterpImageTask(Task):
@@ -97,8 +86,8 @@ class InterpImageTask(Task):
         control = self.config.toCore()
         if planeName is not None:
             if plane_name(planeName) not in image.mask.schema.names:
-                known = ", ".join(image.mask.schema.names)
-                raise MaskPlaneError(f"There is no mask plane {planeName!r}; there are: {known}.")
+                planes = ", ".join(image.mask.schema.names)
+                raise MaskPlaneError(f"There is no mask plane {planeName!r}; there are: {planes}.")
             summary = fill_masked_image(image, (planeName,), control)
         else:
             summary = _fill_defects(image, list(defects or ()), control)

@@ -16,9 +16,9 @@ from ...sky.geometry import SkyPolygon
 from ...sky.vectors import to_lonlat
 from ..cmdline.argument_parser import ArgumentParser
 from ..cmdline.runner import TaskRunner
-from ..cmdline.task import CmdLineTask
 from .coaddBase import SelectDataIdContainer
-from .makeSkyMap import log_skymap, write_skymap
+from .fields import core_values
+from .makeSkyMap import SkyMapTask
 from .selectImages import SelectStruct, make_select_struct
 from .skyMaps import BaseSkyMapConfig, skymap_name_field
 
@@ -50,7 +50,7 @@ class MakeDiscreteSkyMapRunner(TaskRunner):
         return [(parsedCmd.butler, {"dataRefList": parsedCmd.id.dataList, **kwargs})]
 
 
-class MakeDiscreteSkyMapTask(CmdLineTask):
+class MakeDiscreteSkyMapTask(SkyMapTask):
     """Makes the sky map of one tract that holds some exposures."""
 
     ConfigClass: ClassVar[type[Config]] = MakeDiscreteSkyMapConfig
@@ -75,11 +75,7 @@ class MakeDiscreteSkyMapTask(CmdLineTask):
         """
         records = [r if isinstance(r, SelectStruct) else make_select_struct(r) for r in dataRefList]
         old = self._old_skymap(butler) if self.config.doAppend else None
-        skyMap = self.run([record.info for record in records], old).skyMap
-        log_skymap(self.log, skyMap)
-        if self.config.doWrite:
-            write_skymap(butler, skyMap)
-        return Struct(skyMap=skyMap)
+        return self._finish(butler, self.run([record.info for record in records], old).skyMap)
 
     def run(self, infos: Sequence[ExposureInfo], oldSkyMap: DiscreteSkyMap | None = None) -> Struct:
         """Make the sky map.
@@ -106,19 +102,13 @@ class MakeDiscreteSkyMapTask(CmdLineTask):
         if not infos:
             raise NoInputsError("No data found from which to compute a sky map.")
         ra, dec, radius = self._circle(infos)
-        common = {
-            "tract_overlap": self.config.skyMap.tractOverlap,
-            "pixel_scale": self.config.skyMap.pixelScale,
-            "projection": self.config.skyMap.projection,
-            "rotation": self.config.skyMap.rotation,
-            "patches": self.config.skyMap.patches(),
-        }
+        options = self.config.skyMap
+        common = {**core_values(options, DiscreteConfig), "patches": options.patches()}
         if oldSkyMap is None:
             config = DiscreteConfig(ra=(ra,), dec=(dec,), radius=(radius,), **common)
         else:
             config = _appended(oldSkyMap, ra, dec, radius, common)
-        name = self.config.skyMapName or f"{self.config.coaddName}Coadd"
-        return Struct(skyMap=DiscreteSkyMap(config, name=name))
+        return Struct(skyMap=DiscreteSkyMap(config, name=self._skymap_name()))
 
     def _circle(self, infos: Sequence[ExposureInfo]) -> tuple[float, float, float]:
         """Return centre and radius of the circle around all exposures, with the border, in degrees."""
@@ -150,12 +140,6 @@ class MakeDiscreteSkyMapTask(CmdLineTask):
             ContainerClass=SelectDataIdContainer,
         )
         return parser
-
-    def _getConfigName(self) -> None:
-        """Return no name: the sky map itself holds its configuration."""
-
-    def _getMetadataName(self) -> None:
-        """Return no name: there is no data identifier that metadata could have."""
 
 
 def _appended(old: Any, ra: float, dec: float, radius: float, common: dict[str, Any]) -> DiscreteConfig:

@@ -18,7 +18,7 @@ from ..cmdline.task import CmdLineTask
 from ..repository import open_repository, register_skymap
 from .skyMaps import make_configured_skymap, skymap_field, skymap_name_field
 
-__all__ = ("MakeSkyMapConfig", "MakeSkyMapRunner", "MakeSkyMapTask", "log_skymap", "write_skymap")
+__all__ = ("MakeSkyMapConfig", "MakeSkyMapRunner", "MakeSkyMapTask", "SkyMapTask")
 
 
 class MakeSkyMapConfig(Config):
@@ -39,7 +39,28 @@ class MakeSkyMapRunner(TaskRunner):
         return [(parsedCmd.butler, kwargs)]
 
 
-class MakeSkyMapTask(CmdLineTask):
+class SkyMapTask(CmdLineTask):
+    """Base of the tasks that make a sky map; their configuration has ``coaddName`` and ``skyMapName``."""
+
+    def _skymap_name(self) -> str:
+        return self.config.skyMapName or f"{self.config.coaddName}Coadd"  # type: ignore[attr-defined]
+
+    def _finish(self, butler: Any, skyMap: SkyMap[Any]) -> Struct:
+        """Log a sky map, and write it with its tracts and patches if configured."""
+        _log_skymap(self.log, skyMap)
+        if self.config.doWrite:  # type: ignore[attr-defined]
+            with open_repository(butler.root, writeable=True) as repository:
+                register_skymap(repository, skyMap)
+        return Struct(skyMap=skyMap)
+
+    def _getConfigName(self) -> None:
+        """Return no name: the sky map itself holds its configuration."""
+
+    def _getMetadataName(self) -> None:
+        """Return no name: there is no data identifier that metadata could have."""
+
+
+class MakeSkyMapTask(SkyMapTask):
     """Makes a sky map from its configuration."""
 
     ConfigClass: ClassVar[type[Config]] = MakeSkyMapConfig
@@ -60,39 +81,14 @@ class MakeSkyMapTask(CmdLineTask):
         lsst.pipe.base.Struct
             ``skyMap``.
         """
-        name = self.config.skyMapName or f"{self.config.coaddName}Coadd"
-        skyMap = make_configured_skymap(self.config.skyMap.active, name)
-        log_skymap(self.log, skyMap)
-        if self.config.doWrite:
-            write_skymap(butler, skyMap)
-        return Struct(skyMap=skyMap)
+        return self._finish(butler, make_configured_skymap(self.config.skyMap.active, self._skymap_name()))
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
         return ArgumentParser(name=cls._DefaultName)
 
-    def _getConfigName(self) -> None:
-        """Return no name: the sky map itself holds its configuration."""
 
-    def _getMetadataName(self) -> None:
-        """Return no name: there is no data identifier that metadata could have."""
-
-
-def write_skymap(butler: Any, skyMap: SkyMap[Any]) -> None:
-    """Register tracts and patches, and write the sky map.
-
-    Parameters
-    ----------
-    butler
-        Repository of the command line.
-    skyMap
-        The sky map.
-    """
-    with open_repository(butler.root, writeable=True) as repository:
-        register_skymap(repository, skyMap)
-
-
-def log_skymap(log: Any, skyMap: SkyMap[Any], most: int = 100) -> None:
+def _log_skymap(log: Any, skyMap: SkyMap[Any], most: int = 100) -> None:
     """Log corners and number of patches of the tracts, up to some number of them."""
     log.info("sky map %s (%s) has %d tracts", skyMap.name, skyMap.kind, len(skyMap))
     for number in range(min(len(skyMap), most)):

@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from lsst.images import Box, Interval
-from lsst.images import NoOverlapError as BoxesApartError
 
 from ...data.warp import Warp
 
-__all__ = ("WarpRef", "overlap", "sub_boxes", "warp_ref", "warp_refs")
+__all__ = ("WarpRef", "sub_boxes", "warp_ref", "warp_refs")
 
 
 class WarpRef:
@@ -48,19 +47,17 @@ class WarpRef:
             return self._checked(self.ref.get(self.name, immediate=True))
         return self._checked(self.ref.get(f"{self.name}_sub", bbox=box, immediate=True))
 
-    def _checked(self, found: Any) -> Warp:
-        if not isinstance(found, Warp):
-            raise TypeError(
-                f"{self.name} {self.dataId} is a {type(found).__name__}; expected a lamella.Warp."
-            )
-        return found
+    def _checked(self, warp: Any) -> Warp:
+        if not isinstance(warp, Warp):
+            raise TypeError(f"{self.name} {self.dataId} is a {type(warp).__name__}; expected a lamella.Warp.")
+        return warp
 
     @cached_property
     def bbox(self) -> Box:
         """Box of the pixels."""
-        found = self.ref.bbox if isinstance(self.ref, Warp) else self.ref.get(f"{self.name}_bbox")
-        assert isinstance(found, Box)
-        return found
+        box = self.ref.bbox if isinstance(self.ref, Warp) else self.ref.get(f"{self.name}_bbox")
+        assert isinstance(box, Box)
+        return box
 
     @cached_property
     def header(self) -> Warp:
@@ -82,14 +79,6 @@ def warp_refs(refs: Iterable[Any], name: str) -> list[WarpRef]:
 def warp_ref(ref: Any, name: str) -> WarpRef:
     """Return a data reference, or a warp, as a reference to a warp of a dataset type."""
     return ref if isinstance(ref, WarpRef) else WarpRef(ref, name)
-
-
-def overlap(first: Box, second: Box) -> Box | None:
-    """Return the box that two boxes have in common, if they have one."""
-    try:
-        return first.intersection(second)
-    except BoxesApartError:
-        return None
 
 
 def sub_boxes(bbox: Box, size: tuple[int, int]) -> list[Box]:

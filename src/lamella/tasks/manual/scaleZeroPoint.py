@@ -47,7 +47,9 @@ class PhotoCalib:
     @classmethod
     def from_flux_mag0(cls, fluxMag0: float) -> PhotoCalib:
         """Make the scale of images in which a source of AB magnitude 0 has this many counts."""
-        return cls(AB_FLUX_NJY / _positive(fluxMag0))
+        if not 0.0 < fluxMag0 < math.inf:
+            raise CalibrationError(f"The counts at magnitude 0 are {fluxMag0}; expected a positive number.")
+        return cls(AB_FLUX_NJY / fluxMag0)
 
     @classmethod
     def from_exposure(cls, exposure: Any) -> PhotoCalib:
@@ -59,14 +61,17 @@ class PhotoCalib:
             Raised when the exposure is neither in nJy nor tells its scale.
         """
         if isinstance(exposure, Exposure):
-            scale = exposure.to_njy
-            return cls(_middle(scale, exposure.pixels) if isinstance(scale, BaseField) else float(scale))
-        found = exposure.unit
-        if found is not None and found.is_equivalent(u.nJy):
-            return cls(float(found.to(u.nJy)))
+            scale: Any = exposure.to_njy
+            if isinstance(scale, BaseField):
+                bbox = exposure.pixels.bbox
+                scale = scale(x=np.array(bbox.x.center), y=np.array(bbox.y.center))
+            return cls(float(scale))
+        unit = exposure.unit
+        if unit is not None and unit.is_equivalent(u.nJy):
+            return cls(float(unit.to(u.nJy)))
         flux = exposure.metadata.native.get("fluxMag0")
         if flux is None:
-            raise CalibrationError(f"Pixels are in {found}, without a number fluxMag0; expected nJy.")
+            raise CalibrationError(f"Pixels are in {unit}, without a number fluxMag0; expected nJy.")
         return cls.from_flux_mag0(float(flux))
 
     def getFluxMag0(self) -> float:
@@ -92,17 +97,6 @@ class PhotoCalib:
     def magnitudeToInstFlux(self, magnitude: float) -> float:
         """Return the counts of a source of an AB magnitude."""
         return float(self.getFluxMag0() * 10.0 ** (-0.4 * magnitude))
-
-
-def _positive(flux: float) -> float:
-    if not 0.0 < flux < math.inf:
-        raise CalibrationError(f"The counts at magnitude 0 are {flux}; expected a positive number.")
-    return flux
-
-
-def _middle(field: BaseField, pixels: MaskedImage) -> float:
-    bbox = pixels.bbox
-    return float(field(x=np.array(bbox.x.center), y=np.array(bbox.y.center)))
 
 
 class ImageScaler:
@@ -279,9 +273,9 @@ class SpatialScaleZeroPointTask(ScaleZeroPointTask):
         NoInputsError
             Raised when no scale is known.
         """
-        found = self.selectFluxMag0.run(dataRef.dataId if dataRef is not None else {})
+        scales = self.selectFluxMag0.run(dataRef.dataId if dataRef is not None else {})
         xList, yList, scaleList = [], [], []
-        for info in found.fluxMagInfoList:
+        for info in scales.fluxMagInfoList:
             x, y = _mean_position(exposure, info.coordList)
             xList.append(x)
             yList.append(y)

@@ -10,7 +10,7 @@ from ...sky import discrete, dodeca, healpix, rings
 from ...sky.layout import CellPatches, LegacyPatches, PatchLayout
 from ...sky.registry import SKYMAP_KINDS
 from ...sky.skymap import SkyMap, SkyMapConfig
-from .fields import borrow, check_with_core
+from .fields import borrow, borrowed, check_with_core, core_values
 
 __all__ = ("SKYMAP_CONFIGS", "BaseSkyMapConfig", "make_configured_skymap", "skymap_field")
 
@@ -42,20 +42,10 @@ class CellTractConfig(Config):
         )
 
 
-_COMMON = {
-    "tract_overlap": "tractOverlap",
-    "pixel_scale": "pixelScale",
-    "projection": "projection",
-    "rotation": "rotation",
-}
-
-
 class BaseSkyMapConfig(Config):
     """Options of all sky maps."""
 
     kind: ClassVar[str] = ""
-    coreNames: ClassVar[dict[str, str]] = _COMMON
-    """Options of the core, and their documented names."""
 
     patchInnerDimensions = borrow(LegacyPatches, "inner")
     patchBorder = borrow(LegacyPatches, "border")
@@ -73,7 +63,10 @@ class BaseSkyMapConfig(Config):
         """Check the options one by one, and together as the core does."""
         super().validate()
         if self.kind:
-            check_with_core(self, {**self.coreNames, "": next(iter(self.coreNames.values()))})
+            names = borrowed(self, SKYMAP_KINDS[self.kind].config_class)
+            # What the core says of several options together is told of the first that is of this kind alone.
+            own = next(name for option, name in names.items() if option not in SkyMapConfig.model_fields)
+            check_with_core(self, {**names, "": own})
 
     def patches(self) -> PatchLayout:
         """Return how tracts are cut into patches."""
@@ -83,24 +76,14 @@ class BaseSkyMapConfig(Config):
 
     def toCore(self) -> SkyMapConfig:
         """Return the core's form of this."""
-        values = {core: _plain(getattr(self, name)) for core, name in self.coreNames.items()}
-        return SKYMAP_KINDS[self.kind].config_class(**values, patches=self.patches())
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | float | int | bool) else tuple(value)
+        core = SKYMAP_KINDS[self.kind].config_class
+        return core(**core_values(self, core), patches=self.patches())
 
 
 class DiscreteSkyMapConfig(BaseSkyMapConfig):
     """Square tracts around chosen circles."""
 
     kind = "discrete"
-    coreNames: ClassVar[dict[str, str]] = {
-        "ra": "raList",
-        "dec": "decList",
-        "radius": "radiusList",
-        **_COMMON,
-    }
     raList = borrow(discrete.DiscreteConfig, "ra")
     decList = borrow(discrete.DiscreteConfig, "dec")
     radiusList = borrow(discrete.DiscreteConfig, "radius")
@@ -110,13 +93,6 @@ class FieldSkyMapConfig(BaseSkyMapConfig):
     """One rectangular tract; lamella's own."""
 
     kind = "field"
-    coreNames: ClassVar[dict[str, str]] = {
-        "ra": "ra",
-        "dec": "dec",
-        "width": "width",
-        "height": "height",
-        **_COMMON,
-    }
     tractOverlap = borrow(discrete.FieldConfig, "tract_overlap")
     projection = borrow(discrete.FieldConfig, "projection")
     ra = borrow(discrete.FieldConfig, "ra")
@@ -129,12 +105,6 @@ class RingsSkyMapConfig(BaseSkyMapConfig):
     """Rings of constant declination."""
 
     kind = "rings"
-    coreNames: ClassVar[dict[str, str]] = {
-        "num_rings": "numRings",
-        "ra_start": "raStart",
-        "version": "version",
-        **_COMMON,
-    }
     numRings = borrow(rings.RingsConfig, "num_rings")
     raStart = borrow(rings.RingsConfig, "ra_start")
     version = borrow(rings.RingsConfig, "version")
@@ -144,7 +114,6 @@ class DodecaSkyMapConfig(BaseSkyMapConfig):
     """Twelve tracts on the faces of a dodecahedron."""
 
     kind = "dodeca"
-    coreNames: ClassVar[dict[str, str]] = {"with_tracts_on_poles": "withTractsOnPoles", **_COMMON}
     withTractsOnPoles = borrow(dodeca.DodecaConfig, "with_tracts_on_poles")
     tractOverlap = borrow(dodeca.DodecaConfig, "tract_overlap")
     pixelScale = borrow(dodeca.DodecaConfig, "pixel_scale")
@@ -160,7 +129,6 @@ class EquatSkyMapConfig(BaseSkyMapConfig):
     """One band along the equator."""
 
     kind = "equatorial"
-    coreNames: ClassVar[dict[str, str]] = {"num_tracts": "numTracts", "dec_range": "decRange", **_COMMON}
     projection = borrow(rings.EquatorialConfig, "projection")
     numTracts = borrow(rings.EquatorialConfig, "num_tracts")
     decRange = borrow(rings.EquatorialConfig, "dec_range")
@@ -170,7 +138,6 @@ class HealpixSkyMapConfig(BaseSkyMapConfig):
     """Tracts on the pixels of a HEALPix map."""
 
     kind = "healpix"
-    coreNames: ClassVar[dict[str, str]] = {"log2_nside": "log2NSide", "nest": "nest", **_COMMON}
     rotation = borrow(healpix.HealpixConfig, "rotation")
     log2NSide = borrow(healpix.HealpixConfig, "log2_nside")
     nest = borrow(healpix.HealpixConfig, "nest")

@@ -43,11 +43,11 @@ class SpanSet:
     spans: tuple[Span, ...]
 
     def __init__(self, spans: Iterable[tuple[int, int, int]] = ()) -> None:
-        found = tuple(sorted({Span(*(int(value) for value in span)) for span in spans}))
-        for span in found:
+        ordered = tuple(sorted({Span(*map(int, span)) for span in spans}))
+        for span in ordered:
             if span.x1 < span.x0:
                 raise GeometryError(f"The span of row {span.y} from {span.x0} to {span.x1} has no pixel.")
-        object.__setattr__(self, "spans", found)
+        object.__setattr__(self, "spans", ordered)
 
     @classmethod
     def from_array(cls, flags: np.ndarray, bbox: Box) -> Self:

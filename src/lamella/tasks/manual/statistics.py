@@ -50,11 +50,8 @@ class Property(enum.IntFlag):
             Raised when this is none, or more than one.
         """
         if self.name is None or self.name not in Statistic.__args__:  # type: ignore[attr-defined]
-            raise ConfigError(
-                f"{self!r} is not one statistic that images can be stacked with.",
-                option="statistic",
-                found=self.name,
-            )
+            message = f"{self!r} is not one statistic that images can be stacked with."
+            raise ConfigError(message, option="statistic", found=self.name)
         return cast(Statistic, self.name)
 
 
@@ -69,10 +66,8 @@ def stringToStatisticsProperty(name: str) -> Property:
     try:
         return Property[name]
     except KeyError:
-        known = ", ".join(one.name for one in Property if one.name)
-        raise ConfigError(
-            f"There is no statistic {name!r}; there are: {known}.", option="statistic", found=name
-        ) from None
+        message = f"There is no statistic {name!r}; there are: {', '.join(Property.__members__)}."
+        raise ConfigError(message, option="statistic", found=name) from None
 
 
 class StatisticsControl:
@@ -232,26 +227,20 @@ class StatisticsControl:
         schema
             Schema of the masks to be stacked; all bits are translated to it, by name.
         """
-        move = _mover(self.schema, schema or self.schema)
-        control = self._control
+        old, new, control = self.schema, schema or self.schema, self._control
+
+        def move(bits: int) -> int:
+            names = [name for name in old.names if bits & int(old.bit(name).mask)]
+            return bits_of(new, names)
+
         return control.replace(
             statistic=flags.statistic,
             bad_mask=move(control.bad_mask),
             no_good_mask=move(control.no_good_mask),
             clipped_mask=move(clipped),
-            mask_map=mask_map and tuple((move(old), move(new)) for old, new in mask_map),
+            mask_map=mask_map and tuple((move(bits), move(result)) for bits, result in mask_map),
             propagation_thresholds={
                 move(1 << bit).bit_length() - 1: value
                 for bit, value in control.propagation_thresholds.items()
             },
         )
-
-
-def _mover(old: MaskSchema, new: MaskSchema) -> Any:
-    """Return a function that translates bits of one schema into those of another."""
-
-    def move(bits: int) -> int:
-        names = [name for name in old.names if bits & int(old.bit(name).mask)]
-        return bits_of(new, names)
-
-    return move
