@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from types import EllipsisType
-from typing import Any, ClassVar, Generic, Never, Self
+from typing import Any, ClassVar, Generic, Never
 
 import pydantic
 from astropy.table import Table
@@ -253,7 +253,7 @@ class PatchCoadd(MaskedImage):
             model.matched = archive.serialize_direct(
                 "matched", functools.partial(serialize_match, self.matched_psf, ())
             )
-        model.rejected = [RejectionModel.from_value(r) for r in self.rejections]
+        model.rejected = [RejectionModel.of(rejection) for rejection in self.rejections]
         for name in (*_IDENTITY, *_PLAIN_FIELDS):
             setattr(model, name, getattr(self, name))
         return model
@@ -283,14 +283,9 @@ class RejectionModel(IdModel):
     stage: str
     reason: str
 
-    @classmethod
-    def from_value(cls, value: Rejection) -> Self:
-        """Make the serialized form."""
-        return cls(**dataclasses.asdict(value.id), path=value.path, stage=value.stage, reason=value.reason)
-
     def to_value(self, band: str) -> Rejection:
         """Make the value; ``band`` is that of the coadd."""
-        return Rejection(self.to_id(band), self.path, self.stage, self.reason)
+        return Rejection(self.to_id(band), **self.fields())
 
 
 class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046

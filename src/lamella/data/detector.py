@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import pydantic
@@ -136,18 +136,25 @@ class IdModel(pydantic.BaseModel):
     detector: int
     band: str = ""  # Not in files of version 0.1.0.
 
+    @classmethod
+    def of(cls, record: Any) -> Self:
+        """Make the serialized form of a record with an ``id`` and fields of the same names."""
+        return cls(
+            **dataclasses.asdict(record.id),
+            **{name: getattr(record, name) for name in cls._names_of_fields()},
+        )
+
     def to_id(self, band: str = "") -> ExposureId:
-        """Make the value; ``band`` is that of what the record is in, for files that do not say it."""
+        """Make the identity; ``band`` is that of what the record is in, for files that do not say it."""
         return ExposureId(self.instrument, self.visit, self.detector, self.band or band)
 
+    def fields(self) -> dict[str, Any]:
+        """Return the values that are no part of the identity."""
+        return {name: getattr(self, name) for name in self._names_of_fields()}
 
-class TimesModel(pydantic.BaseModel):
-    """Serialized form of the `ExposureTimes` of a detector: dates are modified Julian dates in UTC."""
-
-    begin: float | None = None
-    middle: float | None = None
-    end: float | None = None
-    exposure_time: float | None = None
+    @classmethod
+    def _names_of_fields(cls) -> list[str]:
+        return [name for name in cls.model_fields if name not in IdModel.model_fields]
 
 
 class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
@@ -162,12 +169,16 @@ class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
     information: float | None = None
     path: str
     psf_fwhm: float | None
-    times: TimesModel | None = None  # Not in files of version 0.1.0.
+    times: ExposureTimes | None = None  # Not in files of version 0.1.0.
     notes: list[str]
     kernel: ResamplingKernel = pydantic.Field(
         default=LANCZOS3,
         description="What the pixels were resampled with; Lanczos-3 in older archives, which do not say.",
     )
+
+
+_PLAIN_FIELDS = ("bbox", "good_pixels", "weight", "information", "path", "psf_fwhm", "kernel")
+"""Fields of a detector that an archive holds as they are."""
 
 
 class DetectorsModel(pydantic.BaseModel, Generic[P]):  # noqa: UP046
@@ -204,36 +215,24 @@ def serialize_detectors(
 def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> DetectorModel[Any]:
     return DetectorModel.model_construct(
         **dataclasses.asdict(detector.id),
-        bbox=detector.bbox,
+        **{name: getattr(detector, name) for name in _PLAIN_FIELDS},
         projection=projection,
         psf=psf,
         polygon=detector.polygon.wkt if detector.polygon is not None else None,
-        good_pixels=detector.good_pixels,
-        weight=detector.weight,
-        information=detector.information,
-        path=detector.path,
-        psf_fwhm=detector.psf_fwhm,
-        times=TimesModel(**dataclasses.asdict(detector.times)),
+        times=detector.times,
         notes=list(detector.notes),
-        kernel=detector.kernel,
     )
 
 
 def load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputArchive[Any]) -> DetectorInput:
     polygon = Polygon.from_wkt(row.polygon) if row.polygon is not None else None
     return DetectorInput(
+        **{name: getattr(row, name) for name in _PLAIN_FIELDS},
         id=row.to_id(),
         band=row.band,
-        bbox=row.bbox,
         projection=row.projection.deserialize(archive),
         psf=load_psf(row.psf, numbers, row.bbox),
         polygon=polygon if isinstance(polygon, Polygon) else None,
-        good_pixels=row.good_pixels,
-        weight=row.weight,
-        information=row.information,
-        path=row.path,
-        psf_fwhm=row.psf_fwhm,
-        times=UNKNOWN_TIMES if row.times is None else ExposureTimes(**dict(row.times)),
+        times=row.times or UNKNOWN_TIMES,
         notes=tuple(row.notes),
-        kernel=row.kernel,
     )

@@ -91,6 +91,8 @@ class ExposureImage(MaskedImage):
 
 
 _PLAIN_FIELDS = ("physical_filter", "format")
+_SHARED_FIELDS = ("id", "path", "band", "bbox", "projection", "polygon", "psf_fwhm", "times")
+"""What the record of a detector and the description of an exposure both have."""
 
 
 def _cut(exposure: Exposure, pixels: MaskedImage) -> Exposure:
@@ -100,19 +102,8 @@ def _cut(exposure: Exposure, pixels: MaskedImage) -> Exposure:
 
 def _record(exposure: Exposure) -> DetectorInput:
     """Return what a warp would record of the exposure: most of what is to be kept."""
-    info = exposure.info
-    return DetectorInput(
-        id=info.id,
-        band=info.band,
-        bbox=info.bbox,
-        projection=info.projection,
-        psf=exposure.psf,
-        polygon=info.polygon,
-        path=info.path,
-        psf_fwhm=info.psf_fwhm,
-        times=info.times,
-        notes=exposure.notes,
-    )
+    shared = {name: getattr(exposure.info, name) for name in _SHARED_FIELDS}
+    return DetectorInput(**shared, psf=exposure.psf, notes=exposure.notes)
 
 
 def _our_mask(mask: Mask) -> Mask:
@@ -124,13 +115,9 @@ def _our_mask(mask: Mask) -> Mask:
     return Mask(bits[..., np.newaxis], schema=schema, bbox=mask.bbox, sky_projection=mask.sky_projection)
 
 
-def _with_our_mask(planes: MaskedImage) -> MaskedImage:
-    return MaskedImage(
-        planes.image,
-        mask=_our_mask(planes.mask),
-        variance=planes.variance,
-        sky_projection=planes.sky_projection,
-    )
+def _with_our_mask(image: MaskedImage) -> MaskedImage:
+    mask = _our_mask(image.mask)
+    return MaskedImage(image.image, mask=mask, variance=image.variance, sky_projection=image.sky_projection)
 
 
 class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
@@ -175,8 +162,7 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
         if component == "masked_image":
             return _with_our_mask(super().deserialize(archive, **kwargs))
         if component == "mask":
-            mask = super().deserialize_component(component, archive, **kwargs)
-            return _our_mask(mask)
+            return _our_mask(super().deserialize_component(component, archive, **kwargs))
         if kwargs and component not in ("image", "mask", "variance"):
             raise InvalidParameterError(f"Part {component!r} takes no parameters; found {set(kwargs)}.")
         if component == "info":
@@ -191,23 +177,16 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
         return self.detectors.deserialize(archive)[0]
 
     def _info(self, record: DetectorInput) -> ExposureInfo:
-        return ExposureInfo(
-            id=record.id,
-            path=record.path,
-            band=record.band,
-            bbox=record.bbox,
-            projection=record.projection,
-            polygon=record.polygon,
-            psf_fwhm=record.psf_fwhm,
+        info = ExposureInfo(
             quality=dict(self.quality),
-            times=self._times(record),
+            **{name: getattr(record, name) for name in _SHARED_FIELDS},
             **{name: getattr(self, name) for name in _PLAIN_FIELDS},
         )
-
-    def _times(self, record: DetectorInput) -> ExposureTimes:
+        if record.times != UNKNOWN_TIMES:
+            return info
         # The record of a file of version 0.1.0 has none.
-        stated = ExposureTimes.of(middle=self.mjd, exposure_time=self.exposure_time)
-        return stated if record.times == UNKNOWN_TIMES else record.times
+        times = ExposureTimes.of(middle=self.mjd, exposure_time=self.exposure_time)
+        return dataclasses.replace(info, times=times)
 
     def _scale(self, archive: InputArchive[Any]) -> float | BaseField:
         if self.to_njy_field is not None:

@@ -124,29 +124,21 @@ class Warp(MaskedImage):
             planes.image,
             mask=planes.mask,
             variance=planes.variance,
-            instrument=self.instrument,
-            visit=self.visit,
-            band=self.band,
-            detectors=self.detectors,
-            owners=self.owners,
-            matched_psf=self.matched_psf,
-            match_records=self.match_records,
-            bad_mask_planes=self.bad_mask_planes,
+            **{name: getattr(self, name) for name in (*_IDENTITY, *_RECORD)},
         )
 
     def serialize(self, archive: OutputArchive[Any]) -> WarpSerializationModel[Any]:
         """Write the warp into an archive."""
         model = self._serialize_impl(WarpSerializationModel, archive)
-        model.instrument = self.instrument
-        model.visit = self.visit
-        model.band = self.band
+        for name in _IDENTITY:
+            setattr(model, name, getattr(self, name))
         model.bad_mask_planes = None if self.bad_mask_planes is None else list(self.bad_mask_planes)
         # Measured when it is written, so that it is that of these very pixels.
         schema = make_schema(self.mask.schema.names)
-        found = measure_variance(
+        mean = measure_variance(
             self.variance.array, conform_mask(self, schema), schema, image=self.image.array
         )
-        model.mean_variance = None if found is None else MeanVarianceModel.from_value(found)
+        model.mean_variance = None if mean is None else MeanVarianceModel.of(mean)
         model.detectors = archive.serialize_direct(
             "detectors", functools.partial(serialize_detectors, self.detectors)
         )
@@ -167,20 +159,15 @@ class Warp(MaskedImage):
         return WarpSerializationModel[pointer_type]  # type: ignore[valid-type]
 
 
+_IDENTITY = ("instrument", "visit", "band")
+_RECORD = ("detectors", "owners", "matched_psf", "match_records", "bad_mask_planes")
+
+
 class MatchRecordModel(IdModel):
     """Serialized form of a `MatchRecord`."""
 
     residual: float
     noise_gain: float
-
-    @classmethod
-    def from_value(cls, value: MatchRecord) -> Self:
-        """Make the serialized form."""
-        return cls(**dataclasses.asdict(value.id), residual=value.residual, noise_gain=value.noise_gain)
-
-    def to_value(self) -> MatchRecord:
-        """Make the value."""
-        return MatchRecord(self.to_id(), self.residual, self.noise_gain)
 
 
 class MatchModel(pydantic.BaseModel):
@@ -199,7 +186,7 @@ class MatchModel(pydantic.BaseModel):
 
     def to_records(self) -> tuple[MatchRecord, ...]:
         """Make the records."""
-        return tuple(record.to_value() for record in self.records)
+        return tuple(MatchRecord(record.to_id(), **record.fields()) for record in self.records)
 
 
 def serialize_match(
@@ -209,7 +196,7 @@ def serialize_match(
     return MatchModel(
         psf=dump_psf(psf, numbers),
         bounds=psf.bounds.bbox,
-        records=[MatchRecordModel.from_value(record) for record in records],
+        records=[MatchRecordModel.of(record) for record in records],
         numbers=archive.add_array(np.concatenate(numbers), name="numbers") if numbers else None,
     )
 
@@ -227,16 +214,13 @@ class MeanVarianceModel(pydantic.BaseModel):
     clip_iter: int = pydantic.Field(description="Number of clipping passes.")
 
     @classmethod
-    def from_value(cls, value: MeanVariance) -> MeanVarianceModel:
-        """Return the serialized form."""
-        planes = sorted(value.bad_mask_planes)
-        return cls(
-            mean=value.mean, bad_mask_planes=planes, sigma_clip=value.sigma_clip, clip_iter=value.clip_iter
-        )
+    def of(cls, value: MeanVariance) -> Self:
+        """Make the serialized form."""
+        return cls(**dataclasses.asdict(value) | {"bad_mask_planes": sorted(value.bad_mask_planes)})
 
     def to_value(self) -> MeanVariance:
-        """Return the value."""
-        return MeanVariance(self.mean, frozenset(self.bad_mask_planes), self.sigma_clip, self.clip_iter)
+        """Make the value."""
+        return MeanVariance(**dict(self) | {"bad_mask_planes": frozenset(self.bad_mask_planes)})
 
 
 class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
@@ -272,9 +256,7 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
             planes.image,
             mask=planes.mask,
             variance=planes.variance,
-            instrument=self.instrument,
-            visit=self.visit,
-            band=self.band,
+            **{name: getattr(self, name) for name in _IDENTITY},
             detectors=self.detectors.deserialize(archive),
             owners=load_owners(self.owners, archive),
             matched_psf=load_matched_psf(self.matched, archive),
