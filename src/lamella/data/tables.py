@@ -21,7 +21,7 @@ class _Column(NamedTuple):
     unit: str = ""
 
 
-def _or_nan(value: float | None) -> float:
+def or_nan(value: float | None) -> float:
     return np.nan if value is None else value
 
 
@@ -37,12 +37,12 @@ INPUT_COLUMNS = {
     **_ID_COLUMNS,
     "weight": _Column("f8", lambda d: d.weight),
     "good_pixels": _Column("i8", lambda d: d.good_pixels),
-    "psf_fwhm": _Column("f8", lambda d: _or_nan(d.psf_fwhm), "arcsec"),
+    "psf_fwhm": _Column("f8", lambda d: or_nan(d.psf_fwhm), "arcsec"),
     "date_obs": _Column("U", lambda d: d.times.date),
-    "mjd_begin": _Column("f8", lambda d: _or_nan(d.times.begin), "d"),
-    "mjd": _Column("f8", lambda d: _or_nan(d.times.middle), "d"),
-    "mjd_end": _Column("f8", lambda d: _or_nan(d.times.end), "d"),
-    "exposure_time": _Column("f8", lambda d: _or_nan(d.times.exposure_time), "s"),
+    "mjd_begin": _Column("f8", lambda d: or_nan(d.times.begin), "d"),
+    "mjd": _Column("f8", lambda d: or_nan(d.times.middle), "d"),
+    "mjd_end": _Column("f8", lambda d: or_nan(d.times.end), "d"),
+    "exposure_time": _Column("f8", lambda d: or_nan(d.times.exposure_time), "s"),
     "path": _Column("U", lambda d: d.path),
     "notes": _Column("U", lambda d: " ".join(d.notes)),
     "polygon": _Column("U", lambda d: "" if d.polygon is None else d.polygon.wkt),

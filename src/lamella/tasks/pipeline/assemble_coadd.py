@@ -15,9 +15,7 @@ from lsst.daf.butler import DeferredDatasetHandle
 from lsst.images import Box, Mask
 from lsst.pex.config import ChoiceField, ConfigurableField, Field, FieldValidationError
 from lsst.pipe.base import (
-    InputQuantizedConnection,
     NoWorkFound,
-    OutputQuantizedConnection,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -42,7 +40,7 @@ from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core
 from ..history import common_settings, unmatched_reason, warp_rejections, warp_settings
 from ..matching import MatchedPairs
-from .base import CoaddPipelineTask, place_of, resources_of
+from .base import SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of, resources_of
 from .select import selected_visits, selection_rejections, selection_settings
 
 __all__ = (
@@ -106,10 +104,10 @@ class AssembleWarpsTask(Task):
             ``coadd``; and ``artifacts``, the planes that each warp got, by its key.
         """
         artifacts: dict[tuple[str, int], SpanMask] = {}
-        ordered = sorted(inputs, key=lambda one: one.key)
+        ordered = sorted(inputs, key=lambda visit: visit.key)
 
         def keep(findings: Findings) -> None:
-            artifacts.update(zip((one.key for one in ordered), findings.artifacts, strict=True))
+            artifacts.update(zip((visit.key for visit in ordered), findings.artifacts, strict=True))
 
         coadd = assemble(
             ordered,
@@ -150,9 +148,7 @@ class AssembleCoaddPipelineConnections(
         deferLoad=True,
         minimum=0,
     )
-    skyMap = ct.Input(
-        doc="Tracts and patches.", name="skyMap", storageClass="LamellaSkyMap", dimensions=("skymap",)
-    )
+    skyMap = SKY_MAP
     selectedVisits = ct.Input(
         doc="Visits to coadd, and exposures that were left out, with reasons.",
         name="{outputCoaddName}Visits",
@@ -206,7 +202,7 @@ class AssembleCoaddPipelineConnections(
 
 def _of_matched(connection: Any, name: str, names: Any) -> Any:
     """Return a connection with the name that it has for coadds of PSF-matched warps."""
-    templates = {one: getattr(names, one) for one in _TEMPLATES}
+    templates = {template: getattr(names, template) for template in _TEMPLATES}
     templates |= {"warpType": "psfMatched", "warpTypeSuffix": "PsfMatched"}
     return dataclasses.replace(connection, name=getattr(names, name).format(**templates))
 
@@ -259,15 +255,10 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         super().__init__(**kwargs)
         self.makeSubtask("assemble")
 
-    def runQuantum(
-        self,
-        butlerQC: QuantumContext,
-        inputRefs: InputQuantizedConnection,
-        outputRefs: OutputQuantizedConnection,
-    ) -> None:
+    def runQuantum(self, butlerQC: QuantumContext, inputRefs: Inputs, outputRefs: Outputs) -> None:
         """Make the coadd of the quantum's patch and band."""
         inputs = butlerQC.get(inputRefs)
-        _, target = place_of(butlerQC, inputs["skyMap"])
+        _, target = patch_of(butlerQC, inputs["skyMap"])
         selection = inputs.get("selectedVisits")
         result = self.run(
             _choose(inputs["inputWarps"], selection),
@@ -279,9 +270,9 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             resources=resources_of(butlerQC, self.config.memory),
         )
         for ref in getattr(outputRefs, "artifactMasks", ()):
-            found = result.artifacts.get(_key_of(ref.dataId))
-            if found is not None:
-                butlerQC.put(_mask_of(*found), ref)
+            artifacts = result.artifacts.get(_key_of(ref.dataId))
+            if artifacts is not None:
+                butlerQC.put(_mask_of(*artifacts), ref)
         butlerQC.put(Struct(coaddExposure=result.coaddExposure, nImage=result.nImage), outputRefs)
 
     def run(
@@ -343,9 +334,9 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
                 handles, matched, pairs, partial(_put_away, scratch)
             )
             if not inputs:
-                reasons = "; ".join(sorted({f"{one.id}: {one.reason}" for one in left_out}))
+                reasons = "; ".join(sorted({f"{item.id}: {item.reason}" for item in left_out}))
                 raise NoWorkFound(f"Nothing to coadd: {reasons or 'no warp is selected'}.")
-            boxes = {one.key: one.source.bbox for one in inputs}
+            boxes = {visit.key: visit.source.bbox for visit in inputs}
             result = self.assemble.run(
                 inputs,
                 target,
@@ -353,12 +344,11 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
                 rejected=sorted((*rejected, *left_out)),
                 resources=resources,
             )
-        coadd: PatchCoadd = result.coadd
-        made = {**common_settings(histories, self.log), **pairs.settings, **(settings or {})}
-        coadd = coadd.replace(settings={**made, **coadd.settings})
+        earlier = {**common_settings(histories, self.log), **pairs.settings, **(settings or {})}
+        coadd: PatchCoadd = result.coadd.replace(settings={**earlier, **result.coadd.settings})
         self._describe(coadd)
-        found = getattr(result, "artifacts", {})
-        artifacts = {numbers[key]: (boxes[key], mask) for key, mask in found.items()}
+        masks = getattr(result, "artifacts", {})  # a task of a user need not have them
+        artifacts = {numbers[key]: (boxes[key], mask) for key, mask in masks.items()}
         return Struct(coaddExposure=coadd, nImage=coadd.exposure_count_unmasked, artifacts=artifacts)
 
     def _read(
@@ -383,22 +373,22 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             warp = handle.get()
             data_key = numbers[warp.instrument, warp.visit] = _key_of(handle.dataId)
             rejected += warp_rejections(warp)
-            one = self.assemble.weigh(warp)
-            if not isinstance(one, WarpInput):
-                self.log.warning("Left out visit %d: %s", warp.visit, one[0].reason)
-                rejected += one
+            weighed = self.assemble.weigh(warp)
+            if not isinstance(weighed, WarpInput):
+                self.log.warning("Left out visit %d: %s", warp.visit, weighed[0].reason)
+                rejected += weighed
                 continue
-            one = dataclasses.replace(one, source=put_away(f"{number}.warp", one.source))
+            direct = dataclasses.replace(weighed, source=put_away(f"{number}.warp", weighed.source))
             if self.config.comparesWarps:
                 put_matched = partial(put_away, f"{number}.matched")
-                one = self._pair(one, warp, matched.get(data_key), pairs, put_matched)
-            inputs.append(one)
+                direct = self._pair(direct, warp, matched.get(data_key), pairs, put_matched)
+            inputs.append(direct)
             histories.append(warp_settings(warp))
         return inputs, rejected, histories, numbers
 
     def _pair(
         self,
-        one: WarpInput,
+        direct: WarpInput,
         warp: Warp,
         matched: DeferredDatasetHandle | None,
         pairs: MatchedPairs,
@@ -406,16 +396,16 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
     ) -> WarpInput:
         """Return an input with the matched warp of its visit."""
         if self.config.warpType == "psfMatched":
-            return pairs.add(one, warp, one.source, one.scale)
+            return pairs.add(direct, warp, direct.source, direct.scale)
         if matched is None:
             reason = unmatched_reason(warp)
-            self.log.warning("Visit %d cannot be compared with its PSF matched: %s", one.visit, reason)
-            return pairs.add_without(one, reason)
-        found = matched.get()
-        return pairs.add(one, found, put_away(input_of(found).source))
+            self.log.warning("Visit %d cannot be compared with its PSF matched: %s", direct.visit, reason)
+            return pairs.add_without(direct, reason)
+        psf_matched = matched.get()
+        return pairs.add(direct, psf_matched, put_away(input_of(psf_matched).source))
 
     def _describe(self, coadd: PatchCoadd) -> None:
-        visits = {(one.id.instrument, one.id.visit) for one in coadd.detectors}
+        visits = {(detector.id.instrument, detector.id.visit) for detector in coadd.detectors}
         self.log.info(
             "Coadded %d visits with %d exposures; %d exposures were left out.",
             len(visits), len(coadd.detectors), len(coadd.rejections),
@@ -453,4 +443,4 @@ def _choose(handles: Sequence[DeferredDatasetHandle], selection: Any) -> list[De
     if selection is None:
         return list(handles)
     visits = selected_visits(selection)
-    return [h for h in handles if (str(h.dataId["instrument"]), int(h.dataId["visit"])) in visits]
+    return [handle for handle in handles if _key_of(handle.dataId) in visits]

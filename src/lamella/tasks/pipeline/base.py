@@ -1,4 +1,4 @@
-"""What the PipelineTasks of this package share."""
+"""Base, connections and resources of the PipelineTasks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import logging
 from typing import Any
 
 import astropy.units as u
+import lsst.pipe.base.connectionTypes as ct
+from lsst.pipe.base import InputQuantizedConnection as Inputs
+from lsst.pipe.base import OutputQuantizedConnection as Outputs
 from lsst.pipe.base import PipelineTask, QuantumContext
 
 from ...data.inputs import CoaddTarget
@@ -14,7 +17,19 @@ from ...run.jobs import patch_target
 from ...sky.skymap import SkyMap
 from ...sky.tract import Patch
 
-__all__ = ("CoaddPipelineTask", "place_of", "resources_of")
+__all__ = ("CALEXPS", "SKY_MAP", "CoaddPipelineTask", "Inputs", "Outputs", "patch_of", "resources_of")
+
+SKY_MAP = ct.Input(
+    doc="Tracts and patches.", name="skyMap", storageClass="LamellaSkyMap", dimensions=("skymap",)
+)
+CALEXPS = ct.Input(
+    doc="Calibrated exposures that may overlap the patch.",
+    name="calexp",
+    storageClass="LamellaExposure",
+    dimensions=("instrument", "visit", "detector"),
+    multiple=True,
+    deferLoad=True,
+)
 
 _LOGGER = logging.getLogger("lsst.lamella")
 """Below ``lsst``, whose level the commands of the middleware set: what a task says then reaches the
@@ -28,11 +43,11 @@ class CoaddPipelineTask(PipelineTask):
         super().__init__(log=log or _LOGGER, **kwargs)
 
 
-def place_of(butlerQC: QuantumContext, skymap: SkyMap[Any]) -> tuple[Patch, CoaddTarget]:
+def patch_of(butlerQC: QuantumContext, skymap: SkyMap[Any]) -> tuple[Patch, CoaddTarget]:
     """Return the patch of a quantum, and the pixel grid of its coadd."""
-    found = butlerQC.quantum.dataId
-    assert found is not None
-    patch = skymap[int(found["tract"])].patch(int(found["patch"]))
+    dataId = butlerQC.quantum.dataId
+    assert dataId is not None
+    patch = skymap[int(dataId["tract"])].patch(int(dataId["patch"]))
     return patch, patch_target(skymap, patch)
 
 

@@ -9,8 +9,6 @@ import lsst.pipe.base.connectionTypes as ct
 import numpy as np
 from astropy.table import Column, Table, vstack
 from lsst.pipe.base import (
-    InputQuantizedConnection,
-    OutputQuantizedConnection,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -19,7 +17,8 @@ from lsst.pipe.base import (
 
 from ...data.coadd import Rejection
 from ...data.detector import DetectorInput
-from .base import CoaddPipelineTask
+from ...data.tables import or_nan
+from .base import CoaddPipelineTask, Inputs, Outputs
 
 __all__ = (
     "CoaddInputSummaryConfig",
@@ -74,12 +73,7 @@ class CoaddInputSummaryTask(CoaddPipelineTask):
     ConfigClass = CoaddInputSummaryConfig
     _DefaultName = "coaddInputSummary"
 
-    def runQuantum(
-        self,
-        butlerQC: QuantumContext,
-        inputRefs: InputQuantizedConnection,
-        outputRefs: OutputQuantizedConnection,
-    ) -> None:
+    def runQuantum(self, butlerQC: QuantumContext, inputRefs: Inputs, outputRefs: Outputs) -> None:
         """Read the lists of inputs, without pixels, and make the table."""
         coadds = (
             CoaddInputs(
@@ -194,35 +188,12 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
 
 
 def _rows(coadd: CoaddInputs) -> Iterable[tuple[Any, ...]]:
-    place = (coadd.tract, coadd.patch, coadd.band)
-    for one in coadd.detectors:
-        yield (
-            *place,
-            one.id.instrument,
-            one.id.visit,
-            one.id.detector,
-            one.weight,
-            one.good_pixels,
-            _or_nan(one.psf_fwhm),
-            _or_nan(one.times.middle),
-            _or_nan(one.times.exposure_time),
-            "",
-            "",
-        )
-    for left_out in coadd.rejected:
-        id = left_out.id
-        yield (
-            *place,
-            id.instrument,
-            id.visit,
-            id.detector,
-            0.0,
-            0,
-            *[np.nan] * 3,
-            left_out.stage,
-            left_out.reason,
-        )
-
-
-def _or_nan(value: float | None) -> float:
-    return np.nan if value is None else value
+    patch = (coadd.tract, coadd.patch, coadd.band)
+    items: tuple[DetectorInput | Rejection, ...] = (*coadd.detectors, *coadd.rejected)
+    for item in items:
+        exposure = (*patch, item.id.instrument, item.id.visit, item.id.detector)
+        if isinstance(item, Rejection):
+            yield (*exposure, 0.0, 0, np.nan, np.nan, np.nan, item.stage, item.reason)
+        else:
+            known = (item.psf_fwhm, item.times.middle, item.times.exposure_time)
+            yield (*exposure, item.weight, item.good_pixels, *map(or_nan, known), "", "")

@@ -11,9 +11,7 @@ from lsst.daf.butler import DeferredDatasetHandle
 from lsst.pex.config import ConfigurableField, Field, FieldValidationError
 from lsst.pipe.base import (
     AnnotatedPartialOutputsError,
-    InputQuantizedConnection,
     NoWorkFound,
-    OutputQuantizedConnection,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -34,7 +32,7 @@ from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, record_history, record_unmatched
 from ..matching import MODEL_FWHM, match_to_model
-from .base import CoaddPipelineTask, place_of
+from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of
 from .select import SelectExposuresTask
 
 __all__ = (
@@ -107,8 +105,8 @@ class WarpVisitTask(Task):
             ``warp``, `None` without a valid pixel; and ``rejected``, what is
             not in it, and why.
         """
-        made = warp_visit(sources, target, PatchConfig(warp=to_core(self.config)))
-        return Struct(warp=made.warp, rejected=made.rejected)
+        visit = warp_visit(sources, target, PatchConfig(warp=to_core(self.config)))
+        return Struct(warp=visit.warp, rejected=visit.rejected)
 
 
 class MatchWarpConfig(derive_config(MatchControl)):  # type: ignore[misc]
@@ -165,17 +163,8 @@ class MakeWarpConnections(
 ):
     """What `MakeWarpTask` reads and writes."""
 
-    calexps = ct.Input(
-        doc="Calibrated exposures of the visit that may overlap the patch.",
-        name="calexp",
-        storageClass="LamellaExposure",
-        dimensions=("instrument", "visit", "detector"),
-        multiple=True,
-        deferLoad=True,
-    )
-    skyMap = ct.Input(
-        doc="Tracts and patches.", name="skyMap", storageClass="LamellaSkyMap", dimensions=("skymap",)
-    )
+    calexps = CALEXPS
+    skyMap = SKY_MAP
     warp = ct.Output(
         doc="The visit on the pixel grid of the patch.",
         name="{coaddName}Coadd_{warpType}Warp",
@@ -239,20 +228,14 @@ class MakeWarpTask(CoaddPipelineTask):
         if self.config.makePsfMatched:
             self.makeSubtask("match")
 
-    def runQuantum(
-        self,
-        butlerQC: QuantumContext,
-        inputRefs: InputQuantizedConnection,
-        outputRefs: OutputQuantizedConnection,
-    ) -> None:
+    def runQuantum(self, butlerQC: QuantumContext, inputRefs: Inputs, outputRefs: Outputs) -> None:
         """Make the warp of the quantum's visit and patch."""
-        patch, target = place_of(butlerQC, butlerQC.get(inputRefs.skyMap))
+        patch, target = patch_of(butlerQC, butlerQC.get(inputRefs.skyMap))
         sources = [ExposureHandle(handle) for handle in butlerQC.get(inputRefs.calexps)]
         result = self.run(sources, patch, target)
         butlerQC.put(result, outputRefs)
-        unread = [one for one in result.rejected if one.stage == "read"]
-        if unread:
-            error = _read_error(unread)
+        error = _read_error(result.rejected)
+        if error is not None:
             raise AnnotatedPartialOutputsError.annotate(error, self, log=self.log) from error
 
     def run(self, sources: Sequence[ExposureSource], patch: Patch, target: CoaddTarget) -> Struct:
@@ -284,26 +267,23 @@ class MakeWarpTask(CoaddPipelineTask):
         """
         chosen = self.select.run([source.info for source in sources], patch)
         kept = set(chosen.kept)
-        made = self.warp.run([source for source in sources if source.info.id in kept], target)
-        for one in made.rejected:
-            level = logging.WARNING if one.stage == "read" else logging.INFO
-            self.log.log(level, "Left out %s: %s", one.id, one.reason)
-        rejected = sorted((*chosen.rejected, *made.rejected))
-        if made.warp is None:
-            unread = [one for one in rejected if one.stage == "read"]
-            if unread:
-                raise _read_error(unread)
-            reasons = "; ".join(sorted({one.reason for one in rejected})) or "none overlaps the patch"
-            raise NoWorkFound(f"None of {len(sources)} exposures has data on the patch: {reasons}")
-        self._describe(made.warp, len(sources))
-        steps = {"select": self.select, "warp": self.warp}
-        settings = {name: plain_settings(task.config) for name, task in steps.items()}
-        record_history(made.warp, made.rejected, settings)
-        matched = self._match(made.warp, target) if self.config.makePsfMatched else None
+        visit = self.warp.run([source for source in sources if source.info.id in kept], target)
+        for item in visit.rejected:
+            level = logging.WARNING if item.stage == "read" else logging.INFO
+            self.log.log(level, "Left out %s: %s", item.id, item.reason)
+        rejected = sorted((*chosen.rejected, *visit.rejected))
+        if visit.warp is None:
+            reasons = "; ".join(sorted({item.reason for item in rejected})) or "none overlaps the patch"
+            nothing = NoWorkFound(f"None of {len(sources)} exposures has data on the patch: {reasons}")
+            raise _read_error(rejected) or nothing
+        self._describe(visit.warp, len(sources))
+        settings = {"select": plain_settings(self.select.config), "warp": plain_settings(self.warp.config)}
+        record_history(visit.warp, visit.rejected, settings)
+        matched = self._match(visit.warp, target) if self.config.makePsfMatched else None
         if matched is not None:
             settings["match"] = plain_settings(self.match.config)
-            record_history(matched, made.rejected, settings)
-        return Struct(warp=made.warp, psfMatched=matched, rejected=tuple(rejected))
+            record_history(matched, visit.rejected, settings)
+        return Struct(warp=visit.warp, psfMatched=matched, rejected=tuple(rejected))
 
     def _match(self, warp: Warp, target: CoaddTarget) -> Warp | None:
         result = self.match.run(warp, target)
@@ -323,7 +303,11 @@ class MakeWarpTask(CoaddPipelineTask):
         self.metadata["goodPixels"] = pixels
 
 
-def _read_error(unread: Sequence[Rejection]) -> UnreadableFileError:
+def _read_error(rejected: Sequence[Rejection]) -> UnreadableFileError | None:
+    """Return the error of exposures that could not be read; `None` if all could."""
+    unread = [item for item in rejected if item.stage == "read"]
+    if not unread:
+        return None
     first = unread[0]
     more = f" (and {len(unread) - 1} others)" if len(unread) > 1 else ""
     return UnreadableFileError(first.path, found=first.reason, expected=f"a readable exposure{more}")

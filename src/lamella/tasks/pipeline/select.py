@@ -8,9 +8,7 @@ from typing import Any
 import lsst.pipe.base.connectionTypes as ct
 from lsst.pex.config import ConfigurableField
 from lsst.pipe.base import (
-    InputQuantizedConnection,
     NoWorkFound,
-    OutputQuantizedConnection,
     PipelineTaskConfig,
     PipelineTaskConnections,
     QuantumContext,
@@ -18,14 +16,14 @@ from lsst.pipe.base import (
     Task,
 )
 
-from ...coadd.select.select import Selection, select_exposures
+from ...coadd.select.select import select_exposures
 from ...coadd.select.select_control import SelectControl
 from ...data.coadd import Rejection
 from ...data.exposure import ExposureId, ExposureInfo
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, rejection_from_plain, rejection_to_plain
-from .base import CoaddPipelineTask, place_of
+from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of
 
 __all__ = (
     "SelectDeepCoaddVisitsConfig",
@@ -70,16 +68,13 @@ class SelectExposuresTask(Task):
             other one that overlaps the patch.
         """
         selection = select_exposures(infos, patch, to_core(self.config))
-        return Struct(kept=tuple(info.id for info in selection.kept), rejected=_records(selection))
+        # The middleware offers all whose region touches that of the patch; to miss its pixels is no news.
+        rejected = tuple(item.record() for item in selection.rejected if item.code != "footprint")
+        return Struct(kept=tuple(info.id for info in selection.kept), rejected=rejected)
 
 
 _NUMBER = "number"
 """Key of the number that a visit has in the repository."""
-
-
-def _records(selection: Selection) -> tuple[Rejection, ...]:
-    # The middleware offers all whose region touches that of the patch; to miss its pixels is no news.
-    return tuple(one.record() for one in selection.rejected if one.code != "footprint")
 
 
 class SelectDeepCoaddVisitsConnections(
@@ -89,17 +84,8 @@ class SelectDeepCoaddVisitsConnections(
 ):
     """What `SelectDeepCoaddVisitsTask` reads and writes."""
 
-    calexps = ct.Input(
-        doc="Calibrated exposures that may overlap the patch.",
-        name="calexp",
-        storageClass="LamellaExposure",
-        dimensions=("instrument", "visit", "detector"),
-        multiple=True,
-        deferLoad=True,
-    )
-    skyMap = ct.Input(
-        doc="Tracts and patches.", name="skyMap", storageClass="LamellaSkyMap", dimensions=("skymap",)
-    )
+    calexps = CALEXPS
+    skyMap = SKY_MAP
     selectedVisits = ct.Output(
         doc="Visits to coadd, and exposures that were left out, with reasons.",
         name="{outputCoaddName}Visits",
@@ -125,14 +111,9 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
         super().__init__(**kwargs)
         self.makeSubtask("select")
 
-    def runQuantum(
-        self,
-        butlerQC: QuantumContext,
-        inputRefs: InputQuantizedConnection,
-        outputRefs: OutputQuantizedConnection,
-    ) -> None:
+    def runQuantum(self, butlerQC: QuantumContext, inputRefs: Inputs, outputRefs: Outputs) -> None:
         """Read what is known of the exposures, without pixels, and choose."""
-        patch, _ = place_of(butlerQC, butlerQC.get(inputRefs.skyMap))
+        patch, _ = patch_of(butlerQC, butlerQC.get(inputRefs.skyMap))
         handles = butlerQC.get(inputRefs.calexps)
         infos = [handle.get(component="info") for handle in handles]
         result = self.run(infos, patch)
@@ -170,7 +151,9 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
         """
         chosen = self.select.run(infos, patch)
         if not chosen.kept:
-            reasons = "; ".join(sorted({one.reason for one in chosen.rejected})) or "none overlaps the patch"
+            reasons = (
+                "; ".join(sorted({item.reason for item in chosen.rejected})) or "none overlaps the patch"
+            )
             raise NoWorkFound(f"None of {len(infos)} exposures is selected: {reasons}")
         result = _as_plain(chosen.kept, chosen.rejected)
         result["settings"] = {"select": plain_settings(self.select.config)}
@@ -178,8 +161,8 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
             "Selected %d visits with %d of %d exposures.",
             len(result["selected"]), len(chosen.kept), len(chosen.kept) + len(chosen.rejected),
         )  # fmt: skip
-        for one in chosen.rejected:
-            self.log.verbose("Left out %s: %s", one.id, one.reason)
+        for item in chosen.rejected:
+            self.log.verbose("Left out %s: %s", item.id, item.reason)
         return Struct(selectedVisits=result)
 
 
@@ -192,7 +175,7 @@ def _as_plain(kept: Sequence[ExposureId], rejected: Sequence[Rejection]) -> dict
             {"instrument": instrument, "visit": visit, "detectors": detectors}
             for (instrument, visit), detectors in visits.items()
         ],
-        "rejected": [rejection_to_plain(one) for one in rejected],
+        "rejected": [rejection_to_plain(item) for item in rejected],
     }
 
 
