@@ -22,6 +22,7 @@ class _Column(NamedTuple):
 
 
 def or_nan(value: float | None) -> float:
+    """Return a number, or NaN where it is not known."""
     return np.nan if value is None else value
 
 
