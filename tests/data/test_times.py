@@ -22,7 +22,7 @@ from lamella.data.warp import Warp
 from lamella.formats.afw.write import write_afw
 from lamella.formats.archive.products import read_product
 from lamella.formats.archive.write import write_archive, write_plain_fits
-from lamella.formats.header_times import times_from_headers
+from lamella.formats.time_cards import times_from_headers
 
 DAY = 86400.0
 UTC_2024 = 37.0  # seconds that TAI was ahead of it

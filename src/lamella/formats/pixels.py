@@ -30,7 +30,7 @@ from ..planes import (
 from ..psf.check import MAX_FWHM, MIN_FWHM
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.projection import projection_from_header
-from .noise import check_signs
+from .noise_maps import check_signs
 
 __all__ = (
     "Flags",

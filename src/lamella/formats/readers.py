@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from .files import FileIndex, is_fits_name
+from .file_index import FileIndex, is_fits_name
 from .read_control import ReadControl
 
 if TYPE_CHECKING:

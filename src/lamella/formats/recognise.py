@@ -19,7 +19,7 @@ from ..errors import (
 )
 from ..fits.read import image_shape, read_headers
 from .copies import find_copies, is_one_place
-from .files import FileIndex, is_fits_name, walk
+from .file_index import FileIndex, is_fits_name, walk
 from .read_control import ReadControl
 from .readers import FileHead, Format, Opening, Role, find_format, known_formats
 

@@ -30,8 +30,7 @@ from ..fits.read import (
 )
 from ..image.background import fit_background
 from ..sky.footprint import pixel_scale
-from .header_times import times_from_headers
-from .noise import check_signs, usable, variance_from_weight
+from .noise_maps import check_signs, usable, variance_from_weight
 from .pixels import Flags, detector_projection, gaussian_psf, make_exposure
 from .psfex import read_psfex
 from .read_control import ReadControl
@@ -39,6 +38,7 @@ from .table_cells import parse_integer, parse_number
 from .table_flags import Location, decode_mask
 from .table_hdus import default_image, flat_shape, hdu_index, require_distinct
 from .table_wcs import inherits_wcs, wcs_index
+from .time_cards import times_from_headers
 from .units import is_counts
 
 __all__ = ("COLUMNS", "QUALITY_PREFIX", "TableRow")

@@ -13,7 +13,7 @@ from ..files import make_folder
 from ..formats.afw.write import write_afw
 from ..formats.archive.products import is_product, read_product
 from ..formats.archive.write import write_archive, write_plain_fits
-from ..formats.files import bare_name, is_fits_name, walk
+from ..formats.file_index import bare_name, is_fits_name, walk
 
 __all__ = ("FileFormat", "export_products")
 

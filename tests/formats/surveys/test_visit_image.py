@@ -27,7 +27,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.data.exposure import Exposure
 from lamella.errors import LamellaError, NoInputsError, UnitError, UnknownFormatError, UnreadableFileError
-from lamella.formats.files import FileIndex
+from lamella.formats.file_index import FileIndex
 from lamella.formats.read_control import ReadControl
 from lamella.formats.readers import Opening, find_format
 from lamella.formats.recognise import open_exposures

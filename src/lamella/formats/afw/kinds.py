@@ -10,7 +10,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...fits.cards import primary_cards
 from ...fits.read import Header, header_text, read_headers
-from ..files import is_fits_name
+from ..file_index import is_fits_name
 
 __all__ = ("Kind", "is_afw_image", "kind_of", "kind_of_headers")
 

@@ -19,7 +19,7 @@ from ...image.background import fit_background
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
-from ..noise import check_signs, usable
+from ..noise_maps import check_signs, usable
 from ..pixels import make_pixels, note_own_planes, without_value
 from ..read_control import ReadControl
 from ..readers import FileHead, Format, Opening, Role

@@ -39,7 +39,7 @@ from ...fits.cards import (
     walk_headers,
     whole_number,
 )
-from ..files import is_fits_name
+from ..file_index import is_fits_name
 
 if TYPE_CHECKING:
     from astropy.io import fits

@@ -26,7 +26,7 @@ from ...fits.planes_by_box import Strips, open_strips
 from ...image.planes import Planes
 from ...sky.footprint import pixel_scale
 from ..afw.kinds import is_afw_image
-from ..files import bare_name, is_fits_name
+from ..file_index import bare_name, is_fits_name
 from .archive_tree import open_tree
 
 __all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")

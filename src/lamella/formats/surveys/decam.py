@@ -36,14 +36,14 @@ from ...fits.read import (
 )
 from ...image.background import fit_background
 from ...sky.footprint import pixel_scale
-from ..files import FileIndex, bare_name
-from ..header_times import times_from_headers
-from ..noise import usable, variance_from_weight
+from ..file_index import FileIndex, bare_name
+from ..noise_maps import usable, variance_from_weight
 from ..pixels import detector_projection, gaussian_psf, make_exposure
 from ..psfex import read_psfex
 from ..read_control import ReadControl
 from ..readers import FileHead, Format, Opening, Role
 from ..source import FileSource
+from ..time_cards import times_from_headers
 from ..units import is_counts
 from .decam_flags import decode_flags
 from .decam_survey import CcdRecord, find_ccd, read_spline_sky

@@ -24,7 +24,7 @@ from ...fits.read import Header, header_number, header_text, image_shape, read_h
 from ...image.background import fit_background
 from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
-from ..files import FileIndex, bare_name
+from ..file_index import FileIndex, bare_name
 from ..pixels import detector_projection, make_exposure
 from ..read_control import ReadControl
 from ..readers import FileHead, Format, Opening, Role

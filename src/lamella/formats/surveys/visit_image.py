@@ -34,8 +34,8 @@ from ...fits.read import header_text, read_headers
 from ...image.background import fit_background
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...sky.footprint import pixel_scale
-from ..files import is_fits_name
-from ..noise import check_signs, usable
+from ..file_index import is_fits_name
+from ..noise_maps import check_signs, usable
 from ..pixels import make_exposure, note_own_planes, without_value
 from ..read_control import ReadControl
 from ..readers import FileHead, Format, Opening, Role

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lamella.data.exposure import Exposure
 from lamella.errors import InputError
 from lamella.fits.scaling import restore_zeros
-from lamella.formats.noise import check_signs, variance_from_weight
+from lamella.formats.noise_maps import check_signs, variance_from_weight
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
 from lamella.planes import bits_of

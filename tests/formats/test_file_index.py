@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lamella.formats.files import FileIndex, bare_name, is_fits_name, walk
+from lamella.formats.file_index import FileIndex, bare_name, is_fits_name, walk
 
 
 @pytest.mark.parametrize("name", ["a.fits", "a.fits.gz", "a.fits.fz", "a.fits.bz2"])
