@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lamella.coadd.assemble import scene_of
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.reject import Findings, find_rejections
 from lamella.coadd.reject.reject_control import RejectControl
@@ -15,7 +16,8 @@ from lamella.coadd.stack.prepare import prepare_inputs
 from lamella.coadd.stack.sources import ImageSource
 from lamella.coadd.stack.stack import statistics_stack
 from lamella.coadd.stack.stack_control import StackControl
-from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
+from lamella.coadd.warp.pairs import CommonPsf, with_matched
+from lamella.coadd.warp.psfmatch import match_warp
 from lamella.data.inputs import WarpInput
 from lamella.data.options import WeightControl
 from lamella.planes import bits_of, make_schema
@@ -144,11 +146,10 @@ def matched_inputs(epochs: Epochs, control: MatchControl | None = None) -> tuple
     """Return the epochs as inputs of a coadd, each with its PSF-matched warp."""
     target = epochs.target
     detectors = [detector for warp in epochs.warps for detector in warp.detectors]
-    fwhm = target_fwhm(detectors, target.projection, target.outer_bbox, control)
-    psf = patch_target_psf(fwhm, target.outer_bbox, control)
-    matched = {warp.visit: ImageSource(match_warp(warp, psf, control)) for warp in epochs.warps}
+    common = CommonPsf.of(detectors, target, control)
+    matched = {warp.visit: ImageSource(match_warp(warp, common.psf, control)) for warp in epochs.warps}
     prepared = prepare_inputs(epochs.warps, WeightControl(rule="variance"), BAD_PLANES)
-    return tuple(dataclasses.replace(one, matched=matched[one.visit]) for one in prepared.inputs)
+    return tuple(with_matched(one, matched[one.visit]) for one in prepared.inputs)
 
 
 def outcome_of_rejection(
@@ -167,7 +168,7 @@ def outcome_of_rejection(
     """
     target, schema = epochs.target, make_schema()
     config = AssembleConfig(reject=control, bad_mask_planes=BAD_PLANES)
-    findings = find_rejections(inputs, target.outer_bbox, schema, config, projection=target.projection)
+    findings = find_rejections(scene_of(inputs, target, config))
     left_out = bits_of(schema, (*BAD_PLANES, "CLIPPED"))
     index = {warp.visit: k for k, warp in enumerate(epochs.warps)}
     removed = np.zeros(epochs.image.shape, dtype=bool)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -10,12 +12,16 @@ from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection, TractFrame
 from lsst.images.psfs import GaussianPointSpreadFunction
 from scipy.ndimage import gaussian_filter
 
+from lamella.coadd.assemble import scene_of
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.reject.scene import Scene
 from lamella.coadd.stack.sources import ImageSource
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
-from lamella.data.inputs import WarpInput
+from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.warp import Warp
 from lamella.planes import bits_of, make_schema
+from lamella.resources import Resources
 
 SCHEMA = make_schema()
 
@@ -143,6 +149,15 @@ class EpochMaker:
             )
             for k, (image, mask) in enumerate(zip(self.images, self.masks, strict=True))
         ]
+
+    def scene(
+        self, inputs: Sequence[WarpInput] | None = None, *, threads: int = 1, **reject: object
+    ) -> Scene:
+        """Return inputs, by default all visits, as a scene; the widths of their PSFs are the default ones."""
+        inputs = self.inputs() if inputs is None else inputs
+        target = CoaddTarget(outer_bbox=self.bbox, projection=WarpMaker().projection)
+        config = AssembleConfig(reject=reject or {"method": "compare_warp"})
+        return scene_of(inputs, target, config, Resources(threads=threads))
 
     def match(self, visit: int) -> MaskedImage:
         width = (self.target**2 - self.sigma(visit) ** 2) ** 0.5

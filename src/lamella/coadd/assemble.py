@@ -20,12 +20,13 @@ from ..errors import DuplicateInputError, NoInputsError
 from ..image.gaps import fill_masked_image
 from ..image.runs import pixels_of
 from ..kernels.byteorder import mark_where
-from ..planes import bits_of, make_schema
+from ..planes import Layout, bits_of, make_schema
 from ..resources import Resources
 from ..sky.footprint import pixel_scale
 from .assemble_control import AssembleConfig
 from .brightmask import BrightObjectCatalog, paint_bright_objects
 from .reject.reject import Findings, find_rejections
+from .reject.scene import Scene, measured_width
 from .skynoise import corrected
 from .stack.prepare import prepare_inputs
 from .stack.stack_control import StackControl
@@ -38,7 +39,16 @@ _LOG = logging.getLogger(__name__)
 _MEANS = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")
 """Statistics whose result is an image of the sky."""
 
-__all__ = ("Resources", "StackedPlanes", "assemble", "compare_visits", "finish", "notes_of", "stack_inputs")
+__all__ = (
+    "Resources",
+    "StackedPlanes",
+    "assemble",
+    "compare_visits",
+    "finish",
+    "notes_of",
+    "scene_of",
+    "stack_inputs",
+)
 
 
 def assemble(
@@ -96,7 +106,7 @@ def assemble(
     target = target or prepared.common_target()
     schema = make_schema(itertools.chain.from_iterable(i.source.schema.names for i in prepared.inputs))
     inputs, resources = prepared.inputs, resources or Resources()
-    findings = find_rejections(inputs, target.outer_bbox, schema, config, resources, target.projection)
+    findings = find_rejections(scene_of(inputs, target, config, resources))
     if on_findings is not None:
         on_findings(findings)
     rules = config.after_rejection().stack_control(schema)
@@ -125,6 +135,49 @@ def assemble(
     if bright_objects is not None:
         paint_bright_objects(coadd.mask, target.projection, bright_objects, config.bright_object_plane)
     return corrected(coadd, config.correct_variance)
+
+
+def scene_of(
+    inputs: Sequence[WarpInput],
+    target: CoaddTarget,
+    config: AssembleConfig | None = None,
+    resources: Resources | None = None,
+) -> Scene:
+    """Return inputs as a scene in which artifacts are looked for.
+
+    Parameters
+    ----------
+    inputs
+        Warps with weights, in the order of their identities; for compare_warp with matched ones.
+    target
+        Pixel grid of the coadd.
+    config
+        How it is made; ``config.reject`` says how artifacts are found.
+    resources
+        Threads and memory.
+    """
+    config = config or AssembleConfig()
+    sources = [source for one in inputs for source in (one.source, one.matched) if source is not None]
+    layout, control = Layout.of(*(source.schema for source in sources)), config.reject
+    measured = [
+        (control.default_fwhm, "")
+        if control.method == "none"
+        else measured_width(one, target.projection, control.default_fwhm)
+        for one in inputs
+    ]
+    return Scene(
+        inputs=tuple(inputs),
+        bbox=target.outer_bbox,
+        layout=layout,
+        control=control,
+        rules=config.stack_control(layout.schema),
+        bad_mask_planes=config.bad_mask_planes,
+        weights=config.weights,
+        fwhm=tuple(fwhm for fwhm, _ in measured),
+        notes=tuple(note for _, note in measured),
+        removed=layout.bits(config.remove_mask_planes, missing_ok=True),
+        resources=resources or Resources(),
+    )
 
 
 def compare_visits(

@@ -5,12 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.stack.prepare import input_of, warp_of, weigh, with_pixels
-from ..coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
+from ..coadd.warp.pairs import CommonPsf, Matching, as_matched, unmatched, with_matched
 from ..data.coadd import Rejection
 from ..data.inputs import CoaddTarget, WarpInput, WarpSource
 from ..data.options import WeightControl
@@ -20,34 +17,7 @@ from ..psf.match_control import MatchControl
 from ..resources import Resources
 from .memory import matching_bytes, matching_threads
 
-__all__ = ("Matching", "match_inputs", "unmatched_input", "use_matched")
-
-
-@dataclasses.dataclass(frozen=True)
-class Matching:
-    """What became of the match of a patch."""
-
-    fwhm: float
-    """Width of the common PSF in pixels."""
-    psf: PointSpreadFunction
-    records: tuple[MatchRecord, ...]
-    """How well each detector was matched."""
-    failed: tuple[tuple[WarpInput, str], ...]
-    """The visits that were not, and why."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for the settings of a coadd."""
-        return {
-            "fwhm": self.fwhm,
-            "detectors": [
-                {**dataclasses.asdict(one.id), "residual": one.residual, "noise_gain": one.noise_gain}
-                for one in self.records
-            ],
-            "unmatched": [
-                {"instrument": one.instrument, "visit": one.visit, "reason": reason}
-                for one, reason in self.failed
-            ],
-        }
+__all__ = ("match_inputs", "use_matched")
 
 
 def match_inputs(
@@ -96,38 +66,32 @@ def match_inputs(
     PsfMatchError
         Raised when no visit has a PSF on the patch.
     """
-    detectors = [detector for one in inputs for detector in one.detectors]
-    fwhm = target_fwhm(detectors, target.projection, target.outer_bbox, control)
-    psf = patch_target_psf(fwhm, target.outer_bbox, control)
+    detectors = [detector for warp in inputs for detector in warp.detectors]
+    common = CommonPsf.of(detectors, target, control)
 
-    def match(one: WarpInput) -> tuple[WarpInput, tuple[MatchRecord, ...], str]:
+    def match(warp: WarpInput) -> tuple[WarpInput, tuple[MatchRecord, ...], str]:
         try:
-            warp = match_warp(warp_of(one, target.projection), psf, control)
+            matched, reason = common.match(warp_of(warp, target.projection))
         except LamellaError as err:
-            reason = str(err)
-            return unmatched_input(one, reason), (), reason
+            matched, reason = None, str(err)
+        if matched is None:
+            return unmatched(warp, reason), (), reason
         if keep is not None:
-            keep(warp)
-        matched = put_away(one, input_of(warp).source)
-        return dataclasses.replace(one, matched=matched, matched_scale=one.scale), warp.match_records, ""
+            keep(matched)
+        source = put_away(warp, input_of(matched).source)
+        return with_matched(warp, source, warp.scale), matched.match_records, ""
 
-    need = matching_bytes(fwhm, control, target.outer_bbox)
+    need = matching_bytes(common.fwhm, control, target.outer_bbox)
     with ThreadPoolExecutor(matching_threads(resources or Resources(), kept, need)) as pool:
         try:
             done = list(pool.map(match, inputs))
         except BaseException:  # also an interrupt: what has not begun is not waited for
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    records = sorted(record for _, some, _ in done for record in some)
-    failed = tuple((one, reason) for one, _, reason in done if reason)
-    return [one for one, *_ in done], Matching(fwhm, psf, tuple(records), failed)
-
-
-def unmatched_input(one: WarpInput, reason: str) -> WarpInput:
-    """Return an input whose detectors have a note that says why it was not matched."""
-    note = f"Not matched to a common PSF: {reason}"
-    detectors = tuple(dataclasses.replace(d, notes=(*d.notes, note)) for d in one.detectors)
-    return dataclasses.replace(one, detectors=detectors)
+    records = sorted(record for _, quality, _ in done for record in quality)
+    failed = tuple((warp, reason) for warp, _, reason in done if reason)
+    matching = Matching(common.fwhm, common.psf, tuple(records), failed)
+    return [warp for warp, *_ in done], matching
 
 
 def use_matched(
@@ -149,20 +113,20 @@ def use_matched(
     rejected : `list` of `Rejection`
         The visits that have none.
     """
-    reasons = {one.key: reason for one, reason in matching.failed}
+    reasons = {warp.key: reason for warp, reason in matching.failed}
     kept: list[WarpInput] = []
     rejected: list[Rejection] = []
-    for one in inputs:
-        if one.matched is None:
-            rejected += [Rejection(d.id, d.path, "match", reasons[one.key]) for d in one.detectors]
+    for warp in inputs:
+        if warp.matched is None:
+            rejected += [Rejection(d.id, d.path, "match", reasons[warp.key]) for d in warp.detectors]
             continue
-        moved = dataclasses.replace(one, source=one.matched, scale=one.matched_scale, model_psf=matching.psf)
+        moved = dataclasses.replace(as_matched(warp), model_psf=matching.psf)
         if weights.rule == "information":
-            found = with_pixels(moved, bad_mask_planes)
+            weighed = with_pixels(moved, bad_mask_planes)
         else:
-            found = weigh(dataclasses.replace(moved, weight=None), weights, bad_mask_planes)
-        if isinstance(found, WarpInput):
-            kept.append(found)
+            weighed = weigh(dataclasses.replace(moved, weight=None), weights, bad_mask_planes)
+        if isinstance(weighed, WarpInput):
+            kept.append(weighed)
         else:
-            rejected += found
+            rejected += weighed
     return kept, rejected

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsst.pex.config import Config
 from lsst.utils.logging import LsstLogAdapter
@@ -15,6 +15,9 @@ from ..data.coadd import Rejection
 from ..data.exposure import ExposureId
 from ..data.warp import Warp
 from .derive import DerivedConfig, to_core
+
+if TYPE_CHECKING:
+    from ..coadd.warp.pairs import Pairs
 
 __all__ = (
     "common_settings",
@@ -65,8 +68,8 @@ def warp_rejections(warp: Warp) -> list[Rejection]:
     return [rejection_from_plain(row) for row in json.loads(str(warp.metadata.get(_REJECTED, "[]")))]
 
 
-def warp_settings(warp: Warp) -> dict[str, Any]:
-    """Return the options that a warp was made with, as far as it tells them."""
+def warp_settings(warp: Warp | Pairs) -> dict[str, Any]:
+    """Return the options that a warp was made with, or the first of matched ones, as far as it tells them."""
     settings: dict[str, Any] = json.loads(str(warp.metadata.get(_SETTINGS, "{}")))
     return settings
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.compare_control import (
     CompareWarpControl,
     FluxControl,
@@ -24,17 +23,13 @@ from lamella.data.removals import VisitArtifacts
 from lamella.errors import NoMatchedWarpsError
 from lamella.image.runs import shared_runs
 from lamella.planes import bits_of, make_schema
-from lamella.resources import Resources
 
 SCHEMA = make_schema()
 
 
 def compare(maker, inputs=None, *, threads: int = 1, **options) -> list[VisitArtifacts]:  # type: ignore[no-untyped-def]
-    inputs = maker.inputs() if inputs is None else inputs
     control = CompareWarpControl(**options)
-    resources = Resources(threads=threads)
-    widths = [4.0] * len(inputs)
-    return compare_warps(inputs, maker.bbox, SCHEMA, AssembleConfig(), control, resources, widths)
+    return compare_warps(maker.scene(inputs, threads=threads, method="compare_warp", compare_warp=control))
 
 
 def removed(maker, found: list[VisitArtifacts]) -> np.ndarray:  # type: ignore[no-untyped-def]
@@ -319,8 +314,8 @@ def test_the_scale_of_the_matched_warp_is_its_own(epochs) -> None:
     inputs = maker.inputs()
     for name, factor in (("source", 2.0), ("matched", 5.0)):
         planes = getattr(inputs[2], name)
-        planes._image /= np.float32(factor)
-        planes._variance /= np.float32(factor**2)
+        planes.view().image[...] /= np.float32(factor)
+        planes.view().variance[...] /= np.float32(factor**2)
     inputs[2] = dataclasses.replace(inputs[2], scale=2.0, matched_scale=5.0)
     np.testing.assert_array_equal(removed(maker, compare(maker, inputs)), expected)
     wrong = [dataclasses.replace(one, matched_scale=1.0) for one in inputs]
@@ -343,9 +338,9 @@ def test_untested_pixels_are_discarded_on_demand(epochs) -> None:
     inputs = maker.inputs()
     edge, no_data = (bits_of(SCHEMA, (name,)) for name in ("DETECTION_EDGE", "NO_DATA"))
     matched = inputs[0].matched
-    matched._image[:8], matched._variance[:8] = np.nan, np.inf
-    matched._mask[:8] |= no_data
-    matched._mask[8:10] |= edge
+    matched.view().image[:8], matched.view().variance[:8] = np.nan, np.inf
+    matched.view().mask[:8] |= no_data
+    matched.view().mask[8:10] |= edge
     kept = compare(maker, inputs)
     assert kept[0].removed.area < 20
     assert kept[0].edges is None
@@ -359,8 +354,8 @@ def test_wrong_variances_do_not_matter_when_the_noise_is_measured(epochs) -> Non
     maker = epochs(4)
     inputs = maker.inputs()
     for one in inputs:
-        one.source._variance /= np.float32(4.0)
-        one.matched._variance /= np.float32(4.0)
+        one.source.view().variance[...] /= np.float32(4.0)
+        one.matched.view().variance[...] /= np.float32(4.0)
     trusting = removed(maker, compare(maker, inputs, rescale_variance=False))
     measured = removed(maker, compare(maker, inputs))
     assert trusting.mean() > 20 * max(measured.mean(), 1e-5)

@@ -125,7 +125,7 @@ def test_planes_that_an_input_had_stay(epochs, maker) -> None:
     flags[75, 15] = bits_of(SCHEMA, ("CLIPPED",))
     alternate = SpanMask.from_mask(Mask(flags, schema=SCHEMA, bbox=visits.bbox))
     inputs[0] = dataclasses.replace(inputs[0], alternate=alternate)
-    found = find_rejections(inputs, visits.bbox, SCHEMA, config_of("compare_warp"))
+    found = find_rejections(visits.scene(inputs))
     planes = found.apply(inputs)[0].alternate.planes
     assert planes["BAD"].area == 25
     assert planes["CLIPPED"].area >= found.artifacts[0].planes["CLIPPED"].area
@@ -137,9 +137,9 @@ def test_untested_pixels_leave_no_data_and_edges_an_inexact_psf(epochs, maker) -
     inputs = visits.inputs()
     no_data, edge = (bits_of(SCHEMA, (name,)) for name in ("NO_DATA", "DETECTION_EDGE"))
     matched = inputs[0].matched
-    matched._image[:8], matched._variance[:8] = np.nan, np.inf
-    matched._mask[:8] |= no_data
-    matched._mask[8:10] |= edge
+    matched.view().image[:8], matched.view().variance[:8] = np.nan, np.inf
+    matched.view().mask[:8] |= no_data
+    matched.view().mask[8:10] |= edge
     control = CompareWarpControl(untested="discard")
     coadd = coadd_of(inputs, visits, maker, config_of("compare_warp", compare_warp=control))
     assert (coadd.exposure_count.array[:8] <= 2).all()
@@ -167,7 +167,7 @@ def test_streaks_are_marked_as_such(epochs) -> None:
     rows, columns = np.indices(visits.bbox.shape)
     distance = (rows - 0.8 * columns - 10) / np.hypot(1, 0.8)
     visits.add(2, 12.0 * np.exp(-0.5 * (distance / visits.sigma(2)) ** 2))
-    found = find_rejections(visits.inputs(), visits.bbox, SCHEMA, config_of("compare_warp"))
+    found = find_rejections(visits.scene())
     streak = found.artifacts[2].planes["STREAK"].to_array(visits.bbox)
     assert streak[visits.artifacts[2]].mean() > 0.9
     assert found.removals[2].streak > 0

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.reject_control import SafeClipControl
 from lamella.coadd.reject.safeclip import _significant, attribute_footprints, detect, safe_clip
 from lamella.image.footprints import Footprints
 from lamella.planes import bits_of, make_schema
-from lamella.resources import Resources
 
 CONTROL = SafeClipControl()
 SCHEMA = make_schema()
@@ -48,10 +48,9 @@ def test_areas_beyond_sixteen_bits_do_not_wrap() -> None:
 
 
 def clip(maker, **options) -> np.ndarray:  # type: ignore[no-untyped-def]
-    inputs = maker.inputs(matched=False)
-    control = SafeClipControl(**options)
-    widths = [2.3548 * maker.sigma(k) for k in range(len(inputs))]
-    found = safe_clip(inputs, maker.bbox, SCHEMA, AssembleConfig(), control, Resources(), widths)
+    widths = tuple(2.3548 * maker.sigma(k) for k in range(len(maker.images)))
+    scene = maker.scene(maker.inputs(matched=False), method="safe_clip", safe_clip=options)
+    found = safe_clip(dataclasses.replace(scene, fwhm=widths))
     return np.array([one.kinds["clipped"].to_array(maker.bbox) for one in found])
 
 
@@ -94,9 +93,8 @@ def test_detections_grow(epochs) -> None:
     (one,) = maker.inputs(matched=False)
     radius = []
     for grow in (0.0, 2.4):
-        control = SafeClipControl(detection_grow=grow)
-        frame = maker.bbox, SCHEMA, AssembleConfig(), control
-        detections = detect(one, maker.sigma(0), Footprints.none(), *frame).detections
+        scene = maker.scene([one], method="safe_clip", safe_clip={"detection_grow": grow})
+        detections = detect(scene, Footprints.none(), one, maker.sigma(0)).detections
         assert detections.count == len(maker.stars)
         radius.append(np.sqrt(detections.areas / np.pi))
     np.testing.assert_allclose(radius[1] - radius[0], round(2.4 * maker.sigma(0)), atol=0.6)

@@ -9,22 +9,20 @@ import numpy as np
 import pytest
 from lsst.images import Box
 
-from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.reject.compare_control import TemplateControl
+from lamella.coadd.reject.compare_control import CompareWarpControl, TemplateControl
 from lamella.coadd.reject.template import Template, make_template, matched_inputs
 from lamella.coadd.stack.sources import Rows
 from lamella.data.inputs import WarpSource
 from lamella.errors import NoMatchedWarpsError
 from lamella.image.planes import Planes
 from lamella.planes import bits_of, make_schema
-from lamella.resources import Resources
 
 SCHEMA = make_schema()
 
 
 def template_of(maker, **options) -> Template:  # type: ignore[no-untyped-def]
-    config, control = AssembleConfig(), TemplateControl(**options)
-    return make_template(maker.inputs(), maker.bbox, SCHEMA, config, control, Resources())
+    control = CompareWarpControl(template=TemplateControl(**options))
+    return make_template(maker.scene(method="compare_warp", compare_warp=control))
 
 
 def true_sky(maker) -> np.ndarray:  # type: ignore[no-untyped-def]
@@ -44,7 +42,7 @@ def test_the_template_is_the_sky_without_the_artifacts_of_single_visits(epochs, 
 
 def test_matched_inputs_weigh_by_the_noise_that_matching_leaves(epochs) -> None:
     maker = epochs(2)
-    sharp, wide = matched_inputs(maker.inputs(), ("NO_DATA",))
+    sharp, wide = matched_inputs(maker.inputs(), ("NO_DATA",))[0]
     for one in (sharp, wide):
         assert one.weight == pytest.approx(1.0 / float(one.source.read(one.source.bbox).variance[0, 0]))
     assert sharp.weight > 1.4 * wide.weight
@@ -68,15 +66,15 @@ class Slow:
 def test_a_source_that_takes_long_is_asked_once_for_its_weight(epochs) -> None:
     inputs = epochs(2).inputs()
     slow = [dataclasses.replace(one, matched=Slow(one.matched)) for one in inputs]
-    weights = [one.weight for one in matched_inputs(slow, ("NO_DATA",))]
-    assert weights == [one.weight for one in matched_inputs(inputs, ("NO_DATA",))]
+    weights = [one.weight for one in matched_inputs(slow, ("NO_DATA",))[0]]
+    assert weights == [one.weight for one in matched_inputs(inputs, ("NO_DATA",))[0]]
     assert [one.matched.asked for one in slow] == [1, 1]
 
 
 def test_a_visit_without_a_good_matched_pixel_is_left_out(epochs) -> None:
     maker = epochs(3)
     maker.masks[1] |= bits_of(SCHEMA, ("NO_DATA",))
-    assert [one.visit for one in matched_inputs(maker.inputs(), ("NO_DATA",))] == [0, 2]
+    assert [one.visit for one in matched_inputs(maker.inputs(), ("NO_DATA",))[0]] == [0, 2]
     assert (template_of(maker).epochs == 2).all()
 
 
@@ -106,4 +104,4 @@ def test_no_matched_warps_no_template(epochs) -> None:
     maker = epochs(2)
     inputs = maker.inputs(matched=False)
     with pytest.raises(NoMatchedWarpsError, match="PSF-matched"):
-        make_template(inputs, maker.bbox, SCHEMA, AssembleConfig(), TemplateControl(), Resources())
+        make_template(maker.scene(inputs))

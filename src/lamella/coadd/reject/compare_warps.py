@@ -9,27 +9,25 @@ is not a source that varies.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import numpy as np
-from lsst.images import Box, MaskSchema
+from lsst.images import Box
 
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...data.weights import WeightProblem
+from ...image.runs import pixels_of, shared_runs
 from ...image.spans import Runs
-from ...resources import Resources
 from .compare import Compared, Comparison
 from .compare_control import CompareWarpControl
 from .ghosts import find_ghosts
-from .last_visit import keep_last
+from .scene import Scene
 from .template import Template, make_template, pixel_weight
-
-if TYPE_CHECKING:
-    from ..assemble_control import AssembleConfig
+from .witnesses import Witnesses
 
 __all__ = ("CompareWarpControl", "compare_warps", "compare_with", "max_epochs")
 
@@ -58,93 +56,48 @@ def max_epochs(epochs: np.ndarray | float, control: CompareWarpControl, *, sky: 
     return np.maximum(np.minimum(few, many), 1.0)
 
 
-def compare_warps(
-    inputs: Sequence[WarpInput],
-    bbox: Box,
-    schema: MaskSchema,
-    config: AssembleConfig,
-    control: CompareWarpControl,
-    resources: Resources,
-    fwhm: Sequence[float],
-) -> list[VisitArtifacts]:
-    """Find the artifacts of all inputs.
-
-    Parameters
-    ----------
-    inputs
-        The inputs of a coadd, with matched warps.
-    bbox
-        Box of the coadd.
-    schema
-        A schema with all planes of the inputs and their matched warps.
-    config
-        How the coadd is made.
-    control
-        How artifacts are found.
-    resources
-        Threads and memory; each thread works on one visit.
-    fwhm
-        Full width at half maximum of the PSF of each input before matching, in pixels.
-
-    Returns
-    -------
-    list of VisitArtifacts
-        One for each input.
+def compare_warps(scene: Scene) -> list[VisitArtifacts]:
+    """Find the artifacts of all inputs of a scene, whose matched warps make the static sky.
 
     Raises
     ------
-    NoInputsError
+    NoMatchedWarpsError
         Raised when no input has a matched warp.
     """
-    template = make_template(inputs, bbox, schema, config, control.template, resources)
-    return compare_with(template, inputs, schema, config, control, resources, fwhm)
+    return compare_with(make_template(scene), scene)
 
 
-def compare_with(
-    template: Template,
-    inputs: Sequence[WarpInput],
-    schema: MaskSchema,
-    config: AssembleConfig,
-    control: CompareWarpControl,
-    resources: Resources,
-    fwhm: Sequence[float],
-) -> list[VisitArtifacts]:
-    """Find the artifacts of all inputs, given the static sky; see `compare_warps`."""
-    bbox = template.bbox
-    noise = float(np.median([_pixel_weight(one, config) ** -0.5 for one in inputs]))
-    comparison = Comparison(template, schema, config, control, noise)
-    with ThreadPoolExecutor(resources.threads) as pool:
-        list(pool.map(comparison.count, inputs))
-        compared = list(pool.map(comparison.compare, inputs, fwhm))
-        few = _few_epochs(comparison.counts, template, control)
-        few_foreign = _few_epochs(comparison.foreign_counts, template, control, foreign=True)
-        transients = list(pool.map(lambda one: _transients(one, few, few_foreign, bbox, control), compared))
-    ghosts = find_ghosts(
-        [one.bins for one in compared],
-        bbox,
-        control.ghosts,
-        float(max_epochs(len(inputs), control, sky=True)),
-    )
-    artifacts = [
-        VisitArtifacts(
-            {"transient": transient, "ghost": ghost, **one.others},
-            one.valid,
-            one.alone,
-            one.edges,
-            one.notes,
-            (one.offset.x, one.offset.y),
+def compare_with(template: Template, scene: Scene) -> list[VisitArtifacts]:
+    """Find the artifacts of all inputs of a scene, given the static sky."""
+    control, bbox, inputs = scene.control.compare_warp, template.bbox, scene.inputs
+    noise = float(np.median([_pixel_weight(warp, scene) ** -0.5 for warp in inputs]))
+    witnesses = Witnesses(scene, template)
+    comparison = Comparison(scene, template, witnesses, noise)
+    with ThreadPoolExecutor(scene.resources.threads) as pool:
+        list(pool.map(witnesses.add, inputs))
+        compared = list(pool.map(comparison.compare, inputs, scene.fwhm))
+        few = _few_epochs(witnesses.differing, template, control)
+        few_foreign = _few_epochs(witnesses.foreign, template, control, foreign=True)
+        transients = list(
+            pool.map(lambda visit: _transients(visit, few, few_foreign, bbox, control), compared)
         )
-        for one, transient, ghost in zip(compared, transients, ghosts, strict=True)
+    most = float(max_epochs(len(inputs), control, sky=True))
+    ghosts = find_ghosts([visit.bins for visit in compared], bbox, control.ghosts, most)
+    artifacts = [
+        dataclasses.replace(
+            visit.artifacts, kinds={"transient": transient, "ghost": ghost, **visit.artifacts.kinds}
+        )
+        for visit, transient, ghost in zip(compared, transients, ghosts, strict=True)
     ]
-    return keep_last(artifacts, inputs, bbox, schema, comparison.usable)
+    return _keep_last(artifacts, scene, bbox, witnesses.usable)
 
 
-def _pixel_weight(one: WarpInput, config: AssembleConfig) -> float:
+def _pixel_weight(warp: WarpInput, scene: Scene) -> float:
     """Return one over the variance of a pixel of a visit."""
-    if config.weights.rule == "variance" and one.weight is not None:
-        return one.weight
-    found = pixel_weight(one.source, one.scale, config.bad_mask_planes)
-    return math.inf if isinstance(found, WeightProblem) else found
+    if scene.weights.rule == "variance" and warp.weight is not None:
+        return warp.weight
+    weight = pixel_weight(warp.source, warp.scale, scene.bad_mask_planes)
+    return math.inf if isinstance(weight, WeightProblem) else weight
 
 
 def _few_epochs(
@@ -169,9 +122,67 @@ def _few_epochs(
 
 
 def _transients(
-    one: Compared, few: np.ndarray, few_foreign: np.ndarray, bbox: Box, control: CompareWarpControl
+    visit: Compared, few: np.ndarray, few_foreign: np.ndarray, bbox: Box, control: CompareWarpControl
 ) -> Runs:
     """Return the pixels of a visit's footprints that are seen in few epochs."""
-    at = one.candidates.pixels(bbox)
-    share = np.where(one.foreign, at.sum(at.of(few_foreign)), at.sum(at.of(few))) / one.candidates.areas
-    return one.candidates.select(share > control.spatial_threshold).grow(control.grow, bbox).runs()
+    at = visit.candidates.pixels(bbox)
+    share = np.where(visit.foreign, at.sum(at.of(few_foreign)), at.sum(at.of(few))) / visit.candidates.areas
+    return visit.candidates.select(share > control.spatial_threshold).grow(control.grow, bbox).runs()
+
+
+def _keep_last(
+    artifacts: Sequence[VisitArtifacts], scene: Scene, bbox: Box, usable: np.ndarray
+) -> list[VisitArtifacts]:
+    """Give pixels that all their visits would lose back to one of them.
+
+    It is the faintest, as light is more often added than taken away; where only one
+    visit is usable, it is that one: nothing says that it shows an artifact.
+
+    Parameters
+    ----------
+    artifacts
+        Artifacts of each input.
+    scene
+        The inputs.
+    bbox
+        Box of the coadd.
+    usable
+        Number of inputs with an unmasked value at each pixel: int32 of shape (y, x).
+    """
+    lost = np.zeros(bbox.shape, np.int32)
+    for visit in artifacts:
+        lost[_lost_pixels(visit, bbox)] += 1
+    emptied = (lost >= usable) & (usable > 0)
+    if not emptied.any():
+        return list(artifacts)
+    # Only the rows with such pixels are read again.
+    rows = bbox.y.start + np.flatnonzero(emptied.any(axis=1))
+    band = Box.factory[int(rows[0]) : int(rows[-1]) + 1, bbox.x.start : bbox.x.stop]
+    faintest, keeper = np.full(bbox.shape, np.inf, np.float32), np.full(bbox.shape, -1, np.int32)
+    for index, (warp, visit) in enumerate(zip(scene.inputs, artifacts, strict=True)):
+        if (planes := scene.read(warp, band)) is None:
+            continue
+        at = planes.box.slice_within(bbox)
+        flags = np.zeros(bbox.shape, dtype=bool)
+        flags[_lost_pixels(visit, bbox)] = True
+        candidate = (emptied & flags)[at] & (planes.image < faintest[at])
+        faintest[at][candidate] = planes.image[candidate]
+        keeper[at][candidate] = index
+    return [_without(visit, keeper == index, bbox) for index, visit in enumerate(artifacts)]
+
+
+def _lost_pixels(visit: VisitArtifacts, bbox: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and columns of the unmasked pixels that a visit would lose."""
+    runs = shared_runs(visit.removed, visit.valid)
+    return pixels_of(runs.y, runs.x0, runs.x1, bbox)[:2]
+
+
+def _without(visit: VisitArtifacts, kept: np.ndarray, bbox: Box) -> VisitArtifacts:
+    if not kept.any():
+        return visit
+    # A user who discards untested pixels wants to be without them wherever they are.
+    kinds = {
+        kind: runs if kind == "untested" else Runs.from_array(runs.to_array(bbox) & ~kept, bbox)
+        for kind, runs in visit.kinds.items()
+    }
+    return dataclasses.replace(visit, kinds=kinds)

@@ -6,24 +6,30 @@ import dataclasses
 import math
 
 import numpy as np
+from scipy.ndimage import maximum_filter
 
+from ...data.inputs import WarpInput
+from ...data.removals import told_apart
+from ...data.visit_check import ASTROMETRY
 from ...kernels.compare import move_template
 from ...kernels.order.sample import SIGMA_OF_QUARTILES
-from .compare_control import PositionControl
-from .difference import Difference
-from .template import Template
+from ..warp.pairs import as_matched
+from .scene import Scene
+from .template import Difference, Template
 
-__all__ = ("Displacements", "Offset", "SourcePositions", "move_sources")
+__all__ = ("Displacements", "Offset", "SourcePositions")
 
 _HALF = 3  # pixels around the middle of a source that are looked at
-_MOST = 1000  # sources, the brightest ones
+_MOST = 1000  # sources, the brightest ones: more make the median of a visit hardly better
 _LEAST = 5  # sources that a position is the median of
 _EXACT = 0.03  # pixels: error of a source that tells a scatter of positions from noise
 _SIGNIFICANT = 3.0  # sigma
-_LEAST_PART = 0.5  # of the pixels around a source that must be known: beside the end of the data not all are
-_LEAST_SHIFT = 0.02  # pixels: less changes no pixel of a source by more than 2 %
+_LEAST_SHARE = 0.5  # of the pixels around a source that must be known: beside the end of the data not all are
+_LEAST_SHIFT = 0.02  # pixels: of less no pixel of a source differs by more than 2 %
 _SINGULAR = 1e-6  # determinant of terms of unit length that are as good as the same
 _NEIGHBOURS = 5  # pixels: a source is the brightest in a square of this side
+_PASSES = 3  # after which a shift of a few pixels is known to _LEAST_SHIFT
+_REACH = 3.0  # widths of the PSF: beyond, a source has less than the tolerance of its peak
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,9 +56,16 @@ class Offset:
         """Whether it is more than an error of the measurement."""
         return math.hypot(self.x, self.y) > _SIGNIFICANT * self.error
 
-    def moved(self, x: float, y: float) -> Offset:
-        """Return the sum of this and another displacement."""
-        return dataclasses.replace(self, x=self.x + x, y=self.y + y)
+    def notes(self, limit: float) -> list[str]:
+        """Return what a user should know of a displacement of more than a number of pixels."""
+        size = math.hypot(self.x, self.y)
+        if not (size > limit and self.is_significant):  # also NaN
+            return []
+        pixels, most = told_apart(size, limit)
+        return [
+            f"Its sources are {pixels} pixels (x {self.x:+.2f}, y {self.y:+.2f}) from those of the "
+            f"static sky, more than {most}: {ASTROMETRY}"
+        ]
 
 
 class SourcePositions:
@@ -60,27 +73,73 @@ class SourcePositions:
 
     Parameters
     ----------
+    scene
+        The visits.
     template
         The static sky.
-    control
-        Options.
     """
 
-    def __init__(self, template: Template, control: PositionControl) -> None:
-        self._template = template
-        from scipy.ndimage import maximum_filter
-
+    def __init__(self, scene: Scene, template: Template) -> None:
+        self._scene, self._template = scene, template
+        self._control = scene.control.compare_warp
+        self._no_data = scene.layout.bits(self._control.template.bad_mask_planes)
+        planes = ("DETECTION_EDGE", "SATURATED")
+        self._inexact = scene.rules.bad_mask | scene.layout.bits(planes)
         sky = np.where(np.isfinite(template.image), template.image, np.float32(-np.inf))
-        with np.errstate(invalid="ignore"):  # where there is no epoch
-            noise = np.sqrt(template.variance * template.epochs)
-            bright = (template.epochs > 1) & (sky > control.significance * noise)
+        bright = template.bright(self._control.positions.significance)
         bright &= sky == maximum_filter(sky, size=_NEIGHBOURS, mode="nearest")
         bright[:_HALF], bright[-_HALF:], bright[:, :_HALF], bright[:, -_HALF:] = (False,) * 4
         y, x = np.nonzero(bright)
         order = np.argsort(-sky[y, x], kind="stable")[:_MOST]
         self._y, self._x = y[order], x[order]
 
-    def measure(self, matched: Difference, exact: np.ndarray, sky: np.ndarray) -> Displacements:
+    def exact(self, matched: Difference) -> np.ndarray:
+        """Return which pixels of a matched warp are not spoiled by lost ones."""
+        exact: np.ndarray = (matched.mask & self._inexact) == 0
+        return exact
+
+    def align(self, warp: WarpInput, fwhm: float) -> tuple[Difference | None, Offset]:
+        """Subtract the template from a matched warp, moved to where the sources of the visit are.
+
+        Parameters
+        ----------
+        warp
+            The visit.
+        fwhm
+            Full width at half maximum of its PSF before matching, in pixels.
+        """
+        template, control = self._template, self._control
+        if warp.matched is None:
+            return None, Offset()
+        matched_warp = as_matched(warp)
+
+        def subtract(sky: np.ndarray | None) -> Difference | None:
+            limit = control.template.sigma_clip
+            return Difference.of(matched_warp, self._scene, template, self._no_data, limit, sky)
+
+        matched = subtract(None)
+        if matched is None or not control.positions.enabled:
+            return matched, Offset()
+        source, sky = template.direct_tolerance > 0.0, template.image
+        sources = self.measure(matched, sky)
+        offset = total = sources.offset
+        # The slopes of a source do for fractions of a pixel; what is left of more is measured again.
+        for _ in range(_PASSES):
+            if not offset.is_significant or math.hypot(offset.x, offset.y) < _LEAST_SHIFT:
+                break
+            sky = np.empty_like(template.image)
+            move_template(template.image, source, total.x, total.y, sky)
+            matched = subtract(sky)
+            assert matched is not None  # it was there before
+            sources = self.measure(matched, sky)
+            offset = sources.offset
+            total = dataclasses.replace(offset, x=offset.x + total.x, y=offset.y + total.y)
+        displaced = sources.select(control.positions.max_motion * fwhm, control.variables.mismatch)
+        if len(displaced.y):
+            matched = subtract(_move_sources(sky, source, displaced, math.ceil(_REACH * fwhm)))
+        return matched, total
+
+    def measure(self, matched: Difference, sky: np.ndarray) -> Displacements:
         """Measure the displacement of each source of a visit.
 
         The difference d between a visit and the template T is fitted around each source with
@@ -92,8 +151,6 @@ class SourcePositions:
         ----------
         matched
             Matched warp less ``sky``.
-        exact
-            Which of its pixels are not spoiled by lost ones, bool.
         sky
             The template, or it moved, on its box.
         """
@@ -101,11 +158,12 @@ class SourcePositions:
         row = self._y + (frame.y.start - box.y.start)
         column = self._x + (frame.x.start - box.x.start)
         d, good, variance = (
-            _stamps(plane, row, column, _HALF) for plane in (matched.image, exact, matched.noise)
+            _stamps(plane, row, column, _HALF)
+            for plane in (matched.image, self.exact(matched), matched.noise)
         )
         terms = _terms(_stamps(sky, self._y, self._x, _HALF + 2))
         good &= np.isfinite(d) & np.isfinite(variance) & np.isfinite(terms).all(axis=1)
-        usable = good[:, _HALF, _HALF] & (good.mean(axis=(1, 2)) >= _LEAST_PART)
+        usable = good[:, _HALF, _HALF] & (good.mean(axis=(1, 2)) >= _LEAST_SHARE)
         # What is not known is left out of all sums.
         d, terms = np.where(good, d, 0.0), np.where(good[:, np.newaxis], terms, 0.0)
         variance = np.where(good, variance, np.inf)
@@ -163,22 +221,19 @@ class Displacements:
             return Offset()
         x, y = (float(value) for value in np.median(self.shift, axis=0))
         # A median is less certain than a mean.
-        found = Offset(x, y, 1.25 * _spread(self.shift) / math.sqrt(number))
-        sharp = self.error < _EXACT
-        if np.count_nonzero(sharp) < 2 * _LEAST:
-            return found
-        return dataclasses.replace(found, scatter=_spread(self.shift[sharp]))
+        error, sharp = 1.25 * _spread(self.shift) / math.sqrt(number), self.error < _EXACT
+        enough = np.count_nonzero(sharp) >= 2 * _LEAST
+        return Offset(x, y, error, _spread(self.shift[sharp]) if enough else 0.0)
 
     def select(self, most: float, mismatch: float) -> Displacements:
         """Return the sources that are displaced, by no more than some pixels, and as a whole."""
         size = np.hypot(self.shift[:, 0], self.shift[:, 1])
         chosen = (size > np.maximum(_SIGNIFICANT * self.error, _LEAST_SHIFT)) & (size < most)
         chosen &= self.unexplained < mismatch
-        columns = (self.y, self.x, self.shift, self.error, self.unexplained)
-        return Displacements(*(values[chosen] for values in columns))
+        return Displacements(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
 
 
-def move_sources(sky: np.ndarray, source: np.ndarray, sources: Displacements, reach: int) -> np.ndarray:
+def _move_sources(sky: np.ndarray, source: np.ndarray, sources: Displacements, reach: int) -> np.ndarray:
     """Move sources of the template one by one, each with the pixels that are nearest to it.
 
     Parameters
@@ -198,12 +253,12 @@ def move_sources(sky: np.ndarray, source: np.ndarray, sources: Displacements, re
     for y, x, (dx, dy) in zip(sources.y.tolist(), sources.x.tolist(), sources.shift.tolist(), strict=True):
         y0, x0 = max(y - margin, 0), max(x - margin, 0)
         at = (slice(y0, y + margin + 1), slice(x0, x + margin + 1))
-        part = np.empty_like(sky[at])
-        move_template(np.ascontiguousarray(sky[at]), np.ascontiguousarray(source[at]), dx, dy, part)
-        rows, columns = np.ogrid[at[0].start : at[0].start + part.shape[0], x0 : x0 + part.shape[1]]
+        around = np.empty_like(sky[at])
+        move_template(np.ascontiguousarray(sky[at]), np.ascontiguousarray(source[at]), dx, dy, around)
+        rows, columns = np.ogrid[y0 : y0 + around.shape[0], x0 : x0 + around.shape[1]]
         distance = np.hypot(rows - y, columns - x).astype(np.float32)
         mine = (distance < nearest[at]) & (distance <= reach)
-        moved[at][mine] = part[mine]
+        moved[at][mine] = around[mine]
         nearest[at][mine] = distance[mine]
     return moved
 
@@ -218,12 +273,11 @@ def _stamps(plane: np.ndarray, y: np.ndarray, x: np.ndarray, half: int) -> np.nd
     step = np.arange(-half, half + 1)
     rows, columns = y[:, np.newaxis, np.newaxis] + step[:, np.newaxis], x[:, np.newaxis, np.newaxis] + step
     outside = (rows < 0) | (rows >= plane.shape[0]) | (columns < 0) | (columns >= plane.shape[1])
-    found = plane[rows.clip(0, plane.shape[0] - 1), columns.clip(0, plane.shape[1] - 1)]
+    values: np.ndarray = plane[rows.clip(0, plane.shape[0] - 1), columns.clip(0, plane.shape[1] - 1)]
     if plane.dtype == bool:
-        flags: np.ndarray = found & ~outside
-        return flags
-    values: np.ndarray = np.where(outside, np.nan, found).astype(np.float64)
-    return values
+        values &= ~outside
+        return values
+    return np.where(outside, np.nan, values).astype(np.float64)
 
 
 def _terms(sky: np.ndarray) -> np.ndarray:

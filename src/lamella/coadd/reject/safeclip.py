@@ -9,30 +9,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import scipy
-from lsst.images import Box, MaskSchema
+from lsst.images import Box
 
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...image.footprints import Footprints
-from ...image.planes import overlap
-from ...image.runs import no_runs, pixels_of, united_runs
+from ...image.runs import no_runs, united_runs
 from ...image.spans import Runs
-from ...planes import bits_of
 from ...psf.gaussian import FWHM_PER_SIGMA
-from ...resources import Resources
-from ..stack.tiles import InputReader, StackedPlanes, stack_inputs
 from .reject_control import SafeClipControl
-
-if TYPE_CHECKING:
-    from ..assemble_control import AssembleConfig
+from .scene import Scene
 
 __all__ = (
+    "Clipped",
     "Detected",
     "add_big_detections",
     "attribute_footprints",
@@ -64,158 +58,115 @@ class Detected:
     covered: np.ndarray
 
 
-def safe_clip(
-    inputs: Sequence[WarpInput],
-    bbox: Box,
-    schema: MaskSchema,
-    config: AssembleConfig,
-    control: SafeClipControl,
-    resources: Resources,
-    fwhm: Sequence[float],
-) -> list[VisitArtifacts]:
-    """Find the pixels of all inputs that are to be clipped.
+@dataclasses.dataclass(frozen=True)
+class Clipped:
+    """Footprints in which two means differ, and the visits that they are clipped from.
 
-    Parameters
+    Attributes
     ----------
-    inputs
-        The inputs of a coadd.
-    bbox
-        Box of the coadd.
-    schema
-        A schema with all planes of the inputs.
-    config
-        How the coadd is made.
-    control
-        How artifacts are found.
-    resources
-        Threads and memory.
-    fwhm
-        Full width at half maximum of the PSF of each input in pixels.
-
-    Returns
-    -------
-    list of VisitArtifacts
-        One for each input.
+    footprints
+        The footprints.
+    detected
+        Detections of each visit.
+    visits
+        Which visits each footprint is clipped from: bool of shape (visit, footprint).
     """
-    sigmas = [width / FWHM_PER_SIGMA for width in fwhm]
-    difference, variance = difference_of_means(inputs, bbox, schema, config, control, resources)
-    footprints = find_clipped(difference, variance, bbox, control, float(np.mean(sigmas)))
 
-    def look(one: WarpInput, sigma: float) -> Detected:
-        return detect(one, sigma, footprints, bbox, schema, config, control)
+    footprints: Footprints
+    detected: list[Detected]
+    visits: np.ndarray
 
-    with ThreadPoolExecutor(resources.threads) as pool:
-        detected = list(pool.map(look, inputs, sigmas))
-    bad, covered = (np.array([getattr(one, name) for one in detected]) for name in ("bad", "covered"))
-    clipped = attribute_footprints(footprints.areas, bad, covered, control)
-    found = [footprints.select(mine).runs() for mine in clipped]
+    @property
+    def runs(self) -> list[Runs]:
+        """Pixels that are clipped from each visit."""
+        return [self.footprints.select(mine).runs() for mine in self.visits]
+
+
+def safe_clip(scene: Scene) -> list[VisitArtifacts]:
+    """Find the pixels of all inputs of a scene that are to be clipped."""
+    clipped, control = find_clipped(scene, *difference_of_means(scene)), scene.control.safe_clip
     return [
-        VisitArtifacts({"clipped": add_big_detections(runs, one.detections, bbox, control)}, one.valid)
-        for runs, one in zip(found, detected, strict=True)
+        VisitArtifacts(
+            {"clipped": add_big_detections(runs, visit.detections, scene.bbox, control)}, visit.valid
+        )
+        for runs, visit in zip(clipped.runs, clipped.detected, strict=True)
     ]
 
 
-def difference_of_means(
-    inputs: Sequence[WarpInput],
-    bbox: Box,
-    schema: MaskSchema,
-    config: AssembleConfig,
-    control: SafeClipControl,
-    resources: Resources,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean less the clipped mean, and the sum of their variances: shape (y, x).
-
-    The parameters are those of `safe_clip`.
-    """
-
-    def stack(**how: object) -> StackedPlanes:
-        plain = config.replace(reject={"method": "none"}, **how)
-        rules, removed = (
-            plain.stack_control(schema),
-            bits_of(schema, config.remove_mask_planes, missing_ok=True),
-        )
-        return stack_inputs(inputs, bbox, schema, rules, resources.replace(streaming=False), removed)
-
-    mean = stack(statistic="MEAN")
-    clipped = stack(statistic="MEANCLIP", sigma_clip=control.sigma_clip, clip_iter=control.clip_iter)
+def difference_of_means(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean less the clipped mean, and the sum of their variances: shape (y, x)."""
+    control = scene.control.safe_clip
+    mean = scene.stack(statistic="MEAN")
+    clipped = scene.stack(statistic="MEANCLIP", sigma_clip=control.sigma_clip, clip_iter=control.clip_iter)
     return mean.image - clipped.image, mean.variance + clipped.variance
 
 
-def find_clipped(
-    difference: np.ndarray, variance: np.ndarray, bbox: Box, control: SafeClipControl, sigma: float
-) -> Footprints:
-    """Find where two means differ.
+def find_clipped(scene: Scene, difference: np.ndarray, variance: np.ndarray) -> Clipped:
+    """Find where two means differ, and which visits that is due to.
 
     Parameters
     ----------
+    scene
+        The inputs.
     difference, variance
-        What `difference_of_means` returned.
-    bbox
-        Box of these arrays.
-    control
-        How artifacts are found.
-    sigma
-        Standard deviation of the PSF in pixels.
+        The result of `difference_of_means`.
     """
-    known = np.isfinite(difference) & np.isfinite(variance)
-    found = Footprints.find(_significant(difference, variance, known, sigma, control.threshold), bbox)
-    found = found.select(found.areas >= control.min_pixels)
-    radius = int(control.grow * sigma + 0.5)
-    merged = found.grow(radius, bbox).runs().to_array(bbox)
-    return Footprints.find(merged, bbox)
+    control, bbox = scene.control.safe_clip, scene.bbox
+    sigmas = [width / FWHM_PER_SIGMA for width in scene.fwhm]
+    sigma = float(np.mean(sigmas))
+    finite = np.isfinite(difference) & np.isfinite(variance)
+    peaks = Footprints.find(_significant(difference, variance, finite, sigma, control.threshold), bbox)
+    peaks = peaks.select(peaks.areas >= control.min_pixels)
+    # Those that touch when they are grown are one.
+    grown = peaks.grow(int(control.grow * sigma + 0.5), bbox).runs()
+    footprints = Footprints.find(grown.to_array(bbox), bbox)
+    with ThreadPoolExecutor(scene.resources.threads) as pool:
+        detected = list(pool.map(partial(detect, scene, footprints), scene.inputs, sigmas))
+    bad, covered = (np.array([getattr(visit, name) for visit in detected]) for name in ("bad", "covered"))
+    return Clipped(footprints, detected, attribute_footprints(footprints.areas, bad, covered, control))
 
 
 def _significant(
-    image: np.ndarray, variance: np.ndarray, known: np.ndarray, sigma: float, threshold: float
+    image: np.ndarray, variance: np.ndarray, finite: np.ndarray, sigma: float, threshold: float
 ) -> np.ndarray:
     """Return where an image that is smoothed with a Gaussian PSF is beyond its noise: bool of shape (y, x).
 
     The square of a Gaussian, which smooths the variance, is a narrower one of sum 1 / (4 pi sigma^2).
     """
     nothing = np.float32(0.0)
-    smooth = scipy.ndimage.gaussian_filter(np.where(known, image, nothing), sigma, mode="constant")
+    smooth = scipy.ndimage.gaussian_filter(np.where(finite, image, nothing), sigma, mode="constant")
     noise = scipy.ndimage.gaussian_filter(
-        np.where(known, variance, nothing), sigma / math.sqrt(2.0), mode="constant"
+        np.where(finite, variance, nothing), sigma / math.sqrt(2.0), mode="constant"
     )
     noise *= np.float32(1.0 / max(4.0 * math.pi * sigma * sigma, 1.0))
-    found: np.ndarray = known & (smooth * smooth >= np.float32(threshold**2) * noise)
-    return found
+    flags: np.ndarray = finite & (smooth * smooth >= np.float32(threshold**2) * noise)
+    return flags
 
 
-def detect(
-    one: WarpInput,
-    sigma: float,
-    footprints: Footprints,
-    bbox: Box,
-    schema: MaskSchema,
-    config: AssembleConfig,
-    control: SafeClipControl,
-) -> Detected:
+def detect(scene: Scene, footprints: Footprints, warp: WarpInput, sigma: float) -> Detected:
     """Measure how much of each footprint the detections of a visit cover.
 
     Parameters
     ----------
-    one
+    scene
+        The scene that the visit belongs to.
+    footprints
+        Where the two means differ.
+    warp
         The visit.
     sigma
         Standard deviation of its PSF in pixels.
-    footprints
-        What `find_clipped` returned.
-    bbox, schema, config, control
-        As for `safe_clip`.
     """
-    box = overlap(one.source.bbox, bbox)
-    if box is None:
+    if (planes := scene.read(warp)) is None:
         return Detected(Footprints.none(), no_runs(), footprints.areas, np.zeros(footprints.count, np.int64))
-    planes = InputReader(one, schema).read(box)
-    bad = ((planes.mask & bits_of(schema, config.bad_mask_planes)) != 0) | ~np.isfinite(planes.image)
-    seen = (planes.mask & bits_of(schema, ("DETECTED", "DETECTED_NEGATIVE"))) != 0
+    box, control = planes.box, scene.control.safe_clip
+    bad = ((planes.mask & scene.rules.bad_mask) != 0) | ~np.isfinite(planes.image)
+    seen = (planes.mask & scene.layout.bits(("DETECTED", "DETECTED_NEGATIVE"))) != 0
     if not seen.any():
-        known = ~bad & np.isfinite(planes.variance)
-        found = Footprints.find(
-            _significant(planes.image, planes.variance, known, sigma, control.detection), box
-        )
-        seen = found.grow(int(control.detection_grow * sigma + 0.5), box).runs().to_array(box)
+        finite = ~bad & np.isfinite(planes.variance)
+        flags = _significant(planes.image, planes.variance, finite, sigma, control.detection)
+        radius = int(control.detection_grow * sigma + 0.5)
+        seen = Footprints.find(flags, box).grow(radius, box).runs().to_array(box)
     at = footprints.pixels(box)
     inside = at.sum(np.ones(len(at.y)))
     outside = footprints.areas - inside
@@ -259,15 +210,15 @@ def attribute_footprints(
     """
     good = areas - bad
     takes_part = (bad <= covered) & (good > 0.5 * areas) & (covered > 0)
-    part = np.where(takes_part, covered / np.maximum(good, 1), 0.0)
+    share = np.where(takes_part, covered / np.maximum(good, 1), 0.0)
     number = takes_part.sum(axis=0)
-    single = takes_part & (number == 1) & (part > control.overlap_single)
-    high = takes_part & (part > control.overlap)
-    one = high & (high.sum(axis=0) == 1) & (number > 1)
-    pair = takes_part & (part > control.overlap_double)
-    others = np.where(pair, 0.0, part).max(axis=0, initial=0.0)
+    single = takes_part & (number == 1) & (share > control.overlap_single)
+    high = takes_part & (share > control.overlap)
+    only = high & (high.sum(axis=0) == 1) & (number > 1)
+    pair = takes_part & (share > control.overlap_double)
+    others = np.where(pair, 0.0, share).max(axis=0, initial=0.0)
     is_double = (pair.sum(axis=0) == 2) & (number > 3) & (others <= control.max_overlap_double)
-    clipped: np.ndarray = single | np.where(is_double, pair, one)
+    clipped: np.ndarray = single | np.where(is_double, pair, only)
     return clipped
 
 
@@ -280,13 +231,12 @@ def add_big_detections(clipped: Runs, detections: Footprints, bbox: Box, control
         What is clipped from the visit.
     detections
         Where something is detected in it.
-    bbox, control
-        As for `safe_clip`.
+    bbox
+        Box of the coadd.
+    control
+        Limits.
     """
-    y, x, _ = pixels_of(clipped.y, clipped.x0, clipped.x1, bbox)
-    painted = np.zeros(bbox.shape, dtype=bool)
-    painted[y, x] = True
     at = detections.pixels(bbox)
-    hit = at.sum(at.of(painted)) > control.min_big_overlap
+    hit = at.sum(at.of(clipped.to_array(bbox))) > control.min_big_overlap
     big = detections.select(hit & (detections.areas >= control.min_big_overlap))
     return united_runs(clipped, big.runs())

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 import scipy
-from lsst.images import Box, MaskSchema
+from lsst.images import Box
 
 from ...data.inputs import WarpInput, WarpSource
 from ...data.weights import WeightProblem, warp_weight
 from ...errors import NoMatchedWarpsError
-from ...planes import bits_of
-from ...resources import Resources
+from ...kernels.compare import subtract_template
+from ...planes import Layout
 from ..stack.sources import read_rows
-from ..stack.tiles import stack_inputs
+from ..warp.pairs import as_matched
 from .compare_control import TemplateControl
+from .scene import Scene
 
-if TYPE_CHECKING:
-    from ..assemble_control import AssembleConfig
+__all__ = ("Difference", "Template", "make_template", "matched_inputs", "pixel_weight", "slope_of")
 
-__all__ = ("Template", "make_template", "matched_inputs", "pixel_weight", "slope_of")
-
-_NOISE = np.float32(3.0)  # sigma that are no source yet
-_WEIGHT_ROWS = 64  # that the weight of a matched warp is measured on
+_NOISE = np.float32(3.0)  # sigma that are no source yet: one pixel of blank sky in 700 is brighter
+_WEIGHT_ROWS = 64  # of a matched warp: they tell its variance as well as all, and are read much faster
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -73,63 +71,141 @@ class Template:
         control
             How far epochs may differ from it.
         """
-        known = np.isfinite(image)
-        sky = np.where(known, image, np.float32(0.0))
-        # The brightest of several pixels of noise is not a source.
-        sources = np.maximum(sky - _NOISE * np.sqrt(np.where(known, variance, np.float32(0.0))), 0.0)
-        tolerances = _matched_tolerance(sky, control), _direct_tolerance(sources, control)
-        return cls(bbox, image, variance, epochs, *tolerances)
+        has_value = np.isfinite(image)
+        sky = np.where(has_value, image, np.float32(0.0))
+        # Bright ones of many pixels of noise are not sources.
+        sources = np.maximum(sky - _NOISE * np.sqrt(np.where(has_value, variance, np.float32(0.0))), 0.0)
+        # Errors of the flux and of the position of a matched star add up in squares.
+        tolerance = np.hypot(
+            np.float32(control.flux_tolerance) * sky, np.float32(control.registration) * slope_of(sky)
+        )
+        # Without a match the seeing moves light from the peak of a star to its wings, and back.
+        brightest = scipy.ndimage.maximum_filter(sources, size=2 * control.reach + 1, mode="nearest")
+        direct_tolerance = np.float32(control.direct_flux_tolerance) * brightest
+        return cls(bbox, image, variance, epochs, tolerance, direct_tolerance)
+
+    def bright(self, significance: float) -> np.ndarray:
+        """Return the pixels that are bright in a single epoch: bool of shape (y, x).
+
+        Parameters
+        ----------
+        significance
+            Least value, in the noise of one of the epochs, of which there must be two.
+        """
+        with np.errstate(invalid="ignore"):  # where there is no epoch
+            noise = np.sqrt(self.variance * self.epochs)
+            bright: np.ndarray = (self.epochs > 1) & (self.image > significance * noise)
+        return bright
 
 
-def matched_inputs(inputs: Sequence[WarpInput], bad_mask_planes: Sequence[str]) -> list[WarpInput]:
-    """Return the inputs that have a matched warp, with it in the place of the other one.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Difference:
+    """A warp less the template; arrays of shape (y, x).
+
+    Attributes
+    ----------
+    box
+        Box of the arrays.
+    image
+        float32; NaN where there is nothing to compare.
+    noise
+        float32; its variance as far as it is known: the tests write tolerances into it.
+    mask
+        The mask of the warp.
+    has_value
+        bool; where the warp has a value, masked or not.
+    template
+        The static sky.
+    """
+
+    box: Box
+    image: np.ndarray
+    noise: np.ndarray
+    mask: np.ndarray
+    has_value: np.ndarray
+    template: Template
+
+    @classmethod
+    def of(
+        cls,
+        warp: WarpInput,
+        scene: Scene,
+        template: Template,
+        bad: int,
+        shared_limit: float = 0.0,
+        sky: np.ndarray | None = None,
+    ) -> Difference | None:
+        """Subtract the template from a visit; return nothing where the two do not overlap.
+
+        Parameters
+        ----------
+        warp
+            The visit.
+        scene
+            The scene that it belongs to.
+        template
+            The static sky.
+        bad
+            Pixels with one of these bits are not compared.
+        shared_limit
+            As for `lamella.kernels.compare.subtract_template`.
+        sky
+            What to subtract instead of the image of the template, on its box.
+        """
+        planes = scene.read(warp, template.bbox)
+        if planes is None:
+            return None
+        box = planes.box
+        image, noise = (np.empty(box.shape, dtype=np.float32) for _ in range(2))
+        at = box.slice_within(template.bbox)
+        arrays = [plane[at] for plane in (template.image if sky is None else sky, template.variance)]
+        subtract_template(
+            planes.image, planes.variance, planes.mask, bad, *arrays, shared_limit, image, noise
+        )
+        return cls(box, image, noise, planes.mask, np.isfinite(planes.image), template)
+
+    def of_template(self, plane: np.ndarray) -> np.ndarray:
+        """Return a view of a plane of the template's box on the box of this."""
+        at = self.box.slice_within(self.template.bbox)
+        return plane[at]
+
+
+def matched_inputs(
+    inputs: Sequence[WarpInput], bad_mask_planes: Sequence[str]
+) -> tuple[list[WarpInput], dict[tuple[str, int], str]]:
+    """Return the matched warps of inputs as inputs, and the keys of those without a valid weight, and why.
 
     They have weights of their own: matching makes the noise of a pixel the
-    smaller the better the seeing was.  The variances of some rows tell it.  What has no valid
-    weight is left out.
+    smaller the better the seeing was.  The variances of some rows tell it.
     """
-    return [one for one in _weighed(inputs, bad_mask_planes) if isinstance(one, WarpInput)]
-
-
-def _weighed(
-    inputs: Sequence[WarpInput], bad_mask_planes: Sequence[str]
-) -> Iterator[WarpInput | WeightProblem | None]:
-    """Return for each input the one with its matched warp, or why it has no weight, or nothing."""
-    for one in inputs:
-        if one.matched is None:
-            yield None
-            continue
-        weight = pixel_weight(one.matched, one.matched_scale, bad_mask_planes)
-        if isinstance(weight, WeightProblem):
-            yield weight
-            continue
-        matched = dataclasses.replace(one, source=one.matched, scale=one.matched_scale)
-        yield dataclasses.replace(matched, weight=weight, owners=None, alternate=None)
+    weighed: list[WarpInput] = []
+    problems: dict[tuple[str, int], str] = {}
+    for warp in inputs:
+        if warp.matched is not None:
+            weight = pixel_weight(warp.matched, warp.matched_scale, bad_mask_planes)
+            if isinstance(weight, WeightProblem):
+                problems[warp.key] = str(weight)
+            else:
+                weighed.append(dataclasses.replace(as_matched(warp), weight=weight, owners=None))
+    return weighed, problems
 
 
 def pixel_weight(source: WarpSource, scale: float, bad_mask_planes: Sequence[str]) -> float | WeightProblem:
     """Return one over the typical variance of the pixels of a warp, from some of its rows."""
     rows = source.bbox.y.range
     step = max(1, len(rows) // _WEIGHT_ROWS)
-    found = read_rows(source, rows[step // 2 :: step])
-    bad = bits_of(source.schema, bad_mask_planes, missing_ok=True)
-    weight = warp_weight(found.variance, found.mask, bad, scale=scale, image=found.image)
-    if weight is WeightProblem.NO_GOOD_PIXEL:
-        # On a small detector, planes that spread with a wide kernel can cover all pixels, which hold
-        # values of good ones all the same.
-        no_data = bits_of(source.schema, ("NO_DATA",))
-        weight = warp_weight(found.variance, found.mask, no_data, scale=scale, image=found.image)
-    return weight
+    planes, layout = read_rows(source, rows[step // 2 :: step]), Layout(source.schema)
+
+    def weight(bad: int) -> float | WeightProblem:
+        return warp_weight(planes.variance, planes.mask, bad, scale=scale, image=planes.image)
+
+    good = weight(layout.bits(bad_mask_planes, missing_ok=True))
+    # On a small detector, planes that spread with a wide kernel can cover all pixels, which hold
+    # values of good ones all the same.
+    return weight(layout.no_data) if good is WeightProblem.NO_GOOD_PIXEL else good
 
 
-def make_template(
-    inputs: Sequence[WarpInput],
-    bbox: Box,
-    schema: MaskSchema,
-    config: AssembleConfig,
-    control: TemplateControl,
-    resources: Resources,
-) -> Template:
+def make_template(scene: Scene) -> Template:
     """Make the static sky from the matched warps.
 
     It is the mean of the epochs that agree within their known noise.  Where two
@@ -138,33 +214,23 @@ def make_template(
 
     Parameters
     ----------
-    inputs
-        The inputs of the coadd, with their matched warps.
-    bbox
-        Box of the template.
-    schema
-        A schema with all planes of the matched warps.
-    config
-        How the coadd is made.
-    control
-        How the template is made.
-    resources
-        Threads and memory.
+    scene
+        The inputs, with their matched warps.
 
     Raises
     ------
     NoMatchedWarpsError
         Raised when there is no matched warp at all.
     """
-    weighed = list(_weighed(inputs, config.bad_mask_planes))
-    matched = [one for one in weighed if isinstance(one, WarpInput)]
+    control = scene.control.compare_warp.template
+    matched, problems = matched_inputs(scene.inputs, scene.bad_mask_planes)
     if not matched:
         raise NoMatchedWarpsError(
             "Epochs cannot be compared: no warp has a PSF-matched one beside it.  Make matched warps, or "
             'reject with "safe_clip", or not at all ("none").'
         )
-    how = config.replace(
-        reject={"method": "none"},
+    planes = scene.stack(
+        matched,
         statistic="NOISECLIP",
         sigma_clip=control.sigma_clip,
         clip_iter=control.clip_iter,
@@ -173,25 +239,11 @@ def make_template(
         gradient_tolerance=0.0,
         least_noise_clip=0.0,
         error_from_input_variance=True,
-        bad_mask_planes=control.bad_mask_planes,
-        mask_propagation_thresholds={},
+        bad_mask=scene.layout.bits(control.bad_mask_planes),
+        propagation_thresholds={},
     )
-    rules, removed = how.stack_control(schema), bits_of(schema, config.remove_mask_planes, missing_ok=True)
-    planes = stack_inputs(matched, bbox, schema, rules, resources.replace(streaming=False), removed)
-    template = Template.of(bbox, planes.image, planes.variance, planes.unmasked, control)
-    problems = {
-        one.key: str(found)
-        for one, found in zip(inputs, weighed, strict=True)
-        if isinstance(found, WeightProblem)
-    }
+    template = Template.of(scene.bbox, planes.image, planes.variance, planes.unmasked, control)
     return dataclasses.replace(template, left_out=problems)
-
-
-def _matched_tolerance(sky: np.ndarray, control: TemplateControl) -> np.ndarray:
-    tolerance: np.ndarray = np.hypot(
-        np.float32(control.flux_tolerance) * sky, np.float32(control.registration) * slope_of(sky)
-    )
-    return tolerance
 
 
 def slope_of(sky: np.ndarray) -> np.ndarray:
@@ -199,9 +251,3 @@ def slope_of(sky: np.ndarray) -> np.ndarray:
     across, up = (np.gradient(sky, axis=axis) if sky.shape[axis] > 1 else sky * 0 for axis in (1, 0))
     slope: np.ndarray = np.hypot(across, up, dtype=np.float32)
     return slope
-
-
-def _direct_tolerance(sources: np.ndarray, control: TemplateControl) -> np.ndarray:
-    brightest = scipy.ndimage.maximum_filter(sources, size=2 * control.reach + 1, mode="nearest")
-    tolerance: np.ndarray = np.float32(control.direct_flux_tolerance) * brightest
-    return tolerance

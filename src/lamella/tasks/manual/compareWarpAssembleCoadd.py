@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -15,17 +14,17 @@ from ...coadd.reject.compare_control import CompareWarpControl, TemplateControl
 from ...coadd.reject.compare_warps import compare_with, max_epochs
 from ...coadd.reject.reject_control import RejectControl
 from ...coadd.reject.template import Template, matched_inputs
-from ...coadd.reject.widths import psf_widths
+from ...coadd.warp.pairs import Pairs, with_matched
 from ...data.coadd import PatchCoadd
 from ...data.inputs import WarpInput
 from ...errors import NoMatchedWarpsError
 from ...image.options import NoiseControl, StreakControl
-from ...planes import make_schema, plane_names
+from ...planes import plane_names
 from ..derive import DerivedConfig, derive_config, from_core, to_core
 from ..history import plain_settings, unmatched_reason
-from ..matching import MatchedPairs
+from ..matching import pair_settings
 from .assembleCoadd import AssembleCoaddTask
-from .assembleInputs import WarpToStack
+from .assembleInputs import WarpToStack, stack_record
 from .coaddBase import refuse
 from .fields import borrow, check_with_core
 from .references import WarpRef, warp_refs
@@ -35,7 +34,6 @@ from .rejectArtifacts import (
     RefSource,
     RejectArtifactsConfig,
     RejectArtifactsTask,
-    Search,
     refuse_changed,
     spans_of,
 )
@@ -299,10 +297,14 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
         """
         refs = self._matched_refs(psfMatchedWarpRefList)
         inputs = [
-            dataclasses.replace(self._record(ref), matched=RefSource(ref, self._scaler(ref))) for ref in refs
+            with_matched(
+                stack_record(WarpToStack(ref, ImageScaler(), 1.0, None), RefSource(ref, ImageScaler())),
+                RefSource(ref, self._scaler(ref)),
+            )
+            for ref in refs
         ]
         bad = plane_names(self.config.badMaskPlanes)
-        weights = {one.key: one.weight for one in matched_inputs(inputs, bad)}
+        weights = {warp.key: warp.weight for warp in matched_inputs(inputs, bad)[0]}
         used = [ref for ref in refs if ref.key in weights]
         if not used:
             raise NoMatchedWarpsError(f"None of {len(refs)} PSF-matched warps has a valid weight: {_ADVICE}.")
@@ -318,58 +320,48 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
         """Return the scaler of a matched warp: its own, never that of the direct one."""
         return self._scaler_of(ref.header, ref)
 
-    @staticmethod
-    def _record(ref: WarpRef) -> WarpInput:
-        header = ref.header
-        return WarpInput(
-            instrument=header.instrument,
-            visit=header.visit,
-            band=header.band,
-            source=RefSource(ref, ImageScaler()),
-        )
-
     def _find(
-        self, skyInfo: Struct, inputs: list[WarpToStack], search: Search, supplementaryData: Struct | None
-    ) -> tuple[list[AltMaskSpans], dict[str, Any]]:
+        self,
+        skyInfo: Struct,
+        inputs: list[WarpToStack],
+        bad: tuple[str, ...],
+        supplementaryData: Struct | None,
+    ) -> tuple[list[WarpInput], list[AltMaskSpans], dict[str, Any]]:
         if supplementaryData is None:
             raise NoMatchedWarpsError(
                 "Warps are compared with the static sky: give run the supplementaryData that "
                 f"makeStaticSkyModel(skyInfo, psfMatchedWarps) returns; for the latter, {_ADVICE}."
             )
         matched = self._matched_refs(supplementaryData.psfMatchedWarpRefList)
-        pairs = MatchedPairs()
-        search.inputs[:] = self._paired(search.inputs, inputs, matched, pairs)
+        pairs = Pairs()
+        records = self._paired(inputs, matched, pairs)
         refs, scalers, weights, altMasks = (list(column) for column in zip(*inputs, strict=True))
-        found = self.findArtifacts(
+        artifacts = self.findArtifacts(
             supplementaryData.templateCoadd,
             refs,
             scalers,
             psfMatchedWarpRefList=matched,
             weightList=weights,
             altMaskList=altMasks,
-            mask=search.config.bad_mask_planes,
+            mask=bad,
         )
         sky = {"assembleStaticSkyModel": plain_settings(self.assembleStaticSkyModel.config)}
-        return found, {**pairs.settings, **sky}
+        return records, artifacts, {**pair_settings(pairs), **sky}
 
     def _paired(
-        self,
-        inputs: Sequence[WarpInput],
-        warps: Sequence[WarpToStack],
-        matched: Sequence[WarpRef],
-        pairs: MatchedPairs,
+        self, warps: Sequence[WarpToStack], matched: Sequence[WarpRef], pairs: Pairs
     ) -> list[WarpInput]:
-        """Return inputs with their matched warps, those that have some."""
+        """Return warps in the form of the core, with their matched ones where there are some."""
         by_key = {ref.key: ref for ref in matched}
         paired = []
-        for one, warp in zip(inputs, warps, strict=True):
-            ref = by_key.get(one.key)
+        for record, warp in zip(self._records(warps), warps, strict=True):
+            ref = by_key.get(record.key)
             if ref is None:
                 reason = unmatched_reason(warp.ref.header)
-                self.log.warning("Visit %d cannot be compared with its PSF matched: %s", one.visit, reason)
-                paired.append(pairs.add_without(one, reason))
+                self.log.warning("Visit %d cannot be compared with its PSF matched: %s", record.visit, reason)
+                paired.append(pairs.add_without(record, reason))
             else:
-                paired.append(pairs.add(one, ref.header, RefSource(ref, self._scaler(ref))))
+                paired.append(pairs.add(record, ref.header, RefSource(ref, self._scaler(ref))))
         return paired
 
     def findArtifacts(
@@ -410,35 +402,25 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
         columns = zip(refs, imageScalerList, weights, altMasks, strict=True)
         warps = [WarpToStack(*column) for column in columns]
         if psfMatchedWarpRefList is None:
-            found = self._matched_refs(ref.ref for ref in refs)
-            psfMatchedWarpRefList = [ref for ref in found if ref.exists()]
-        search = self._search(templateCoadd.bbox, warps, self._bad_planes(mask))
-        matched = self._matched_refs(psfMatchedWarpRefList)
-        inputs = self._paired(search.inputs, warps, matched, MatchedPairs())
-        names = {name for one in inputs if one.matched is not None for name in one.matched.schema.names}
-        control = search.config.reject
-        compare = control.compare_warp
-        artifacts = compare_with(
-            Template.of(
-                templateCoadd.bbox,
-                templateCoadd.image.array,
-                templateCoadd.variance.array,
-                templateCoadd.exposure_count_unmasked.array,
-                compare.template,
-            ),
-            inputs,
-            make_schema({*search.schema.names, *names}),
-            search.config,
-            compare,
-            search.resources,
-            psf_widths(inputs, templateCoadd.sky_projection, control.default_fwhm),
+            matched = [ref for ref in self._matched_refs(ref.ref for ref in refs) if ref.exists()]
+        else:
+            matched = self._matched_refs(psfMatchedWarpRefList)
+        inputs = self._paired(warps, matched, Pairs())
+        scene = self._scene(inputs, templateCoadd.bbox, templateCoadd.sky_projection, mask)
+        template = Template.of(
+            templateCoadd.bbox,
+            templateCoadd.image.array,
+            templateCoadd.variance.array,
+            templateCoadd.exposure_count_unmasked.array,
+            scene.control.compare_warp.template,
         )
-        return [spans_of(mine, control, one) for one, mine in zip(inputs, artifacts, strict=True)]
+        artifacts = compare_with(template, scene)
+        return [spans_of(mine, scene.control, warp) for warp, mine in zip(inputs, artifacts, strict=True)]
 
     def _weight_of(self, ref: WarpRef) -> float:
         """Return the weight of a direct warp, 0 without a valid one."""
-        found = self._weigh(ref)
-        return 0.0 if isinstance(found, str) else found[0]
+        weight = self._weigh(ref)
+        return 0.0 if isinstance(weight, str) else weight[0]
 
     def filterArtifacts(
         self,

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from lsst.images import Box, Mask, MaskSchema
+from lsst.images import Box, Mask, MaskSchema, SkyProjection
 from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import Struct
 
-from ...coadd.assemble import notes_of
+from ...coadd.assemble import notes_of, scene_of
 from ...coadd.assemble_control import AssembleConfig
 from ...coadd.reject.reject import Findings
 from ...coadd.reject.reject_control import RejectControl
+from ...coadd.reject.scene import Scene
 from ...coadd.stack.sources import ImageSource, Rows
 from ...data.coadd import PatchCoadd
-from ...data.inputs import WarpInput
-from ...data.removals import VisitArtifacts
+from ...data.inputs import CoaddTarget, WarpInput
+from ...data.removals import Removal, VisitArtifacts
 from ...image.planes import Planes
 from ...image.runs import united_runs
 from ...image.spans import SpanMask
@@ -26,7 +27,7 @@ from ...planes import bits_of, make_schema, plane_name, plane_names
 from ...resources import Resources
 from .assembleCoadd import AssembleCoaddTask
 from .assembleCoaddConfig import AssembleCoaddConfig
-from .assembleInputs import WarpToStack, alt_spans, with_mask
+from .assembleInputs import WarpToStack, alt_spans, stack_record, with_mask
 from .coaddBase import refuse
 from .fields import borrow
 from .references import WarpRef
@@ -39,7 +40,6 @@ __all__ = (
     "RefSource",
     "RejectArtifactsConfig",
     "RejectArtifactsTask",
-    "Search",
     "refuse_changed",
     "spans_of",
 )
@@ -63,13 +63,13 @@ class AltMaskSpans(dict[str, list[Any]]):
     ----------
     planes
         The regions.
-    found
-        What they are, for the account that the coadd gives.
+    artifacts
+        The artifacts that they are, for the account that the coadd gives.
     """
 
-    def __init__(self, planes: Mapping[str, list[Any]], found: VisitArtifacts | None = None) -> None:
+    def __init__(self, planes: Mapping[str, list[Any]], artifacts: VisitArtifacts | None = None) -> None:
         super().__init__(planes)
-        self.found = found
+        self.artifacts = artifacts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,24 +91,14 @@ class RefSource:
 
     def read(self, box: Box) -> Planes:
         """Return the planes of a box."""
-        part = self.ref.read(box)
-        self.imageScaler.scaleMaskedImage(part)
-        return ImageSource(part).read(box)
+        image = self.ref.read(box)
+        self.imageScaler.scaleMaskedImage(image)
+        return ImageSource(image).read(box)
 
     def read_rows(self, rows: Sequence[int]) -> Rows:
         """Return the planes of whole rows; the warp is asked for once, because that takes long."""
         whole, at = self.read(self.bbox), np.asarray(rows) - self.bbox.y.start
         return Rows(whole.image[at], whole.mask[at], whole.variance[at])
-
-
-class Search(NamedTuple):
-    """What artifacts are looked for in, and how, in the form of the core."""
-
-    inputs: list[WarpInput]
-    bbox: Box
-    schema: MaskSchema
-    config: AssembleConfig
-    resources: Resources
 
 
 class RejectArtifactsConfig(AssembleCoaddConfig):
@@ -165,17 +155,17 @@ class RejectArtifactsTask(AssembleCoaddTask):
         """
         inputs = self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList)
         if isinstance(mask, Mask):
-            inputs = [one._replace(altMask=with_mask(one.altMask, mask)) for one in inputs]
+            inputs = [warp._replace(altMask=with_mask(warp.altMask, mask)) for warp in inputs]
             mask = None
         bad = self._bad_planes(mask)
-        search = self._search(skyInfo.bbox, inputs, bad)
-        found, settings = self._find(skyInfo, inputs, search, supplementaryData)
+        records, artifacts, settings = self._find(skyInfo, inputs, bad, supplementaryData)
         masked = [
-            one._replace(altMask=_united(one.altMask, mine)) for one, mine in zip(inputs, found, strict=True)
+            warp._replace(altMask=_united(warp.altMask, mine))
+            for warp, mine in zip(inputs, artifacts, strict=True)
         ]
         coadd, nImage = self._combine(skyInfo, masked, (*bad, "CLIPPED"))
-        self.applyAltEdgeMask(coadd.mask, found)
-        coadd = self._account(coadd, search.inputs, found)
+        self.applyAltEdgeMask(coadd.mask, artifacts)
+        coadd = self._account(coadd, records, artifacts)
         # With their artifacts: they may be all that is wrong with a visit.
         checks = self._check_visits(skyInfo, coadd, inputs, bad)
         coadd = coadd.replace(settings={**coadd.settings, **settings}, visit_checks=checks)
@@ -183,16 +173,20 @@ class RejectArtifactsTask(AssembleCoaddTask):
         return Struct(
             coaddExposure=coadd,
             nImage=nImage,
-            warpRefList=[one.ref.ref for one in inputs],
-            imageScalerList=[one.imageScaler for one in inputs],
-            weightList=[one.weight for one in inputs],
-            altMaskList=found,
+            warpRefList=[warp.ref.ref for warp in inputs],
+            imageScalerList=[warp.imageScaler for warp in inputs],
+            weightList=[warp.weight for warp in inputs],
+            altMaskList=artifacts,
         )
 
     def _find(
-        self, skyInfo: Struct, inputs: list[WarpToStack], search: Search, supplementaryData: Struct | None
-    ) -> tuple[list[AltMaskSpans], dict[str, Any]]:
-        """Return the artifacts of each input, and options for the record."""
+        self,
+        skyInfo: Struct,
+        inputs: list[WarpToStack],
+        bad: tuple[str, ...],
+        supplementaryData: Struct | None,
+    ) -> tuple[list[WarpInput], list[AltMaskSpans], dict[str, Any]]:
+        """Return the inputs in the form of the core, the artifacts of each, and options for the record."""
         raise NotImplementedError
 
     def applyAltEdgeMask(self, mask: Mask, altMaskList: Sequence[Any]) -> None:
@@ -219,45 +213,49 @@ class RejectArtifactsTask(AssembleCoaddTask):
             return tuple(name for name in schema.names if bits_of(schema, (name,)) & mask)
         return plane_names(mask)
 
-    def _search(self, bbox: Box, inputs: Sequence[WarpToStack], bad: Iterable[str]) -> Search:
-        warps = [
-            WarpInput(
-                instrument=one.ref.header.instrument,
-                visit=one.ref.header.visit,
-                band=one.ref.header.band,
-                source=RefSource(one.ref, one.imageScaler),
-                detectors=one.ref.header.detectors,
-                weight=one.weight,
-                alternate=_span_mask(one.altMask),
+    def _records(self, warps: Sequence[WarpToStack]) -> list[WarpInput]:
+        """Return warps in the form of the core."""
+        return [
+            dataclasses.replace(
+                stack_record(warp, RefSource(warp.ref, warp.imageScaler)),
+                detectors=warp.ref.header.detectors,
+                alternate=_span_mask(warp.altMask),
             )
-            for one in inputs
+            for warp in warps
         ]
-        schema = make_schema({name for one in warps for name in one.source.schema.names})
-        config = self.config.toCore().replace(bad_mask_planes=tuple(bad))
-        return Search(warps, bbox, schema, config, Resources(threads=self.config.threads))
+
+    def _scene(
+        self, inputs: Sequence[WarpInput], bbox: Box, projection: SkyProjection[Any] | None, mask: Any
+    ) -> Scene:
+        """Return the scene in which artifacts are looked for."""
+        assert projection is not None, "a coadd has a projection"
+        config = self.config.toCore().replace(bad_mask_planes=self._bad_planes(mask))
+        target = CoaddTarget(outer_bbox=bbox, projection=projection)
+        return scene_of(inputs, target, config, Resources(threads=self.config.threads))
 
     def _account(
-        self, coadd: PatchCoadd, inputs: Sequence[WarpInput], found: Sequence[AltMaskSpans]
+        self, coadd: PatchCoadd, inputs: Sequence[WarpInput], artifacts: Sequence[AltMaskSpans]
     ) -> PatchCoadd:
         """Return the coadd with the number of rejected pixels on record."""
-        told = [(one, mine.found) for one, mine in zip(inputs, found, strict=True) if mine.found is not None]
-        findings = Findings.of(
-            [one for one, _ in told], [mine for _, mine in told], self.config.toCore().reject
+        removals = tuple(
+            Removal.of(warp.instrument, warp.visit, mine.artifacts, self.config.warnFraction)
+            for warp, mine in zip(inputs, artifacts, strict=True)
+            if mine.artifacts is not None
         )
-        for removal in findings.removals:
+        for removal in removals:
             self.log.info("Rejected %d pixels of visit %d", removal.removed, removal.visit)
-        notes = {detector.id: detector.notes for one in inputs for detector in one.detectors}
+        notes = {detector.id: detector.notes for warp in inputs for detector in warp.detectors}
         detectors = tuple(dataclasses.replace(d, notes=notes[d.id]) for d in coadd.detectors)
-        return coadd.replace(removals=findings.removals, detectors=detectors, notes=notes_of(detectors))
+        return coadd.replace(removals=removals, detectors=detectors, notes=notes_of(detectors))
 
 
-def spans_of(found: VisitArtifacts, control: RejectControl, one: WarpInput) -> AltMaskSpans:
-    """Return what was found in a visit as regions by the name of the plane."""
-    findings = Findings.of([one], [found], control)
+def spans_of(artifacts: VisitArtifacts, control: RejectControl, warp: WarpInput) -> AltMaskSpans:
+    """Return the artifacts of a visit as regions by the name of the plane."""
+    findings = Findings.of([warp], [artifacts], control)
     planes = {name: [SpanSet.from_runs(runs)] for name, runs in findings.artifacts[0].planes.items()}
     if findings.edges.area:
         planes["EDGE"] = [SpanSet.from_runs(findings.edges)]
-    return AltMaskSpans(planes, found)
+    return AltMaskSpans(planes, artifacts)
 
 
 def _span_mask(altMask: Any) -> SpanMask | None:
@@ -273,10 +271,10 @@ def _span_mask(altMask: Any) -> SpanMask | None:
     )
 
 
-def _united(altMask: Any, found: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+def _united(altMask: Any, artifacts: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     """Return an alternative mask with the artifacts; the ends of matched warps reject nothing."""
     spans = alt_spans(altMask)
-    for name, regions in found.items():
+    for name, regions in artifacts.items():
         if name != "EDGE":
             spans.setdefault(name, []).extend(regions)
     return spans

@@ -11,20 +11,11 @@ from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
 from ...coadd.reject.reject_control import RejectControl, SafeClipControl
-from ...coadd.reject.safeclip import (
-    Detected,
-    add_big_detections,
-    attribute_footprints,
-    detect,
-    difference_of_means,
-    find_clipped,
-)
-from ...coadd.reject.widths import psf_widths
+from ...coadd.reject.safeclip import add_big_detections, difference_of_means, find_clipped
 from ...data.coadd import PatchCoadd
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...image.footprints import Footprints
-from ...psf.gaussian import FWHM_PER_SIGMA
 from .assembleInputs import WarpToStack
 from .fields import borrow, check_with_core
 from .references import warp_refs
@@ -33,7 +24,6 @@ from .rejectArtifacts import (
     AltMaskSpans,
     RejectArtifactsConfig,
     RejectArtifactsTask,
-    Search,
     refuse_changed,
     spans_of,
 )
@@ -134,21 +124,24 @@ class SafeClipAssembleCoaddTask(RejectArtifactsTask):
     config: SafeClipAssembleCoaddConfig
 
     def _find(
-        self, skyInfo: Struct, inputs: list[WarpToStack], search: Search, supplementaryData: Struct | None
-    ) -> tuple[list[AltMaskSpans], dict[str, Any]]:
+        self,
+        skyInfo: Struct,
+        inputs: list[WarpToStack],
+        bad: tuple[str, ...],
+        supplementaryData: Struct | None,
+    ) -> tuple[list[WarpInput], list[AltMaskSpans], dict[str, Any]]:
         refs, scalers, weights, altMasks = (list(column) for column in zip(*inputs, strict=True))
-        bad = search.config.bad_mask_planes
         exp = self.buildDifferenceImage(skyInfo, refs, scalers, weights, altMasks, bad)
         result = self.detectClip(exp, refs, altMasks, bad)
         clipList = self.detectClipBig(
             result.clipList, result.clipFootprints, result.clipIndices, result.detectionFootprints, exp.bbox
         )
-        control = search.config.reject
-        found = []
-        for regions, valid, one in zip(clipList, result.validSpans, search.inputs, strict=True):
-            artifacts = VisitArtifacts({"clipped": as_spans(regions).runs}, as_spans(valid).runs)
-            found.append(spans_of(artifacts, control, one))
-        return found, {}
+        records, control = self._records(inputs), self.config.rejectControl()
+        artifacts = []
+        for regions, valid, warp in zip(clipList, result.validSpans, records, strict=True):
+            clipped = VisitArtifacts({"clipped": as_spans(regions).runs}, as_spans(valid).runs)
+            artifacts.append(spans_of(clipped, control, warp))
+        return records, artifacts, {}
 
     def buildDifferenceImage(
         self,
@@ -174,13 +167,10 @@ class SafeClipAssembleCoaddTask(RejectArtifactsTask):
             Difference, sum of the variances, and the inputs and the PSF of the mean.
         """
         inputs = self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList)
-        search = self._search(skyInfo.bbox, inputs, self._bad_planes(mask))
-        control = search.config.reject.safe_clip
+        scene = self._scene(self._records(inputs), skyInfo.bbox, skyInfo.wcs, mask)
         exp = self._empty_coadd(skyInfo, inputs)
-        self.assembleMetadata(exp, [one.ref for one in inputs], [one.weight for one in inputs])
-        exp.image.array[...], exp.variance.array[...] = difference_of_means(
-            search.inputs, search.bbox, search.schema, search.config, control, search.resources
-        )
+        self.assembleMetadata(exp, [warp.ref for warp in inputs], [warp.weight for warp in inputs])
+        exp.image.array[...], exp.variance.array[...] = difference_of_means(scene)
         return exp
 
     def detectClip(
@@ -213,30 +203,16 @@ class SafeClipAssembleCoaddTask(RejectArtifactsTask):
         refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
         altMasks = [None] * len(refs) if altMaskList is None else altMaskList
         stacked = [WarpToStack(ref, ImageScaler(), 1.0, alt) for ref, alt in zip(refs, altMasks, strict=True)]
-        search = self._search(exp.bbox, stacked, self._bad_planes(mask))
-        control = search.config.reject.safe_clip
-        widths = psf_widths(search.inputs, exp.sky_projection, self.config.defaultFwhm)
-        sigmas = [width / FWHM_PER_SIGMA for width in widths]
-        arrays = exp.image.array, exp.variance.array
-        footprints = find_clipped(*arrays, exp.bbox, control, float(np.mean(sigmas)))
-        detected = [
-            self._detect(one, sigma, footprints, search)
-            for one, sigma in zip(search.inputs, sigmas, strict=True)
-        ]
-        bad, covered = (np.array([getattr(one, name) for one in detected]) for name in ("bad", "covered"))
-        clipped = attribute_footprints(footprints.areas, bad, covered, control)
-        anywhere = clipped.any(axis=0)
+        scene = self._scene(self._records(stacked), exp.bbox, exp.sky_projection, mask)
+        clipped = find_clipped(scene, exp.image.array, exp.variance.array)
+        anywhere = clipped.visits.any(axis=0)
         return Struct(
-            clipFootprints=footprints.select(anywhere),
-            clipIndices=[np.flatnonzero(mine).tolist() for mine in clipped[:, anywhere].T],
-            detectionFootprints=[one.detections for one in detected],
-            clipList=[SpanSet.from_runs(footprints.select(mine).runs()) for mine in clipped],
-            validSpans=[SpanSet.from_runs(one.valid) for one in detected],
+            clipFootprints=clipped.footprints.select(anywhere),
+            clipIndices=[np.flatnonzero(mine).tolist() for mine in clipped.visits[:, anywhere].T],
+            detectionFootprints=[visit.detections for visit in clipped.detected],
+            clipList=[SpanSet.from_runs(runs) for runs in clipped.runs],
+            validSpans=[SpanSet.from_runs(visit.valid) for visit in clipped.detected],
         )
-
-    def _detect(self, one: WarpInput, sigma: float, footprints: Footprints, search: Search) -> Detected:
-        control = search.config.reject.safe_clip
-        return detect(one, sigma, footprints, search.bbox, search.schema, search.config, control)
 
     def detectClipBig(
         self,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
 
+from ...coadd.warp.pairs import CommonPsf
 from ...coadd.warp.warp_control import WarpControl
 from ...data.exposure import ExposureSource
 from ...data.inputs import CoaddTarget
@@ -17,7 +18,6 @@ from ...run.patch import warp_visit
 from ...run.patch_config import PatchConfig
 from ..cmdline.task import Task
 from ..derive import field_name
-from ..matching import match_to_model
 from .fields import borrow, check_with_core
 
 __all__ = ("PsfMatchConfig", "WarpAndPsfMatchConfig", "WarpAndPsfMatchTask", "WarperConfig")
@@ -145,7 +145,7 @@ class WarpAndPsfMatchTask(Task):
             self.log.warning("Leaving out %s (%s): %s", one.id, one.stage, one.reason)
         matched, reason = None, ""
         if matching is not None and made.warp is not None:
-            matched, reason = match_to_model(made.warp, target, matching)
+            matched, reason = CommonPsf.of((), target, matching).match(made.warp)
             if matched is None:
                 self.log.warning("Visit %d is not matched: %s", made.warp.visit, reason)
         return Struct(direct=made.warp, psfMatched=matched, reason=reason, rejected=made.rejected)

@@ -28,6 +28,7 @@ from ...coadd.assemble_control import AssembleConfig
 from ...coadd.brightmask import BrightObjectCatalog
 from ...coadd.reject.reject import Findings
 from ...coadd.stack.prepare import input_of, weigh
+from ...coadd.warp.pairs import Pairs
 from ...coadd.warp_planes import plane_notices
 from ...data.coadd import PatchCoadd, Rejection
 from ...data.inputs import CoaddTarget, WarpInput, WarpSource
@@ -39,7 +40,7 @@ from ...resources import Resources
 from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core
 from ..history import common_settings, unmatched_reason, warp_rejections, warp_settings
-from ..matching import MatchedPairs
+from ..matching import pair_settings
 from .base import SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of, resources_of
 from .select import selected_visits, selection_rejections, selection_settings
 
@@ -329,7 +330,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             number = len(handles) + len(matched)
             expected = _BYTES_PER_PIXEL * target.outer_bbox.area * number / _MEBIBYTE
             scratch = Path(folder) if expected > _SHARE_OF_WARPS * resources.memory else None
-            pairs = MatchedPairs()
+            pairs = Pairs()
             inputs, left_out, histories, numbers = self._read(
                 handles, matched, pairs, partial(_put_away, scratch)
             )
@@ -344,7 +345,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
                 rejected=sorted((*rejected, *left_out)),
                 resources=resources,
             )
-        earlier = {**common_settings(histories, self.log), **pairs.settings, **(settings or {})}
+        earlier = {**common_settings(histories, self.log), **pair_settings(pairs), **(settings or {})}
         coadd: PatchCoadd = result.coadd.replace(settings={**earlier, **result.coadd.settings})
         self._describe(coadd)
         masks = getattr(result, "artifacts", {})  # a task of a user need not have them
@@ -355,7 +356,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         self,
         handles: Sequence[DeferredDatasetHandle],
         matched: Mapping[tuple[str, int], DeferredDatasetHandle],
-        pairs: MatchedPairs,
+        pairs: Pairs,
         put_away: Callable[[str, WarpSource], WarpSource],
     ) -> tuple[
         list[WarpInput], list[Rejection], list[dict[str, Any]], dict[tuple[str, int], tuple[str, int]]
@@ -391,7 +392,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         direct: WarpInput,
         warp: Warp,
         matched: DeferredDatasetHandle | None,
-        pairs: MatchedPairs,
+        pairs: Pairs,
         put_away: Callable[[WarpSource], WarpSource],
     ) -> WarpInput:
         """Return an input with the matched warp of its visit."""

@@ -19,6 +19,7 @@ from lsst.pipe.base import (
     Task,
 )
 
+from ...coadd.warp.pairs import CommonPsf
 from ...coadd.warp.warp_control import WarpControl
 from ...data.coadd import Rejection
 from ...data.exposure import Exposure, ExposureInfo, ExposureSource
@@ -31,7 +32,7 @@ from ...run.patch_config import PatchConfig
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, record_history, record_unmatched
-from ..matching import MODEL_FWHM, match_to_model
+from ..matching import MODEL_FWHM
 from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of
 from .select import SelectExposuresTask
 
@@ -152,7 +153,7 @@ class MatchWarpTask(Task):
         lsst.pipe.base.Struct
             ``warp``, `None` when it cannot be matched; and ``reason``, why not.
         """
-        matched, reason = match_to_model(warp, target, to_core(self.config))
+        matched, reason = CommonPsf.of((), target, to_core(self.config)).match(warp)
         return Struct(warp=matched, reason=reason)
 
 

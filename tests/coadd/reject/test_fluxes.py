@@ -7,8 +7,8 @@ import pytest
 from lsst.images import Box
 
 from lamella.coadd.reject.compare_control import VariableControl
-from lamella.coadd.reject.template import Template
-from lamella.coadd.reject.variables import unlike_template
+from lamella.coadd.reject.fluxes import unlike_template
+from lamella.coadd.reject.template import Difference, Template
 from lamella.image.footprints import Footprints
 
 BOX = Box.factory[50:90, 10:60]
@@ -26,7 +26,8 @@ def unlike(difference: np.ndarray, sky: np.ndarray, **options: float) -> list[fl
     template = Template(BOX, sky.astype(np.float32), plane, plane.astype(np.int32), plane, plane)
     footprints = Footprints.find(np.abs(difference) > 3.0, BOX)
     control = VariableControl(**options)
-    return unlike_template(footprints, image, plane + 1, BOX, template, control).tolist()
+    matched = Difference(BOX, image, plane + 1, plane.astype(np.int32), plane == 0, template)
+    return unlike_template(footprints, matched, control).tolist()
 
 
 def varies(difference: np.ndarray, sky: np.ndarray, **options: float) -> list[bool]:

@@ -9,7 +9,7 @@ import pytest
 from astropy.wcs import WCS
 from lsst.images import Box, GeneralFrame, SkyProjection
 
-from lamella.coadd.reject.widths import measured_widths, psf_widths
+from lamella.coadd.reject.scene import measured_width
 from lamella.coadd.stack.prepare import input_of
 from lamella.psf.basis import PolynomialBasisPsf
 
@@ -28,14 +28,14 @@ def projection_of(scale: float) -> SkyProjection:
 @pytest.mark.parametrize("scale", [0.1, 0.2, 0.4])
 def test_widths_scale_with_the_pixels(maker, scale: float) -> None:
     one = input_of(maker.warp(1))
-    (width,) = psf_widths([one], projection_of(scale), 9.0)
+    width, _ = measured_width(one, projection_of(scale), 9.0)
     assert width == pytest.approx(2.3548 * 2.0 * 0.2 / scale, rel=1e-3)
 
 
 def test_inputs_without_a_model_have_the_width_given(maker) -> None:
     one = input_of(maker.warp(1))
-    assert psf_widths([dataclasses.replace(one, detectors=())], projection_of(0.2), 9.0) == [9.0]
-    assert psf_widths([one], None, 9.0) == [9.0]
+    alone = dataclasses.replace(one, detectors=())
+    assert measured_width(alone, projection_of(0.2), 9.0) == measured_width(one, None, 9.0) == (9.0, "")
 
 
 def test_a_psf_without_a_value_has_the_width_given_and_it_is_said(maker) -> None:
@@ -43,7 +43,7 @@ def test_a_psf_without_a_value_has_the_width_given_and_it_is_said(maker) -> None
     good = input_of(maker.warp(1))
     psf = PolynomialBasisPsf(np.full((1, 9, 9), -1.0), np.ones((1, 1, 1)), good.detectors[0].bbox)
     bad = dataclasses.replace(good, detectors=tuple(dataclasses.replace(d, psf=psf) for d in good.detectors))
-    (width, said), (other, nothing) = measured_widths([bad, good], projection_of(0.2), 9.0)
+    (width, said), (other, nothing) = (measured_width(one, projection_of(0.2), 9.0) for one in (bad, good))
     assert (width, nothing) == (9.0, "")
     assert other == pytest.approx(2.3548 * 2.0, rel=1e-3)
     assert "cannot be measured" in said
