@@ -42,8 +42,8 @@ class Planes:
         return planes
 
     @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """Image, mask and variance, and what further arrays there are."""
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Image, mask and variance, as kernels take them."""
         return self.image, self.mask, self.variance
 
     def clear(self, no_data: int) -> None:
@@ -53,12 +53,13 @@ class Planes:
     def part(self, box: Box) -> Self:
         """Return views of a box inside."""
         at = box.slice_within(self.box)
-        return type(self)(box, *(plane[at] for plane in self.arrays))
+        return type(self)(box, *(getattr(self, field.name)[at] for field in dataclasses.fields(self)[1:]))
 
     def put(self, planes: Planes) -> None:
         """Copy planes of a box inside."""
-        for target, plane in zip(self.part(planes.box).arrays, planes.arrays, strict=True):
-            target[...] = plane
+        at = planes.box.slice_within(self.box)
+        for field in dataclasses.fields(self)[1:]:
+            getattr(self, field.name)[at] = getattr(planes, field.name)
 
     def as_image(self, schema: MaskSchema, projection: SkyProjection[Any] | None) -> MaskedImage:
         """Return the planes, in nJy, as an image of `lsst.images`, whose masks have a third axis."""

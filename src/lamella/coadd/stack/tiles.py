@@ -36,11 +36,6 @@ class StackedPlanes(Planes):
     unmasked: np.ndarray
     """int32; inputs whose pixel was not masked."""
 
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        """Image, mask, variance and both counts."""
-        return self.image, self.mask, self.variance, self.count, self.unmasked
-
     def clear(self, no_data: int) -> None:
         """Say that no input contributed."""
         Planes.clear(self, no_data)
@@ -133,7 +128,7 @@ class _Stacker:
         # Tiles of whole rows are one piece of the result, so that nothing has to be copied.
         whole = seen == tile and tile.x == self.result.box.x
         unmasked = result.unmasked if whole else np.empty(seen.shape, np.int32)
-        out = StackResult(*result.arrays[:4]) if whole else None
+        out = StackResult(*result.arrays, result.count) if whole else None
         image, mask, variance = self._read(inside, seen, unmasked)
         weights = weight_ranges([reader.weights for reader in inside], seen)
         stacked = statistics_stack(image, mask, variance, weights, control=self.control, out=out)

@@ -12,7 +12,7 @@ from ...data.photometry import calibration_at
 from ...data.weights import WeightProblem
 from ...image.planes import conform_mask
 from ...image.polygons import inside_polygon
-from ...planes import bits_of, make_schema
+from ...planes import Layout
 from ...sky.footprint import mean_pixel_area
 
 __all__ = ("exposure_information", "sky_variance", "typical_variance")
@@ -138,12 +138,12 @@ def typical_variance(variances: np.ndarray) -> float:
 def _sample(exposure: Exposure, step: int, planes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return image and variance of every few pixels, in nJy and its square; NaN without a good value."""
     pixels = exposure.pixels
-    box, schema = pixels.bbox, make_schema(pixels.mask.schema.names)
+    box, layout = pixels.bbox, Layout.of(pixels.mask.schema)
     rows, columns = (slice(min(step // 2, axis.size - 1), None, step) for axis in (box.y, box.x))
     at = (rows, columns)
     image, variance = pixels.image.array[at], pixels.variance.array[at]
     good = np.isfinite(image) & np.isfinite(variance)
-    good &= (conform_mask(pixels, schema)[at] & bits_of(schema, planes, missing_ok=True)) == 0
+    good &= (conform_mask(pixels, layout.schema)[at] & layout.bits(planes, missing_ok=True)) == 0
     if exposure.info.polygon is not None:
         good &= inside_polygon(exposure.info.polygon, box)[at]
     y = np.arange(box.y.start, box.y.stop)[rows, np.newaxis]

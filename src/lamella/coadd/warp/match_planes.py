@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import astropy.units as u
 import numpy as np
 import scipy
-from lsst.images import Box, Image, Mask
+from lsst.images import Box
 from lsst.images.psfs import PointSpreadFunction
 
 from ...data.warp import MatchRecord, Warp
-from ...image.planes import mask_plane_of
+from ...image.planes import Planes, mask_plane_of
 from ...kernels.convolve import CELL, convolve
 from ...kernels.convolved_masks import fill_lost, grow_bits, store_good
-from ...planes import bits_of
+from ...planes import Layout
 from ...psf.match_control import MatchControl
 from .match_kernels import RegionKernels
 from .ownership import Region
@@ -26,43 +24,6 @@ __all__ = ("MatchedPlanes",)
 
 _BAND = 4 * CELL
 """Rows that are worked on at a time, so that memory does not grow with the warp."""
-
-
-class _Bits(NamedTuple):
-    """Planes that the match sets, and those whose pixels count, or do not."""
-
-    no_data: int
-    edge: int
-    flawed: int
-    made: int
-
-    @classmethod
-    def of(cls, warp: Warp) -> _Bits:
-        """Return the bits that count; what is not known of a warp is taken to be as usual."""
-        planes = WarpControl().bad_mask_planes if warp.bad_mask_planes is None else warp.bad_mask_planes
-        schema = warp.mask.schema
-        return cls(
-            bits_of(schema, ("NO_DATA",)),
-            bits_of(schema, ("DETECTION_EDGE",)),
-            bits_of(schema, planes, missing_ok=True),
-            bits_of(schema, ("INTERPOLATED",)),
-        )
-
-
-class _Planes(NamedTuple):
-    """Planes of a warp, shape (y, x), and the meaning of their bits."""
-
-    image: np.ndarray
-    mask: np.ndarray
-    variance: np.ndarray
-    bits: _Bits
-
-    @property
-    def planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.image, self.mask, self.variance
-
-    def part(self, window: tuple[slice, slice]) -> _Planes:
-        return _Planes(self.image[window], self.mask[window], self.variance[window], self.bits)
 
 
 class _Scratch:
@@ -83,20 +44,14 @@ class MatchedPlanes:
     """The planes of a matched warp while they are made."""
 
     def __init__(self, warp: Warp) -> None:
-        self._box = warp.bbox
         self._scratch = _Scratch()
-        bits = _Bits.of(warp)
-        image, mask, variance = (
-            np.ascontiguousarray(plane)
-            for plane in (warp.image.array, mask_plane_of(warp), warp.variance.array)
-        )
-        self._old = _Planes(image, mask, variance, bits)
-        self._new = _Planes(
-            np.full(image.shape, np.nan, np.float32),
-            np.full(image.shape, bits.no_data, np.int32),
-            np.full(image.shape, np.inf, np.float32),
-            bits,
-        )
+        self._layout = Layout(warp.mask.schema)
+        # A warp that does not say which of its pixels count is taken to be as usual.
+        flaws = WarpControl().bad_mask_planes if warp.bad_mask_planes is None else warp.bad_mask_planes
+        self._flaws = self._layout.bits(flaws, missing_ok=True)
+        planes = (warp.image.array, mask_plane_of(warp), warp.variance.array)
+        self._old = Planes(warp.bbox, *(np.ascontiguousarray(plane) for plane in planes))
+        self._new = Planes.empty(warp.bbox, self._layout.no_data)
 
     def fill(self, region: Region, frame: Box, kernels: RegionKernels, control: MatchControl) -> None:
         """Match the pixels of a region; what is around it within the frame is read, too."""
@@ -113,23 +68,50 @@ class MatchedPlanes:
     ) -> None:
         # Whole cells around the band, so that the nodes of the kernels fall on the same pixels.
         low, high = max(band.start - CELL, 0), min(band.stop + CELL, frame.y.size)
-        at = frame.slice_within(self._box)
-        window = (slice(at.y.start + low, at.y.start + high), at.x)
-        old, new = self._old.part(window), self._new.part(window)
-        wanted = np.zeros(old.image.shape, bool)
+        y, x = frame.y.start, frame.x
+        window = Box.factory[y + low : y + high, x.start : x.stop]
+        wanted = np.zeros(window.shape, bool)
         inner = slice(band.start - low, band.stop - low)
         wanted[inner] = owned[band]
-        _match_window(
-            old, new, wanted, inner, kernels.part(low // CELL, -(-high // CELL)), control, self._scratch
+        self._match_window(window, wanted, inner, kernels.part(low // CELL, -(-high // CELL)), control)
+
+    def _match_window(
+        self, window: Box, wanted: np.ndarray, rows: slice, kernels: RegionKernels, control: MatchControl
+    ) -> None:
+        """Match the wanted pixels of a window, which are within some rows of it."""
+        old, layout, scratch = self._old.part(window), self._layout, self._scratch
+        cells = _any_in_cells(wanted)
+        lost_cells = np.zeros_like(cells)
+        shape = old.image.shape
+        filled = (scratch.get(0, shape), scratch.get(1, shape), scratch.get(2, shape))
+        no_data, edge = layout.no_data, layout.edge
+        least = fill_lost(*old.arrays, no_data, self._flaws, layout.interpolated, filled, lost_cells)
+        # Elsewhere all of a kernel is on pixels with a value, and their weight need not be summed.
+        affected = cells & _near(lost_cells, shape, kernels.image.side // 2)
+        image, variance, weight = (scratch.get(index, shape) for index in range(3, 6))
+        convolve(filled[0], kernels.image, cells, image)
+        convolve(filled[1], kernels.variance, cells, variance)
+        convolve(filled[2], kernels.image, affected, weight)
+        mask = scratch.get(6, shape).view(np.int32)
+        grow_bits(old.mask, *kernels.footprint, ~no_data, rows.start, rows.stop, mask)
+        store_good(
+            (image, mask, variance),
+            wanted,
+            filled[2],
+            weight,
+            affected,
+            (control.edge_weight, control.max_lost_weight, float(least) * kernels.least_square),
+            (edge, no_data),
+            self._new.part(window).arrays,
         )
 
     def as_warp(self, warp: Warp, target: PointSpreadFunction, records: Sequence[MatchRecord]) -> Warp:
         """Return the planes as a warp."""
-        new, box = self._new, self._box
+        pixels = self._new.as_image(self._layout.schema, warp.sky_projection)
         return Warp(
-            Image(new.image, bbox=box, unit=u.nJy, sky_projection=warp.sky_projection),
-            mask=Mask(new.mask[..., np.newaxis], bbox=box, schema=warp.mask.schema),
-            variance=Image(new.variance, bbox=box, unit=u.nJy**2),
+            pixels.image,
+            mask=pixels.mask,
+            variance=pixels.variance,
             instrument=warp.instrument,
             visit=warp.visit,
             band=warp.band,
@@ -139,41 +121,6 @@ class MatchedPlanes:
             match_records=records,
             bad_mask_planes=warp.bad_mask_planes,
         )
-
-
-def _match_window(
-    old: _Planes,
-    new: _Planes,
-    wanted: np.ndarray,
-    rows: slice,
-    kernels: RegionKernels,
-    control: MatchControl,
-    scratch: _Scratch,
-) -> None:
-    """Match the wanted pixels of a window, which are within some rows of it."""
-    cells = _any_in_cells(wanted)
-    lost_cells = np.zeros_like(cells)
-    shape = old.image.shape
-    filled = (scratch.get(0, shape), scratch.get(1, shape), scratch.get(2, shape))
-    bits = old.bits
-    least = fill_lost(*old.planes, bits.no_data, bits.flawed, bits.made, filled, lost_cells)
-    affected = cells & _near(lost_cells, shape, kernels.image.side // 2)
-    image, variance, weight = (scratch.get(index, shape) for index in range(3, 6))
-    convolve(filled[0], kernels.image, cells, image)
-    convolve(filled[1], kernels.variance, cells, variance)
-    convolve(filled[2], kernels.image, affected, weight)
-    mask = scratch.get(6, shape).view(np.int32)
-    grow_bits(old.mask, *kernels.footprint, ~old.bits.no_data, rows.start, rows.stop, mask)
-    store_good(
-        (image, mask, variance),
-        wanted,
-        filled[2],
-        weight,
-        affected,
-        (control.edge_weight, control.max_lost_weight, float(least) * kernels.least_square),
-        (old.bits.edge, old.bits.no_data),
-        new.planes,
-    )
 
 
 def _any_in_cells(flags: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from ...image.options import GapControl
 from ...image.planes import mask_plane_of
 from ...kernels.fill import coefficient_table
 from ...kernels.repair import blank_lost, fill_columns, fill_lost_rows, find_lost, flag_filled
-from ...planes import bits_of
+from ...planes import Layout
 
 __all__ = ("Repaired", "repair_exposure")
 
@@ -74,10 +74,9 @@ def repair_exposure(
     if max_width == 0 and not bad_mask_planes:
         return Repaired(exposure)
     pixels = exposure.pixels
-    schema = pixels.mask.schema
-    mask = mask_plane_of(pixels)
-    no_data, bad = bits_of(schema, ("NO_DATA",)), bits_of(schema, ("BAD",))
-    masked = bits_of(schema, {*bad_mask_planes, "NO_DATA"}, missing_ok=True)
+    mask, layout = mask_plane_of(pixels), Layout(pixels.mask.schema)
+    no_data, bad = layout.no_data, layout.bad
+    masked = layout.bits({*bad_mask_planes, "NO_DATA"}, missing_ok=True)
     state, counts = np.empty(mask.shape, np.uint8), np.empty(mask.shape[0], np.int64)
     lost = masked if bad_mask_planes else masked | bad
     find_lost(pixels.image.array, pixels.variance.array, mask, lost, state, counts)
@@ -93,12 +92,12 @@ def repair_exposure(
         blank_lost(image, variance, mask, masked, state)
     flags = mask if in_place else np.empty(mask.shape, np.int32)
     reasons = masked & ~no_data if bad_mask_planes else 0
-    flag_filled(mask, state, no_data, bits_of(schema, ("INTERPOLATED",)), reasons, bad, flags)
+    flag_filled(mask, state, no_data, layout.interpolated, reasons, bad, flags)
     if in_place:
         return Repaired(exposure, state)
     repaired = MaskedImage(
         Image(image, bbox=pixels.bbox, unit=pixels.unit, sky_projection=pixels.sky_projection),
-        mask=Mask(flags[..., np.newaxis], bbox=pixels.bbox, schema=schema),
+        mask=Mask(flags[..., np.newaxis], bbox=pixels.bbox, schema=layout.schema),
         variance=Image(variance, bbox=pixels.bbox, unit=pixels.variance.unit),
     )
     return Repaired(dataclasses.replace(exposure, pixels=repaired), state)

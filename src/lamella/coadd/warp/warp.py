@@ -6,9 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-import astropy.units as u
 import numpy as np
-from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
+from lsst.images import Box, MaskedImage, SkyProjection
 
 from ...data.detector import DetectorInput
 from ...data.exposure import Exposure
@@ -16,9 +15,11 @@ from ...data.owners import Owners
 from ...data.warp import Warp
 from ...data.weights import WeightProblem
 from ...errors import DuplicateInputError, InputError, MixedBandsError
+from ...image.planes import Planes
 from ...kernels.resample.merge import blank_bad, put_best
-from ...planes import bits_of, make_schema
-from .resampling import Resampled, resample_exposure
+from ...kernels.resample.support import ResamplingKernel
+from ...planes import Layout
+from .resampling import resample_exposure
 from .warp_control import WarpControl
 
 __all__ = ("WarpControl", "make_warp", "warp_exposure")
@@ -57,11 +58,14 @@ def warp_exposure(
     ProjectionError
         Raised when a pixel of the tract is longer than 200 pixels of the exposure.
     """
-    schema = make_schema(exposure.pixels.mask.schema.names)
-    found = resample_exposure(exposure, projection, box, control or WarpControl(), schema)
-    if found is None or not found.is_good(schema).any():
+    layout = Layout.of(exposure.pixels.mask.schema)
+    resampled = resample_exposure(exposure, projection, box, control or WarpControl(), layout)
+    if resampled is None:
         return None
-    return _masked_image(found, projection, schema)
+    planes = resampled.planes
+    if not (np.isfinite(planes.image) & (planes.mask & layout.no_data == 0)).any():
+        return None
+    return planes.as_image(layout.schema, projection)
 
 
 def make_warp(
@@ -117,28 +121,30 @@ def make_warp(
     control = control or WarpControl()
     ordered = sorted(exposures, key=lambda exposure: exposure.info.id)
     _check_one_visit(ordered)
-    schema = make_schema({name for exposure in ordered for name in exposure.pixels.mask.schema.names})
-    parts = [
-        resample_exposure(exposure, projection, box, control, schema, in_place=in_place)
+    layout = Layout.of(*(exposure.pixels.mask.schema for exposure in ordered))
+    resampled = [
+        (exposure, warped, warped.information)
         for exposure in ordered
+        if (warped := resample_exposure(exposure, projection, box, control, layout, in_place=in_place))
+        and not isinstance(warped.information, WeightProblem)
     ]
-    parts = [None if part is None or isinstance(part.information, WeightProblem) else part for part in parts]
-    merged, counts, owner = _merge(parts, schema, _flaws(control, schema))
-    if merged is None:
+    if not resampled:
         return None
+    flaws = layout.bits({*control.bad_mask_planes, *control.yielding_mask_planes}, missing_ok=True)
+    merged, counts, owner = _merge([warped.planes for _, warped, _ in resampled], layout.no_data, flaws)
     detectors = [
-        _detector_input(exposure, part, count)
-        for exposure, part, count in zip(ordered, parts, counts, strict=True)
-        if part is not None and count
+        _detector_input(exposure, warped.kernel, information, count)
+        for (exposure, warped, information), count in zip(resampled, counts, strict=True)
+        if count
     ]
     if not detectors:
         return None
-    planes = _masked_image(merged, projection, schema)
+    pixels = merged.as_image(layout.schema, projection)
     first = ordered[0].info
     return Warp(
-        planes.image,
-        mask=planes.mask,
-        variance=planes.variance,
+        pixels.image,
+        mask=pixels.mask,
+        variance=pixels.variance,
         instrument=first.id.instrument,
         visit=first.id.visit,
         band=first.band,
@@ -156,62 +162,35 @@ def _owners(owner: np.ndarray | None, counts: Sequence[int], box: Box) -> Owners
     return Owners.from_array(np.append(number, -1).astype(np.int32)[owner], box)
 
 
-def _flaws(control: WarpControl, schema: MaskSchema) -> int:
-    """Return the bits of pixels that give way to those of other detectors."""
-    names = {*control.bad_mask_planes, *control.yielding_mask_planes}
-    return bits_of(schema, names, missing_ok=True)
-
-
 def _merge(
-    parts: Sequence[Resampled | None], schema: MaskSchema, flaws: int
-) -> tuple[Resampled | None, list[int], np.ndarray | None]:
-    """Put parts over each other, the best pixels only.
+    detectors: Sequence[Planes], no_data: int, flaws: int
+) -> tuple[Planes, list[int], np.ndarray | None]:
+    """Put the planes of detectors over each other, the best pixels only.
 
-    Returns the merged part, how many pixels each part owns in the end, and which
-    of several parts owns each pixel (int32; -1 for none).  The planes of the only
-    part there is are changed in place.
+    Returns the merged planes, how many pixels each detector owns in the end, and which of several
+    detectors owns each pixel (int32; -1 for none).  The planes of the only detector there is are
+    changed in place.
     """
-    present = [part for part in parts if part is not None]
-    if not present:
-        return None, [0] * len(parts), None
-    pad = bits_of(schema, ["NO_DATA"])
-    if len(present) == 1:
-        merged = present[0]
-        good = blank_bad((merged.image, merged.mask, merged.variance), pad)
-        return merged, [0 if part is None else good for part in parts], None
-    boxes = [part.box for part in present]
+    if len(detectors) == 1:
+        (merged,) = detectors
+        return merged, [blank_bad(merged.arrays, no_data)], None
+    boxes = [planes.box for planes in detectors]
     hull = Box.factory[
         min(box.y.start for box in boxes) : max(box.y.stop for box in boxes),
         min(box.x.start for box in boxes) : max(box.x.stop for box in boxes),
     ]
-    merged = Resampled.empty(hull, schema)
-    owner, counts = np.full(hull.shape, -1, np.int32), np.zeros(len(parts), np.int64)
-    for number, part in enumerate(parts):
-        if part is None:
-            continue
-        y, x = part.box.slice_within(hull)
-        put_best(
-            (part.image, part.mask, part.variance),
-            (merged.image[y, x], merged.mask[y, x], merged.variance[y, x]),
-            pad,
-            np.int32(flaws),
-            owner[y, x],
-            number,
-            counts,
-        )
-    return merged, [int(count) for count in counts], owner
+    merged = Planes.empty(hull, no_data)
+    owner, counts = np.full(hull.shape, -1, np.int32), np.zeros(len(detectors), np.int64)
+    for number, planes in enumerate(detectors):
+        below, owned = merged.part(planes.box), owner[planes.box.slice_within(hull)]
+        put_best(planes.arrays, below.arrays, no_data, np.int32(flaws), owned, number, counts)
+    return merged, counts.tolist(), owner
 
 
-def _masked_image(part: Resampled, projection: SkyProjection[Any], schema: MaskSchema) -> MaskedImage:
-    return MaskedImage(
-        Image(part.image, bbox=part.box, unit=u.nJy, sky_projection=projection),
-        mask=Mask(part.mask[..., np.newaxis], schema=schema, bbox=part.box),
-        variance=Image(part.variance, bbox=part.box, unit=u.nJy**2),
-    )
-
-
-def _detector_input(exposure: Exposure, part: Resampled, good_pixels: int) -> DetectorInput:
-    info, information = exposure.info, part.information
+def _detector_input(
+    exposure: Exposure, kernel: ResamplingKernel, information: float, good_pixels: int
+) -> DetectorInput:
+    info = exposure.info
     return DetectorInput(
         id=info.id,
         band=info.band,
@@ -220,12 +199,12 @@ def _detector_input(exposure: Exposure, part: Resampled, good_pixels: int) -> De
         psf=exposure.psf,
         polygon=info.polygon,
         good_pixels=good_pixels,
-        information=None if isinstance(information, WeightProblem) else information,
+        information=information,
         path=info.path,
         psf_fwhm=info.psf_fwhm,
         times=info.times,
         notes=exposure.notes,
-        kernel=part.kernel,
+        kernel=kernel,
     )
 
 
