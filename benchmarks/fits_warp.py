@@ -7,7 +7,8 @@ from pathlib import Path
 from lsst.images import Box
 
 from lamella.data.inputs import CoaddTarget, WarpInput
-from lamella.fits.planes_by_box import open_strips
+from lamella.fits.hdus import Container
+from lamella.fits.planes_by_box import open_plane
 from lamella.image.planes import Planes
 from lamella.planes import make_schema
 from lamella.sky.projection import projection_from_header
@@ -19,8 +20,7 @@ class FitsWarp:
     """A warp in three plain FITS files as a `lamella.data.inputs.WarpSource`."""
 
     def __init__(self, *paths: Path) -> None:
-        opened = [open_strips(path, [""]) for path in paths]
-        self._files = [strips for strips in opened if strips is not None]
+        self._planes = [open_plane(Container(path).units[0]) for path in paths]
         first = FitsPlane(paths[0])
         self.bbox, self.header = Box.from_shape(first.shape), first.header
         self.schema = make_schema()
@@ -32,8 +32,8 @@ class FitsWarp:
 
     def fill(self, planes: Planes) -> None:
         at = planes.box.slice_within(self.bbox)
-        for strips, out in zip(self._files, planes.arrays, strict=True):
-            strips.read("", at.y, at.x, out)
+        for plane, out in zip(self._planes, planes.arrays, strict=True):
+            plane.read(at.y, at.x, out)
 
 
 def open_warps(files: WarpFiles, *, find_weights: bool = False) -> tuple[list[WarpInput], CoaddTarget]:

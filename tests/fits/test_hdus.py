@@ -34,6 +34,19 @@ def test_headers_kinds_and_byte_ranges(file):
     assert container.find("MASK") is None
 
 
+def test_headers_are_where_astropy_finds_them(file):
+    container = Container(file)
+    with fits.open(file) as hdus:
+        expected = [(hdu._header_offset, hdu._data_offset, hdu.header["BITPIX"]) for hdu in hdus]
+    assert [(unit.origin, unit.start, unit.cards["BITPIX"]) for unit in container.units] == expected
+    unit = container.unit_at(expected[1][0])
+    assert (unit.start, unit.shape, unit.whole("THEAP", 7)) == (expected[1][1], (3, 4), 7)
+    assert unit.label == f"HDU at byte {unit.origin} (IMAGE)"
+    for key, words in (("BITPIX", "found -32"), ("JSONADDR", "found None")):
+        with pytest.raises(UnreadableFileError, match=f"{key}: {words}"):
+            unit.whole(key)
+
+
 def test_a_gzipped_file_reads_the_same_also_in_two_members(file, tmp_path):
     data = file.read_bytes()
     packed = tmp_path / "packed.fits.gz"

@@ -201,7 +201,7 @@ def test_planes_of_afw(tmp_path: Path, compress: str | None) -> None:
     container = Container(path)
     unit = find_plane(container, "IMAGE")
     assert unit is not None
-    image = read_plane(container, unit)
+    image = read_plane(unit)
     assert np.argwhere(np.isnan(image)).tolist() == [list(place) for place in BLANKS]
     assert image[0, 5] == 2**15 + 5
     flags = read_flags(container)

@@ -13,7 +13,7 @@ def make(path, columns, **cards):
     hdu.header.update(cards)
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
     container = Container(path)
-    return Table(container, container.unit(1))
+    return Table(container.unit(1))
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def replace_bytes(path, old, new):
     assert old in data
     path.write_bytes(data.replace(old, new, 1))
     container = Container(path)
-    return Table(container, container.unit(1)).rows()
+    return Table(container.unit(1)).rows()
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ def replace_bytes(path, old, new):
 )
 def test_a_header_that_contradicts_itself_is_refused(table, old, new):
     with pytest.raises(InputError, match="HDU 1"):
-        replace_bytes(table.container.path, old, new)
+        replace_bytes(table.unit.container.path, old, new)
 
 
 def test_an_array_outside_of_the_heap_is_refused(table):
     rows = table.rows()
     descriptor = np.array([4, 0], ">i4").tobytes()
     for wrong in ([40000, 0], [4, 2**30], [-4, 0], [2**31 - 1, 2**31 - 1]):
-        path = table.container.path
+        path = table.unit.container.path
         data = path.read_bytes()
         broken = path.with_name("broken.fits")
         broken.write_bytes(data)

@@ -240,7 +240,7 @@ def _describe_catalog(path: Path, *, verbose: bool) -> RenderableType:
 
 def _describe_table(path: Path) -> RenderableType:
     container = Container(path)
-    header = container.units[1].header
+    header = container.units[1].cards
     names = [str(header.get(f"TTYPE{number + 1}", "?")) for number in range(int(header.get("TFIELDS", 0)))]
     facts = {
         "table": f"of afw, {header.get('NAXIS2', 0)} rows; lamella has no use for it",

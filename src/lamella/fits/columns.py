@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from .read import Header
+from .cards import Cards
 
 __all__ = ("Column", "decode_text", "parse_column")
 
@@ -58,7 +58,7 @@ class Column:
         """Type of what is stored."""
         return _TYPES[self.code]
 
-    def size(self, count: int) -> int:
+    def size[T: (int, np.ndarray)](self, count: T) -> T:
         """Return how many stored elements a number of values take; bits are packed."""
         return -(-count // 8) if self.code == "X" else count
 
@@ -69,12 +69,12 @@ class Column:
         return result if self.zero == 0 else result.astype(np.int64) + self.zero
 
 
-def decode_text(data: bytes) -> str:
+def decode_text(data: bytes | bytearray) -> str:
     """Return a text without what follows a NUL, and without blanks at its end."""
     return data.split(b"\0", 1)[0].decode("utf-8", errors="replace").rstrip(" ")
 
 
-def parse_column(header: Header, number: int) -> Column:
+def parse_column(cards: Cards, number: int) -> Column:
     """Return how a column is stored.
 
     Raises
@@ -82,20 +82,20 @@ def parse_column(header: Header, number: int) -> Column:
     ValueError
         Raised when the header does not say so in a way that is understood.
     """
-    form = header.get(f"TFORM{number}")
+    form = cards.get(f"TFORM{number}")
     parsed = _FORMAT.match(form) if isinstance(form, str) else None
-    name = str(header.get(f"TTYPE{number}", f"column {number}")).strip()
+    name = str(cards.get(f"TTYPE{number}", f"column {number}")).strip()
     count = int(parsed[1] or 1) if parsed is not None else 0
-    if parsed is None or count > 8 * header["NAXIS1"]:
+    if parsed is None or count > 8 * int(cards["NAXIS1"]):
         raise ValueError(f"a column {name} with TFORM {form!r}")
     if parsed[2] in _DESCRIPTORS:
         if count != 1:
             raise ValueError(f"a column {name} with TFORM {form!r}")
         return Column(number, name, parsed[3] or "B", 1, descriptor=parsed[2])
-    zero, scale = header.get(f"TZERO{number}", 0), header.get(f"TSCAL{number}", 1)
+    zero, scale = cards.get(f"TZERO{number}", 0), cards.get(f"TSCAL{number}", 1)
     if scale != 1 or not isinstance(zero, int | float) or not float(zero).is_integer() or abs(zero) > 2**62:
         raise ValueError(f"a column {name} of scaled numbers")
-    shape = _shape(header.get(f"TDIM{number}"), count)
+    shape = _shape(cards.get(f"TDIM{number}"), count)
     return Column(number, name, parsed[2], count, shape=shape, zero=int(zero))
 
 

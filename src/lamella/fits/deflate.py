@@ -44,19 +44,22 @@ def deflate(data: bytes | bytearray | memoryview) -> bytes:
 
 
 def inflate(data: bytes | bytearray | memoryview, size: int) -> bytes:
-    """Return what a gzip file holds.
+    """Return the content of a gzip file, up to one byte more than expected.
 
     Parameters
     ----------
     data
         The file.
     size
-        Expected number of bytes; what comes may have more or less.
+        Expected number of bytes; more than that are not inflated, however many the file holds.
 
     Raises
     ------
     DeflateError
         Raised when the data are no gzip file, or are damaged.
     """
-    inflated: bytes = _library.decompress(data, wbits=_GZIP, bufsize=size + 1)
+    inflater = _library.decompressobj(wbits=_GZIP)
+    inflated: bytes = inflater.decompress(data, size + 1)
+    if len(inflated) <= size and not inflater.eof:
+        raise DeflateError("the end of a gzip stream is missing")
     return inflated

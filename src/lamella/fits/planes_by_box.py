@@ -1,277 +1,273 @@
-"""Pixels of archives, read straight into the arrays of a computation.
+"""Pixels of images, plain or in compressed tiles, read by the box.
 
-`lsst.images` reads a part of a plane through astropy, which copies the pixels a
-few times and inflates compressed ones slowly.  Here the bytes of a box go from
-the file into the caller's array and are put in order there, and tiles that GZIP
-has compressed are inflated by the fastest library at hand.  What a file holds in
-another way is left to `lsst.images`.
+The bytes of a box go from the file into the caller's array and are put in order
+there, and of compressed images only the tiles that the box touches are inflated:
+those of GZIP, in which afw and lamella write, by the fastest library at hand, all
+else by astropy.
 """
 
 from __future__ import annotations
 
-import os
+import io
+import math
 import sys
 import threading
-from collections.abc import Collection, Mapping
-from os import PathLike
-from typing import Protocol, Self
+from collections.abc import Collection
+from typing import Protocol
 
 import numpy as np
+from astropy.io import fits
 
+from ..errors import LamellaError
 from ..kernels.byteorder import join_bytes, swap_words
-from .cards import Cards, RawFile, place_type, read_places, walk_headers, whole_number
 from .deflate import DeflateError, inflate
+from .hdus import Container, Unit
+from .read import quiet_astropy
+from .scaling import restore_zeros
+from .tables import Table
 
-__all__ = ("Strips", "open_strips")
+__all__ = ("Plane", "open_plane", "open_planes")
 
-_TYPES: Mapping[object, type] = {-32: np.float32, 32: np.int32}
+_PIXEL_TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+"""Types of pixels by BITPIX, in the byte order of the machine."""
 _MAX_OVERHEAD = 1024
 """Bytes by which a tile of noise may become larger, beyond its own size; more is damage."""
-_SCALING = frozenset({"BSCALE", "BZERO", "BLANK", "ZSCALE", "ZZERO", "ZBLANK", "ZQUANTIZ"})
+_MAX_RATIO = 1100
+"""Bytes that deflate, the strongest of the algorithms in use, can make of one."""
 
 
-class Strips:
-    """Planes of an open archive; several threads may read at a time.
+class Plane(Protocol):
+    """Pixels of an HDU as they are stored, without BSCALE and BZERO."""
 
-    It is a context manager, and closes the file at the end.
+    shape: tuple[int, int]
+    dtype: np.dtype
 
-    Attributes
-    ----------
-    planes
-        Shape (y, x) and type of each plane, by the name of its extension.
-    """
-
-    def __init__(self, path: str, descriptor: int, planes: Mapping[str, _Plane]) -> None:
-        self.path = path
-        self.planes = {name: (plane.shape, plane.dtype) for name, plane in planes.items()}
-        self._descriptor = descriptor
-        self._planes = planes
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        os.close(self._descriptor)
-
-    def read(self, name: str, rows: slice, columns: slice, out: np.ndarray) -> None:
-        """Fill an array with a part of a plane, in the byte order of the machine.
+    def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """Fill an array with a box, in the byte order of the machine; several threads may do so at a time.
 
         Parameters
         ----------
-        name
-            The extension.
         rows, columns
-            The part, counted from the first pixel; not beyond the last one.
+            The box, counted from the first pixel of the plane; not beyond the last one.
         out
-            Array of the part's shape (y, x) and of the plane's type.
+            Array of the shape (y, x) of the box, and of the plane's type.
 
         Raises
         ------
         UnreadableFileError
             Raised when the file ends before, or the pixels are damaged.
         """
-        self._planes[name].read(rows, columns, out)
+        ...
 
 
-def open_strips(path: str | PathLike[str], names: Collection[str]) -> Strips | None:
-    """Open planes of a FITS file.
+def open_plane(unit: Unit) -> Plane:
+    """Open an image for reading by the box.
 
-    Parameters
-    ----------
-    path
-        The file.
-    names
-        Extensions to find, by EXTNAME; a primary image has the name ``""``.
+    Raises
+    ------
+    InputError
+        Raised when the HDU is not a 2-d image.
+    UnreadableFileError
+        Raised when sizes contradict each other.
+    """
+    shape = unit.shape
+    if shape is None:
+        raise unit.problem(f"axes {unit.cards.get('NAXIS')}", "a 2-d image")
+    if not unit.is_compressed:
+        return _PlainPlane(unit, shape)
+    _check_tiles(unit, shape)
+    quantised = "ZSCALE" in unit.cards or "ZZERO" in unit.cards
+    if unit.cards.get("ZCMPTYPE") in ("GZIP_1", "GZIP_2") and not quantised:
+        table = Table(unit)
+        # Tiles that did not become smaller are in a second column: that is left to astropy.
+        if table.names == ("COMPRESSED_DATA",):
+            return _GzippedPlane(table, shape)
+    return _AstropyPlane(unit, shape)
 
-    Returns
-    -------
-    Strips or None
-        The planes; `None` when one is absent or is stored in a way that this
-        module does not know: of another type than float32 and int32, scaled,
-        quantised, or compressed by something else than GZIP.
+
+def open_planes(container: Container, names: Collection[str]) -> dict[str, Plane] | None:
+    """Open planes of a file by their EXTNAME; a primary image has the name ``""``.
+
+    `None` when one is absent, has numbers that must be scaled, or is stored in a
+    way that only astropy knows, which takes long for each box.
 
     Raises
     ------
     UnreadableFileError
         Raised when the file cannot be opened, is damaged, or ends too early.
     """
-    file = RawFile(path)
-    try:
-        planes = _find_planes(file, names)
-    except BaseException:
-        os.close(file.descriptor)
-        raise
-    if planes is None:
-        os.close(file.descriptor)
-        return None
-    return Strips(file.path, file.descriptor, planes)
-
-
-class _Plane(Protocol):
-    shape: tuple[int, int]
-    dtype: type
-
-    def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
-        """Fill an array with a part of the plane."""
-        ...
-
-
-def _find_planes(file: RawFile, names: Collection[str]) -> dict[str, _Plane] | None:
-    """Walk over the headers until all planes are found."""
-    found: dict[str, _Plane] = {}
-    for cards, start in walk_headers(file):
-        name = str(cards.get("EXTNAME", ""))
+    planes: dict[str, Plane] = {}
+    for unit in container.walk():
+        cards, name = unit.cards, str(unit.cards.get("EXTNAME", ""))
         if name in names:
-            plane = _make_plane(file, name, cards, start)
-            if plane is None:
+            scaled = cards.get("BSCALE", 1) != 1 or cards.get("BZERO", 0) != 0
+            if unit.shape is None or scaled or "BLANK" in cards or "ZBLANK" in cards:
                 return None
-            found[name] = plane
-        if len(found) == len(names):
-            return found
+            planes[name] = open_plane(unit)
+            if isinstance(planes[name], _AstropyPlane):
+                return None
+        if len(planes) == len(names):
+            return planes
     return None
 
 
-def _make_plane(file: RawFile, name: str, cards: Cards, start: int) -> _Plane | None:
-    if _SCALING & cards.keys():
-        return None
-    compressed = cards.get("ZIMAGE") == "T"
-    prefix = "Z" if compressed else ""
-    dtype = _TYPES.get(cards.get(f"{prefix}BITPIX"))
-    if dtype is None or cards.get(f"{prefix}NAXIS") != 2:
-        return None
-    shape = whole_number(file, cards, f"{prefix}NAXIS2"), whole_number(file, cards, f"{prefix}NAXIS1")
-    if not compressed:
-        if cards.get("XTENSION", "IMAGE") != "IMAGE":
-            return None
-        return _PlainPlane(file, name, shape, dtype, start)
-    tiles = _Tiles.from_cards(file, cards, start, shape)
-    return None if tiles is None else _TiledPlane(file, name, shape, dtype, tiles)
+type _Slices = tuple[slice, slice]
 
 
-class _PlainPlane:
-    """A plane that is stored as it is, in big-endian words."""
-
-    def __init__(self, file: RawFile, name: str, shape: tuple[int, int], dtype: type, start: int) -> None:
-        self.file, self.name, self.shape, self.dtype = file, name, shape, dtype
-        self._start = start
-        if start + 4 * shape[0] * shape[1] > file.size:
-            end = start + 4 * shape[0] * shape[1]
-            raise file.damage(f"a file of {file.size} bytes", f"data up to byte {end}", name)
-
-    def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
-        """Fill an array with a part of the plane."""
-        width = self.shape[1]
-        if columns.start == 0 and columns.stop == width and out.flags.c_contiguous:
-            self._read_words(rows.start * width, out.reshape(-1))
-            return
-        # Whole rows, of which a part is used: one read is faster than many.
-        strip = np.empty((rows.stop - rows.start, width), self.dtype)
-        self._read_words(rows.start * width, strip.reshape(-1))
-        out[...] = strip[:, columns]
-
-    def _read_words(self, first: int, out: np.ndarray) -> None:
-        """Fill a flat array; bytes are put in order on their way, while they are in the nearest caches."""
-        start = self._start + 4 * first
-        if sys.byteorder == "big":
-            self.file.read(start, out, self.name)
-            return
-        words = out.view(np.uint32)
-        for done in range(0, words.size, _SCRATCH_WORDS):
-            part = words[done : done + _SCRATCH_WORDS]
-            raw = _SCRATCH.words[: part.size]
-            self.file.read(start + 4 * done, raw, self.name)
-            swap_words(raw, part)
+def _box_within(box: _Slices, other: _Slices) -> _Slices:
+    """Return a box counted from the first pixel of another."""
+    (rows, columns), (y, x) = box, (other[0].start, other[1].start)
+    return slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x)
 
 
 class _Scratch(threading.local):
     """Space of a thread for words as the file has them."""
 
     def __init__(self) -> None:
-        self.words = np.empty(_SCRATCH_WORDS, np.uint32)
+        self.words = np.empty(1 << 16, np.uint32)
 
 
-_SCRATCH_WORDS = 1 << 16
 _SCRATCH = _Scratch()
 
 
-def _to_native(out: np.ndarray) -> None:
-    """Turn the big-endian words in a flat array into those of the machine."""
-    if sys.byteorder == "little":
-        words = out.view(np.uint32)
-        swap_words(words, words)
+class _PlainPlane:
+    """A plane that is stored as it is, in big-endian words."""
 
-
-class _Tiles:
-    """Where the compressed tiles of a plane lie."""
-
-    def __init__(self, shape: tuple[int, int], places: np.ndarray, heap: int, *, shuffled: bool) -> None:
-        self.shape = shape
-        self.places = places
-        self.heap = heap
-        self.shuffled = shuffled
-
-    @classmethod
-    def from_cards(cls, file: RawFile, cards: Cards, start: int, shape: tuple[int, int]) -> Self | None:
-        """Read the table of tiles; `None` when it is of a kind that is not known here."""
-        kind = place_type(cards, "COMPRESSED_DATA")
-        if kind is None or cards.get("ZCMPTYPE") not in ("GZIP_1", "GZIP_2"):
-            return None
-        name = str(cards["EXTNAME"])
-        tile = whole_number(file, cards, "ZTILE2", 1), whole_number(file, cards, "ZTILE1", shape[1])
-        count = whole_number(file, cards, "NAXIS2")
-        fits = min(tile) > 0 and count == -(-shape[0] // tile[0]) * -(-shape[1] // tile[1])
-        if not fits or cards.get("NAXIS1") != 2 * kind.itemsize:
-            raise file.damage(f"{count} tiles of {tile}", f"tiles that cover an image of {shape}", name)
-        rows, heap = read_places(file, cards, start, kind, name)
-        if (rows < 0).any() or (count and heap + int(rows.sum(axis=1).max()) > file.size):
-            raise file.damage("tiles beyond the end of the file", "tiles inside of it", name)
-        return cls(tile, rows, heap, shuffled=cards["ZCMPTYPE"] == "GZIP_2")
-
-
-class _TiledPlane:
-    """A plane whose tiles are compressed by GZIP one by one."""
-
-    def __init__(self, file: RawFile, name: str, shape: tuple[int, int], dtype: type, tiles: _Tiles) -> None:
-        self.file, self.name, self.shape, self.dtype = file, name, shape, dtype
-        self._tiles = tiles
+    def __init__(self, unit: Unit, shape: tuple[int, int]) -> None:
+        self.unit, self.shape = unit, shape
+        self.dtype = np.dtype(_PIXEL_TYPES[int(unit.cards["BITPIX"])])
 
     def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
-        """Fill an array with a part of the plane; only tiles that it touches are inflated."""
-        height, width = self._tiles.shape
-        for down in range(rows.start // height, -(-rows.stop // height)):
-            for across in range(columns.start // width, -(-columns.stop // width)):
-                self._place(down, across, rows, columns, out)
-
-    def _place(self, down: int, across: int, rows: slice, columns: slice, out: np.ndarray) -> None:
-        (height, width), (y0, x0) = self._tiles.shape, (0, 0)
-        y0, x0 = down * height, across * width
-        y1, x1 = min(y0 + height, self.shape[0]), min(x0 + width, self.shape[1])
-        top, bottom = max(y0, rows.start), min(y1, rows.stop)
-        left, right = max(x0, columns.start), min(x1, columns.stop)
-        there = out[top - rows.start : bottom - rows.start, left - columns.start : right - columns.start]
-        index = down * -(-self.shape[1] // width) + across
-        if (y0, y1, x0, x1) == (top, bottom, left, right) and there.flags.c_contiguous:
-            self._inflate(index, there.reshape(-1))
+        """Fill an array with a box of the plane."""
+        width = self.shape[1]
+        if columns == slice(0, width) and out.flags.c_contiguous:
+            self._read_words(rows.start * width, out.reshape(-1))
             return
-        tile: np.ndarray = np.empty((y1 - y0, x1 - x0), self.dtype)
-        self._inflate(index, tile.reshape(-1))
-        there[...] = tile[top - y0 : bottom - y0, left - x0 : right - x0]
+        # Whole rows, of which some columns are used: one read is faster than many.
+        strip = np.empty((rows.stop - rows.start, width), self.dtype)
+        self._read_words(rows.start * width, strip.reshape(-1))
+        out[...] = strip[:, columns]
+
+    def _read_words(self, first: int, out: np.ndarray) -> None:
+        """Fill a flat array; bytes are put in order on their way, while they are in the nearest caches."""
+        size = out.itemsize
+        step = _SCRATCH.words.nbytes // size
+        with self.unit.container as file:
+            for start in range(0, out.size, step):
+                words = out[start : start + step]
+                raw = _SCRATCH.words.view(np.uint8)[: words.nbytes]
+                file.fill(self.unit.start + size * (first + start), raw, self.unit.label)
+                _order_bytes(raw, words)
+
+
+def _order_bytes(raw: np.ndarray, out: np.ndarray) -> None:
+    """Turn big-endian words, given as bytes, into those of the machine."""
+    if out.itemsize == 4 and sys.byteorder == "little":
+        swap_words(raw.view(np.uint32), out.view(np.uint32))
+    else:
+        out[...] = raw.view(out.dtype.newbyteorder(">"))
+
+
+def _tile_shape(unit: Unit, shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the shape (y, x) of the tiles of a compressed image; by default a row."""
+    return unit.whole("ZTILE2", 1), unit.whole("ZTILE1", shape[1])
+
+
+def _check_tiles(unit: Unit, shape: tuple[int, int]) -> None:
+    """Refuse sizes that contradict each other, before anything is allocated for them."""
+    tile, pixel = _tile_shape(unit, shape), _PIXEL_TYPES.get(unit.cards.get("ZBITPIX", 0))
+    count = math.prod(-(-axis // size) for axis, size in zip(shape, tile, strict=True)) if min(tile) else 0
+    if count != unit.cards.get("NAXIS2") or pixel is None:
+        stated = f"{unit.cards.get('NAXIS2')} tiles of {tile} pixels for an image of {shape}"
+        raise unit.damage(stated, "tiles that cover the image")
+    size = np.dtype(pixel).itemsize * math.prod(shape)
+    if size > _MAX_RATIO * max(unit.size, 1) or math.prod(tile) > 4 * math.prod(shape):
+        stated = f"{size} bytes of pixels in {unit.size}, tiles of {tile}"
+        raise unit.damage(stated, "a possible compression")
+
+
+class _GzippedPlane:
+    """A plane whose tiles are gzipped one by one; for GZIP_2, their bytes are sorted by significance."""
+
+    def __init__(self, table: Table, shape: tuple[int, int]) -> None:
+        self.unit, self.shape = table.unit, shape
+        self.dtype = np.dtype(_PIXEL_TYPES[self.unit.cards["ZBITPIX"]])
+        self._tile = _tile_shape(self.unit, shape)
+        self._shuffled = self.unit.cards["ZCMPTYPE"] == "GZIP_2"
+        self._starts, self._stops = table.rows().heap_ranges("COMPRESSED_DATA")
+
+    def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """Fill an array with a box of the plane; only tiles that it touches are inflated."""
+        (height, width), box = self._tile, (rows, columns)
+        with self.unit.container:
+            for y in range(rows.start // height * height, rows.stop, height):
+                for x in range(columns.start // width * width, columns.stop, width):
+                    here = slice(y, min(y + height, self.shape[0])), slice(x, min(x + width, self.shape[1]))
+                    self._copy(here, box, out)
+
+    def _copy(self, tile: _Slices, box: _Slices, out: np.ndarray) -> None:
+        """Copy the pixels that a tile and a box have in common."""
+        (y, x), (rows, columns) = tile, box
+        common = (
+            slice(max(y.start, rows.start), min(y.stop, rows.stop)),
+            slice(max(x.start, columns.start), min(x.stop, columns.stop)),
+        )
+        target = out[_box_within(common, box)]
+        across = -(-self.shape[1] // self._tile[1])
+        index = y.start // self._tile[0] * across + x.start // self._tile[1]
+        if tile == common and target.flags.c_contiguous:
+            self._inflate(index, target.reshape(-1))
+            return
+        pixels = np.empty((y.stop - y.start, x.stop - x.start), self.dtype)
+        self._inflate(index, pixels.reshape(-1))
+        target[...] = pixels[_box_within(common, tile)]
 
     def _inflate(self, index: int, out: np.ndarray) -> None:
         """Fill a flat array with the pixels of a tile."""
-        count, offset = (int(number) for number in self._tiles.places[index])
-        where = f"{self.name}, tile {index}"
-        if count > 2 * out.nbytes + _MAX_OVERHEAD:
-            raise self.file.damage(f"{count} bytes", f"at most those of {out.size} pixels", where)
-        data = self.file.read_bytes(self._tiles.heap + offset, count, where)
+        start, stop = int(self._starts[index]), int(self._stops[index])
+        where, expected = f"tile {index}", f"{out.nbytes} bytes of gzipped pixels"
+        if stop - start > 2 * out.nbytes + _MAX_OVERHEAD:
+            raise self.unit.damage(f"{stop - start} bytes", expected, where)
         try:
-            raw = inflate(data, out.nbytes)
+            raw = inflate(self.unit.container.read(start, stop - start, where), out.nbytes)
         except DeflateError as err:
-            raise self.file.damage(str(err), "gzipped pixels", where) from err
+            raise self.unit.damage(str(err), expected, where) from err
         if len(raw) != out.nbytes:
-            raise self.file.damage(f"{len(raw)} bytes", f"{out.nbytes} bytes of pixels", where)
-        if self._tiles.shuffled:
-            join_bytes(np.frombuffer(raw, np.uint8), out.view(np.uint32))
-        else:
-            out.view(np.uint8)[...] = np.frombuffer(raw, np.uint8)
-            _to_native(out)
+            raise self.unit.damage(f"{len(raw)} bytes", expected, where)
+        pixels = np.frombuffer(raw, np.uint8)
+        if self._shuffled and out.itemsize == 4:
+            join_bytes(pixels, out.view(np.uint32))
+            return
+        if self._shuffled:
+            pixels = pixels.reshape(out.itemsize, -1).T.reshape(-1)
+        # In place: the kernel is compiled for arrays that can be written to.
+        words = out.view(np.uint8)
+        words[...] = pixels
+        _order_bytes(words, out)
+
+
+class _AstropyPlane:
+    """A plane that is compressed in another way: astropy takes the HDU alone, as a file of its own."""
+
+    def __init__(self, unit: Unit, shape: tuple[int, int]) -> None:
+        self.unit, self.shape = unit, shape
+        self.dtype = np.dtype(_PIXEL_TYPES[unit.cards["ZBITPIX"]])
+
+    def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
+        """Fill an array with a box of the plane."""
+        unit = self.unit
+        stored = unit.container.read(unit.origin, unit.start + unit.size - unit.origin, unit.label)
+        padding = b"\0" * (-len(stored) % 2880)
+        stream = io.BytesIO(fits.PrimaryHDU().header.tostring().encode("ascii") + stored + padding)
+        try:
+            with quiet_astropy(), fits.open(stream, memmap=False, do_not_scale_image_data=True) as hdus:
+                data = np.array(hdus[1].section[rows, columns])
+                if unit.kind == "VARIANCE":
+                    restore_zeros(hdus[1], data, rows, columns)
+                out[...] = data
+        except (LamellaError, MemoryError):
+            raise
+        except Exception as err:
+            # The decoders have errors of their own, and let those of struct, zlib and numpy through.
+            reason = " ".join(str(err).split())[:200].rstrip(".") or type(err).__name__
+            raise unit.damage(reason, "a compressed image") from err

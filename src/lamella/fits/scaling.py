@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from astropy.io import fits
@@ -13,12 +13,19 @@ from ..errors import InputError
 
 __all__ = ("physical_values", "restore_zeros", "with_nan")
 
+
+class _Values(Protocol):
+    """A header, parsed by anyone."""
+
+    def get(self, key: str, default: Any = None, /) -> Any: ...
+
+
 _SINGLE = 2
 """Bytes of the widest integers that float32 holds exactly."""
 
 
 def physical_values(
-    raw: np.ndarray, header: fits.Header, path: Path, where: str
+    raw: np.ndarray, header: _Values, path: Path, where: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return what stored numbers mean, and where they mean nothing.
 
@@ -75,14 +82,14 @@ def with_nan(values: np.ndarray, undefined: np.ndarray | None) -> np.ndarray:
     return result
 
 
-def _number(header: fits.Header, key: str, default: int, path: Path, where: str) -> float:
+def _number(header: _Values, key: str, default: int, path: Path, where: str) -> float:
     value = header.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(path, where=f"{where}, {key}", found=repr(value), expected="a finite number")
     return value
 
 
-def _undefined(raw: np.ndarray, header: fits.Header) -> np.ndarray | None:
+def _undefined(raw: np.ndarray, header: _Values) -> np.ndarray | None:
     if raw.dtype.kind not in "iu":
         return None
     blank = header.get("BLANK", header.get("ZBLANK"))

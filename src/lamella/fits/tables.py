@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 import numpy as np
 from lsst.images import Box
 
-from ..errors import InputError, MissingPartError, UnreadableFileError
+from ..errors import MissingPartError
 from .columns import Column, decode_text, parse_column
-from .hdus import Container, Unit
+from .hdus import Unit
 from .text import OWN_CARD, from_fits
 
 __all__ = ("Row", "Rows", "Table")
@@ -31,26 +31,22 @@ class Table:
 
     Parameters
     ----------
-    container
-        The file.
     unit
         HDU of the table.
 
     Raises
     ------
-    InputError
+    UnreadableFileError
         Raised when the HDU is not a table, or contradicts itself.
     """
 
-    def __init__(self, container: Container, unit: Unit) -> None:
-        self.container = container
+    def __init__(self, unit: Unit) -> None:
         self.unit = unit
-        if unit.header.get("XTENSION") != "BINTABLE":
-            self.fail(found="something else", expected="a binary table")
+        if unit.cards.get("XTENSION") != "BINTABLE":
+            raise unit.damage("something else", "a binary table")
         self._columns = self._read_columns()
-        # Looking up a card takes longer than reading a row.
-        self._width, self._count = int(unit.header["NAXIS1"]), int(unit.header["NAXIS2"])
-        heap = unit.header.get("THEAP", self._width * self._count)
+        self._width, self._count = unit.whole("NAXIS1"), unit.whole("NAXIS2")
+        heap = unit.cards.get("THEAP", self._width * self._count)
         self._heap = heap if isinstance(heap, int) and 0 <= heap <= unit.size else unit.size
 
     @property
@@ -68,7 +64,7 @@ class Table:
         """Names of the flags that are packed into the column ``flags``, and their bits."""
         packed = self._columns.get("flags")
         count = packed.count if packed is not None and packed.code == "X" else 0
-        names = (str(self.unit.header.get(f"TFLAG{bit + 1}", "")).strip() for bit in range(count))
+        names = (str(self.unit.cards.get(f"TFLAG{bit + 1}", "")).strip() for bit in range(count))
         return {name: bit for bit, name in enumerate(names) if name}
 
     def __len__(self) -> int:
@@ -85,45 +81,35 @@ class Table:
         count = len(self) - start if count is None else count
         if start < 0 or count < 0 or start + count > len(self):
             self.fail(found=f"{len(self)} rows", expected=f"rows {start} to {start + count - 1}")
-        data = self.container.read(self.unit.start + start * self._width, count * self._width)
+        first = self.unit.start + start * self._width
+        data = self.unit.container.read(first, count * self._width, self.unit.label)
         return Rows(self, np.frombuffer(data, dtype=self._dtype, count=count))
 
     def fail(self, *, found: str, expected: str, column: str = "") -> NoReturn:
         """Raise an `InputError` about this table."""
-        where = f"{self.unit.label}, {column}" if column else self.unit.label
-        raise InputError(self.container.path, where=where, found=found, expected=expected)
-
-    def miss(self, column: str) -> NoReturn:
-        """Raise a `MissingPartError` about a column."""
-        where = f"{self.unit.label}, {column}"
-        raise MissingPartError(
-            self.container.path, where=where, found="no such column", expected="a column of this name"
-        )
+        raise self.unit.problem(found, expected, column)
 
     @functools.cached_property
     def _dtype(self) -> np.dtype[Any]:
         dtype = np.dtype([column.field for column in self._columns.values()])
-        if dtype.itemsize != self.unit.header["NAXIS1"]:
-            self.fail(
-                found=f"columns of {dtype.itemsize} bytes in rows of {self.unit.header['NAXIS1']}",
-                expected="the same",
-            )
+        if dtype.itemsize != self._width:
+            raise self.unit.damage(f"columns of {dtype.itemsize} bytes in rows of {self._width}", "the same")
         return dtype
 
     def _read_columns(self) -> dict[str, Column]:
-        header = self.unit.header
+        header = self.unit.cards
         count = header.get("TFIELDS")
         if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= _MAX_COLUMNS:
-            self.fail(found=f"TFIELDS {count!r}", expected="a number of columns")
+            raise self.unit.damage(f"TFIELDS {count!r}", "a number of columns")
         if header.get("BITPIX") != 8 or header.get("NAXIS") != 2 or header.get("GCOUNT", 1) != 1:
-            self.fail(found="an unusual BITPIX, NAXIS or GCOUNT", expected="8, 2 and 1")
+            raise self.unit.damage("an unusual BITPIX, NAXIS or GCOUNT", "8, 2 and 1")
         try:
             columns = [parse_column(header, number) for number in range(1, count + 1)]
         except (ValueError, OverflowError) as err:
-            self.fail(found=str(err), expected="columns of FITS")
+            raise self.unit.damage(str(err), "columns of FITS") from err
         by_name = {column.name: column for column in columns}
         if len(by_name) != len(columns):
-            self.fail(found="two columns of one name", expected="names that differ")
+            raise self.unit.damage("two columns of one name", "names that differ")
         return by_name
 
 
@@ -178,7 +164,7 @@ class Rows:
             return self._read_flag(name)
         values = self._data[f"c{column.number}"]
         if column.descriptor:
-            return self._from_heap(column, values.reshape(-1, 2).astype(np.int64))
+            return self._from_heap(column)
         if column.code == "X":
             return np.unpackbits(values.reshape(len(self), -1), axis=1)[:, : column.count].astype(bool)
         if column.code == "A":
@@ -190,45 +176,54 @@ class Rows:
             return values.reshape(len(self), *column.shape)
         return values.reshape(len(self)) if column.count == 1 else values.reshape(len(self), -1)
 
-    def _text(self, data: bytes) -> str:
+    def _text(self, data: bytes | bytearray) -> str:
         text = decode_text(data)
-        return from_fits(text) if OWN_CARD in self.table.container.primary else text
+        is_own = OWN_CARD in self.table.unit.container.units[0].cards
+        return from_fits(text) if is_own else text
 
     def _read_flag(self, name: str) -> np.ndarray:
         bit = self.table.flags.get(name)
         if bit is None:
-            self.table.miss(name)
+            path, where = self.table.unit.container.path, f"{self.table.unit.label}, {name}"
+            raise MissingPartError(
+                path, where=where, found="no such column", expected="a column of this name"
+            )
         flags: np.ndarray = self.column("flags")[:, bit]
         return flags
 
-    def _from_heap(self, column: Column, places: np.ndarray) -> list[Any]:
-        """Return arrays or texts, given their numbers of elements and their offsets in bytes."""
-        counts, starts = places[:, 0], places[:, 1]
-        room = self.table.unit.size - self.table._heap
-        if places.size == 0 or places.min() < 0 or max(counts.max(), starts.max()) > max(room, 0) * 8:
-            self._check_places(column, places.size == 0)
-            return []
-        width = np.dtype(column.element).itemsize
-        stops = starts + (-(-counts // 8) if column.code == "X" else counts * width)
-        self._check_places(column, bool((stops[counts > 0] <= room).all()))
-        starts, stops = np.where(counts > 0, starts, 0), np.where(counts > 0, stops, 0)
-        first = int(starts[counts > 0].min(initial=room))
+    def heap_ranges(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return where each row of a column in the heap begins and ends, in bytes of the file.
+
+        Raises
+        ------
+        UnreadableFileError
+            Raised when an array does not lie within the heap.
+        """
+        column, unit = self.table._columns[name], self.table.unit
+        counts, starts = self._data[f"c{column.number}"].reshape(-1, 2).astype(np.int64).T
+        room = max(unit.size - self.table._heap, 0)
+        # Sizes are compared before they are multiplied, or they could run over.
+        held = not counts.size or (
+            min(counts.min(), starts.min()) >= 0 and max(counts.max(), starts.max()) <= room * 8
+        )
+        sizes = column.size(counts) * np.dtype(column.element).itemsize if held else counts
+        if not held or (starts + sizes > room)[counts > 0].any():
+            raise unit.damage("data that lie outside of the HDU", "a range within its heap", name)
+        starts = unit.start + self.table._heap + np.where(counts > 0, starts, 0)
+        return starts, starts + sizes
+
+    def _from_heap(self, column: Column) -> list[Any]:
+        """Return arrays or texts."""
+        starts, stops = self.heap_ranges(column.name)
+        filled = stops > starts
         # One reading for all; empty ones do not count.
-        size = max(int(stops.max()) - first, 0)
-        data = self.table.container.read(self.table.unit.start + self.table._heap + first, size)
-        pieces = (data[max(a - first, 0) : max(b - first, 0)] for a, b in zip(starts, stops, strict=True))
+        first = int(starts[filled].min()) if filled.any() else 0
+        size = int(stops[filled].max()) - first if filled.any() else 0
+        data = self.table.unit.container.read(first, size, self.table.unit.label)
+        pieces = (data[a - first : b - first] if b > a else b"" for a, b in zip(starts, stops, strict=True))
         if column.code == "A":
             return [self._text(piece) for piece in pieces]
         return [column.decode(np.frombuffer(piece, dtype=column.element)) for piece in pieces]
-
-    def _check_places(self, column: Column, holds: bool) -> None:
-        if not holds:
-            raise UnreadableFileError(
-                self.table.container.path,
-                where=f"{self.table.unit.label}, {column.name}",
-                found="data that lie outside of the HDU",
-                expected="a range within its heap",
-            )
 
 
 @dataclasses.dataclass(frozen=True)

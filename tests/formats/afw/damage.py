@@ -108,7 +108,7 @@ def change_card(data: bytearray, unit: Unit, key: str, rng: np.random.Generator)
 
 def tables(file: Container, kind: str = "") -> list[Table]:
     units = [unit for unit in file.units if unit.is_table and unit.header["NAXIS2"] > 0]
-    return [Table(file, unit) for unit in units if unit.kind == kind or not kind]
+    return [Table(unit) for unit in units if unit.kind == kind or not kind]
 
 
 def change_references(data: bytearray, file: Container, rng: np.random.Generator) -> bytearray:

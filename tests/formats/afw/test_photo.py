@@ -39,7 +39,7 @@ def test_the_zero_of_ab_magnitudes():
 def test_calibrations_are_those_of_the_columns_of_the_visit_summary(afw_files, visit):
     container = Container(afw_files / f"drp_tasks_visitSummary_{visit}.fits.gz")
     archive = Archive(container)
-    rows = Table(container, container.unit(1)).rows()
+    rows = Table(container.unit(1)).rows()
     found = [archive.require(row.integer("photoCalib"), PhotoCalib).zero_point for row in rows]
     column = rows.column("zeroPoint")
     assert len(found) == 103

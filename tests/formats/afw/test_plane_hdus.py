@@ -61,12 +61,12 @@ def test_planes_and_boxes_of_them_are_what_was_written(tmp_path, compress):
     container = write(tmp_path / "x.fits", compress=compress)
     for kind, expected in arrays().items():
         unit = find_plane(container, kind)
-        assert plane_bbox(container, unit) == BBOX
-        found = read_plane(container, unit)
+        assert plane_bbox(unit) == BBOX
+        found = read_plane(unit)
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
-        np.testing.assert_array_equal(read_plane(container, unit, BOX), expected[PART])
-        last = read_plane(container, unit, Box.factory[9:10, 139:140])
+        np.testing.assert_array_equal(read_plane(unit, BOX), expected[PART])
+        last = read_plane(unit, Box.factory[9:10, 139:140])
         np.testing.assert_array_equal(last, expected[-1:, -1:])
 
 
@@ -75,9 +75,9 @@ def test_lossy_planes_are_what_astropy_makes_of_them(tmp_path):
     container = write(tmp_path / "x.fits", values, compress="RICE_1")
     with fits.open(container.path) as hdus:
         expected = hdus[1].data.copy()
-    found = read_plane(container, container.unit(1))
+    found = read_plane(container.unit(1))
     np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(read_plane(container, container.unit(1), BOX), expected[PART])
+    np.testing.assert_array_equal(read_plane(container.unit(1), BOX), expected[PART])
     difference = found - values["IMAGE"]
     assert np.isnan(found[4, 7])
     assert 0 < np.nanstd(difference) < 0.3
@@ -89,8 +89,8 @@ def test_masks_of_sixteen_bits(tmp_path, compress):
     values["MASK"] = np.where(values["MASK"] == 16, 32768 + 1, values["MASK"])
     container = write(tmp_path / "x.fits", values, mask_type=np.uint16, compress=compress)
     unit = find_plane(container, "MASK")
-    assert read_plane(container, unit).dtype == np.uint16
-    np.testing.assert_array_equal(read_plane(container, unit), values["MASK"])
+    assert read_plane(unit).dtype == np.uint16
+    np.testing.assert_array_equal(read_plane(unit), values["MASK"])
     flags = read_flags(container)
     np.testing.assert_array_equal(flags["BAD"], values["MASK"] & 1 != 0)
 
@@ -99,7 +99,7 @@ def test_mask_planes_are_mapped_by_name_and_unnamed_bits_are_bad(tmp_path):
     container = write(tmp_path / "x.fits")
     unit, raw = find_plane(container, "MASK"), arrays()["MASK"]
     expected = {"BAD": 0, "SATURATED": 1, "COSMIC_RAY": 3, "NO_DATA": 8, "OWN_PLANE": 11}
-    assert plane_bits(container, unit) == expected
+    assert plane_bits(unit) == expected
     flags, mask = read_flags(container, BOX), read_mask(container, BOX)
     assert mask.bbox == BOX
     assert flags.keys() == expected.keys()
@@ -153,7 +153,7 @@ def test_planes_without_a_kind_are_found_by_position(tmp_path):
 def test_the_first_pixel_comes_from_the_linear_projection_or_from_ltv(tmp_path):
     def start(cards):
         container = write(tmp_path / "x.fits", cards=cards.items())
-        box = plane_bbox(container, container.unit(1))
+        box = plane_bbox(container.unit(1))
         return box.x.start, box.y.start
 
     assert start({"LTV1": -5.0, "LTV2": 3.0}) == (100, -20)
@@ -167,26 +167,26 @@ def test_the_first_pixel_comes_from_the_linear_projection_or_from_ltv(tmp_path):
 
 def test_units(tmp_path):
     container = write(tmp_path / "x.fits", cards={"BUNIT": "nJy"}.items())
-    assert plane_unit(container, container.unit(1)) == u.nJy
+    assert plane_unit(container.unit(1)) == u.nJy
     masked = read_masked_image(container)
     assert (masked.image.unit, masked.variance.unit) == (u.nJy, u.nJy**2)
     container = write(tmp_path / "y.fits", cards={"BUNIT": "bananas"}.items())
     with pytest.raises(UnitError, match="bananas"):
-        plane_unit(container, container.unit(1))
+        plane_unit(container.unit(1))
     container = write(tmp_path / "z.fits")
-    assert plane_unit(container, container.unit(1)) is None
+    assert plane_unit(container.unit(1)) is None
 
 
 def test_boxes_outside_and_planes_of_other_sizes_are_refused(tmp_path):
     container = write(tmp_path / "x.fits")
     with pytest.raises(InputError, match=r"HDU 1 \(IMAGE\)"):
-        read_plane(container, container.unit(1), Box.factory[0:11, 100:140])
+        read_plane(container.unit(1), Box.factory[0:11, 100:140])
     values = arrays()
     values["VARIANCE"] = values["VARIANCE"][:-1]
     with pytest.raises(InputError, match="VARIANCE"):
         read_masked_image(write(tmp_path / "y.fits", values))
     with pytest.raises(InputError, match="axes"):
-        plane_bbox(container, container.units[0])
+        plane_bbox(container.units[0])
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_compressed_sizes_that_cannot_be_are_refused(tmp_path, old, new):
     path.write_bytes(data.replace(old, new))
     container = Container(path)
     with pytest.raises(InputError, match="HDU 1"):
-        read_plane(container, container.unit(1))
+        read_plane(container.unit(1))
 
 
 @pytest.mark.parametrize("compress", ["GZIP_1", "GZIP_2", "RICE_1"])
@@ -220,7 +220,7 @@ def test_damaged_tiles_are_an_error_or_other_pixels_but_no_crash(tmp_path, compr
             damaged[place] ^= 1 << int(rng.integers(8))
         container.path.write_bytes(damaged)
         try:
-            assert read_plane(container, unit).shape == SHAPE
+            assert read_plane(unit).shape == SHAPE
         except UnreadableFileError:
             refused += 1
     # Each gzipped tile carries a checksum; RICE has none.

@@ -60,7 +60,7 @@ def old_table(**changes):
 def test_corners_of_the_visit_summaries_are_those_that_lsst_computed(afw_files, visit):
     container = Container(afw_files / f"drp_tasks_visitSummary_{visit}.fits.gz")
     archive = Archive(container)
-    rows = Table(container, container.unit(1)).rows()
+    rows = Table(container.unit(1)).rows()
     assert len(rows) == 103
     worst = 0.0
     for row in rows:

@@ -55,7 +55,7 @@ def written(tmp_path):
 
 def test_our_reader_gets_what_was_written(written):
     container = Container(written)
-    rows = Table(container, container.units[2]).rows()
+    rows = Table(container.units[2]).rows()
     assert len(rows) == 3
     for row, wanted in zip(rows, ROWS, strict=True):
         assert (row.flag("good"), row.flag("bad")) == (wanted["good"], wanted["bad"])
@@ -65,7 +65,7 @@ def test_our_reader_gets_what_was_written(written):
         np.testing.assert_array_equal(row.array("vector"), wanted["vector"])
         assert row.point("place") == (-3.5, 1e300)
         assert row.box("bbox") is None
-    assert len(Table(container, container.units[3]).rows()) == 0
+    assert len(Table(container.units[3]).rows()) == 0
 
 
 def test_astropy_gets_what_was_written(written):

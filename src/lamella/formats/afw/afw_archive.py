@@ -304,7 +304,7 @@ class Archive:
         return value
 
     def _read_index(self) -> dict[int, ObjectRecord]:
-        rows = Table(self.container, self._index_unit).rows()
+        rows = Table(self._index_unit).rows()
         if len(rows) > _MAX_OBJECTS:
             rows.table.fail(found=f"{len(rows)} rows", expected=f"at most {_MAX_OBJECTS}")
         places: dict[int, dict[int, tuple[int, int, int]]] = {}
@@ -333,7 +333,7 @@ class Archive:
                     found=f"{len(self._units)} tables",
                     expected="this table",
                 )
-            self._tables[number] = Table(self.container, unit)
+            self._tables[number] = Table(unit)
         return self._tables[number]
 
     @functools.cached_property
@@ -341,7 +341,7 @@ class Archive:
         """HDUs of the tables by their numbers, which AR_CATN gives and, failing that, their order."""
         units = self.container.units[self._index_unit.index + 1 :]
         data = [unit for unit in units if unit.kind == "ARCHIVE_DATA"]
-        numbers = [unit.header.get("AR_CATN", number) for number, unit in enumerate(data, start=1)]
+        numbers = [unit.cards.get("AR_CATN", number) for number, unit in enumerate(data, start=1)]
         if len(set(numbers)) != len(numbers):
             raise InputError(
                 self.container.path,

@@ -10,7 +10,6 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 from os import PathLike
-from typing import Any
 
 import numpy as np
 from lsst.images import Box, Image
@@ -18,7 +17,6 @@ from lsst.images.fields import ChebyshevField
 
 from ...errors import InputError, MissingPartError, ShapeError
 from ...fits.hdus import Container, Unit
-from ...fits.read import Header, image_shape
 from .background_splines import Style, best_style, interpolate_grid
 from .plane_hdus import read_plane
 
@@ -139,9 +137,7 @@ class Background:
             key = "a" if "BKGD_X0" in container.primary else "no"
             found = f"{len(units)} HDUs and {key} card BKGD_X0"
             raise MissingPartError(path, found=found, expected="layers of a background, three HDUs each")
-        layers = [
-            _read_layer(container, units[first : first + _PLANES]) for first in range(0, len(units), _PLANES)
-        ]
+        layers = [_read_layer(units[first : first + _PLANES]) for first in range(0, len(units), _PLANES)]
         try:
             return cls(tuple(layers))
         except ShapeError as err:
@@ -182,83 +178,70 @@ class Background:
         return Image(image.array + self.image(image.bbox).array, bbox=image.bbox, unit=image.unit)
 
 
-def _read_layer(container: Container, units: tuple[Unit, ...]) -> BackgroundLayer:
+def _read_layer(units: tuple[Unit, ...]) -> BackgroundLayer:
     image, variance = units[0], units[2]
-    shapes = {image_shape(unit.header) for unit in units}
+    shapes = {unit.shape for unit in units}
     if None in shapes or len(shapes) != 1:
-        _fail(container, image, f"planes of the shapes {shapes}", "three images of one shape")
-    header = image.header
+        raise image.problem(f"planes of the shapes {shapes}", "three images of one shape")
     with np.errstate(over="ignore", invalid="ignore"):
-        values, spread = (read_plane(container, unit).astype(np.float32) for unit in (image, variance))
-    bbox = _bbox(container, image)
+        values, spread = (read_plane(unit).astype(np.float32) for unit in (image, variance))
+    bbox = _bbox(image)
     rows, columns = values.shape
     if rows > bbox.y.size or columns > bbox.x.size:
-        _fail(container, image, f"{columns} x {rows} cells in {bbox}", "cells of a pixel at least")
-    order = _order(container, image, values.size)
+        raise image.problem(f"{columns} x {rows} cells in {bbox}", "cells of a pixel at least")
+    order = _order(image, values.size)
     layer = BackgroundLayer(
         values=values,
         variance=spread,
         bbox=bbox,
-        style=None if order is not None else _style(container, image, values.shape),
+        style=None if order is not None else _style(image, values.shape),
         order=order,
-        weighted=header.get("APPROXWEIGHTING", True) is not False,
+        weighted=image.cards.get("APPROXWEIGHTING", True) is not False,
     )
     if not layer.good.any():
-        _fail(container, image, "no cell with a value", "at least one")
+        raise image.problem("no cell with a value", "at least one")
     try:
         layer.image(bbox.local[:1, :1])
     except (ValueError, np.linalg.LinAlgError) as err:
-        _fail(container, image, str(err).rstrip("."), "values that a polynomial fits")
+        raise image.problem(str(err).rstrip("."), "values that a polynomial fits") from err
     return layer
 
 
-def _fail(container: Container, unit: Unit, found: str, expected: str, where: str = "") -> Any:
-    label = f"{unit.label}, {where}" if where else unit.label
-    raise InputError(container.path, where=label, found=found, expected=expected)
-
-
-def _integer(container: Container, unit: Unit, key: str, default: int | None = None) -> int:
-    header: Header = unit.header
-    value = header.get(key, default)
+def _integer(unit: Unit, key: str, default: int | None = None) -> int:
+    value = unit.cards.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int):
-        _fail(container, unit, repr(value), "a whole number", key)
+        raise unit.problem(repr(value), "a whole number", key)
     return int(value)
 
 
-def _bbox(container: Container, unit: Unit) -> Box:
-    x0, y0, width, height = (
-        _integer(container, unit, f"BKGD_{name}") for name in ("X0", "Y0", "WIDTH", "HEIGHT")
-    )
+def _bbox(unit: Unit) -> Box:
+    x0, y0, width, height = (_integer(unit, f"BKGD_{name}") for name in ("X0", "Y0", "WIDTH", "HEIGHT"))
     if not (width > 0 and height > 0 and width * height <= _MAX_PIXELS and max(abs(x0), abs(y0)) < 1 << 30):
         found = f"{width} x {height} pixels from ({x0}, {y0})"
-        _fail(container, unit, found, f"1 to {_MAX_PIXELS} pixels", "BKGD")
+        raise unit.problem(found, f"1 to {_MAX_PIXELS} pixels", "BKGD")
     return Box.factory[y0 : y0 + height, x0 : x0 + width]
 
 
-def _order(container: Container, unit: Unit, cells: int) -> int | None:
+def _order(unit: Unit, cells: int) -> int | None:
     """Return the order of the polynomial, or `None`; files of old times have none."""
-    kind = _integer(container, unit, "APPROXSTYLE", _NO_FIT)
+    kind = _integer(unit, "APPROXSTYLE", _NO_FIT)
     if kind == _NO_FIT:
         return None
-    order = _integer(container, unit, "APPROXORDERX", 1)
-    other = _integer(container, unit, "APPROXORDERY", -1)
+    order = _integer(unit, "APPROXORDERX", 1)
+    other = _integer(unit, "APPROXORDERY", -1)
     terms = (order + 1) * (order + 2) // 2
     if kind != _CHEBYSHEV or order < 0 or other not in (-1, order) or terms * cells > _MAX_WORK:
         found = f"style {kind} of orders {order} and {other}"
-        _fail(container, unit, found, "a Chebyshev polynomial of one order", "APPROXSTYLE")
+        raise unit.problem(found, "a Chebyshev polynomial of one order", "APPROXSTYLE")
     return order
 
 
-def _style(container: Container, unit: Unit, shape: tuple[int, ...]) -> Style:
-    number = _integer(container, unit, "INTERPSTYLE")
+def _style(unit: Unit, shape: tuple[int, ...]) -> Style:
+    number = _integer(unit, "INTERPSTYLE")
     if number not in set(Style):
-        _fail(
-            container, unit, str(number), "constant, linear, or a spline that is not periodic", "INTERPSTYLE"
-        )
+        raise unit.problem(str(number), "constant, linear, or a spline that is not periodic", "INTERPSTYLE")
     style = Style(number)
-    reduce = _integer(container, unit, "UNDERSAMPLESTYLE", _REDUCE) == _REDUCE
+    reduce = _integer(unit, "UNDERSAMPLESTYLE", _REDUCE) == _REDUCE
     if min(shape) < style.least and not reduce:
-        _fail(
-            container, unit, f"{shape[1]} x {shape[0]} cells", f"{style.least} each way", "UNDERSAMPLESTYLE"
-        )
+        raise unit.problem(f"{shape[1]} x {shape[0]} cells", f"{style.least} each way", "UNDERSAMPLESTYLE")
     return style

@@ -94,10 +94,10 @@ class ExposureRecord:
         if id == 0:
             return None
         if self.archive is None:
-            table = self.row.rows.table
+            unit = self.row.rows.table.unit
             raise MissingPartError(
-                table.container.path,
-                where=f"{table.unit.label}, {name}",
+                unit.container.path,
+                where=f"{unit.label}, {name}",
                 found="no archive index",
                 expected=f"object {id}",
             )
@@ -189,15 +189,15 @@ class ExposureCatalog:
         unit = container.unit(1)
         if unit is None or not unit.is_table:
             raise MissingPartError(path, where="HDU 1", found="no table", expected="a catalogue of exposures")
-        kind = str(unit.header.get("AFW_TYPE", "")).strip()
+        kind = str(unit.cards.get("AFW_TYPE", "")).strip()
         if kind != "EXPOSURE":
             found = f"AFW_TYPE {kind!r}"
             raise InputError(path, where=unit.label, found=found, expected="a catalogue of exposures")
         archive = Archive.find(container, trust_pickles=trust_pickles)
-        version = unit.header.get("EXPTABLE_VER", 1)
+        version = unit.cards.get("EXPTABLE_VER", 1)
         if archive is not None and not (isinstance(version, int) and version <= _NEWEST):
             archive.note(f"{container.path}: version {version} of the catalogue is newer than what is known.")
-        return cls(Table(container, unit).rows(), archive)
+        return cls(Table(unit).rows(), archive)
 
     def __len__(self) -> int:
         return len(self.rows)

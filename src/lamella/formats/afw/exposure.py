@@ -70,7 +70,7 @@ class AfwFile:
     def metadata(self) -> Header:
         """Header with the metadata: the primary one or, in files from before INHERIT, that of the image."""
         image = find_plane(self.container, "IMAGE")
-        if image is None or image.index == 0 or image.header.get("INHERIT") is True:
+        if image is None or image.index == 0 or image.cards.get("INHERIT") is True:
             return self.container.primary
         return image.header
 
@@ -163,12 +163,12 @@ class AfwFile:
     @property
     def bbox(self) -> Box:
         """Box of the pixels in the frame of the parent image."""
-        return plane_bbox(self.container, self.image_hdu)
+        return plane_bbox(self.image_hdu)
 
     @property
     def unit(self) -> u.UnitBase | None:
         """Unit of the pixels; `None` when the file does not say."""
-        return plane_unit(self.container, self.image_hdu)
+        return plane_unit(self.image_hdu)
 
     def read(self, box: Box | None = None) -> MaskedImage:
         """Read image, mask and variance of a box, by default of all pixels; as they are in the file."""

@@ -52,7 +52,7 @@ def find_index(container: Container) -> Unit | None:
     InputError
         Raised when there is an index, and AR_HDU names another HDU.
     """
-    number, by_kind = container.primary.get("AR_HDU"), container.find("ARCHIVE_INDEX")
+    number, by_kind = container.units[0].cards.get("AR_HDU"), container.find("ARCHIVE_INDEX")
     if number is None or by_kind is None:
         return by_kind
     unit = container.unit(number - 1) if isinstance(number, int) else None

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from ...errors import InputError
-from ...fits.cards import primary_cards
+from ...fits.hdus import primary_cards
 from ...fits.read import Header, header_text, read_headers
 from ..file_index import is_fits_name
 

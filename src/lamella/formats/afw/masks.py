@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage
 
-from ...errors import InputError
 from ...fits.hdus import Container, Unit
 from ...planes import bits_of, make_schema, plane_name
 from ..pixels import as_unsigned
@@ -16,7 +15,7 @@ from .plane_hdus import find_plane, plane_bbox, plane_unit, read_plane, read_sto
 __all__ = ("plane_bits", "read_flags", "read_mask", "read_masked_image")
 
 
-def plane_bits(container: Container, unit: Unit) -> dict[str, int]:
+def plane_bits(unit: Unit) -> dict[str, int]:
     """Return the mask planes that a header defines: names of lamella, and their bits in the file.
 
     Raises
@@ -25,20 +24,15 @@ def plane_bits(container: Container, unit: Unit) -> dict[str, int]:
         Raised when two planes have one name or one bit, or a bit does not exist.
     """
     cards = [card for card in unit.header.cards if card.keyword.startswith("MP_")]
-    found: dict[str, int] = {}
+    bits: dict[str, int] = {}
     width = abs(unit.header.get("ZBITPIX", unit.header.get("BITPIX", 32)))
     for card in cards:
         name, bit = plane_name(card.keyword.removeprefix("MP_")), card.value
         number = isinstance(bit, int) and not isinstance(bit, bool) and 0 <= bit < width
-        if not number or name in found or bit in found.values():
-            raise InputError(
-                container.path,
-                where=f"{unit.label}, {card.keyword}",
-                found=repr(bit),
-                expected=f"a bit of its own, below {width}",
-            )
-        found[name] = bit
-    return found
+        if not number or name in bits or bit in bits.values():
+            raise unit.problem(repr(bit), f"a bit of its own, below {width}", card.keyword)
+        bits[name] = bit
+    return bits
 
 
 def read_flags(container: Container, box: Box | None = None) -> dict[str, np.ndarray]:
@@ -65,7 +59,7 @@ def read_flags(container: Container, box: Box | None = None) -> dict[str, np.nda
         Raised when it is damaged.
     """
     unit, (bits, undefined) = require_plane(container, "MASK"), _read_bits(container, box)
-    planes = plane_bits(container, unit)
+    planes = plane_bits(unit)
     flags = {name: _bit(bits, bit).astype(bool) for name, bit in planes.items()}
     unnamed = _unnamed(bits, planes)
     if unnamed is not None:
@@ -90,10 +84,9 @@ def _unnamed(bits: np.ndarray, planes: dict[str, int]) -> np.ndarray | None:
 def _read_bits(container: Container, box: Box | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the flags, 0 where they are undefined, and where that is."""
     unit = require_plane(container, "MASK")
-    values, undefined = read_stored(container, unit, box)
+    values, undefined = read_stored(unit, box)
     if values.dtype.kind not in "iu":
-        found = f"pixels of type {values.dtype}"
-        raise InputError(container.path, where=unit.label, found=found, expected="whole numbers")
+        raise unit.problem(f"pixels of type {values.dtype}", "whole numbers")
     bits = as_unsigned(values)
     return (bits, None) if undefined is None else (np.where(undefined, bits.dtype.type(0), bits), undefined)
 
@@ -119,10 +112,10 @@ def read_mask(container: Container, box: Box | None = None) -> Mask:
         Raised when it has more planes of its own than fit.
     """
     unit = require_plane(container, "MASK")
-    planes = plane_bits(container, unit)
+    planes = plane_bits(unit)
     bits, undefined = _read_bits(container, box)
     schema = make_schema(planes)
-    mask = Mask(0, schema=schema, bbox=plane_bbox(container, unit) if box is None else box)
+    mask = Mask(0, schema=schema, bbox=plane_bbox(unit) if box is None else box)
     target = mask.array[..., 0]
     used = int(np.bitwise_or.reduce(bits, axis=None)) if bits.size else 0
     for name, bit in planes.items():
@@ -160,16 +153,16 @@ def read_masked_image(container: Container, box: Box | None = None) -> MaskedIma
         Raised when a plane is damaged, or the boxes of the planes differ.
     """
     unit = require_plane(container, "IMAGE")
-    bbox = plane_bbox(container, unit)
+    bbox = plane_bbox(unit)
     _require_same_boxes(container, bbox)
     box = bbox if box is None else box
-    pixel_unit = plane_unit(container, unit)
-    image: Any = _float(read_plane(container, unit, box))
+    pixel_unit = plane_unit(unit)
+    image: Any = _float(read_plane(unit, box))
     variance_unit = find_plane(container, "VARIANCE")
     if variance_unit is None:
         variance: Any = np.full(box.shape, np.nan, dtype=np.float32)
     else:
-        variance = _float(read_plane(container, variance_unit, box))
+        variance = _float(read_plane(variance_unit, box))
     has_mask = find_plane(container, "MASK") is not None
     mask = read_mask(container, box) if has_mask else Mask(0, schema=make_schema(), bbox=box)
     return MaskedImage(
@@ -186,7 +179,5 @@ def _float(values: np.ndarray) -> np.ndarray:
 def _require_same_boxes(container: Container, bbox: Box) -> None:
     for kind in ("MASK", "VARIANCE"):
         unit: Any = find_plane(container, kind)
-        if unit is not None and (other := plane_bbox(container, unit)) != bbox:
-            raise InputError(
-                container.path, where=unit.label, found=f"pixels {other}", expected=f"pixels {bbox}"
-            )
+        if unit is not None and (other := plane_bbox(unit)) != bbox:
+            raise unit.problem(f"pixels {other}", f"pixels {bbox}")

@@ -8,11 +8,10 @@ import astropy.units as u
 import numpy as np
 from lsst.images import Box
 
-from ...errors import InputError, MissingPartError, UnitError
+from ...errors import MissingPartError, UnitError
 from ...fits.hdus import Container, Unit
-from ...fits.read import header_text, image_shape
+from ...fits.planes_by_box import open_plane
 from ...fits.scaling import physical_values, with_nan
-from ...fits.tiles import PIXEL_TYPES, read_tiles
 from ..units import is_counts, is_electrons
 
 __all__ = ("find_plane", "plane_bbox", "plane_unit", "read_plane", "read_stored", "require_plane")
@@ -32,10 +31,10 @@ def find_plane(container: Container, kind: str) -> Unit | None:
     if named:
         return named[0]
     primary = container.units[0]
-    if image_shape(primary.header) is not None:
+    if primary.shape is not None:
         return primary if kind == "IMAGE" else None
     unit = container.unit(_POSITIONS[kind])
-    usable = unit is not None and not unit.kind and image_shape(unit.header) is not None
+    usable = unit is not None and not unit.kind and unit.shape is not None
     return unit if usable else None
 
 
@@ -53,7 +52,7 @@ def require_plane(container: Container, kind: str) -> Unit:
     return unit
 
 
-def plane_bbox(container: Container, unit: Unit) -> Box:
+def plane_bbox(unit: Unit) -> Box:
     """Return the box of a plane, in the frame of the parent image.
 
     The first pixel (xy0) is that of the linear WCS "A", if its reference pixel
@@ -64,28 +63,26 @@ def plane_bbox(container: Container, unit: Unit) -> Box:
     InputError
         Raised when the HDU is not a 2-d image.
     """
-    shape = image_shape(unit.header)
+    shape = unit.shape
     if shape is None or min(shape) < 1 or shape[0] * shape[1] > _MAX_PIXELS:
-        size = unit.header.get("NAXIS") if shape is None else shape
-        raise InputError(container.path, where=unit.label, found=f"axes {size}", expected="a 2-d image")
-    return Box.from_shape(shape, start=(_first(container, unit, 2), _first(container, unit, 1)))
+        size = unit.cards.get("NAXIS") if shape is None else shape
+        raise unit.problem(f"axes {size}", "a 2-d image")
+    return Box.from_shape(shape, start=(_first(unit, 2), _first(unit, 1)))
 
 
-def _first(container: Container, unit: Unit, axis: int) -> int:
-    header = unit.header
+def _first(unit: Unit, axis: int) -> int:
+    header = unit.cards
     if f"CRVAL{axis}A" in header and all(header.get(f"CRPIX{n}A") == 1 for n in (1, 2)):
         key, sign = f"CRVAL{axis}A", 1
     else:
         key, sign = f"LTV{axis}", -1
     value = header.get(key, 0)
     if not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > 2**31:
-        raise InputError(
-            container.path, where=f"{unit.label}, {key}", found=repr(value), expected="a pixel coordinate"
-        )
+        raise unit.problem(repr(value), "a pixel coordinate", key)
     return sign * round(value)
 
 
-def plane_unit(container: Container, unit: Unit) -> u.UnitBase | None:
+def plane_unit(unit: Unit) -> u.UnitBase | None:
     """Return the unit of the pixels (BUNIT), or `None` when none is given.
 
     Raises
@@ -93,7 +90,7 @@ def plane_unit(container: Container, unit: Unit) -> u.UnitBase | None:
     UnitError
         Raised when BUNIT is not understood.
     """
-    text = header_text(unit.header, "BUNIT")
+    text = str(unit.cards.get("BUNIT", "")).strip()
     if not text:
         return None
     if is_counts(text):
@@ -102,16 +99,16 @@ def plane_unit(container: Container, unit: Unit) -> u.UnitBase | None:
         return u.Unit(text)
     except (ValueError, TypeError) as err:
         where = f"{unit.label}, BUNIT"
-        raise UnitError(container.path, where=where, found=repr(text), expected="a unit") from err
+        raise UnitError(unit.container.path, where=where, found=repr(text), expected="a unit") from err
 
 
-def read_plane(container: Container, unit: Unit, box: Box | None = None) -> np.ndarray:
+def read_plane(unit: Unit, box: Box | None = None) -> np.ndarray:
     """Read the pixels of a plane, or of a box of it; lossy and lossless compression are undone.
 
     Parameters
     ----------
-    container, unit
-        The file, and the HDU in it.
+    unit
+        The HDU.
     box
         Part to read, in the frame of `plane_bbox`; by default all of it.
 
@@ -130,12 +127,10 @@ def read_plane(container: Container, unit: Unit, box: Box | None = None) -> np.n
     UnreadableFileError
         Raised when compressed pixels are damaged.
     """
-    return with_nan(*read_stored(container, unit, box))
+    return with_nan(*read_stored(unit, box))
 
 
-def read_stored(
-    container: Container, unit: Unit, box: Box | None = None
-) -> tuple[np.ndarray, np.ndarray | None]:
+def read_stored(unit: Unit, box: Box | None = None) -> tuple[np.ndarray, np.ndarray | None]:
     """Read the pixels of a plane as `read_plane` does, but tell apart where integers are undefined.
 
     Returns
@@ -150,22 +145,11 @@ def read_stored(
     InputError, UnreadableFileError
         As in `read_plane`.
     """
-    bbox = plane_bbox(container, unit)
+    bbox = plane_bbox(unit)
     box = bbox if box is None else box
     if not bbox.contains(box):
-        raise InputError(container.path, where=unit.label, found=f"pixels {bbox}", expected=f"pixels {box}")
-    rows = slice(box.y.start - bbox.y.start, box.y.stop - bbox.y.start)
-    columns = slice(box.x.start - bbox.x.start, box.x.stop - bbox.x.start)
-    if unit.header.get("ZIMAGE"):
-        data = read_tiles(container, unit, rows, columns)
-    else:
-        data = _read_rows(container, unit, rows, bbox.x.size)[:, columns]
-    plain = np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
-    return physical_values(plain, unit.header, container.path, unit.label)
-
-
-def _read_rows(container: Container, unit: Unit, rows: slice, width: int) -> np.ndarray:
-    dtype = np.dtype(PIXEL_TYPES[unit.header["BITPIX"]])
-    line = width * dtype.itemsize
-    data = container.read(unit.start + rows.start * line, (rows.stop - rows.start) * line)
-    return np.frombuffer(data, dtype=dtype).reshape(-1, width)
+        raise unit.problem(f"pixels {bbox}", f"pixels {box}")
+    at, plane = box.slice_within(bbox), open_plane(unit)
+    pixels = np.empty(box.shape, plane.dtype)
+    plane.read(at.y, at.x, pixels)
+    return physical_values(pixels, unit.cards, unit.container.path, unit.label)

@@ -80,7 +80,7 @@ def build_warped_psf(record: ObjectRecord, archive: Archive) -> WarpedPsf:
 
 def _image_box(archive: Archive) -> Box | None:
     unit = find_plane(archive.container, "IMAGE")
-    return None if unit is None else plane_bbox(archive.container, unit)
+    return None if unit is None else plane_bbox(unit)
 
 
 @persistable("BilinearWarpingKernel", "LanczosWarpingKernel", "NearestWarpingKernel", "WarpingControl")

@@ -62,7 +62,7 @@ class AfwWarp:
         self.matched_psf: PointSpreadFunction | None = product.matched_psf
         self.projection: SkyProjection[Any] = own_projection(self._file)
         container = self._file.container
-        self.schema: MaskSchema = make_schema(plane_bits(container, require_plane(container, "MASK")))
+        self.schema: MaskSchema = make_schema(plane_bits(require_plane(container, "MASK")))
         self._to_njy, _ = scale_to_njy(self._file)
 
     def __enter__(self) -> Self:

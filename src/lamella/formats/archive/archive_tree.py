@@ -30,15 +30,8 @@ from lsst.images.serialization import (
     public_type_for_schema,
 )
 
-from ...fits.cards import (
-    RawFile,
-    place_type,
-    primary_cards,
-    read_cards,
-    read_places,
-    walk_headers,
-    whole_number,
-)
+from ...fits.hdus import Container, primary_cards
+from ...fits.tables import Table
 from ..file_index import is_fits_name
 
 if TYPE_CHECKING:
@@ -51,7 +44,6 @@ LAYOUT = 1
 """Version of the layout that is known here."""
 TEXTS = "JSON"
 """Extension, and its column, with the tree and what it points at."""
-_FLOAT64 = np.dtype(">f8")
 
 
 @contextlib.contextmanager
@@ -80,53 +72,45 @@ def open_tree[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]
     cards = primary_cards(path) if is_fits_name(Path(path)) else None
     url = str((cards or {}).get("DATAMODL", ""))
     name, _, version = url.rpartition("/schemas/")[2].rpartition("-")
-    found = class_for_schema(name) if cards is not None and cards.get("FMTVER") == LAYOUT else None
-    if cards is None or found is None or not issubclass(public_type_for_schema(name) or object, kind):
+    model = class_for_schema(name) if cards is not None and cards.get("FMTVER") == LAYOUT else None
+    if cards is None or model is None or not issubclass(public_type_for_schema(name) or object, kind):
         yield None
         return
-    with RawFile(path) as file:
-        end = whole_number(file, cards, "INDXADDR") + whole_number(file, cards, "INDXSIZE")
+    with Container(path) as file:
+        primary = file.unit_at(0, 0)
+        end = primary.whole("INDXADDR") + primary.whole("INDXSIZE")
         if end > file.size:
             raise file.damage(f"a file of {file.size} bytes", f"an index up to byte {end}")
-        texts = _read_texts(file, whole_number(file, cards, "JSONADDR"))
-        if texts is None:
+        table = Table(file.unit_at(primary.whole("JSONADDR")))
+        if table.names != (TEXTS,):
             yield None
             return
-        tree = parameterize_tree(found, PointerModel).model_validate_json(texts[0])
+        texts = [text.tobytes() for text in table.rows().column(TEXTS)]
+        tree = parameterize_tree(model, PointerModel).model_validate_json(texts[0])
         info = ArchiveInfo(schema_url=url, schema_name=name, schema_version=version, format_version=LAYOUT)
         yield Reader(_TreeArchive(file, texts), tree, info, kind)
-
-
-def _read_texts(file: RawFile, position: int) -> list[bytes] | None:
-    """Read the table of texts; `None` when it is of another form."""
-    cards, start = read_cards(file, position)
-    kind = place_type(cards, TEXTS)
-    if kind is None:
-        return None
-    places, heap = read_places(file, cards, start, kind, TEXTS)
-    return [bytes(file.read_bytes(heap + offset, count, TEXTS)) for count, offset in places.tolist()]
 
 
 class _TreeArchive(DetachedArchive):
     """The texts of an archive, and arrays of float64 that are stored as they are."""
 
-    def __init__(self, file: RawFile, texts: list[bytes]) -> None:
+    def __init__(self, file: Container, texts: list[bytes]) -> None:
         self._file, self._texts = file, texts
-        self._made: dict[int, Any] = {}
+        self._objects: dict[int, Any] = {}
 
     def deserialize_pointer[U: ArchiveTree, V](
         self, pointer: PointerModel, model_type: type[U], deserializer: Callable[[U, InputArchive[Any]], V]
     ) -> V:
         """Make what a text describes, once."""
-        if pointer.row not in self._made:
+        if pointer.row not in self._objects:
             model = model_type.model_validate_json(self._texts[pointer.row])
-            self._made[pointer.row] = deserializer(model, self)
-        made: V = self._made[pointer.row]
-        return made
+            self._objects[pointer.row] = deserializer(model, self)
+        value: V = self._objects[pointer.row]
+        return value
 
     def get_frame_set(self, ref: PointerModel) -> FrameSet:
         """Return a frame set that was made before."""
-        frames: FrameSet = self._made[ref.row]
+        frames: FrameSet = self._objects[ref.row]
         return frames
 
     def get_array(
@@ -145,12 +129,11 @@ class _TreeArchive(DetachedArchive):
             return archive.get_array(model, slices=slices, strip_header=strip_header)
 
     def _read_numbers(self, name: str) -> np.ndarray | None:
-        for cards, start in walk_headers(self._file):
-            if cards.get("EXTNAME") == name:
-                plain = (cards.get(key) for key in ("XTENSION", "BITPIX", "NAXIS", "BSCALE", "BZERO"))
+        for unit in self._file.walk():
+            if unit.cards.get("EXTNAME") == name:
+                plain = (unit.cards.get(key) for key in ("XTENSION", "BITPIX", "NAXIS", "BSCALE", "BZERO"))
                 if tuple(plain) != ("IMAGE", -64, 1, None, None):
                     return None
-                count = whole_number(self._file, cards, "NAXIS1")
-                data = self._file.read_bytes(start, _FLOAT64.itemsize * count, name)
-                return np.frombuffer(data, _FLOAT64).astype(np.float64)
+                data = self._file.read(unit.start, unit.size, unit.label)
+                return np.frombuffer(data, ">f8").astype(np.float64)
         return None

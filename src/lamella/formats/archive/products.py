@@ -21,8 +21,9 @@ from ...data.inputs import WarpInput
 from ...data.owners import Owners
 from ...data.warp import Warp
 from ...errors import InputError, UnreadableFileError
-from ...fits.cards import BEGINNING, primary_cards
-from ...fits.planes_by_box import Strips, open_strips
+from ...fits.cards import BEGINNING
+from ...fits.hdus import Container, primary_cards
+from ...fits.planes_by_box import Plane, open_planes
 from ...image.planes import Planes
 from ...sky.footprint import pixel_scale
 from ..afw.kinds import is_afw_image
@@ -205,18 +206,16 @@ class ArchiveWarp:
 
     @contextlib.contextmanager
     def _open_pixels(self) -> Iterator[_Pixels]:
-        if self._extensions is not None and (strips := open_strips(self.path, self._extensions)) is not None:
-            with strips:
-                if self._is_known(strips, self._extensions):
-                    yield _StripPixels(strips, self._extensions, self.bbox)
+        if self._extensions is not None:
+            with Container(self.path) as file:
+                planes = open_planes(file, self._extensions)
+                ordered = [] if planes is None else [planes[name] for name in self._extensions]
+                shapes, kinds = {plane.shape for plane in ordered}, [plane.dtype for plane in ordered]
+                if shapes == {tuple(self.bbox.shape)} and kinds == [np.float32, np.int32, np.float32]:
+                    yield _PlanePixels(ordered, self.bbox)
                     return
         with _open(self.path, Warp) as reader:
             yield _ReaderPixels(reader, self.path)
-
-    def _is_known(self, strips: Strips, extensions: tuple[str, str, str]) -> bool:
-        shape = (self.bbox.y.size, self.bbox.x.size)
-        expected = [(shape, np.float32), (shape, np.int32), (shape, np.float32)]
-        return [strips.planes[name] for name in extensions] == expected
 
     def as_input(self) -> WarpInput:
         """Return the record of this warp for `lamella.coadd.assemble.assemble`."""
@@ -240,16 +239,16 @@ class _Pixels(Protocol):
     def fill(self, planes: Planes) -> None: ...
 
 
-class _StripPixels:
+class _PlanePixels:
     """Pixels by way of `lamella.fits.planes_by_box`."""
 
-    def __init__(self, strips: Strips, extensions: tuple[str, str, str], bbox: Box) -> None:
-        self._strips, self._extensions, self._bbox = strips, extensions, bbox
+    def __init__(self, planes: list[Plane], bbox: Box) -> None:
+        self._planes, self._bbox = planes, bbox
 
     def fill(self, planes: Planes) -> None:
         at = planes.box.slice_within(self._bbox)
-        for name, out in zip(self._extensions, planes.arrays, strict=True):
-            self._strips.read(name, at.y, at.x, out)
+        for plane, out in zip(self._planes, planes.arrays, strict=True):
+            plane.read(at.y, at.x, out)
 
 
 class _ReaderPixels:
