@@ -34,11 +34,11 @@ def time_kernel(statistic: str, n: int, threads: int, repeats: int) -> dict[str,
     """Return nanoseconds per input pixel of CPU (and wall) of a statistic: median, least, largest."""
     from lamella.coadd.assemble_control import AssembleConfig
     from lamella.coadd.stack.stack import statistics_stack
-    from lamella.planes import make_schema
+    from lamella.planes import Layout
 
     shape = (PIXELS[0] * threads, PIXELS[1])
     image, mask, variance, weights = make_cube(n, shape)
-    control = AssembleConfig(statistic=statistic).stack_control(make_schema())
+    control = AssembleConfig(statistic=statistic).stack_control(Layout.of())
     cpu, wall = [], []
     for _ in range(repeats + 2):
         start, used = time.perf_counter(), time.process_time()

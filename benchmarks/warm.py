@@ -67,7 +67,7 @@ def measure(files: WarpFiles, wanted: Sequence[str], threads: int, repeats: int)
     """Return the times of reading and of each statistic; each was run before, in the same process."""
     from lamella.coadd.assemble import assemble, stack_inputs
     from lamella.coadd.assemble_control import AssembleConfig
-    from lamella.planes import make_schema
+    from lamella.planes import Layout
     from lamella.resources import Resources
 
     from .fits_warp import open_warps
@@ -75,13 +75,13 @@ def measure(files: WarpFiles, wanted: Sequence[str], threads: int, repeats: int)
     inputs, target = open_warps(files)
     paths = [path for kind in PLANES for path in files.names(kind)]
 
-    resources, schema = Resources(threads=threads), make_schema()
+    resources, layout = Resources(threads=threads), Layout.of()
 
     def whole(config: AssembleConfig) -> object:
         return assemble(inputs, config, target=target, resources=resources)
 
     def planes(config: AssembleConfig) -> object:
-        return stack_inputs(inputs, target.outer_bbox, schema, config.stack_control(schema), resources)
+        return stack_inputs(inputs, target.outer_bbox, layout, config.stack_control(layout), resources)
 
     works: dict[str, Callable[[], object]] = {READ: lambda: read_all(paths, threads)}
     for name in wanted:

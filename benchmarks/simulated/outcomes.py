@@ -20,7 +20,7 @@ from lamella.coadd.warp.pairs import CommonPsf, with_matched
 from lamella.coadd.warp.psfmatch import match_warp
 from lamella.data.inputs import WarpInput
 from lamella.data.options import WeightControl
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, bits_of
 from lamella.psf.match_control import MatchControl
 
 from .epochs import Epochs
@@ -166,12 +166,12 @@ def outcome_of_rejection(
     control
         The method.
     """
-    target, schema = epochs.target, make_schema()
+    target, layout = epochs.target, Layout.of()
     config = AssembleConfig(reject=control, bad_mask_planes=BAD_PLANES)
     findings = find_rejections(scene_of(inputs, target, config))
-    left_out = bits_of(schema, (*BAD_PLANES, "CLIPPED"))
+    left_out = layout.bits((*BAD_PLANES, "CLIPPED"))
     index = {warp.visit: k for k, warp in enumerate(epochs.warps)}
     removed = np.zeros(epochs.image.shape, dtype=bool)
     for one, found in zip(inputs, findings.artifacts, strict=True):
-        removed[index[one.visit]] = (found.bits(target.outer_bbox, schema) & left_out) != 0
+        removed[index[one.visit]] = (found.bits(target.outer_bbox, layout) & left_out) != 0
     return outcome_of_masks(epochs, removed), findings

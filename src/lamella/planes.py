@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from .errors import MaskPlaneError
 
 if TYPE_CHECKING:
+    import numpy as np
     from lsst.images import MaskSchema
 
 __all__ = (
@@ -210,6 +211,18 @@ class Layout:
                     f"There is no mask plane {name!r}; there are: {', '.join(self._bits)}{hint}", plane=name
                 )
         return total
+
+    def moved(self, mask: np.ndarray, layout: Layout) -> np.ndarray:
+        """Move the bits of a mask with another layout in place, by name, and return it."""
+        if layout._bits.items() <= self._bits.items():
+            return mask
+        moves = [(bit, self.bits((name,))) for name, bit in layout._bits.items()]
+        old = mask.copy()
+        mask &= sum(before for before, after in moves if before == after)
+        for before, after in moves:
+            if before != after:
+                mask[(old & before) != 0] |= after
+        return mask
 
 
 def bits_of(schema: MaskSchema, names: Iterable[str], *, missing_ok: bool = False) -> int:

@@ -23,7 +23,7 @@ from benchmarks.warm import READ, measure, read_all
 from benchmarks.warp_files import NoSpaceError, bytes_needed, check_space, make_warps, read_warp
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.stack.stack import statistics_stack
-from lamella.planes import make_schema
+from lamella.planes import Layout
 
 ROOT = Path(__file__).parents[2]
 SIZE, N = 96, 5
@@ -91,7 +91,7 @@ def test_warps_have_the_noise_and_the_defects_that_they_promise(tmp_path: Path) 
 @pytest.mark.parametrize("statistic", ["MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN"])
 def test_numpy_computes_what_lamella_computes(warps, tmp_path: Path, statistic: str) -> None:
     stack_numpy.run(warps.folder, N, stack_numpy.STATISTICS[statistic], tmp_path / "numpy.fits")
-    control = AssembleConfig(statistic=statistic).stack_control(make_schema())
+    control = AssembleConfig(statistic=statistic).stack_control(Layout.of())
     weights = [fits.getheader(path)["WEIGHT"] for path in warps.names("image")]
     ours = statistics_stack(
         *(cube(warps, k) for k in ("image", "mask", "variance")), weights, control=control

@@ -11,7 +11,7 @@ from lsst.images import Box, Mask
 
 from lamella.errors import ShapeError
 from lamella.image.spans import Runs, SpanMask
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 FLAGS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
@@ -37,12 +37,12 @@ def test_an_array_of_another_shape_is_refused() -> None:
 
 
 def test_planes_become_bits_of_another_schema() -> None:
-    schema, wider = make_schema(), make_schema(["ANOTHER"])
+    schema, wider = make_schema(), Layout.of(names=["ANOTHER"])
     mask = Mask(0, schema=schema, bbox=Box.factory[4:9, -3:5])
     mask.set("CLIPPED", mask.bbox.meshgrid().x > 2)
     mask.set("STREAK", mask.bbox.meshgrid().y == 6)
     spans = SpanMask.from_mask(mask)
     assert set(spans.planes) == {"CLIPPED", "STREAK"}
     bits = spans.bits(Box.factory[5:7, 2:4], wider)
-    clipped, streak = bits_of(wider, ["CLIPPED"]), bits_of(wider, ["STREAK"])
+    clipped, streak = wider.clipped, wider.bits(["STREAK"])
     np.testing.assert_array_equal(bits, [[0, clipped], [streak, streak | clipped]])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import astropy.units as u
 import numpy as np
-from lsst.images import Box, Image, Mask, MaskSchema
+from lsst.images import Image, Mask
 
 from ..data.coadd import PatchCoadd, PatchId, Provenance, Rejection
 from ..data.detector import DetectorInput
@@ -20,7 +20,7 @@ from ..errors import DuplicateInputError, NoInputsError
 from ..image.gaps import fill_masked_image
 from ..image.runs import pixels_of
 from ..kernels.byteorder import mark_where
-from ..planes import Layout, bits_of, make_schema
+from ..planes import Layout
 from ..resources import Resources
 from ..sky.footprint import pixel_scale
 from .assemble_control import AssembleConfig
@@ -104,17 +104,19 @@ def assemble(
         raise NoInputsError(f"Nothing to coadd: {reasons}.")
     _check_identities(prepared.inputs)
     target = target or prepared.common_target()
-    schema = make_schema(itertools.chain.from_iterable(i.source.schema.names for i in prepared.inputs))
+    layout = Layout.of(*(visit.source.schema for visit in prepared.inputs))
     inputs, resources = prepared.inputs, resources or Resources()
     findings = find_rejections(scene_of(inputs, target, config, resources))
     if on_findings is not None:
         on_findings(findings)
-    rules = config.after_rejection().stack_control(schema)
-    removed = bits_of(schema, config.remove_mask_planes, missing_ok=True)
-    planes = stack_inputs(findings.apply(inputs), target.outer_bbox, schema, rules, resources, removed)
-    checks = compare_visits(inputs, planes, target, schema, config.stack_control(schema), resources)
-    _mark_edges(planes.mask, findings, target.outer_bbox, schema)
-    _mark_inexact_psf(planes.mask, schema)
+    rules = config.after_rejection().stack_control(layout)
+    removed = layout.bits(config.remove_mask_planes, missing_ok=True)
+    planes = stack_inputs(findings.apply(inputs), target.outer_bbox, layout, rules, resources, removed)
+    checks = compare_visits(inputs, planes, target, layout, config.stack_control(layout), resources)
+    y, x, _ = pixels_of(findings.edges.y, findings.edges.x0, findings.edges.x1, planes.box)
+    planes.mask[y, x] |= layout.sensor_edge
+    causes = layout.sensor_edge | layout.clipped | layout.rejected
+    mark_where(planes.mask.reshape(-1), np.int32(causes), np.int32(layout.inexact_psf))
     detectors = tuple(detector for visit in inputs for detector in _weighted(visit))
     provenance = Provenance(
         detectors=detectors,
@@ -129,7 +131,7 @@ def assemble(
         visit_checks=checks,
         matched_psf=prepared.model_psf(),
     )
-    coadd = finish(planes, target, schema, inputs[0].band, provenance)
+    coadd = finish(planes, target, layout, inputs[0].band, provenance)
     if config.fill_gaps:
         fill_masked_image(coadd, ("NO_DATA",), config.gaps)
     if bright_objects is not None:
@@ -170,7 +172,7 @@ def scene_of(
         bbox=target.outer_bbox,
         layout=layout,
         control=control,
-        rules=config.stack_control(layout.schema),
+        rules=config.stack_control(layout),
         bad_mask_planes=config.bad_mask_planes,
         weights=config.weights,
         fwhm=tuple(fwhm for fwhm, _ in measured),
@@ -184,7 +186,7 @@ def compare_visits(
     inputs: Sequence[WarpInput],
     planes: StackedPlanes,
     target: CoaddTarget,
-    schema: MaskSchema,
+    layout: Layout,
     rules: StackControl,
     resources: Resources,
 ) -> tuple[VisitCheck, ...]:
@@ -198,8 +200,8 @@ def compare_visits(
         Planes of the coadd, before its variance is corrected.
     target
         Its pixel grid.
-    schema
-        Schema of its mask.
+    layout
+        Planes of its mask.
     rules
         How it was made; what rejects a pixel, without artifacts.
     resources
@@ -215,7 +217,7 @@ def compare_visits(
     scale = pixel_scale(target.projection, target.outer_bbox)
     try:
         bad, threads = rules.bad_mask, resources.threads
-        return check_visits(inputs, planes, schema, bad, pixel_scale=scale, threads=threads)
+        return check_visits(inputs, planes, layout, bad, pixel_scale=scale, threads=threads)
     except (ArithmeticError, ValueError, IndexError, TypeError):
         # A measurement that serves a report never ends a job.
         _LOG.warning("The visits could not be compared with their coadd.", exc_info=True)
@@ -230,16 +232,6 @@ def _check_identities(inputs: Sequence[WarpInput]) -> None:
                 found="two warps of this visit",
                 expected="one warp per visit",
             )
-
-
-def _mark_edges(mask: np.ndarray, findings: Findings, bbox: Box, schema: MaskSchema) -> None:
-    y, x, _ = pixels_of(findings.edges.y, findings.edges.x0, findings.edges.x1, bbox)
-    mask[y, x] |= bits_of(schema, ("SENSOR_EDGE",))
-
-
-def _mark_inexact_psf(mask: np.ndarray, schema: MaskSchema) -> None:
-    causes = bits_of(schema, ("SENSOR_EDGE", "CLIPPED", "REJECTED"))
-    mark_where(mask.reshape(-1), np.int32(causes), np.int32(bits_of(schema, ("INEXACT_PSF",))))
 
 
 def _weighted(visit: WarpInput) -> Iterable[DetectorInput]:
@@ -257,7 +249,7 @@ def notes_of(detectors: Iterable[DetectorInput]) -> tuple[str, ...]:
 def finish(
     planes: StackedPlanes,
     target: CoaddTarget,
-    schema: MaskSchema,
+    layout: Layout,
     band: str,
     provenance: Provenance,
     *,
@@ -271,8 +263,8 @@ def finish(
         Planes on the box of the target; the coadd has these arrays.
     target
         Pixel grid, and place in a sky map.
-    schema
-        Schema of the mask.
+    layout
+        Planes of the mask.
     band
         Short name of the passband.
     provenance
@@ -284,7 +276,7 @@ def finish(
     inner_bbox = target.inner_bbox or bbox
     return PatchCoadd(
         Image(planes.image, bbox=bbox, unit=unit, sky_projection=target.projection),
-        mask=Mask(planes.mask[..., np.newaxis], bbox=bbox, schema=schema),
+        mask=Mask(planes.mask[..., np.newaxis], bbox=bbox, schema=layout.schema),
         variance=Image(planes.variance, bbox=bbox, unit=unit**2),
         exposure_count=Image(planes.count, bbox=bbox),
         exposure_count_unmasked=Image(planes.unmasked, bbox=bbox),

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import pydantic
 
 from ..config import inherited, option
+from ..data.options import VarianceCorrection, WeightControl
 from ..errors import ConfigError
 from ..image.options import GapControl
-from ..planes import BAD_MASK_PLANES, bits_of, plane_names
+from ..planes import BAD_MASK_PLANES, Layout, plane_names
 from .reject.reject_control import RejectControl
 from .stack.stack_control import Combination, StackControl, Statistic
-
-if TYPE_CHECKING:
-    from lsst.images import MaskSchema
-from ..data.options import VarianceCorrection, WeightControl
 
 __all__ = ("AssembleConfig",)
 
@@ -71,19 +68,19 @@ class AssembleConfig(Combination):
             raise ConfigError(message, option="statistic", found=self.statistic, reason=reason)
         return self
 
-    def stack_control(self, schema: MaskSchema) -> StackControl:
+    def stack_control(self, layout: Layout) -> StackControl:
         """Translate the names of planes into bits."""
         thresholds = {
-            bits_of(schema, (name,)).bit_length() - 1: value
+            layout.bits((name,)).bit_length() - 1: value
             for name, value in self.mask_propagation_thresholds.items()
         }
         return StackControl(
             **{name: getattr(self, name) for name in Combination.model_fields},
-            bad_mask=bits_of(schema, self.bad_mask_planes),
+            bad_mask=layout.bits(self.bad_mask_planes),
             weighted=True,
-            no_good_mask=bits_of(schema, ("NO_DATA",)),
-            clipped_mask=bits_of(schema, ("CLIPPED",)),
-            mask_map=_rejected_mapping(schema, self.bad_mask_planes),
+            no_good_mask=layout.no_data,
+            clipped_mask=layout.clipped,
+            mask_map=_rejected_mapping(layout, self.bad_mask_planes),
             propagation_thresholds=thresholds,
         )
 
@@ -94,12 +91,12 @@ class AssembleConfig(Combination):
         return self.replace(bad_mask_planes=(*self.bad_mask_planes, "CLIPPED"))
 
 
-def _rejected_mapping(schema: MaskSchema, bad: Iterable[str]) -> tuple[tuple[int, int], ...]:
+def _rejected_mapping(layout: Layout, bad: Iterable[str]) -> tuple[tuple[int, int], ...]:
     # An input left out for want of data or at the rim of a detector is not "rejected".
     names = set(plane_names(bad)) - {"NO_DATA", "DETECTION_EDGE", "CLIPPED"}
     pairs = (
-        (bits_of(schema, names), bits_of(schema, ("REJECTED",))),
-        (bits_of(schema, ("DETECTION_EDGE",)), bits_of(schema, ("SENSOR_EDGE",))),
-        (bits_of(schema, ("CLIPPED",)), bits_of(schema, ("CLIPPED",))),
+        (layout.bits(names), layout.rejected),
+        (layout.edge, layout.sensor_edge),
+        (layout.clipped, layout.clipped),
     )
     return tuple(pair for pair in pairs if pair[0])

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from lsst.images import Box, MaskSchema
+from lsst.images import Box
 
 from ..data.inputs import WarpInput
 from ..data.visit_check import ASTROMETRY, ZERO_POINT, VisitCheck
-from ..image.planes import BitMoves, Planes, overlap
-from ..planes import bits_of
+from ..image.planes import Planes, overlap
+from ..planes import Layout
 from .stack.sources import read_rows
 from .stack.tiles import InputReader, StackedPlanes
 
@@ -41,7 +41,7 @@ _MAD_TO_SIGMA = 1.4826
 def check_visits(
     inputs: Sequence[WarpInput],
     coadd: StackedPlanes,
-    schema: MaskSchema,
+    layout: Layout,
     bad: int,
     *,
     pixel_scale: float | None = None,
@@ -63,8 +63,8 @@ def check_visits(
         The visits, with weights.
     coadd
         Planes of the coadd, before its variance is corrected.
-    schema
-        Schema of their mask.
+    layout
+        Planes of their mask.
     bad
         Bits of pixels that are not used.
     pixel_scale
@@ -79,12 +79,12 @@ def check_visits(
     """
     alone = len(inputs) == 1
     # Where two visits differ, the clip of a coadd keeps the lower one, and no source of either is left.
-    reference = _plain_mean(inputs, coadd.box, schema, bad) if len(inputs) == 2 else coadd
-    sources = _Sources.find(reference, bits_of(schema, ("SATURATED", "NO_DATA"), missing_ok=True))
+    reference = _plain_mean(inputs, coadd.box, layout, bad) if len(inputs) == 2 else coadd
+    sources = _Sources.find(reference, layout.saturated | layout.no_data)
 
     def measure(warp: WarpInput) -> _Measured:
-        ratios = np.zeros((0, 4)) if alone else _compare_sources(warp, reference, sources, schema, bad)
-        return _Measured.of(ratios, _noise(warp, coadd, schema, bad, alone=alone))
+        ratios = np.zeros((0, 4)) if alone else _compare_sources(warp, reference, sources, layout, bad)
+        return _Measured.of(ratios, _noise(warp, coadd, layout, bad, alone=alone))
 
     with ThreadPoolExecutor(threads) as pool:
         measured = list(pool.map(measure, inputs))
@@ -98,7 +98,7 @@ def check_visits(
     )
 
 
-def _plain_mean(inputs: Sequence[WarpInput], bbox: Box, schema: MaskSchema, bad: int) -> Planes:
+def _plain_mean(inputs: Sequence[WarpInput], bbox: Box, layout: Layout, bad: int) -> Planes:
     """Return the mean of the good pixels of some inputs, without weights."""
     total, number, spread = (np.zeros(bbox.shape, np.float32) for _ in range(3))
     mask = np.zeros(bbox.shape, np.int32)
@@ -106,7 +106,7 @@ def _plain_mean(inputs: Sequence[WarpInput], bbox: Box, schema: MaskSchema, bad:
         box = overlap(warp.source.bbox, bbox)
         if box is None:
             continue
-        planes, at = InputReader(warp, schema).read(box), box.slice_within(bbox)
+        planes, at = InputReader(warp, layout).read(box), box.slice_within(bbox)
         good = ((planes.mask & bad) == 0) & np.isfinite(planes.image) & np.isfinite(planes.variance)
         total[at] += np.where(good, planes.image, np.float32(0.0))
         spread[at] += np.where(good, planes.variance, np.float32(0.0))
@@ -245,10 +245,10 @@ def _rim(stamp: np.ndarray) -> np.ndarray:
 
 
 def _compare_sources(
-    warp: WarpInput, coadd: Planes, sources: _Sources, schema: MaskSchema, bad: int
+    warp: WarpInput, coadd: Planes, sources: _Sources, layout: Layout, bad: int
 ) -> np.ndarray:
     """Return offsets in x and y and the ratios of fluxes, in apertures and in windows: shape (source, 4)."""
-    reader, bbox = InputReader(warp, schema), coadd.box
+    reader, bbox = InputReader(warp, layout), coadd.box
     half = min(math.ceil(_APERTURE * sources.sigma) + 1, _MAX_APERTURE)
     offsets = np.arange(-half, half + 1)
     square = np.add.outer(offsets**2, offsets**2)
@@ -288,9 +288,7 @@ def _measure(
     return float(x), float(y), float(image[aperture].sum()), float(total)
 
 
-def _noise(
-    warp: WarpInput, coadd: StackedPlanes, schema: MaskSchema, bad: int, *, alone: bool
-) -> float | None:
+def _noise(warp: WarpInput, coadd: StackedPlanes, layout: Layout, bad: int, *, alone: bool) -> float | None:
     """Return the scatter of pixels of blank sky around the coadd over what the variances say."""
     box = overlap(warp.source.bbox, coadd.box)
     if box is None or box.x.size < 2:
@@ -301,9 +299,9 @@ def _noise(
     image, mask, variance = (
         plane[:, columns][:, ::step].copy() for plane in read_rows(warp.source, rows.tolist())
     )
-    BitMoves(warp.source.schema, schema)(mask)
+    layout.moved(mask, Layout(warp.source.schema))
     if warp.alternate is not None:
-        mask |= warp.alternate.bits(box, schema)[rows - box.y.start, ::step]
+        mask |= warp.alternate.bits(box, layout)[rows - box.y.start, ::step]
     reference = coadd.part(box)
     sky, spread, count = (
         plane[rows - box.y.start, ::step].astype(np.float64)

@@ -19,7 +19,8 @@ from lsst.images import MaskedImageSerializationModel as MaskedImageModel
 from lsst.images.fields import BaseField, FieldSerializationModel
 from lsst.images.serialization import InputArchive, InvalidParameterError, OutputArchive
 
-from ..planes import bits_of, make_schema
+from ..image.planes import conform_mask
+from ..planes import Layout, make_schema
 from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, P, serialize_detectors
 from .exposure import Exposure, ExposureInfo
 from .times import UNKNOWN_TIMES, ExposureTimes
@@ -109,9 +110,7 @@ def _record(exposure: Exposure) -> DetectorInput:
 def _our_mask(mask: Mask) -> Mask:
     """Return a mask of an archive, which has bytes, as one with int32 bits."""
     schema = make_schema(mask.schema.names, descriptions=dict(mask.schema.descriptions))
-    bits = np.zeros(mask.array.shape[:2], dtype=np.int32)
-    for name in mask.schema.names:
-        bits[mask.get(name)] |= bits_of(schema, (name,))
+    bits = conform_mask(mask, Layout(schema))
     return Mask(bits[..., np.newaxis], schema=schema, bbox=mask.bbox, sky_projection=mask.sky_projection)
 
 

@@ -23,7 +23,7 @@ from lsst.images.serialization import (
 
 from ..image.masked_arrays import settle_masked
 from ..image.planes import conform_mask
-from ..planes import make_schema, plane_names
+from ..planes import Layout, plane_names
 from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, IdModel, P, make_psf, serialize_detectors
 from .exposure import ExposureId
 from .owners import Owners, OwnersModel, load_owners, serialize_owners
@@ -134,9 +134,9 @@ class Warp(MaskedImage):
             setattr(model, name, getattr(self, name))
         model.bad_mask_planes = None if self.bad_mask_planes is None else list(self.bad_mask_planes)
         # Measured when it is written, so that it is that of these very pixels.
-        schema = make_schema(self.mask.schema.names)
+        layout = Layout.of(self.mask.schema)
         mean = measure_variance(
-            self.variance.array, conform_mask(self, schema), schema, image=self.image.array
+            self.variance.array, conform_mask(self.mask, layout), layout.schema, image=self.image.array
         )
         model.mean_variance = None if mean is None else MeanVarianceModel.of(mean)
         model.detectors = archive.serialize_direct(

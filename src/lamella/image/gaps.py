@@ -17,7 +17,7 @@ from lsst.images import Mask, MaskedImage
 from ..errors import ConfigError, PixelTypeError, ShapeError
 from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict, find_narrow_runs
 from ..kernels.order.sample import clipped_mean, moments, quantiles
-from ..planes import bits_of, plane_names
+from ..planes import Layout, plane_names
 from .options import GapControl
 
 __all__ = ("GapSummary", "fallback_value", "fill_gaps", "fill_masked_image", "narrow_runs")
@@ -181,9 +181,8 @@ def fill_masked_image(
     MaskPlaneError
         Raised when the mask does not have one of the planes.
     """
-    mask = masked_image.mask
-    bad = bits_of(mask.schema, planes)
-    interpolated = bits_of(mask.schema, ("INTERPOLATED",))
+    mask, layout = masked_image.mask, Layout(masked_image.mask.schema)
+    bad, interpolated = layout.bits(planes), layout.interpolated
     image, variance = masked_image.image.array, masked_image.variance.array
     if mask.schema.mask_size == 1 and mask.schema.dtype == np.int32:
         return fill_gaps(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from lsst.images import Image, Mask, MaskedImage
 
-from ..planes import bits_of, make_schema
+from ..planes import Layout
 
 __all__ = ("masked_pixels", "settle_masked")
 
@@ -61,12 +61,12 @@ def settle_masked(pixels: MaskedImage) -> MaskedImage:
 def _with_no_data(pixels: MaskedImage, masked: np.ndarray) -> MaskedImage:
     from .planes import conform_mask
 
-    schema = make_schema(pixels.mask.schema.names)
-    bits = np.array(conform_mask(pixels, schema))
-    bits[masked] |= np.int32(bits_of(schema, ["NO_DATA"]))
+    layout = Layout.of(pixels.mask.schema)
+    bits = np.array(conform_mask(pixels.mask, layout))
+    bits[masked] |= np.int32(layout.no_data)
     return MaskedImage(
         pixels.image,
-        mask=Mask(bits[..., np.newaxis], schema=schema, bbox=pixels.bbox),
+        mask=Mask(bits[..., np.newaxis], schema=layout.schema, bbox=pixels.bbox),
         variance=pixels.variance,
         sky_projection=pixels.sky_projection,
     )

@@ -10,9 +10,9 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
 
 from ..errors import MaskPlaneError
-from ..planes import bits_of
+from ..planes import Layout
 
-__all__ = ("BitMoves", "Planes", "conform_mask", "mask_plane_of", "overlap")
+__all__ = ("Planes", "conform_mask", "mask_plane_of", "overlap")
 
 
 @dataclasses.dataclass(slots=True)
@@ -88,52 +88,27 @@ def mask_plane_of(image: MaskedImage) -> np.ndarray:
     return array[..., 0]
 
 
-def conform_mask(image: MaskedImage, schema: MaskSchema) -> np.ndarray:
-    """Return the mask of an image as int32 bits of another schema, mapped by name.
+def conform_mask(mask: Mask, layout: Layout) -> np.ndarray:
+    """Return a mask of `lsst.images` as int32 bits of a layout, by name.
 
     Parameters
     ----------
-    image
-        Image with a mask of any schema.
-    schema
-        A schema of `lamella.planes.make_schema` with all planes of the image.
+    mask
+        Mask with any schema.
+    layout
+        A layout with all of its planes.
 
     Returns
     -------
     numpy.ndarray
         int32, shape (y, x); a view when the schemas agree already.
     """
-    mask = image.mask
-    if mask.schema == schema:
+    if mask.schema == layout.schema:
         return np.ascontiguousarray(mask.array[..., 0])
-    result = np.zeros(mask.array.shape[:2], dtype=np.int32)
+    bits = np.zeros(mask.array.shape[:2], dtype=np.int32)
     for name in mask.schema.names:
-        result[mask.get(name)] |= bits_of(schema, (name,))
-    return result
-
-
-class BitMoves:
-    """Moves the bits of int32 masks from one of lamella's schemas to another, by name.
-
-    Parameters
-    ----------
-    old, new
-        Schemas of `lamella.planes.make_schema`; ``new`` has all planes of ``old``.
-    """
-
-    def __init__(self, old: MaskSchema, new: MaskSchema) -> None:
-        pairs = [(bits_of(old, (name,)), bits_of(new, (name,))) for name in old.names]
-        self._kept = sum(before for before, after in pairs if before == after)
-        self._moves = [(before, after) for before, after in pairs if before != after]
-
-    def __call__(self, mask: np.ndarray) -> np.ndarray:
-        """Move the bits of a mask in place, and return it."""
-        if self._moves:
-            old = mask.copy()
-            mask &= self._kept
-            for before, after in self._moves:
-                mask[(old & before) != 0] |= after
-        return mask
+        bits[mask.get(name)] |= layout.bits((name,))
+    return bits
 
 
 def overlap(first: Box, second: Box) -> Box | None:

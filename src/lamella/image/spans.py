@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
-from lsst.images import Box, Mask, MaskSchema
+from lsst.images import Box, Mask
 
 from ..errors import ShapeError
-from ..planes import bits_of
+from ..planes import Layout
 
 __all__ = ("Runs", "SpanMask")
 
@@ -94,11 +94,11 @@ class SpanMask:
     def from_mask(cls, mask: Mask) -> Self:
         """Make the sets of the planes that are set anywhere in a mask."""
         flags = {name: mask.get(name) for name in mask.schema.names}
-        return cls({name: Runs.from_array(found, mask.bbox) for name, found in flags.items() if found.any()})
+        return cls({name: Runs.from_array(plane, mask.bbox) for name, plane in flags.items() if plane.any()})
 
-    def bits(self, bbox: Box, schema: MaskSchema) -> np.ndarray:
+    def bits(self, bbox: Box, layout: Layout) -> np.ndarray:
         """Return the planes in a box as bits of a mask: int32 of shape (y, x)."""
-        found = np.zeros((bbox.y.size, bbox.x.size), dtype=np.int32)
+        mask = np.zeros(bbox.shape, dtype=np.int32)
         for name, runs in self.planes.items():
-            found[runs.to_array(bbox)] |= bits_of(schema, (name,))
-        return found
+            mask[runs.to_array(bbox)] |= layout.bits((name,))
+        return mask

@@ -8,8 +8,8 @@ from lsst.images import Box, Image, Mask, MaskedImage, MaskPlane, MaskSchema
 
 from lamella.coadd.stack.sources import ImageSource, view_planes
 from lamella.errors import MaskPlaneError
-from lamella.image.planes import BitMoves, conform_mask, mask_plane_of
-from lamella.planes import bits_of, make_schema
+from lamella.image.planes import conform_mask, mask_plane_of
+from lamella.planes import Layout
 
 
 def foreign_image() -> MaskedImage:
@@ -25,11 +25,11 @@ def foreign_image() -> MaskedImage:
 
 def test_masks_of_other_packages_are_converted_by_name() -> None:
     image = foreign_image()
-    schema = make_schema(image.mask.schema.names)
-    bits = conform_mask(image, schema)
+    layout = Layout.of(image.mask.schema)
+    bits = conform_mask(image.mask, layout)
     assert bits.dtype == np.int32
     for row, name in enumerate(("COSMIC_RAY", "ODD", "SATURATED")):
-        np.testing.assert_array_equal(bits[row], bits_of(schema, (name,)))
+        np.testing.assert_array_equal(bits[row], layout.bits((name,)))
     assert not bits[3].any()
 
 
@@ -52,12 +52,12 @@ def test_all_planes_can_be_looked_at_without_a_copy() -> None:
 
 
 def test_bits_move_between_schemas_by_name() -> None:
-    old, new = make_schema(["BETA", "DELTA"]), make_schema(["ALPHA", "BETA", "DELTA"])
+    old, new = Layout.of(names=["BETA", "DELTA"]), Layout.of(names=["ALPHA", "BETA", "DELTA"])
     names = ("BAD", "BETA", "DELTA")
-    mask = np.array([[bits_of(old, (name,)) for name in names]], dtype=np.int32)
-    expected = [[bits_of(new, (name,)) for name in names]]
-    np.testing.assert_array_equal(BitMoves(old, new)(mask), expected)
-    assert BitMoves(old, old)(mask) is mask
+    mask = np.array([[old.bits((name,)) for name in names]], dtype=np.int32)
+    expected = [[new.bits((name,)) for name in names]]
+    np.testing.assert_array_equal(new.moved(mask, old), expected)
+    assert new.moved(mask, new) is mask
 
 
 def test_only_masks_of_one_int32_are_a_plane() -> None:

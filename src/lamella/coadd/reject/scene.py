@@ -51,14 +51,14 @@ class Scene:
     def read(self, warp: WarpInput, box: Box | None = None) -> Planes | None:
         """Read the pixels of a warp in a box, by default that of the coadd; `None` without any."""
         common = overlap(warp.source.bbox, self.bbox if box is None else box)
-        return None if common is None else InputReader(warp, self.layout.schema).read(common)
+        return None if common is None else InputReader(warp, self.layout).read(common)
 
     def stack(self, inputs: list[WarpInput] | None = None, **rules: object) -> StackedPlanes:
         """Stack inputs, by default those of the scene, by its rules or other ones."""
         return stack_inputs(
             self.inputs if inputs is None else inputs,
             self.bbox,
-            self.layout.schema,
+            self.layout,
             self.rules.replace(**rules),
             self.resources.replace(streaming=False),
             self.removed,

@@ -11,7 +11,7 @@ from lsst.images import Box, MaskedImage, MaskSchema
 from ...data.inputs import WarpSource
 from ...image.masked_arrays import settle_masked
 from ...image.planes import Planes, conform_mask
-from ...planes import make_schema
+from ...planes import Layout
 
 __all__ = ("FillingSource", "ImageSource", "RowSource", "Rows", "fill_planes", "read_rows", "view_planes")
 
@@ -78,11 +78,12 @@ class ImageSource:
     def __init__(self, image: MaskedImage) -> None:
         image = settle_masked(image)
         self.bbox: Box = image.bbox
-        self.schema: MaskSchema = make_schema(image.mask.schema.names)
+        layout = Layout.of(image.mask.schema)
+        self.schema: MaskSchema = layout.schema
         pixels, variance = (
             np.ascontiguousarray(plane.array, dtype=np.float32) for plane in (image.image, image.variance)
         )
-        self._planes = Planes(self.bbox, pixels, conform_mask(image, self.schema), variance)
+        self._planes = Planes(self.bbox, pixels, conform_mask(image.mask, layout), variance)
 
     def view(self) -> Planes:
         """Return the planes themselves, which must not be changed."""

@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import numpy as np
-from lsst.images import Box, Interval, MaskSchema
+from lsst.images import Box, Interval
 
 from ...data.inputs import WarpInput
 from ...data.owners import Owners, weight_ranges
 from ...errors import ConfigError
-from ...image.planes import BitMoves, Planes, overlap
+from ...image.planes import Planes, overlap
 from ...kernels.byteorder import settle_mask
+from ...planes import Layout
 from ...resources import Resources
 from .sources import fill_planes
 from .stack import StackResult, StreamingMean, neighbours, statistics_stack
@@ -45,7 +46,7 @@ class StackedPlanes(Planes):
 def stack_inputs(
     inputs: Sequence[WarpInput],
     bbox: Box,
-    schema: MaskSchema,
+    layout: Layout,
     rules: StackControl,
     resources: Resources,
     removed: int = 0,
@@ -58,10 +59,10 @@ def stack_inputs(
         Warps with weights, in the order in which they are summed.
     bbox
         Box of the result.
-    schema
-        Schema of the result's mask; it has all planes of the inputs.
+    layout
+        Planes of the result's mask, with all of the inputs.
     rules
-        How to combine, with masks as bits of the schema.
+        How to combine, with masks as bits of the layout.
     resources
         Threads and memory.
     removed
@@ -73,7 +74,7 @@ def stack_inputs(
         Arrays of the shape of ``bbox``.
     """
     result = StackedPlanes.unset(bbox)
-    stacker = _Stacker([InputReader(record, schema) for record in inputs], rules, removed, result, _Buffers())
+    stacker = _Stacker([InputReader(record, layout) for record in inputs], rules, removed, result, _Buffers())
     if resources.streaming:
         if rules.statistic != "MEAN":
             raise ConfigError(
@@ -181,10 +182,10 @@ def _planes_of(stacked: StackResult, unmasked: np.ndarray, box: Box) -> StackedP
 class InputReader:
     """An input with its mask in the bits of the coadd."""
 
-    def __init__(self, record: WarpInput, schema: MaskSchema) -> None:
+    def __init__(self, record: WarpInput, layout: Layout) -> None:
         self.record = record
-        self._schema = schema
-        self._moves = BitMoves(record.source.schema, schema)
+        self._layout = layout
+        self._own_layout = Layout(record.source.schema)
 
     @property
     def weights(self) -> tuple[float, Owners | None, list[float]]:
@@ -206,9 +207,9 @@ class InputReader:
     def fill(self, planes: Planes) -> None:
         """Fill the planes of a box as `read` does."""
         fill_planes(self.record.source, planes)
-        self._moves(planes.mask)
+        self._layout.moved(planes.mask, self._own_layout)
         if self.record.alternate is not None:
-            alternate = self.record.alternate.bits(planes.box, self._schema)
+            alternate = self.record.alternate.bits(planes.box, self._layout)
             np.bitwise_or(planes.mask, alternate, out=planes.mask)
         if self.record.scale != 1.0:
             scale = np.float32(self.record.scale)

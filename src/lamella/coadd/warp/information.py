@@ -143,7 +143,7 @@ def _sample(exposure: Exposure, step: int, planes: tuple[str, ...]) -> tuple[np.
     at = (rows, columns)
     image, variance = pixels.image.array[at], pixels.variance.array[at]
     good = np.isfinite(image) & np.isfinite(variance)
-    good &= (conform_mask(pixels, layout.schema)[at] & layout.bits(planes, missing_ok=True)) == 0
+    good &= (conform_mask(pixels.mask, layout)[at] & layout.bits(planes, missing_ok=True)) == 0
     if exposure.info.polygon is not None:
         good &= inside_polygon(exposure.info.polygon, box)[at]
     y = np.arange(box.y.start, box.y.stop)[rows, np.newaxis]

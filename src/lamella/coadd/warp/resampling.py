@@ -155,7 +155,7 @@ def _calibrated_planes(exposure: Exposure, layout: Layout) -> tuple[Planes, floa
         # All of the exposure, so that rounding does not depend on the tile.
         pixels, scale = apply_calibration(pixels, scale), 1.0
     scale = checked_scale(scale, exposure.info.path)
-    mask = conform_mask(pixels, layout.schema)
+    mask = conform_mask(pixels.mask, layout)
     if exposure.info.polygon is not None:
         outside = ~inside_polygon(exposure.info.polygon, pixels.bbox)
         mask = np.where(outside, mask | np.int32(layout.no_data), mask)

@@ -23,7 +23,7 @@ from ...data.visit_check import VisitCheck, visit_warnings
 from ...data.weights import WeightProblem, warp_weight
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
 from ...image.planes import conform_mask, overlap
-from ...planes import bits_of, make_schema, plane_name, plane_names
+from ...planes import Layout, bits_of, make_schema, plane_name, plane_names
 from ...resources import Resources
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
@@ -266,11 +266,11 @@ class AssembleCoaddTask(CoaddBaseTask):
             imageScaler.scaleMaskedImage(warp)
         except (CalibrationError, NoInputsError) as err:
             return str(err)
-        schema = make_schema(warp.mask.schema.names)
-        bad = bits_of(schema, self.config.badMaskPlanes, missing_ok=True)
+        layout = Layout.of(warp.mask.schema)
+        bad = layout.bits(self.config.badMaskPlanes, missing_ok=True)
         control = self.config.toCore().weights
         weight = warp_weight(
-            warp.variance.array, conform_mask(warp, schema), bad, control, image=warp.image.array
+            warp.variance.array, conform_mask(warp.mask, layout), bad, control, image=warp.image.array
         )
         return str(weight) if isinstance(weight, WeightProblem) else (weight, imageScaler)
 
@@ -434,7 +434,8 @@ class AssembleCoaddTask(CoaddBaseTask):
             coadd.exposure_count.array,
             coadd.exposure_count_unmasked.array,
         )
-        return compare_visits(warps, planes, coadd_target(skyInfo), coadd.mask.schema, control, Resources())
+        target, layout = coadd_target(skyInfo), Layout(coadd.mask.schema)
+        return compare_visits(warps, planes, target, layout, control, Resources())
 
     def _warn(self, coadd: PatchCoadd) -> None:
         """Name the visits that a user should look at."""
@@ -479,9 +480,9 @@ class AssembleCoaddTask(CoaddBaseTask):
         names |= {plane_name(name) for one in inputs for name in alt_spans(one.altMask)}
         if self.config.doMaskBrightObjects:
             names.add(self.config.brightObjectMaskName)
-        schema = make_schema(names)
+        layout = Layout.of(names=names)
         bbox = target.outer_bbox
-        planes = StackedPlanes.empty(bbox, bits_of(schema, ("NO_DATA",)))
+        planes = StackedPlanes.empty(bbox, layout.no_data)
         made = common_settings([warp_settings(one.ref.header) for one in inputs], self.log)
         made |= planes_record([one.ref.header.bad_mask_planes for one in inputs], self.config.badMaskPlanes)
         # No reason to warn: by default these tasks warp as the original does, with values of masked pixels.
@@ -490,7 +491,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         mag0 = self.scaleZeroPoint.getPhotoCalib().getFluxMag0() if self.config.doScaleZeroPoint else None
         settings = {**made, "assemble": self.config.toCore().to_dict()}
         provenance = Provenance(settings=settings, versions=package_versions())
-        return finish(planes, target, schema, "", provenance, flux_mag0=mag0)
+        return finish(planes, target, layout, "", provenance, flux_mag0=mag0)
 
     def assembleMetadata(
         self, coaddExposure: PatchCoadd, tempExpRefList: Sequence[Any], weightList: Sequence[float]
@@ -602,7 +603,7 @@ class AssembleCoaddTask(CoaddBaseTask):
     ) -> StackControl:
         return statsCtrl.to_core(
             statsFlags,
-            clipped=bits_of(statsCtrl.schema, ("CLIPPED",)),
+            clipped=Layout(statsCtrl.schema).clipped,
             mask_map=tuple(self.setRejectedMaskMapping(statsCtrl)),
             schema=coaddExposure.mask.schema,
         )
@@ -645,7 +646,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         self, warps: list[WarpInput], bbox: Box, coadd: PatchCoadd, control: StackControl, streaming: bool
     ) -> StackedPlanes:
         resources = Resources(streaming=streaming, threads=self.config.threads)
-        return stack_inputs(warps, bbox, coadd.mask.schema, control, resources)
+        return stack_inputs(warps, bbox, Layout(coadd.mask.schema), control, resources)
 
     def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: Mapping[str, Sequence[Any]]) -> Mask:
         """Set planes of a mask in some regions, in place.
@@ -708,12 +709,12 @@ class AssembleCoaddTask(CoaddBaseTask):
             Pairs of bits of the warps and bits of the coadd: rejected for
             other reasons gives REJECTED; EDGE gives SENSOR_EDGE; CLIPPED gives CLIPPED.
         """
-        schema = statsCtrl.schema
-        edge, clipped = bits_of(schema, ("EDGE",)), bits_of(schema, ("CLIPPED",))
-        others = statsCtrl.getAndMask() & ~(bits_of(schema, ("NO_DATA",)) | edge | clipped)
+        layout = Layout(statsCtrl.schema)
+        edge, clipped = layout.edge, layout.clipped
+        others = statsCtrl.getAndMask() & ~(layout.no_data | edge | clipped)
         return [
-            (others, bits_of(schema, ("REJECTED",))),
-            (edge, bits_of(schema, ("SENSOR_EDGE",))),
+            (others, layout.rejected),
+            (edge, layout.sensor_edge),
             (clipped, clipped),
         ]
 

@@ -16,7 +16,7 @@ from ...data.coadd import PatchCoadd, Rejection
 from ...data.exposure import ExposureId
 from ...data.inputs import WarpInput, WarpSource
 from ...image.planes import Planes, conform_mask
-from ...planes import bits_of
+from ...planes import Layout
 from .references import WarpRef
 from .scaleZeroPoint import ImageScaler
 
@@ -79,7 +79,7 @@ class PreparedPart:
     def prepared(self) -> MaskedImage:
         """Return the part masked further and scaled."""
         part = self.one.ref.read(self.bbox)
-        bits = conform_mask(part, self.schema)
+        bits = conform_mask(part.mask, Layout(self.schema))
         mask = Mask(bits[..., np.newaxis].copy(), schema=self.schema, bbox=self.bbox)
         if self.one.altMask is not None:
             mask = self.task.applyAltMaskPlanes(mask, alt_spans(self.one.altMask))
@@ -121,7 +121,7 @@ class WholeWarp:
 
 def empty_planes(bbox: Box, coadd: PatchCoadd) -> StackedPlanes:
     """Return the planes of a box that no warp reaches."""
-    return StackedPlanes.empty(bbox, bits_of(coadd.mask.schema, ("NO_DATA",)))
+    return StackedPlanes.empty(bbox, Layout(coadd.mask.schema).no_data)
 
 
 def stack_record(one: WarpToStack, source: WarpSource) -> WarpInput:

@@ -35,7 +35,7 @@ from ...data.inputs import CoaddTarget, WarpInput, WarpSource
 from ...data.visit_check import visit_warnings
 from ...data.warp import Warp
 from ...image.spans import SpanMask
-from ...planes import make_schema
+from ...planes import Layout
 from ...resources import Resources
 from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core
@@ -436,8 +436,8 @@ def _key_of(dataId: Any) -> tuple[str, int]:
 
 def _mask_of(bbox: Box, planes: SpanMask) -> Mask:
     """Return planes that are kept as runs as a mask."""
-    schema = make_schema(planes.planes)
-    return Mask(planes.bits(bbox, schema)[..., np.newaxis], bbox=bbox, schema=schema)
+    layout = Layout.of(names=planes.planes)
+    return Mask(planes.bits(bbox, layout)[..., np.newaxis], bbox=bbox, schema=layout.schema)
 
 
 def _choose(handles: Sequence[DeferredDatasetHandle], selection: Any) -> list[DeferredDatasetHandle]:
