@@ -62,7 +62,7 @@ def visit_beyond_limits(infos: Iterable[ExposureInfo], control: SelectControl) -
     """Return what is wrong with a visit, given its exposures."""
     numbers = [standard_quality(info.quality) for info in infos] if control.min_visit_quality else []
     for name, low in sorted(control.min_visit_quality.items()):
-        values = [value for one in numbers if (value := one.get(name)) is not None]
+        values = [value for quality in numbers if (value := quality.get(name)) is not None]
         finite = [value for value in values if np.isfinite(value)]
         mean = float(np.mean(finite)) if finite else (np.nan if values else None)
         verdict = Check(name, f"mean {name} of the visit", mean, low).verdict(control.require_known)

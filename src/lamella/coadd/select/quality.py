@@ -52,13 +52,13 @@ def standard_quality(numbers: Mapping[str, float]) -> dict[str, float]:
     dict
         All values given, and those that have a standard name under that, too.
     """
-    found = dict(numbers)
+    quality = dict(numbers)
     for name, standard in SUMMARY_NAMES.items():
         if name in numbers:
-            found.setdefault(standard, numbers[name])
+            quality.setdefault(standard, numbers[name])
     if _E1 in numbers and _E2 in numbers:
-        found.setdefault("psf_ellipticity_residual", math.hypot(numbers[_E1], numbers[_E2]))
-    return found
+        quality.setdefault("psf_ellipticity_residual", math.hypot(numbers[_E1], numbers[_E2]))
+    return quality
 
 
 def psf_quality(stars: np.ndarray, models: np.ndarray) -> dict[str, float]:

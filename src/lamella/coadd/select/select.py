@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
 
 from ...data.coadd import Rejection
 from ...data.exposure import ExposureInfo
@@ -12,7 +14,6 @@ from ...errors import GeometryError
 from ...sky.geometry import SkyPolygon
 from ...sky.tract import Patch
 from .limits import Verdict, beyond_limits, visit_beyond_limits
-from .rank import outranked_visits, visit_of
 from .select_control import SelectControl
 
 __all__ = ("Deselected", "SelectControl", "Selection", "select_exposures")
@@ -104,28 +105,55 @@ def _outside(info: ExposureInfo, polygon: SkyPolygon) -> Verdict | None:
     return None if footprint.overlaps(polygon) else ("footprint", "does not overlap the patch")
 
 
+type _Visit = tuple[str, int]
+"""Instrument and number of a visit."""
 type _Judgement = tuple[list[ExposureInfo], list[Deselected]]
+
+
+def _visit_of(info: ExposureInfo) -> _Visit:
+    return info.id.instrument, info.id.visit
 
 
 def _judge_visits(infos: Sequence[ExposureInfo], control: SelectControl) -> _Judgement:
     """Leave out the visits that are beyond a limit."""
-    kept: list[ExposureInfo] = []
-    rejected: list[Deselected] = []
-    for _, group in itertools.groupby(infos, key=lambda info: visit_of(info.id)):
-        members = list(group)
-        verdict = visit_beyond_limits(members, control)
-        if verdict is None:
-            kept += members
-        else:
-            rejected += [Deselected(info, *verdict) for info in members]
-    return kept, rejected
+    verdicts = {
+        visit: visit_beyond_limits(list(group), control)
+        for visit, group in itertools.groupby(infos, key=_visit_of)
+    }
+    return _divide(infos, {visit: verdict for visit, verdict in verdicts.items() if verdict is not None})
 
 
 def _judge_ranks(infos: Sequence[ExposureInfo], control: SelectControl) -> _Judgement:
-    """Leave out the visits that others outrank."""
-    reasons = outranked_visits(infos, control)
-    kept = [info for info in infos if visit_of(info.id) not in reasons]
-    rejected = [
-        Deselected(info, "rank", reasons[visit_of(info.id)]) for info in infos if visit_of(info.id) in reasons
+    """Leave out the visits that others outrank in seeing."""
+    seeing = _visit_seeing(infos, control)
+    order = sorted(seeing, key=lambda visit: (seeing[visit], visit))
+    quantiles, count = control.seeing_quantiles, len(order)
+    low = min(round(quantiles[0] * count), max(0, count - control.min_visits))
+    high = min(count, max(round(quantiles[1] * count), control.min_visits))
+    if control.max_visits is not None:
+        high = min(high, low + control.max_visits)
+    verdicts = {
+        visit: ("rank", f"visit has rank {rank + 1} of {count} in seeing; kept are {low + 1} to {high}")
+        for rank, visit in enumerate(order)
+        if not low <= rank < high
+    }
+    return _divide(infos, verdicts)
+
+
+def _divide(infos: Sequence[ExposureInfo], verdicts: Mapping[_Visit, Verdict]) -> _Judgement:
+    """Return the exposures of visits without a verdict, and the others with theirs."""
+    return [info for info in infos if _visit_of(info) not in verdicts], [
+        Deselected(info, *verdicts[_visit_of(info)]) for info in infos if _visit_of(info) in verdicts
     ]
-    return kept, rejected
+
+
+def _visit_seeing(infos: Iterable[ExposureInfo], control: SelectControl) -> dict[_Visit, float]:
+    """Return the PSF width of each visit, infinity where unknown."""
+    widths: dict[_Visit, list[float]] = {}
+    for info in infos:
+        of_visit = widths.setdefault(_visit_of(info), [])
+        if info.psf_fwhm is not None and np.isfinite(info.psf_fwhm):
+            of_visit.append(info.psf_fwhm)
+    statistic = np.mean if control.seeing_statistic == "mean" else np.median
+    # Sorted, so that the mean does not depend on the order of the exposures.
+    return {visit: float(statistic(sorted(seen))) if seen else np.inf for visit, seen in widths.items()}

@@ -26,14 +26,15 @@ from ..matching import pair_settings
 from .assembleCoadd import AssembleCoaddTask
 from .assembleInputs import WarpToStack, stack_record
 from .coaddBase import refuse
-from .fields import borrow, check_with_core
+from .fields import borrow, borrowed, check_with_core, core_values
 from .references import WarpRef, warp_refs
 from .rejectArtifacts import (
-    FIXED_DETECTION,
     AltMaskSpans,
+    FootprintsConfig,
     RefSource,
     RejectArtifactsConfig,
     RejectArtifactsTask,
+    VisitResults,
     refuse_changed,
     spans_of,
 )
@@ -50,24 +51,14 @@ __all__ = (
 _ADVICE = "make them with makeCoaddTempExp.py -c makePsfMatched=True"
 
 
-class DetectConfig(Config):
+class DetectConfig(FootprintsConfig):
     """How the difference of a warp and the static sky is searched."""
 
     thresholdValue = borrow(CompareWarpControl, "threshold")
     minPixels = borrow(CompareWarpControl, "min_pixels")
-    thresholdType = Field[str]("Unit of the threshold: errors of the pixels", default="pixel_stdev")
-    thresholdPolarity = Field[str]("Sign of what is found: both", default="both")
-    isotropicGrow = Field[bool]("Whether footprints grow by a disc", default=True)
     nSigmaToGrow = Field[float]("Accepted for the sake of older files; comparison.grow decides", default=2.0)
-    reEstimateBackground = Field[bool]("Whether a background is subtracted", default=False)
-    doTempLocalBackground = Field[bool]("Whether a background is subtracted for the search", default=False)
-    returnOriginalFootprints = Field[bool]("Whether footprints do not grow", default=False)
 
-    def validate(self) -> None:
-        """Refuse what the search does not do."""
-        super().validate()
-        advice = "thresholdValue and minPixels can be set, and the options below comparison"
-        refuse_changed(self, dict.fromkeys(FIXED_DETECTION, advice))
+    advice = "thresholdValue and minPixels can be set, and the options below comparison"
 
 
 class DetectTemplateConfig(Config):
@@ -77,22 +68,6 @@ class DetectTemplateConfig(Config):
     nSigmaToGrow = Field[float]("Accepted for the sake of older files", default=2.0)
 
 
-_FIELDS = {
-    "max_epochs": "maxNumEpochs",
-    "max_fraction_epochs_low": "maxFractionEpochsLow",
-    "max_fraction_epochs_high": "maxFractionEpochsHigh",
-    "spatial_threshold": "spatialThreshold",
-    "rescale_variance": "doScaleWarpVariance",
-    "mask_streaks": "doFilterMorphological",
-}
-_ELSEWHERE = {
-    **_FIELDS,
-    "threshold": "detect.thresholdValue",
-    "min_pixels": "detect.minPixels",
-    "noise": "scaleWarpVariance",
-    "streaks": "maskStreaks",
-    "untested": "doUsePsfMatchedPolygons",
-}
 _TEMPLATE = {
     "sigma_clip": "sigmaClip",
     "clip_iter": "clipIter",
@@ -168,35 +143,38 @@ class CompareWarpAssembleCoaddConfig(RejectArtifactsConfig):
         rest: CompareWarpControl = to_core(self.comparison)
         compare = rest.replace(
             template=self._template(rest.template),
-            threshold=self.detect.thresholdValue,
-            min_pixels=self.detect.minPixels,
             noise=to_core(self.scaleWarpVariance),
             streaks=to_core(self.maskStreaks),
             variables=rest.variables.replace(
                 enabled=rest.variables.enabled and self.doPreserveContainedBySource
             ),
             untested="discard" if self.doUsePsfMatchedPolygons else "keep",
-            **{option: getattr(self, name) for option, name in _FIELDS.items()},
+            **core_values(self.detect, CompareWarpControl),
+            **core_values(self, CompareWarpControl),
         )
-        return RejectControl(
-            method="compare_warp",
-            compare_warp=compare,
-            warn_fraction=self.warnFraction,
-            default_fwhm=self.defaultFwhm,
-        )
+        return RejectControl(method="compare_warp", compare_warp=compare, **core_values(self, RejectControl))
 
     def _template(self, rest: TemplateControl) -> TemplateControl:
         sky = self.assembleStaticSkyModel.value
-        known = {option: getattr(sky, name) for option, name in _TEMPLATE.items() if hasattr(sky, name)}
-        if "bad_mask_planes" in known:
-            known["bad_mask_planes"] = plane_names(known["bad_mask_planes"])
-        return rest.replace(**known)
+        values = {option: getattr(sky, name) for option, name in _TEMPLATE.items() if hasattr(sky, name)}
+        if "bad_mask_planes" in values:
+            values["bad_mask_planes"] = plane_names(values["bad_mask_planes"])
+        return rest.replace(**values)
 
     def validate(self) -> None:
         """Check the options one by one, against each other, and together as the core does."""
         super().validate()
         check_with_core(self, {"reject": "comparison"})
-        self._check_places(self.comparison, CompareWarpControl(), _ELSEWHERE)
+        elsewhere = {
+            **borrowed(self, CompareWarpControl),
+            **{
+                option: f"detect.{name}" for option, name in borrowed(self.detect, CompareWarpControl).items()
+            },
+            "noise": "scaleWarpVariance",
+            "streaks": "maskStreaks",
+            "untested": "doUsePsfMatchedPolygons",
+        }
+        self._check_places(self.comparison, CompareWarpControl(), elsewhere)
         sky = {name: f"assembleStaticSkyModel.{field}" for name, field in _TEMPLATE.items()}
         self._check_places(self.comparison.template, CompareWarpControl().template, sky)
         refuse_changed(
@@ -210,12 +188,12 @@ class CompareWarpAssembleCoaddConfig(RejectArtifactsConfig):
         if getattr(self.assembleStaticSkyModel, "doNImage", False):
             refuse(self, "assembleStaticSkyModel", "its nImage is not written")
 
-    def _check_places(self, config: DerivedConfig, default: Any, places: dict[str, str]) -> None:
+    def _check_places(self, config: DerivedConfig, default: Any, names: dict[str, str]) -> None:
         """Refuse values at the core's name of an option that has a documented one."""
         core = to_core(config)
-        for option, place in places.items():
+        for option, name in names.items():
             if getattr(core, option) != getattr(default, option):
-                refuse(self, "comparison", f"{option} has a documented name: set {place}")
+                refuse(self, "comparison", f"{option} has a documented name: set {name}")
 
 
 class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
@@ -321,12 +299,8 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
         return self._scaler_of(ref.header, ref)
 
     def _find(
-        self,
-        skyInfo: Struct,
-        inputs: list[WarpToStack],
-        bad: tuple[str, ...],
-        supplementaryData: Struct | None,
-    ) -> tuple[list[WarpInput], list[AltMaskSpans], dict[str, Any]]:
+        self, skyInfo: Struct, inputs: list[WarpToStack], bad: Any, supplementaryData: Struct | None
+    ) -> VisitResults:
         if supplementaryData is None:
             raise NoMatchedWarpsError(
                 "Warps are compared with the static sky: give run the supplementaryData that "

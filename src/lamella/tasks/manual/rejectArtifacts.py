@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from lsst.images import Box, Mask, MaskSchema, SkyProjection
-from lsst.pex.config import FieldValidationError
+from lsst.pex.config import Config, Field, FieldValidationError
 from lsst.pipe.base import Struct
 
 from ...coadd.assemble import notes_of, scene_of
@@ -35,25 +35,38 @@ from .scaleZeroPoint import ImageScaler
 from .spans import SpanSet, as_spans
 
 __all__ = (
-    "FIXED_DETECTION",
     "AltMaskSpans",
+    "FootprintsConfig",
     "RefSource",
     "RejectArtifactsConfig",
     "RejectArtifactsTask",
+    "VisitResults",
     "refuse_changed",
     "spans_of",
 )
 
 
-FIXED_DETECTION = (
-    "thresholdType",
-    "thresholdPolarity",
-    "isotropicGrow",
-    "reEstimateBackground",
-    "doTempLocalBackground",
-    "returnOriginalFootprints",
-)
-"""Fields of a search for footprints that have one value."""
+type VisitResults = tuple[list[WarpInput], list[AltMaskSpans], dict[str, Any]]
+"""Inputs in the form of the core, the artifacts of each, and options for the record."""
+
+
+class FootprintsConfig(Config):
+    """Options of a search for footprints that are there for the sake of older files: each has one value."""
+
+    thresholdType = Field[str]("Unit of the threshold: errors of the pixels", default="pixel_stdev")
+    thresholdPolarity = Field[str]("Sign of what is found: both", default="both")
+    isotropicGrow = Field[bool]("Whether footprints grow by a disc", default=True)
+    reEstimateBackground = Field[bool]("Whether a background is subtracted", default=False)
+    doTempLocalBackground = Field[bool]("Whether a background is subtracted for the search", default=False)
+    returnOriginalFootprints = Field[bool]("Whether footprints do not grow", default=False)
+
+    advice: ClassVar[str]
+    """Options that can be set instead, as a sentence."""
+
+    def validate(self) -> None:
+        """Refuse what the search does not do."""
+        super().validate()
+        refuse_changed(self, dict.fromkeys(FootprintsConfig._fields, self.advice))
 
 
 class AltMaskSpans(dict[str, list[Any]]):
@@ -180,13 +193,9 @@ class RejectArtifactsTask(AssembleCoaddTask):
         )
 
     def _find(
-        self,
-        skyInfo: Struct,
-        inputs: list[WarpToStack],
-        bad: tuple[str, ...],
-        supplementaryData: Struct | None,
-    ) -> tuple[list[WarpInput], list[AltMaskSpans], dict[str, Any]]:
-        """Return the inputs in the form of the core, the artifacts of each, and options for the record."""
+        self, skyInfo: Struct, inputs: list[WarpToStack], bad: Any, supplementaryData: Struct | None
+    ) -> VisitResults:
+        """Find the artifacts of each input; pixels with one of the bad planes are left out."""
         raise NotImplementedError
 
     def applyAltEdgeMask(self, mask: Mask, altMaskList: Sequence[Any]) -> None:

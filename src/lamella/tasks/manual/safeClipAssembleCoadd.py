@@ -7,24 +7,22 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from lsst.pex.config import Config, ConfigField, Field
+from lsst.pex.config import ConfigField
 from lsst.pipe.base import Struct
 
 from ...coadd.reject.reject_control import RejectControl, SafeClipControl
 from ...coadd.reject.safeclip import add_big_detections, difference_of_means, find_clipped
 from ...data.coadd import PatchCoadd
-from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...image.footprints import Footprints
 from .assembleInputs import WarpToStack
-from .fields import borrow, check_with_core
+from .fields import borrow, check_with_core, core_values
 from .references import warp_refs
 from .rejectArtifacts import (
-    FIXED_DETECTION,
-    AltMaskSpans,
+    FootprintsConfig,
     RejectArtifactsConfig,
     RejectArtifactsTask,
-    refuse_changed,
+    VisitResults,
     spans_of,
 )
 from .scaleZeroPoint import ImageScaler
@@ -37,35 +35,14 @@ __all__ = (
 )
 
 
-class ClipDetectionConfig(Config):
+class ClipDetectionConfig(FootprintsConfig):
     """How the difference of the two means is searched."""
 
     thresholdValue = borrow(SafeClipControl, "threshold")
     minPixels = borrow(SafeClipControl, "min_pixels")
     nSigmaToGrow = borrow(SafeClipControl, "grow")
-    thresholdType = Field[str]("Unit of the threshold: errors of the pixels", default="pixel_stdev")
-    thresholdPolarity = Field[str]("Sign of what is found: both", default="both")
-    isotropicGrow = Field[bool]("Whether footprints grow by a disc", default=True)
-    reEstimateBackground = Field[bool]("Whether a background is subtracted", default=False)
-    doTempLocalBackground = Field[bool]("Whether a background is subtracted for the search", default=False)
-    returnOriginalFootprints = Field[bool]("Whether footprints do not grow", default=False)
 
-    def validate(self) -> None:
-        """Refuse what the search does not do."""
-        super().validate()
-        advice = "thresholdValue, minPixels and nSigmaToGrow can be set"
-        refuse_changed(self, dict.fromkeys(FIXED_DETECTION, advice))
-
-
-_OVERLAPS = {
-    "overlap": "minClipFootOverlap",
-    "overlap_single": "minClipFootOverlapSingle",
-    "overlap_double": "minClipFootOverlapDouble",
-    "max_overlap_double": "maxClipFootOverlapDouble",
-    "min_big_overlap": "minBigOverlap",
-    "detection": "detectionThreshold",
-    "detection_grow": "detectionNSigmaToGrow",
-}
+    advice = "thresholdValue, minPixels and nSigmaToGrow can be set"
 
 
 class SafeClipAssembleCoaddConfig(RejectArtifactsConfig):
@@ -92,17 +69,10 @@ class SafeClipAssembleCoaddConfig(RejectArtifactsConfig):
         safe_clip = SafeClipControl(
             sigma_clip=self.sigmaClip,
             clip_iter=self.clipIter,
-            threshold=self.clipDetection.thresholdValue,
-            min_pixels=self.clipDetection.minPixels,
-            grow=self.clipDetection.nSigmaToGrow,
-            **{option: getattr(self, name) for option, name in _OVERLAPS.items()},
+            **core_values(self.clipDetection, SafeClipControl),
+            **core_values(self, SafeClipControl),
         )
-        return RejectControl(
-            method="safe_clip",
-            safe_clip=safe_clip,
-            warn_fraction=self.warnFraction,
-            default_fwhm=self.defaultFwhm,
-        )
+        return RejectControl(method="safe_clip", safe_clip=safe_clip, **core_values(self, RejectControl))
 
     def validate(self) -> None:
         """Check the options one by one, and together as the core does."""
@@ -124,12 +94,8 @@ class SafeClipAssembleCoaddTask(RejectArtifactsTask):
     config: SafeClipAssembleCoaddConfig
 
     def _find(
-        self,
-        skyInfo: Struct,
-        inputs: list[WarpToStack],
-        bad: tuple[str, ...],
-        supplementaryData: Struct | None,
-    ) -> tuple[list[WarpInput], list[AltMaskSpans], dict[str, Any]]:
+        self, skyInfo: Struct, inputs: list[WarpToStack], bad: Any, supplementaryData: Struct | None
+    ) -> VisitResults:
         refs, scalers, weights, altMasks = (list(column) for column in zip(*inputs, strict=True))
         exp = self.buildDifferenceImage(skyInfo, refs, scalers, weights, altMasks, bad)
         result = self.detectClip(exp, refs, altMasks, bad)

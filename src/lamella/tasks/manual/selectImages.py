@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from ...coadd.select.select_control import SelectControl
 from ...data.exposure import ExposureId, ExposureInfo
 from ...sky.geometry import SkyPolygon
 from ..cmdline.task import Task
-from .fields import borrow, check_with_core
+from .fields import borrow, borrowed, check_with_core, core_values
 
 __all__ = (
     "BaseSelectImagesTask",
@@ -83,24 +83,14 @@ class WcsSelectImagesConfig(Config):
 
     excludeDetectors = borrow(SelectControl, "exclude_detectors")
 
-    coreNames: ClassVar[dict[str, str]] = {"exclude_detectors": "excludeDetectors"}
-    """Options of the core, and their documented names."""
-
     def validate(self) -> None:
         """Check the options one by one, and together as the core does."""
         super().validate()
-        check_with_core(self, self.coreNames)
+        check_with_core(self, borrowed(self, SelectControl))
 
     def toCore(self) -> SelectControl:
         """Return the core's form of this."""
-        values = {core: _plain(getattr(self, name)) for core, name in self.coreNames.items()}
-        return SelectControl(**values)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value if value is None or isinstance(value, float | int | str) else tuple(value)
+        return SelectControl(**core_values(self, SelectControl))
 
 
 class WcsSelectImagesTask(BaseSelectImagesTask):
@@ -210,21 +200,6 @@ class PsfWcsSelectImagesConfig(WcsSelectImagesConfig):
     maxScaledSizeScatter = borrow(SelectControl, "max_scaled_size_scatter", default=0.009)
     requireKnown = borrow(SelectControl, "require_known", default=True)
 
-    coreNames: ClassVar[dict[str, str]] = {
-        **WcsSelectImagesConfig.coreNames,
-        "max_psf_fwhm": "maxPsfFwhm",
-        "max_ellipticity_residual": "maxEllipResidual",
-        "max_size_scatter": "maxSizeScatter",
-        "max_scaled_size_scatter": "maxScaledSizeScatter",
-        "max_trace_radius_delta": "maxPsfTraceRadiusDelta",
-        "max_aperture_flux_delta": "maxPsfApFluxDelta",
-        "max_aperture_correction_delta": "maxPsfApCorrSigmaScaledDelta",
-        "min_psf_stars": "minNPsfStarPerBand",
-        "max_star_ellipticity": "maxStarEPerBand",
-        "max_star_unnormalized_ellipticity": "maxStarUnNormalizedEPerBand",
-        "require_known": "requireKnown",
-    }
-
 
 class PsfWcsSelectImagesTask(WcsSelectImagesTask):
     """Selects the exposures that overlap a region and have a good model of their PSF."""
@@ -239,13 +214,6 @@ class BestSeeingWcsSelectImagesConfig(WcsSelectImagesConfig):
     nImagesMax = borrow(SelectControl, "max_visits", default=5)
     maxPsfFwhm = borrow(SelectControl, "max_psf_fwhm_pixels", default=5.0)
     minPsfFwhm = borrow(SelectControl, "min_psf_fwhm_pixels", default=0.0)
-
-    coreNames: ClassVar[dict[str, str]] = {
-        **WcsSelectImagesConfig.coreNames,
-        "max_visits": "nImagesMax",
-        "max_psf_fwhm_pixels": "maxPsfFwhm",
-        "min_psf_fwhm_pixels": "minPsfFwhm",
-    }
 
 
 class BestSeeingWcsSelectImagesTask(WcsSelectImagesTask):

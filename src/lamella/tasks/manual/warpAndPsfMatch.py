@@ -17,21 +17,9 @@ from ...psf.match_control import MatchControl
 from ...run.patch import warp_visit
 from ...run.patch_config import PatchConfig
 from ..cmdline.task import Task
-from ..derive import field_name
-from .fields import borrow, check_with_core
+from .fields import borrow, borrowed, check_with_core, core_values
 
 __all__ = ("PsfMatchConfig", "WarpAndPsfMatchConfig", "WarpAndPsfMatchTask", "WarperConfig")
-
-_NAMES = {
-    "kernel": "warpingKernelName",
-    "mask_kernel": "maskWarpingKernelName",
-    "grow_full_mask": "growFullMask",
-    "bad_mask_planes": "badMaskPlanes",
-    "max_lost_weight": "maxLostWeight",
-    "yielding_mask_planes": "yieldingMaskPlanes",
-    "position_tolerance": "positionTolerance",
-    "repair_width": "repairWidth",
-}
 
 
 class WarperConfig(Config):
@@ -55,20 +43,13 @@ class WarperConfig(Config):
     def validate(self) -> None:
         """Check the options one by one, and together as the core does."""
         super().validate()
-        check_with_core(self, {**_NAMES, "": "maskWarpingKernelName"})
+        check_with_core(self, {**borrowed(self, WarpControl), "": "maskWarpingKernelName"})
 
     def toCore(self) -> WarpControl:
         """Return the core's form of this."""
-        return WarpControl(
-            kernel=self.warpingKernelName,
-            mask_kernel=self.maskWarpingKernelName,
-            grow_full_mask=plane_names(self.growFullMask),
-            bad_mask_planes=plane_names(self.badMaskPlanes),
-            max_lost_weight=self.maxLostWeight,
-            yielding_mask_planes=plane_names(self.yieldingMaskPlanes),
-            position_tolerance=self.positionTolerance,
-            repair_width=self.repairWidth,
-        )
+        values = core_values(self, WarpControl)
+        lists = ("grow_full_mask", "bad_mask_planes", "yielding_mask_planes")
+        return WarpControl(**values | {option: plane_names(values[option]) for option in lists})
 
 
 class PsfMatchConfig(Config):
@@ -85,19 +66,7 @@ class PsfMatchConfig(Config):
 
     def toCore(self) -> MatchControl:
         """Return the core's form of this, without the target."""
-        return MatchControl(**{name: getattr(self, field_name(name)) for name in _MATCHING})
-
-
-_MATCHING = (
-    "ridge",
-    "spatial_order",
-    "narrower",
-    "max_noise_gain",
-    "max_residual",
-    "max_lost_weight",
-    "edge_weight",
-    "mask_threshold",
-)
+        return MatchControl(**core_values(self, MatchControl))
 
 
 class WarpAndPsfMatchConfig(Config):
@@ -140,12 +109,12 @@ class WarpAndPsfMatchTask(Task):
             same matched, or `None`, and ``reason``, why it could not be; ``rejected``:
             exposures that are not in it, with reasons.
         """
-        made = warp_visit(sources, target, PatchConfig(warp=self.config.toCore()))
-        for one in made.rejected:
-            self.log.warning("Leaving out %s (%s): %s", one.id, one.stage, one.reason)
+        visit = warp_visit(sources, target, PatchConfig(warp=self.config.toCore()))
+        for rejection in visit.rejected:
+            self.log.warning("Leaving out %s (%s): %s", rejection.id, rejection.stage, rejection.reason)
         matched, reason = None, ""
-        if matching is not None and made.warp is not None:
-            matched, reason = CommonPsf.of((), target, matching).match(made.warp)
+        if matching is not None and visit.warp is not None:
+            matched, reason = CommonPsf.of((), target, matching).match(visit.warp)
             if matched is None:
-                self.log.warning("Visit %d is not matched: %s", made.warp.visit, reason)
-        return Struct(direct=made.warp, psfMatched=matched, reason=reason, rejected=made.rejected)
+                self.log.warning("Visit %d is not matched: %s", visit.warp.visit, reason)
+        return Struct(direct=visit.warp, psfMatched=matched, reason=reason, rejected=visit.rejected)
