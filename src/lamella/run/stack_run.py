@@ -16,6 +16,7 @@ from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_note
 from ..coadd.reject.reject import Findings
 from ..coadd.stack.prepare import target_around
 from ..coadd.summary import summarize
+from ..coadd.warp.pairs import with_matched
 from ..data.inputs import CoaddTarget, WarpInput
 from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsError
 from ..formats.archive.artifact_files import write_artifacts
@@ -126,15 +127,15 @@ def _inputs(sources: Sequence[_WarpFile], config: StackConfig) -> list[WarpInput
     matched = _by_visit(source for source in sources if source.matched_psf is not None)
     if config.warp_type == "psf_matched" or not direct:
         _check_visits(direct, matched, "a matched warp of this visit, too")
-        found = [source.as_input() for source in matched.values()]
-        return [dataclasses.replace(one, matched=one.source, matched_scale=one.scale) for one in found]
+        warps = [source.as_input() for source in matched.values()]
+        return [with_matched(warp, warp.source, warp.scale) for warp in warps]
     _check_visits(matched, direct, "a direct warp of this visit, too")
     inputs = {visit: source.as_input() for visit, source in direct.items()}
     if config.assemble.reject.method != "compare_warp":
         return list(inputs.values())
     return [
-        dataclasses.replace(one, matched=matched[visit], matched_scale=one.scale) if visit in matched else one
-        for visit, one in inputs.items()
+        with_matched(warp, matched[visit], warp.scale) if visit in matched else warp
+        for visit, warp in inputs.items()
     ]
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..coadd.warp.psfmatch import match_warp, patch_target_psf, target_fwhm
+from ..coadd.warp.pairs import CommonPsf
 from ..data.coadd import Rejection
 from ..data.exposure import ExposureSource
 from ..data.warp import Warp
-from ..errors import InputError, PsfMatchError
+from ..errors import InputError
 from ..formats.archive.products import ArchiveWarp, read_product
 from ..report.record import Skipped
 from ..resources import Resources
@@ -158,26 +158,24 @@ def _match(job: PatchJob, results: Sequence[_Result], work: _WarpWork, resources
     target, control = job.target(), work.config.match
     warps = [ArchiveWarp(work.folder / name) for name, _ in direct]
     detectors = [detector for warp in warps for detector in warp.detectors]
-    fwhm = target_fwhm(detectors, target.projection, target.outer_bbox, control)
-    psf = patch_target_psf(fwhm, target.outer_bbox, control)
+    common = CommonPsf.of(detectors, target, control)
 
     def match(task: tuple[ArchiveWarp, str]) -> _Result:
         source, direct_stamp = task
         path = warp_path(work.folder, job, source.instrument, source.visit, matched=True)
-        stamp = matched_fingerprint(direct_stamp, psf, work.config)
+        stamp = matched_fingerprint(direct_stamp, common.psf, work.config)
         if work.is_finished(path, stamp):
             return _Result(WarpRow(path.name, "kept"))
         warp = read_product(source.path)
         if not isinstance(warp, Warp):
             raise InputError(source.path, found="a coadd", expected="a warp")
-        try:
-            matched = match_warp(warp, psf, control)
-        except PsfMatchError as err:
+        matched, reason = common.match(warp)
+        if matched is None:
             path.unlink(missing_ok=True)  # it would be taken for one that belongs to the others
-            return _Result(rejected=tuple(Rejection(d.id, d.path, "match", str(err)) for d in warp.detectors))
+            return _Result(rejected=tuple(Rejection(d.id, d.path, "match", reason) for d in warp.detectors))
         return _Result(work.write(matched, path, stamp))
 
     tasks = [(warp, stamp) for warp, (_, stamp) in zip(warps, direct, strict=True)]
-    need = matching_bytes(fwhm, control, target.outer_bbox) + _PER_WARP_PIXEL * target.outer_bbox.area
+    need = matching_bytes(common.fwhm, control, target.outer_bbox) + _PER_WARP_PIXEL * target.outer_bbox.area
     with ThreadPoolExecutor(matching_threads(resources, 0, need)) as pool:
         return [outcome.unwrap() for outcome in run_jobs(tasks, match, pool)]
