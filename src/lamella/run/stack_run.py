@@ -7,7 +7,6 @@ import dataclasses
 import resource
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lsst.images import TractFrame
 
@@ -20,7 +19,7 @@ from ..coadd.warp.pairs import with_matched
 from ..data.inputs import CoaddTarget, WarpInput
 from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsError
 from ..formats.archive.artifact_files import write_artifacts
-from ..formats.archive.open_warp import open_warp
+from ..formats.archive.open_warp import WarpFile, open_warp
 from ..formats.archive.write import write_archive, write_plain_fits
 from ..report.record import CoaddRecord, coadd_record
 from ..resources import Resources
@@ -29,12 +28,6 @@ from ..sky.registry import load_skymap
 from .jobs import patch_target
 from .memory import room_for_tiles
 from .patch_config import StackConfig
-
-if TYPE_CHECKING:
-    from ..formats.afw.warps import AfwWarp
-    from ..formats.archive.products import ArchiveWarp
-
-    type _WarpFile = ArchiveWarp | AfwWarp
 
 __all__ = ("StackRun",)
 
@@ -121,7 +114,7 @@ def _files_to_keep(wanted: int) -> int:
     return max(soft - _OTHER_FILES, 0)
 
 
-def _inputs(sources: Sequence[_WarpFile], config: StackConfig) -> list[WarpInput]:
+def _inputs(sources: Sequence[WarpFile], config: StackConfig) -> list[WarpInput]:
     """Put direct and matched warps of the same visits together."""
     direct = _by_visit(source for source in sources if source.matched_psf is None)
     matched = _by_visit(source for source in sources if source.matched_psf is not None)
@@ -139,8 +132,8 @@ def _inputs(sources: Sequence[_WarpFile], config: StackConfig) -> list[WarpInput
     ]
 
 
-def _by_visit(sources: Iterable[_WarpFile]) -> dict[tuple[str, int], _WarpFile]:
-    found: dict[tuple[str, int], _WarpFile] = {}
+def _by_visit(sources: Iterable[WarpFile]) -> dict[tuple[str, int], WarpFile]:
+    found: dict[tuple[str, int], WarpFile] = {}
     for source in sources:
         visit = source.instrument, source.visit
         if visit in found:
@@ -152,14 +145,14 @@ def _by_visit(sources: Iterable[_WarpFile]) -> dict[tuple[str, int], _WarpFile]:
 
 
 def _check_visits(
-    some: Mapping[tuple[str, int], _WarpFile], needed: Mapping[tuple[str, int], _WarpFile], expected: str
+    some: Mapping[tuple[str, int], WarpFile], needed: Mapping[tuple[str, int], WarpFile], expected: str
 ) -> None:
     for visit, source in some.items():
         if visit not in needed:
             raise InputError(source.path, found="the only warp of its visit", expected=expected)
 
 
-def _check_one_grid(sources: Sequence[_WarpFile]) -> None:
+def _check_one_grid(sources: Sequence[WarpFile]) -> None:
     first = sources[0]
     for other in sources[1:]:
         if not same_grid(first.projection, other.projection, other.bbox):
@@ -175,7 +168,7 @@ def _check_one_grid(sources: Sequence[_WarpFile]) -> None:
             )
 
 
-def _choose_target(sources: Sequence[_WarpFile], path: Path | None, label: str | None) -> CoaddTarget:
+def _choose_target(sources: Sequence[WarpFile], path: Path | None, label: str | None) -> CoaddTarget:
     """Return the patch that was asked for, or the box around the warps."""
     first = sources[0]
     if path is None and label is None:

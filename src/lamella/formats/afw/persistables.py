@@ -20,15 +20,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .afw_archive import Archive, ObjectRecord
+from typing import Any
 
 __all__ = ("Builder", "find_builder", "persistable")
 
-type Builder = Callable[[ObjectRecord, Archive], object]
-"""Makes an object from its rows; may raise any error, which the archive turns into an `InputError`."""
+type Builder = Callable[[Any, Any], object]
+"""Makes an object from its record and the archive; may raise any error, which becomes an `InputError`."""
 
 _MODULES = (
     "catalogs",

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import Any, Protocol, Self
 
-from ..afw.kinds import is_afw_image
-from .products import ArchiveWarp
+from lsst.images import SkyProjection
+from lsst.images.psfs import PointSpreadFunction
 
-if TYPE_CHECKING:
-    from ..afw.warps import AfwWarp
+from ...data.inputs import WarpInput, WarpSource
+from .products import ArchiveWarp, afw
 
-__all__ = ("open_warp",)
+__all__ = ("WarpFile", "open_warp")
 
 
-def open_warp(path: str | PathLike[str]) -> ArchiveWarp | AfwWarp:
+class WarpFile(WarpSource, Protocol):
+    """A warp on disk, of any layout; as a context manager, it may keep its file open."""
+
+    path: str
+    instrument: str
+    visit: int
+    band: str
+    matched_psf: PointSpreadFunction | None
+    projection: SkyProjection[Any]
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *problem: object) -> None: ...
+
+    def as_input(self) -> WarpInput:
+        """Return the record of this warp for `lamella.assemble`."""
+        ...
+
+
+def open_warp(path: str | PathLike[str]) -> WarpFile:
     """Open a warp that `lamella warp` wrote, or the C++ stack, or `lamella export`.
 
     Parameters
@@ -29,8 +48,7 @@ def open_warp(path: str | PathLike[str]) -> ArchiveWarp | AfwWarp:
     InputError
         Raised when it is of afw, and lacks what a warp needs.
     """
-    if not is_afw_image(path):
+    if not afw("kinds").is_afw_image(path):
         return ArchiveWarp(path)  # which says what is wrong with a damaged file
-    from ..afw.warps import AfwWarp  # a tenth of a second that archives need not wait for
-
-    return AfwWarp(path)
+    warp: WarpFile = afw("warps").AfwWarp(path)
+    return warp

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import threading
 from collections.abc import Iterator
@@ -26,7 +27,6 @@ from ...fits.hdus import Container, primary_cards
 from ...fits.planes_by_box import Plane, open_planes
 from ...image.planes import Planes
 from ...sky.footprint import pixel_scale
-from ..afw.kinds import is_afw_image
 from ..file_index import bare_name, is_fits_name
 from .archive_tree import open_tree
 
@@ -43,14 +43,21 @@ def is_product(path: str | PathLike[str]) -> bool:
     cards = primary_cards(path) or {}
     if "JSONADDR" in cards:
         return is_fits_name(Path(path)) and any(name in str(cards.get("DATAMODL", "")) for name in _SCHEMAS)
-    if not is_afw_image(path):
+    if not afw("kinds").is_afw_image(path):
         return False
-    from ..afw.products import is_afw_product  # a tenth of a second that archives need not wait for
-
     try:
-        return is_afw_product(path)
+        return bool(afw("products").is_afw_product(path))
     except InputError:
         return False
+
+
+def afw(module: str) -> Any:
+    """Return a module of the wing for afw files.
+
+    Archives know the wing by name alone: they stand without it, and do not wait
+    the tenth of a second that its import takes.
+    """
+    return importlib.import_module(f"lamella.formats.afw.{module}")
 
 
 def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp | PatchCoadd:
@@ -66,10 +73,8 @@ def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp 
     InputError
         Raised when it is of afw, and lacks what a warp or a coadd needs.
     """
-    if is_afw_image(path):
-        from ..afw.products import read_afw_product
-
-        return read_afw_product(path, bbox=bbox)
+    if afw("kinds").is_afw_image(path):
+        return afw("products").read_afw_product(path, bbox=bbox)  # type: ignore[no-any-return]
     with _open(path, MaskedImage) as reader:
         product = reader.read(bbox=bbox) if bbox is not None else reader.read()
     if not isinstance(product, Warp | PatchCoadd):
@@ -176,8 +181,8 @@ class ArchiveWarp:
             self.owners: Owners | None = reader.get_component("owners")
             self.projection: SkyProjection[Any] = reader.get_component("sky_projection")
             self.matched_psf: PointSpreadFunction | None = reader.get_component("matched_psf")
-            known = tree.mean_variance
-            self._mean_variance = None if known is None else known.to_value()
+            mean = tree.mean_variance
+            self._mean_variance = None if mean is None else mean.to_value()
             planes = tree.bad_mask_planes
             self.bad_mask_planes: tuple[str, ...] | None = None if planes is None else tuple(planes)
             self._extensions = _extensions_of(tree)
