@@ -71,19 +71,15 @@ def ingest(
     """
     control = build_config(ReadControl, _READ_OPTIONS, given=given)
     with quick_imports():
-        from rich.console import Console
-
         from ..formats.recognise import open_exposures
-        from ..report.console import skipped_table
         from ..report.record import Skipped
-    found = open_exposures([_local_path(one) for one in exposures], format=format_name, control=control)
+        from .tell import tell_skipped
+    inputs = open_exposures([_local_path(text) for text in exposures], format=format_name, control=control)
     with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
         transfer = "copy" if copy else "direct"
-        refs = _tasks("ingest").ingest_exposures(butler, found.sources, run=run, transfer=transfer)
+        refs = _tasks("ingest").ingest_exposures(butler, inputs.sources, run=run, transfer=transfer)
         derived = _tasks("ingest").derived_visits(butler, refs)
-    if found.problems:
-        skipped = [Skipped(problem.path, str(problem.error)) for problem in found.problems]
-        Console(stderr=True).print(skipped_table(skipped, title="Skipped"))
+    tell_skipped((Skipped(problem.path, str(problem.error)) for problem in inputs.problems), "Skipped")
     visits = {(ref.dataId["instrument"], ref.dataId["visit"]) for ref in refs}
     runs = ", ".join(sorted({ref.run for ref in refs}))
     click.echo(

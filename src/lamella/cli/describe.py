@@ -1,16 +1,15 @@
-"""What is said of a file in the terminal: short, in 80 columns."""
+"""Descriptions of exposures, warps and coadds for the terminal: short, in 80 columns."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 from astropy.io import fits
-from lsst.images import MaskSchema
+from lsst.images import Mask, MaskSchema
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -52,7 +51,7 @@ def describe_coadd(coadd: PatchCoadd, path: Path, *, verbose: bool = False) -> R
         "taken": f"{span(summary.times, summary.visits)} (UTC)",
         "exposure": f"{exposed(summary.times, summary.visits)} in all",
         "left out": "\n".join(reasons(summary.rejected)) or "none",
-        "statistic": _statistic(coadd.settings),
+        "statistic": str(coadd.settings.get("assemble", {}).get("statistic", "unknown")),
         **matching_facts(coadd.settings.get("matching", {})),
         "made by": f"lamella {coadd.versions.get('lamella', '?')}",
         "notes": _notes((*coadd.notes, *summary.notes), verbose=verbose),
@@ -63,8 +62,8 @@ def describe_coadd(coadd: PatchCoadd, path: Path, *, verbose: bool = False) -> R
     parts.append(_detectors(coadd.detectors, verbose=verbose))
     if verbose:
         left_out = [
-            (one.id, {"left out": one.stage, "reason": one.reason, "file": one.path})
-            for one in coadd.rejections
+            (item.id, {"left out": item.stage, "reason": item.reason, "file": item.path})
+            for item in coadd.rejections
         ]
         parts.append(_by_instrument(left_out))
         parts.append(Text(yaml.safe_dump({"settings": coadd.settings, "versions": coadd.versions})))
@@ -85,11 +84,9 @@ def describe_warp(warp: Warp, path: Path, *, verbose: bool = False) -> Renderabl
         "noise": f"{significant(noise)} nJy per pixel, by the variance",
         **match_facts(warp),
     }
-    fractions = {name: float(warp.mask.get(name).mean()) for name in warp.mask.schema.names}
-    fractions = {name: part for name, part in fractions.items() if part}
     return Group(
         facts_table(path, facts),
-        _planes(warp.mask.schema, fractions),
+        _planes(warp.mask.schema, _fractions(warp.mask)),
         _detectors(warp.detectors, verbose=verbose, weights=False),
     )
 
@@ -122,9 +119,8 @@ def describe_exposure(exposure: Exposure) -> RenderableType:
         else "varies over the pixels",
         "notes": "\n".join(exposure.notes) or "none",
     }
-    fractions = {name: float(pixels.mask.get(name).mean()) for name in pixels.mask.schema.names}
-    fractions = {name: part for name, part in fractions.items() if part}
-    return Group(facts_table(exposure.info.id, facts), _planes(pixels.mask.schema, fractions))
+    planes = _planes(pixels.mask.schema, _fractions(pixels.mask))
+    return Group(facts_table(exposure.info.id, facts), planes)
 
 
 def is_plain_fits(path: Path) -> bool:
@@ -205,15 +201,16 @@ def _notes(notes: Sequence[str], *, verbose: bool) -> str:
     return f"{len(notes)} about the inputs (-v shows them)"
 
 
-def _statistic(settings: Mapping[str, Any]) -> str:
-    options = settings.get("assemble", {})
-    return str(options.get("statistic", "unknown"))
+def _fractions(mask: Mask) -> dict[str, float]:
+    """Return the fraction of the pixels that each plane of a mask of any type covers, if it covers any."""
+    fractions = {name: float(mask.get(name).mean()) for name in mask.schema.names}
+    return {name: fraction for name, fraction in fractions.items() if fraction}
 
 
 def _planes(schema: MaskSchema, fractions: Mapping[str, float]) -> RenderableType:
     rows = [
-        {"mask plane": name, "pixels": percent(part), "meaning": schema.descriptions[name]}
-        for name, part in fractions.items()
+        {"mask plane": name, "pixels": percent(fraction), "meaning": schema.descriptions[name]}
+        for name, fraction in fractions.items()
     ]
     return rows_table(rows) if rows else Text("No pixel is masked.")
 
@@ -221,11 +218,11 @@ def _planes(schema: MaskSchema, fractions: Mapping[str, float]) -> RenderableTyp
 def _detectors(detectors: Sequence[DetectorInput], *, verbose: bool, weights: bool = True) -> RenderableType:
     shown = detectors if verbose else detectors[:_FEW]
     rows = []
-    for one in shown:
-        row = {"weight": significant(one.weight)} if weights else {}
-        row |= {"good pixels": str(one.good_pixels), "PSF ″": number(one.psf_fwhm)}
+    for detector in shown:
+        row = {"weight": significant(detector.weight)} if weights else {}
+        row |= {"good pixels": str(detector.good_pixels), "PSF ″": number(detector.psf_fwhm)}
         if verbose:
-            row |= _times(one.times)
-        rows.append((one.id, row | {"file": one.path if verbose else Path(one.path).name}))
+            row |= _times(detector.times)
+        rows.append((detector.id, row | {"file": detector.path if verbose else Path(detector.path).name}))
     more = len(detectors) - len(shown)
     return Group(_by_instrument(rows), *([f"and {more} more (-v shows all)"] if more else []))

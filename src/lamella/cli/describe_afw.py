@@ -1,4 +1,4 @@
-"""What is said of a file that afw wrote: its components, notes, and whether it can go into a coadd."""
+"""Descriptions of files that afw wrote: components, notes, and whether they can go into a coadd."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import astropy.units as u
+from astropy.coordinates import SkyCoord
 from lsst.images import ObservationSummaryStats
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -101,7 +102,7 @@ def _describe_image(path: Path, *, verbose: bool) -> tuple[RenderableType, bool]
         "calibration": _try(lambda: _say(file.photo_calib)),
         "filter": _try(lambda: f"band {file.filter.band or '?'}, filter {file.filter.physical or '?'}"),
         "visit": _try(lambda: _visit(file)),
-        "detector": _try(lambda: _detector(file)),
+        "detector": _try(lambda: f"{file.detector.id}, {file.detector.name}" if file.detector else "none"),
         "valid region": _try(lambda: _polygon(file)),
         "aperture corrections": _try(lambda: _corrections(file)),
         "statistics": _try(lambda: _statistics(file.summary)),
@@ -160,19 +161,14 @@ def _psf(file: AfwFile) -> str:
 
 def _visit(file: AfwFile) -> str:
     visit = file.visit_info
-    parts = [
+    texts = [
         f"number {visit.id}" if visit.id else "",
         f"exposure {visit.exposure_id}" if visit.exposure_id else "",
         visit.instrument,
         f"{visit.exposure_time:g} s" if math.isfinite(visit.exposure_time) else "",
         f"MJD {visit.mjd:.5f} (TAI)" if math.isfinite(visit.mjd) else "",
     ]
-    return ", ".join(part for part in parts if part) or "nothing is said"
-
-
-def _detector(file: AfwFile) -> str:
-    found = file.detector
-    return "none" if found is None else f"{found.id}, {found.name}"
+    return ", ".join(filter(None, texts)) or "nothing is said"
 
 
 def _polygon(file: AfwFile) -> str:
@@ -187,10 +183,12 @@ def _corrections(file: AfwFile) -> str:
 
 def _statistics(summary: ObservationSummaryStats | None) -> str:
     values = {} if summary is None else summary.model_dump()
-    known = {
-        name: value for name, value in values.items() if isinstance(value, float) and math.isfinite(value)
-    }
-    return ", ".join(f"{name} {value:.5g}" for name, value in list(known.items())[:4]) or "none"
+    texts = [
+        f"{name} {value:.5g}"
+        for name, value in values.items()
+        if isinstance(value, float) and math.isfinite(value)
+    ]
+    return ", ".join(texts[:4]) or "none"
 
 
 def _inputs(file: AfwFile) -> str:
@@ -212,30 +210,30 @@ def _describe_catalog(path: Path, *, verbose: bool) -> RenderableType:
         facts = {"catalogue": count, "columns": ", ".join(catalog.names)}
         return facts_table(path, facts)
     summary = VisitSummary(catalog, path)
-    usable = sum(one.usable for one in summary)
+    usable = sum(detector.usable for detector in summary)
     visits = ", ".join(str(visit) for visit in summary.visits)
     facts = {
         "visit summary": f"{len(summary)} detectors of visit {visits}",
         "usable": f"{usable} of them have pixels, a projection and a calibration",
         "use": "give it to lamella coadd beside the exposures; it has numbers for their selection",
     }
-    rows = []
-    for one in list(summary)[: None if verbose else _FEW]:
-        corners = one.corners
-        corner = None if corners is None else corners[0]
-        place = "" if corner is None else f"{corner.ra.to_value(u.deg):.4f} {corner.dec.to_value(u.deg):+.4f}"
-        rows.append(
-            {
-                "det": str(one.detector),
-                "band": one.band or "?",
-                "first corner (deg)": place,
-                "PSF ″": number(one.psf_fwhm),
-                "zero point": number(one.zero_point),
-            }
-        )
+    rows = [
+        {
+            "det": str(detector.detector),
+            "band": detector.band or "?",
+            "first corner (deg)": _position(detector.corners[0]) if detector.corners is not None else "",
+            "PSF ″": number(detector.psf_fwhm),
+            "zero point": number(detector.zero_point),
+        }
+        for detector in list(summary)[: None if verbose else _FEW]
+    ]
     more = len(summary) - len(rows)
     parts = [facts_table(path, facts), rows_table(rows)] if rows else [facts_table(path, facts)]
     return Group(*parts, *([f"and {more} more (-v shows all)"] if more else []))
+
+
+def _position(corner: SkyCoord) -> str:
+    return f"{corner.ra.to_value(u.deg):.4f} {corner.dec.to_value(u.deg):+.4f}"
 
 
 def _describe_table(path: Path) -> RenderableType:

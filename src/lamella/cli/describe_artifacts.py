@@ -1,4 +1,4 @@
-"""What is said of artifacts and of PSF matching in the terminal."""
+"""Descriptions of artifacts and of PSF matching for the terminal."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich.text import Text
 
 from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..data.removals import KINDS, Removal
-from ..data.warp import MatchRecord, Warp
+from ..data.warp import Warp
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..psf.parameters import psf_to_parameters
-from ..report.wording import percent
+from ..report.wording import ABSENT, percent
 from .terminal import facts_table, place_facts, rows_table
 
 __all__ = ("describe_artifacts", "match_facts", "matching_facts", "removals_table")
@@ -38,24 +38,18 @@ def describe_artifacts(masks: ArtifactMasks, path: Path) -> RenderableType:
 
 def removals_table(removals: Sequence[Removal]) -> RenderableType:
     """List what each visit lost to artifacts, by kind."""
-    kinds = [kind for kind in KINDS if any(getattr(one, kind) for one in removals)]
+    kinds = [kind for kind in KINDS if any(getattr(removal, kind) for removal in removals)]
+    measured = any(removal.shift_x is not None for removal in removals)
     rows = []
-    for one in removals:
-        parts = {kind: percent(getattr(one, kind) / one.valid if one.valid else 0.0) for kind in kinds}
-        rows.append(
-            {"visit": f"{one.instrument} {one.visit}", "left out": percent(one.fraction)}
-            | parts
-            | ({"displaced": _shift(one)} if any(one.shift_x is not None for one in removals) else {})
-            | {"warning": one.warning}
-        )
+    for removal in removals:
+        row = {"visit": f"{removal.instrument} {removal.visit}", "left out": percent(removal.fraction)}
+        for kind in kinds:
+            row[kind] = percent(getattr(removal, kind) / removal.valid if removal.valid else 0.0)
+        if measured:
+            x, y = removal.shift_x, removal.shift_y
+            row["displaced"] = ABSENT if x is None or y is None else f"{x:+.3f}, {y:+.3f} px"
+        rows.append(row | {"warning": removal.warning})
     return rows_table(rows, title="artifacts") if rows else Text("No visit.")
-
-
-def _shift(one: Removal) -> str:
-    """Say by how much the sources of a visit are displaced, along x and y."""
-    if one.shift_x is None or one.shift_y is None:
-        return "–"
-    return f"{one.shift_x:+.3f}, {one.shift_y:+.3f} px"
 
 
 def match_facts(warp: Warp) -> dict[str, str]:
@@ -65,20 +59,18 @@ def match_facts(warp: Warp) -> dict[str, str]:
     _, numbers = psf_to_parameters(warp.matched_psf)  # a Gaussian, or two
     width = FWHM_PER_SIGMA * float(numbers.get("sigma1", numbers.get("sigma", math.nan)))
     facts = {"matched": f"to a PSF of {width:.2f} pixels full width at half maximum"}
-    records = warp.match_records
-    return facts | ({"residual": _match_quality(records)} if records else {})
-
-
-def _match_quality(records: Sequence[MatchRecord]) -> str:
-    residual, gain = (max(getattr(one, name) for one in records) for name in ("residual", "noise_gain"))
-    return f"at most {percent(residual)} of the peak of the PSF; noise at most × {gain:.2f}"
+    if warp.match_records:
+        residual = percent(max(record.residual for record in warp.match_records))
+        gain = max(record.noise_gain for record in warp.match_records)
+        facts["residual"] = f"at most {residual} of the peak of the PSF; noise at most × {gain:.2f}"
+    return facts
 
 
 def matching_facts(matching: Mapping[str, Any]) -> dict[str, str]:
     """Say how many visits of a coadd were matched, and why others were not."""
     if not matching:
         return {}
-    failed = [f"visit {one['visit']}: {one['reason']}" for one in matching["unmatched"]]
-    visits = {(one["instrument"], one["visit"]) for one in matching["detectors"]}
+    failed = [f"not visit {visit['visit']}: {visit['reason']}" for visit in matching["unmatched"]]
+    visits = {(detector["instrument"], detector["visit"]) for detector in matching["detectors"]}
     text = f"{len(visits)} visits to a PSF of {matching['fwhm']:.2f} pixels full width at half maximum"
-    return {"matched": "\n".join([text, *(f"not {one}" for one in failed)])}
+    return {"matched": "\n".join([text, *failed])}

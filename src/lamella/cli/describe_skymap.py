@@ -41,14 +41,14 @@ def found_table(
     skymap: Path, exposures: Sequence[Path] = (), position: tuple[float, float] | None = None
 ) -> Table:
     """Return the tracts and patches of a position (ICRS, degrees), and those that exposures overlap."""
-    found = load_skymap(skymap)
+    grid = load_skymap(skymap)
     table = Table("what", "tract", "patches", box=None, pad_edge=False)
     if position is not None:
-        place = SkyCoord(*position, unit="deg", frame="icrs")
-        tract = found.find_tract(place)
-        table.add_row(place.to_string("decimal"), str(tract.id), tract.find_patch(place).label)
+        center = SkyCoord(*position, unit="deg", frame="icrs")
+        tract = grid.find_tract(center)
+        table.add_row(center.to_string("decimal"), str(tract.id), tract.find_patch(center).label)
     for source in open_exposures(exposures).sources if exposures else ():
-        for tract, patches in found.find_tract_patches(source.info.footprint):
+        for tract, patches in grid.find_tract_patches(source.info.footprint):
             labels = " ".join(patch.label for patch in patches)
             table.add_row(str(source.info.id), str(tract.id), labels)
     return table

@@ -23,10 +23,11 @@ def command(
 ) -> None:
     """Say what FILES hold: exposures, warps, coadds, artifacts or sky maps."""
     with quick_imports():
-        from .show import show_failures, show_files
+        from .show import show_files
+        from .tell import tell_skipped
     failures = show_files(files, format_name, pixels=pixels, verbose=verbose)
     if failures:
         if len(files) == 1:
             raise click.ClickException(failures[0].reason)
-        show_failures(failures)
+        tell_skipped(failures, "Not understood")
         ctx.exit(1)

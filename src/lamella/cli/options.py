@@ -171,26 +171,26 @@ def build_config[C: Config](
     """
     file = file or FileOptions()
     values: dict[str, Any] = {}
-    places: dict[str, str] = {}
+    origins: dict[str, str] = {}
     for path, value in _leaves(config, file.values, f"{file.path}: "):
-        values[path], places[path] = value, f"{file.path}: {path}"
+        values[path], origins[path] = value, f"{file.path}: {path}"
     flat = {option_name(path): path for path in paths}
     for setting in settings:
         name, value = parse_setting(setting)
         full = flat.get(name.replace("_", "-"), name)
         for path, leaf in _leaves(config, {full: value}, "--set "):
-            values[path], places[path] = leaf, f"--set {path}"
+            values[path], origins[path] = leaf, f"--set {path}"
     for path in paths:
         value = given.get(_parameter(path))
         if value is not None:
-            values[path], places[path] = value, f"--{option_name(path)}"
+            values[path], origins[path] = value, f"--{option_name(path)}"
     values = {path: _own_value(config, path, value) for path, value in values.items()}
     try:
         return config(**_nest(values))
     except ConfigError as err:
-        place = places.get(err.option, err.option or "options")
+        origin = origins.get(err.option, err.option or "options")
         raise ConfigError(
-            f"{place}: {err.reason}.", option=err.option, found=err.found, reason=err.reason
+            f"{origin}: {err.reason}.", option=err.option, found=err.found, reason=err.reason
         ) from None
 
 
@@ -217,7 +217,7 @@ def parse_setting(setting: str) -> tuple[str, Any]:
 def print_config(ctx: click.Context, config: Config) -> None:
     """Print all options that are in force, in a form that ``--config`` reads."""
     own = {
-        _long_name(parameter): _plain(ctx.params[parameter.name])
+        max(parameter.opts, key=len).lstrip("-"): _plain(ctx.params[parameter.name])
         for parameter in ctx.command.params
         if parameter.name in ctx.params
         and parameter.name not in _UNSHARED
@@ -227,44 +227,38 @@ def print_config(ctx: click.Context, config: Config) -> None:
     click.echo(yaml.safe_dump(told | config.to_dict(), sort_keys=False, width=100), nl=False)
 
 
-def _long_name(parameter: click.Parameter) -> str:
-    return max(parameter.opts, key=len).lstrip("-")
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 # Files.
 
 
-def _read_file(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> FileOptions:
+def _read_file(ctx: click.Context, _: click.Parameter, path: Path | None) -> FileOptions:
     """Let a file of options fill in the command line; return what has no name there."""
     if path is None:
         return FileOptions()
     parameters = {
-        option.lstrip("-").replace("-", "_"): one
-        for one in ctx.command.params
-        for option in one.opts
-        if one.name not in (*_UNSHARED, "help")
+        option.lstrip("-").replace("-", "_"): parameter
+        for parameter in ctx.command.params
+        for option in parameter.opts
+        if parameter.name not in (*_UNSHARED, "help")
     }
     defaults: dict[str, Any] = {}
     nested: dict[str, Any] = {}
     for name, value in load_options(path).items():
-        one = parameters.get(str(name).replace("-", "_"))
-        if one is None or one.name is None:
+        own = parameters.get(str(name).replace("-", "_"))
+        if own is None or own.name is None:
             nested[str(name)] = value
         else:
-            defaults[one.name] = _check_value(ctx, one, value, f"{path}: {name}")
+            defaults[own.name] = _check_value(ctx, own, value, f"{path}: {name}")
     ctx.default_map = defaults
     return FileOptions(path, nested)
 
 
-def _check_value(ctx: click.Context, parameter: click.Parameter, value: Any, place: str) -> Any:
+def _check_value(ctx: click.Context, parameter: click.Parameter, value: Any, origin: str) -> Any:
     """Return a value in the form that click takes from the command line."""
     if (parameter.multiple or parameter.nargs == -1) and not isinstance(value, list):
         value = [value]
@@ -273,13 +267,13 @@ def _check_value(ctx: click.Context, parameter: click.Parameter, value: Any, pla
     except (click.BadParameter, TypeError) as err:
         reason = err.message if isinstance(err, click.BadParameter) else str(err)
         raise ConfigError(
-            f"{place}: {reason.rstrip('.')}.", option=str(parameter.name), found=value
+            f"{origin}: {reason.rstrip('.')}.", option=str(parameter.name), found=value
         ) from None
     return value
 
 
 def _leaves(
-    config: type[Config], values: Mapping[str, Any], place: str, prefix: str = ""
+    config: type[Config], values: Mapping[str, Any], origin: str, prefix: str = ""
 ) -> Iterator[tuple[str, Any]]:
     """Give nested values with dotted names; a name may be dotted already."""
     for name, value in values.items():
@@ -288,21 +282,21 @@ def _leaves(
         field = config.model_fields.get(first)
         path = f"{prefix}{first}"
         if field is None:
-            known = ", ".join(config.model_fields)
+            options = ", ".join(config.model_fields)
             raise ConfigError(
-                f"{place}{prefix}{name}: no such option; there are: {known}.", option=path, found=value
+                f"{origin}{prefix}{name}: no such option; there are: {options}.", option=path, found=value
             )
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, Config):
             value = {rest: value} if rest else value
             if not isinstance(value, Mapping):
                 raise ConfigError(
-                    f"{place}{path}: found {value!r}; expected options.", option=path, found=value
+                    f"{origin}{path}: found {value!r}; expected options.", option=path, found=value
                 )
-            yield from _leaves(inner, value, place, f"{path}.")
+            yield from _leaves(inner, value, origin, f"{path}.")
         elif rest:
             raise ConfigError(
-                f"{place}{path} has no options of its own.", option=f"{path}.{rest}", found=value
+                f"{origin}{path} has no options of its own.", option=f"{path}.{rest}", found=value
             )
         else:
             yield path, value
@@ -312,29 +306,21 @@ def _own_value(config: type[Config], path: str, value: Any) -> Any:
     """Return a value as the option has it: also for ``safe-clip`` or a switch that is on."""
     if path in _SWITCHES and isinstance(value, bool):
         return _SWITCHES[path][value]
-    choices = _choices(_find(config, path)[1].annotation)
+    kind = _simplify(_find(config, path)[1].annotation)
+    choices = typing.get_args(kind) if _is_literal(kind) else ()
     if isinstance(value, str) and value not in choices and value.replace("-", "_") in choices:
         return value.replace("-", "_")
     return value
-
-
-def _choices(annotation: Any) -> tuple[Any, ...]:
-    """Return the values that an option chooses from; none if it is not one of a few."""
-    if isinstance(annotation, typing.TypeAliasType):
-        return _choices(annotation.__value__)
-    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        return tuple(item for part in typing.get_args(annotation) for item in _choices(part))
-    return typing.get_args(annotation) if _is_literal(annotation) else ()
 
 
 def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     for path, value in values.items():
         *parents, last = path.split(".")
-        place = nested
+        branch = nested
         for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = value
+            branch = branch.setdefault(parent, {})
+        branch[last] = value
     return nested
 
 
@@ -385,7 +371,7 @@ def _shown(choice: object) -> str:
 
 
 def _default_text(default: Any, unit: str) -> str:
-    if default is None or default == () or default == "":
+    if default in (None, (), ""):
         return f"  [{unit}]" if unit else ""
     if isinstance(default, tuple):
         default = ",".join(str(item) for item in default)

@@ -139,18 +139,18 @@ class PositionType(click.ParamType):  # type: ignore[type-arg]
         from astropy.coordinates import SkyCoord
         from astropy.coordinates.name_resolve import NameResolveError
 
-        text = value if isinstance(value, str) else ",".join(str(part) for part in value)
+        text = value if isinstance(value, str) else ",".join(map(str, value))
         ra, comma, dec = text.partition(",")
         try:
             unit = "hourangle" if ":" in ra or "h" in ra else "deg"
             if not comma:
                 raise ValueError("there is no comma")
-            place = SkyCoord(ra, dec, unit=(unit, "deg"), frame="icrs")
+            position = SkyCoord(ra, dec, unit=(unit, "deg"), frame="icrs")
         except (ValueError, TypeError, NameResolveError) as err:
             self.fail(f"{text!r} is not a position: {err}", param, ctx)
-        if not (math.isfinite(place.ra.deg) and math.isfinite(place.dec.deg)):
+        if not (math.isfinite(position.ra.deg) and math.isfinite(position.dec.deg)):
             self.fail(f"{text!r} is not a position: it is not finite", param, ctx)
-        return float(place.ra.deg), float(place.dec.deg)
+        return float(position.ra.deg), float(position.dec.deg)
 
 
 class _SizeType(click.ParamType):  # type: ignore[type-arg]
@@ -159,9 +159,9 @@ class _SizeType(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, float]:
-        parts = list(value) if isinstance(value, list | tuple) else str(value).split(",")
+        sides = list(value) if isinstance(value, list | tuple) else str(value).split(",")
         try:
-            width, height = (float(part) for part in (parts * 2 if len(parts) == 1 else parts))
+            width, height = (float(side) for side in (sides * 2 if len(sides) == 1 else sides))
         except ValueError:
             self.fail(f"{value!r} is not a size in degrees", param, ctx)
         if not (0 < width < 90 and 0 < height < 90):

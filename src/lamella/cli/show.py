@@ -1,4 +1,4 @@
-"""What ``lamella inspect`` shows of files of all kinds."""
+"""Descriptions of files of all kinds on the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ..formats.afw.kinds import kind_of
 from ..formats.archive.artifact_files import is_artifact_file, read_artifacts
 from ..formats.archive.products import is_product, read_product
 from ..formats.recognise import open_exposures
-from ..report.console import skipped_table
 from ..report.record import Skipped
 from ..sky.registry import load_skymap
 from .describe import (
@@ -28,7 +27,7 @@ from .describe_afw import describe_afw
 from .describe_artifacts import describe_artifacts
 from .describe_skymap import describe_skymap
 
-__all__ = ("show_failures", "show_files")
+__all__ = ("show_files",)
 
 
 def show_files(
@@ -63,11 +62,6 @@ def show_files(
     if exposures:
         failures += _show_exposures(console, exposures, format_name, pixels=pixels, verbose=verbose)
     return failures
-
-
-def show_failures(failures: Sequence[Skipped]) -> None:
-    """Say on standard error which files were not understood, and why."""
-    Console(stderr=True).print(skipped_table(failures, title="Not understood"))
 
 
 def _show_own(console: Console, file: Path, verbose: bool) -> bool:

@@ -1,4 +1,4 @@
-"""``lamella skymap``: make a sky map, look at one, find places in it."""
+"""``lamella skymap``: make a sky map, look at one, find positions in it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def make(
     """
     if output.exists() and not overwrite:
         raise OutputError(output, reason="it exists (use --overwrite)")
-    grid, options = GridOptions.take(given), dict(parse_setting(one) for one in settings)
+    grid, options = GridOptions.take(given), dict(map(parse_setting, settings))
     if kind is not None and (exposures or grid):
         raise ConfigError(
             "A sky map is of a --kind, or is made around exposures or an area; choose one.", option="kind"
@@ -89,8 +89,8 @@ def show(skymap: Path, tract: int | None) -> None:
 
         from ..sky.registry import load_skymap
         from .describe_skymap import describe_skymap
-    found = load_skymap(skymap)
-    Console().print(describe_skymap(found, [found[tract]] if tract is not None else None))
+    grid = load_skymap(skymap)
+    Console().print(describe_skymap(grid, [grid[tract]] if tract is not None else None))
 
 
 @command.command("find")

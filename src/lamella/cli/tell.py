@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -14,8 +15,10 @@ from rich.table import Table
 from ..errors import NoInputsError
 from ..report.console import skipped_table, summary_table
 from ..report.record import CoaddRecord, Skipped
-from ..run.coadd_run import CoaddRun
-from ..run.warp_run import WarpRunRecord
+
+if TYPE_CHECKING:
+    from ..run.coadd_run import CoaddRun
+    from ..run.warp_run import WarpRunRecord
 
 __all__ = ("run_coadds", "tell_skipped", "tell_stack", "tell_warps")
 

@@ -1,4 +1,4 @@
-"""Tables and texts that the descriptions of files are made of, in 80 columns."""
+"""Tables and texts of the descriptions of files, in 80 columns."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def place_facts(bbox: Box, projection: SkyProjection[Any] | None) -> dict[str, s
         return facts
     centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
     scale = pixel_scale(projection, bbox)
-    place = SkyCoord(centre.ra, centre.dec)
+    position = SkyCoord(centre.ra, centre.dec)
     return facts | {
-        "centre": f"{place.to_string('hmsdms', sep=':', precision=2)}  "
-        f"({place.ra.deg:.6f} {place.dec.deg:+.6f} deg, ICRS)",
+        "centre": f"{position.to_string('hmsdms', sep=':', precision=2)}  "
+        f"({position.ra.deg:.6f} {position.dec.deg:+.6f} deg, ICRS)",
         "scale": f"{scale:.4f} arcsec per pixel; "
         f"{_angle(bbox.x.size * scale)} × {_angle(bbox.y.size * scale)}",
     }

@@ -1,4 +1,4 @@
-"""Pictures of artifacts: what was left out of a coadd, and from how many visits.
+"""Pictures of artifacts that were left out of a coadd, and of the number of visits that lost them.
 
 Both lie on the dimmed coadd, so that one sees whether sources were taken for
 artifacts.
@@ -18,6 +18,7 @@ from .picture import (
     Swatch,
     block_mean,
     block_most,
+    count_swatches,
     dimmed,
     gradient,
     upright,
@@ -55,13 +56,13 @@ def artifact_picture(coadd: CoaddLike, masks: ArtifactMasks, *, max_side: int = 
     swatches = []
     for name, meaning, color in _PLANES:
         where = masks.counts(name) > 0
-        part = float(where.mean())
-        if not part:
+        fraction = float(where.mean())
+        if not fraction:
             continue
         # A streak is thinner than a block of pixels; its colour is seen all the same.
         opacity = _OPACITY * np.sqrt(block_mean(where, max_side))[..., np.newaxis]
         canvas = (1 - opacity) * canvas + opacity * np.array(color, dtype=np.float64)
-        swatches.append(Swatch(hex_color(color), meaning or clipped, percent(part)))
+        swatches.append(Swatch(hex_color(color), meaning or clipped, percent(fraction)))
     listed = ", ".join(f"{swatch.label} {swatch.note}" for swatch in swatches) or "none"
     return Picture(
         name="artifacts",
@@ -98,7 +99,7 @@ def removed_picture(coadd: CoaddLike, masks: ArtifactMasks, *, max_side: int = M
         title="Visits left out per pixel",
         alt=f"Number of visits that each pixel lost to artifacts, up to {most}, over the dimmed image.",
         pixels=upright(np.round(canvas).astype(np.uint8), _empty(coadd, masks, max_side)),
-        swatches=_count_swatches(counts, colors) if few else (),
+        swatches=count_swatches(counts, colors, first=1) if few else (),
         scale=None if few else Scale(gradient(_FIRST_COLOR), ((0, "1"), (1, f"{most}")), "visits"),
         photographic=True,
     )
@@ -109,12 +110,3 @@ def _empty(coadd: CoaddLike, masks: ArtifactMasks, max_side: int) -> np.ndarray:
     no_data: np.ndarray = ~np.isfinite(block_mean(coadd.image.array, max_side))
     no_data &= block_most(masks.counts(), max_side) == 0
     return no_data
-
-
-def _count_swatches(counts: np.ndarray, colors: np.ndarray) -> tuple[Swatch, ...]:
-    pixels = np.bincount(counts.ravel(), minlength=len(colors) + 1)[1:] / max(counts.size, 1)
-    return tuple(
-        Swatch(hex_color(color), f"{n}", percent(part))
-        for n, (color, part) in enumerate(zip(colors, pixels, strict=True), start=1)
-        if part
-    )

@@ -39,15 +39,13 @@ def choose_bands(bands: Iterable[str]) -> tuple[str, str, str] | tuple[str, str]
         Of more than three, u and y give way, being the noisiest, and the
         reddest, the middle and the bluest of the rest are taken.
     """
-    known = sorted(set(bands), key=lambda band: (WAVELENGTHS.get(band, math.inf), band))
+    ordered = sorted(set(bands), key=lambda band: (WAVELENGTHS.get(band, math.inf), band))
     for band in ("u", "y", "Y"):
-        if len(known) > 3 and band in known:
-            known.remove(band)
-    if len(known) < 2:
-        return None
-    if len(known) == 2:
-        return known[1], known[0]
-    return known[-1], known[len(known) // 2], known[0]
+        if len(ordered) > 3 and band in ordered:
+            ordered.remove(band)
+    if len(ordered) < 3:
+        return (ordered[1], ordered[0]) if len(ordered) == 2 else None
+    return ordered[-1], ordered[len(ordered) // 2], ordered[0]
 
 
 def composite(images: Mapping[str, Image], *, max_side: int = MAX_SIDE) -> Picture | None:

@@ -75,18 +75,18 @@ def _headline(run: RunRecord) -> str:
         for coadd in run.coadds
         for row in coadd.inputs
     }
-    parts = [
+    phrases = [
         _counted(len(run.coadds), "coadd"),
         f"in {_counted(len(bands), 'band')} ({', '.join(bands)})" if bands else "",
         f"on {_counted(len(patches), 'patch', 'patches')}" if patches else "",
         f"from {_counted(len(inputs), 'detector image')}" if inputs else "",
         f"in {duration(run.seconds)}" if run.seconds is not None else "",
     ]
-    return " ".join(part for part in parts if part) + "."
+    return " ".join(filter(None, phrases)) + "."
 
 
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
+def _counted(count: int, noun: str, plural: str = "") -> str:
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -106,18 +106,18 @@ def _kinds_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def _matched_visits(matching: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Put the records of detectors together: one row per visit, also for those that were not matched."""
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    for one in matching["detectors"]:
-        row = rows.setdefault((one["instrument"], one["visit"]), _matched_row(one))
+    for detector in matching["detectors"]:
+        row = rows.setdefault((detector["instrument"], detector["visit"]), _matched_row(detector))
         row["detectors"] += 1
         for name in ("residual", "noise_gain"):
-            row[name] = max(row[name] or 0.0, one[name])
-    for one in matching["unmatched"]:
-        rows[one["instrument"], one["visit"]] = _matched_row(one) | {"reason": one["reason"]}
+            row[name] = max(row[name] or 0.0, detector[name])
+    for visit in matching["unmatched"]:
+        rows[visit["instrument"], visit["visit"]] = _matched_row(visit) | {"reason": visit["reason"]}
     return [rows[key] for key in sorted(rows)]
 
 
-def _matched_row(one: Mapping[str, Any]) -> dict[str, Any]:
-    identity = {name: one[name] for name in ("instrument", "visit")}
+def _matched_row(record: Mapping[str, Any]) -> dict[str, Any]:
+    identity = {name: record[name] for name in ("instrument", "visit")}
     return identity | {"detectors": 0, "residual": None, "noise_gain": None, "reason": ""}
 
 

@@ -37,7 +37,7 @@ _LIGHTNESS = (0.72, 0.87, 0.60, 0.80)
 
 
 def oklch_to_srgb(lightness: np.ndarray, chroma: np.ndarray, hue: np.ndarray) -> np.ndarray:
-    """Return sRGB bytes of some colours.
+    """Return sRGB bytes of colours.
 
     Parameters
     ----------
@@ -83,14 +83,14 @@ def plane_color(name: str, index: int = 0) -> tuple[int, int, int]:
     if name == "NO_DATA":
         return NO_DATA_COLOR
     names = list(STANDARD_PLANES)
-    place = names.index(name) if name in names else max(index, len(names))
+    rank = names.index(name) if name in names else max(index, len(names))
     # Neighbours in the list are far apart in hue, and differ in lightness too.
-    hue = np.array(25 + _GOLDEN_ANGLE * place)
-    red, green, blue = oklch_to_srgb(np.array(_LIGHTNESS[place % len(_LIGHTNESS)]), np.array(0.15), hue)
+    hue = np.array(25 + _GOLDEN_ANGLE * rank)
+    red, green, blue = oklch_to_srgb(np.array(_LIGHTNESS[rank % len(_LIGHTNESS)]), np.array(0.15), hue)
     return int(red), int(green), int(blue)
 
 
 def hex_color(color: np.ndarray | tuple[int, int, int]) -> str:
     """Return a colour as HTML writes it, e.g. ``"#ff0000"``."""
-    red, green, blue = (int(part) for part in color)
+    red, green, blue = map(int, color)
     return f"#{red:02x}{green:02x}{blue:02x}"

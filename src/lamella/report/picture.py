@@ -33,6 +33,7 @@ __all__ = (
     "block_mean",
     "block_most",
     "count_picture",
+    "count_swatches",
     "dimmed",
     "flagged_parts",
     "gradient",
@@ -65,7 +66,7 @@ class Swatch:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scale:
-    """A continuous legend: colours from left to right, and ticks as (place from 0 to 1, label)."""
+    """A continuous legend: colours from left to right, and ticks as (position from 0 to 1, label)."""
 
     colors: tuple[str, ...]
     ticks: tuple[tuple[float, str], ...]
@@ -140,13 +141,14 @@ def variance_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
     low, high = np.percentile(values[good], [0.5, 99.5]) if good.any() else (1.0, 1.0)
     # A flat variance must not look like a structured one.
     low, high = min(low, high / 1.05), max(high, low * 1.05)
-    place = np.log(np.where(good, values, low) / low) / math.log(high / low)
+    position = np.log(np.where(good, values, low) / low) / math.log(high / low)
+    ticks = tuple((tick, f"{low * (high / low) ** tick:.3g}") for tick in (0, 0.5, 1))
     return Picture(
         name="variance",
         title="Variance",
         alt=f"Variance of the pixels, from {low:.3g} to {high:.3g} nJy²; pixels without data are slate.",
-        pixels=upright(colors_at(place), ~good),
-        scale=Scale(gradient(), _log_ticks(low, high), "nJy²") if good.any() else None,
+        pixels=upright(colors_at(position), ~good),
+        scale=Scale(gradient(), ticks, "nJy²") if good.any() else None,
     )
 
 
@@ -158,12 +160,14 @@ def count_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
     few = most <= _MANY_COUNTS
     if few:
         values = np.round(values)
+    # From the first colour of the scale for one visit to its last for the most.
+    colors = np.concatenate([[NO_DATA_COLOR], colors_at(_count_place(np.arange(1, most + 1), most))])
     return Picture(
         name="count",
         title="Exposures per pixel",
         alt=f"Number of exposures used at each pixel, up to {most}; pixels without any are slate.",
         pixels=upright(colors_at(_count_place(values, most)), values <= 0),
-        swatches=_count_swatches(count, most) if few else (),
+        swatches=count_swatches(count, colors) if few else (),
         scale=None if few else Scale(gradient(), ((0, "1"), (0.5, f"{(1 + most) / 2:.0f}"), (1, f"{most}"))),
     )
 
@@ -182,14 +186,14 @@ def mask_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
         opacity = (1.0 if name == "NO_DATA" else 0.8) * np.sqrt(covered)[..., None]
         canvas *= 1 - opacity
         canvas += opacity * np.array(color, dtype=np.float64)
-    listed = ", ".join(f"{name} {percent(part)}" for name, _, part in planes) or "none"
+    listed = ", ".join(f"{name} {percent(fraction)}" for name, _, fraction in planes) or "none"
     return Picture(
         name="mask",
         title="Mask",
         alt=f"Planes of the mask over the dimmed image: {listed}.",
         photographic=True,
         pixels=upright(np.round(canvas).astype(np.uint8)),
-        swatches=tuple(Swatch(hex_color(color), name, percent(part)) for name, color, part in planes),
+        swatches=tuple(Swatch(hex_color(color), name, percent(fraction)) for name, color, fraction in planes),
     )
 
 
@@ -218,12 +222,12 @@ def psf_picture(stamp: np.ndarray) -> Picture:
     """
     floor = -4.0
     ratio = _without_rim(np.asarray(stamp, dtype=np.float64) / np.nanmax(stamp), 10**floor)
-    place = np.log10(np.clip(ratio, 10**floor, 1)) / -floor + 1
+    position = np.log10(np.clip(ratio, 10**floor, 1)) / -floor + 1
     return Picture(
         name="psf",
         title="PSF",
         alt="The point-spread function at the centre of the data, logarithmic from 1/10000 of its peak.",
-        pixels=upright(colors_at(place)),
+        pixels=upright(colors_at(position)),
         scale=Scale(gradient(), ((0, "10⁻⁴"), (0.5, "10⁻²"), (1, "1")), "of peak"),
     )
 
@@ -278,7 +282,7 @@ def block_most(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
 
 
 def flagged_parts(mask: np.ndarray, bits: Sequence[int], max_side: int = MAX_SIDE) -> np.ndarray:
-    """Return which part of each of the blocks that `block_mean` averages has one of some mask bits.
+    """Return the fraction of each of the blocks that `block_mean` averages that has one of several mask bits.
 
     Parameters
     ----------
@@ -357,24 +361,34 @@ def _bytes(tone: np.ndarray) -> np.ndarray:
 
 
 def gradient(start: float = 0.0) -> tuple[str, ...]:
-    """Return colours of the scale as HTML writes them, from a place on it to its end."""
+    """Return colours of the scale as HTML writes them, from a position on it to its end."""
     return tuple(hex_color(color) for color in colors_at(np.linspace(start, 1, 11)))
-
-
-def _log_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
-    return tuple((place, f"{low * (high / low) ** place:.3g}") for place in (0, 0.5, 1))
 
 
 def _count_place(values: np.ndarray, most: int) -> np.ndarray:
     return (values - 1) / max(most - 1, 1)
 
 
-def _count_swatches(count: np.ndarray, most: int) -> tuple[Swatch, ...]:
-    pixels = np.zeros(most + 1, dtype=np.int64)
-    count_values(kernel_array(count, np.int32).reshape(-1), np.ones(count.size, dtype=bool), pixels)
-    colors = [NO_DATA_COLOR, *colors_at(_count_place(np.arange(1, most + 1), most))]
-    entries = zip(colors, pixels / max(count.size, 1), strict=True)
-    return tuple(Swatch(hex_color(c), f"{n}", percent(p)) for n, (c, p) in enumerate(entries) if p > 0)
+def count_swatches(counts: np.ndarray, colors: np.ndarray, first: int = 0) -> tuple[Swatch, ...]:
+    """Return the legend of numbers per pixel.
+
+    Parameters
+    ----------
+    counts
+        int, of shape (y, x).
+    colors
+        Colour of each number; one that has no pixels is left out.
+    first
+        Number of the first colour.
+    """
+    pixels = np.zeros(first + len(colors), dtype=np.int64)
+    count_values(kernel_array(counts, np.int32).reshape(-1), np.ones(counts.size, dtype=bool), pixels)
+    fractions = pixels[first:] / max(counts.size, 1)
+    return tuple(
+        Swatch(hex_color(color), f"{number}", percent(fraction))
+        for number, (color, fraction) in enumerate(zip(colors, fractions, strict=True), start=first)
+        if fraction > 0
+    )
 
 
 def _planes_by_area(mask: Mask) -> list[tuple[str, tuple[int, int, int], float]]:

@@ -1,4 +1,4 @@
-"""What is kept of a run for its report: plain values that survive in JSON files.
+"""Records of runs and coadds for the report: plain values that survive in JSON files.
 
 A `CoaddRecord` is stored beside each coadd, so that a later run that finds the
 coadd finished can put it on its page without opening it.
@@ -13,18 +13,18 @@ import math
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
 from ..causes import by_cause, cause_of
 from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_note
-from ..coadd.summary import CoaddLike, CoaddSummary
+from ..coadd.summary import CoaddSummary
 from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues
-from ..data.removals import Removal
-from ..data.visit_check import VisitCheck, visit_warnings
+from ..data.coadd import PatchCoadd
+from ..data.visit_check import visit_warnings
 from ..errors import UnreadableFileError
 from ..files import write_text
 from .artifact_picture import artifact_picture, removed_picture
@@ -42,7 +42,6 @@ from .picture import (
 __all__ = (
     "CoaddRecord",
     "PictureRecord",
-    "ReportedCoadd",
     "RunRecord",
     "Skipped",
     "alike_once",
@@ -55,26 +54,6 @@ __all__ = (
 
 _IMAGE_SIDE = 1200
 _MAP_SIDE = 600
-
-
-class ReportedCoadd(CoaddLike, Protocol):
-    """What the report of a coadd needs beyond its summary."""
-
-    settings: Mapping[str, Any]
-    versions: Mapping[str, str]
-    notes: tuple[str, ...]
-    removals: tuple[Removal, ...]
-    visit_checks: tuple[VisitCheck, ...]
-
-    @property
-    def artifacts(self) -> Table:
-        """One row per visit: what it lost to artifacts; empty if none were looked for."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Name that is unique in a run."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,18 +85,16 @@ def alike_once(items: Iterable[Skipped]) -> list[Skipped]:
 
     Things of one cause are those whose reasons differ in numbers and in their own name only.
     """
-    return [_first_of(group) for group in by_cause(items, lambda item: cause_of(item.reason, item.what))]
-
-
-def _first_of(group: list[Skipped]) -> Skipped:
-    if len(group) == 1:
-        return group[0]
-    return dataclasses.replace(group[0], what=f"{group[0].what} and {len(group) - 1} more")
+    groups = by_cause(items, lambda item: cause_of(item.reason, item.what))
+    return [
+        Skipped(f"{first.what} and {len(others)} more" if others else first.what, first.reason)
+        for first, *others in groups
+    ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CoaddRecord(PlainValues):
-    """What the report says of one coadd."""
+    """Numbers, tables and pictures of a coadd."""
 
     name: str
     summary: CoaddSummary
@@ -131,7 +108,7 @@ class CoaddRecord(PlainValues):
     artifacts: tuple[dict[str, Any], ...] = ()
     """One mapping of column to value per visit: what it lost to artifacts."""
     warnings: tuple[Skipped, ...] = ()
-    """What a user should look at: a visit, and why."""
+    """Visits that a user should look at, and why."""
     visit_checks: tuple[dict[str, Any], ...] = ()
     """One mapping per visit: how positions, fluxes and noise compare with the coadd."""
     matching: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -153,7 +130,7 @@ class CoaddRecord(PlainValues):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What the page of a run says."""
+    """Contents of the page of a run."""
 
     title: str
     command: str = ""
@@ -178,7 +155,7 @@ class RunRecord:
 
 
 def coadd_record(
-    coadd: ReportedCoadd,
+    coadd: PatchCoadd,
     summary: CoaddSummary,
     *,
     pictures: Iterable[Picture] | None = None,
@@ -197,7 +174,7 @@ def coadd_record(
     files
         What belongs to the coadd: its meaning, and the path relative to the page.
     """
-    drawn = coadd_pictures(coadd, summary) if pictures is None else pictures
+    pictures = coadd_pictures(coadd, summary) if pictures is None else pictures
     meanings = coadd.mask.schema.descriptions
     settings = _plain(coadd.settings)
     return CoaddRecord(
@@ -209,19 +186,19 @@ def coadd_record(
         settings={name: value for name, value in settings.items() if name != "matching"},
         artifacts=_rows(coadd.artifacts),
         warnings=_warnings(coadd),
-        visit_checks=tuple(dataclasses.asdict(one) for one in coadd.visit_checks),
+        visit_checks=tuple(dataclasses.asdict(check) for check in coadd.visit_checks),
         matching=settings.get("matching", {}),
         versions=dict(coadd.versions),
         planes={name: meanings[name] for name in summary.mask_fractions},
         files=dict(files or {}),
-        pictures=tuple(picture_record(picture) for picture in drawn),
+        pictures=tuple(picture_record(picture) for picture in pictures),
     )
 
 
-def _warnings(coadd: ReportedCoadd) -> tuple[Skipped, ...]:
+def _warnings(coadd: PatchCoadd) -> tuple[Skipped, ...]:
     method = coadd.settings.get("assemble", {}).get("reject", {}).get("method", "none")
     note = rejection_note(method, coadd.removals)
-    planes = tuple(Skipped("warps", one) for one in plane_notices(coadd.settings))
+    planes = tuple(Skipped("warps", notice) for notice in plane_notices(coadd.settings))
     notes = () if note is None else (Skipped("artifacts", note),)
     # Of a single visit the note says it all.
     removals = coadd.removals if len(coadd.removals) > 1 else ()
@@ -230,7 +207,7 @@ def _warnings(coadd: ReportedCoadd) -> tuple[Skipped, ...]:
 
 
 def coadd_pictures(
-    coadd: CoaddLike, summary: CoaddSummary, artifacts: ArtifactMasks | None = None
+    coadd: PatchCoadd, summary: CoaddSummary, artifacts: ArtifactMasks | None = None
 ) -> tuple[Picture, ...]:
     """Draw image, count, variance, mask, PSF and artifacts of a coadd, in the sizes of the page."""
     maps = (count_picture, variance_picture, mask_picture)
@@ -296,9 +273,9 @@ def _rows(table: Table) -> tuple[dict[str, Any], ...]:
 def _plain(value: Any) -> Any:
     """Return a value without numpy types, and without numbers that JSON lacks."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(part) for part in value]
+        return [_plain(item) for item in value]
     if isinstance(value, np.ma.core.MaskedConstant):
         return None
     if isinstance(value, np.generic | np.ndarray):

@@ -35,11 +35,8 @@ def significant(value: float | None, digits: int = 4) -> str:
         return ABSENT
     mantissa, _, exponent = f"{value:#.{digits}g}".partition("e")
     mantissa = mantissa.removesuffix(".")
-    return f"{mantissa} × 10{_superscript(int(exponent))}" if exponent else mantissa
-
-
-def _superscript(exponent: int) -> str:
-    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    raised = str(int(exponent or 0)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa} × 10{raised}" if exponent else mantissa
 
 
 def plain(value: Any) -> str:
@@ -51,18 +48,18 @@ def plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
-        return ", ".join(plain(part) for part in value) or "none"
+        return ", ".join(plain(item) for item in value) or "none"
     return str(value)
 
 
-def percent(part: float | None) -> str:
+def percent(fraction: float | None) -> str:
     """Return a fraction in percent, with more digits for small ones."""
-    if part is None:
+    if fraction is None:
         return ABSENT
-    if 0 < part < 0.0001:
+    if 0 < fraction < 0.0001:
         return "< 0.01 %"
-    digits = 0 if part >= 0.1 or part == 0 else 1 if part >= 0.01 else 2
-    return f"{100 * part:.{digits}f} %"
+    digits = 0 if fraction >= 0.1 or fraction == 0 else 1 if fraction >= 0.01 else 2
+    return f"{100 * fraction:.{digits}f} %"
 
 
 def duration(seconds: float | None) -> str:
@@ -86,8 +83,8 @@ def span(times: TotalTimes, visits: int) -> str:
     """Return when the visits of a coadd were taken, e.g. ``"2024-01-01 03:00:00 to 2024-01-03 03:01:30"``."""
     if times.begin is None or times.end is None:
         return ABSENT if times.middle is None else day(times.middle)
-    some = "" if times.dated == visits else f" ({times.dated} of {visits} visits are dated)"
-    return f"{day(times.begin)} to {day(times.end)}{some}"
+    remark = "" if times.dated == visits else f" ({times.dated} of {visits} visits are dated)"
+    return f"{day(times.begin)} to {day(times.end)}{remark}"
 
 
 def exposed(times: TotalTimes, visits: int) -> str:

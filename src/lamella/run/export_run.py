@@ -62,10 +62,10 @@ def _find(products: Sequence[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = [file for file in walk(path) if is_fits_name(file) and is_product(file)]
-        if not found:
+        files = [file for file in walk(path) if is_fits_name(file) and is_product(file)]
+        if not files:
             raise NoInputsError(f"{path}: there is no warp and no coadd in this folder.")
-        yield from found
+        yield from files
 
 
 def _plan(paths: Sequence[Path], output: Path, *, overwrite: bool) -> list[tuple[Path, Path]]:

@@ -31,8 +31,8 @@ def fingerprint(job: PatchJob, config: PatchConfig) -> str:
     return _digest(
         _inputs(job, job.sources)
         | {
-            "rejected": [[str(one.id), one.reason] for one in job.rejected],
-            "bright": [dataclasses.astuple(one) for one in job.bright_objects or ()],
+            "rejected": [[str(rejection.id), rejection.reason] for rejection in job.rejected],
+            "bright": [dataclasses.astuple(region) for region in job.bright_objects or ()],
             "config": config.to_dict(),
         }
     )

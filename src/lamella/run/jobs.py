@@ -158,12 +158,12 @@ def _by_patch(
     sources: Sequence[ExposureSource], skymap: SkyMap[Any]
 ) -> list[tuple[Patch, list[ExposureSource]]]:
     """Return the patches that exposures overlap, each with these exposures."""
-    found: dict[tuple[int, int], tuple[Patch, list[ExposureSource]]] = {}
+    members: dict[tuple[int, int], tuple[Patch, list[ExposureSource]]] = {}
     for source in sources:
         for _, patches in skymap.find_tract_patches(source.info.footprint):
             for patch in patches:
-                found.setdefault((patch.tract, patch.sequential), (patch, []))[1].append(source)
-    return [found[key] for key in sorted(found)]
+                members.setdefault((patch.tract, patch.sequential), (patch, []))[1].append(source)
+    return [members[key] for key in sorted(members)]
 
 
 def _plan_patch(
@@ -177,5 +177,5 @@ def _plan_patch(
         patch=patch.index,
         band=band,
         sources=tuple(source for source in sources if source.info.id in kept),
-        rejected=tuple(one.record() for one in selection.rejected),
+        rejected=tuple(rejection.record() for rejection in selection.rejected),
     )

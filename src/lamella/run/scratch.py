@@ -46,9 +46,9 @@ class ScratchWarp:
                 self._fill_plane(stream, index, (at.y, at.x), plane)
 
     def _fill_plane(
-        self, stream: io.BufferedReader, index: int, part: tuple[slice, slice], plane: np.ndarray
+        self, stream: io.BufferedReader, index: int, within: tuple[slice, slice], plane: np.ndarray
     ) -> None:
-        (rows, columns), shape = part, (self.bbox.y.size, self.bbox.x.size)
+        (rows, columns), shape = within, (self.bbox.y.size, self.bbox.x.size)
         stream.seek(4 * shape[1] * (index * shape[0] + rows.start))
         whole = columns == slice(0, shape[1]) and plane.flags.c_contiguous
         strip = plane if whole else np.empty((rows.stop - rows.start, shape[1]), _TYPES[index])
