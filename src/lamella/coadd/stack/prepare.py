@@ -29,6 +29,7 @@ __all__ = (
     "check_one_band",
     "input_of",
     "prepare_inputs",
+    "rejections_of",
     "same_psf",
     "target_around",
     "warp_of",
@@ -227,7 +228,7 @@ def with_pixels(one: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | l
         good = ((planes.mask & bad) == 0) & np.isfinite(planes.image) & np.isfinite(planes.variance)
         if good.any():
             return one
-    return _without_weight(one, WeightProblem.NO_GOOD_PIXEL)
+    return rejections_of(one, "weight", str(WeightProblem.NO_GOOD_PIXEL))
 
 
 def _weigh_detectors(one: WarpInput) -> WarpInput | None:
@@ -270,14 +271,15 @@ def _weigh_variance(
         weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale, image=planes.image)
     if not isinstance(weight, WeightProblem):
         return dataclasses.replace(one, weight=weight, owners=None)
-    return _without_weight(one, weight)
+    return rejections_of(one, "weight", str(weight))
 
 
-def _without_weight(one: WarpInput, problem: WeightProblem) -> list[Rejection]:
-    identities = [(d.id, d.path) for d in one.detectors]
+def rejections_of(visit: Warp | WarpInput, stage: str, reason: str) -> list[Rejection]:
+    """Return the records of the exposures in a warp that is left out; one of the visit if it names none."""
+    identities = [(detector.id, detector.path) for detector in visit.detectors]
     if not identities:
-        identities = [(ExposureId(one.instrument, one.visit, -1, one.band), "")]
-    return [Rejection(identity, path, "weight", str(problem)) for identity, path in identities]
+        identities = [(ExposureId(visit.instrument, visit.visit, -1, visit.band), "")]
+    return [Rejection(identity, path, stage, reason) for identity, path in identities]
 
 
 def _known_weight(

@@ -12,13 +12,12 @@ from lsst.pipe.base import Struct
 
 from ...coadd.assemble import StackedPlanes, compare_visits, finish, notes_of, stack_inputs
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
-from ...coadd.stack.prepare import Prepared, check_one_band, input_of
+from ...coadd.stack.prepare import Prepared, check_one_band, input_of, rejections_of
 from ...coadd.stack.sources import ImageSource
 from ...coadd.stack.stack_control import StackControl
 from ...coadd.versions import package_versions
 from ...coadd.warp_planes import plane_notices, planes_record
 from ...data.coadd import PatchCoadd, Provenance, Rejection
-from ...data.inputs import WarpInput
 from ...data.visit_check import VisitCheck, visit_warnings
 from ...data.weights import WeightProblem, warp_weight
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
@@ -28,13 +27,12 @@ from ...resources import Resources
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
 from .assembleInputs import (
-    PreparedPart,
+    PreparedWarp,
     WarpToStack,
     WholeWarp,
     absent_warp,
     alt_spans,
-    empty_planes,
-    rejections_of,
+    planes_of,
     stack_record,
     with_mask,
 )
@@ -169,12 +167,12 @@ class AssembleCoaddTask(CoaddBaseTask):
             Data reference of the patch.
         """
         try:
-            found = dataRef.get("brightObjectMask", immediate=True)
+            catalog = dataRef.get("brightObjectMask", immediate=True)
         except (LookupError, OSError, ValueError) as err:
             self.log.warning("Unable to read brightObjectMask for %s: %s", dataRef.dataId, err)
             return None
-        assert isinstance(found, BrightObjectCatalog)
-        return found
+        assert isinstance(catalog, BrightObjectCatalog)
+        return catalog
 
     def selectBand(
         self, refList: Sequence[Any], band: str | None = None
@@ -210,7 +208,7 @@ class AssembleCoaddTask(CoaddBaseTask):
                 continue
             reason = f"its band is {ref.header.band!r}; that of the coadd is {band!r}"
             self.log.warning("Leaving out %s %s: %s", ref.name, ref.dataId, reason)
-            rejected += rejections_of(ref, reason, "select")
+            rejected += rejections_of(ref.header, "select", reason)
         return kept, rejected
 
     def prepareInputs(self, refList: Sequence[Any]) -> Struct:
@@ -239,12 +237,12 @@ class AssembleCoaddTask(CoaddBaseTask):
                 self.log.warning("Could not find %s %s; skipping it", ref.name, ref.dataId)
                 rejected += absent_warp(ref)
                 continue
-            found = self._weigh(ref)
-            if isinstance(found, str):
-                rejected += rejections_of(ref, found)
-                self.log.warning("Leaving out %s %s: %s", ref.name, ref.dataId, found)
+            weighed = self._weigh(ref)
+            if isinstance(weighed, str):
+                rejected += rejections_of(ref.header, "weight", weighed)
+                self.log.warning("Leaving out %s %s: %s", ref.name, ref.dataId, weighed)
                 continue
-            weight, imageScaler = found
+            weight, imageScaler = weighed
             rejected += warp_rejections(ref.header)
             self.log.info("Weight of %s %s = %.4g", ref.name, ref.dataId, weight)
             kept.append((item, weight, imageScaler))
@@ -295,11 +293,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             ``statsCtrl`` (also called ``ctrl``), a `StatisticsControl`;
             ``statsFlags`` (also called ``flags``), a `Property`.
         """
-        names = (
-            plane_names(self.config.badMaskPlanes)
-            if mask is None or isinstance(mask, int)
-            else plane_names(mask)
-        )
+        names = plane_names(self.config.badMaskPlanes if mask is None or isinstance(mask, int) else mask)
         thresholds = self.config.maskPropagationThresholds
         schema = make_schema((*names, *thresholds))
         statsCtrl = StatisticsControl(
@@ -368,7 +362,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         inputs = self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList)
         everywhere, mask = (mask, None) if isinstance(mask, Mask) else (None, mask)
         if everywhere is not None:
-            inputs = [one._replace(altMask=with_mask(one.altMask, everywhere)) for one in inputs]
+            inputs = [warp._replace(altMask=with_mask(warp.altMask, everywhere)) for warp in inputs]
         coaddExposure, nImage = self._combine(skyInfo, inputs, mask)
         if self.checksVisits:
             checks = self._check_visits(skyInfo, coaddExposure, inputs, mask)
@@ -390,26 +384,16 @@ class AssembleCoaddTask(CoaddBaseTask):
         stats = self.prepareStats(mask)
         coaddExposure = self._empty_coadd(skyInfo, inputs)
         refs, scalers, weights, altMasks = (list(column) for column in zip(*inputs, strict=True))
+        columns = refs, scalers, weights, altMasks
         self.assembleMetadata(coaddExposure, refs, weights)
         nImage = coaddExposure.exposure_count if self.config.doNImage else None
         if self.config.doOnlineForMean and self.config.statistic == "MEAN":
-            self.assembleOnlineMeanCoadd(
-                coaddExposure, refs, scalers, weights, altMasks, stats.statsCtrl, nImage=nImage
-            )
+            self.assembleOnlineMeanCoadd(coaddExposure, *columns, stats.statsCtrl, nImage=nImage)
         else:
             width, height = self.config.subregionSize
             for subBBox in sub_boxes(skyInfo.bbox, (width, height)):
-                self.assembleSubregion(
-                    coaddExposure,
-                    subBBox,
-                    refs,
-                    scalers,
-                    weights,
-                    altMasks,
-                    stats.statsFlags,
-                    stats.statsCtrl,
-                    nImage=nImage,
-                )
+                flags, control = stats.statsFlags, stats.statsCtrl
+                self.assembleSubregion(coaddExposure, subBBox, *columns, flags, control, nImage=nImage)
         self.setInexactPsf(coaddExposure.mask)
         return coaddExposure, nImage
 
@@ -421,21 +405,13 @@ class AssembleCoaddTask(CoaddBaseTask):
         control = self._core_control(coadd, stats.statsFlags, stats.statsCtrl)
         last: dict[int, ImageSource] = {}
         warps = []
-        for one in inputs:
-            box = overlap(one.ref.bbox, coadd.bbox)
+        for warp in inputs:
+            box = overlap(warp.ref.bbox, coadd.bbox)
             if box is not None:
-                part = PreparedPart(self, one, box, coadd, control.bad_mask)
-                warps.append(stack_record(one, WholeWarp(part, last)))
-        planes = StackedPlanes(
-            coadd.bbox,
-            coadd.image.array,
-            coadd.mask.array[..., 0],
-            coadd.variance.array,
-            coadd.exposure_count.array,
-            coadd.exposure_count_unmasked.array,
-        )
+                source = PreparedWarp(self, warp, box, coadd, control.bad_mask)
+                warps.append(stack_record(warp, WholeWarp(source, last)))
         target, layout = coadd_target(skyInfo), Layout(coadd.mask.schema)
-        return compare_visits(warps, planes, target, layout, control, Resources())
+        return compare_visits(warps, planes_of(coadd), target, layout, control, Resources())
 
     def _warn(self, coadd: PatchCoadd) -> None:
         """Name the visits that a user should look at."""
@@ -451,21 +427,15 @@ class AssembleCoaddTask(CoaddBaseTask):
     ) -> list[WarpToStack]:
         """Return the inputs in the order in which they are summed, that of their identities."""
         altMasks = [None] * len(tempExpRefList) if altMaskList is None else altMaskList
-        for name, values in (
-            ("imageScalerList", imageScalerList),
-            ("weightList", weightList),
-            ("altMaskList", altMasks),
-        ):
-            if len(values) != len(tempExpRefList):
-                raise ConfigError(
-                    f"{name} has {len(values)} elements for {len(tempExpRefList)} warps.", option=name
-                )
+        _check_length("imageScalerList", imageScalerList, tempExpRefList)
+        _check_length("weightList", weightList, tempExpRefList)
+        _check_length("altMaskList", altMasks, tempExpRefList)
         if not len(tempExpRefList):
             raise NoInputsError("Nothing to coadd: no warps were given.")
         refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
-        inputs = [WarpToStack(*one) for one in zip(refs, imageScalerList, weightList, altMasks, strict=True)]
-        check_one_band((*one.ref.key, one.ref.header.band) for one in inputs)
-        inputs.sort(key=lambda one: one.ref.key)
+        columns = zip(refs, imageScalerList, weightList, altMasks, strict=True)
+        inputs = sorted((WarpToStack(*row) for row in columns), key=lambda warp: warp.ref.key)
+        check_one_band((*warp.ref.key, warp.ref.header.band) for warp in inputs)
         for before, after in itertools.pairwise(inputs):
             if before.ref.key == after.ref.key:
                 raise DuplicateInputError(
@@ -476,20 +446,20 @@ class AssembleCoaddTask(CoaddBaseTask):
     def _empty_coadd(self, skyInfo: Struct, inputs: Sequence[WarpToStack]) -> PatchCoadd:
         """Make a coadd to which nothing has contributed yet, with all planes that it will have."""
         target = coadd_target(skyInfo)
-        names = {name for one in inputs for name in one.ref.header.mask.schema.names}
-        names |= {plane_name(name) for one in inputs for name in alt_spans(one.altMask)}
+        headers = [warp.ref.header for warp in inputs]
+        names = {name for header in headers for name in header.mask.schema.names}
+        names |= {plane_name(name) for warp in inputs for name in alt_spans(warp.altMask)}
         if self.config.doMaskBrightObjects:
             names.add(self.config.brightObjectMaskName)
         layout = Layout.of(names=names)
-        bbox = target.outer_bbox
-        planes = StackedPlanes.empty(bbox, layout.no_data)
-        made = common_settings([warp_settings(one.ref.header) for one in inputs], self.log)
-        made |= planes_record([one.ref.header.bad_mask_planes for one in inputs], self.config.badMaskPlanes)
+        planes = StackedPlanes.empty(target.outer_bbox, layout.no_data)
+        settings = common_settings([warp_settings(header) for header in headers], self.log)
+        settings |= planes_record([header.bad_mask_planes for header in headers], self.config.badMaskPlanes)
         # No reason to warn: by default these tasks warp as the original does, with values of masked pixels.
-        for notice in plane_notices(made):
+        for notice in plane_notices(settings):
             self.log.info("%s", notice)
+        settings["assemble"] = self.config.toCore().to_dict()
         mag0 = self.scaleZeroPoint.getPhotoCalib().getFluxMag0() if self.config.doScaleZeroPoint else None
-        settings = {**made, "assemble": self.config.toCore().to_dict()}
         provenance = Provenance(settings=settings, versions=package_versions())
         return finish(planes, target, layout, "", provenance, flux_mag0=mag0)
 
@@ -516,11 +486,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         PsfMatchError
             Raised when warps are matched to different PSFs, or some of them only.
         """
-        if len(tempExpRefList) != len(weightList):
-            raise ConfigError(
-                f"weightList has {len(weightList)} elements for {len(tempExpRefList)} warps.",
-                option="weightList",
-            )
+        _check_length("weightList", weightList, tempExpRefList)
         refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
         pairs = sorted(zip(refs, weightList, strict=True), key=lambda pair: pair[0].key)
         coaddInputs = self.inputRecorder.makeCoaddInputs()
@@ -618,35 +584,28 @@ class AssembleCoaddTask(CoaddBaseTask):
         *,
         streaming: bool,
     ) -> None:
-        """Stack some inputs over a box into a coadd."""
-        at = bbox.slice_within(coadd.bbox)
-        yx = (at.y, at.x)
-        unmasked = coadd.exposure_count_unmasked.array[yx]
+        """Stack inputs over a box into a coadd."""
+        planes = planes_of(coadd)
+        unmasked = planes.part(bbox).unmasked
         unmasked[...] = 0
         warps = []
-        for one in inputs:
-            box = overlap(one.ref.bbox, bbox)
+        for warp in inputs:
+            box = overlap(warp.ref.bbox, bbox)
             if box is None:
                 continue
-            source = PreparedPart(self, one, box, coadd, control.bad_mask)
+            source = PreparedWarp(self, warp, box, coadd, control.bad_mask)
             # Read at once for a small box; one after the other for the whole patch.
-            warps.append(stack_record(one, source if streaming else source.load()))
-        stacked = (
-            self._stack_warps(warps, bbox, coadd, control, streaming) if warps else empty_planes(bbox, coadd)
-        )
-        coadd.image.array[yx] = stacked.image
-        coadd.mask.array[(*yx, 0)] = stacked.mask
-        coadd.variance.array[yx] = stacked.variance
-        coadd.exposure_count.array[yx] = stacked.count
+            warps.append(stack_record(warp, source if streaming else source.load()))
+        layout = Layout(coadd.mask.schema)
+        if warps:
+            resources = Resources(streaming=streaming, threads=self.config.threads)
+            stacked = stack_inputs(warps, bbox, layout, control, resources)
+        else:
+            stacked = StackedPlanes.empty(bbox, layout.no_data)
+        stacked.unmasked = unmasked  # as counted before planes were removed
+        planes.put(stacked)
         if nImage is not None and nImage is not coadd.exposure_count:
-            part = bbox.slice_within(nImage.bbox)
-            nImage.array[part.y, part.x] = stacked.count
-
-    def _stack_warps(
-        self, warps: list[WarpInput], bbox: Box, coadd: PatchCoadd, control: StackControl, streaming: bool
-    ) -> StackedPlanes:
-        resources = Resources(streaming=streaming, threads=self.config.threads)
-        return stack_inputs(warps, bbox, Layout(coadd.mask.schema), control, resources)
+            nImage[bbox].array[...] = stacked.count
 
     def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: Mapping[str, Sequence[Any]]) -> Mask:
         """Set planes of a mask in some regions, in place.
@@ -664,7 +623,10 @@ class AssembleCoaddTask(CoaddBaseTask):
         lsst.images.Mask
             The mask; another one, with more planes, when it did not have one of them.
         """
-        spans = {plane_name(name): [as_spans(one) for one in found] for name, found in altMaskSpans.items()}
+        spans = {
+            plane_name(name): [as_spans(region) for region in regions]
+            for name, regions in altMaskSpans.items()
+        }
         bad = plane_names(self.config.badMaskPlanes)
         if self.config.doUsePsfMatchedPolygons and "NO_DATA" in spans and "NO_DATA" in bad:
             # What no longer contributes for want of data must not count as rejected.
@@ -795,3 +757,8 @@ class AssembleCoaddTask(CoaddBaseTask):
                     value,
                     metadata[key],
                 )
+
+
+def _check_length(name: str, values: Sequence[Any], warps: Sequence[Any]) -> None:
+    if len(values) != len(warps):
+        raise ConfigError(f"{name} has {len(values)} elements for {len(warps)} warps.", option=name)

@@ -9,7 +9,7 @@ from lsst.pex.config import ChoiceField, Config, ConfigField, ConfigurableField,
 
 from ...coadd.assemble_control import AssembleConfig
 from ...data.options import WeightControl
-from ...planes import plane_names
+from ...planes import plane_name, plane_names
 from ...resources import Resources
 from .coaddBase import CoaddBaseConfig, refuse
 from .fields import borrow, check_with_core
@@ -86,24 +86,19 @@ class AssembleCoaddConfig(CoaddBaseConfig):
 
     def toCore(self) -> AssembleConfig:
         """Return the core's form of this: the one place where options are translated."""
+        options = {core: getattr(self, name) for core, name in _NAMES.items() if name != "interpImage"}
         interp = self.interpImage.value
+        if hasattr(interp, "toCore"):  # a task of a user need not have it
+            options["gaps"] = interp.toCore()
+        thresholds = self.maskPropagationThresholds
         return AssembleConfig(
-            statistic=self.statistic,
-            sigma_clip=self.sigmaClip,
-            clip_iter=self.clipIter,
-            flux_tolerance=self.fluxTolerance,
-            gradient_tolerance=self.gradientTolerance,
-            least_noise_clip=self.leastNoiseClip,
-            error_from_input_variance=self.calcErrorFromInputVariance,
-            bad_mask_planes=plane_names(self.badMaskPlanes),
-            remove_mask_planes=plane_names(self.removeMaskPlanes),
-            mask_propagation_thresholds={
-                plane_names([name])[0]: value for name, value in self.maskPropagationThresholds.items()
-            },
-            weights=WeightControl(rule="variance", sigma_clip=self.sigmaClip, clip_iter=self.clipIter),
-            fill_gaps=self.doInterp,
-            **({"gaps": interp.toCore()} if hasattr(interp, "toCore") else {}),
-            bright_object_plane=self.brightObjectMaskName,
+            **options
+            | {
+                "bad_mask_planes": plane_names(self.badMaskPlanes),
+                "remove_mask_planes": plane_names(self.removeMaskPlanes),
+                "mask_propagation_thresholds": {plane_name(name): thresholds[name] for name in thresholds},
+                "weights": WeightControl(rule="variance", sigma_clip=self.sigmaClip, clip_iter=self.clipIter),
+            }
         )
 
     def validate(self) -> None:

@@ -21,13 +21,12 @@ from .references import WarpRef
 from .scaleZeroPoint import ImageScaler
 
 __all__ = (
-    "PreparedPart",
+    "PreparedWarp",
     "WarpToStack",
     "WholeWarp",
     "absent_warp",
     "alt_spans",
-    "empty_planes",
-    "rejections_of",
+    "planes_of",
     "stack_record",
     "with_mask",
 )
@@ -43,7 +42,7 @@ class WarpToStack(NamedTuple):
 
 
 class Preparing(Protocol):
-    """The steps of a task that a part of a warp goes through."""
+    """The steps of a task that the pixels of a warp go through."""
 
     def applyAltMaskPlanes(self, mask: Mask, altMaskSpans: Mapping[str, Sequence[Any]]) -> Mask:
         """Set planes in some regions."""
@@ -53,11 +52,11 @@ class Preparing(Protocol):
 
 
 @dataclasses.dataclass
-class PreparedPart:
-    """A part of a warp as a source: read, masked further, scaled, and rid of planes when it is asked for."""
+class PreparedWarp:
+    """A box of a warp as a source: read, masked further, scaled, and rid of planes when it is asked for."""
 
     task: Preparing
-    one: WarpToStack
+    warp: WarpToStack
     bbox: Box
     coadd: PatchCoadd
     bad: int
@@ -68,7 +67,7 @@ class PreparedPart:
         return self.coadd.mask.schema
 
     def load(self) -> ImageSource:
-        """Return the part in memory, and count its pixels in the coadd."""
+        """Return the box in memory, and count its pixels in the coadd."""
         image = self.prepared()
         at = self.bbox.slice_within(self.coadd.bbox)
         mask = image.mask.array[..., 0]
@@ -77,18 +76,18 @@ class PreparedPart:
         return ImageSource(image)
 
     def prepared(self) -> MaskedImage:
-        """Return the part masked further and scaled."""
-        part = self.one.ref.read(self.bbox)
-        bits = conform_mask(part.mask, Layout(self.schema))
+        """Return the pixels masked further and scaled."""
+        pixels = self.warp.ref.read(self.bbox)
+        bits = conform_mask(pixels.mask, Layout(self.schema))
         mask = Mask(bits[..., np.newaxis].copy(), schema=self.schema, bbox=self.bbox)
-        if self.one.altMask is not None:
-            mask = self.task.applyAltMaskPlanes(mask, alt_spans(self.one.altMask))
-        image = MaskedImage(part.image, mask=mask, variance=part.variance)
-        self.one.imageScaler.scaleMaskedImage(image)
+        if self.warp.altMask is not None:
+            mask = self.task.applyAltMaskPlanes(mask, alt_spans(self.warp.altMask))
+        image = MaskedImage(pixels.image, mask=mask, variance=pixels.variance)
+        self.warp.imageScaler.scaleMaskedImage(image)
         return image
 
     def read(self, box: Box) -> Planes:
-        """Return the planes of a box of the part."""
+        """Return the planes of a box."""
         return self.load().read(box)
 
 
@@ -96,44 +95,40 @@ class PreparedPart:
 class WholeWarp:
     """A warp as a source that is read as a whole when it is asked for any of it, once for many boxes."""
 
-    part: PreparedPart
+    warp: PreparedWarp
     """All of the warp that is on the coadd."""
     last: dict[int, ImageSource]
-    """The warp that was asked for last, by the identity of its part: one of all is in memory."""
+    """The warp that was asked for last, by the identity of its source: one of all is in memory."""
 
     @property
     def bbox(self) -> Box:
         """Box of the pixels."""
-        return self.part.bbox
+        return self.warp.bbox
 
     @property
     def schema(self) -> MaskSchema:
         """Schema of the coadd."""
-        return self.part.schema
+        return self.warp.schema
 
     def read(self, box: Box) -> Planes:
         """Return the planes of a box."""
-        if id(self.part) not in self.last:
+        if id(self.warp) not in self.last:
             self.last.clear()
-            self.last[id(self.part)] = ImageSource(self.part.prepared())
-        return self.last[id(self.part)].read(box)
+            self.last[id(self.warp)] = ImageSource(self.warp.prepared())
+        return self.last[id(self.warp)].read(box)
 
 
-def empty_planes(bbox: Box, coadd: PatchCoadd) -> StackedPlanes:
-    """Return the planes of a box that no warp reaches."""
-    return StackedPlanes.empty(bbox, Layout(coadd.mask.schema).no_data)
+def planes_of(coadd: PatchCoadd) -> StackedPlanes:
+    """Return the planes of a coadd as the core knows them: views, through which the coadd changes."""
+    images = coadd.image, coadd.variance, coadd.exposure_count, coadd.exposure_count_unmasked
+    image, variance, count, unmasked = (plane.array for plane in images)
+    return StackedPlanes(coadd.bbox, image, coadd.mask.array[..., 0], variance, count, unmasked)
 
 
-def stack_record(one: WarpToStack, source: WarpSource) -> WarpInput:
+def stack_record(warp: WarpToStack, source: WarpSource) -> WarpInput:
     """Return the core's record of a warp, with a source of its pixels."""
-    header = one.ref.header
-    return WarpInput(
-        instrument=header.instrument,
-        visit=header.visit,
-        band=header.band,
-        source=source,
-        weight=one.weight,
-    )
+    (instrument, visit), band = warp.ref.key, warp.ref.header.band
+    return WarpInput(instrument=instrument, visit=visit, band=band, source=source, weight=warp.weight)
 
 
 def alt_spans(altMask: Any) -> dict[str, list[Any]]:
@@ -157,25 +152,16 @@ def with_mask(altMask: Any, everywhere: Mask) -> dict[str, list[Any]]:
     return spans
 
 
-def rejections_of(ref: WarpRef, reason: str, stage: str = "weight") -> list[Rejection]:
-    """Return the records of the exposures in a warp that was left out."""
-    header = ref.header
-    identities = [(d.id, d.path) for d in header.detectors]
-    if not identities:
-        identities = [(ExposureId(header.instrument, header.visit, -1, header.band), "")]
-    return [Rejection(identity, path, stage, reason) for identity, path in identities]
-
-
 def absent_warp(ref: WarpRef) -> list[Rejection]:
     """Return the record of a visit whose warp does not exist; none where its identifier has no visit."""
-    known = ref.dataId
+    dataId = ref.dataId
     translate = getattr(ref.ref.getButler(), "dataCoordinate", None)
     if translate is not None:
         with contextlib.suppress(LookupError):  # the repository does not even know the visit
-            known = translate(ref.name, known)
-    if "visit" not in known:
+            dataId = translate(ref.name, dataId)
+    if "visit" not in dataId:
         return []
     identity = ExposureId(
-        str(known.get("instrument", "")), int(known["visit"]), -1, str(known.get("band", ""))
+        str(dataId.get("instrument", "")), int(dataId["visit"]), -1, str(dataId.get("band", ""))
     )
     return [Rejection(identity, "", "warp", f"there is no {ref.name} of this visit")]

@@ -179,10 +179,11 @@ class CoaddBaseTask(CmdLineTask):
         """
         skyInfo = skyInfo or self.getSkyInfo(patchRef)
         records = [s if isinstance(s, SelectStruct) else make_select_struct(s) for s in selectDataList]
-        found = self.select.runDataRef(patchRef, _border(skyInfo), selectDataList=records)
-        others = getattr(found, "deselected", ())  # a task of a user need not tell
-        self.deselected = [one.record() for one in others if one.code != "footprint"]
-        return list(found.dataRefList)
+        border = box_polygon(skyInfo.wcs, skyInfo.bbox)
+        chosen = self.select.runDataRef(patchRef, border, selectDataList=records)
+        others = getattr(chosen, "deselected", ())  # a task of a user need not tell
+        self.deselected = [item.record() for item in others if item.code != "footprint"]
+        return list(chosen.dataRefList)
 
     def getSkyInfo(self, patchRef: Any) -> Struct:
         """Return sky map, tract, patch, projection and box of a patch; see `makeSkyInfo`."""
@@ -407,11 +408,6 @@ def groupPatchExposures(
         groups.setdefault(tuple(ref.dataId[key] for key in keys), []).append(ref)
     patch_id = {key: patchRef.dataId[key] for key in patch_keys}
     return [({**patch_id, **dict(zip(keys, group, strict=True))}, groups[group]) for group in sorted(groups)]
-
-
-def _border(skyInfo: Struct) -> Any:
-    """Return sky coordinates along the border of a patch, with its corners."""
-    return box_polygon(skyInfo.wcs, skyInfo.bbox)
 
 
 def add_background(exposure: Exposure, background: Any, sign: float = 1.0) -> Exposure:
