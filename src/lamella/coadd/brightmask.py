@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -81,17 +82,14 @@ class BrightObjectCatalog:
         object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _make_catalog, (self.objects, dict(self.metadata))
+        # A mapping proxy cannot be pickled.
+        return functools.partial(BrightObjectCatalog, objects=self.objects, metadata=dict(self.metadata)), ()
 
     def __len__(self) -> int:
         return len(self.objects)
 
     def __iter__(self) -> Iterator[BrightObject]:
         return iter(self.objects)
-
-
-def _make_catalog(objects: tuple[BrightObject, ...], metadata: dict[str, str | int]) -> BrightObjectCatalog:
-    return BrightObjectCatalog(objects=objects, metadata=metadata)
 
 
 def paint_bright_objects(
@@ -139,17 +137,19 @@ def paint_bright_objects(
     scale = pixel_scale(projection, mask.bbox) / 3600.0
     x, y = _pixels(projection, mask.bbox, catalog)
     return sum(
-        _paint(layer, bit.mask, one, int(px) - mask.bbox.x.start, int(py) - mask.bbox.y.start, scale)
-        for one, px, py in zip(catalog, x, y, strict=True)
+        _paint(layer, bit.mask, region, int(px) - mask.bbox.x.start, int(py) - mask.bbox.y.start, scale)
+        for region, px, py in zip(catalog, x, y, strict=True)
         if math.isfinite(px) and math.isfinite(py)
     )
 
 
-def _paint(layer: np.ndarray, bit: np.integer[Any], one: BrightObject, x: int, y: int, scale: float) -> bool:
+def _paint(
+    layer: np.ndarray, bit: np.integer[Any], region: BrightObject, x: int, y: int, scale: float
+) -> bool:
     """Paint one region around an index of the array, and tell whether it touches it."""
-    if one.shape == "circle":
-        return _paint_circle(layer, bit, x, y, int(one.radius / scale))
-    return _paint_box(layer, bit, x, y, one.width / scale, one.height / scale)
+    if region.shape == "circle":
+        return _paint_circle(layer, bit, x, y, int(region.radius / scale))
+    return _paint_box(layer, bit, x, y, region.width / scale, region.height / scale)
 
 
 def _paint_circle(layer: np.ndarray, bit: np.integer[Any], x: int, y: int, radius: int) -> bool:
@@ -175,13 +175,12 @@ def _paint_box(
 
 def _pixels(projection: SkyProjection[Any], bbox: Box, catalog: BrightObjectCatalog) -> np.ndarray:
     """Return the pixels nearest to the positions, as (2, n) for x and y; NaN on the far side of the sky."""
-    ra = np.array([one.ra for one in catalog])
-    dec = np.array([one.dec for one in catalog])
+    ra, dec = np.array([(region.ra, region.dec) for region in catalog]).T
     sky = SkyCoord(ra=ra, dec=dec, unit="deg", frame="icrs")
     centre = projection.pixel_to_sky(XY(x=bbox.x.center, y=bbox.y.center))
     pixels = np.full((2, len(catalog)), np.nan)
     near = sky.cartesian.dot(centre.cartesian) > 0
     if near.any():
-        found = projection.sky_to_pixel(sky[near])
-        pixels[:, near] = np.floor(np.array([found.x, found.y]) + 0.5)
+        position = projection.sky_to_pixel(sky[near])
+        pixels[:, near] = np.floor(np.array([position.x, position.y]) + 0.5)
     return pixels

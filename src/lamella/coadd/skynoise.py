@@ -69,19 +69,19 @@ def measure_sky_noise(coadd: NoisyCoadd) -> SkyNoise:
     if not covered.count:
         return SkyNoise()
     x, y = covered.centre
-    part = _box_around(coadd.bbox, x, y)
+    window = _box_around(coadd.bbox, x, y)
     not_sky = bits_of(coadd.mask.schema, _NOT_SKY, missing_ok=True)
-    usable = covered.pixels[part] & (coadd.mask.array[..., 0][part] & not_sky == 0)
+    usable = covered.pixels[window] & (coadd.mask.array[..., 0][window] & not_sky == 0)
     image = np.zeros(usable.shape)
-    np.copyto(image, coadd.image.array[part], where=usable)
+    np.copyto(image, coadd.image.array[window], where=usable)
     weight = np.zeros(usable.shape, np.float32)
-    np.divide(1, coadd.variance.array[part], out=weight, where=usable)
+    np.divide(1, coadd.variance.array[window], out=weight, where=usable)
     image -= np.nan_to_num(clipped_sky(image, usable)[0])
     noise, pixel = noise_ratio(image, weight, usable)
     stamp = _psf_image(coadd, x, y)
     flux, of_sources = (None, None) if stamp is None else psf_noise_ratio(image, weight, usable, stamp)
     if flux is not None:
-        flux *= _depth_elsewhere(coadd.variance.array, covered.pixels, part)
+        flux *= _depth_elsewhere(coadd.variance.array, covered.pixels, window)
     return SkyNoise(
         pixel_noise=_rounded(noise), pixel=_square(pixel), psf=_square(of_sources), flux_noise=_rounded(flux)
     )

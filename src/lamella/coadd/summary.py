@@ -178,7 +178,7 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     covered = covered_pixels(coadd)
     notes: list[str] = []
     x, y = covered.centre
-    projection = coadd.sky_projection
+    inputs, projection = coadd.inputs, coadd.sky_projection
     scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
     psf = _measure_psf(coadd, x, y, notes) if covered.count else None
     variance = _finite(median(coadd.variance.array, covered.pixels))
@@ -188,7 +188,9 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
     if depth is None and stated is not None:
         notes.append("No depth at blank places: there is too little blank sky to measure it.")
     return CoaddSummary(
-        **_inputs_numbers(coadd),
+        visits=len({(row["instrument"], row["visit"]) for row in inputs}),
+        detectors=len(inputs),
+        rejected=_count_reasons(coadd.rejected),
         **_coverage_numbers(coadd, covered),
         **_noise_numbers(noise),
         band=coadd.band,
@@ -211,16 +213,6 @@ def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def _inputs_numbers(coadd: CoaddLike) -> dict[str, Any]:
-    inputs, rejected = coadd.inputs, coadd.rejected
-    visits = {(str(row["instrument"]), int(row["visit"])) for row in inputs}
-    return {
-        "visits": len(visits),
-        "detectors": len(inputs),
-        "rejected": _count_reasons(rejected),
-    }
 
 
 def _count_reasons(rejected: Table) -> tuple[Rejected, ...]:
@@ -273,8 +265,8 @@ def mask_fractions(mask: Mask) -> dict[str, float]:
     bits = kernel_array(mask.array[..., 0], np.int32).reshape(-1)
     counts = np.zeros(32, dtype=np.int64)
     count_bits(bits, counts)
-    found = {name: int(counts[bits_of(mask.schema, [name]).bit_length() - 1]) for name in mask.schema.names}
-    return {name: count / bits.size for name, count in found.items() if count}
+    pixels = {name: int(counts[bits_of(mask.schema, [name]).bit_length() - 1]) for name in mask.schema.names}
+    return {name: count / bits.size for name, count in pixels.items() if count}
 
 
 @dataclasses.dataclass(frozen=True)

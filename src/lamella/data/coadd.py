@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from types import EllipsisType
 from typing import Any, ClassVar, Generic, Never
@@ -182,10 +183,11 @@ class PatchCoadd(MaskedImage):
     @property
     def times(self) -> TotalTimes:
         """When the inputs were taken, and how long they are in all; each visit counts once."""
-        visits: dict[tuple[str, int], list[DetectorInput]] = {}
-        for detector in sorted(self.detectors, key=lambda one: one.id):
-            visits.setdefault((detector.id.instrument, detector.id.visit), []).append(detector)
-        return TotalTimes.of(visits.values())
+        detectors = sorted(self.detectors, key=lambda detector: detector.id)
+        visits = itertools.groupby(
+            detectors, key=lambda detector: (detector.id.instrument, detector.id.visit)
+        )
+        return TotalTimes.of(list(visit) for _, visit in visits)
 
     @property
     def rejected(self) -> Table:

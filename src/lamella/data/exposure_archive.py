@@ -52,8 +52,8 @@ class ExposureImage(MaskedImage):
         self.exposure = exposure
 
     def __getitem__(self, bbox: Box | EllipsisType) -> ExposureImage:
-        part = super().__getitem__(bbox)
-        return self._transfer_metadata(ExposureImage(_cut(self.exposure, part)), bbox=part.bbox)
+        image = super().__getitem__(bbox)
+        return self._transfer_metadata(ExposureImage(_cut(self.exposure, image)), bbox=image.bbox)
 
     def copy(self) -> ExposureImage:
         """Deep-copy the planes."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ..config import Config, option
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ("VarianceCorrection", "WeightControl", "WeightRule")
 
@@ -16,7 +13,7 @@ WeightRule = Literal["information", "variance"]
 
 
 class WeightControl(Config):
-    """How weights are found."""
+    """Rule of the weights."""
 
     rule: WeightRule = option(
         "information",

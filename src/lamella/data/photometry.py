@@ -190,8 +190,8 @@ def calibration_at(
         return checked_scale(to_njy, path)
     _check_covered(to_njy, bbox)
     scale = np.asarray(to_njy(x=x, y=y), dtype=np.float64) * _unit_factor(to_njy.unit, unit)
-    found: np.ndarray = check_scale(scale, "The photometric scale")
-    return found
+    checked: np.ndarray = check_scale(scale, "The photometric scale")
+    return checked
 
 
 def checked_scale(scale: float, path: str) -> float:
@@ -230,8 +230,8 @@ def check_scale(scale: Any, what: str) -> Any:
     values = np.asarray(scale, dtype=np.float64)
     wrong = ~(np.isfinite(values) & (values > 0))
     if wrong.any():
-        found = float(values[wrong].flat[0])
-        raise CalibrationError(f"{what} is {found}; expected a positive number.", found=found)
+        number = float(values[wrong].flat[0])
+        raise CalibrationError(f"{what} is {number}; expected a positive number.", found=number)
     return scale
 
 

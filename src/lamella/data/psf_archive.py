@@ -58,7 +58,7 @@ def dump_psf(psf: PointSpreadFunction, numbers: list[np.ndarray]) -> PsfModel:
 def load_psf(model: PsfModel, numbers: np.ndarray, bounds: Box) -> PointSpreadFunction:
     """Return a PSF from its model; ``bounds`` is where it is defined."""
     parameters: dict[str, Any] = dict(model.values)
-    for name, place in model.arrays.items():
-        flat = numbers[place.start : place.start + int(np.prod(place.shape))]
-        parameters[name] = flat.reshape(place.shape).astype(place.dtype)
+    for name, array in model.arrays.items():
+        flat = numbers[array.start : array.start + int(np.prod(array.shape))]
+        parameters[name] = flat.reshape(array.shape).astype(array.dtype)
     return psf_from_parameters(model.kind, parameters, bounds)

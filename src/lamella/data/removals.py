@@ -96,45 +96,37 @@ class Removal:
         return self.removed / self.valid if self.valid else 0.0
 
     @classmethod
-    def of(cls, instrument: str, visit: int, found: VisitArtifacts, warn_fraction: float) -> Removal:
-        """Count the pixels of what was found in a visit.
+    def of(cls, instrument: str, visit: int, artifacts: VisitArtifacts, warn_fraction: float) -> Removal:
+        """Count the removed pixels of a visit.
 
         Parameters
         ----------
         instrument, visit
             Identity.
-        found
-            What was found.
+        artifacts
+            Pixels to remove.
         warn_fraction
             The record has a warning when more than this part of the visit is removed.
         """
-        counts = {kind: shared_runs(runs, found.valid).area for kind, runs in found.kinds.items()}
-        removed = shared_runs(found.removed, found.valid).area
-        shift_x, shift_y = (round(shift, 4) if math.isfinite(shift) else None for shift in found.offset)
-        record = cls(
-            instrument=instrument,
-            visit=visit,
-            valid=found.valid.area,
-            removed=removed,
-            alone=found.alone,
-            shift_x=shift_x,
-            shift_y=shift_y,
-        )
-        warnings = [*found.notes]
+        counts = {kind: shared_runs(runs, artifacts.valid).area for kind, runs in artifacts.kinds.items()}
+        removed = shared_runs(artifacts.removed, artifacts.valid).area
+        shift_x, shift_y = (round(shift, 4) if math.isfinite(shift) else None for shift in artifacts.offset)
+        numbers: Any = {"valid": artifacts.valid.area, "removed": removed, "alone": artifacts.alone, **counts}
+        record = cls(instrument=instrument, visit=visit, shift_x=shift_x, shift_y=shift_y, **numbers)
+        warnings = [*artifacts.notes]
         if record.fraction > warn_fraction:
-            found_part, limit = told_apart(100 * record.fraction, 100 * warn_fraction)
+            percentage, limit = told_apart(100 * record.fraction, 100 * warn_fraction)
             warnings.append(
-                f"{found_part} % of its pixels were removed, more than {limit} %: "
+                f"{percentage} % of its pixels were removed, more than {limit} %: "
                 "look at its photometric scale, sky and PSF."
             )
-        counted: Any = counts
-        return dataclasses.replace(record, warning=" ".join(warnings), **counted)
+        return dataclasses.replace(record, warning=" ".join(warnings))
 
 
-def told_apart(found: float, limit: float) -> tuple[str, str]:
+def told_apart(number: float, limit: float) -> tuple[str, str]:
     """Return two different numbers with as many decimals as it takes to tell them apart, at least one."""
     for decimals in range(1, 17):
-        texts = f"{found:.{decimals}f}", f"{limit:.{decimals}f}"
+        texts = f"{number:.{decimals}f}", f"{limit:.{decimals}f}"
         if texts[0] != texts[1]:
             break
     return texts

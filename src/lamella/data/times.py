@@ -131,16 +131,14 @@ class TotalTimes:
             For each visit, its detectors.
         """
         single = [_of_visit(list(detectors)) for detectors in visits]
-        times, weights = [one for one, _ in single], np.array([weight for _, weight in single])
-        middles = np.array([np.nan if one.middle is None else one.middle for one in times])
+        times, weights = [visit for visit, _ in single], np.array([weight for _, weight in single])
+        middles = np.array([np.nan if visit.middle is None else visit.middle for visit in times])
         dated = np.isfinite(middles)
-        seconds = [one.exposure_time for one in times if one.exposure_time is not None]
-        begins = [one.begin for one in times if one.begin is not None]
-        ends = [one.end for one in times if one.end is not None]
+        seconds = _known(times, "exposure_time")
         return cls(
-            begin=min(begins, default=None),
+            begin=min(_known(times, "begin"), default=None),
             middle=_mean(middles[dated], weights[dated]) if dated.any() else None,
-            end=max(ends, default=None),
+            end=max(_known(times, "end"), default=None),
             exposure_time=math.fsum(seconds) if seconds and len(seconds) == len(times) else None,
             dated=int(dated.sum()),
             timed=len(seconds),
@@ -156,15 +154,20 @@ class TotalTimes:
 
 def _of_visit(detectors: list[_Dated]) -> tuple[ExposureTimes, float]:
     """Return the times of a visit from those of its detectors, and its weight."""
-    values = [one.times for one in detectors]
-    middles = [one.middle for one in values if one.middle is not None]
+    values = [exposure.times for exposure in detectors]
+    middles = _known(values, "middle")
     times = ExposureTimes(
-        min((one.begin for one in values if one.begin is not None), default=None),
+        min(_known(values, "begin"), default=None),
         math.fsum(middles) / len(middles) if middles else None,
-        max((one.end for one in values if one.end is not None), default=None),
-        max((one.exposure_time for one in values if one.exposure_time is not None), default=None),
+        max(_known(values, "end"), default=None),
+        max(_known(values, "exposure_time"), default=None),
     )
-    return times, max((one.weight for one in detectors), default=0.0)
+    return times, max((exposure.weight for exposure in detectors), default=0.0)
+
+
+def _known(times: Iterable[ExposureTimes], name: str) -> list[float]:
+    values = (getattr(item, name) for item in times)
+    return [value for value in values if value is not None]
 
 
 def _mean(values: np.ndarray, weights: np.ndarray) -> float:

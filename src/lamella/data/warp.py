@@ -112,8 +112,8 @@ class Warp(MaskedImage):
         return TotalTimes.of([self.detectors])
 
     def __getitem__(self, bbox: Box | EllipsisType) -> Warp:
-        part = super().__getitem__(bbox)
-        return self._transfer_metadata(self._with_planes(part), bbox=part.bbox)
+        cut = super().__getitem__(bbox)
+        return self._transfer_metadata(self._with_planes(cut), bbox=cut.bbox)
 
     def copy(self) -> Warp:
         """Deep-copy the planes."""

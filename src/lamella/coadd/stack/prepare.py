@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import astropy.units as u
 import numpy as np
-from lsst.images import Box, Image, Interval, Mask, SkyProjection
+from lsst.images import Box, Interval, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
 from ...data.coadd import Rejection
@@ -55,14 +54,14 @@ class Prepared:
             Raised when inputs were matched to different PSFs, or some only:
             there is no PSF of their mean.
         """
-        models = [one.model_psf for one in self.inputs]
+        models = [warp.model_psf for warp in self.inputs]
         first = models[0] if models else None
         if first is None and not any(models):
             return None
-        for one in self.inputs:
-            if one.model_psf is None or first is None or not same_psf(one.model_psf, first):
+        for warp in self.inputs:
+            if warp.model_psf is None or first is None or not same_psf(warp.model_psf, first):
                 raise PsfMatchError(
-                    f"{one.instrument} visit {one.visit} and {self.inputs[0].instrument} visit "
+                    f"{warp.instrument} visit {warp.visit} and {self.inputs[0].instrument} visit "
                     f"{self.inputs[0].visit} are not matched to the same PSF; a coadd needs warps that all "
                     "are, or none."
                 )
@@ -72,7 +71,7 @@ class Prepared:
         """Return the box around all inputs as the place of the coadd."""
         if self.projection is None:
             raise NoInputsError("The pixel grid of the coadd is unknown: give a target, or whole warps.")
-        return target_around([one.source.bbox for one in self.inputs], self.projection)
+        return target_around([warp.source.bbox for warp in self.inputs], self.projection)
 
 
 def same_psf(first: PointSpreadFunction, second: PointSpreadFunction) -> bool:
@@ -122,12 +121,12 @@ def prepare_inputs(
             projection = warp.sky_projection
     check_one_band((record.instrument, record.visit, record.band) for record in records)
     for record in records:
-        found = weigh(record, control, bad_mask_planes)
-        if isinstance(found, WarpInput):
-            inputs.append(found)
+        weighed = weigh(record, control, bad_mask_planes)
+        if isinstance(weighed, WarpInput):
+            inputs.append(weighed)
         else:
-            rejected += found
-    inputs.sort(key=lambda one: one.key)
+            rejected += weighed
+    inputs.sort(key=lambda warp: warp.key)
     return Prepared(tuple(inputs), tuple(sorted(rejected)), projection)
 
 
@@ -172,28 +171,28 @@ def input_of(warp: Warp) -> WarpInput:
     )
 
 
-def warp_of(one: WarpInput, projection: SkyProjection[Any]) -> Warp:
+def warp_of(warp: WarpInput, projection: SkyProjection[Any]) -> Warp:
     """Return the warp that a record is of, with all its pixels as its source has them.
 
     The scale of the record and its alternate planes are not applied.
     """
-    box, planes = one.source.bbox, one.source.read(one.source.bbox)
+    pixels = warp.source.read(warp.source.bbox).as_image(warp.source.schema, projection)
     return Warp(
-        Image(planes.image, bbox=box, unit=u.nJy, sky_projection=projection),
-        mask=Mask(planes.mask[..., np.newaxis], bbox=box, schema=one.source.schema),
-        variance=Image(planes.variance, bbox=box, unit=u.nJy**2),
-        instrument=one.instrument,
-        visit=one.visit,
-        band=one.band,
-        detectors=one.detectors,
-        owners=one.owners,
-        matched_psf=one.model_psf,
-        bad_mask_planes=one.bad_mask_planes,
+        pixels.image,
+        mask=pixels.mask,
+        variance=pixels.variance,
+        instrument=warp.instrument,
+        visit=warp.visit,
+        band=warp.band,
+        detectors=warp.detectors,
+        owners=warp.owners,
+        matched_psf=warp.model_psf,
+        bad_mask_planes=warp.bad_mask_planes,
     )
 
 
 def weigh(
-    one: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
+    warp: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
 ) -> WarpInput | list[Rejection]:
     """Return an input with its weight, or why it has none.
 
@@ -202,48 +201,50 @@ def weigh(
     of the clipped mean of the variance over the pixels that are not masked (AssembleCoadd's
     ``prepareInputs``), by the rule of information times the area of a pixel.
     """
-    if one.weight is not None:
-        return one
+    if warp.weight is not None:
+        return warp
     if control.rule == "information":
-        weighed = _weigh_detectors(one)
-        return _weigh_area(one, bad_mask_planes) if weighed is None else with_pixels(weighed, bad_mask_planes)
-    return _weigh_variance(one, control, bad_mask_planes)
+        weighed = _weigh_detectors(warp)
+        return (
+            _weigh_area(warp, bad_mask_planes) if weighed is None else with_pixels(weighed, bad_mask_planes)
+        )
+    return _weigh_variance(warp, control, bad_mask_planes)
 
 
 _STRIP = 64
 """Rows that are read at a time."""
 
 
-def with_pixels(one: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
+def with_pixels(warp: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
     """Return an input, or why it is left out: no good pixel of it has a value and a variance."""
-    known = one.mean_variance
-    if known is not None and known.bad_mask_planes == frozenset(plane_names(bad_mask_planes)):
-        return one
-    bad, box = bits_of(one.source.schema, bad_mask_planes, missing_ok=True), one.source.bbox
+    mean = warp.mean_variance
+    if mean is not None and mean.bad_mask_planes == frozenset(plane_names(bad_mask_planes)):
+        return warp
+    bad, box = bits_of(warp.source.schema, bad_mask_planes, missing_ok=True), warp.source.bbox
     starts = list(range(box.y.start, box.y.stop, _STRIP))
     middle = len(starts) // 2
     for start in (*starts[middle:], *starts[:middle]):  # the middle of a warp mostly has pixels
         strip = Box.factory[start : min(start + _STRIP, box.y.stop), box.x.start : box.x.stop]
-        planes = one.source.read(strip)
+        planes = warp.source.read(strip)
         good = ((planes.mask & bad) == 0) & np.isfinite(planes.image) & np.isfinite(planes.variance)
         if good.any():
-            return one
-    return rejections_of(one, "weight", str(WeightProblem.NO_GOOD_PIXEL))
+            return warp
+    return rejections_of(warp, "weight", str(WeightProblem.NO_GOOD_PIXEL))
 
 
-def _weigh_detectors(one: WarpInput) -> WarpInput | None:
+def _weigh_detectors(warp: WarpInput) -> WarpInput | None:
     """Return an input with the weights of its detectors; `None` where they are not known."""
-    known = [d.information / one.scale**2 for d in one.detectors if d.information is not None]
-    if not known or len(known) < len(one.detectors):
+    weights = [d.information / warp.scale**2 for d in warp.detectors if d.information is not None]
+    if not weights or len(weights) < len(warp.detectors):
         return None
-    if min(known) == max(known):
-        return dataclasses.replace(one, weight=known[0], owners=None)
-    pixels = [detector.good_pixels for detector in one.detectors]
-    mean = float(np.average(known, weights=pixels if any(pixels) else None))
-    if one.owners is None:
-        return dataclasses.replace(one, weight=mean)
-    detectors = (dataclasses.replace(d, weight=w) for d, w in zip(one.detectors, known, strict=True))
-    return dataclasses.replace(one, weight=mean, detectors=tuple(detectors))
+    if min(weights) == max(weights):
+        return dataclasses.replace(warp, weight=weights[0], owners=None)
+    pixels = [detector.good_pixels for detector in warp.detectors]
+    mean = float(np.average(weights, weights=pixels if any(pixels) else None))
+    if warp.owners is None:
+        return dataclasses.replace(warp, weight=mean)
+    detectors = (dataclasses.replace(d, weight=w) for d, w in zip(warp.detectors, weights, strict=True))
+    return dataclasses.replace(warp, weight=mean, detectors=tuple(detectors))
 
 
 _NOTE = (
@@ -252,26 +253,31 @@ _NOTE = (
 )
 
 
-def _weigh_area(one: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
+def _weigh_area(warp: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
     """Weigh a warp that does not say what its detectors' images hold, in the unit of those that do."""
-    weighed = _weigh_variance(one, WeightControl(rule="variance"), bad_mask_planes)
+    weighed = _weigh_variance(warp, WeightControl(rule="variance"), bad_mask_planes)
     if not isinstance(weighed, WarpInput) or weighed.weight is None:
         return weighed
-    detectors = tuple(dataclasses.replace(d, notes=(*d.notes, _NOTE)) for d in one.detectors)
-    return dataclasses.replace(weighed, weight=weighed.weight * (one.pixel_area or 1.0), detectors=detectors)
+    detectors = tuple(dataclasses.replace(d, notes=(*d.notes, _NOTE)) for d in warp.detectors)
+    return dataclasses.replace(weighed, weight=weighed.weight * (warp.pixel_area or 1.0), detectors=detectors)
 
 
 def _weigh_variance(
-    one: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
+    warp: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
 ) -> WarpInput | list[Rejection]:
-    weight = _known_weight(one, control, bad_mask_planes)
-    if weight is None:
-        planes = view_planes(one.source)
-        bad = bits_of(one.source.schema, bad_mask_planes, missing_ok=True)
-        weight = warp_weight(planes.variance, planes.mask, bad, control, scale=one.scale, image=planes.image)
+    weight: float | WeightProblem
+    mean = warp.mean_variance
+    asked = frozenset(plane_names(bad_mask_planes)), control.sigma_clip, control.clip_iter
+    if mean is not None and (mean.bad_mask_planes, mean.sigma_clip, mean.clip_iter) == asked:
+        # Measured by the same rules when the warp was written: the same number without its pixels.
+        weight = weight_of_mean(mean.mean, warp.scale)
+    else:
+        planes = view_planes(warp.source)
+        bad = bits_of(warp.source.schema, bad_mask_planes, missing_ok=True)
+        weight = warp_weight(planes.variance, planes.mask, bad, control, scale=warp.scale, image=planes.image)
     if not isinstance(weight, WeightProblem):
-        return dataclasses.replace(one, weight=weight, owners=None)
-    return rejections_of(one, "weight", str(weight))
+        return dataclasses.replace(warp, weight=weight, owners=None)
+    return rejections_of(warp, "weight", str(weight))
 
 
 def rejections_of(visit: Warp | WarpInput, stage: str, reason: str) -> list[Rejection]:
@@ -280,13 +286,3 @@ def rejections_of(visit: Warp | WarpInput, stage: str, reason: str) -> list[Reje
     if not identities:
         identities = [(ExposureId(visit.instrument, visit.visit, -1, visit.band), "")]
     return [Rejection(identity, path, stage, reason) for identity, path in identities]
-
-
-def _known_weight(
-    one: WarpInput, control: WeightControl, bad_mask_planes: Sequence[str]
-) -> float | WeightProblem | None:
-    known = one.mean_variance
-    asked = frozenset(plane_names(bad_mask_planes)), control.sigma_clip, control.clip_iter
-    if known is None or (known.bad_mask_planes, known.sigma_clip, known.clip_iter) != asked:
-        return None
-    return weight_of_mean(known.mean, one.scale)

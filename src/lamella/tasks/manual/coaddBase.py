@@ -443,8 +443,8 @@ def _shrink(ccd: DetectorInput, border: int) -> Polygon:
     x, y = polygon.x_vertices, polygon.y_vertices
     limits = shapely.box(x.min() + border, y.min() + border, x.max() - border, y.max() - border)
     inside = min(x.max() - x.min(), y.max() - y.min()) > 2 * border
-    part = polygon.to_shapely().intersection(limits) if inside else shapely.Polygon()
-    if not isinstance(part, shapely.Polygon) or part.is_empty:
-        raise GeometryError(f"{ccd.id}: shrinking its polygon by {border} pixels leaves {part.geom_type}.")
-    px, py = part.exterior.coords.xy
+    shrunk = polygon.to_shapely().intersection(limits) if inside else shapely.Polygon()
+    if not isinstance(shrunk, shapely.Polygon) or shrunk.is_empty:
+        raise GeometryError(f"{ccd.id}: shrinking its polygon by {border} pixels leaves {shrunk.geom_type}.")
+    px, py = shrunk.exterior.coords.xy
     return Polygon(x_vertices=px[:-1], y_vertices=py[:-1])

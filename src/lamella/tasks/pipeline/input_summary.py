@@ -195,5 +195,5 @@ def _rows(coadd: CoaddInputs) -> Iterable[tuple[Any, ...]]:
         if isinstance(item, Rejection):
             yield (*exposure, 0.0, 0, np.nan, np.nan, np.nan, item.stage, item.reason)
         else:
-            known = (item.psf_fwhm, item.times.middle, item.times.exposure_time)
-            yield (*exposure, item.weight, item.good_pixels, *map(or_nan, known), "", "")
+            numbers = (item.psf_fwhm, item.times.middle, item.times.exposure_time)
+            yield (*exposure, item.weight, item.good_pixels, *map(or_nan, numbers), "", "")
