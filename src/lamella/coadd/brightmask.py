@@ -136,20 +136,16 @@ def paint_bright_objects(
     layer = mask.array[..., bit.index]
     scale = pixel_scale(projection, mask.bbox) / 3600.0
     x, y = _pixels(projection, mask.bbox, catalog)
-    return sum(
-        _paint(layer, bit.mask, region, int(px) - mask.bbox.x.start, int(py) - mask.bbox.y.start, scale)
-        for region, px, py in zip(catalog, x, y, strict=True)
-        if math.isfinite(px) and math.isfinite(py)
-    )
-
-
-def _paint(
-    layer: np.ndarray, bit: np.integer[Any], region: BrightObject, x: int, y: int, scale: float
-) -> bool:
-    """Paint one region around an index of the array, and tell whether it touches it."""
-    if region.shape == "circle":
-        return _paint_circle(layer, bit, x, y, int(region.radius / scale))
-    return _paint_box(layer, bit, x, y, region.width / scale, region.height / scale)
+    touched = 0
+    for region, px, py in zip(catalog, x, y, strict=True):
+        if not (math.isfinite(px) and math.isfinite(py)):
+            continue
+        column, row = int(px) - mask.bbox.x.start, int(py) - mask.bbox.y.start
+        if region.shape == "circle":
+            touched += _paint_circle(layer, bit.mask, column, row, int(region.radius / scale))
+        else:
+            touched += _paint_box(layer, bit.mask, column, row, region.width / scale, region.height / scale)
+    return touched
 
 
 def _paint_circle(layer: np.ndarray, bit: np.integer[Any], x: int, y: int, radius: int) -> bool:

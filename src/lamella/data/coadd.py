@@ -184,10 +184,8 @@ class PatchCoadd(MaskedImage):
     def times(self) -> TotalTimes:
         """When the inputs were taken, and how long they are in all; each visit counts once."""
         detectors = sorted(self.detectors, key=lambda detector: detector.id)
-        visits = itertools.groupby(
-            detectors, key=lambda detector: (detector.id.instrument, detector.id.visit)
-        )
-        return TotalTimes.of(list(visit) for _, visit in visits)
+        visits = itertools.groupby(detectors, key=lambda item: (item.id.instrument, item.id.visit))
+        return TotalTimes.of(visit for _, visit in visits)
 
     @property
     def rejected(self) -> Table:

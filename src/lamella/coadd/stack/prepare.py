@@ -204,10 +204,9 @@ def weigh(
     if warp.weight is not None:
         return warp
     if control.rule == "information":
-        weighed = _weigh_detectors(warp)
-        return (
-            _weigh_area(warp, bad_mask_planes) if weighed is None else with_pixels(weighed, bad_mask_planes)
-        )
+        if (weighed := _weigh_detectors(warp)) is not None:
+            return with_pixels(weighed, bad_mask_planes)
+        return _weigh_area(warp, bad_mask_planes)
     return _weigh_variance(warp, control, bad_mask_planes)
 
 
