@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamella.errors import UnreadableFileError
+from lamella.fits.compression import submit_tiles
 from lamella.fits.hdus import Container
 from lamella.fits.planes_by_box import open_planes
-from lamella.fits.write_planes import dump_compressed
+from lamella.fits.write import format_cards, write_tiles
 
 SHAPE = (37, 53)
 NAMES = ("IMAGE", "MASK")
@@ -119,10 +121,12 @@ def test_pixels_of_other_sizes_have_the_bits_that_were_written(
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
-def test_what_is_written_for_afw_is_read(dtype: type, tmp_path: Path) -> None:
+def test_planes_said_not_to_be_quantised_are_read(dtype: type, tmp_path: Path) -> None:
     plane = np.arange(SHAPE[0] * SHAPE[1]).reshape(SHAPE).astype(dtype)
-    primary = fits.PrimaryHDU().header.tostring().encode()
-    (tmp_path / "a.fits").write_bytes(primary + dump_compressed(plane, fits.Header(), "A"))
+    with (tmp_path / "a.fits").open("wb") as stream, ThreadPoolExecutor(1) as pool:
+        stream.write(fits.PrimaryHDU().header.tostring().encode())
+        cards = format_cards([("ZQUANTIZ", "NONE", "as afw says of planes without loss")])
+        write_tiles(stream, plane, submit_tiles(plane, pool), [("EXTNAME", "A", "")], cards)
     opened = open_planes(Container(tmp_path / "a.fits"), ["A"])
     assert opened is not None
     out = np.empty(SHAPE, dtype)

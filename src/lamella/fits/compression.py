@@ -6,7 +6,7 @@ rows whose bytes are sorted by significance and then compressed like a gzip file
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from ..kernels.byteorder import split_bytes
 from .deflate import deflate
 
-__all__ = ("PendingTiles", "Tiles", "compress_tiles", "submit_tiles")
+__all__ = ("Tiles", "submit_tiles")
 
 _TILE_PIXELS = 1 << 16
 """Tiles of this size compress as well as larger ones, and fit into the caches of a processor."""
@@ -23,15 +23,6 @@ _TILES_OF_A_JOB = 8
 
 
 class Tiles(NamedTuple):
-    """A compressed plane."""
-
-    rows: int
-    """Rows of the plane in a tile; the last one may have fewer."""
-    data: list[bytes]
-    """The tiles, from the first row on."""
-
-
-class PendingTiles(NamedTuple):
     """A plane that is being compressed."""
 
     rows: int
@@ -42,27 +33,7 @@ class PendingTiles(NamedTuple):
     """The tiles, some in each job, from the first row on."""
 
 
-def compress_tiles(plane: np.ndarray, threads: int = 1) -> Tiles:
-    """Compress a plane without loss.
-
-    Parameters
-    ----------
-    plane
-        float32 or int32 of shape (y, x).
-    threads
-        Number of threads; the result does not depend on it.
-
-    Returns
-    -------
-    Tiles
-        Blocks of whole rows.
-    """
-    with ThreadPoolExecutor(threads) as pool:
-        pending = submit_tiles(plane, pool)
-        return Tiles(pending.rows, [tile for job in pending.jobs for tile in job.result()])
-
-
-def submit_tiles(plane: np.ndarray, pool: Executor) -> PendingTiles:
+def submit_tiles(plane: np.ndarray, pool: Executor) -> Tiles:
     """Have a plane compressed without loss.
 
     Parameters
@@ -74,21 +45,21 @@ def submit_tiles(plane: np.ndarray, pool: Executor) -> PendingTiles:
 
     Returns
     -------
-    PendingTiles
+    Tiles
         Blocks of whole rows.
     """
     height, width = plane.shape
     rows = min(max(_TILE_PIXELS // width, 1), height)
     step = rows * _TILES_OF_A_JOB
     jobs = [pool.submit(_compress, plane[start : start + step], rows) for start in range(0, height, step)]
-    return PendingTiles(rows, -(-height // rows), jobs)
+    return Tiles(rows, -(-height // rows), jobs)
 
 
-def _compress(part: np.ndarray, rows: int) -> list[bytes]:
-    shuffled = np.empty(4 * rows * part.shape[1], np.uint8)
+def _compress(block: np.ndarray, rows: int) -> list[bytes]:
+    shuffled = np.empty(4 * rows * block.shape[1], np.uint8)
     tiles = []
-    for start in range(0, len(part), rows):
-        words = np.ascontiguousarray(part[start : start + rows]).reshape(-1).view(np.uint32)
+    for start in range(0, len(block), rows):
+        words = np.ascontiguousarray(block[start : start + rows]).reshape(-1).view(np.uint32)
         split_bytes(words, shuffled[: 4 * words.size])
         tiles.append(deflate(shuffled[: 4 * words.size].data))
     return tiles

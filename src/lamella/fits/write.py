@@ -12,10 +12,23 @@ from collections.abc import Iterable, Sequence
 from typing import IO, NamedTuple
 
 import numpy as np
+from astropy.io import fits
 
 from .cards import BLOCK, CARD
+from .compression import Tiles
 
-__all__ = ("BITPIX", "Card", "Place", "Records", "format_cards", "write_hdu", "write_image", "write_ragged")
+__all__ = (
+    "BITPIX",
+    "Card",
+    "Place",
+    "Records",
+    "dump_header",
+    "format_cards",
+    "write_hdu",
+    "write_image",
+    "write_ragged",
+    "write_tiles",
+)
 
 BITPIX = {
     np.dtype(np.uint8): 8,
@@ -66,6 +79,12 @@ def _format_card(key: str, value: bool | int | str, comment: str) -> bytes:
     return (card + (f" / {comment}" if comment else "")).ljust(CARD)[:CARD].encode("ascii")
 
 
+def dump_header(header: fits.Header) -> bytes:
+    """Return a header of astropy as it stands in a file, without END."""
+    text: str = header.tostring(endcard=False, padding=False)
+    return text.encode("ascii")
+
+
 def write_hdu(stream: IO[bytes], cards: bytes, data: bytes = b"") -> Place:
     """Write an HDU whose data are there.
 
@@ -110,9 +129,40 @@ def write_image(stream: IO[bytes], pixels: np.ndarray, name: Sequence[Card], car
     begin = start + stream.write(_close_header(format_cards([*structure, *name]) + cards))
     rows = max(_PIXELS_AT_A_TIME // max(pixels[:1].size, 1), 1)
     for first in range(0, len(pixels), rows):
-        part = pixels[first : first + rows]
-        stream.write(np.ascontiguousarray(part, part.dtype.newbyteorder(">")).data)
+        stream.write(np.ascontiguousarray(pixels[first : first + rows], pixels.dtype.newbyteorder(">")).data)
     return _finish(stream, start, begin)
+
+
+def write_tiles(
+    stream: IO[bytes], pixels: np.ndarray, tiles: Tiles, name: Sequence[Card], cards: bytes
+) -> Place:
+    """Write an image in compressed tiles.
+
+    Parameters
+    ----------
+    stream
+        The file, at its end; one can go back in it.
+    pixels, tiles
+        float32 or int32 of shape (y, x), and its tiles, which may not be ready yet.
+    name
+        Cards that name the extension.
+    cards
+        The rest of the header.
+    """
+    height, width = pixels.shape
+    image: list[Card] = [
+        ("ZIMAGE", True, ""),
+        ("ZBITPIX", BITPIX[pixels.dtype], ""),
+        ("ZNAXIS", 2, ""),
+        ("ZNAXIS1", width, ""),
+        ("ZNAXIS2", height, ""),
+        ("ZTILE1", width, ""),
+        ("ZTILE2", tiles.rows, ""),
+        ("ZCMPTYPE", "GZIP_2", ""),
+    ]
+    blocks = (job.result() for job in tiles.jobs)
+    records = Records("COMPRESSED_DATA", tiles.number, blocks, pixels.nbytes)
+    return write_ragged(stream, records, image, name, cards)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +172,7 @@ class Records:
     column: str
     count: int
     """Number of rows."""
-    parts: Iterable[Sequence[bytes]]
+    blocks: Iterable[Sequence[bytes]]
     """The rows, some at a time."""
     size: int
     """Bytes before they were compressed."""
@@ -169,16 +219,16 @@ def write_ragged(
     begin = start + stream.write(header())
     stream.write(table.tobytes())
     row = offset = 0
-    for part in records.parts:
-        for data in part:
+    for block in records.blocks:
+        for data in block:
             table[row] = len(data), offset
             stream.write(data)
             row, offset = row + 1, offset + len(data)
-    place = _finish(stream, start, begin)
+    written = _finish(stream, start, begin)
     stream.seek(start)
     stream.write(header() + table.tobytes())
     stream.seek(0, 2)
-    return place
+    return written
 
 
 def _close_header(cards: bytes) -> bytes:

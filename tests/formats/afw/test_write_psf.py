@@ -30,7 +30,9 @@ def round_trip(tmp_path, psf, bbox=BBOX):
     primary = b"SIMPLE  =                    T".ljust(80) + b"BITPIX  =                    8".ljust(80)
     primary += b"NAXIS   =                    0".ljust(80) + b"AR_HDU  =                    2".ljust(80)
     path = tmp_path / "psf.fits"
-    path.write_bytes((primary + b"END".ljust(80)).ljust(2880) + archive.dump())
+    with path.open("wb") as stream:
+        stream.write((primary + b"END".ljust(80)).ljust(2880))
+        archive.write(stream)
     found = Archive(Container(path))
     return found.get(number), found.record(number).name, note
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
+from typing import IO
 
 import numpy as np
 import shapely
@@ -15,9 +16,10 @@ from ...data.coadd import PatchCoadd
 from ...data.warp import Warp
 from ...errors import InvalidPsfError, LamellaError, MissingPartError, OutputError
 from ...files import atomic_path
+from ...fits.compression import submit_tiles
 from ...fits.headers import add_plane_cards, projection_header
 from ...fits.text import to_fits
-from ...fits.write_planes import dump_compressed, dump_header, dump_plain
+from ...fits.write import Card, dump_header, write_hdu, write_image, write_tiles
 from ...image.planes import mask_plane_of
 from ..time_cards import in_tai, time_cards
 from .coverage import outlines
@@ -78,9 +80,9 @@ def write_afw(
         archive = OutputArchive()
         numbers, notes = _add_components(archive, product, path)
         with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            stream.write(dump_header(fits.PrimaryHDU(header=_primary(product, numbers)).header))
-            stream.writelines(_planes(product, path, compress=compress))
-            stream.write(archive.dump())
+            write_hdu(stream, dump_header(fits.PrimaryHDU(header=_primary(product, numbers)).header))
+            _write_planes(stream, product, path, compress=compress)
+            archive.write(stream)
     except LamellaError:
         raise
     except (ValueError, OverflowError) as err:
@@ -194,7 +196,7 @@ def _primary(product: Warp | PatchCoadd, numbers: dict[str, int]) -> fits.Header
     for name, number in numbers.items():
         for key in (f"{name}_ID", f"ARCHIVE_ID_{name}"):
             header[f"HIERARCH {key}" if len(key) > 8 else key] = (number, "number in the archive")
-    instruments = {one.id.instrument for one in product.detectors}
+    instruments = {detector.id.instrument for detector in product.detectors}
     if len(instruments) == 1:
         header["HIERARCH INSTRUMENT"] = to_fits(instruments.pop())
     if isinstance(product, Warp):
@@ -223,22 +225,30 @@ def _describe(header: fits.Header, product: Warp | PatchCoadd) -> None:
         header["INNERBOX"] = (box_to_card(product.inner_bbox), "pixels of this patch alone, rows first")
 
 
-def _planes(product: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool) -> Iterator[bytes]:
-    """Yield the HDUs of the three planes."""
+def _write_planes(
+    stream: IO[bytes], product: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool
+) -> None:
+    """Write the HDUs of the three planes."""
     planes: dict[str, tuple[np.ndarray, str]] = {
         "IMAGE": (product.image.array, "nJy"),
         "MASK": (mask_plane_of(product), ""),
         "VARIANCE": (product.variance.array, _VARIANCE_UNIT),
     }
-    dump = dump_compressed if compress else dump_plain
-    for name, (array, unit) in planes.items():
-        header = _plane_header(product, path)
-        if unit:
-            header["BUNIT"] = (unit, "unit of the pixels")
-        header["INHERIT"], header["EXTTYPE"] = True, name
-        if name == "MASK":
-            add_plane_cards(header, product.mask.schema)
-        yield dump(array, header, name)
+    with ThreadPoolExecutor(1) as pool:
+        for name, (array, unit) in planes.items():
+            header = _plane_header(product, path)
+            if unit:
+                header["BUNIT"] = (unit, "unit of the pixels")
+            header["INHERIT"], header["EXTTYPE"] = True, name
+            if name == "MASK":
+                add_plane_cards(header, product.mask.schema)
+            named: list[Card] = [("EXTNAME", name, "extension name")]
+            if not compress:
+                write_image(stream, array, named, dump_header(header))
+                continue
+            if array.dtype.kind == "f":
+                header["ZQUANTIZ"] = ("NONE", "lossless compression without quantization")
+            write_tiles(stream, array, submit_tiles(array, pool), named, dump_header(header))
 
 
 def _plane_header(product: Warp | PatchCoadd, path: str | PathLike[str]) -> fits.Header:

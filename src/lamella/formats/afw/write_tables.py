@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import struct
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from astropy.io import fits
 
 from ...fits.text import to_fits
-from ...fits.write_planes import dump_header, padded
+from ...fits.write import dump_header, write_hdu
 
 __all__ = ("Field", "OutputArchive", "Part", "box_fields", "box_values", "links", "point_fields")
 
@@ -114,17 +114,18 @@ class _Table:
     def _encode(self, field: Field, value: Any) -> bytes:
         if field.code in _NUMBERS:
             numbers = np.asarray(value, dtype=_NUMBERS[field.code]).ravel()
-            _check_count(field, numbers.size)
+            if numbers.size != field.count:
+                raise ValueError(f"{field.name} has {numbers.size} numbers instead of {field.count}.")
             return numbers.tobytes()
         raw = to_fits(value).encode("ascii") if isinstance(value, str) else bytes(value)
         if field.count:
             if len(raw) > field.count:
                 raise ValueError(f"{field.name} {value!r} is longer than {field.count} bytes.")
             return raw.ljust(field.count, b"\0")
-        place = struct.pack(">qq", len(raw), len(self.heap))
+        descriptor = struct.pack(">qq", len(raw), len(self.heap))
         self.heap += raw
         self.longest[field.name] = max(self.longest[field.name], len(raw))
-        return place
+        return descriptor
 
     def header(self, kind: str) -> fits.Header:
         forms: list[tuple[str, Field | None]] = [(f"{len(self.flags)}X", None)] if self.flags else []
@@ -165,13 +166,8 @@ class _Table:
         descriptors = 16 * sum(field.count == 0 for field in self.columns)
         return -(-len(self.flags) // 8) + sum(sizes) + descriptors
 
-    def dump(self, header: fits.Header) -> bytes:
-        return dump_header(header) + padded(bytes(self.data + self.heap))
-
-
-def _check_count(field: Field, found: int) -> None:
-    if found != field.count:
-        raise ValueError(f"{field.name} has {found} numbers instead of {field.count}.")
+    def write(self, stream: IO[bytes], header: fits.Header) -> None:
+        write_hdu(stream, dump_header(header), bytes(self.data + self.heap))
 
 
 def _describe(header: fits.Header, number: int, form: str, field: Field | None) -> None:
@@ -226,10 +222,10 @@ class OutputArchive:
             Raised when a value does not fit into its column.
         """
         self._last += 1
-        for order, part in enumerate(parts):
-            table = self._table(name, order, part.fields)
+        for order, rows in enumerate(parts):
+            table = self._table(name, order, rows.fields)
             first = table.count
-            for row in part.rows:
+            for row in rows.rows:
                 table.append(row)
             self._index.append(
                 {
@@ -237,7 +233,7 @@ class OutputArchive:
                     "cat.archive": table.number,
                     "cat.persistable": order,
                     "row0": first,
-                    "nrows": len(part.rows),
+                    "nrows": len(rows.rows),
                     "name": name,
                     "module": module,
                 }
@@ -250,16 +246,17 @@ class OutputArchive:
             self._shared[key] = make()
         return self._shared[key]
 
-    def dump(self) -> bytes:
-        """Return the HDUs of the archive."""
+    def write(self, stream: IO[bytes]) -> None:
+        """Write the HDUs of the archive at the end of a file."""
         index = self._index.header("ARCHIVE_INDEX")
         index.insert(
             "AR_CATN",
             ("AR_NCAT", len(self._tables) + 1, "tables in this archive, with the index"),
             after=True,
         )
-        tables = self._tables.values()
-        return self._index.dump(index) + b"".join(t.dump(t.header("ARCHIVE_DATA")) for t in tables)
+        self._index.write(stream, index)
+        for table in self._tables.values():
+            table.write(stream, table.header("ARCHIVE_DATA"))
 
     def _table(self, name: str, order: int, fields: tuple[Field, ...]) -> _Table:
         key = name, order, fields

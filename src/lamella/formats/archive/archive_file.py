@@ -29,9 +29,20 @@ from lsst.images.serialization import (
     no_header_updates,
 )
 
-from ...fits.compression import PendingTiles, submit_tiles
+from ...fits.compression import Tiles, submit_tiles
 from ...fits.read import quiet_astropy
-from ...fits.write import BITPIX, Card, Place, Records, format_cards, write_hdu, write_image, write_ragged
+from ...fits.write import (
+    BITPIX,
+    Card,
+    Place,
+    Records,
+    dump_header,
+    format_cards,
+    write_hdu,
+    write_image,
+    write_ragged,
+    write_tiles,
+)
 from .archive_tree import LAYOUT, TEXTS
 
 if TYPE_CHECKING:
@@ -50,7 +61,7 @@ class _Image:
     key: ExtensionKey
     cards: bytes
     pixels: np.ndarray
-    tiles: PendingTiles | None
+    tiles: Tiles | None
     """The pixels in compressed form."""
 
     def write(self, stream: IO[bytes], date: Card) -> Place:
@@ -58,9 +69,7 @@ class _Image:
         name, cards = _name_cards(self.key), self.cards + format_cards([date])
         if self.tiles is None:
             return write_image(stream, self.pixels, name, cards)
-        parts = (job.result() for job in self.tiles.jobs)
-        records = Records("COMPRESSED_DATA", self.tiles.number, parts, self.pixels.nbytes)
-        return write_ragged(stream, records, _tile_cards(self.pixels, self.tiles), name, cards)
+        return write_tiles(stream, self.pixels, self.tiles, name, cards)
 
 
 class ArchiveFile(OutputArchive[PointerModel]):
@@ -172,16 +181,15 @@ class ArchiveFile(OutputArchive[PointerModel]):
 
     def _dump(self, update_header: Callable[[fits.Header], None], key: ExtensionKey) -> bytes:
         """Return the cards of a header, with those that it had before."""
-        known, ready = self._opaque.headers.get(key), self._ready.get(key)
-        if known is None and ready is not None:
+        earlier, ready = self._opaque.headers.get(key), self._ready.get(key)
+        if earlier is None and ready is not None:
             return ready
         header = fits.Header()
         update_header(header)
         # astropy warns of long keywords and comments, of which we have none; threads take turns to be quiet.
-        with contextlib.nullcontext() if known is None else quiet_astropy():
-            header.extend(known or ())
-            text: str = header.tostring(endcard=False, padding=False)
-        return text.encode("ascii")
+        with contextlib.nullcontext() if earlier is None else quiet_astropy():
+            header.extend(earlier or ())
+            return dump_header(header)
 
     def write(self, stream: IO[bytes], tree: ArchiveTree) -> None:
         """Write the archive.
@@ -223,12 +231,8 @@ class ArchiveFile(OutputArchive[PointerModel]):
         with quiet_astropy():  # as above
             header = fits.Header(self._opaque.headers.get(ExtensionKey(), ()), copy=True)
             self._update_primary(header)
-            kept: str = header.tostring(endcard=False, padding=False)
-        return (
-            format_cards(cards)
-            + kept.encode("ascii")
-            + format_cards([date, ("DATAMODL", tree.schema_url, "Schema URL.")])
-        )
+            kept = dump_header(header)
+        return format_cards(cards) + kept + format_cards([date, ("DATAMODL", tree.schema_url, "Schema URL.")])
 
 
 _NOWHERE = Place(0, 0, 0)
@@ -242,20 +246,6 @@ def _pointer(row: int, size: int) -> PointerModel:
 def _name_cards(key: ExtensionKey) -> Sequence[Card]:
     named: Card = ("EXTNAME", key.name, "extension name")
     return [named] if key.ver == 1 else [named, ("EXTVER", key.ver, "")]
-
-
-def _tile_cards(pixels: np.ndarray, tiles: PendingTiles) -> Sequence[Card]:
-    height, width = pixels.shape
-    return [
-        ("ZIMAGE", True, ""),
-        ("ZBITPIX", BITPIX[pixels.dtype], ""),
-        ("ZNAXIS", 2, ""),
-        ("ZNAXIS1", width, ""),
-        ("ZNAXIS2", height, ""),
-        ("ZTILE1", width, ""),
-        ("ZTILE2", tiles.rows, ""),
-        ("ZCMPTYPE", "GZIP_2", ""),
-    ]
 
 
 def _write_index(
@@ -277,9 +267,9 @@ def _write_index(
                 key.ver,
                 b"BINTABLE" if key in compressed or key.name == TEXTS else b"IMAGE",
                 b"T" if key in compressed else b"F",
-                *place,
+                *extent,
             )
-            for key, place in places.items()
+            for key, extent in places.items()
         ],
         dtype=[(name, dtype) for name, _, dtype in columns],
     )

@@ -13,6 +13,7 @@ from astropy.io import fits
 from lsst.images import Image, MaskedImage, MaskPlane, MaskSchema
 from lsst.images.fits import ExtensionKey, add_offset_wcs
 
+from ...fits.write import dump_header
 from .flatmask import is_flat
 
 __all__ = ("plane_headers",)
@@ -26,7 +27,7 @@ def plane_headers(image: MaskedImage) -> dict[ExtensionKey, bytes]:
     """
     header = image.fits_wcs.to_header(relax=True) if image.fits_wcs else fits.Header()
     add_offset_wcs(header, x=image.bbox.x.start, y=image.bbox.y.start)
-    places = _text(header)
+    places = dump_header(header)
     headers = {
         ExtensionKey("IMAGE"): _unit_card(image.image) + places,
         ExtensionKey("VARIANCE"): _unit_card(image.variance) + places,
@@ -43,16 +44,11 @@ def _unit_card(plane: Image) -> bytes:
             header["BUNIT"] = plane.unit.to_string(format="fits")
         except ValueError:  # the standard only recommends its units
             header["BUNIT"] = plane.unit.to_string()
-    return _text(header)
+    return dump_header(header)
 
 
 @functools.lru_cache(maxsize=4)
 def _schema_cards(planes: tuple[MaskPlane | None, ...]) -> bytes:
     header = fits.Header()
     MaskSchema(planes, dtype=np.int32).update_header(header)
-    return _text(header)
-
-
-def _text(header: fits.Header) -> bytes:
-    text: str = header.tostring(endcard=False, padding=False)
-    return text.encode("ascii")
+    return dump_header(header)
