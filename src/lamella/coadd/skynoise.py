@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Protocol
 
 import numpy as np
-from lsst.images import Box, Image, Mask
-from lsst.images.psfs import PointSpreadFunction
+from lsst.images import Box
 
 from ..data.coadd import PatchCoadd
 from ..data.noise import SkyNoise
@@ -24,7 +22,7 @@ from ..kernels.arrays import find_covered, kernel_array
 from ..kernels.order.median import median
 from ..planes import bits_of
 
-__all__ = ("Coverage", "NoisyCoadd", "corrected", "covered_pixels", "measure_sky_noise")
+__all__ = ("Coverage", "corrected", "covered_pixels", "measure_sky_noise")
 
 
 _NOT_SKY = ("BAD", "SATURATED", "SUSPECT", "NO_DATA", "DETECTED", "DETECTED_NEGATIVE", "BRIGHT_OBJECT")
@@ -36,22 +34,7 @@ _NOISE_BOX = 1024  # pixels; enough sky to know the noise to a fraction of a per
 _DIGITS = 6  # fewer than rounding in a Fourier transform could change
 
 
-class NoisyCoadd(Protocol):
-    """What is needed of a coadd to measure its noise."""
-
-    @property
-    def image(self) -> Image: ...  # noqa: D102
-    @property
-    def mask(self) -> Mask: ...  # noqa: D102
-    @property
-    def variance(self) -> Image: ...  # noqa: D102
-    @property
-    def bbox(self) -> Box: ...  # noqa: D102
-    @property
-    def psf(self) -> PointSpreadFunction | None: ...  # noqa: D102
-
-
-def measure_sky_noise(coadd: NoisyCoadd) -> SkyNoise:
+def measure_sky_noise(coadd: PatchCoadd) -> SkyNoise:
     """Compare the variance plane of a coadd with the scatter of blank sky.
 
     Parameters
@@ -142,7 +125,7 @@ class Coverage:
     """(x, y) of the pixel next to the centroid of those that the PSF model describes exactly."""
 
 
-def covered_pixels(coadd: NoisyCoadd) -> Coverage:
+def covered_pixels(coadd: PatchCoadd) -> Coverage:
     """Find where a coadd holds a measurement, and the centre of that."""
     no_data, inexact = (
         bits_of(coadd.mask.schema, [name], missing_ok=True) for name in ("NO_DATA", "INEXACT_PSF")
@@ -181,7 +164,7 @@ def _nearest(choice: np.ndarray, y: int, x: int) -> tuple[int, int]:
         reach *= 4
 
 
-def _psf_image(coadd: NoisyCoadd, x: int, y: int) -> np.ndarray | None:
+def _psf_image(coadd: PatchCoadd, x: int, y: int) -> np.ndarray | None:
     """Return the PSF at a pixel, of sum 1."""
     try:
         if coadd.psf is None:

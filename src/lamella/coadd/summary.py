@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
-from lsst.images import Image, Mask, SkyProjection
+from lsst.images import Mask
 
 from ..causes import by_cause, cause_of
 from ..config import PlainValues
+from ..data.coadd import PatchCoadd
 from ..data.noise import SkyNoise
 from ..data.options import VarianceCorrection
 from ..data.photometry import magnitude
@@ -22,10 +23,9 @@ from ..kernels.order.median import median
 from ..planes import bits_of
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale
-from .skynoise import Coverage, NoisyCoadd, covered_pixels, measure_sky_noise
+from .skynoise import Coverage, covered_pixels, measure_sky_noise
 
 __all__ = (
-    "CoaddLike",
     "CoaddSummary",
     "Rejected",
     "mask_fractions",
@@ -33,45 +33,6 @@ __all__ = (
     "stated_depth",
     "summarize",
 )
-
-
-class CoaddLike(NoisyCoadd, Protocol):
-    """What this module needs of a coadd; `lamella.data.coadd.PatchCoadd` has it all.
-
-    Attributes
-    ----------
-    image, variance, exposure_count
-        Planes of shape (y, x), in nJy, nJy squared and visits.
-    mask
-        int32 mask with the schema of `lamella.planes.make_schema`.
-    psf
-        PSF model; `None`, or an `InvalidPsfError` on access, if there is none.
-    inputs, rejected
-        One row per detector that is in the coadd, and per exposure that is not.
-    times
-        When the inputs were taken, and how long they are in all.
-    noise
-        What was measured of the noise when the coadd was made; `None` if nothing was.
-    """
-
-    @property
-    def band(self) -> str: ...  # noqa: D102
-    @property
-    def tract(self) -> int: ...  # noqa: D102
-    @property
-    def patch(self) -> tuple[int, int]: ...  # noqa: D102
-    @property
-    def noise(self) -> SkyNoise | None: ...  # noqa: D102
-    @property
-    def sky_projection(self) -> SkyProjection[Any] | None: ...  # noqa: D102
-    @property
-    def exposure_count(self) -> Image: ...  # noqa: D102
-    @property
-    def inputs(self) -> Table: ...  # noqa: D102
-    @property
-    def rejected(self) -> Table: ...  # noqa: D102
-    @property
-    def times(self) -> TotalTimes: ...  # noqa: D102
 
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
@@ -157,7 +118,7 @@ class CoaddSummary(PlainValues):
         return sum(item.count for item in self.rejected)
 
 
-def summarize(coadd: CoaddLike, *, seconds: float | None = None) -> CoaddSummary:
+def summarize(coadd: PatchCoadd, *, seconds: float | None = None) -> CoaddSummary:
     """Measure a coadd.
 
     The depth is five times the scatter of point-source fluxes at blank places of
@@ -231,7 +192,7 @@ def _typical(reasons: list[str]) -> str:
     return reasons[0] if len(set(reasons)) == 1 else f"{reasons[0].rstrip('.')} (and the like)"
 
 
-def _coverage_numbers(coadd: CoaddLike, covered: Coverage) -> dict[str, Any]:
+def _coverage_numbers(coadd: PatchCoadd, covered: Coverage) -> dict[str, Any]:
     count = coadd.exposure_count.array
     numbers = np.zeros(int(count.max(initial=0)) + 1, dtype=np.int64)
     count_values(kernel_array(count, np.int32).reshape(-1), covered.pixels.reshape(-1), numbers)
@@ -277,7 +238,7 @@ class _PsfNumbers:
     area: float
 
 
-def _measure_psf(coadd: CoaddLike, x: float, y: float, notes: list[str]) -> _PsfNumbers | None:
+def _measure_psf(coadd: PatchCoadd, x: float, y: float, notes: list[str]) -> _PsfNumbers | None:
     try:
         psf = coadd.psf
         if psf is None:

@@ -171,7 +171,7 @@ class PatchCoadd(MaskedImage):
         It is the model that all inputs were matched to; without one, the
         weighted mean of the warped PSFs of the inputs that cover a position.
         """
-        return self.matched_psf or make_psf(self)
+        return self.matched_psf or make_psf(self.detectors, self.sky_projection, self.bbox)
 
     @property
     def inputs(self) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import pydantic
@@ -65,26 +65,9 @@ class DetectorInput:
         object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
 
 
-class Stacked(Protocol):
-    """A warp or coadd: pixels from detectors that are on record."""
-
-    @property
-    def detectors(self) -> tuple[DetectorInput, ...]:
-        """Records of the detectors."""
-        ...
-
-    @property
-    def sky_projection(self) -> SkyProjection[Any] | None:
-        """Pixels to ICRS."""
-        ...
-
-    @property
-    def bbox(self) -> Box:
-        """Box of the pixels."""
-        ...
-
-
-def make_psf(image: Stacked) -> CoaddPsf:
+def make_psf(
+    detectors: Sequence[DetectorInput], projection: SkyProjection[Any] | None, bbox: Box
+) -> CoaddPsf:
     """Return the PSF of a warp or coadd from the records of its detectors.
 
     Raises
@@ -92,25 +75,17 @@ def make_psf(image: Stacked) -> CoaddPsf:
     InvalidPsfError
         Raised when no detector is on record.
     """
-    if not image.detectors or image.sky_projection is None:
+    if not detectors or projection is None:
         raise InvalidPsfError("There is no PSF, because no input is on record.")
-    return CoaddPsf(psf_components(image.detectors), image.sky_projection, image.bbox)
+    return CoaddPsf(psf_components(detectors), projection, bbox)
 
 
 def psf_components(detectors: Sequence[DetectorInput]) -> list[PsfComponent]:
-    """Return the records of some detectors as the inputs of a PSF."""
+    """Return the records of detectors as the inputs of a PSF."""
+    names = ("psf", "projection", "bbox", "polygon", "weight", "good_pixels", "kernel")
     return [
-        PsfComponent(
-            label=str(d.id),
-            psf=d.psf,
-            projection=d.projection,
-            bbox=d.bbox,
-            polygon=d.polygon,
-            weight=d.weight,
-            good_pixels=d.good_pixels,
-            kernel=d.kernel,
-        )
-        for d in detectors
+        PsfComponent(label=str(detector.id), **{name: getattr(detector, name) for name in names})
+        for detector in detectors
     ]
 
 

@@ -104,7 +104,7 @@ class Warp(MaskedImage):
     @property
     def psf(self) -> PointSpreadFunction:
         """PSF of the warp: the model it was matched to, or that of the detector at the position, warped."""
-        return self.matched_psf or make_psf(self)
+        return self.matched_psf or make_psf(self.detectors, self.sky_projection, self.bbox)
 
     @property
     def times(self) -> TotalTimes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..coadd.reject.artifact_masks import ArtifactMasks
-from ..coadd.summary import CoaddLike
+from ..data.coadd import PatchCoadd
 from .palette import colors_at, hex_color, plane_color
 from .picture import (
     MAX_SIDE,
@@ -39,7 +39,7 @@ _OPACITY = 0.85
 _FIRST_COLOR = 0.4
 
 
-def artifact_picture(coadd: CoaddLike, masks: ArtifactMasks, *, max_side: int = MAX_SIDE) -> Picture:
+def artifact_picture(coadd: PatchCoadd, masks: ArtifactMasks, *, max_side: int = MAX_SIDE) -> Picture:
     """Draw the artifacts of all visits: streaks in one colour, others in a second.
 
     Parameters
@@ -74,7 +74,7 @@ def artifact_picture(coadd: CoaddLike, masks: ArtifactMasks, *, max_side: int = 
     )
 
 
-def removed_picture(coadd: CoaddLike, masks: ArtifactMasks, *, max_side: int = MAX_SIDE) -> Picture:
+def removed_picture(coadd: PatchCoadd, masks: ArtifactMasks, *, max_side: int = MAX_SIDE) -> Picture:
     """Draw how many visits lost each pixel; the others show the dimmed image.
 
     Parameters
@@ -105,7 +105,7 @@ def removed_picture(coadd: CoaddLike, masks: ArtifactMasks, *, max_side: int = M
     )
 
 
-def _empty(coadd: CoaddLike, masks: ArtifactMasks, max_side: int) -> np.ndarray:
+def _empty(coadd: PatchCoadd, masks: ArtifactMasks, max_side: int) -> np.ndarray:
     """Return where there is nothing, and nothing was taken away."""
     no_data: np.ndarray = ~np.isfinite(block_mean(coadd.image.array, max_side))
     no_data &= block_most(masks.counts(), max_side) == 0

@@ -18,7 +18,8 @@ from lsst.images import Mask
 from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
-from ..coadd.summary import CoaddLike, mask_fractions
+from ..coadd.summary import mask_fractions
+from ..data.coadd import PatchCoadd
 from ..files import write_bytes
 from ..image.blanksky import clipped_sky
 from ..kernels.arrays import count_values, kernel_array, sum_blocks, sum_flagged
@@ -120,7 +121,7 @@ def write_png(path: str | PathLike[str], picture: Picture) -> None:
     write_bytes(path, picture.png())
 
 
-def image_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
+def image_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
     """Draw the sky in grey: asinh of the flux, from just below the sky level to the brightest stars."""
     values = block_mean(coadd.image.array, max_side)
     grey = np.repeat(_bytes(sky_tone(_in_noise(values)))[..., None], 3, axis=-1)
@@ -133,7 +134,7 @@ def image_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
     )
 
 
-def variance_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
+def variance_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
     """Draw the variance on a logarithmic colour scale from its 0.5 to its 99.5 percentile."""
     variance = coadd.variance.array
     values = block_mean(variance, max_side, above=0.0)
@@ -152,7 +153,7 @@ def variance_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
     )
 
 
-def count_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
+def count_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
     """Draw how many visits were used at each pixel; pixels without any are slate."""
     count = coadd.exposure_count.array
     most = int(count.max(initial=0))
@@ -172,7 +173,7 @@ def count_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
     )
 
 
-def mask_picture(coadd: CoaddLike, *, max_side: int = MAX_SIDE) -> Picture:
+def mask_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
     """Draw every plane of the mask in its colour over the dimmed image.
 
     Wide planes lie below narrow ones.  A block of pixels that a plane covers
