@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,23 +39,96 @@ FLOORS = {
 MODULES = sorted(ROOT.rglob("*.py"))
 OF_KERNELS = {"numpy", "numba", "llvmlite", "lamella"} | set(sys.stdlib_module_names)
 MIDDLEWARE = ("lsst.daf", "lsst.pipe", "lsst.pex", "lsst.ctrl", "lsst.sphgeom")
+WINGS = {
+    "lamella.formats.afw": ("lamella.cli.describe_afw",),
+    "lamella.tasks.cmdline": ("lamella.tasks.manual",),
+    "lamella.tasks.manual": (),
+}
+"""Rooms that are reached by name, and who may import them all the same."""
 
 
 def room_of(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("lamella", *parts)).removesuffix(".__init__")
+
+
 def imported_modules(path: Path) -> list[str]:
+    """Return what a module imports anywhere in it: when it runs, in functions, and for annotations."""
     package = ["lamella", *path.relative_to(ROOT).with_suffix("").parts[:-1]]
-    found = []
+    names = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             head = ".".join([*base, node.module] if node.module else base)
-            found += [head] if node.module else [f"{head}.{alias.name}" for alias in node.names]
-    return found
+            inside = ROOT.joinpath(*head.split(".")[1:]) if head.split(".")[0] == "lamella" else None
+            for alias in node.names:
+                # A module of a room is imported by its name, or from the room.
+                module = inside is not None and (inside / f"{alias.name}.py").is_file()
+                names.append(f"{head}.{alias.name}" if module or not node.module else head)
+    return list(dict.fromkeys(names))
+
+
+@functools.cache
+def graph_of(root: Path) -> dict[str, list[str]]:
+    """Return the modules of the house, and those that each imports."""
+    modules = {name_of(path): path for path in sorted(root.rglob("*.py"))}
+    return {
+        name: [other for other in imported_modules(path) if other in modules]
+        for name, path in modules.items()
+    }
+
+
+def circles(arrows: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the nodes from which a way leads back to them."""
+    reached: dict[str, set[str]] = {}
+    for start in arrows:
+        ahead = list(arrows[start])
+        reached[start] = set()
+        while ahead:
+            node = ahead.pop()
+            if node not in reached[start]:
+                reached[start].add(node)
+                ahead += arrows.get(node, ())
+    return sorted(name for name, nodes in reached.items() if name in nodes)
+
+
+def circles_of_modules() -> list[str]:
+    return circles(graph_of(ROOT))
+
+
+def inner_room(module: str) -> str:
+    return module if ROOT.joinpath(*module.split(".")[1:]).is_dir() else module.rpartition(".")[0]
+
+
+def circles_of_rooms() -> list[str]:
+    """Return the rooms inside of rooms that have no order; what lies in no inner room counts as one."""
+    arrows: dict[str, set[str]] = {}
+    for name, others in graph_of(ROOT).items():
+        for other in others:
+            here, there = inner_room(name), inner_room(other)
+            if here != there and here.split(".")[:2] == there.split(".")[:2]:
+                arrows.setdefault(here, set()).add(there)
+    return circles(arrows)
+
+
+def imports_of_wings() -> list[str]:
+    return [
+        f"{name} imports {other}"
+        for name, others in graph_of(ROOT).items()
+        for other in others
+        for wing, guests in WINGS.items()
+        if is_in(other, wing) and not is_in(name, wing) and not any(is_in(name, guest) for guest in guests)
+    ]
+
+
+def is_in(module: str, room: str) -> bool:
+    return module == room or module.startswith(f"{room}.")
 
 
 def breaks_of_floors(path: Path) -> list[str]:
@@ -94,6 +168,33 @@ def offences(law: Callable[[Path], list[str]]) -> list[str]:
 
 def test_imports_go_down() -> None:
     assert offences(breaks_of_floors) == []
+
+
+@pytest.mark.parametrize("law", [circles_of_modules, circles_of_rooms, imports_of_wings])
+def test_rooms_are_in_order_inside(law: Callable[[], list[str]]) -> None:
+    assert law() == []
+
+
+@pytest.mark.parametrize(
+    ("law", "files"),
+    [
+        (circles_of_modules, {"sky/a.py": "from .b import B", "sky/b.py": "if True:\n    from .a import A"}),
+        (circles_of_modules, {"a.py": "from .sky import b", "sky/b.py": "def f():\n    from ..a import A"}),
+        (
+            circles_of_rooms,
+            {"sky/n/a.py": "from ..b import B", "sky/b.py": "from .n.c import C", "sky/n/c.py": ""},
+        ),
+        (imports_of_wings, {"run/a.py": "from ..formats.afw import b", "formats/afw/b.py": ""}),
+    ],
+)
+def test_the_laws_of_order_can_be_broken(
+    law: Callable[[], list[str]], files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert law() != []
 
 
 def test_kernels_need_numpy_and_numba_only_and_nobody_needs_the_middleware() -> None:

@@ -17,14 +17,14 @@ from rich.text import Text
 from ..data.coadd import PatchCoadd
 from ..data.exposure import ExposureInfo
 from ..data.warp import Warp
-from ..errors import LamellaError
+from ..errors import InputError, LamellaError
 from ..fits.hdus import Container
 from ..formats.afw.afw_archive import Archive, ArchiveWarning
 from ..formats.afw.background import Background
 from ..formats.afw.catalogs import ExposureCatalog, read_coadd_inputs
 from ..formats.afw.exposure import AfwFile
 from ..formats.afw.identity import identify
-from ..formats.afw.kinds import Kind
+from ..formats.afw.kinds import Kind, kind_of
 from ..formats.afw.photo import PhotoCalib
 from ..formats.afw.plane_hdus import find_plane
 from ..formats.afw.products import is_afw_product, read_afw_product
@@ -44,8 +44,8 @@ _LONG = 60
 """Characters of an object's own words; of longer ones only the type is told."""
 
 
-def describe_afw(path: Path, kind: Kind, *, verbose: bool = False) -> tuple[RenderableType, bool]:
-    """Describe a file of afw.
+def describe_afw(path: Path, *, verbose: bool = False) -> tuple[RenderableType, bool] | None:
+    """Describe a file of afw; `None` for another file, or one whose beginning cannot be read.
 
     Returns
     -------
@@ -59,6 +59,12 @@ def describe_afw(path: Path, kind: Kind, *, verbose: bool = False) -> tuple[Rend
     InputError
         Raised when the file is damaged as a whole.
     """
+    try:
+        kind = kind_of(path)
+    except InputError:
+        return None  # those who look at it next say what is wrong
+    if kind is None:
+        return None
     with warnings.catch_warnings():
         # What is not known is among the notes.
         warnings.simplefilter("ignore", ArchiveWarning)

@@ -8,8 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ..data.coadd import PatchCoadd
-from ..errors import InputError, LamellaError
-from ..formats.afw.kinds import kind_of
+from ..errors import LamellaError
 from ..formats.archive.artifact_files import is_artifact_file, read_artifacts
 from ..formats.archive.products import is_product, read_product
 from ..formats.recognise import open_exposures
@@ -87,15 +86,11 @@ def _show_own(console: Console, file: Path, verbose: bool) -> bool:
 
 def _show_afw(console: Console, file: Path, verbose: bool) -> bool:
     """Describe what afw wrote; return whether that is all: exposures are listed with others, too."""
-    try:
-        kind = kind_of(file)
-    except InputError:
-        return False  # those who look at it next say what is wrong
-    if kind is None:
+    description = describe_afw(file, verbose=verbose)
+    if description is None:
         return False
-    text, is_exposure = describe_afw(file, kind, verbose=verbose)
-    console.print(text)
-    return not is_exposure
+    console.print(description[0])
+    return not description[1]
 
 
 def _show_exposures(

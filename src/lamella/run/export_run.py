@@ -10,8 +10,7 @@ from ..data.coadd import PatchCoadd
 from ..data.warp import Warp
 from ..errors import ConfigError, NoInputsError, OutputError
 from ..files import make_folder
-from ..formats.afw.write import write_afw
-from ..formats.archive.products import is_product, read_product
+from ..formats.archive.products import afw, is_product, read_product
 from ..formats.archive.write import write_archive, write_plain_fits
 from ..formats.file_index import bare_name, is_fits_name, walk
 
@@ -88,7 +87,7 @@ def _plan(paths: Sequence[Path], output: Path, *, overwrite: bool) -> list[tuple
 
 def _write(product: Warp | PatchCoadd, target: Path, form: FileFormat, *, compress: bool) -> tuple[str, ...]:
     if form == "afw":
-        return write_afw(product, target, compress=compress)
+        return tuple(afw("write").write_afw(product, target, compress=compress))
     if form == "archive":
         write_archive(product, target, compress=compress)
     elif isinstance(product, PatchCoadd):

@@ -121,9 +121,7 @@ def read_as_product(path: Path) -> None:
 
 
 def describe(path: Path) -> None:
-    kind = kind_of(path)
-    if kind is not None:
-        describe_afw(path, kind, verbose=True)
+    describe_afw(path, verbose=True)
 
 
 WAYS: tuple[Callable[[Path], None], ...] = (
