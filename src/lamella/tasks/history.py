@@ -49,7 +49,7 @@ def record_history(warp: Warp, rejected: Sequence[Rejection], settings: Mapping[
     settings
         Options by the name of the step, ``select`` and ``warp``, as `plain_settings` gives them.
     """
-    warp.metadata[_REJECTED] = json.dumps([rejection_to_plain(one) for one in rejected])
+    warp.metadata[_REJECTED] = json.dumps([rejection_to_plain(rejection) for rejection in rejected])
     warp.metadata[_SETTINGS] = json.dumps(settings)
 
 
@@ -87,7 +87,7 @@ def common_settings(
         Where steps are told that not all have the same options of; the result is without them.
     """
     first, *others = warps or [{}]
-    same = {step: value for step, value in first.items() if all(one.get(step) == value for one in others)}
+    same = {step: value for step, value in first.items() if all(other.get(step) == value for other in others)}
     if differ := set().union(*warps) - set(same):
         log.warning("Warps were made with different options, which is not on record: %s", sorted(differ))
     return same

@@ -96,6 +96,7 @@ class Comparison:
         notes = offset.notes(control.positions.max_offset * fwhm)
         epochs = witnesses.compared(warp, matched)
         if direct is not None:
+            # A visit without a match is compared as it is, whatever the options say.
             limits = control.thresholds if control.compare_direct or matched is None else _NEVER
             factors = self._factor(direct, notes), self._factor(direct, notes, smooth=True)
             planes = self._tested(direct, epochs)
@@ -166,6 +167,7 @@ class Comparison:
             return 1.0
         control, template = self._control.noise, self._template
         step = max(1, math.ceil(math.sqrt(difference.image.size / control.samples)))
+        # One pixel in from the ends, so that there are eight around each for the smooth noise.
         at = (slice(1 + step // 2, -1, step),) * 2
         image, noise = difference.image[at], difference.noise[at]
         # Sources have errors of their own, and what nothing is compared with differs by nothing.
@@ -175,6 +177,7 @@ class Comparison:
         if smooth:
             image, noise = (_mean_of_nine(plane, step) for plane in (difference.image, difference.noise))
             noise /= np.float32(9.0)
+        # Bins of as many pixels as the options say, of which the lattice holds one in step squared.
         sparse = control.replace(bin_size=max(_LEAST_BIN, control.bin_size // step))
         try:
             return variance_scale(image, noise, bad.view(np.int8), 1, sparse).used
@@ -209,6 +212,7 @@ class Comparison:
         spikes = {
             streak for streak in streaks.lines if is_spike(streak, direct.image, direct.noise, sky, fwhm)
         }
+        # Spikes turn with the field on an alt-azimuth mount, and differ between visits like trails.
         if not spikes:
             return streaks.mask, np.zeros_like(streaks.mask)
         trails = streaks.select(lambda streak: streak not in spikes)

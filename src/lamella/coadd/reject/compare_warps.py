@@ -51,6 +51,7 @@ def max_epochs(epochs: np.ndarray | float, control: CompareWarpControl, *, sky: 
     number = np.asarray(epochs, dtype=np.float64)
     if sky:
         return np.maximum(control.max_fraction_epochs_sky * number, 1.0)
+    # A fraction of few epochs; of many hardly more than an artifact may hit by chance.
     few = control.max_fraction_epochs_low * number
     many = control.max_epochs + control.max_fraction_epochs_high * number
     return np.maximum(np.minimum(few, many), 1.0)
@@ -70,6 +71,7 @@ def compare_warps(scene: Scene) -> list[VisitArtifacts]:
 def compare_with(template: Template, scene: Scene) -> list[VisitArtifacts]:
     """Find the artifacts of all inputs of a scene, given the static sky."""
     control, bbox, inputs = scene.control.compare_warp, template.bbox, scene.inputs
+    # That of a typical visit, so that one bad visit does not change what counts as sky for all.
     noise = float(np.median([_pixel_weight(warp, scene) ** -0.5 for warp in inputs]))
     witnesses = Witnesses(scene, template)
     comparison = Comparison(scene, template, witnesses, noise)

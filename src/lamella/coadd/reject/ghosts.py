@@ -63,15 +63,19 @@ def find_ghosts(epochs: Sequence[Bins], bbox: Box, control: GhostControl, max_ep
     """
     if len(epochs) < 2:
         return [no_runs() for _ in epochs]
-    cube = np.array([one.sums for one in epochs])
+    cube = np.array([bins.sums for bins in epochs])
     least = _LEAST_SHARE * control.bin_size**2
     fine, _ = _significance(cube, least)
     coarse, height = _significance(_around(cube), _LEAST_AROUND * least)
     if len(epochs) > 2:
         fine, coarse, height = np.abs(fine), np.abs(coarse), np.abs(height)
-    found = [_outliers(*planes, control) for planes in zip(fine, coarse, height, strict=True)]
-    seen = sum(flags.astype(np.int32) for flags in found)
-    return [_as_pixels(flags & (seen <= max_epochs), bbox, control.bin_size) for flags in found]
+    outliers = [_outliers(*planes, control) for planes in zip(fine, coarse, height, strict=True)]
+    few = sum(flags.astype(np.int32) for flags in outliers) <= max_epochs
+    ghosts, size = [], control.bin_size
+    for flags in outliers:
+        pixels = np.repeat(np.repeat(flags & few, size, axis=0), size, axis=1)
+        ghosts.append(Runs.from_array(pixels[: bbox.y.size, : bbox.x.size], bbox))
+    return ghosts
 
 
 def _around(cube: np.ndarray) -> np.ndarray:
@@ -95,9 +99,9 @@ def _significance(cube: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
     number = np.where(number >= least, number, np.nan)
     level, variance = total / number, variance / (number * number)
     excess = level - _of_others(level)
-    for one in excess:
-        known = one[np.isfinite(one)]
-        one -= np.median(known) if known.size else 0.0
+    for epoch in excess:
+        finite = epoch[np.isfinite(epoch)]
+        epoch -= np.median(finite) if finite.size else 0.0
     spread = np.array([_spread(*pair) for pair in zip(excess, variance, strict=True)])
     return excess / np.sqrt(spread), excess / np.sqrt(variance * number)
 
@@ -113,17 +117,17 @@ def _of_others(sky: np.ndarray) -> np.ndarray:
     number = np.isfinite(sky).sum(axis=0)
     middle = np.maximum(number - 2, 0) // 2
     # Without an epoch that stands before it, the middle moves up by one.
-    place = np.minimum(middle + (rank <= middle), len(sky) - 1)
-    result: np.ndarray = np.where(number >= 2, np.take_along_axis(ordered, place, axis=0), np.nan)
+    median = np.minimum(middle + (rank <= middle), len(sky) - 1)
+    result: np.ndarray = np.where(number >= 2, np.take_along_axis(ordered, median, axis=0), np.nan)
     return result
 
 
 def _spread(excess: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Return the variance of the excess of a bin: from its noise, or from the scatter if that is larger."""
-    known = excess[np.isfinite(excess)]
-    if known.size < _LEAST_BINS:
+    finite = excess[np.isfinite(excess)]
+    if finite.size < _LEAST_BINS:
         return variance
-    low, high = np.percentile(known, (25.0, 75.0))
+    low, high = np.percentile(finite, (25.0, 75.0))
     spread: np.ndarray = np.maximum(variance, (SIGMA_OF_QUARTILES * (high - low)) ** 2)
     return spread
 
@@ -133,17 +137,12 @@ def _outliers(fine: np.ndarray, coarse: np.ndarray, height: np.ndarray, control:
     grid = Box.factory[0 : fine.shape[0], 0 : fine.shape[1]]
     # NaN fails the tests.  A bin that lies beside a ghost, or that it hardly touches, has not its
     # share of what is around it.
-    known = np.where(np.isfinite(fine), fine, -np.inf)
-    beside = fine < _SHARE * scipy.ndimage.maximum_filter(known, size=_BINS_ALONG, mode="nearest")
+    level = np.where(np.isfinite(fine), fine, -np.inf)
+    beside = fine < _SHARE * scipy.ndimage.maximum_filter(level, size=_BINS_ALONG, mode="nearest")
     shares = (coarse > control.threshold) & ~(fine < _SHARE * coarse / _BINS_ALONG)
     low, high = (((fine > limit) & ~beside) | shares for limit in (control.low_threshold, control.threshold))
-    found = Footprints.find(low & ~(height < control.floor), grid, high)
-    flags = found.select(found.areas >= control.min_bins).runs().to_array(grid)
-    # What is not known within a ghost is a part of it.
+    ghosts = Footprints.find(low & ~(height < control.floor), grid, high)
+    flags = ghosts.select(ghosts.areas >= control.min_bins).runs().to_array(grid)
+    # A bin without enough sky within a ghost belongs to it.
     filled: np.ndarray = flags | (scipy.ndimage.binary_fill_holes(flags) & ~np.isfinite(fine))
     return filled
-
-
-def _as_pixels(flags: np.ndarray, bbox: Box, size: int) -> Runs:
-    pixels = np.repeat(np.repeat(flags, size, axis=0), size, axis=1)
-    return Runs.from_array(pixels[: bbox.y.size, : bbox.x.size], bbox)

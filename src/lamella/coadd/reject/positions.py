@@ -68,6 +68,8 @@ class Offset:
         ]
 
 
+# lamella.coadd.visitcheck measures positions in another way, by centroids in windows: it compares direct
+# warps, whose PSFs differ, and the terms of this fit do not describe that.
 class SourcePositions:
     """The bright sources of the static sky.
 

@@ -114,6 +114,7 @@ def find_rejections(scene: Scene) -> Findings:
 
 
 def _planes(visit: VisitArtifacts) -> SpanMask:
+    # Untested pixels show no artifact: to the coadd they are as good as lost.
     kinds = {kind: runs for kind, runs in visit.kinds.items() if kind != "untested"}
     planes = {
         "CLIPPED": united_runs(no_runs(), *kinds.values()),

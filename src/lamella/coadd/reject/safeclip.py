@@ -134,10 +134,12 @@ def _significant(
     The square of a Gaussian, which smooths the variance, is a narrower one of sum 1 / (4 pi sigma^2).
     """
     nothing = np.float32(0.0)
+    # Pixels without a value count as blank sky without noise.
     smooth = scipy.ndimage.gaussian_filter(np.where(finite, image, nothing), sigma, mode="constant")
     noise = scipy.ndimage.gaussian_filter(
         np.where(finite, variance, nothing), sigma / math.sqrt(2.0), mode="constant"
     )
+    # A PSF narrower than a pixel does not smooth, and must not raise the noise.
     noise *= np.float32(1.0 / max(4.0 * math.pi * sigma * sigma, 1.0))
     flags: np.ndarray = finite & (smooth * smooth >= np.float32(threshold**2) * noise)
     return flags
@@ -162,6 +164,7 @@ def detect(scene: Scene, footprints: Footprints, warp: WarpInput, sigma: float) 
     box, control = planes.box, scene.control.safe_clip
     bad = ((planes.mask & scene.rules.bad_mask) != 0) | ~np.isfinite(planes.image)
     seen = (planes.mask & scene.layout.bits(("DETECTED", "DETECTED_NEGATIVE"))) != 0
+    # A warp that comes with detections keeps them: they were made before it was resampled.
     if not seen.any():
         finite = ~bad & np.isfinite(planes.variance)
         flags = _significant(planes.image, planes.variance, finite, sigma, control.detection)
@@ -209,6 +212,7 @@ def attribute_footprints(
     beyond ``overlap``, if it is the only one.
     """
     good = areas - bad
+    # The rules are those of the original SafeClip; its counts of pixels wrapped at 16 bits.
     takes_part = (bad <= covered) & (good > 0.5 * areas) & (covered > 0)
     share = np.where(takes_part, covered / np.maximum(good, 1), 0.0)
     number = takes_part.sum(axis=0)
@@ -216,6 +220,7 @@ def attribute_footprints(
     high = takes_part & (share > control.overlap)
     only = high & (high.sum(axis=0) == 1) & (number > 1)
     pair = takes_part & (share > control.overlap_double)
+    # Two of three visits are a majority, and may be the sky.
     others = np.where(pair, 0.0, share).max(axis=0, initial=0.0)
     is_double = (pair.sum(axis=0) == 2) & (number > 3) & (others <= control.max_overlap_double)
     clipped: np.ndarray = single | np.where(is_double, pair, only)
@@ -237,6 +242,7 @@ def add_big_detections(clipped: Runs, detections: Footprints, bbox: Box, control
         Limits.
     """
     at = detections.pixels(bbox)
+    # A small part of a trail stands out of the clipped mean; all of it belongs to the visit.
     hit = at.sum(at.of(clipped.to_array(bbox))) > control.min_big_overlap
     big = detections.select(hit & (detections.areas >= control.min_big_overlap))
     return united_runs(clipped, big.runs())

@@ -80,6 +80,7 @@ def measured_width(
     """
     if projection is None or not warp.detectors:
         return default, ""
+    # One detector stands for the visit: seeing varies less over the focal plane than between visits.
     detector = max(warp.detectors, key=lambda d: (d.good_pixels, d.id))
     x, y = detector.bbox.x.center, detector.bbox.y.center
     try:

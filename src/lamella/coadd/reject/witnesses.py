@@ -79,6 +79,7 @@ class Witnesses:
         It is one where all other epochs are rims, unless ``rims`` are to be believed; those along the ends
         of the coadd are, where the data of their visit go on.
         """
+        # This visit is a witness of its own only once, whether or not it is in the template there.
         epochs, others = self._template.epochs + np.int32(1), self._whole.copy()
         if matched is not None:
             good = ((matched.mask & self.no_data) == 0) & matched.has_value

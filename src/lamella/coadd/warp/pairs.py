@@ -144,6 +144,7 @@ class Pairs:
             raise PsfMatchError(f"The warp of {name} that should be matched to a PSF is not.")
         if self.psf is None:
             self.psf, self.metadata, self._first = matched.matched_psf, matched.metadata, name
+        # By value: the models come from different files.
         elif not same_psf(self.psf, matched.matched_psf):
             raise PsfMatchError(
                 f"{self._first} and {name} are matched to different PSFs, and cannot be compared: "

@@ -422,7 +422,7 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
         compare = self.config.rejectControl().compare_warp
         counts, epochs = epochCountImage.array, nImage.array
         few = (counts > 0) & (counts <= max_epochs(epochs, compare))
-        others = [as_spans(one).to_array(bbox) for one in footprintsToExclude or ()]
+        others = [as_spans(other).to_array(bbox) for other in footprintsToExclude or ()]
         kept = []
         for region in spanSetList:
             flags = as_spans(region).to_array(bbox)

@@ -144,13 +144,13 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
         primary = next(iter(names))
         groups = groupPatchExposures(patchRef, calExpRefList, self.getCoaddDatasetName(), names[primary])
         self.log.info("Processing %d warps for patch %s", len(groups), patchRef.dataId)
-        made = []
+        warps = []
         for dataId, refs in groups:
             tempExpRef = patchRef.getButler().dataRef(names[primary], dataId)
             reuses = self._DefaultName in self.reuse
             if reuses and all(tempExpRef.datasetExists(name) for name in names.values()):
                 self.log.info("Skipping %s, which exists", dataId)
-                made.append(tempExpRef)
+                warps.append(tempExpRef)
                 continue
             exposures = self.run(refs, skyInfo, visitId=int(dataId["visit"])).exposures
             if exposures[primary] is None:
@@ -160,8 +160,8 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
                 for kind, name in names.items():
                     if exposures[kind] is not None:
                         tempExpRef.put(exposures[kind], name)
-            made.append(tempExpRef)
-        return made or None
+            warps.append(tempExpRef)
+        return warps or None
 
     def _kinds(self) -> list[str]:
         wanted = {"direct": self.config.makeDirect, "psfMatched": self.config.makePsfMatched}

@@ -161,7 +161,7 @@ class WcsSelectImagesTask(BaseSelectImagesTask):
         list of int
             Indices of the exposures that overlap the region.
         """
-        labels = [str(one) for one in (dataIds if dataIds is not None else range(len(wcsList)))]
+        labels = [str(label) for label in (dataIds if dataIds is not None else range(len(wcsList)))]
         images = zip(labels, wcsList, bboxList, strict=True)
         infos = [_bare_info(index, *image) for index, image in enumerate(images)]
         region = _region(coordList)
