@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pickle
 
-import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
-from lsst.images import XY, Box, GeneralFrame, Mask, SkyProjection
+from lsst.images import XY, Box, Mask
 
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog, paint_bright_objects
 from lamella.errors import ConfigError, MaskPlaneError
 from lamella.formats.regions import read_bright_objects
 from lamella.planes import make_schema
+
+from ..projections import turned_tan
 
 SCALE = 0.2 / 3600
 BOX = Box.factory[500:600, 1000:1120]
@@ -24,13 +24,7 @@ BOX = Box.factory[500:600, 1000:1120]
 
 def make_projection(ra=150.0, dec=2.0, scale=SCALE, x=1060.0, y=550.0):
     """Return a tangent-plane projection, north up, that puts a position on a pixel."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [ra, dec]
-    wcs.wcs.crpix = [x + 1, y + 1]
-    wcs.wcs.cdelt = [-scale, scale]
-    wcs.wcs.cunit = ["deg", "deg"]
-    return SkyProjection.from_fits_wcs(wcs, GeneralFrame(unit=u.pix))
+    return turned_tan(ra, dec, x=x, y=y, scale=3600 * scale)
 
 
 PROJECTION = make_projection()

@@ -8,10 +8,9 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
+from lsst.images import Box, Image, Mask, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.summary import CoaddSummary, Rejected, summarize
@@ -23,7 +22,8 @@ from lamella.errors import InvalidPsfError
 from lamella.planes import bits_of, make_schema
 from lamella.psf.measure import adaptive_moments
 
-from ..coadds import coadd_of_planes
+from .. import makers
+from ..projections import turned_tan
 
 BOX = Box.factory[50:350, 1000:1400]
 SCALE = 0.263
@@ -32,48 +32,29 @@ NOISE = 3.0
 
 
 def make_projection() -> SkyProjection[Any]:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [52.0, -61.0]
-    wcs.wcs.crpix = [1200, 200]
-    wcs.wcs.cd = np.array([[-SCALE, 0], [0, SCALE]]) / 3600
-    return SkyProjection.from_fits_wcs(wcs, TractFrame(skymap="test", tract=3, bbox=BOX))
+    return turned_tan(52.0, -61.0, x=1199, y=199, scale=SCALE, tract=BOX)
 
 
 def make_coadd(*, empty: np.ndarray | None = None, factor: float = 1.0, **changes: Any) -> PatchCoadd:
     """Make a coadd of pure noise, times a factor, with pixels without data."""
     empty = np.zeros(BOX.shape, dtype=bool) if empty is None else empty
     image = factor * np.random.default_rng(1).normal(0, NOISE, BOX.shape)
-    bits = np.zeros(BOX.shape, dtype=np.int32)
-    bits[empty] = bits_of(make_schema(), ["NO_DATA"])
-    variance = np.where(empty, np.inf, (factor * NOISE) ** 2).astype(np.float32)
-    count = np.where(empty, 0, 4).astype(np.int32)
-    values: dict[str, Any] = {
-        "mask": Mask(bits[..., None], schema=make_schema(), bbox=BOX),
-        "variance": Image(variance, bbox=BOX),
-        "exposure_count": Image(count, bbox=BOX),
-        "exposure_count_unmasked": Image(count, bbox=BOX),
-        "band": "i",
-        "skymap": "test",
-        "tract": 3,
-        "patch": (2, 7),
-        "inner_bbox": BOX,
-        "detectors": tuple(make_detector(visit, ccd) for visit in (1, 2) for ccd in (5, 6)),
-    }
-    pixels = np.where(empty, np.nan, image).astype(np.float32)
-    values |= changes
-    image = values.pop("image", Image(pixels, bbox=BOX, unit=u.nJy, sky_projection=make_projection()))
-    return coadd_of_planes(image, **values)
+    planes = makers.make_planes(
+        np.where(empty, np.nan, image),
+        np.where(empty, np.inf, (factor * NOISE) ** 2),
+        np.where(empty, bits_of(make_schema(), ["NO_DATA"]), 0),
+        box=BOX,
+        unit=u.nJy,
+        projection=make_projection(),
+    )
+    detectors = [make_detector(visit, ccd) for visit in (1, 2) for ccd in (5, 6)]
+    identity = {"band": "i", "skymap": "test", "tract": 3, "patch": (2, 7), "detectors": detectors}
+    return makers.make_coadd(planes, np.where(empty, 0, 4), **(identity | changes))
 
 
 def make_detector(visit: int, ccd: int) -> DetectorInput:
-    return DetectorInput(
-        id=ExposureId("Cam", visit, ccd),
-        band="i",
-        bbox=BOX,
-        projection=make_projection(),
-        psf=GaussianPointSpreadFunction(SIGMA, BOX, 31),
-        weight=0.5,
+    return makers.make_detector(
+        visit, ccd, BOX, make_projection(), band="i", sigma=SIGMA, side=31, weight=0.5
     )
 
 

@@ -21,6 +21,7 @@ from lamella.image.spans import SpanMask
 from lamella.planes import bits_of, make_schema
 from lamella.resources import Resources
 
+from ..makers import make_planes
 from ..projections import tan_projection
 
 SIDE, SCHEMA = 260, make_schema()
@@ -54,11 +55,7 @@ def visit(
     image = factor * draw(stars, sigma, shift)
     variance = SKY + image
     image = image + rng.normal(size=image.shape) * np.sqrt(variance)
-    planes = MaskedImage(
-        Image(image.astype("f4"), bbox=BOX, unit=u.nJy),
-        mask=Mask(np.zeros((SIDE, SIDE, 1), "i4"), bbox=BOX, schema=SCHEMA),
-        variance=Image((stated * variance).astype("f4"), bbox=BOX, unit=u.nJy**2),
-    )
+    planes = make_planes(image, stated * variance, box=BOX, unit=u.nJy)
     weight = 1.0 / (SKY * stated)
     return WarpInput(instrument="Cam", visit=number, band="r", source=ImageSource(planes), weight=weight)
 

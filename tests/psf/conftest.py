@@ -5,40 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import astropy.units as u
 import numpy as np
 import pytest
-from astropy.wcs import WCS
-from lsst.images import Box, GeneralFrame, SkyProjection
+from lsst.images import Box, SkyProjection
 
 from lamella.psf.basis import PolynomialBasisPsf
 
+from ..projections import turned_tan
+
 BOX = Box.factory[0:1000, 0:1000]
-
-
-def make_tan(
-    ra: float = 30.0,
-    dec: float = 2.0,
-    *,
-    x: float = 500.0,
-    y: float = 500.0,
-    scale: float = 0.2,
-    angle: float = 0.0,
-    sip: np.ndarray | None = None,
-) -> SkyProjection[Any]:
-    """Make a projection with pixels of ``scale`` arcseconds and its pole at pixel (x, y), counted from 0."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [ra, dec]
-    wcs.wcs.crpix = [x + 1.0, y + 1.0]
-    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    wcs.wcs.cd = np.array([[-c, s], [s, c]]) * scale / 3600.0
-    if sip is not None:
-        from astropy.wcs import Sip
-
-        wcs.wcs.ctype = ["RA---TAN-SIP", "DEC--TAN-SIP"]
-        wcs.sip = Sip(sip, sip.T.copy(), None, None, wcs.wcs.crpix)
-    return SkyProjection.from_fits_wcs(wcs, GeneralFrame(unit=u.pix))
 
 
 def make_gaussian(
@@ -54,7 +29,7 @@ def make_gaussian(
 
 @pytest.fixture(scope="session")
 def tan() -> Callable[..., SkyProjection[Any]]:
-    return make_tan
+    return turned_tan
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,11 @@ from lamella.errors import InvalidPsfError, NoInputsError
 from lamella.psf.coadd import CoaddPsf, PsfComponent
 from lamella.psf.measure import adaptive_moments, second_moments
 
-from .conftest import make_gaussian, make_tan
+from ..projections import turned_tan
+from .conftest import make_gaussian
 
 CHIP = Box.factory[0:1000, 0:1000]
-SKY = make_tan()
+SKY = turned_tan()
 
 
 def component(label: str = "a", *, psf=None, **options) -> PsfComponent:
@@ -62,13 +63,13 @@ def test_moments_are_the_weighted_moments_of_the_inputs(weights: tuple[float, fl
 
 
 def test_quarter_turn_swaps_the_axes() -> None:
-    psf = coadd([component(psf=make_gaussian(6.0, 3.0, 0.5), projection=make_tan(angle=90.0))])
+    psf = coadd([component(psf=make_gaussian(6.0, 3.0, 0.5), projection=turned_tan(angle=90.0))])
     assert moments(psf, 480.0, 520.0) == pytest.approx((3.0, 6.0, -0.5), abs=0.01)
 
 
 @pytest.mark.parametrize("angle", [17.0, 135.0, 260.0])
 def test_any_turn_turns_the_moments(angle: float) -> None:
-    psf = coadd([component(psf=make_gaussian(6.0, 4.0, 0.5), projection=make_tan(angle=angle))])
+    psf = coadd([component(psf=make_gaussian(6.0, 4.0, 0.5), projection=turned_tan(angle=angle))])
     matrix = psf.contributions(500.0, 500.0)[0].matrix
     inverse = np.linalg.inv(matrix)
     expected = inverse @ [[6.0, 0.5], [0.5, 4.0]] @ inverse.T
@@ -80,7 +81,7 @@ def test_any_turn_turns_the_moments(angle: float) -> None:
 
 @pytest.mark.parametrize(("scale", "side"), [(0.1, 17), (0.2, 31), (0.4, 63)])
 def test_pixels_of_another_size(scale: float, side: int) -> None:
-    psf = coadd([component(psf=make_gaussian(16.0, 16.0, side=31), projection=make_tan(scale=scale))])
+    psf = coadd([component(psf=make_gaussian(16.0, 16.0, side=31), projection=turned_tan(scale=scale))])
     found = adaptive_moments(psf.compute_kernel_image(x=500.0, y=500.0))
     expected = 16.0 * (scale / 0.2) ** 2
     assert (found.xx, found.yy) == pytest.approx((expected, expected), rel=0.01)
@@ -90,7 +91,7 @@ def test_pixels_of_another_size(scale: float, side: int) -> None:
 def test_warped_gaussian_against_the_analytic_one() -> None:
     angle, ratio, sigma = np.radians(33.0), 1.3, 2.4
     source = GaussianPointSpreadFunction(sigma, CHIP, 41)
-    psf = coadd([component(psf=source, projection=make_tan(angle=33.0, scale=0.2 * ratio))])
+    psf = coadd([component(psf=source, projection=turned_tan(angle=33.0, scale=0.2 * ratio))])
     star = psf.compute_stellar_image(x=470.3, y=540.6)
     wide = sigma * ratio
     across = np.exp(-0.5 * ((star.bbox.x.arange - 470.3) / wide) ** 2)
@@ -105,7 +106,7 @@ def test_warped_gaussian_against_the_analytic_one() -> None:
 @settings(max_examples=15)
 def test_star_is_where_it_should_be(dx: float, dy: float) -> None:
     turned = component(
-        "b", psf=GaussianPointSpreadFunction(2.0, CHIP, 31), projection=make_tan(angle=25.0, scale=0.21)
+        "b", psf=GaussianPointSpreadFunction(2.0, CHIP, 31), projection=turned_tan(angle=25.0, scale=0.21)
     )
     psf = coadd([component(psf=GaussianPointSpreadFunction(1.8, CHIP, 31)), turned])
     found = adaptive_moments(psf.compute_stellar_image(x=500.0 + dx, y=490.0 + dy))
@@ -114,7 +115,7 @@ def test_star_is_where_it_should_be(dx: float, dy: float) -> None:
 
 def test_star_is_that_of_the_resampled_image() -> None:
     """A star drawn on a detector and resampled by the full map is the star of the coadd's PSF."""
-    detector = make_tan(30.002, 2.001, angle=71.0, scale=0.23)
+    detector = turned_tan(30.002, 2.001, angle=71.0, scale=0.23)
     source = GaussianPointSpreadFunction(1.4, CHIP, 31)
     psf = coadd([component(psf=source, projection=detector)])
     x, y = 431.37, 388.81
@@ -220,7 +221,7 @@ def test_average_position_is_that_of_the_part_within_the_coadd() -> None:
 
 
 def test_average_position_of_nothing() -> None:
-    far = component(projection=make_tan(210.0, -2.0))
+    far = component(projection=turned_tan(210.0, -2.0))
     with pytest.raises(InvalidPsfError, match="any average position"):
         coadd([far]).average_position()
     with pytest.raises(InvalidPsfError, match="any average position"):
@@ -230,7 +231,9 @@ def test_average_position_of_nothing() -> None:
 @pytest.mark.parametrize("factor", [1000.0, 1e-3])
 def test_a_broken_projection_is_named(factor: float) -> None:
     broken = component(
-        "visit 7 detector 3", projection=make_tan(scale=0.2 / factor), bbox=Box.factory[-200:1200, -200:1200]
+        "visit 7 detector 3",
+        projection=turned_tan(scale=0.2 / factor),
+        bbox=Box.factory[-200:1200, -200:1200],
     )
     with pytest.raises(InvalidPsfError, match="visit 7 detector 3: a pixel of the coadd spans"):
         coadd([component(), broken]).compute_kernel_image(x=500.0, y=500.0)
@@ -328,7 +331,7 @@ def sum_of(psf: CoaddPsf) -> float:
 def test_it_can_be_sent_to_other_processes() -> None:
     inputs = [
         component("a", polygon=polygon(0, 0, 900, 900)),
-        component("b", projection=make_tan(angle=30.0)),
+        component("b", projection=turned_tan(angle=30.0)),
     ]
     psf = coadd(inputs)
     back = pickle.loads(pickle.dumps(psf))
@@ -340,7 +343,7 @@ def test_it_can_be_sent_to_other_processes() -> None:
 
 
 def test_threads_get_the_bits_of_one_thread() -> None:
-    inputs = [component(str(k), projection=make_tan(angle=30.0 * k)) for k in range(4)]
+    inputs = [component(str(k), projection=turned_tan(angle=30.0 * k)) for k in range(4)]
     positions = [(400.0 + 1.7 * k, 450.0 + 0.9 * k) for k in range(80)]
     alone, shared_psf = coadd(inputs), coadd(inputs)
     with ThreadPoolExecutor(4) as pool:
@@ -356,7 +359,7 @@ def test_many_inputs_are_selected_as_one_by_one() -> None:
     rng = np.random.default_rng(8)
     inputs = []
     for k in range(80):
-        detector = make_tan(30 + rng.normal(0, 0.03), 2 + rng.normal(0, 0.03), angle=rng.uniform(0, 360))
+        detector = turned_tan(30 + rng.normal(0, 0.03), 2 + rng.normal(0, 0.03), angle=rng.uniform(0, 360))
         limit = polygon(*rng.uniform(0, 300, 2), *rng.uniform(600, 1000, 2)) if k % 2 else None
         inputs.append(component(str(k), projection=detector, polygon=limit))
     psf = coadd(inputs)

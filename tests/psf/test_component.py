@@ -15,13 +15,14 @@ from lamella.psf.component import (
     middle_within,
 )
 
-from .conftest import make_gaussian, make_tan
+from ..projections import turned_tan
+from .conftest import make_gaussian
 
 BOX = Box.factory[0:100, 0:100]
 
 
 def make(**options) -> PsfComponent:
-    return PsfComponent(label="a", psf=make_gaussian(4.0, 4.0), projection=make_tan(), bbox=BOX, **options)
+    return PsfComponent(label="a", psf=make_gaussian(4.0, 4.0), projection=turned_tan(), bbox=BOX, **options)
 
 
 def test_outline_is_box_and_polygon() -> None:

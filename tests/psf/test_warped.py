@@ -11,7 +11,8 @@ from lamella.psf.coadd import CoaddPsf, PsfComponent
 from lamella.psf.measure import second_moments
 from lamella.psf.warped import WarpedPsf
 
-from .conftest import make_gaussian, make_tan
+from ..projections import turned_tan
+from .conftest import make_gaussian
 
 BOX = Box.factory[0:400, 0:300]
 FRAME = GeneralFrame(unit=u.pix)
@@ -50,7 +51,7 @@ def test_moments_follow_the_map(angle: float) -> None:
 
 
 def test_a_coadd_of_one_input_is_a_warped_psf() -> None:
-    detector, coadd = make_tan(scale=0.2, angle=20.0), make_tan(scale=0.17, x=450.0, y=550.0)
+    detector, coadd = turned_tan(scale=0.2, angle=20.0), turned_tan(scale=0.17, x=450.0, y=550.0)
     box = Box.factory[0:1000, 0:1000]
     psf = make_gaussian(5.0, 4.0, 0.5)
     whole = CoaddPsf([PsfComponent(label="a", psf=psf, projection=detector, bbox=box)], coadd, box)
@@ -82,7 +83,7 @@ def test_broken_maps_are_errors() -> None:
         warped = WarpedPsf(psf, affine(np.diag([scale, scale])), BOX)
         with pytest.raises(InvalidPsfError, match="broken all over"):
             _ = warped.kernel_bbox
-    far = WarpedPsf(psf, make_tan().pixel_to_sky_transform.then(make_tan().sky_to_pixel_transform), BOX)
+    far = WarpedPsf(psf, turned_tan().pixel_to_sky_transform.then(turned_tan().sky_to_pixel_transform), BOX)
     with pytest.raises(InvalidPsfError, match="not a position"):
         far.compute_stellar_image(x=np.nan, y=0.0)
     with pytest.raises(InvalidPsfError, match="must be odd"):

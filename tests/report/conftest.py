@@ -7,9 +7,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
-from astropy.wcs import WCS
-from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
-from lsst.images.psfs import GaussianPointSpreadFunction
+from lsst.images import Box, SkyProjection
 
 from lamella.coadd.summary import summarize
 from lamella.data.coadd import PatchCoadd, Rejection
@@ -19,7 +17,8 @@ from lamella.planes import bits_of, make_schema
 from lamella.report.composite import composite
 from lamella.report.record import CoaddRecord, RunRecord, Skipped, coadd_record, picture_record
 
-from ..coadds import coadd_of_planes
+from .. import makers
+from ..projections import turned_tan
 
 SCALE = 0.2  # arcsec per pixel
 SIGMA = 1.7  # pixels
@@ -28,12 +27,7 @@ HOSTILE = "<script>alert('x')</script>"
 
 
 def make_projection(box: Box) -> SkyProjection[Any]:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [150.1, 2.2]
-    wcs.wcs.crpix = [box.x.center + 1, box.y.center + 1]
-    wcs.wcs.cd = np.array([[-SCALE, 0], [0, SCALE]]) / 3600
-    return SkyProjection.from_fits_wcs(wcs, TractFrame(skymap="made_up", tract=0, bbox=box))
+    return turned_tan(150.1, 2.2, x=box.x.center, y=box.y.center, scale=SCALE, tract=box)
 
 
 def _gaussian(box: Box, x: float, y: float, sigma: float, axis_ratio: float = 1, angle: float = 0) -> Any:
@@ -98,18 +92,12 @@ def make_coadd(
         sky += star[2] * _gaussian(box, star[0], star[1], SIGMA)
     sky += rng.normal(size=box.shape) * np.sqrt(np.where(count > 0, variance, 0))
     sky[count == 0] = np.nan
-    projection = make_projection(box)
+    planes = makers.make_planes(sky, variance, bits, box=box, unit=u.nJy, projection=make_projection(box))
     values: dict[str, Any] = {
-        "image": Image(sky.astype(np.float32), bbox=box, unit=u.nJy, sky_projection=projection),
-        "mask": Mask(bits[..., None], schema=schema, bbox=box),
-        "variance": Image(variance.astype(np.float32), bbox=box),
-        "exposure_count": Image(count.astype(np.int32), bbox=box),
-        "exposure_count_unmasked": Image(count.astype(np.int32), bbox=box),
         "band": band,
         "skymap": "made_up",
         "tract": 0,
         "patch": (5, 4),
-        "inner_bbox": box,
         "detectors": make_detectors(band, box),
         "rejections": make_rejected(),
         "settings": {
@@ -120,18 +108,21 @@ def make_coadd(
         "versions": {"lamella": "0.1.0", "numpy": "2.5.5", "lsst-images": "30.2026.4300"},
         "notes": ("The sky was subtracted from 5 exposures with sep (mesh of 128 pixels).",),
     }
-    return coadd_of_planes(values.pop("image"), **values | changes)
+    return makers.make_coadd(planes, count, **values | changes)
 
 
 def make_detectors(band: str, box: Box) -> list[DetectorInput]:
     """Make 5 visits of 2 detectors that have the pixels of the patch, and one Gaussian PSF."""
     return [
-        DetectorInput(
-            id=ExposureId("DECam", 700000 + n, ccd),
+        makers.make_detector(
+            700000 + n,
+            ccd,
+            box,
+            make_projection(box),
+            instrument="DECam",
             band=band,
-            bbox=box,
-            projection=make_projection(box),
-            psf=GaussianPointSpreadFunction(SIGMA, box, 25),
+            sigma=SIGMA,
+            side=25,
             good_pixels=380000 - 900 * n,
             weight=(1 + 0.2 * n) * 1e-4,
             path=f"decam/c4d_190812_0431{n}_ooi_{band}_ccd{ccd}.fits.fz",

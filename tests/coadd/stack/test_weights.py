@@ -9,8 +9,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from lsst.images import Box, Image, Mask, MaskedImage
-from lsst.images.psfs import GaussianPointSpreadFunction
+from lsst.images import Box
 
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
@@ -18,18 +17,18 @@ from lamella.coadd.stack.prepare import input_of, weigh
 from lamella.coadd.warp.information import exposure_information
 from lamella.coadd.warp.warp import make_warp
 from lamella.data.coadd import PatchCoadd
-from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.exposure import Exposure, ExposureInfo
 from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.options import WeightControl
 from lamella.data.warp import Warp
 from lamella.formats.archive.products import ArchiveWarp, read_product
 from lamella.formats.archive.write import write_archive
-from lamella.planes import make_schema
 from lamella.resources import Resources
 from lamella.run.match import match_inputs, use_matched
 from lamella.run.patch import warp_visit
 from lamella.run.patch_config import PatchConfig
 
+from ... import makers
 from ...projections import tan_projection
 
 CENTRE = SkyCoord(40.0 * u.deg, -30.0 * u.deg)
@@ -52,22 +51,12 @@ def exposure(
 ) -> Exposure:
     """Return a flat exposure whose middle is at a pixel (x, y) of the tract."""
     at = TRACT.pixel_to_sky(x=middle[0], y=middle[1])
-    box = Box.from_shape(shape)
     projection = tan_projection(at, scale * u.arcsec, ((shape[1] - 1) / 2, (shape[0] - 1) / 2))
     image = np.full(shape, value)
     if noise:
         image += np.random.default_rng((visit, detector)).normal(0.0, sigma, shape)
-    pixels = MaskedImage(
-        Image(image.astype("f4"), bbox=box, sky_projection=projection),
-        mask=Mask(np.zeros((*shape, 1), np.int32), schema=make_schema(), bbox=box),
-        variance=Image(np.full(shape, sigma**2, "f4"), bbox=box),
-    )
-    info = ExposureInfo(
-        id=ExposureId("Cam", visit, detector), path=f"{visit}-{detector}.fits", band="r", bbox=box,
-        projection=projection, psf_fwhm=0.7,
-    )  # fmt: skip
-    psf = GaussianPointSpreadFunction(1.5 + 0.2 * visit, bounds=box, stamp_size=21)
-    return Exposure(info=info, pixels=pixels, psf=psf, to_njy=1.0)
+    planes = makers.make_planes(image, sigma**2, projection=projection)
+    return makers.make_exposure(planes, visit=visit, detector=detector, sigma=1.5 + 0.2 * visit, psf_fwhm=0.7)
 
 
 def two_visits(*, noise: bool = False) -> list[list[Exposure]]:

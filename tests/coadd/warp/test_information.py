@@ -9,16 +9,16 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from lsst.images import Box, Image, Mask, MaskedImage, Polygon
+from lsst.images import Box, Polygon
 from lsst.images.fields import ChebyshevField
-from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.warp.information import exposure_information, sky_variance, typical_variance
-from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.exposure import Exposure
 from lamella.data.weights import WeightProblem
 from lamella.errors import CalibrationError
 from lamella.planes import bits_of, make_schema
 
+from ... import makers
 from ...projections import tan_projection
 
 CENTRE = SkyCoord(40.0 * u.deg, -30.0 * u.deg)
@@ -28,19 +28,9 @@ SCHEMA = make_schema()
 def exposure_of(
     image: np.ndarray, variance: np.ndarray | float, *, scale: float = 0.2, **changes: Any
 ) -> Exposure:
-    box = Box.from_shape(image.shape)
     projection = tan_projection(CENTRE, scale * u.arcsec, (image.shape[1] / 2, image.shape[0] / 2))
-    pixels = MaskedImage(
-        Image(image.astype("f4"), bbox=box, sky_projection=projection),
-        mask=Mask(np.zeros((*image.shape, 1), np.int32), schema=SCHEMA, bbox=box),
-        variance=Image(np.broadcast_to(variance, image.shape).astype("f4"), bbox=box),
-    )
-    info = ExposureInfo(
-        id=ExposureId("Cam", 1, 1), path="a.fits", band="r", bbox=box, projection=projection,
-        polygon=changes.pop("polygon", None),
-    )  # fmt: skip
-    psf = GaussianPointSpreadFunction(1.5, bounds=box, stamp_size=21)
-    return Exposure(info=info, pixels=pixels, psf=psf, to_njy=changes.pop("to_njy", 1.0))
+    planes = makers.make_planes(image, variance, projection=projection)
+    return makers.make_exposure(planes, visit=1, path="a.fits", **changes)
 
 
 def sky(shape: tuple[int, int] = (300, 280), sigma: float = 10.0, seed: int = 0) -> np.ndarray:

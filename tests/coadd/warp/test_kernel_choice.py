@@ -12,22 +12,21 @@ import pytest
 from astropy.coordinates import SkyCoord
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsst.images import Box, Image, Mask, MaskedImage, SkyProjection
-from lsst.images.psfs import GaussianPointSpreadFunction
+from lsst.images import Box, SkyProjection
 
 from lamella.coadd.warp.kernel_choice import choose_kernel
 from lamella.coadd.warp.warp import make_warp
 from lamella.coadd.warp.warp_control import WarpControl
-from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.exposure import Exposure
 from lamella.data.warp import Warp
 from lamella.errors import ProjectionError
 from lamella.formats.archive.products import ArchiveWarp
 from lamella.formats.archive.write import write_archive
 from lamella.kernels.resample.support import ResamplingKernel
-from lamella.planes import make_schema
 from lamella.sky.pixelmap import PixelMap
 from lamella.sky.projection import projection_from_header
 
+from ... import makers
 from ...projections import tan_projection
 
 CENTRE = SkyCoord(150.0 * u.deg, 2.0 * u.deg)
@@ -109,15 +108,8 @@ def test_a_detector_beyond_the_tract_has_a_kernel_too() -> None:
 
 
 def make_exposure(projection: SkyProjection[Any], image: np.ndarray, sigma: float = 1.5) -> Exposure:
-    box = Box.from_shape(image.shape)
-    pixels = MaskedImage(
-        Image(image.astype("f4"), bbox=box, sky_projection=projection),
-        mask=Mask(np.zeros((*image.shape, 1), np.int32), schema=make_schema(), bbox=box),
-        variance=Image(np.full(image.shape, 4.0, "f4"), bbox=box),
-    )
-    psf = GaussianPointSpreadFunction(sigma, bounds=box, stamp_size=2 * int(5.0 * sigma) + 5)
-    info = ExposureInfo(id=ExposureId("Cam", 7, 1), path="a.fits", band="r", bbox=box, projection=projection)
-    return Exposure(info=info, pixels=pixels, psf=psf, to_njy=1.0)
+    planes = makers.make_planes(image, 4.0, projection=projection)
+    return makers.make_exposure(planes, sigma=sigma, side=2 * int(5.0 * sigma) + 5, path="a.fits")
 
 
 def noise(shape: tuple[int, int] = (300, 400)) -> np.ndarray:

@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from lsst.images import Box, Image, Mask, MaskedImage
+from lsst.images import Box, MaskedImage
 
 from lamella.coadd.warp.repair import repair_exposure
 from lamella.coadd.warp.warp import make_warp
 from lamella.coadd.warp.warp_control import WarpControl
-from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.exposure import Exposure
 from lamella.image.gaps import narrow_runs
 from lamella.planes import bits_of, make_schema
+
+from ...makers import make_exposure, make_planes
+from ...projections import turned_tan
 
 SCHEMA = make_schema()
 BAD, NO_DATA, INTERPOLATED = (bits_of(SCHEMA, (n,)) for n in ("BAD", "NO_DATA", "INTERPOLATED"))
@@ -27,15 +30,8 @@ BAD, NO_DATA, INTERPOLATED = (bits_of(SCHEMA, (n,)) for n in ("BAD", "NO_DATA", 
 def exposure(maker) -> Exposure:
     """A smooth ramp with unit variance."""
     y, x = np.mgrid[0:40, 0:50].astype(np.float32)
-    pixels = MaskedImage(
-        Image(100 + 2 * x + y, bbox=maker.bbox, unit=u.adu, sky_projection=maker.projection),
-        mask=Mask(np.zeros((40, 50, 1), np.int32), bbox=maker.bbox, schema=SCHEMA),
-        variance=Image(np.ones((40, 50), np.float32), bbox=maker.bbox, unit=u.adu**2),
-    )
-    info = ExposureInfo(
-        id=ExposureId("Cam", 1, 3), path="a.fits", band="r", bbox=maker.bbox, projection=maker.projection
-    )
-    return Exposure(info=info, pixels=pixels, psf=maker.psf(), to_njy=1.0)
+    ramp = make_planes(100 + 2 * x + y, 1.0, box=maker.bbox, unit=u.adu, projection=maker.projection)
+    return make_exposure(ramp, visit=1, detector=3, sigma=2.0)
 
 
 def lose(exposure: Exposure, where: tuple[slice, slice], bits: int = NO_DATA) -> None:
@@ -122,15 +118,7 @@ def test_one_cosmic_ray_costs_a_few_pixels_of_a_warp_not_a_kernel(exposure: Expo
 
 
 def half_pixel_off(maker):
-    from astropy.wcs import WCS
-    from lsst.images import SkyProjection, TractFrame
-
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [150.0, 2.0]
-    wcs.wcs.crpix = [1.5, 1.5]
-    wcs.wcs.cdelt = [-0.2 / 3600, 0.2 / 3600]
-    return SkyProjection.from_fits_wcs(wcs, TractFrame(skymap="test", tract=0, bbox=maker.bbox))
+    return turned_tan(150.0, 2.0, x=0.5, y=0.5, tract=maker.bbox)
 
 
 @given(

@@ -10,18 +10,18 @@ import pytest
 from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
-from lsst.images import Box, Image, Mask, MaskedImage, Polygon, SkyProjection
+from lsst.images import Box, MaskedImage, Polygon, SkyProjection
 from lsst.images.fields import ChebyshevField
-from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.warp.warp import make_warp, warp_exposure
 from lamella.coadd.warp.warp_control import WarpControl
-from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.exposure import Exposure
 from lamella.errors import CalibrationError, ConfigError, DuplicateInputError, InputError
 from lamella.planes import bits_of, make_schema
 from lamella.sky.pixelmap import PixelMap
 from lamella.sky.projection import projection_from_header
 
+from ... import makers
 from ...projections import tan_projection
 
 CENTRE = SkyCoord(150.0 * u.deg, 2.0 * u.deg)
@@ -55,19 +55,10 @@ def make_exposure(
     to_njy: Any = 1.0,
     **info: Any,
 ) -> Exposure:
-    schema = make_schema(extra)
-    box = Box.from_shape(image.shape)
     projection = projection or detector_projection()
-    psf = GaussianPointSpreadFunction(SIGMA, bounds=box, stamp_size=21)
-    pixels = MaskedImage(
-        Image(image.astype("f4"), bbox=box, sky_projection=projection),
-        mask=Mask(np.zeros((*image.shape, 1), np.int32), schema=schema, bbox=box),
-        variance=Image(np.full(image.shape, 4.0, "f4"), bbox=box),
-    )
-    identity = ExposureId("Cam", visit, detector)
-    values = {"path": f"{visit}-{detector}.fits", "band": "r", "psf_fwhm": 0.8} | info
-    record = ExposureInfo(id=identity, bbox=box, projection=projection, **values)
-    return Exposure(info=record, pixels=pixels, psf=psf, to_njy=to_njy, notes=("as read",))
+    planes = makers.make_planes(image, 4.0, schema=make_schema(extra), projection=projection)
+    values = {"visit": visit, "detector": detector, "to_njy": to_njy, "notes": ("as read",), "psf_fwhm": 0.8}
+    return makers.make_exposure(planes, sigma=SIGMA, **(values | info))
 
 
 def noise(shape: tuple[int, int] = (400, 300), seed: int = 0) -> np.ndarray:

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
-from lsst.images import Box, Image, Mask, Polygon, TractFrame
+from lsst.images import Box, Image, Polygon, TractFrame
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella import read_product, write_afw, write_archive
 from lamella.data.coadd import PatchCoadd
-from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
 from lamella.data.times import ExposureTimes
 from lamella.data.warp import Warp
@@ -25,7 +24,7 @@ from lamella.psf.coadd import CoaddPsf
 from lamella.psf.gaussian import DoubleGaussianPsf
 from lamella.sky.projection import projection_from_header
 
-from ...coadds import coadd_of_planes
+from ... import makers
 from .test_psf_coadd import header
 
 TRACT = TractFrame(skymap="rings", tract=42, bbox=Box.factory[0:400, 0:500])
@@ -47,11 +46,13 @@ def detector_projection(visit):
 def detectors(visits, psf=None, weight=0.5):
     polygon = Polygon(x_vertices=[1.0, 100.0, 100.0, 1.0], y_vertices=[1.0, 1.0, 80.0, 80.0])
     return [
-        DetectorInput(
-            id=ExposureId("HSC", visit, number),
+        makers.make_detector(
+            visit,
+            number,
+            DETECTOR,
+            detector_projection(visit),
+            instrument="HSC",
             band="i2",
-            bbox=DETECTOR,
-            projection=detector_projection(visit),
             psf=psf or GaussianPointSpreadFunction(2.0 + 0.1 * visit, DETECTOR, 21),
             polygon=polygon if number == 3 else None,
             good_pixels=1000 + visit,
@@ -68,38 +69,21 @@ def planes(box=BOX):
     mask = np.zeros(box.shape, np.int32)
     mask[:5] |= bits_of(schema, ["NO_DATA", "EXTRA_PLANE"])
     mask[7, 9] = bits_of(schema, ["SATURATED", "STREAK"])
-    image = rng.normal(size=box.shape).astype(np.float32)
-    variance = rng.uniform(1, 2, size=box.shape).astype(np.float32)
+    image, variance = rng.normal(size=box.shape), rng.uniform(1, 2, size=box.shape)
     image[:3], variance[:3] = np.nan, np.inf
     # Rows 3 and 4 hold gaps that were filled.
-    projection = tract_projection()
-    return {
-        "image": Image(image, bbox=box, sky_projection=projection),
-        "mask": Mask(mask[..., np.newaxis], bbox=box, schema=schema),
-        "variance": Image(variance, bbox=box),
-    }
+    return makers.make_planes(image, variance, mask, box=box, schema=schema, projection=tract_projection())
 
 
 def make_warp(**changes):
-    parts = planes()
-    values = {"instrument": "HSC", "visit": 7, "band": "i2", "detectors": detectors([7], weight=1.0)}
-    return Warp(parts.pop("image"), **parts, **(values | changes))
+    values = {"visit": 7, "detectors": detectors([7], weight=1.0), "instrument": "HSC", "band": "i2"}
+    return makers.make_warp(planes(), **(values | changes))
 
 
 def make_coadd(**changes):
-    parts = planes()
-    counts = Image(np.full(BOX.shape, 2, np.int32), bbox=BOX)
-    values = {
-        "exposure_count": counts,
-        "exposure_count_unmasked": counts.copy(),
-        "band": "i2",
-        "skymap": "rings",
-        "tract": 42,
-        "patch": (5, 4),
-        "inner_bbox": Box.factory[105:135, 205:245],
-        "detectors": detectors([7, 8]),
-    }
-    return coadd_of_planes(parts.pop("image"), **parts, **(values | changes))
+    identity = {"band": "i2", "skymap": "rings", "tract": 42, "patch": (5, 4)}
+    values = {"inner_bbox": Box.factory[105:135, 205:245], "detectors": detectors([7, 8])}
+    return makers.make_coadd(planes(), np.full(BOX.shape, 2), **(identity | values | changes))
 
 
 def assert_same_planes(found, wanted):

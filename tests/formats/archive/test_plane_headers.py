@@ -8,13 +8,14 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
-from lsst.images import Box, GeneralFrame, Image, Mask, MaskedImage, MaskSchema, SkyProjection
+from lsst.images import Box, GeneralFrame, Mask, MaskedImage, MaskSchema, SkyProjection
 from lsst.images.fits import ExtensionKey
 
 from lamella.formats.archive.plane_headers import plane_headers
 from lamella.planes import make_schema
 from lamella.sky.projection import projection_from_header
 
+from ...makers import make_planes
 from .test_write import make_projection
 
 SHAPE = (20, 30)
@@ -31,12 +32,8 @@ def odd_projection() -> SkyProjection[GeneralFrame]:
 
 
 def make_image(projection: SkyProjection[GeneralFrame] | None, unit: u.UnitBase | None) -> MaskedImage:
-    variance = None if unit is None else unit**2
-    return MaskedImage(
-        Image(np.zeros(SHAPE, np.float32), bbox=BOX, unit=unit, sky_projection=projection),
-        mask=Mask(np.zeros((*SHAPE, 1), np.int32), bbox=BOX, schema=make_schema(["EXTRA_PLANE"])),
-        variance=Image(np.ones(SHAPE, np.float32), bbox=BOX, unit=variance),
-    )
+    schema = make_schema(["EXTRA_PLANE"])
+    return make_planes(np.zeros(SHAPE), 1.0, box=BOX, schema=schema, unit=unit, projection=projection)
 
 
 @pytest.mark.parametrize("projection", [make_projection, odd_projection, lambda: None])

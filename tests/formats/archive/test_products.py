@@ -15,15 +15,13 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lsst.images import Box, Image, Mask, MaskSchema
+from lsst.images import Box, Mask, MaskSchema
 from lsst.images.fits import FitsCompressionOptions
-from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.assemble_control import BAD_MASK_PLANES
 from lamella.coadd.stack.prepare import input_of, weigh
 from lamella.coadd.stack.sources import ImageSource
 from lamella.data.coadd import PatchCoadd
-from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
 from lamella.data.options import WeightControl
 from lamella.data.warp import Warp
@@ -32,38 +30,22 @@ from lamella.formats.archive.products import ArchiveWarp, is_product, read_image
 from lamella.formats.archive.write import write_archive
 from lamella.planes import make_schema
 
+from ... import makers
 from .test_write import BOX, make_coadd, make_projection
 
 
 def make_warp() -> Warp:
     rng = np.random.default_rng(1)
     projection = make_projection()
-    image = rng.normal(size=BOX.shape).astype(np.float32)
-    image[3:6, 10:20] = np.nan
-    variance = rng.uniform(1, 2, BOX.shape).astype(np.float32)
-    variance[3:6, 10:20] = np.inf
+    image, variance = rng.normal(size=BOX.shape), rng.uniform(1, 2, BOX.shape)
+    image[3:6, 10:20], variance[3:6, 10:20] = np.nan, np.inf
     schema = make_schema(["EXTRA_PLANE"])
-    mask = rng.integers(0, 2**24, (*BOX.shape, 1), dtype=np.int32)
-    return Warp(
-        Image(image, bbox=BOX, unit=u.nJy, sky_projection=projection),
-        mask=Mask(mask, bbox=BOX, schema=schema),
-        variance=Image(variance, bbox=BOX, unit=u.nJy**2),
-        instrument="Cam",
-        visit=12,
-        band="r",
-        detectors=[
-            DetectorInput(
-                id=ExposureId("Cam", 12, 7),
-                band="r",
-                bbox=BOX,
-                projection=projection,
-                psf=GaussianPointSpreadFunction(2.0, BOX, 21),
-                good_pixels=1000,
-                path="a.fits",
-            )
-        ],
-        metadata={"note": "kept"},
+    mask = rng.integers(0, 2**24, BOX.shape, dtype=np.int32)
+    planes = makers.make_planes(
+        image, variance, mask, box=BOX, schema=schema, unit=u.nJy, projection=projection
     )
+    detector = makers.make_detector(12, 7, BOX, projection, good_pixels=1000, path="a.fits")
+    return makers.make_warp(planes, 12, [detector], metadata={"note": "kept"})
 
 
 @pytest.fixture(scope="module")

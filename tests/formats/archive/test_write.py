@@ -18,12 +18,11 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
-from lsst.images import Box, Image, Mask, SkyProjection, TractFrame
+from lsst.images import Box, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.coadd.summary import summarize
 from lamella.data.coadd import PatchCoadd, Rejection
-from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
 from lamella.data.removals import Removal
 from lamella.errors import OutputError, ProjectionError
@@ -31,57 +30,38 @@ from lamella.formats.archive.products import read_product
 from lamella.formats.archive.write import psf_position, write_archive, write_plain_fits
 from lamella.planes import bits_of, make_schema
 
-from ...coadds import coadd_of_planes
+from ... import makers
+from ...projections import turned_tan
 
 BOX = Box.factory[1000:1040, 2000:2050]
 SCALE = 0.2
 
 
 def make_projection(code: str = "TAN", dec: float = 2.0) -> SkyProjection[Any]:
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = [f"RA---{code}", f"DEC--{code}"]
-    wcs.wcs.crval = [150.0, dec]
-    wcs.wcs.crpix = [1800.5, 900.25]
-    wcs.wcs.cd = np.array([[-0.8, 0.6], [0.6, 0.8]]) * SCALE / 3600
-    return SkyProjection.from_fits_wcs(wcs, TractFrame(skymap="test", tract=3, bbox=BOX))
+    angle = np.degrees(np.arctan2(0.6, 0.8))
+    return turned_tan(150.0, dec, x=1799.5, y=899.25, scale=SCALE, angle=angle, tract=BOX, code=code)
 
 
 def make_coadd(projection: SkyProjection[Any] | None = None, *, detectors: int = 2) -> PatchCoadd:
     projection = projection or make_projection()
-    rng = np.random.default_rng(0)
     schema = make_schema(["EXTRA_PLANE"])
     mask = np.zeros(BOX.shape, np.int32)
     mask[:5] |= bits_of(schema, ["NO_DATA", "EXTRA_PLANE"])
-    image = rng.normal(size=BOX.shape).astype(np.float32)
+    image = np.random.default_rng(0).normal(size=BOX.shape)
     image[:5] = np.nan
-    variance = np.where(mask, np.inf, 2.0).astype(np.float32)
-    count = np.where(mask, 0, 2).astype(np.int32)
-    return coadd_of_planes(
-        Image(image, bbox=BOX, unit=u.nJy, sky_projection=projection),
-        mask=Mask(mask[..., np.newaxis], bbox=BOX, schema=schema),
-        variance=Image(variance, bbox=BOX, unit=u.nJy**2),
-        exposure_count=Image(count, bbox=BOX),
-        exposure_count_unmasked=Image(count, bbox=BOX),
+    variance = np.where(mask, np.inf, 2.0)
+    record = {"good_pixels": 1750, "weight": 0.25, "psf_fwhm": 0.94, "notes": ("sky subtracted",)}
+    return makers.make_coadd(
+        makers.make_planes(image, variance, mask, box=BOX, schema=schema, unit=u.nJy, projection=projection),
+        np.where(mask, 0, 2),
         band="r",
         skymap="test",
         tract=3,
         patch=(4, 5),
-        inner_bbox=BOX,
-        detectors=tuple(
-            DetectorInput(
-                id=ExposureId("Cam", visit, 7),
-                band="r",
-                bbox=BOX,
-                projection=projection,
-                psf=GaussianPointSpreadFunction(2.0, BOX, 21),
-                good_pixels=1750,
-                weight=0.25,
-                path=f"visit{visit}.fits",
-                psf_fwhm=0.94,
-                notes=("sky subtracted",),
-            )
+        detectors=[
+            makers.make_detector(visit, 7, BOX, projection, path=f"visit{visit}.fits", **record)
             for visit in range(1, detectors + 1)
-        ),
+        ],
         rejections=(Rejection(ExposureId("Cam", 9, 7, "r"), "visit9.fits", "select", "too wide"),),
         versions={"lamella": "0.1.0"},
     )

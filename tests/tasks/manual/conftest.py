@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,23 +19,10 @@ from lamella.planes import bits_of
 from lamella.sky.discrete import DiscreteConfig, DiscreteSkyMap
 from lamella.sky.layout import LegacyPatches
 
-_HERE = Path(__file__).parent
+from ...makers import WarpMaker
 
 PATCH = {"tract": 0, "patch": "1,1", "filter": "r"}
 """Identifier of the patch that the fixtures fill."""
-
-
-def _load_maker() -> Any:
-    path = _HERE.parent.parent / "coadd" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("lamella_tests_coadd_conftest", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.WarpMaker
-
-
-WarpMaker = _load_maker()
 
 
 class MemoryButler:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from astropy.wcs import WCS
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from lsst.images import Box, SkyProjection, TractFrame
+from lsst.images import Box, SkyProjection
 from lsst.pex.config import FieldValidationError
 from lsst.pipe.base import Struct
 
@@ -26,20 +24,16 @@ from lamella.tasks.manual.selectImages import (
     WcsSelectImagesTask,
 )
 
+from ...projections import turned_tan
+
 
 def at_pole(
     size: int = 3600, *, south: bool = False, rotation: float = 0.0
 ) -> tuple[SkyProjection[Any], Box]:
     """Return a square of half arcseconds around a pole."""
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [0.0, -90.0 if south else 90.0]
-    wcs.wcs.crpix = [size / 2 + 0.5, size / 2 + 0.5]
-    turn = np.radians(rotation)
-    cos, sin = np.cos(turn), np.sin(turn)
-    wcs.wcs.cd = 0.5 / 3600 * np.array([[-cos, sin], [sin, cos]])
-    box = Box.factory[0:size, 0:size]
-    return SkyProjection.from_fits_wcs(wcs, TractFrame(skymap="test", tract=0, bbox=box)), box
+    box, middle = Box.factory[0:size, 0:size], size / 2 - 0.5
+    pole = -90.0 if south else 90.0
+    return turned_tan(0.0, pole, x=middle, y=middle, scale=0.5, angle=rotation, tract=box), box
 
 
 def corners(wcs: SkyProjection[Any], box: Box) -> list[SkyCoord]:
