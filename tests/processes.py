@@ -1,4 +1,4 @@
-"""Processes for tests of what several do at once, or of one that is killed.
+"""Processes for tests of what several do at once, of one that is killed, or of one that may write little.
 
 They are forked from one that has imported everything, which takes each of them seconds otherwise.
 """
@@ -6,10 +6,13 @@ They are forked from one that has imported everything, which takes each of them 
 from __future__ import annotations
 
 import multiprocessing
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-__all__ = ("PRELOADED", "start_program")
+__all__ = ("PRELOADED", "limited_files", "start_program")
 
 PRELOADED = multiprocessing.get_context("forkserver")
 PRELOADED.set_forkserver_preload(
@@ -45,3 +48,14 @@ def start_program(code: str, *arguments: object, log: Path) -> BaseProcess:
     process = PRELOADED.Process(target=exec, args=(_START, names))
     process.start()
     return process
+
+
+@contextmanager
+def limited_files(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -6,10 +6,7 @@ import importlib
 import json
 import os
 import re
-import resource
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from lamella.run.coadds import coadd_exposures
 from lamella.run.folder import hold_folder
 from lamella.testing.survey import Survey
 
+from ..processes import limited_files
 from .conftest import change_fits, fits_bits, lamella_ok, listing, product_bits
 from .conftest import lamella as command
 
@@ -224,17 +222,6 @@ def test_an_output_that_is_no_folder_is_one_clear_error(survey: Survey, tmp_path
     assert ended.err.startswith(f"Error: {tmp_path / output}: cannot be written: ")
     assert ended.err.count("\n") == 1
     assert (tmp_path / "file").read_text() == "mine"
-
-
-@contextmanager
-def limited_files(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize(

@@ -6,26 +6,15 @@ import pytest
 
 from lamella.sky.discrete import FieldSkyMap
 from lamella.sky.field import skymap_from_exposures
-from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import Survey
 
-TINY = SurveyConfig(
-    bands=("r",),
-    visits_per_band=3,
-    detector_grid=(1, 2),
-    detector_shape=(90, 80),
-    stars=8,
-    galaxies=5,
-    bright_stars=1,
-    dither=3.0,
-    cosmic_rays=3,
-)
+from ..surveys import TINY
 
 
 @pytest.fixture(scope="session")
 def survey() -> Survey:
     """Three visits in one band with two detectors of 90 x 80 pixels each."""
-    return Survey(TINY)
+    return Survey(TINY.replace(visits_per_band=3, asteroids=1))
 
 
 @pytest.fixture(scope="session")

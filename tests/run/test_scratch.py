@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,8 @@ from lamella.errors import OutputError
 from lamella.image.planes import Planes
 from lamella.planes import make_schema
 from lamella.run.scratch import write_scratch
+
+from ..processes import limited_files
 
 BOX = Box.factory[100:137, 50:91]
 
@@ -45,17 +44,6 @@ def test_boxes_have_the_same_bits(tmp_path: Path, box: Box) -> None:
         assert getattr(found, name).dtype == getattr(expected, name).dtype
     found.image[:] = 0  # the caller may change what it got
     assert kept.read(box).image.tobytes() == expected.image.tobytes()
-
-
-@contextmanager
-def limited_files(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> None:

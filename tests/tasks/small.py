@@ -18,22 +18,12 @@ from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.tasks.repository import open_repository
-from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import simulate_survey
 
+from ..surveys import TINY
 from .registries import Registry
 
-CONFIG = SurveyConfig(
-    bands=("g", "r"),
-    visits_per_band=2,
-    detector_grid=(1, 2),
-    detector_shape=(70, 80),
-    stars=6,
-    galaxies=4,
-    bright_stars=1,
-    dither=3.0,
-    asteroids=0,
-)
+CONFIG = TINY.replace(bands=("g", "r"), detector_shape=(70, 80), stars=6, galaxies=4, cosmic_rays=8)
 INSTRUMENT = "LamellaSim"
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import resource
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +28,7 @@ from lamella.formats.archive.write import psf_position, write_archive, write_pla
 from lamella.planes import bits_of, make_schema
 
 from ... import makers
+from ...processes import limited_files
 from ...projections import turned_tan
 
 BOX = Box.factory[1000:1040, 2000:2050]
@@ -210,17 +208,6 @@ def test_a_projection_that_fits_cannot_hold_is_refused(
     with pytest.raises(ProjectionError, match=r"a\.fits, the WCS: "):
         write_plain_fits(make_coadd(), tmp_path / "a.fits")
     assert list(tmp_path.iterdir()) == []
-
-
-@contextmanager
-def limited_files(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("write", [write_archive, write_plain_fits])

@@ -22,14 +22,12 @@ from lamella.sky.field import skymap_from_exposures
 from lamella.tasks.ingest import defaults_chain, ingest_exposures
 from lamella.tasks.repository import create_repository, open_repository, register_skymap
 from lamella.testing.asserts import assert_bits_equal
-from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import simulate_survey
 
+from ...surveys import TINY
+
 PAGE = Path(__file__).parents[3] / "docs" / "pipelines.md"
-TINY = SurveyConfig(
-    bands=("r",), visits_per_band=2, detector_grid=(1, 1), detector_shape=(60, 60), dither=3.0,
-    stars=3, galaxies=1, bright_stars=0,
-)  # fmt: skip
+SURVEY = TINY.replace(detector_grid=(1, 1), detector_shape=(60, 60), stars=3, galaxies=1, bright_stars=0)
 
 
 def configuration_of_the_page() -> dict[str, Any]:
@@ -40,7 +38,7 @@ def configuration_of_the_page() -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_the_configuration_of_the_page_makes_the_coadd(tmp_path: Path) -> None:
-    sources = open_exposures([simulate_survey(tmp_path / "survey", TINY).table]).sources
+    sources = open_exposures([simulate_survey(tmp_path / "survey", SURVEY).table]).sources
     skymap = skymap_from_exposures([source.info for source in sources], name="field")
     repo = tmp_path / "repo"
     create_repository(repo)

@@ -41,9 +41,9 @@ from lamella.sky.skymap import SkyMap
 from lamella.tasks.ingest import defaults_chain, ingest_exposures
 from lamella.tasks.pipeline.make_warp import ExposureHandle
 from lamella.tasks.repository import open_repository, register_skymap
-from lamella.testing.config import SurveyConfig
 from lamella.testing.survey import Survey, simulate_survey
 
+from ...surveys import TINY
 from ..registries import Registry
 
 pytestmark = pytest.mark.slow
@@ -51,10 +51,9 @@ pytestmark = pytest.mark.slow
 PIPELINE = "resource://lamella/pipelines/coadd.yaml"
 WHERE = "skymap = 'tiny'"
 PLACE = {"skymap": "tiny", "tract": 0, "patch": 0, "band": "r"}
-TINY = SurveyConfig(
-    bands=("r",), visits_per_band=2, detector_grid=(1, 2), detector_shape=(120, 100), dither=3.0,
-    stars=5, galaxies=3, bright_stars=0, cosmic_rays=2,
-)  # fmt: skip
+SURVEY = TINY.replace(
+    detector_shape=(120, 100), stars=5, galaxies=3, bright_stars=0, cosmic_rays=2, asteroids=1
+)
 STEPS = ("select", "warp", "match", "matching", "assemble")
 # What the pipeline does.
 CONFIG = PatchConfig(
@@ -92,7 +91,7 @@ class Site:
 @pytest.fixture(scope="module")
 def site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("site")
-    survey = simulate_survey(folder / "survey", TINY)
+    survey = simulate_survey(folder / "survey", SURVEY)
     sources = open_exposures([survey.table]).sources
     skymap = skymap_from_exposures([source.info for source in sources], name="tiny")
     repo = folder / "repo"
@@ -258,6 +257,7 @@ def test_options_and_connections_can_be_set(site: Site) -> None:
 
 OWN_TASK = """
 from lamella.tasks.pipeline import AssembleWarpsTask
+
 
 class FirstWarpTask(AssembleWarpsTask):
     def run(self, inputs, target, **others):

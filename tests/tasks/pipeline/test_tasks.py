@@ -56,14 +56,12 @@ from lamella.tasks.pipeline import (
 from lamella.tasks.pipeline.base import resources_of
 from lamella.tasks.pipeline.input_summary import CoaddInputs
 from lamella.tasks.pipeline.select import selected_visits, selection_rejections
-from lamella.testing.config import SurveyConfig
 from lamella.testing.exposure import SimulatedExposure
 from lamella.testing.survey import Survey
 
-TINY = SurveyConfig(
-    bands=("r",), visits_per_band=3, detector_grid=(1, 2), detector_shape=(90, 80), dither=3.0,
-    stars=6, galaxies=4, bright_stars=0, cosmic_rays=2,
-)  # fmt: skip
+from ...surveys import TINY
+
+SURVEY = TINY.replace(visits_per_band=3, stars=6, galaxies=4, bright_stars=0, cosmic_rays=2, asteroids=1)
 TASKS = [
     MakeWarpTask, SelectDeepCoaddVisitsTask, AssembleCoaddPipelineTask,
     CoaddInputSummaryTask, ConsolidateCoaddInputSummaryTask,
@@ -72,7 +70,7 @@ TASKS = [
 
 @pytest.fixture(scope="module")
 def sources() -> list[SimulatedExposure]:
-    return Survey(TINY).exposures()
+    return Survey(SURVEY).exposures()
 
 
 @pytest.fixture(scope="module")
