@@ -104,9 +104,9 @@ class Footprints:
     def select(self, kept: np.ndarray) -> Footprints:
         """Return some of the footprints, in their order; ``kept`` is bool of shape (footprint,)."""
         names = np.cumsum(kept) - 1
-        part = kept[self.label]
-        runs = (self.y[part], self.x0[part], self.x1[part])
-        return Footprints(*runs, names[self.label[part]].astype(np.int64), int(np.count_nonzero(kept)))
+        chosen = kept[self.label]
+        runs = (self.y[chosen], self.x0[chosen], self.x1[chosen])
+        return Footprints(*runs, names[self.label[chosen]].astype(np.int64), int(np.count_nonzero(kept)))
 
     def pixels(self, bbox: Box) -> Pixels:
         """Return the pixels of all footprints that are in a box."""

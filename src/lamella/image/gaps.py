@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from lsst.images import Mask, MaskedImage
+from lsst.images import MaskedImage
 
 from ..errors import ConfigError, PixelTypeError, ShapeError
 from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict, find_narrow_runs
@@ -20,10 +20,10 @@ from ..kernels.order.sample import clipped_mean, moments, quantiles
 from ..planes import Layout, plane_names
 from .options import GapControl
 
-__all__ = ("GapSummary", "fallback_value", "fill_gaps", "fill_masked_image", "narrow_runs")
+__all__ = ("GapSummary", "fallback_value", "fill_gaps", "fill_masked_image")
 
-_STRICT_REACH = 6
-_STRICT_DECIMALS = 4
+_STRICT_REACH = 6  # of the original, which does not let it be chosen
+_STRICT_DECIMALS = 4  # to which the table of the original is rounded
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,61 +92,39 @@ def fill_gaps(
     influence, and deep inside of wide gaps.
     """
     control = control or GapControl()
-    _check_arrays(image, mask, variance)
+    planes = (image, mask, variance)
+    _check_arrays(*planes)
     if strict and control.max_gap is not None:
-        return _fill_narrow_strict(image, mask, variance, bad_bits, control, interpolated_bit)
-    work = [_rows(plane, control.transpose) for plane in (image, mask, variance)]
-    fill = _fill_strict if strict else _fill
-    summary = fill(work[0], work[1], work[2], bad_bits, interpolated_bit, control)
-    for plane, rows in zip((image, mask, variance), work, strict=True):
+        return _fill_narrow_strict(planes, bad_bits, interpolated_bit, control)
+    # The direction of interpolation along contiguous rows; these are copies if need be.
+    work = [np.ascontiguousarray(plane.T if control.transpose else plane) for plane in planes]
+    summary = (_fill_strict if strict else _fill)(work, bad_bits, interpolated_bit, control)
+    for plane, rows in zip(planes, work, strict=True):
         if not np.may_share_memory(plane, rows):
             plane[...] = rows.T if control.transpose else rows
     return summary
 
 
 def _fill_narrow_strict(
-    image: np.ndarray,
-    mask: np.ndarray,
-    variance: np.ndarray,
-    bad_bits: int,
-    control: GapControl,
-    interpolated_bit: int,
+    planes: Sequence[np.ndarray], bad_bits: int, interpolated_bit: int, control: GapControl
 ) -> GapSummary:
     assert control.max_gap is not None
+    image, mask, variance = planes
     bad = (mask & bad_bits) != 0
-    runs = narrow_runs(bad.T, control.max_gap).T if control.transpose else narrow_runs(bad, control.max_gap)
-    if not runs.any():
+    narrow = np.zeros(bad.T.shape if control.transpose else bad.shape, dtype=bool)
+    find_narrow_runs(np.ascontiguousarray(bad.T if control.transpose else bad), control.max_gap, narrow)
+    if not narrow.any():
         return GapSummary(0, 0, None)
+    narrow = narrow.T if control.transpose else narrow
     # Bad pixels of wide gaps must not be used for the narrow ones beside them.
-    wide = bad & ~runs
-    kept = image[wide]
+    wide = bad & ~narrow
+    values = image[wide]
     image[wide] = np.nan
-    unlimited = control.replace(max_gap=None)
-    flags = runs.astype(np.int32)
+    unlimited, flags = control.replace(max_gap=None), narrow.astype(np.int32)
     summary = fill_gaps(image, flags, variance, 1, control=unlimited, strict=True, interpolated_bit=0)
-    image[wide] = kept
-    mask[runs] |= interpolated_bit
+    image[wide] = values
+    mask[narrow] |= interpolated_bit
     return summary
-
-
-def narrow_runs(flags: np.ndarray, max_width: int) -> np.ndarray:
-    """Return the pixels of runs along rows that are narrow and do not touch the ends of the row.
-
-    Parameters
-    ----------
-    flags
-        bool, shape (y, x).
-    max_width
-        Widest run.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, shape (y, x).
-    """
-    runs = np.zeros(flags.shape, dtype=bool)
-    find_narrow_runs(np.ascontiguousarray(flags), max_width, runs)
-    return runs
 
 
 def fill_masked_image(
@@ -183,35 +161,18 @@ def fill_masked_image(
     """
     mask, layout = masked_image.mask, Layout(masked_image.mask.schema)
     bad, interpolated = layout.bits(planes), layout.interpolated
+    bits, defects = mask.array[..., 0], None
+    if mask.schema.mask_size != 1 or mask.schema.dtype != np.int32:
+        # The mask of another package: one plane of ours stands in for it.
+        defects = (mask.array & mask.schema.bitmask(*plane_names(planes))).any(axis=-1)
+        bits, bad, interpolated = defects.astype(np.int32), 1, 0
     image, variance = masked_image.image.array, masked_image.variance.array
-    if mask.schema.mask_size == 1 and mask.schema.dtype == np.int32:
-        return fill_gaps(
-            image,
-            mask.array[..., 0],
-            variance,
-            bad,
-            control=control,
-            strict=strict,
-            interpolated_bit=interpolated,
-        )
-    # The mask of another package: one plane of ours stands in for it.
-    defects = _pixels_with(mask, planes)
     summary = fill_gaps(
-        image,
-        defects.astype(np.int32),
-        variance,
-        1,
-        control=control,
-        strict=strict,
-        interpolated_bit=0,
+        image, bits, variance, bad, control=control, strict=strict, interpolated_bit=interpolated
     )
-    mask.array[defects] |= mask.schema.bitmask("INTERPOLATED")
+    if defects is not None:
+        mask.array[defects] |= mask.schema.bitmask("INTERPOLATED")
     return summary
-
-
-def _pixels_with(mask: Mask, planes: Iterable[str]) -> np.ndarray:
-    found: np.ndarray = (mask.array & mask.schema.bitmask(*plane_names(planes))).any(axis=-1)
-    return found
 
 
 def fallback_value(
@@ -252,14 +213,9 @@ def fallback_value(
     return value if control.negative_fallback_allowed or not value < 0 else 0.0
 
 
-def _fill(
-    image: np.ndarray,
-    mask: np.ndarray,
-    variance: np.ndarray,
-    bad: int,
-    interpolated: int,
-    control: GapControl,
-) -> GapSummary:
+def _fill(planes: Sequence[np.ndarray], bad: int, interpolated: int, control: GapControl) -> GapSummary:
+    image, mask, variance = planes
+
     def fill(value: float) -> tuple[int, int]:
         reach, use_fallback = control.edge_reach, control.use_fallback_at_edge
         table = coefficient_table()
@@ -278,12 +234,7 @@ def _fill(
 
 
 def _fill_strict(
-    image: np.ndarray,
-    mask: np.ndarray,
-    variance: np.ndarray,
-    bad: int,
-    interpolated: int,
-    control: GapControl,
+    planes: Sequence[np.ndarray], bad: int, interpolated: int, control: GapControl
 ) -> GapSummary:
     if control.edge_reach != _STRICT_REACH:
         raise ConfigError(
@@ -291,17 +242,14 @@ def _fill_strict(
             option="edge_reach",
             found=control.edge_reach,
         )
+    image, mask, variance = planes
     fallback = fallback_value(image, mask, bad, control, strict=True)
     table = coefficient_table(_STRICT_DECIMALS)
+    # The original fills variances as if they were values.
     for plane in (image, variance):
         pixels, fallen = fill_rows_strict(plane, mask, bad, table, fallback, control.use_fallback_at_edge)
     mask[(mask & bad) != 0] |= interpolated
     return GapSummary(pixels, fallen, fallback)
-
-
-def _rows(plane: np.ndarray, transpose: bool) -> np.ndarray:
-    """Return the array with the direction of interpolation along contiguous rows; a copy if need be."""
-    return np.ascontiguousarray(plane.T if transpose else plane)
 
 
 def _check_arrays(image: np.ndarray, mask: np.ndarray, variance: np.ndarray) -> None:

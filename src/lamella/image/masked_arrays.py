@@ -8,6 +8,7 @@ import numpy as np
 from lsst.images import Image, Mask, MaskedImage
 
 from ..planes import Layout
+from .planes import conform_mask
 
 __all__ = ("masked_pixels", "settle_masked")
 
@@ -27,7 +28,7 @@ def masked_pixels(*planes: Any) -> np.ndarray | None:
     """
     masked: np.ndarray | None = None
     for plane in planes:
-        if isinstance(plane, list | tuple) and any(isinstance(part, np.ma.MaskedArray) for part in plane):
+        if isinstance(plane, list | tuple) and any(isinstance(layer, np.ma.MaskedArray) for layer in plane):
             plane = np.ma.stack(plane)
         if isinstance(plane, np.ma.MaskedArray) and plane.mask is not np.ma.nomask:
             masked = np.asarray(plane.mask if masked is None else masked | plane.mask)
@@ -45,28 +46,16 @@ def settle_masked(pixels: MaskedImage) -> MaskedImage:
         return pixels
     masked = masked_pixels(planes[0], planes[1], *np.moveaxis(planes[2], -1, 0))
     image, variance, bits = (np.array(np.ma.getdata(plane)) for plane in planes)
-    schema, mask_type = pixels.mask.schema, type(pixels.mask)
-    settled = MaskedImage(
-        Image(image, bbox=pixels.bbox, unit=pixels.image.unit),
-        mask=mask_type(bits, schema=schema, bbox=pixels.bbox),
-        variance=Image(variance, bbox=pixels.bbox, unit=pixels.variance.unit),
-        sky_projection=pixels.sky_projection,
-    )
-    if masked is None:
-        return settled
-    image[masked], variance[masked] = np.nan, np.inf
-    return _with_no_data(settled, masked)
-
-
-def _with_no_data(pixels: MaskedImage, masked: np.ndarray) -> MaskedImage:
-    from .planes import conform_mask
-
-    layout = Layout.of(pixels.mask.schema)
-    bits = np.array(conform_mask(pixels.mask, layout))
-    bits[masked] |= np.int32(layout.no_data)
+    mask = type(pixels.mask)(bits, schema=pixels.mask.schema, bbox=pixels.bbox)
+    if masked is not None:
+        image[masked], variance[masked] = np.nan, np.inf
+        layout = Layout.of(mask.schema)
+        flags = np.array(conform_mask(mask, layout))
+        flags[masked] |= np.int32(layout.no_data)
+        mask = Mask(flags[..., np.newaxis], schema=layout.schema, bbox=pixels.bbox)
     return MaskedImage(
-        pixels.image,
-        mask=Mask(bits[..., np.newaxis], schema=layout.schema, bbox=pixels.bbox),
-        variance=pixels.variance,
+        Image(image, bbox=pixels.bbox, unit=pixels.image.unit),
+        mask=mask,
+        variance=Image(variance, bbox=pixels.bbox, unit=pixels.variance.unit),
         sky_projection=pixels.sky_projection,
     )

@@ -60,18 +60,16 @@ def shared_runs(first: Runs, second: Runs) -> Runs:
     # All rows one behind the other on a line; the runs of a set do not overlap there.
     least = min(int(first.x0.min()), int(second.x0.min()))
     stride = max(int(first.x1.max()), int(second.x1.max())) - least
-    (a0, a1), (b0, b1) = (_on_line(runs, least, stride) for runs in (first, second))
+    (a0, a1), (b0, b1) = (
+        (start + runs.x0, start + runs.x1)
+        for runs, start in ((runs, runs.y.astype(np.int64) * stride - least) for runs in (first, second))
+    )
     begin, end = np.searchsorted(b1, a0, side="right"), np.searchsorted(b0, a1, side="left")
     number = np.maximum(end - begin, 0)
-    one = np.repeat(np.arange(len(a0)), number)
-    other = np.arange(len(one)) - (np.cumsum(number) - number)[one] + begin[one]
-    y = first.y[one]
-    return Runs(y, np.maximum(first.x0[one], second.x0[other]), np.minimum(first.x1[one], second.x1[other]))
-
-
-def _on_line(runs: Runs, least: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    start = runs.y.astype(np.int64) * stride - least
-    return start + runs.x0, start + runs.x1
+    # Each pair of runs that share a pixel: the one of the first set, again for each of the second.
+    a = np.repeat(np.arange(len(a0)), number)
+    b = np.arange(len(a)) - (np.cumsum(number) - number)[a] + begin[a]
+    return Runs(first.y[a], np.maximum(first.x0[a], second.x0[b]), np.minimum(first.x1[a], second.x1[b]))
 
 
 def no_runs() -> Runs:
@@ -81,8 +79,8 @@ def no_runs() -> Runs:
 
 def united_runs(*sets: Runs) -> Runs:
     """Return the pixels that are in any of some sets."""
-    parts = [np.concatenate([getattr(one, name) for one in sets]) for name in ("y", "x0", "x1")]
-    return merge_runs(*parts)
+    y, x0, x1 = (np.concatenate([getattr(runs, name) for runs in sets]) for name in ("y", "x0", "x1"))
+    return merge_runs(y, x0, x1)
 
 
 def pixels_of(

@@ -104,17 +104,17 @@ def measure_meshes(data: np.ndarray, usable: np.ndarray, size: tuple[int, int]) 
 
 def _mesh_sky(data: np.ndarray, usable: np.ndarray) -> tuple[float, float]:
     """Return the sky of a mesh and the standard deviation of its pixels."""
-    centre, sigma = _clipped_moments(_sample(data[usable].astype(np.float64)))
+    values = data[usable].astype(np.float64)
+    # An odd step does not stay in the same columns.
+    centre, sigma = _clipped_moments(values[:: values.size // _SAMPLE | 1])
     if sigma == 0.0:
         return centre, 0.0
     near = usable & (np.abs(data - centre) <= _PIXEL_CLIP * sigma)
     means = _block_means(data, near, centre)
-    return centre + _midmean(_clipped(means)), sigma
-
-
-def _sample(values: np.ndarray) -> np.ndarray:
-    # An odd step does not stay in the same columns.
-    return values[:: values.size // _SAMPLE | 1]
+    middle, spread = _clipped_moments(means)
+    ordered = np.sort(means[np.abs(means - middle) <= _CLIP * spread])
+    cut = ordered.size // 4
+    return centre + float(ordered[cut : ordered.size - cut].mean()), sigma
 
 
 def _clipped_moments(values: np.ndarray) -> tuple[float, float]:
@@ -127,11 +127,6 @@ def _clipped_moments(values: np.ndarray) -> tuple[float, float]:
         sigma = float(left.std()) * (1.0 if count == values.size else _NORMAL_CLIPPED)
         left = left[np.abs(left - centre) <= _CLIP * sigma]
     return float(left.mean()), sigma
-
-
-def _clipped(values: np.ndarray) -> np.ndarray:
-    centre, sigma = _clipped_moments(values)
-    return values[np.abs(values - centre) <= _CLIP * sigma]
 
 
 def _block_means(data: np.ndarray, usable: np.ndarray, centre: float) -> np.ndarray:
@@ -155,13 +150,6 @@ def _edges(length: int) -> np.ndarray:
     side = min(_BLOCK, max(_LEAST_BLOCK, length // _BLOCKS_ALONG))
     count = max(1, length // side)
     return np.arange(count) * length // count
-
-
-def _midmean(values: np.ndarray) -> float:
-    """Return the mean of the middle half of some values."""
-    ordered = np.sort(values)
-    cut = ordered.size // 4
-    return float(ordered[cut : ordered.size - cut].mean())
 
 
 def _filled(level: np.ndarray) -> np.ndarray:

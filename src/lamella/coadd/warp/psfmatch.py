@@ -12,6 +12,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ...data.detector import DetectorInput
 from ...data.warp import MatchRecord, Warp
 from ...errors import PsfMatchError
+from ...image.planes import overlap
 from ...psf.blas import one_blas_thread
 from ...psf.match_control import MatchControl
 from ...psf.matching import kernel_side, target_psf
@@ -112,30 +113,22 @@ def match_warp(warp: Warp, target: PointSpreadFunction, control: MatchControl | 
     if warp.sky_projection is None:
         raise PsfMatchError(f"{warp.instrument} visit {warp.visit} has no projection to the sky.")
     planes = MatchedPlanes(warp)
-    wanted = np.asarray(target.compute_kernel_image(**_somewhere(target)).array, dtype=np.float64)
+    # The target is the same everywhere: it is asked for in the middle of its bounds.
+    x, y = (side.start + side.size // 2 for side in (target.bounds.bbox.x, target.bounds.bbox.y))
+    wanted = np.asarray(target.compute_kernel_image(x=float(x), y=float(y)).array, dtype=np.float64)
     side = kernel_side(target, control)
     records = []
     for region in detector_regions(warp.detectors, warp.sky_projection, warp.bbox):
         detector = warp.detectors[region.index]
         # Around it, so that the pixels at its edges see what is beyond.
-        frame = _grown(region.box, side, warp.bbox)
+        frame = overlap(region.box.dilated_by(side), warp.bbox)
+        assert frame is not None, "the region is in the warp"
         psf = DetectorPsf(detector, warp.sky_projection, region.box)
         kernels = RegionKernels.find(psf, wanted, frame, side, control)
         _check_quality(detector, kernels, control)
         records.append(MatchRecord(detector.id, kernels.quality.residual, kernels.quality.noise_gain))
         planes.fill(region, frame, kernels, control)
     return planes.as_warp(warp, target, records)
-
-
-def _grown(box: Box, margin: int, limits: Box) -> Box:
-    y0, y1 = max(box.y.start - margin, limits.y.start), min(box.y.stop + margin, limits.y.stop)
-    x0, x1 = max(box.x.start - margin, limits.x.start), min(box.x.stop + margin, limits.x.stop)
-    return Box.factory[y0:y1, x0:x1]
-
-
-def _somewhere(psf: PointSpreadFunction) -> dict[str, float]:
-    box = psf.bounds.bbox
-    return {"x": float(box.x.start + box.x.size // 2), "y": float(box.y.start + box.y.size // 2)}
 
 
 def _check_quality(detector: DetectorInput, kernels: RegionKernels, control: MatchControl) -> None:
