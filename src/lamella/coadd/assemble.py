@@ -109,12 +109,15 @@ def assemble(
     findings = find_rejections(scene_of(inputs, target, config, resources))
     if on_findings is not None:
         on_findings(findings)
+    # Artifacts are on CLIPPED now, which rejects a pixel from here on.
     rules = config.after_rejection().stack_control(layout)
     removed = layout.bits(config.remove_mask_planes, missing_ok=True)
     planes = stack_inputs(findings.apply(inputs), target.outer_bbox, layout, rules, resources, removed)
+    # With the artifacts in: they may be all that is wrong with a visit.
     checks = compare_visits(inputs, planes, target, layout, config.stack_control(layout), resources)
     y, x, _ = pixels_of(findings.edges.y, findings.edges.x0, findings.edges.x1, planes.box)
     planes.mask[y, x] |= layout.sensor_edge
+    # The PSF model is the mean over all inputs at a position; where some are missing it is another one.
     causes = layout.sensor_edge | layout.clipped | layout.rejected
     mark_where(planes.mask.reshape(-1), np.int32(causes), np.int32(layout.inexact_psf))
     detectors = tuple(detector for visit in inputs for detector in _weighted(visit))
@@ -132,6 +135,7 @@ def assemble(
         matched_psf=prepared.model_psf(),
     )
     coadd = finish(planes, target, layout, inputs[0].band, provenance)
+    # From here on pixels have values that were not measured, and NO_DATA says which.
     if config.fill_gaps:
         fill_masked_image(coadd, ("NO_DATA",), config.gaps)
     if bright_objects is not None:
@@ -159,13 +163,13 @@ def scene_of(
         Threads and memory.
     """
     config = config or AssembleConfig()
-    sources = [source for one in inputs for source in (one.source, one.matched) if source is not None]
+    sources = [source for visit in inputs for source in (visit.source, visit.matched) if source is not None]
     layout, control = Layout.of(*(source.schema for source in sources)), config.reject
     measured = [
         (control.default_fwhm, "")
         if control.method == "none"
-        else measured_width(one, target.projection, control.default_fwhm)
-        for one in inputs
+        else measured_width(visit, target.projection, control.default_fwhm)
+        for visit in inputs
     ]
     return Scene(
         inputs=tuple(inputs),
@@ -236,6 +240,7 @@ def _check_identities(inputs: Sequence[WarpInput]) -> None:
 
 def _weighted(visit: WarpInput) -> Iterable[DetectorInput]:
     """Return the records of the detectors of a visit with their weights in the coadd."""
+    # A warp with owners has the weights of its detectors already.
     if visit.owners is not None:
         return visit.detectors
     return (dataclasses.replace(detector, weight=visit.weight or 0.0) for detector in visit.detectors)

@@ -53,6 +53,7 @@ class AssembleConfig(Combination):
     @classmethod
     def _settle_statistic(cls, values: Any) -> Any:
         reject = values.get("reject") if isinstance(values, dict) else None
+        # Here the options are still as they were given: a mapping from a file, or a config.
         method = reject.get("method") if isinstance(reject, dict) else getattr(reject, "method", None)
         return values if method in (None, "none") else {"statistic": "MEAN"} | values
 
@@ -88,6 +89,7 @@ class AssembleConfig(Combination):
         """Return how warps are combined once their artifacts are marked as CLIPPED."""
         if self.reject.method == "none":
             return self
+        # The search puts artifacts on CLIPPED; where none ran the plane rejects nothing.
         return self.replace(bad_mask_planes=(*self.bad_mask_planes, "CLIPPED"))
 
 

@@ -129,12 +129,12 @@ def paint_bright_objects(
     pixels, rounded down.  A box reaches from ``x - width / 2`` to
     ``x + width / 2``, both rounded down, both included; and so in y.
     """
-    bits_of(mask.schema, (plane,))
+    bits_of(mask.schema, (plane,))  # also of an empty catalogue the plane must be there
     if not len(catalog):
         return 0
     bit = mask.schema.bit(plane_name(plane))
     layer = mask.array[..., bit.index]
-    scale = pixel_scale(projection, mask.bbox) / 3600.0
+    scale = pixel_scale(projection, mask.bbox) / 3600.0  # degrees
     x, y = _pixels(projection, mask.bbox, catalog)
     touched = 0
     for region, px, py in zip(catalog, x, y, strict=True):
@@ -152,6 +152,7 @@ def _paint_circle(layer: np.ndarray, bit: np.integer[Any], x: int, y: int, radiu
     height, width = layer.shape
     touched = False
     for row in range(max(y - radius, 0), min(y + radius + 1, height)):
+        # Whole numbers: no rounding decides whether a pixel of the rim is inside.
         reach = math.isqrt(radius**2 - (row - y) ** 2)
         start, stop = max(x - reach, 0), min(x + reach + 1, width)
         if start < stop:
@@ -175,6 +176,7 @@ def _pixels(projection: SkyProjection[Any], bbox: Box, catalog: BrightObjectCata
     sky = SkyCoord(ra=ra, dec=dec, unit="deg", frame="icrs")
     centre = projection.pixel_to_sky(XY(x=bbox.x.center, y=bbox.y.center))
     pixels = np.full((2, len(catalog)), np.nan)
+    # A tangent projection has pixels for the far side of the sky as well.
     near = sky.cartesian.dot(centre.cartesian) > 0
     if near.any():
         position = projection.sky_to_pixel(sky[near])

@@ -1,4 +1,4 @@
-"""What blank sky says of the variance plane of a coadd, and the correction that follows.
+"""Noise of blank sky against the variance plane of a coadd, and the correction of that plane.
 
 Resampling gives neighbouring pixels noise in common.  The variance of each
 pixel is known all the same, but no variance plane holds what pixels share, so
@@ -59,6 +59,7 @@ def measure_sky_noise(coadd: PatchCoadd) -> SkyNoise:
     np.copyto(image, coadd.image.array[window], where=usable)
     weight = np.zeros(usable.shape, np.float32)
     np.divide(1, coadd.variance.array[window], out=weight, where=usable)
+    # What is left of the sky would count as noise of fluxes, which add up many pixels of it.
     image -= np.nan_to_num(clipped_sky(image, usable)[0])
     noise, pixel = noise_ratio(image, weight, usable)
     stamp = _psf_image(coadd, x, y)
@@ -75,6 +76,7 @@ def _depth_elsewhere(variance: np.ndarray, covered: np.ndarray, box: tuple[slice
     inside = covered[box]
     if inside.size == covered.size:
         return 1.0
+    # The box may be deeper or shallower than the coadd is typically.
     ratio = math.sqrt(median(variance, covered) / median(variance[box], inside))
     return ratio if 0.0 < ratio < math.inf else 1.0
 

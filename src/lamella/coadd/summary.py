@@ -143,6 +143,7 @@ def summarize(coadd: PatchCoadd, *, seconds: float | None = None) -> CoaddSummar
     scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
     psf = _measure_psf(coadd, x, y, notes) if covered.count else None
     variance = _finite(median(coadd.variance.array, covered.pixels))
+    # As measured when it was made: the correction of the variance plane must not be undone by a second look.
     noise = coadd.noise or measure_sky_noise(coadd)
     stated = stated_depth(variance, psf.area if psf else None)
     depth = measured_depth(noise, stated)
@@ -158,6 +159,7 @@ def summarize(coadd: PatchCoadd, *, seconds: float | None = None) -> CoaddSummar
         tract=int(coadd.tract),
         patch=(int(coadd.patch[0]), int(coadd.patch[1])),
         pixel_scale=scale,
+        # Square arcminutes; one scale, that at the centre, serves for the patch.
         area=_finite(covered.count * scale**2 / 3600) if scale else None,
         psf_fwhm=_finite(psf.fwhm * scale) if psf and scale else None,
         psf_position=(x, y) if psf else None,
@@ -211,6 +213,7 @@ def _median_of(numbers: np.ndarray) -> float | None:
     total = int(ends[-1])
     if total == 0:
         return None
+    # The two in the middle of an even number, the same one twice of an odd number.
     middle = np.searchsorted(ends, [(total - 1) // 2, total // 2], side="right")
     return float(middle.mean())
 
@@ -223,6 +226,7 @@ def mask_fractions(mask: Mask) -> dict[str, float]:
     mask
         A mask with one int32 per pixel.
     """
+    # One pass over the pixels for all planes.
     bits = kernel_array(mask.array[..., 0], np.int32).reshape(-1)
     counts = np.zeros(32, dtype=np.int64)
     count_bits(bits, counts)
@@ -261,6 +265,7 @@ def stated_depth(variance: float | None, area: float | None) -> float | None:
     """
     if variance is None or area is None:
         return None
+    # The flux of an optimal fit has the variance of a pixel times the effective area of the PSF.
     return _finite(magnitude(5 * math.sqrt(variance * area)))
 
 
@@ -279,11 +284,13 @@ def measured_depth(noise: SkyNoise, stated: float | None) -> float | None:
         return _finite(magnitude(5 * noise.flux_noise))
     if stated is None or noise.psf is None:
         return None
+    # 2.5 log10 of a ratio of noises is 1.25 log10 of one of variances.
     return _finite(stated - 1.25 * math.log10(noise.psf / noise.applied))
 
 
 def _noise_numbers(noise: SkyNoise) -> dict[str, Any]:
     def ratio(factor: float | None) -> float | None:
+        # Against the plane as it is now: factors on record are those to the propagated variance.
         return None if factor is None else math.sqrt(factor / noise.applied)
 
     return {

@@ -15,7 +15,7 @@ _WITHOUT_VALUES = frozenset({"NO_DATA", "DETECTION_EDGE", "SENSOR_EDGE", "CLIPPE
 
 
 def planes_record(made_with: Sequence[Sequence[str] | None], asked: Iterable[str]) -> dict[str, Any]:
-    """Return what a coadd keeps of the planes that its warps were made without.
+    """Return the record of the planes that the warps of a coadd were made without.
 
     Parameters
     ----------
@@ -41,6 +41,8 @@ def planes_record(made_with: Sequence[Sequence[str] | None], asked: Iterable[str
 def _notices(told: Counter[tuple[str, ...]], asked: tuple[str, ...]) -> list[str]:
     notices = []
     for planes, count in sorted(told.items()):
+        # Values under a plane that only the coadd leaves out are already in their neighbours: the kernel of
+        # the warp reached over them.
         entered = [name for name in asked if name not in planes and name not in _WITHOUT_VALUES]
         taken = [name for name in planes if name not in asked]
         warps = f"{count} warp{'s' if count > 1 else ''} made with bad_mask_planes {_listed(planes)}"
@@ -62,5 +64,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def plane_notices(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what the settings of a coadd tell a user of the planes of its warps."""
+    """Return the notices in the settings of a coadd on the planes of its warps."""
     return tuple(settings.get("warps", {}).get("notices", ()))

@@ -59,7 +59,7 @@ class DetectorInput:
     """When the exposure was taken, as far as known."""
     notes: tuple[str, ...] = ()
     kernel: ResamplingKernel = LANCZOS3
-    """What its pixels were resampled with."""
+    """Kernel that its pixels were resampled with."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
@@ -96,7 +96,7 @@ SCHEMA_URL = "https://lamella.invalid/schemas"
 P = TypeVar("P", bound=pydantic.BaseModel)
 
 
-"""How an archive points at what it holds.
+"""Type of the pointers of an archive to its arrays.
 
 Models with a parameter of their own each would have pydantic make all their
 parts anew, which takes longer than anything else that is done on import.

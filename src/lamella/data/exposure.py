@@ -42,7 +42,7 @@ class ExposureId:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExposureInfo:
-    """What is known of an exposure without reading its pixels."""
+    """Description of an exposure, without its pixels."""
 
     id: ExposureId
     path: str
@@ -111,7 +111,7 @@ class Exposure:
     to_njy
         nJy per unit of the image: a number, or a field over the pixels.
     notes
-        What the reader did that a user should know, e.g. a sky subtraction.
+        Remarks of the reader for a user, e.g. a sky subtraction.
 
     Raises
     ------
@@ -140,7 +140,7 @@ class ExposureSource(Protocol):
 
     @property
     def info(self) -> ExposureInfo:
-        """What is known without reading pixels."""
+        """Description, for which no pixel is read."""
         ...
 
     def read(self) -> Exposure:

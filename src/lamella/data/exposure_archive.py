@@ -93,7 +93,7 @@ class ExposureImage(MaskedImage):
 
 _PLAIN_FIELDS = ("physical_filter", "format")
 _SHARED_FIELDS = ("id", "path", "band", "bbox", "projection", "polygon", "psf_fwhm", "times")
-"""What the record of a detector and the description of an exposure both have."""
+"""Fields that the record of a detector and the description of an exposure share."""
 
 
 def _cut(exposure: Exposure, pixels: MaskedImage) -> Exposure:
@@ -102,7 +102,7 @@ def _cut(exposure: Exposure, pixels: MaskedImage) -> Exposure:
 
 
 def _record(exposure: Exposure) -> DetectorInput:
-    """Return what a warp would record of the exposure: most of what is to be kept."""
+    """Return the record of an exposure as a warp has it: most of the archived form."""
     shared = {name: getattr(exposure.info, name) for name in _SHARED_FIELDS}
     return DetectorInput(**shared, psf=exposure.psf, notes=exposure.notes)
 

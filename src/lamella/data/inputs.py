@@ -56,7 +56,7 @@ class WarpInput:
     pixel_area: float | None = None
     """Area of a pixel of the warp in square arcseconds, where it is known."""
     mean_variance: MeanVariance | None = None
-    """What is known of the variance of ``source``: saves a walk over its pixels when the weight is found."""
+    """Mean variance of ``source``, where it is on record: saves a walk over its pixels for the weight."""
     scale: float = 1.0
     """Factor that puts the pixels on the photometric scale of the coadd."""
     model_psf: PointSpreadFunction | None = None
@@ -73,7 +73,7 @@ class WarpInput:
 
     @property
     def key(self) -> tuple[str, int]:
-        """What orders the inputs of a coadd."""
+        """Key by which the inputs of a coadd are ordered."""
         return (self.instrument, self.visit)
 
 

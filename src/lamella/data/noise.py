@@ -30,7 +30,7 @@ class SkyNoise(PlainValues):
 
     @property
     def applied(self) -> float:
-        """What the propagated variance was multiplied by; 1 if it was left alone."""
+        """Factor that the propagated variance was multiplied by; 1 if it was left alone."""
         factor = self.factor(self.correction)
         return 1.0 if factor is None else factor
 

@@ -1,4 +1,4 @@
-"""What was removed from a visit, and the record of it."""
+"""Pixels removed from a visit as artifacts, and the record of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ is faint and wide; *clipped* pixels were found by SafeClip; *untested* ones coul
 
 @dataclasses.dataclass(frozen=True)
 class VisitArtifacts:
-    """What is to be removed from one visit.
+    """Pixels to remove from one visit.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class VisitArtifacts:
     edges
         Pixels of the matched warp at the edge of a detector, where that was used up to its edge.
     notes
-        What a user should know.
+        Remarks for a user.
     offset
         By how much its sources are displaced from those of the other visits along x and y, in pixels;
         NaN where that was not measured.
@@ -73,7 +73,7 @@ class Removal:
         By how much its sources are displaced from those of the other visits along x and y, in pixels;
         `None` where that was not measured.
     warning
-        What a user should look at, or nothing.
+        Advice to a user, or nothing.
     """
 
     instrument: str

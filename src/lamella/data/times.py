@@ -22,7 +22,7 @@ the difference."""
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExposureTimes:
-    """The times of one exposure; what is not known is `None`, never 0.
+    """The times of one exposure; an unknown one is `None`, never 0.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class ExposureTimes:
         exposure_time: float | None = None,
         scale: str = "utc",
     ) -> Self:
-        """Make the times from what is known of them; the others follow where they can.
+        """Make the times from those that are known; the others follow where they can.
 
         Parameters
         ----------

@@ -35,7 +35,7 @@ class VisitCheck:
     noise
         Noise of its blank pixels over what its variance says; `None` where it cannot be measured.
     warning
-        What a user should look at, or nothing.
+        Advice to a user, or nothing.
     """
 
     instrument: str

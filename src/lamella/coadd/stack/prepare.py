@@ -126,6 +126,7 @@ def prepare_inputs(
             inputs.append(weighed)
         else:
             rejected += weighed
+    # Sums are taken in this order, so that their bits do not depend on that of a listing of files.
     inputs.sort(key=lambda warp: warp.key)
     return Prepared(tuple(inputs), tuple(sorted(rejected)), projection)
 
@@ -210,8 +211,7 @@ def weigh(
     return _weigh_variance(warp, control, bad_mask_planes)
 
 
-_STRIP = 64
-"""Rows that are read at a time."""
+_STRIP = 64  # rows read at a time: some MiB of a patch, so that a good pixel costs little to find
 
 
 def with_pixels(warp: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
@@ -233,14 +233,17 @@ def with_pixels(warp: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | 
 
 def _weigh_detectors(warp: WarpInput) -> WarpInput | None:
     """Return an input with the weights of its detectors; `None` where they are not known."""
+    # A factor on the pixels multiplies their variance by its square, and information is over variance.
     weights = [d.information / warp.scale**2 for d in warp.detectors if d.information is not None]
     if not weights or len(weights) < len(warp.detectors):
         return None
+    # One weight for all pixels: no need to know which detector each is from.
     if min(weights) == max(weights):
         return dataclasses.replace(warp, weight=weights[0], owners=None)
     pixels = [detector.good_pixels for detector in warp.detectors]
     mean = float(np.average(weights, weights=pixels if any(pixels) else None))
     if warp.owners is None:
+        # Older warps of several detectors do not say which pixel is from which.
         return dataclasses.replace(warp, weight=mean)
     detectors = (dataclasses.replace(d, weight=w) for d, w in zip(warp.detectors, weights, strict=True))
     return dataclasses.replace(warp, weight=mean, detectors=tuple(detectors))
@@ -253,10 +256,11 @@ _NOTE = (
 
 
 def _weigh_area(warp: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | list[Rejection]:
-    """Weigh a warp that does not say what its detectors' images hold, in the unit of those that do."""
+    """Weigh a warp without the information of its detectors, in the unit of those with it."""
     weighed = _weigh_variance(warp, WeightControl(rule="variance"), bad_mask_planes)
     if not isinstance(weighed, WarpInput) or weighed.weight is None:
         return weighed
+    # One over a variance per pixel, times the area of a pixel, is one over a variance per area.
     detectors = tuple(dataclasses.replace(d, notes=(*d.notes, _NOTE)) for d in warp.detectors)
     return dataclasses.replace(weighed, weight=weighed.weight * (warp.pixel_area or 1.0), detectors=detectors)
 

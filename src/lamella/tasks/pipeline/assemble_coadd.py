@@ -130,7 +130,7 @@ class AssembleCoaddPipelineConnections(
     dimensions=("skymap", "tract", "patch", "band"),
     defaultTemplates=_TEMPLATES,
 ):
-    """What `AssembleCoaddPipelineTask` reads and writes."""
+    """Datasets of `AssembleCoaddPipelineTask`."""
 
     inputWarps = ct.Input(
         doc="Warps of the patch.",

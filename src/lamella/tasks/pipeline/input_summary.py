@@ -45,7 +45,7 @@ class CoaddInputs(NamedTuple):
 class CoaddInputSummaryConnections(
     PipelineTaskConnections, dimensions=("skymap", "tract", "band"), defaultTemplates={"coaddName": "deep"}
 ):
-    """What `CoaddInputSummaryTask` reads and writes."""
+    """Datasets of `CoaddInputSummaryTask`."""
 
     coadds = ct.Input(
         doc="Coadds of the tract, of which the lists of inputs are read.",
@@ -115,7 +115,7 @@ class CoaddInputSummaryTask(CoaddPipelineTask):
 class ConsolidateCoaddInputSummaryConnections(
     PipelineTaskConnections, dimensions=("skymap",), defaultTemplates={"coaddName": "deep"}
 ):
-    """What `ConsolidateCoaddInputSummaryTask` reads and writes."""
+    """Datasets of `ConsolidateCoaddInputSummaryTask`."""
 
     tables = ct.Input(
         doc="Tables of all tracts and bands.",

@@ -162,7 +162,7 @@ class MakeWarpConnections(
     dimensions=("instrument", "skymap", "tract", "patch", "visit"),
     defaultTemplates={"coaddName": "deep", "warpType": "direct"},
 ):
-    """What `MakeWarpTask` reads and writes."""
+    """Datasets of `MakeWarpTask`."""
 
     calexps = CALEXPS
     skyMap = SKY_MAP

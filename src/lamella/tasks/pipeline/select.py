@@ -82,7 +82,7 @@ class SelectDeepCoaddVisitsConnections(
     dimensions=("skymap", "tract", "patch", "band"),
     defaultTemplates={"outputCoaddName": "deep"},
 ):
-    """What `SelectDeepCoaddVisitsTask` reads and writes."""
+    """Datasets of `SelectDeepCoaddVisitsTask`."""
 
     calexps = CALEXPS
     skyMap = SKY_MAP
