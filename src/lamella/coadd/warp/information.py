@@ -102,9 +102,9 @@ def sky_variance(image: np.ndarray, variance: np.ndarray) -> float:
         return typical_variance(variance[good])
     sky = np.quantile(levels, _DARK)
     dark = [
-        part
-        for part, level in zip(parts, levels, strict=True)
-        if level <= sky + _BRIGHT * math.sqrt(np.median(part))
+        variances
+        for variances, level in zip(parts, levels, strict=True)
+        if level <= sky + _BRIGHT * math.sqrt(np.median(variances))
     ]
     return typical_variance(np.concatenate(dark))
 
@@ -125,7 +125,8 @@ def typical_variance(variances: np.ndarray) -> float:
     low, high = 0, ordered.size
     for _ in range(_MOST_PASSES):
         last = high - low - 1
-        lower, middle, upper = (float(ordered[low + round(part * last)]) for part in (0.25, 0.5, 0.75))
+        # By rank, on sorted values: each pass costs two searches, however many there are.
+        lower, middle, upper = (float(ordered[low + round(rank * last)]) for rank in (0.25, 0.5, 0.75))
         reach = _SIGMA_CLIP * _IQR_TO_SIGMA * (upper - lower)
         first = int(np.searchsorted(ordered, middle - reach))
         end = int(np.searchsorted(ordered, middle + reach, "right"))

@@ -80,10 +80,10 @@ def _derivatives(pixel_map: PixelMap, box: Box) -> tuple[np.ndarray, np.ndarray]
     x, y = np.meshgrid(*(np.linspace(side.min, side.max, 3) for side in (box.x, box.y)))
     # The centre comes first.
     order = np.argsort(np.hypot(x - box.x.center, y - box.y.center).ravel(), kind="stable")
-    found = pixel_map.derivatives(x.ravel()[order], y.ravel()[order])
+    matrices = pixel_map.derivatives(x.ravel()[order], y.ravel()[order])
     # Also without those of a map that shrinks all to a line.
-    determinants = found[:, 0, 0] * found[:, 1, 1] - found[:, 0, 1] * found[:, 1, 0]
-    usable = found[np.isfinite(determinants) & (determinants != 0.0)]
+    determinants = matrices[:, 0, 0] * matrices[:, 1, 1] - matrices[:, 0, 1] * matrices[:, 1, 0]
+    usable = matrices[np.isfinite(determinants) & (determinants != 0.0)]
     return usable, usable[0] if len(usable) else np.eye(2)
 
 
@@ -91,6 +91,6 @@ def _is_equal(derivatives: np.ndarray) -> bool:
     """Tell whether pixels are as long as those of the detector, and parallel to them, everywhere."""
     axes = np.linalg.inv(derivatives)
     lengths = np.hypot(axes[:, 0], axes[:, 1])
-    # The part of each axis that is not along one of the detector.
+    # What of each axis is not along one of the detector.
     across = np.abs(axes).min(axis=1) / lengths
     return bool((np.abs(lengths - 1.0) <= _EQUAL).all() and (across <= _PARALLEL).all())

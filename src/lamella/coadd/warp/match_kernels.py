@@ -50,11 +50,12 @@ class DetectorPsf:
         """Pixels (x, y) all over the box in which the detector has a PSF: shape (n, 2)."""
         y, x = (_along(side.start, side.size, _PROBES) for side in (self.box.y, self.box.x))
         points = np.stack([index.ravel() for index in np.meshgrid(x, y)], axis=1)
-        found: np.ndarray = points[self._is_inside(points)]
-        return found
+        inside: np.ndarray = points[self._is_inside(points)]
+        return inside
 
     def _is_inside(self, points: np.ndarray) -> np.ndarray:
         """Return which points (x, y) are on the detector, and not right at its edge."""
+        # A point counts when a square around it does: one at the very edge may fall on either side.
         corners = points[:, np.newaxis] + _EDGE * np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
         covered = self._psf.covers(*corners.reshape(-1, 2).T)
         inside: np.ndarray = covered.reshape(-1, 4).all(axis=1)
@@ -97,7 +98,7 @@ class DetectorPsf:
         return list(dict.fromkeys((column, row) for column, row in points.tolist()))
 
     def widths(self) -> Iterator[float]:
-        """Measure the width at some places, where there is a PSF."""
+        """Measure the width at nine positions and the middle, where there is a PSF."""
         for x, y in self.places(_PLACES, _PLACES):
             try:
                 yield widest_fwhm(self._psf, x, y)
@@ -105,16 +106,17 @@ class DetectorPsf:
                 continue
 
     def sample(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return x and y of some places where there is a PSF, and the PSFs: shape (n, y, x)."""
+        """Return x and y of positions with a PSF, and the PSFs there: shape (n, y, x)."""
         rows, columns = _lattice_size(self.covered)
-        found = []
+        positions, stamps = [], []
         for x, y in self.places(rows, columns):
             try:
-                found.append((x, y, self._psf.compute_kernel_image(x=x, y=y).array))
+                stamps.append(self._psf.compute_kernel_image(x=x, y=y).array)
             except InvalidPsfError:
                 continue
-        places = np.array([(x, y) for x, y, _ in found]).reshape(-1, 2)
-        return places[:, 0], places[:, 1], np.array([stamp for *_, stamp in found], dtype=np.float64)
+            positions.append((x, y))
+        points = np.array(positions).reshape(-1, 2)
+        return points[:, 0], points[:, 1], np.array(stamps, dtype=np.float64)
 
 
 def most_places(box: Box) -> int:
@@ -130,8 +132,8 @@ def _lattice_size(box: Box) -> tuple[int, int]:
 
 def _along(start: int, size: int, count: int) -> np.ndarray:
     inset = min(2.0, size / 4)
-    places: np.ndarray = np.rint(np.linspace(start + inset, start + size - 1 - inset, count))
-    return places
+    positions: np.ndarray = np.rint(np.linspace(start + inset, start + size - 1 - inset, count))
+    return positions
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -160,9 +162,14 @@ class RegionKernels:
             raise PsfMatchError(f"{psf.detector.id}: it has no PSF on the patch that could be matched.")
         x, y = x - frame.x.start, y - frame.y.start
         solved = solve_kernels(stamps, target, side, control.ridge)
-        field = fit_field(solved, x, y, min(control.spatial_order, _order_within(psf.covered)))
+        # Nodes lie beyond the box that kernels were solved in, and are joined by straight lines: those of a
+        # small box may be drawn out to the nodes, parabolas may not.
+        size = min(psf.covered.shape)
+        order = 0 if size < CELL // 4 else 1 if size < 2 * CELL else 4
+        field = fit_field(solved, x, y, min(control.spatial_order, order))
         image, variance = _factor(field, frame, stamps.mean(axis=0), float(target.max()))
-        found = [
+        # What the kernels do that are used, with all that was lost by fitting and factoring.
+        qualities = [
             match_quality(stamp, target, image.at(row, column))
             for stamp, row, column in zip(stamps, y.tolist(), x.tolist(), strict=True)
         ]
@@ -171,8 +178,8 @@ class RegionKernels:
             variance,
             _footprint(solved, control.mask_threshold),
             float(np.square(solved).sum(axis=(1, 2)).min()),
-            MatchQuality(max(q.residual for q in found), max(q.noise_gain for q in found)),
-            float(np.median([q.residual for q in found])),
+            MatchQuality(max(q.residual for q in qualities), max(q.noise_gain for q in qualities)),
+            float(np.median([q.residual for q in qualities])),
         )
 
     def part(self, first: int, last: int) -> RegionKernels:
@@ -180,16 +187,6 @@ class RegionKernels:
         return dataclasses.replace(
             self, image=self.image.part(first, last), variance=self.variance.part(first, last)
         )
-
-
-def _order_within(box: Box) -> int:
-    """Return the greatest order of polynomials that linear interpolation between nodes can follow in a box.
-
-    The outermost nodes are beyond the box that the kernels were found in;
-    straight lines may be drawn out to them, parabolas of a small box may not.
-    """
-    size = min(box.y.size, box.x.size)
-    return 0 if size < CELL // 4 else 1 if size < 2 * CELL else 4
 
 
 def _factor(
@@ -201,10 +198,13 @@ def _factor(
     nodes = field.at(x, y)
     squares = np.square(nodes)
     side = nodes.shape[-1]
-    spectrum = _Spectrum(stamp, side)
+    shape = (scipy.fft.next_fast_len(stamp.shape[0] + side, real=True),) * 2
+    transform = scipy.fft.rfft2(stamp, shape)
 
     def image_error(errors: np.ndarray) -> float:
-        return spectrum.greatest(errors) / peak
+        # As the image of a star shows it: an error that the PSF smooths away does not matter.
+        blurred = scipy.fft.irfft2(scipy.fft.rfft2(errors, shape) * transform, shape)
+        return float(np.abs(blurred).max()) / peak
 
     def variance_error(errors: np.ndarray) -> float:
         return float(np.abs(errors).max() / squares.max())
@@ -215,21 +215,8 @@ def _factor(
     )
 
 
-class _Spectrum:
-    """A PSF that small kernels are convolved with."""
-
-    def __init__(self, stamp: np.ndarray, side: int) -> None:
-        self._shape = (scipy.fft.next_fast_len(stamp.shape[0] + side, real=True),) * 2
-        self._transform = scipy.fft.rfft2(stamp, self._shape)
-
-    def greatest(self, kernels: np.ndarray) -> float:
-        """Return the greatest absolute value of the PSF convolved with any of some kernels."""
-        made = scipy.fft.irfft2(scipy.fft.rfft2(kernels, self._shape) * self._transform, self._shape)
-        return float(np.abs(made).max())
-
-
 def _footprint(kernels: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the disc, as offsets, beyond which all weights are less than a part of the greatest one."""
+    """Return the disc, as offsets, beyond which all weights are less than a fraction of the greatest one."""
     half = kernels.shape[-1] // 2
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
     sizes = np.abs(kernels)

@@ -126,8 +126,8 @@ class MatchedPlanes:
 def _any_in_cells(flags: np.ndarray) -> np.ndarray:
     """Return in which cells any flag is set."""
     starts = [np.arange(0, size, CELL) for size in flags.shape]
-    found: np.ndarray = np.logical_or.reduceat(np.logical_or.reduceat(flags, starts[0], 0), starts[1], 1)
-    return found
+    cells: np.ndarray = np.logical_or.reduceat(np.logical_or.reduceat(flags, starts[0], 0), starts[1], 1)
+    return cells
 
 
 def _near(lost_cells: np.ndarray, shape: tuple[int, ...], reach: int) -> np.ndarray:

@@ -73,6 +73,7 @@ def detector_regions(
         if outline is None or near is None:
             continue
         boxes[index] = near
+        # Written in the order of identities, so that the last one keeps the pixel.
         y, x = near.slice_within(box)
         owner[y, x][inside_polygon(outline, near)] = index
     for index in sorted(boxes):
@@ -85,8 +86,10 @@ def detector_regions(
 def _outline(detector: DetectorInput, projection: SkyProjection[Any]) -> Polygon | None:
     """Return the valid region of a detector in tract pixels."""
     (component,) = psf_components([detector])
+    # Grown on the detector, where its edges are straight; mitred, so that corners stay corners.
     shape = shapely.segmentize(component.outline.buffer(_SLACK, join_style="mitre"), _SEGMENT)
     if shape.geom_type != "Polygon" or shape.is_empty:
+        # Of several pieces there is no single outline: what lies between them counts, too.
         shape = shape.convex_hull
     if shape.geom_type != "Polygon":
         return None

@@ -78,6 +78,7 @@ def repair_exposure(
     no_data, bad = layout.no_data, layout.bad
     masked = layout.bits({*bad_mask_planes, "NO_DATA"}, missing_ok=True)
     state, counts = np.empty(mask.shape, np.uint8), np.empty(mask.shape[0], np.int64)
+    # Without planes to keep out, pixels without a value and BAD ones are interpolated all the same.
     lost = masked if bad_mask_planes else masked | bad
     find_lost(pixels.image.array, pixels.variance.array, mask, lost, state, counts)
     if not counts.any():
@@ -86,10 +87,12 @@ def repair_exposure(
         plane.array if in_place else plane.array.copy() for plane in (pixels.image, pixels.variance)
     )
     if max_width > 0:
+        # Along columns only what rows have left.
         for fill in (fill_lost_rows, fill_columns):
             fill(image, variance, state, counts, coefficient_table(), max_width, GapControl().edge_reach)
     if bad_mask_planes:
         blank_lost(image, variance, mask, masked, state)
+    # A repaired pixel has a value, and so no longer NO_DATA; without another bad plane BAD says what it is.
     flags = mask if in_place else np.empty(mask.shape, np.int32)
     reasons = masked & ~no_data if bad_mask_planes else 0
     flag_filled(mask, state, no_data, layout.interpolated, reasons, bad, flags)

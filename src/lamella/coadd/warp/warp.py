@@ -119,6 +119,7 @@ def make_warp(
         Raised when a pixel of the tract is longer than 200 pixels of an exposure.
     """
     control = control or WarpControl()
+    # What is merged must not depend on the order in which exposures are listed.
     ordered = sorted(exposures, key=lambda exposure: exposure.info.id)
     _check_one_visit(ordered)
     layout = Layout.of(*(exposure.pixels.mask.schema for exposure in ordered))
@@ -156,6 +157,7 @@ def make_warp(
 
 def _owners(owner: np.ndarray | None, counts: Sequence[int], box: Box) -> Owners | None:
     """Return which of the detectors that have pixels each pixel is from; `None` where one has them all."""
+    # Detectors without a pixel are not on record, so that those behind them move up.
     number = np.cumsum(np.array([count > 0 for count in counts])) - 1
     if owner is None or number[-1] < 1:
         return None
@@ -180,6 +182,7 @@ def _merge(
         min(box.x.start for box in boxes) : max(box.x.stop for box in boxes),
     ]
     merged = Planes.empty(hull, no_data)
+    # Counts go down again where a later detector takes a pixel over.
     owner, counts = np.full(hull.shape, -1, np.int32), np.zeros(len(detectors), np.int64)
     for number, planes in enumerate(detectors):
         below, owned = merged.part(planes.box), owner[planes.box.slice_within(hull)]
@@ -217,16 +220,16 @@ def _check_one_visit(ordered: Sequence[Exposure]) -> None:
                 found=f"{after.info.id}, as in {before.info.path}",
                 expected="another visit or detector",
             )
-        for name, found, expected in (
+        for name, value, expected in (
             ("instrument", after.info.id.instrument, before.info.id.instrument),
             ("visit", after.info.id.visit, before.info.id.visit),
             ("band", after.info.band, before.info.band),
         ):
-            if found != expected:
+            if value != expected:
                 error = MixedBandsError if name == "band" else InputError
                 raise error(
                     after.info.path,
                     where=name,
-                    found=str(found),
+                    found=str(value),
                     expected=f"{expected}, as in {before.info.path}",
                 )
