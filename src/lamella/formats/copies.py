@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.exposure import Exposure, ExposureInfo, ExposureSource
+from ..data.exposure import ExposureInfo, ExposureSource
 from ..errors import LamellaError
 from ..fits.read import read_rows
 from ..sky.footprint import pixel_scale
@@ -204,7 +204,12 @@ def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
         exposures = first.read(), second.read()
     except (LamellaError, OSError):  # told when it is read
         return False
-    (steps, variance), (other, other_variance) = (_differences(exposure) for exposure in exposures)
+    images, variances = (
+        [getattr(exposure.pixels, name).array.astype(np.float64) for exposure in exposures]
+        for name in ("image", "variance")
+    )
+    steps, other = (np.diff(image, axis=1) for image in images)
+    variance, other_variance = (noise[:, 1:] + noise[:, :-1] for noise in variances)
     if not _has_noise(steps, variance):
         return False
     both = np.isfinite(steps) & np.isfinite(other)
@@ -213,13 +218,6 @@ def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
         return False
     noise = np.sqrt(variance + ratio**2 * other_variance)
     return _scatter(((steps - ratio * other) / noise)[both]) < _AGREEMENT
-
-
-def _differences(exposure: Exposure) -> tuple[np.ndarray, np.ndarray]:
-    """Return the differences of neighbouring pixels and their variance, both of shape (y, x - 1)."""
-    image = exposure.pixels.image.array.astype(np.float64)
-    variance = exposure.pixels.variance.array.astype(np.float64)
-    return np.diff(image, axis=1), variance[:, 1:] + variance[:, :-1]
 
 
 def _has_noise(differences: np.ndarray, variance: np.ndarray) -> bool:

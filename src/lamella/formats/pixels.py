@@ -16,6 +16,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction, PointSpreadFunction
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..errors import InputError
 from ..fits.read import Header, require_shape
+from ..image.background import fit_background
 from ..image.masked_arrays import masked_pixels
 from ..kernels.flags import mark_missing, mark_untold, or_where, translate_flags
 from ..planes import (
@@ -30,13 +31,15 @@ from ..planes import (
 from ..psf.check import MAX_FWHM, MIN_FWHM
 from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.projection import projection_from_header
-from .noise_maps import check_signs
+from .noise_maps import check_signs, usable
+from .read_control import ReadControl
 
 __all__ = (
     "Flags",
     "as_unsigned",
     "detector_projection",
     "gaussian_psf",
+    "make_archived_exposure",
     "make_exposure",
     "make_pixels",
     "note_own_planes",
@@ -159,6 +162,39 @@ def make_exposure(
     )
     return Exposure(
         info=info, pixels=pixels, psf=psf, to_njy=to_njy, notes=tuple(note for note in notes if note)
+    )
+
+
+def make_archived_exposure(
+    info: ExposureInfo,
+    planes: tuple[np.ndarray, np.ndarray, Mapping[str, np.ndarray]],
+    control: ReadControl,
+    *,
+    psf: PointSpreadFunction,
+    to_njy: Any,
+    notes: Iterable[str],
+    more_notes: Iterable[str] = (),
+    descriptions: dict[str, str] | None = None,
+) -> Exposure:
+    """Assemble an exposure of a pipeline that names its planes, flags the rim, and has subtracted the sky.
+
+    A sky is fitted to it only if ``control`` says "always".  The remarks about pixels stand between
+    ``notes`` and ``more_notes``; for the other parameters see `make_exposure`.
+    """
+    image, variance, flags = planes
+    sky_note, noise_note = "", check_signs(variance, "variance", Path(info.path))
+    if control.subtract_background == "always":
+        ignore = ~usable(variance) | without_value(flags)
+        background = fit_background(image, ignore, control, Path(info.path))
+        image, sky_note = image - background.level, background.note
+    return make_exposure(
+        info,
+        (image, variance, flags),
+        psf=psf,
+        to_njy=to_njy,
+        edge_width=0 if "DETECTION_EDGE" in flags else control.edge_width,
+        notes=(*notes, noise_note, note_own_planes(flags), sky_note, *more_notes),
+        descriptions=descriptions,
     )
 
 

@@ -129,12 +129,22 @@ class _Finder:
     def run(self, paths: list[Path]) -> Inputs:
         candidates = self._collect(paths)
         tabled = self._folders_with_table(candidates)
-        wanted = [file for file in candidates if file.named or not _is_below(file.path, tabled)]
+        wanted = [
+            file
+            for file in candidates
+            if file.named
+            or not is_fits_name(file.path)
+            or not any(file.path.absolute().is_relative_to(folder) for folder in tabled)
+        ]
         for candidate, format in self._sort_out(wanted):
             self._open(candidate, format)
         self._require_some(paths)
-        sources = self._leave_out_copies([self.sources[key] for key in sorted(self.sources)])
-        return Inputs(sources, tuple(sorted(self.problems, key=lambda problem: problem.path)))
+        sources = [self.sources[key] for key in sorted(self.sources)]
+        copies = find_copies(sources)  # their pixels would count twice
+        for index, first in copies.items():
+            self._report_copy(sources[index], sources[first])
+        unique = tuple(source for index, source in enumerate(sources) if index not in copies)
+        return Inputs(unique, tuple(sorted(self.problems, key=lambda problem: problem.path)))
 
     def _collect(self, paths: list[Path]) -> list[_Candidate]:
         candidates: dict[Path, _Candidate] = {}
@@ -212,7 +222,7 @@ class _Finder:
             role = format.recognise(head)
             if role is not Role.FOREIGN:
                 return format, role
-        if candidate.named or _holds_image(candidate.path):
+        if candidate.named or (head.is_fits and any(map(image_shape, read_headers(candidate.path)))):
             raise self._unknown(candidate.path)
         return None, Role.FOREIGN
 
@@ -257,13 +267,6 @@ class _Finder:
     def _is_fatal(self, candidate: _Candidate) -> bool:
         return candidate.named if self.strict is None else self.strict
 
-    def _leave_out_copies(self, sources: list[ExposureSource]) -> tuple[ExposureSource, ...]:
-        """Leave out exposures whose pixels an earlier one has, which would count twice."""
-        copies = find_copies(sources)
-        for index, first in copies.items():
-            self._report_copy(sources[index], sources[first])
-        return tuple(source for index, source in enumerate(sources) if index not in copies)
-
     def _report_copy(self, copy: ExposureSource, first: ExposureSource) -> None:
         pixels = f"{copy.info.id} with the same pixels as {first.info.id} ({first.info.path})"
         expected = "each exposure once: it is left out, or it would count twice"
@@ -288,12 +291,3 @@ class _Finder:
             told = " ".join(causes[:_TOLD]) + (f" ... and {more} other reasons" if more > 0 else "")
             message += f" Skipped {len(self.problems)}: {told}"
         raise NoInputsError(message, paths=[str(path) for path in paths])
-
-
-def _is_below(path: Path, folders: tuple[Path, ...]) -> bool:
-    """Tell whether a FITS file lies in one of the folders or below."""
-    return is_fits_name(path) and any(path.absolute().is_relative_to(folder) for folder in folders)
-
-
-def _holds_image(path: Path) -> bool:
-    return is_fits_name(path) and any(image_shape(header) for header in read_headers(path))

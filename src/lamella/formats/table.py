@@ -40,11 +40,6 @@ def missing_columns(head: FileHead) -> tuple[str, ...]:
 
 
 def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
-    for number, values in enumerate(_read_rows(path), start=1):
-        yield FileSource(TableRow(path, number, values, opening.control))
-
-
-def _read_rows(path: Path) -> list[dict[str, str]]:
     names, rows = read_cells(path)
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
@@ -54,7 +49,8 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
     if unknown:
         columns = ", ".join((*COLUMNS, f"{QUALITY_PREFIX}NAME"))
         raise InputError(path, where=f"column {unknown[0]!r}", found="an unknown column", expected=columns)
-    return rows
+    for number, values in enumerate(rows, start=1):
+        yield FileSource(TableRow(path, number, values, opening.control))
 
 
 FORMAT = Format(

@@ -139,13 +139,16 @@ class TableRow:
         scale = self._scale(path, hdu, header)
         psf, psf_note = self._psf(info)
         image, sky_note = self._subtract_sky(image, variance, flags, path)
+        headers = raw_headers(path)
+        inherited = inherits_wcs(headers, hdu_index(headers, hdu, path), path)
+        wcs_note = "WCS taken from the primary header." if inherited else ""
         return make_exposure(
             info,
             (image, variance, flags or {}),
             psf=psf,
             to_njy=scale,
             edge_width=self.control.edge_width,
-            notes=(self._wcs_note(path, hdu), noise_note, flag_note, sky_note, psf_note),
+            notes=(wcs_note, noise_note, flag_note, sky_note, psf_note),
         )
 
     # Cells.
@@ -267,11 +270,6 @@ class TableRow:
         if wcs_index(headers, image, taken, path, named="image_hdu" in self.values) == image:
             return path, hdu, header
         return path, 0, parsed(headers[0], path)
-
-    def _wcs_note(self, path: Path, hdu: str | int) -> str:
-        headers = raw_headers(path)
-        inherited = inherits_wcs(headers, hdu_index(headers, hdu, path), path)
-        return "WCS taken from the primary header." if inherited else ""
 
     def _places(self) -> _Places:
         """Return where the planes are."""

@@ -56,7 +56,9 @@ def ingest_bright_objects(
     DuplicateInputError
         Raised when the repository has another file for the same patch and band.
     """
-    grid, bands = stored_skymap(butler, skymap), _bands_by_name(butler)
+    grid = stored_skymap(butler, skymap)
+    records = butler.query_dimension_records("physical_filter", explain=False)
+    bands = {r.band: r.band for r in records} | {r.name: r.band for r in records}
     refs = []
     for path in map(Path, paths):
         remarks = _remarks(path, read_bright_objects(path))
@@ -72,12 +74,6 @@ def ingest_bright_objects(
         }
         refs.append(_ingest(butler, path, data_id))
     return refs
-
-
-def _bands_by_name(butler: Butler) -> dict[str, str]:
-    """Return bands by the names of filters, and by their own."""
-    records = butler.query_dimension_records("physical_filter", explain=False)
-    return {record.band: record.band for record in records} | {record.name: record.band for record in records}
 
 
 def _remarks(path: Path, catalog: BrightObjectCatalog) -> dict[str, str]:

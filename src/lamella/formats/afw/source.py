@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, MaskedImage, Polygon
+from lsst.images import Box, Polygon
 
 from ...coadd.select.quality import standard_quality
 from ...data.exposure import Exposure, ExposureInfo, ExposureSource
 from ...errors import InputError, InvalidPsfError, MissingPartError
-from ...image.background import fit_background
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
-from ..noise_maps import check_signs, usable
-from ..pixels import make_pixels, note_own_planes, without_value
+from ..pixels import make_archived_exposure
 from ..read_control import ReadControl
 from ..readers import FileHead, Format, Opening, Role
 from ..source import FileSource
@@ -160,36 +158,20 @@ class AfwExposure:
         assert psf is not None, "It is required above."
         psf, psf_note = plain_psf(psf, info.bbox)
         to_njy, scale_note = scale_to_njy(file)
-        pixels, *pixel_notes = self._pixels(file, info)
+        planes = file.read()
         summary = f"Numbers for selection from {self.summary}." if self.summary is not None else ""
-        notes = (*identify(file).notes, psf_note, scale_note, *pixel_notes, summary, *file.notes)
-        return Exposure(
-            info=info, pixels=pixels, psf=psf, to_njy=to_njy, notes=tuple(note for note in notes if note)
+        return make_archived_exposure(
+            info,
+            (planes.image.array, planes.variance.array, read_flags(file.container)),
+            self.control,
+            psf=psf,
+            to_njy=to_njy,
+            notes=(*identify(file).notes, psf_note, scale_note),
+            more_notes=(summary, *file.notes),
         )
 
     def _file(self) -> AfwFile:
         return AfwFile(self.path, trust_pickles=self.control.trust_pickles)
-
-    def _pixels(self, file: AfwFile, info: ExposureInfo) -> tuple[MaskedImage, *tuple[str, ...]]:
-        planes = file.read()
-        image, variance, note = planes.image.array, planes.variance.array, ""
-        flags = read_flags(file.container)
-        noise_note = check_signs(variance, "variance", self.path)
-        if self.control.subtract_background == "always":
-            ignore = ~usable(variance) | without_value(flags)
-            background = fit_background(image, ignore, self.control, self.path)
-            image, note = image - background.level, background.note
-        pixels = make_pixels(
-            image,
-            variance,
-            flags,
-            path=self.path,
-            projection=info.projection,
-            edge_width=0 if "DETECTION_EDGE" in flags else self.control.edge_width,
-            start=(info.bbox.y.start, info.bbox.x.start),
-            in_place=True,
-        )
-        return pixels, noise_note, note_own_planes(flags), note
 
 
 def _require_parts(file: AfwFile) -> None:

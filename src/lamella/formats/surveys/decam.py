@@ -160,10 +160,13 @@ class DecamCcd:
         )
         header_number(primary, "EXPTIME", path=self.image)
         fwhm = self._fwhm(header)
+        words = header_text(primary, "FILTER").split() or header_text(primary, "BAND").split()
+        if not words:
+            raise MissingPartError(self.image, where="FILTER", found="no filter", expected="its name")
         return ExposureInfo(
             id=identity,
             path=str(self.image),
-            band=self._band(primary),
+            band=words[0],
             physical_filter=header_text(primary, "FILTER"),
             bbox=bbox,
             projection=projection,
@@ -177,7 +180,10 @@ class DecamCcd:
         headers = read_headers(self.image)
         primary, header = headers[0], headers[self.index]
         image, _ = read_image(self.image, self.index)
-        self._require_counts(header)
+        unit = header_text(header, "BUNIT")
+        if unit and not is_counts(unit):
+            where = f"{hdu_label(self._same_hdu)}, BUNIT"
+            raise UnitError(self.image, where=where, found=repr(unit), expected="counts")
         weight, _ = read_image(self.weight, self._same_hdu, is_noise=True)
         require_shape(f"{self.weight}: weight", weight, image.shape)
         quality = read_flags(self.quality, self._same_hdu)
@@ -196,12 +202,6 @@ class DecamCcd:
             edge_width=self.control.edge_width,
             notes=(scale_note, weight_note, sky_note, psf_note, self._position_note()),
         )
-
-    def _band(self, primary: Header) -> str:
-        words = header_text(primary, "FILTER").split() or header_text(primary, "BAND").split()
-        if not words:
-            raise MissingPartError(self.image, where="FILTER", found="no filter", expected="its name")
-        return words[0]
 
     def _moved(self, header: Header) -> Header:
         """Return the header with the position that the survey measured against a reference catalogue."""
@@ -243,12 +243,6 @@ class DecamCcd:
             )
         return zero_point, f"Zero point {zero_point:.4f} AB mag from MAGZERO of the header."
 
-    def _require_counts(self, header: Header) -> None:
-        unit = header_text(header, "BUNIT")
-        if unit and not is_counts(unit):
-            where = f"{hdu_label(self._same_hdu)}, BUNIT"
-            raise UnitError(self.image, where=where, found=repr(unit), expected="counts")
-
     def _subtract_sky(self, image: np.ndarray, ignore: np.ndarray) -> tuple[np.ndarray, str]:
         choice = self.control.subtract_background
         if choice == "never":
@@ -267,8 +261,8 @@ class DecamCcd:
             return psf, f"PSF model of {self.psf}."
         fwhm, where = self._fwhm(header), f"{hdu_label(self._same_hdu)}, FWHM"
         if fwhm is None:
-            found = "neither a PSFEx file nor a width"
-            raise InputError(self.image, where=where, found=found, expected="a PSF")
+            lack = "neither a PSFEx file nor a width"
+            raise InputError(self.image, where=where, found=lack, expected="a PSF")
         return gaussian_psf(
             fwhm, bbox, path=self.image, where=where
         ), f"PSF taken as a Gaussian of {fwhm:.3f} pixels FWHM: no PSFEx file."

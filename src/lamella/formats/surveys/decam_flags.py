@@ -6,6 +6,7 @@ bits.  The version is in the header (PLVER).
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,25 +86,17 @@ def decode_flags(
     if undefined is not None:
         planes = {name: undefined.copy() for name in CODES[_BAD_PIXEL]}
         quality = np.where(undefined, 0, quality)
-    meaning = CODES if _has_codes(version) else OLD_BITS
+    numbers = re.search(r"(\d+)\.(\d+)", version)
+    has_codes = numbers is None or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_CODES
+    meaning = CODES if has_codes else OLD_BITS
     values = np.unique(quality)
     _require_known(values, meaning, version, path)
     for value in values[values != 0]:
         chosen = quality == value
-        for name in _names(int(value), meaning):
+        bits = [value] if has_codes else [bit for bit in meaning if value & bit]
+        for name in itertools.chain.from_iterable(meaning[int(bit)] for bit in bits):
             planes[name] = planes.get(name, False) | chosen
     return planes
-
-
-def _has_codes(version: str) -> bool:
-    numbers = re.search(r"(\d+)\.(\d+)", version)
-    return numbers is None or (int(numbers[1]), int(numbers[2])) >= _FIRST_WITH_CODES
-
-
-def _names(value: int, meaning: Mapping[int, tuple[str, ...]]) -> tuple[str, ...]:
-    if meaning is CODES:
-        return CODES[value]
-    return tuple(name for bit, names in meaning.items() if value & bit for name in names)
 
 
 def _require_known(

@@ -60,12 +60,15 @@ def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
         raise InputError(path, where="file name", found="another name", expected=expected)
     run, band, column, field = matched.groups()
     files = opening.files
+    # Of the calibrations of a field, that of the latest rerun.
+    calibrations = files.starting_with(f"tsField-{run}-{column}-", near=path)
+    reruns = [table for table in calibrations if bare_name(table).endswith(f"-{field}.fit")]
     yield FileSource(
         SdssFrame(
             image=path,
             mask=_require(path, f"fpM-{run}-{band}{column}-{field}.fit", files),
             psf=_require(path, f"psField-{run}-{column}-{field}.fit", files),
-            field=_find_field(path, run, column, field, files),
+            field=max(reruns, key=bare_name, default=None),
             control=opening.control,
         )
     )
@@ -76,13 +79,6 @@ def _require(path: Path, name: str, files: FileIndex) -> Path:
     if companion is None:
         raise MissingPartError(path, found=f"no file {name}", expected="fpC with fpM and psField")
     return companion
-
-
-def _find_field(path: Path, run: str, column: str, field: str, files: FileIndex) -> Path | None:
-    """Return the calibration of the latest rerun."""
-    reruns = files.starting_with(f"tsField-{run}-{column}-", near=path)
-    ours = [table for table in reruns if bare_name(table).endswith(f"-{field}.fit")]
-    return max(ours, key=bare_name, default=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +104,10 @@ class SdssFrame:
         bbox = Box.from_shape(shape)
         band = self._band(header)
         identity = self._identity(header)
-        projection = self._projection(header, identity, band, bbox)
+        solved = header
+        if self.field is not None:
+            solved, _ = fit_projection(read_astrometry(self.field, band), bbox.shape, self.field)
+        projection = detector_projection(solved, identity, bbox, path=self.image, hdu=0)
         seconds = header_number(header, "EXPTIME", path=self.image)
         return ExposureInfo(
             id=identity,
@@ -162,12 +161,6 @@ class SdssFrame:
         # The six columns of the camera have five CCDs each, one per band.
         detector = 10 * column + BANDS.index(self._band(header))
         return ExposureId(_INSTRUMENT, run * _FIELDS_PER_RUN + field, detector)
-
-    def _projection(self, header: Header, identity: ExposureId, band: str, bbox: Box) -> Any:
-        solved = header
-        if self.field is not None:
-            solved, _ = fit_projection(read_astrometry(self.field, band), bbox.shape, self.field)
-        return detector_projection(solved, identity, bbox, path=self.image, hdu=0)
 
     def _position_note(self, info: ExposureInfo) -> str:
         if self.field is None:

@@ -57,7 +57,11 @@ def read_mask(path: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
     """
     planes: dict[str, np.ndarray] = {}
     with open_fits(path) as hdus:
-        _require_shape(hdus[0].header, shape, path)
+        rows, columns = (hdus[0].header.get(key) for key in ("MASKROWS", "MASKCOLS"))
+        if (rows, columns) != shape:
+            expected = f"{shape[0]}, {shape[1]}"
+            where, size = "MASKROWS, MASKCOLS", f"{rows}, {columns}"
+            raise InputError(path, where=where, found=size, expected=expected)
         for kind, index in _definitions(hdus, path).items():
             if index + 1 >= len(hdus):
                 raise MissingPartError(path, where=kind, found=f"no HDU {index + 1}", expected="its spans")
@@ -65,13 +69,6 @@ def read_mask(path: Path, shape: tuple[int, int]) -> dict[str, np.ndarray]:
             for name in PLANES[kind]:
                 planes[name] = planes.get(name, False) | filled
     return planes
-
-
-def _require_shape(header: fits.Header, shape: tuple[int, int], path: Path) -> None:
-    size = (header.get("MASKROWS"), header.get("MASKCOLS"))
-    if size != shape:
-        expected = f"{shape[0]}, {shape[1]}"
-        raise InputError(path, where="MASKROWS, MASKCOLS", found=f"{size[0]}, {size[1]}", expected=expected)
 
 
 def _definitions(hdus: fits.HDUList, path: Path) -> dict[str, int]:

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import astropy.units as u
-import numpy as np
-from lsst.images import Box, DetectorFrame, Polygon, SkyProjection
+from lsst.images import DetectorFrame, Polygon, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 
 from ...astlock import guard_ast
 from ...coadd.select.quality import SUMMARY_NAMES
-from ...data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
+from ...data.exposure import Exposure, ExposureId, ExposureInfo
 from ...data.times import ExposureTimes
 from ...errors import (
     InputError,
@@ -31,14 +30,12 @@ from ...errors import (
     UnreadableFileError,
 )
 from ...fits.read import header_text, read_headers
-from ...image.background import fit_background
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...sky.footprint import pixel_scale
 from ..file_index import is_fits_name
-from ..noise_maps import check_signs, usable
-from ..pixels import make_exposure, note_own_planes, without_value
+from ..pixels import make_archived_exposure
 from ..read_control import ReadControl
-from ..readers import FileHead, Format, Opening, Role
+from ..readers import FileHead, Format, Role
 from ..source import FileSource
 
 __all__ = ("FORMAT", "VisitImageFile")
@@ -51,17 +48,14 @@ _QUALITY = ("psfStarDeltaE1Median", "psfStarDeltaE2Median", *SUMMARY_NAMES, "eff
 
 
 def _recognise(head: FileHead) -> Role:
-    schema = _schema_of(head)
+    schema = None
+    if head.is_fits:
+        schema = _schema_name(head.headers[0].get("DATAMODL"))
+    elif head.path.suffix.lower() == ".json":
+        schema = _schema_in_json(head.path)
     if schema is None:
         return Role.FOREIGN
     return Role.EXPOSURE if schema == _SCHEMA else Role.COMPANION
-
-
-def _schema_of(head: FileHead) -> str | None:
-    """Return the schema that an archive names, or `None` when the file is no such archive."""
-    if head.is_fits:
-        return _schema_name(head.headers[0].get("DATAMODL"))
-    return _schema_in_json(head.path) if head.path.suffix.lower() == ".json" else None
 
 
 def _schema_name(url: object) -> str | None:
@@ -96,10 +90,6 @@ def _reading(path: Path) -> Iterator[Reader[Any]]:
         raise UnreadableFileError(path, found=reason, expected="an archive of lsst-images") from err
 
 
-def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
-    yield FileSource(VisitImageFile(path, opening.control))
-
-
 @dataclasses.dataclass(frozen=True)
 class VisitImageFile:
     """How to read one visit image."""
@@ -126,7 +116,10 @@ class VisitImageFile:
 
     def _describe(self, tree: Any, projection: SkyProjection[Any], bounds: Any) -> ExposureInfo:
         observed, summary, bbox = tree.obs_info, tree.summary_stats, tree.bbox
-        _require_finite(projection, bbox, self.path)
+        centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
+        if not (math.isfinite(centre.ra.deg) and math.isfinite(centre.dec.deg)):
+            raise ProjectionError(self.path, found="a position that is not finite", expected="pixels to sky")
+        width = summary.psfSigma * FWHM_PER_SIGMA * pixel_scale(projection, bbox)
         begin, end = observed.datetime_begin, observed.datetime_end
         seconds = observed.exposure_time
         return ExposureInfo(
@@ -137,7 +130,7 @@ class VisitImageFile:
             bbox=bbox,
             projection=projection,
             polygon=bounds if isinstance(bounds, Polygon) else None,
-            psf_fwhm=_fwhm(summary.psfSigma, projection, bbox),
+            psf_fwhm=width if 0 < width < math.inf else None,
             quality=_quality(summary),
             times=ExposureTimes.of(
                 begin=None if begin is None else float(begin.utc.mjd),
@@ -163,16 +156,14 @@ class VisitImageFile:
             visit_image = reader.read()
         psf = self._psf(visit_image)
         scale, unit_note = self._to_njy(visit_image)
-        noise_note = check_signs(visit_image.variance.array, "variance", self.path)
         flags = {name: visit_image.mask.get(name) for name in visit_image.mask.schema.names}
-        image, sky_note = self._subtract_sky(visit_image, flags)
-        return make_exposure(
+        return make_archived_exposure(
             info,
-            (image, visit_image.variance.array, flags),
+            (visit_image.image.array, visit_image.variance.array, flags),
+            self.control,
             psf=psf,
             to_njy=scale,
-            edge_width=0 if "DETECTION_EDGE" in flags else self.control.edge_width,
-            notes=(unit_note, noise_note, note_own_planes(flags), sky_note),
+            notes=(unit_note,),
             descriptions=dict(visit_image.mask.schema.descriptions),
         )
 
@@ -200,15 +191,6 @@ class VisitImageFile:
             return float(field(x=box.x.center, y=box.y.center)), note
         return field, note
 
-    def _subtract_sky(self, visit_image: Any, flags: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
-        """Return the image; these come with the sky subtracted, so that only 'always' fits one."""
-        image = visit_image.image.array
-        if self.control.subtract_background != "always":
-            return image, ""
-        ignore = ~usable(visit_image.variance.array) | without_value(flags)
-        background = fit_background(image, ignore, self.control, self.path)
-        return image - background.level, background.note
-
 
 def _quality(summary: Any) -> dict[str, float]:
     """Return the numbers for selection that were measured: those that are not as they are by default."""
@@ -218,21 +200,9 @@ def _quality(summary: Any) -> dict[str, float]:
     return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
-def _require_finite(projection: SkyProjection[Any], bbox: Box, path: Path) -> None:
-    centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
-    if not (math.isfinite(centre.ra.deg) and math.isfinite(centre.dec.deg)):
-        raise ProjectionError(path, found="a position that is not finite", expected="pixels to sky")
-
-
-def _fwhm(sigma: float, projection: SkyProjection[Any], bbox: Box) -> float | None:
-    if not (math.isfinite(sigma) and sigma > 0):
-        return None
-    return sigma * FWHM_PER_SIGMA * pixel_scale(projection, bbox)
-
-
 FORMAT = Format(
     name="lsst-images",
     description="visit images in the archives of lsst-images (FITS, JSON)",
     recognise=_recognise,
-    open=_open,
+    open=lambda path, opening: [FileSource(VisitImageFile(path, opening.control))],
 )
