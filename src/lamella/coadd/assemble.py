@@ -18,7 +18,7 @@ from ..data.visit_check import VisitCheck
 from ..data.warp import Warp
 from ..errors import DuplicateInputError, NoInputsError
 from ..image.gaps import fill_masked_image
-from ..image.runs import pixels_of
+from ..image.spans import pixels_of
 from ..kernels.byteorder import mark_where
 from ..planes import Layout
 from ..resources import Resources

@@ -6,8 +6,7 @@ import dataclasses
 import math
 from typing import Any
 
-from ..image.runs import no_runs, shared_runs, united_runs
-from ..image.spans import Runs
+from ..image.spans import Runs, no_runs, shared_runs, united_runs
 
 __all__ = ("KINDS", "Removal", "VisitArtifacts", "told_apart")
 

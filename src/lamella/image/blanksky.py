@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -59,8 +60,9 @@ def _clip(sample: OrderedSample, n_sigma: float = 3.0, rounds: int = 5) -> tuple
     if stop == 0:
         return math.nan, math.nan
     for _ in range(rounds):
-        centre = _median(sample, first, stop)
-        sigma = 1.4826 * _median_distance(sample, first, stop, centre)
+        centre = _median(first, stop, sample.__getitem__)
+        distance = functools.partial(_distance, sample, first, stop, centre)
+        sigma = 1.4826 * _median(0, stop - first, distance)
         low = max(first, sample.below(centre - n_sigma * sigma))
         high = min(stop, sample.below(centre + n_sigma * sigma, inclusive=True))
         if high - low == stop - first:
@@ -73,31 +75,24 @@ def _clip(sample: OrderedSample, n_sigma: float = 3.0, rounds: int = 5) -> tuple
     return centre, sigma
 
 
-def _median(sample: OrderedSample, first: int, stop: int) -> float:
-    """Return the median of the values of some ranks."""
+def _median(first: int, stop: int, value_of: Callable[[int], float]) -> float:
+    """Return the median of values whose ranks go from one to another."""
     half, odd = divmod(stop - first, 2)
-    upper = sample[first + half]
-    return upper if odd else 0.5 * (sample[first + half - 1] + upper)
+    upper = value_of(first + half)
+    return upper if odd else 0.5 * (value_of(first + half - 1) + upper)
 
 
-def _median_distance(sample: OrderedSample, first: int, stop: int, centre: float) -> float:
-    """Return the median distance of the values of some ranks from a centre."""
-    half, odd = divmod(stop - first, 2)
-    upper = _nth_distance(sample, first, stop, centre, half + 1)
-    return upper if odd else 0.5 * (_nth_distance(sample, first, stop, centre, half) + upper)
-
-
-def _nth_distance(sample: OrderedSample, first: int, stop: int, centre: float, n: int) -> float:
-    """Return the n-th smallest distance from a centre, counted from 1."""
-    # The n nearest values stand side by side; find the first of them.
-    low, high = first, stop - n
+def _distance(sample: OrderedSample, first: int, stop: int, centre: float, rank: int) -> float:
+    """Return the distance of a rank, from 0 for the nearest, of the values of some ranks from a centre."""
+    # The nearest values up to it stand side by side; find the first of them.
+    low, high = first, stop - rank - 1
     while low < high:
         middle = (low + high) // 2
-        if centre - sample[middle] > sample[middle + n] - centre:
+        if centre - sample[middle] > sample[middle + rank + 1] - centre:
             low = middle + 1
         else:
             high = middle
-    return max(centre - sample[low], sample[low + n - 1] - centre)
+    return max(centre - sample[low], sample[low + rank] - centre)
 
 
 def noise_ratio(

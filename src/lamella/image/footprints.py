@@ -15,8 +15,7 @@ import scipy
 from lsst.images import Box
 
 from ..errors import ShapeError
-from .runs import grow_runs, join_sorted, merge_runs, no_runs, pixels_of
-from .spans import Runs
+from .spans import Runs, grow_runs, join_sorted, merge_runs, no_runs, pixels_of
 
 __all__ = ("Footprints", "Pixels")
 

@@ -253,16 +253,15 @@ def _fill_strict(
 
 
 def _check_arrays(image: np.ndarray, mask: np.ndarray, variance: np.ndarray) -> None:
-    for name, plane in (("image", image), ("mask", mask), ("variance", variance)):
+    for name, plane, kinds in (
+        ("image", image, ("float32", "float64")),
+        ("mask", mask, ("int32",)),
+        ("variance", variance, ("float32", "float64")),
+    ):
         if isinstance(plane, np.ma.MaskedArray):  # to be changed in place: whose mask, is not ours to say
             raise PixelTypeError(name, found="a masked array", expected="a plain one (numpy.ma.filled)")
-    for name, plane in (("image", image), ("variance", variance)):
-        if plane.dtype not in (np.float32, np.float64):
-            raise PixelTypeError(name, found=plane.dtype, expected="float32 or float64")
-    if mask.dtype != np.int32:
-        raise PixelTypeError("mask", found=mask.dtype, expected="int32")
-    if image.ndim != 2:
-        raise ShapeError("image", found=image.shape, expected="two dimensions")
-    for name, plane in (("mask", mask), ("variance", variance)):
-        if plane.shape != image.shape:
-            raise ShapeError(name, found=plane.shape, expected=image.shape)
+        if plane.dtype not in kinds:
+            raise PixelTypeError(name, found=plane.dtype, expected=" or ".join(kinds))
+        if image.ndim != 2 or plane.shape != image.shape:
+            expected = image.shape if image.ndim == 2 else "two dimensions"
+            raise ShapeError(name, found=plane.shape, expected=expected)

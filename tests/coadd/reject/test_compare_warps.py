@@ -21,7 +21,7 @@ from lamella.coadd.reject.template import Template
 from lamella.coadd.stack.sources import ImageSource
 from lamella.data.removals import VisitArtifacts
 from lamella.errors import NoMatchedWarpsError
-from lamella.image.runs import shared_runs
+from lamella.image.spans import shared_runs
 from lamella.planes import bits_of, make_schema
 
 SCHEMA = make_schema()

@@ -11,8 +11,7 @@ from lsst.images import Box, SkyProjection
 
 from ...data.coadd import PatchCoadd
 from ...data.removals import Removal
-from ...image.runs import no_runs, pixels_of, shared_runs
-from ...image.spans import Runs, SpanMask
+from ...image.spans import Runs, SpanMask, no_runs, pixels_of, shared_runs
 from .reject import Findings
 
 __all__ = ("ArtifactMasks", "VisitMask", "rejection_note")

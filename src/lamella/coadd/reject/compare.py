@@ -14,8 +14,7 @@ from ...errors import NoiseError
 from ...image.footprints import Footprints
 from ...image.noise import variance_scale
 from ...image.planes import overlap
-from ...image.runs import grow_runs, merge_runs, no_runs, pixels_of
-from ...image.spans import Runs
+from ...image.spans import Runs, grow_runs, merge_runs, no_runs, pixels_of
 from ...image.streaks import find_streaks, is_spike
 from ...kernels.compare import BLIND, HIGH, LOW, add_to_bins, flag_direct, flag_matched
 from .fluxes import flux_notes, unlike_template

@@ -20,8 +20,7 @@ from lsst.images import Box
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...data.weights import WeightProblem
-from ...image.runs import pixels_of, shared_runs
-from ...image.spans import Runs
+from ...image.spans import Runs, pixels_of, shared_runs
 from .compare import Compared, Comparison
 from .compare_control import CompareWarpControl
 from .ghosts import find_ghosts

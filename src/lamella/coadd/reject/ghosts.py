@@ -10,8 +10,7 @@ import scipy
 from lsst.images import Box
 
 from ...image.footprints import Footprints
-from ...image.runs import no_runs
-from ...image.spans import Runs
+from ...image.spans import Runs, no_runs
 from ...kernels.order.sample import SIGMA_OF_QUARTILES
 from .compare_control import GhostControl
 

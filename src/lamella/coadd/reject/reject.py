@@ -11,8 +11,7 @@ from lsst.images import Box
 
 from ...data.inputs import WarpInput
 from ...data.removals import Removal, VisitArtifacts
-from ...image.runs import no_runs, pixels_of, shared_runs, united_runs
-from ...image.spans import Runs, SpanMask
+from ...image.spans import Runs, SpanMask, no_runs, pixels_of, shared_runs, united_runs
 from .reject_control import RejectControl
 from .scene import Scene
 

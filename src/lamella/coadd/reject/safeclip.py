@@ -19,8 +19,7 @@ from lsst.images import Box
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...image.footprints import Footprints
-from ...image.runs import no_runs, united_runs
-from ...image.spans import Runs
+from ...image.spans import Runs, no_runs, united_runs
 from ...psf.gaussian import FWHM_PER_SIGMA
 from .reject_control import SafeClipControl
 from .scene import Scene

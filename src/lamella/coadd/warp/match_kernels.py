@@ -77,25 +77,21 @@ class DetectorPsf:
         Where the detector is not at a point of the lattice, it is its nearest probe that counts: kernels
         are wanted all over the detector, and must not be extrapolated to its rim.
         """
-        lattice = self._lattice(rows, columns)
+        lattice: list[tuple[float, float]] = []
+        if len(self._probes):
+            box = self.covered
+            y, x = _along(box.y.start, box.y.size, rows), _along(box.x.start, box.x.size, columns)
+            points = np.stack([index.ravel() for index in np.meshgrid(x, y)], axis=1)
+            away = ~self._is_inside(points)
+            distance = np.square(points[away, np.newaxis] - self._probes).sum(axis=2)
+            points[away] = self._probes[np.argmin(distance, axis=1)]
+            # Several points may have the same nearest probe.
+            lattice += dict.fromkeys((column, row) for column, row in points.tolist())
         try:
             middle = self._psf.average_position()
         except InvalidPsfError:
             return lattice
         return [*lattice, (float(round(middle[0])), float(round(middle[1])))]
-
-    def _lattice(self, rows: int, columns: int) -> list[tuple[float, float]]:
-        if not len(self._probes):
-            return []
-        y, x = (
-            _along(side.start, side.size, n)
-            for side, n in zip((self.covered.y, self.covered.x), (rows, columns), strict=True)
-        )
-        points = np.stack([index.ravel() for index in np.meshgrid(x, y)], axis=1)
-        away = ~self._is_inside(points)
-        distance = np.square(points[away, np.newaxis] - self._probes).sum(axis=2)
-        points[away] = self._probes[np.argmin(distance, axis=1)]
-        return list(dict.fromkeys((column, row) for column, row in points.tolist()))
 
     def widths(self) -> Iterator[float]:
         """Measure the width at nine positions and the middle, where there is a PSF."""

@@ -60,20 +60,15 @@ class MatchedPlanes:
         owned[at.y, at.x] = region.owned
         for start in range(0, frame.y.size, _BAND):
             stop = min(start + _BAND, frame.y.size)
-            if owned[start:stop].any():
-                self._fill_band(frame, owned, slice(start, stop), kernels, control)
-
-    def _fill_band(
-        self, frame: Box, owned: np.ndarray, band: slice, kernels: RegionKernels, control: MatchControl
-    ) -> None:
-        # Whole cells around the band, so that the nodes of the kernels fall on the same pixels.
-        low, high = max(band.start - CELL, 0), min(band.stop + CELL, frame.y.size)
-        y, x = frame.y.start, frame.x
-        window = Box.factory[y + low : y + high, x.start : x.stop]
-        wanted = np.zeros(window.shape, bool)
-        inner = slice(band.start - low, band.stop - low)
-        wanted[inner] = owned[band]
-        self._match_window(window, wanted, inner, kernels.part(low // CELL, -(-high // CELL)), control)
+            if not owned[start:stop].any():
+                continue
+            # Whole cells around the band, so that the nodes of the kernels fall on the same pixels.
+            low, high = max(start - CELL, 0), min(stop + CELL, frame.y.size)
+            y, x = frame.y.start, frame.x
+            window = Box.factory[y + low : y + high, x.start : x.stop]
+            wanted, rows = np.zeros(window.shape, bool), slice(start - low, stop - low)
+            wanted[rows] = owned[start:stop]
+            self._match_window(window, wanted, rows, kernels.part(low // CELL, -(-high // CELL)), control)
 
     def _match_window(
         self, window: Box, wanted: np.ndarray, rows: slice, kernels: RegionKernels, control: MatchControl

@@ -20,8 +20,7 @@ from ...files import atomic_path
 from ...fits.headers import projection_header
 from ...fits.read import Header, quiet_astropy, read_headers, read_image, read_table
 from ...fits.text import from_fits, table_hdu, to_fits
-from ...image.runs import merge_runs, no_runs
-from ...image.spans import Runs, SpanMask
+from ...image.spans import Runs, SpanMask, merge_runs, no_runs
 
 __all__ = ("is_artifact_file", "read_artifacts", "write_artifacts")
 

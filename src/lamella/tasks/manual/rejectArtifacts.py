@@ -21,8 +21,7 @@ from ...data.coadd import PatchCoadd
 from ...data.inputs import CoaddTarget, WarpInput
 from ...data.removals import Removal, VisitArtifacts
 from ...image.planes import Planes
-from ...image.runs import united_runs
-from ...image.spans import SpanMask
+from ...image.spans import SpanMask, united_runs
 from ...planes import bits_of, make_schema, plane_name, plane_names
 from ...resources import Resources
 from .assembleCoadd import AssembleCoaddTask

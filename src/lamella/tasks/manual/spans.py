@@ -11,8 +11,7 @@ import numpy as np
 from lsst.images import Box, Mask
 
 from ...errors import GeometryError
-from ...image.runs import merge_runs, no_runs
-from ...image.spans import Runs
+from ...image.spans import Runs, merge_runs, no_runs
 
 __all__ = ("Span", "SpanSet", "as_spans")
 
