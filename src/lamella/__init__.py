@@ -22,6 +22,8 @@ _HOMES: dict[str, str] = {
     "LamellaError": "errors",
     "PatchCoadd": "data.coadd",
     "PatchConfig": "run.patch_config",
+    "PatchId": "data.coadd",
+    "Provenance": "data.coadd",
     "Resources": "resources",
     "SkyMap": "sky.skymap",
     "StackControl": "coadd.stack.stack_control",

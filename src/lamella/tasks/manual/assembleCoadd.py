@@ -674,11 +674,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         layout = Layout(statsCtrl.schema)
         edge, clipped = layout.edge, layout.clipped
         others = statsCtrl.getAndMask() & ~(layout.no_data | edge | clipped)
-        return [
-            (others, layout.rejected),
-            (edge, layout.sensor_edge),
-            (clipped, clipped),
-        ]
+        return [(others, layout.rejected), (edge, layout.sensor_edge), (clipped, clipped)]
 
     def setInexactPsf(self, mask: Mask) -> None:
         """Set INEXACT_PSF where an input was rejected, clipped, or ends.
@@ -747,16 +743,12 @@ class AssembleCoaddTask(CoaddBaseTask):
         self.log.info("Applied %d of %d bright object masks", painted, len(brightObjectMasks))
 
     def _compare_identity(self, dataId: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+        where = "in metadata of the bright object masks"
         for key, value in dataId.items():
             if key not in metadata:
-                self.log.warning("Expected to see %s in metadata of the bright object masks", key)
+                self.log.warning("Expected to see %s %s", key, where)
             elif str(metadata[key]) != str(value):
-                self.log.warning(
-                    "Expected to see %s == %s in metadata of the bright object masks, saw %s",
-                    key,
-                    value,
-                    metadata[key],
-                )
+                self.log.warning("Expected to see %s == %s %s, saw %s", key, value, where, metadata[key])
 
 
 def _check_length(name: str, values: Sequence[Any], warps: Sequence[Any]) -> None:
