@@ -19,8 +19,9 @@ from lamella.data.photometry import (
     njy_per_count,
     scale_from_flux_mag0,
 )
-from lamella.data.weights import WeightProblem, warp_weight, weight_of_parts
+from lamella.data.weights import WeightProblem, warp_weight
 from lamella.errors import CalibrationError, ConfigError, NoInputsError, ShapeError
+from lamella.kernels.order.sample import clipped_mean
 from lamella.planes import make_schema
 
 BOX = Box.factory[20:50, -10:30]
@@ -228,7 +229,7 @@ def test_cuts_and_order_do_not_change_a_bit(height, order):
     variance, mask = planes()
     strips = [(variance[y : y + height], mask[y : y + height]) for y in range(0, 40, height)]
     tiles = [(v[:, c : c + 13], m[:, c : c + 13]) for v, m in strips for c in (13 * i for i in order)]
-    assert weight_of_parts(tiles, 1) == warp_weight(variance, mask, 1)
+    assert clipped_mean(tiles, 1, 3.0, 2) == clipped_mean([(variance, mask)], 1, 3.0, 2)
 
 
 def test_values_of_masked_pixels_do_not_matter():

@@ -128,7 +128,6 @@ def assemble(
             "assemble": config.to_dict(),
             **planes_record([visit.bad_mask_planes for visit in inputs], config.bad_mask_planes),
         },
-        versions=package_versions(),
         notes=notes_of(detectors),
         removals=findings.removals,
         visit_checks=checks,
@@ -273,7 +272,7 @@ def finish(
     band
         Short name of the passband.
     provenance
-        Inputs, options and measurements.
+        Inputs, options and measurements; the versions of packages are added.
     flux_mag0
         Counts of a source of AB magnitude 0, where the image is in counts; by default it is in nJy.
     """
@@ -286,6 +285,6 @@ def finish(
         exposure_count=Image(planes.count, bbox=bbox),
         exposure_count_unmasked=Image(planes.unmasked, bbox=bbox),
         id=PatchId(band, target.skymap, target.tract, target.patch, inner_bbox),
-        provenance=provenance,
+        provenance=dataclasses.replace(provenance, versions=package_versions()),
         metadata=None if flux_mag0 is None else {"fluxMag0": flux_mag0},
     )

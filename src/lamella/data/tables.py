@@ -21,11 +21,6 @@ class _Column(NamedTuple):
     unit: str = ""
 
 
-def or_nan(value: float | None) -> float:
-    """Return a number, or NaN where it is not known."""
-    return np.nan if value is None else value
-
-
 _ID_COLUMNS = {
     "instrument": _Column("U", lambda record: record.id.instrument),
     "visit": _Column("i8", lambda record: record.id.visit),
@@ -38,12 +33,12 @@ INPUT_COLUMNS = {
     **_ID_COLUMNS,
     "weight": _Column("f8", lambda d: d.weight),
     "good_pixels": _Column("i8", lambda d: d.good_pixels),
-    "psf_fwhm": _Column("f8", lambda d: or_nan(d.psf_fwhm), "arcsec"),
+    "psf_fwhm": _Column("f8", lambda d: d.psf_fwhm, "arcsec"),
     "date_obs": _Column("U", lambda d: d.times.date),
-    "mjd_begin": _Column("f8", lambda d: or_nan(d.times.begin), "d"),
-    "mjd": _Column("f8", lambda d: or_nan(d.times.middle), "d"),
-    "mjd_end": _Column("f8", lambda d: or_nan(d.times.end), "d"),
-    "exposure_time": _Column("f8", lambda d: or_nan(d.times.exposure_time), "s"),
+    "mjd_begin": _Column("f8", lambda d: d.times.begin, "d"),
+    "mjd": _Column("f8", lambda d: d.times.middle, "d"),
+    "mjd_end": _Column("f8", lambda d: d.times.end, "d"),
+    "exposure_time": _Column("f8", lambda d: d.times.exposure_time, "s"),
     "path": _Column("U", lambda d: d.path),
     "notes": _Column("U", lambda d: " ".join(d.notes)),
     "polygon": _Column("U", lambda d: "" if d.polygon is None else d.polygon.wkt),
@@ -65,8 +60,8 @@ REMOVAL_COLUMNS = {
     "instrument": _Column("U", lambda r: r.instrument),
     **{name: _Column("i8", operator.attrgetter(name)) for name in _REMOVAL_NUMBERS},
     "fraction": _Column("f8", lambda r: r.fraction),
-    "shift_x": _Column("f8", lambda r: np.nan if r.shift_x is None else r.shift_x, "pix"),
-    "shift_y": _Column("f8", lambda r: np.nan if r.shift_y is None else r.shift_y, "pix"),
+    "shift_x": _Column("f8", lambda r: r.shift_x, "pix"),
+    "shift_y": _Column("f8", lambda r: r.shift_y, "pix"),
     "warning": _Column("U", lambda r: r.warning),
 }
 
@@ -75,6 +70,7 @@ def make_table(columns: Mapping[str, _Column], records: Sequence[Any]) -> Table:
     """Return a table with a row per record."""
     table = Table()
     for name, column in columns.items():
+        # A number that is not known, None, becomes NaN.
         values = np.array([column.value(record) for record in records], dtype=column.dtype)
         table[name] = TableColumn(values, unit=column.unit or None)
     return table

@@ -180,14 +180,6 @@ class MatchModel(pydantic.BaseModel):
         default=None, description="The arrays of the PSF model, one behind the other, as float64."
     )
 
-    def deserialize_psf(self, archive: InputArchive[Any]) -> PointSpreadFunction:
-        """Make the PSF model."""
-        return load_psf(self.psf, load_numbers(self.numbers, archive), self.bounds)
-
-    def to_records(self) -> tuple[MatchRecord, ...]:
-        """Make the records."""
-        return tuple(MatchRecord(record.to_id(), **record.fields()) for record in self.records)
-
 
 def serialize_match(
     psf: PointSpreadFunction, records: Sequence[MatchRecord], archive: OutputArchive[Any]
@@ -202,7 +194,9 @@ def serialize_match(
 
 
 def load_matched_psf(model: MatchModel | None, archive: InputArchive[Any]) -> PointSpreadFunction | None:
-    return None if model is None else model.deserialize_psf(archive)
+    if model is None:
+        return None
+    return load_psf(model.psf, load_numbers(model.numbers, archive), model.bounds)
 
 
 class MeanVarianceModel(pydantic.BaseModel):
@@ -252,6 +246,7 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
     def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None, **kwargs: Any) -> Warp:
         """Read the warp, or a box of it."""
         planes = super().deserialize(archive, bbox=bbox, **kwargs)
+        records = () if self.matched is None else self.matched.records
         return Warp(
             planes.image,
             mask=planes.mask,
@@ -260,7 +255,7 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
             detectors=self.detectors.deserialize(archive),
             owners=load_owners(self.owners, archive),
             matched_psf=load_matched_psf(self.matched, archive),
-            match_records=() if self.matched is None else self.matched.to_records(),
+            match_records=tuple(MatchRecord(record.to_id(), **record.fields()) for record in records),
             bad_mask_planes=self.bad_mask_planes,
         )._finish_deserialize(self)
 

@@ -12,7 +12,7 @@ from lsst.images import MaskSchema
 
 from ..errors import ShapeError
 from ..kernels.flags import lacks_value
-from ..kernels.order.sample import Parts, clipped_mean
+from ..kernels.order.sample import clipped_mean
 from ..planes import BAD_MASK_PLANES, bits_of, plane_names
 from .options import WeightControl
 from .photometry import check_scale
@@ -23,7 +23,6 @@ __all__ = (
     "measure_variance",
     "warp_weight",
     "weight_of_mean",
-    "weight_of_parts",
 )
 
 
@@ -96,7 +95,14 @@ def warp_weight(
         raise ShapeError("mask", found=mask.shape, expected=variance.shape)
     if image is not None:
         variance = _variance_of_values(image, variance)
-    return weight_of_parts([(variance, mask)], bad_bits, control, scale=scale)
+    control = control or WeightControl()
+    check_scale(scale, "The photometric scale")
+    clipped = clipped_mean([(variance, mask)], bad_bits, control.sigma_clip, control.clip_iter)
+    if clipped.total == 0:
+        return WeightProblem.NO_GOOD_PIXEL
+    if clipped.used == 0:
+        return WeightProblem.NOTHING_LEFT
+    return weight_of_mean(clipped.mean, scale)
 
 
 def _variance_of_values(image: np.ndarray, variance: np.ndarray) -> np.ndarray:
@@ -106,34 +112,6 @@ def _variance_of_values(image: np.ndarray, variance: np.ndarray) -> np.ndarray:
     if not lacks_value(np.ascontiguousarray(image), np.ascontiguousarray(variance)):
         return variance
     return np.where(np.isfinite(image), variance, np.float32(np.inf))
-
-
-def weight_of_parts(
-    parts: Parts, bad_bits: int, control: WeightControl | None = None, *, scale: float = 1.0
-) -> float | WeightProblem:
-    """Return the weight of a warp that is given in parts, e.g. strips read from a file.
-
-    Parameters
-    ----------
-    parts
-        Pairs of variance and mask, in any order.  They are walked through four
-        times with the default options.
-    bad_bits, control, scale
-        As in `warp_weight`, to whose result that of this function is equal.
-
-    Returns
-    -------
-    float or WeightProblem
-        As in `warp_weight`.
-    """
-    control = control or WeightControl()
-    check_scale(scale, "The photometric scale")
-    clipped = clipped_mean(parts, bad_bits, control.sigma_clip, control.clip_iter)
-    if clipped.total == 0:
-        return WeightProblem.NO_GOOD_PIXEL
-    if clipped.used == 0:
-        return WeightProblem.NOTHING_LEFT
-    return weight_of_mean(clipped.mean, scale)
 
 
 def weight_of_mean(mean: float, scale: float = 1.0) -> float | WeightProblem:

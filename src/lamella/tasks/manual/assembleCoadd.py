@@ -15,7 +15,6 @@ from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
 from ...coadd.stack.prepare import Prepared, check_one_band, input_of, rejections_of
 from ...coadd.stack.sources import ImageSource
 from ...coadd.stack.stack_control import StackControl
-from ...coadd.versions import package_versions
 from ...coadd.warp_planes import plane_notices, planes_record
 from ...data.coadd import PatchCoadd, Provenance, Rejection
 from ...data.visit_check import VisitCheck, visit_warnings
@@ -460,8 +459,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             self.log.info("%s", notice)
         settings["assemble"] = self.config.toCore().to_dict()
         mag0 = self.scaleZeroPoint.getPhotoCalib().getFluxMag0() if self.config.doScaleZeroPoint else None
-        provenance = Provenance(settings=settings, versions=package_versions())
-        return finish(planes, target, layout, "", provenance, flux_mag0=mag0)
+        return finish(planes, target, layout, "", Provenance(settings=settings), flux_mag0=mag0)
 
     def assembleMetadata(
         self, coaddExposure: PatchCoadd, tempExpRefList: Sequence[Any], weightList: Sequence[float]

@@ -17,7 +17,6 @@ from lsst.pipe.base import (
 
 from ...data.coadd import Rejection
 from ...data.detector import DetectorInput
-from ...data.tables import or_nan
 from .base import CoaddPipelineTask, Inputs, Outputs
 
 __all__ = (
@@ -195,5 +194,6 @@ def _rows(coadd: CoaddInputs) -> Iterable[tuple[Any, ...]]:
         if isinstance(item, Rejection):
             yield (*exposure, 0.0, 0, np.nan, np.nan, np.nan, item.stage, item.reason)
         else:
-            numbers = (item.psf_fwhm, item.times.middle, item.times.exposure_time)
-            yield (*exposure, item.weight, item.good_pixels, *map(or_nan, numbers), "", "")
+            numbers = [item.psf_fwhm, item.times.middle, item.times.exposure_time]
+            numbers = [np.nan if number is None else number for number in numbers]
+            yield (*exposure, item.weight, item.good_pixels, *numbers, "", "")
