@@ -11,6 +11,7 @@ from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.artifact_masks import ArtifactMasks, rejection_note
 from lamella.coadd.reject.reject import Findings
 from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.reject.scene import count_visits
 from lamella.data.coadd import PatchCoadd
 from lamella.data.inputs import CoaddTarget
 from lamella.data.removals import Removal
@@ -42,7 +43,7 @@ def test_each_visit_has_its_own_artifact(epochs, maker, method: str) -> None:  #
     assert (masks.method, masks.skymap, masks.tract, masks.patch) == (method, "s", 3, (1, 2))
     assert masks.removals == coadd.removals
     assert masks.bbox == coadd.bbox
-    np.testing.assert_array_equal(masks.counts(), findings.counts(coadd.bbox))
+    np.testing.assert_array_equal(masks.counts(), count_visits(findings.removed, coadd.bbox))
     for visit, column in zip(masks.visits, columns, strict=True):
         own = visit.removed.to_array(masks.bbox)
         assert own[75, column]
@@ -94,5 +95,5 @@ def test_counts_are_those_of_the_box_alone(epochs, maker) -> None:  # type: igno
     y, x = coadd.bbox.y.start, coadd.bbox.x.start
     masks = ArtifactMasks.of(coadd[Box.factory[y + 70 : y + 80, x : x + 40]], findings)
     assert masks is not None
-    np.testing.assert_array_equal(masks.counts(), findings.counts(coadd.bbox)[70:80, :40])
+    np.testing.assert_array_equal(masks.counts(), count_visits(findings.removed, coadd.bbox)[70:80, :40])
     assert masks.counts().any()

@@ -13,6 +13,7 @@ from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.compare_control import CompareWarpControl
 from lamella.coadd.reject.reject import Findings, find_rejections
 from lamella.coadd.reject.reject_control import RejectControl
+from lamella.coadd.reject.scene import count_visits
 from lamella.data.coadd import PatchCoadd
 from lamella.data.inputs import CoaddTarget
 from lamella.errors import ConfigError
@@ -59,7 +60,7 @@ def test_the_coadd_is_the_mean_of_what_is_left(epochs, maker, method: str) -> No
     for name in ("image", "variance", "exposure_count"):
         np.testing.assert_array_equal(getattr(coadd, name).array, getattr(expected, name).array)
     np.testing.assert_array_equal(coadd.mask.array, expected.mask.array)
-    counts = found.counts(visits.bbox)
+    counts = count_visits(found.removed, visits.bbox)
     np.testing.assert_array_equal(coadd.exposure_count.array, 5 - counts)
     assert counts[75, 15] == counts[75, 71] == 1
     clipped = coadd.mask.get("CLIPPED")
@@ -113,7 +114,7 @@ def test_nothing_is_looked_for_unless_asked(epochs, maker) -> None:
     coadd = coadd_of(visits.inputs(), visits, maker, config, on_findings=seen.append)
     assert coadd.removals == ()
     assert len(coadd.artifacts) == 0
-    assert not seen[0].counts(visits.bbox).any()
+    assert not count_visits(seen[0].removed, visits.bbox).any()
     assert config.after_rejection() is config
 
 

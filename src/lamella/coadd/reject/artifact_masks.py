@@ -11,8 +11,9 @@ from lsst.images import Box, SkyProjection
 
 from ...data.coadd import PatchCoadd
 from ...data.removals import Removal
-from ...image.spans import Runs, SpanMask, no_runs, pixels_of, shared_runs
+from ...image.spans import Runs, SpanMask, no_runs, shared_runs
 from .reject import Findings
+from .scene import count_visits
 
 __all__ = ("ArtifactMasks", "VisitMask", "rejection_note")
 
@@ -77,7 +78,6 @@ class ArtifactMasks:
         """
         if not findings.removals or coadd.sky_projection is None:
             return None
-        parts = zip(findings.removals, findings.artifacts, findings.removed, strict=True)
         return cls(
             band=coadd.band,
             skymap=coadd.skymap,
@@ -88,7 +88,9 @@ class ArtifactMasks:
             projection=coadd.sky_projection,
             visits=tuple(
                 VisitMask(removal=removal, planes=planes, removed=removed)
-                for removal, planes, removed in parts
+                for removal, planes, removed in zip(
+                    findings.removals, findings.artifacts, findings.removed, strict=True
+                )
             ),
         )
 
@@ -110,14 +112,13 @@ class ArtifactMasks:
         plane
             Count only what was removed with this plane.
         """
-        counts = np.zeros(self.bbox.shape, dtype=np.int32)
-        for visit in self.visits:
-            runs = visit.removed
-            if plane is not None:
-                runs = shared_runs(runs, visit.planes.planes.get(plane, no_runs()))
-            y, x, _ = pixels_of(runs.y, runs.x0, runs.x1, self.bbox)
-            counts[y, x] += 1
-        return counts
+        removed = (
+            visit.removed
+            if plane is None
+            else shared_runs(visit.removed, visit.planes.planes.get(plane, no_runs()))
+            for visit in self.visits
+        )
+        return count_visits(removed, self.bbox)
 
 
 _SAFE_CLIP_LIMITS = (

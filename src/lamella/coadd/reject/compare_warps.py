@@ -20,11 +20,11 @@ from lsst.images import Box
 from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...data.weights import WeightProblem
-from ...image.spans import Runs, pixels_of, shared_runs
+from ...image.spans import Runs, shared_runs
 from .compare import Compared, Comparison
 from .compare_control import CompareWarpControl
 from .ghosts import find_ghosts
-from .scene import Scene
+from .scene import Scene, count_visits
 from .template import Template, make_template, pixel_weight
 from .witnesses import Witnesses
 
@@ -150,9 +150,8 @@ def _keep_last(
     usable
         Number of inputs with an unmasked value at each pixel: int32 of shape (y, x).
     """
-    lost = np.zeros(bbox.shape, np.int32)
-    for visit in artifacts:
-        lost[_lost_pixels(visit, bbox)] += 1
+    removed = [shared_runs(visit.removed, visit.valid) for visit in artifacts]
+    lost = count_visits(removed, bbox)
     emptied = (lost >= usable) & (usable > 0)
     if not emptied.any():
         return list(artifacts)
@@ -160,22 +159,14 @@ def _keep_last(
     rows = bbox.y.start + np.flatnonzero(emptied.any(axis=1))
     band = Box.factory[int(rows[0]) : int(rows[-1]) + 1, bbox.x.start : bbox.x.stop]
     faintest, keeper = np.full(bbox.shape, np.inf, np.float32), np.full(bbox.shape, -1, np.int32)
-    for index, (warp, visit) in enumerate(zip(scene.inputs, artifacts, strict=True)):
+    for index, (warp, runs) in enumerate(zip(scene.inputs, removed, strict=True)):
         if (planes := scene.read(warp, band)) is None:
             continue
         at = planes.box.slice_within(bbox)
-        flags = np.zeros(bbox.shape, dtype=bool)
-        flags[_lost_pixels(visit, bbox)] = True
-        candidate = (emptied & flags)[at] & (planes.image < faintest[at])
+        candidate = emptied[at] & runs.to_array(planes.box) & (planes.image < faintest[at])
         faintest[at][candidate] = planes.image[candidate]
         keeper[at][candidate] = index
     return [_without(visit, keeper == index, bbox) for index, visit in enumerate(artifacts)]
-
-
-def _lost_pixels(visit: VisitArtifacts, bbox: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and columns of the unmasked pixels that a visit would lose."""
-    runs = shared_runs(visit.removed, visit.valid)
-    return pixels_of(runs.y, runs.x0, runs.x1, bbox)[:2]
 
 
 def _without(visit: VisitArtifacts, kept: np.ndarray, bbox: Box) -> VisitArtifacts:

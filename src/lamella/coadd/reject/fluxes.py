@@ -38,7 +38,7 @@ def flux_notes(matched: Difference, bright: np.ndarray, exact: np.ndarray, contr
     """
     frame = matched.template.bbox.y.start - matched.box.y.start
     rows = slice(frame % _ROWS, None, _ROWS)  # the same ones of the template for all visits
-    chosen = (matched.of_template(bright) & exact)[rows]
+    chosen = matched.of_template(bright)[rows] & exact[rows]
     ratio = matched.image[rows][chosen] / matched.of_template(matched.template.image)[rows][chosen]
     ratio = ratio[np.isfinite(ratio)]
     deviation = float(np.median(ratio)) if len(ratio) >= _LEAST else math.nan

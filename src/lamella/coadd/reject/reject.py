@@ -6,12 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Self
 
-import numpy as np
-from lsst.images import Box
-
 from ...data.inputs import WarpInput
 from ...data.removals import Removal, VisitArtifacts
-from ...image.spans import Runs, SpanMask, no_runs, pixels_of, shared_runs, united_runs
+from ...image.spans import Runs, SpanMask, no_runs, shared_runs, united_runs
 from .reject_control import RejectControl
 from .scene import Scene
 
@@ -65,14 +62,6 @@ class Findings:
             edges=united_runs(no_runs(), *(visit.edges for visit in artifacts if visit.edges is not None)),
             removed=tuple(shared_runs(visit.removed, visit.valid) for visit in artifacts),
         )
-
-    def counts(self, bbox: Box) -> np.ndarray:
-        """Return how many visits were rejected at each pixel of a box: int32 of shape (y, x)."""
-        counts = np.zeros(bbox.shape, dtype=np.int32)
-        for runs in self.removed:
-            y, x, _ = pixels_of(runs.y, runs.x0, runs.x1, bbox)
-            counts[y, x] += 1
-        return counts
 
     def apply(self, inputs: Sequence[WarpInput]) -> tuple[WarpInput, ...]:
         """Return the inputs with their artifacts as alternate planes."""

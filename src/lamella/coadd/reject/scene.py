@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from lsst.images import Box, SkyProjection
 from ...data.inputs import WarpInput
 from ...data.options import WeightControl
 from ...image.planes import Planes, overlap
+from ...image.spans import Runs, pixels_of
 from ...planes import Layout
 from ...psf.measure import fwhm
 from ...resources import Resources
@@ -19,7 +21,7 @@ from ..stack.stack_control import StackControl
 from ..stack.tiles import InputReader, StackedPlanes, stack_inputs
 from .reject_control import RejectControl
 
-__all__ = ("Scene", "measured_width")
+__all__ = ("Scene", "count_visits", "measured_width")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +65,15 @@ class Scene:
             self.resources.replace(streaming=False),
             self.removed,
         )
+
+
+def count_visits(removed: Iterable[Runs], bbox: Box) -> np.ndarray:
+    """Return how many visits lose each pixel of a box, given the pixels of each: int32 of shape (y, x)."""
+    counts = np.zeros(bbox.shape, dtype=np.int32)
+    for runs in removed:
+        y, x, _ = pixels_of(runs.y, runs.x0, runs.x1, bbox)
+        counts[y, x] += 1
+    return counts
 
 
 _FAILURES = (ArithmeticError, LookupError, RuntimeError, ValueError)

@@ -13,10 +13,11 @@ from lsst.pipe.base import Struct
 from ...coadd.reject.compare_control import CompareWarpControl, TemplateControl
 from ...coadd.reject.compare_warps import compare_with, max_epochs
 from ...coadd.reject.reject_control import RejectControl
-from ...coadd.reject.template import Template, matched_inputs
-from ...coadd.warp.pairs import Pairs, with_matched
+from ...coadd.reject.template import Template, pixel_weight
+from ...coadd.warp.pairs import Pairs
 from ...data.coadd import PatchCoadd
 from ...data.inputs import WarpInput
+from ...data.weights import WeightProblem
 from ...errors import NoMatchedWarpsError
 from ...image.options import NoiseControl, StreakControl
 from ...planes import plane_names
@@ -24,7 +25,7 @@ from ..derive import DerivedConfig, derive_config, from_core, to_core
 from ..history import plain_settings, unmatched_reason
 from ..matching import pair_settings
 from .assembleCoadd import AssembleCoaddTask
-from .assembleInputs import WarpToStack, stack_record
+from .assembleInputs import WarpToStack
 from .coaddBase import refuse
 from .fields import borrow, borrowed, check_with_core, core_values
 from .references import WarpRef, warp_refs
@@ -274,20 +275,13 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
             Raised when none of the warps has a valid weight.
         """
         refs = self._matched_refs(psfMatchedWarpRefList)
-        inputs = [
-            with_matched(
-                stack_record(WarpToStack(ref, ImageScaler(), 1.0, None), RefSource(ref, ImageScaler())),
-                RefSource(ref, self._scaler(ref)),
-            )
-            for ref in refs
-        ]
-        bad = plane_names(self.config.badMaskPlanes)
-        weights = {warp.key: warp.weight for warp in matched_inputs(inputs, bad)[0]}
-        used = [ref for ref in refs if ref.key in weights]
+        bad, scalers = plane_names(self.config.badMaskPlanes), {ref.key: self._scaler(ref) for ref in refs}
+        weights = {ref.key: pixel_weight(RefSource(ref, scalers[ref.key]), 1.0, bad) for ref in refs}
+        used = [ref for ref in refs if not isinstance(weights[ref.key], WeightProblem)]
         if not used:
             raise NoMatchedWarpsError(f"None of {len(refs)} PSF-matched warps has a valid weight: {_ADVICE}.")
         result = self.assembleStaticSkyModel.run(
-            skyInfo, used, [self._scaler(ref) for ref in used], [weights[ref.key] for ref in used]
+            skyInfo, used, [scalers[ref.key] for ref in used], [weights[ref.key] for ref in used]
         )
         return Struct(templateCoadd=result.coaddExposure, psfMatchedWarpRefList=refs)
 
