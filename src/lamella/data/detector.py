@@ -25,11 +25,14 @@ from lsst.images.serialization import (
 from ..errors import InvalidPsfError
 from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from ..psf.coadd import CoaddPsf, PsfComponent
-from .exposure import ExposureId
+from .exposure import Exposure, ExposureId
 from .psf_archive import PsfModel, dump_psf, load_numbers, load_psf
 from .times import UNKNOWN_TIMES, ExposureTimes
 
-__all__ = ("DetectorInput", "psf_components")
+__all__ = ("SHARED_FIELDS", "DetectorInput", "psf_components")
+
+SHARED_FIELDS = ("id", "path", "band", "bbox", "projection", "polygon", "psf_fwhm", "times")
+"""Fields that the record of a detector and the description of an exposure share."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,12 @@ class DetectorInput:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
+
+    @classmethod
+    def of(cls, exposure: Exposure, **fields: Any) -> Self:
+        """Make the record of an exposure, with fields that say what a warp has of it."""
+        shared = {name: getattr(exposure.info, name) for name in SHARED_FIELDS}
+        return cls(**{**shared, "psf": exposure.psf, "notes": exposure.notes, **fields})
 
 
 def make_psf(

@@ -21,7 +21,7 @@ from lsst.images.serialization import InputArchive, InvalidParameterError, Outpu
 
 from ..image.planes import conform_mask
 from ..planes import Layout, make_schema
-from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, P, serialize_detectors
+from .detector import SCHEMA_URL, SHARED_FIELDS, DetectorInput, DetectorsModel, P, serialize_detectors
 from .exposure import Exposure, ExposureInfo
 from .times import UNKNOWN_TIMES, ExposureTimes
 
@@ -71,7 +71,7 @@ class ExposureImage(MaskedImage):
         model = self._serialize_impl(ExposureSerializationModel, archive)
         info, scale = self.exposure.info, self.exposure.to_njy
         model.detectors = archive.serialize_direct(
-            "detectors", functools.partial(serialize_detectors, [_record(self.exposure)])
+            "detectors", functools.partial(serialize_detectors, [DetectorInput.of(self.exposure)])
         )
         for name in _PLAIN_FIELDS:
             setattr(model, name, getattr(info, name))
@@ -92,19 +92,11 @@ class ExposureImage(MaskedImage):
 
 
 _PLAIN_FIELDS = ("physical_filter", "format")
-_SHARED_FIELDS = ("id", "path", "band", "bbox", "projection", "polygon", "psf_fwhm", "times")
-"""Fields that the record of a detector and the description of an exposure share."""
 
 
 def _cut(exposure: Exposure, pixels: MaskedImage) -> Exposure:
     info = dataclasses.replace(exposure.info, bbox=pixels.bbox)
     return dataclasses.replace(exposure, info=info, pixels=pixels)
-
-
-def _record(exposure: Exposure) -> DetectorInput:
-    """Return the record of an exposure as a warp has it: most of the archived form."""
-    shared = {name: getattr(exposure.info, name) for name in _SHARED_FIELDS}
-    return DetectorInput(**shared, psf=exposure.psf, notes=exposure.notes)
 
 
 def _our_mask(mask: Mask) -> Mask:
@@ -178,7 +170,7 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
     def _info(self, record: DetectorInput) -> ExposureInfo:
         info = ExposureInfo(
             quality=dict(self.quality),
-            **{name: getattr(record, name) for name in _SHARED_FIELDS},
+            **{name: getattr(record, name) for name in SHARED_FIELDS},
             **{name: getattr(self, name) for name in _PLAIN_FIELDS},
         )
         if record.times != UNKNOWN_TIMES:

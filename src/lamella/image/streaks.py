@@ -42,7 +42,7 @@ _ACROSS = 0.5  # of its height, by which the light of a line varies within its w
 _PASSES = 5  # of a fit of which outliers are held to the clip
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Streak:
     """One streak.
 
@@ -265,19 +265,8 @@ def _streak(fit: TrailFit, shape: tuple[int, ...], significance: float) -> Strea
     rho, theta = y * line.dx - x * line.dy, math.degrees(math.atan2(line.dx, -line.dy))
     if theta < 0.0 or theta >= 180.0:
         rho, theta = -rho, theta % 180.0
-    (x0, y0), (x1, y1) = line.at(fit.start), line.at(fit.stop)
-    return Streak(
-        x0=x0,
-        y0=y0,
-        x1=x1,
-        y1=y1,
-        rho=rho,
-        theta=theta,
-        sigma=fit.sigma,
-        amplitude=fit.amplitude,
-        half_width=fit.half_width,
-        significance=significance,
-    )
+    ends = (*line.at(fit.start), *line.at(fit.stop))
+    return Streak(*ends, rho, theta, fit.sigma, fit.amplitude, fit.half_width, significance)
 
 
 class _Search(NamedTuple):

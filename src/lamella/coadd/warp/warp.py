@@ -17,7 +17,6 @@ from ...data.weights import WeightProblem
 from ...errors import DuplicateInputError, InputError, MixedBandsError
 from ...image.planes import Planes
 from ...kernels.resample.merge import blank_bad, put_best
-from ...kernels.resample.support import ResamplingKernel
 from ...planes import Layout
 from .resampling import resample_exposure
 from .warp_control import WarpControl
@@ -134,7 +133,13 @@ def make_warp(
     flaws = layout.bits({*control.bad_mask_planes, *control.yielding_mask_planes}, missing_ok=True)
     merged, counts, owner = _merge([warped.planes for _, warped, _ in resampled], layout.no_data, flaws)
     detectors = [
-        _detector_input(exposure, warped.kernel, information, count)
+        DetectorInput.of(
+            exposure,
+            bbox=exposure.pixels.bbox,
+            good_pixels=count,
+            information=information,
+            kernel=warped.kernel,
+        )
         for (exposure, warped, information), count in zip(resampled, counts, strict=True)
         if count
     ]
@@ -188,27 +193,6 @@ def _merge(
         below, owned = merged.part(planes.box), owner[planes.box.slice_within(hull)]
         put_best(planes.arrays, below.arrays, no_data, np.int32(flaws), owned, number, counts)
     return merged, counts.tolist(), owner
-
-
-def _detector_input(
-    exposure: Exposure, kernel: ResamplingKernel, information: float, good_pixels: int
-) -> DetectorInput:
-    info = exposure.info
-    return DetectorInput(
-        id=info.id,
-        band=info.band,
-        bbox=exposure.pixels.bbox,
-        projection=info.projection,
-        psf=exposure.psf,
-        polygon=info.polygon,
-        good_pixels=good_pixels,
-        information=information,
-        path=info.path,
-        psf_fwhm=info.psf_fwhm,
-        times=info.times,
-        notes=exposure.notes,
-        kernel=kernel,
-    )
 
 
 def _check_one_visit(ordered: Sequence[Exposure]) -> None:

@@ -122,21 +122,9 @@ class CoaddTempExpInputRecorder:
         """
         if nGoodPix == 0 and not self.task.config.saveEmptyCcds:
             return
-        info = calExp.info
+        identity = ExposureId(calExp.info.id.instrument, self.visitId, ccdId)
         self.coaddInputs.ccds.append(
-            DetectorInput(
-                id=ExposureId(info.id.instrument, self.visitId, ccdId),
-                band=info.band,
-                bbox=calExp.pixels.bbox,
-                projection=info.projection,
-                psf=calExp.psf,
-                polygon=info.polygon,
-                good_pixels=nGoodPix,
-                path=info.path,
-                psf_fwhm=info.psf_fwhm,
-                times=info.times,
-                notes=calExp.notes,
-            )
+            DetectorInput.of(calExp, id=identity, bbox=calExp.pixels.bbox, good_pixels=nGoodPix)
         )
 
     def finish(self, coaddTempExp: Warp, nGoodPix: int) -> None:
