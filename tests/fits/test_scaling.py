@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +22,7 @@ from lamella.formats.recognise import open_exposures
 
 from ..formats.afw.exposures import pixels as afw_pixels
 from ..formats.afw.exposures import write_exposure
-from ..formats.conftest import DecamWriter
+from ..formats.conftest import DecamWriter, open_row
 
 PATH = Path("x.fits")
 SHAPE = (60, 80)
@@ -106,18 +105,6 @@ def write_stored(path: Path, units: list[Any], cards: list[dict[str, Any]]) -> N
             unit.header.update(more)
 
 
-def read_table(folder: Path, **cells: Any) -> Exposure:
-    row = {
-        "file": "a.fits",
-        "image_hdu": "SCI",
-        "zero_point": 27.0,
-        "psf_fwhm": 1.0,
-        "flags": "SAT=1 IGNORE=8",
-    }
-    Table([row | {"band": "g", "visit": 1, "detector": 1} | cells]).write(folder / "t.ecsv")
-    return open_exposures([folder / "t.ecsv"]).sources[0].read()
-
-
 def missing(exposure: Exposure) -> list[tuple[int, ...]]:
     return [tuple(map(int, place)) for place in np.argwhere(np.isnan(exposure.pixels.image.array))]
 
@@ -153,9 +140,9 @@ def test_blank_is_no_value_in_any_hdu(
         for place in BLANKS:
             units[-1].data[place] = 0
     write_stored(tmp_path / "a.fits", units, cards)
-    told = "SAT=1 IGNORE=12"
-    kind_of_noise = {"weight_hdu": "WHT"} if plane == "WHT" else {"variance_hdu": "VAR"}
-    exposure = read_table(tmp_path, mask_hdu="DQ", flags=told, **kind_of_noise)
+    cells = {"image_hdu": "SCI", "mask_hdu": "DQ", "flags": "SAT=1 IGNORE=12"}
+    noise_cell = {"weight_hdu": "WHT"} if plane == "WHT" else {"variance_hdu": "VAR"}
+    exposure = open_row(tmp_path, **cells, **noise_cell).read()
     assert missing(exposure) == list(BLANKS)
     good = ~np.isnan(exposure.pixels.image.array)
     np.testing.assert_array_equal(exposure.pixels.image.array[good], meaning["SCI"][good].astype(np.float32))

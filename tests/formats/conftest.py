@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
+
+from lamella.data.exposure import ExposureSource
+from lamella.formats.recognise import open_exposures
 
 SHAPE = (60, 80)
 SCALE = 0.262 / 3600.0
@@ -33,6 +37,14 @@ def tan_header(shape: tuple[int, int] = SHAPE, *, ra: float = 180.0, dec: float 
             "CD2_2": SCALE,
         }
     )
+
+
+def open_row(folder: Path, **cells: Any) -> ExposureSource:
+    """Return the exposure of ``a.fits`` in a folder that a table of one row describes."""
+    row = {"file": "a.fits", "zero_point": 27.0, "psf_fwhm": 1.0, "band": "g", "visit": 1, "detector": 1}
+    Table([row | cells]).write(folder / "t.ecsv", overwrite=True)
+    (source,) = open_exposures([folder / "t.ecsv"])
+    return source
 
 
 @dataclasses.dataclass

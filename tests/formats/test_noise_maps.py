@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +24,7 @@ from lamella.testing.contracts import check_exposure_source
 
 from .afw.exposures import pixels as afw_pixels
 from .afw.exposures import write_exposure
-from .conftest import DecamWriter
+from .conftest import DecamWriter, open_row
 from .surveys.test_visit_image import BOX, make_visit_image
 
 PATH = Path("x.fits")
@@ -94,9 +93,7 @@ def test_table(tmp_path: Path, tan_cards: Callable[..., fits.Header], kind: str)
         fits.ImageHDU(spoil(np.ones(SHAPE, np.float32)), name="NOISE"),
     ]
     fits.HDUList(hdus).writeto(tmp_path / "a.fits")
-    row = {"file": "a.fits", f"{kind}_hdu": "NOISE", "zero_point": 27.0, "psf_fwhm": 1.0}
-    Table([row | {"band": "g", "visit": 1, "detector": 1}]).write(tmp_path / "t.ecsv")
-    (source,) = open_exposures([tmp_path / "t.ecsv"])
+    source = open_row(tmp_path, **{f"{kind}_hdu": "NOISE"})
     assert_bad_there_alone(source.read(), kind)
     check_exposure_source(source)
 
@@ -205,9 +202,7 @@ def test_a_compressed_map_loses_no_good_pixel_and_gains_no_bad_one(
     fits.HDUList([fits.PrimaryHDU(image, tan_cards(SHAPE)), compressed]).writeto(tmp_path / "a.fits")
     stored = fits.getdata(tmp_path / "a.fits", "NOISE")
     assert (np.array([stored[place] for place in PLACES]) != 0).any()
-    row = {"file": "a.fits", f"{plane}_hdu": "NOISE", "zero_point": 27.0, "psf_fwhm": 1.0}
-    Table([row | {"band": "g", "visit": 1, "detector": 1}]).write(tmp_path / "t.ecsv")
-    exposure = open_exposures([tmp_path / "t.ecsv"]).sources[0].read()
+    exposure = open_row(tmp_path, **{f"{plane}_hdu": "NOISE"}).read()
     missing = np.argwhere(np.isnan(exposure.pixels.image.array))
     assert [tuple(map(int, place)) for place in missing] == list(PLACES)
 

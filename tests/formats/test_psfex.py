@@ -13,21 +13,13 @@ from lamella.errors import InputError, MissingPartError, UnreadableFileError
 from lamella.formats.psfex import read_psfex
 from lamella.psf.measure import adaptive_moments, effective_area, fwhm
 
+from .psfex_definition import star_of
+
 FILES = {
     "c4d_140717_065122_ooi_i_ls11-S2-se.psf": (63, 2),
     "c4d_140818_002108_ooi_z_v1.ext27.psf": (49, 6),
     "esheldon_test_psfcat.psf": (21, 2),
 }
-
-
-def lanczos3(t: float) -> float:
-    return float(np.sinc(t) * np.sinc(t / 3.0)) if abs(t) < 3.0 else 0.0
-
-
-def weights(t: float, size: int) -> np.ndarray:
-    """Weights of ``size`` samples for position ``t``, as the definition has them, one by one."""
-    total = sum(lanczos3(t - k) for k in range(int(np.floor(t)) - 3, int(np.floor(t)) + 5))
-    return np.array([lanczos3(t - k) / total for k in range(size)])
 
 
 def direct(path: Path, x: float, y: float, box: Box) -> np.ndarray:
@@ -43,11 +35,7 @@ def direct(path: Path, x: float, y: float, box: Box) -> np.ndarray:
             model += u**power_x * v**power_y * cube[term]
             term += 1
     assert term == header["PSFAXIS3"]
-    centre = len(model) // 2
-    up = np.array([weights((row - y) / step + centre, len(model)) for row in box.y.range])
-    across = np.array([weights((column - x) / step + centre, len(model)) for column in box.x.range])
-    star = up @ model @ across.T
-    return star / star.sum()
+    return star_of(model, step, x, y, box)
 
 
 @pytest.mark.parametrize("name", FILES)

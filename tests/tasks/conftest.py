@@ -19,6 +19,7 @@ from .postgres import PostgresServer, run_postgres
 if TYPE_CHECKING:
     from .hsc_fixture import HscSite, HscSites
     from .registries import Registry
+    from .small import SmallSurvey
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,6 +56,14 @@ def registry(request: pytest.FixtureRequest) -> Registry:
     from .registries import Registry
 
     return Registry(request.getfixturevalue("postgres") if request.param == "postgresql" else None)
+
+
+@pytest.fixture(scope="session")
+def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
+    """A tiny simulated survey on disk; tests must not change it."""
+    from .small import make_survey
+
+    return make_survey(tmp_path_factory.mktemp("survey"))
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,7 @@ from lamella.testing.asserts import assert_bits_equal
 
 from ..once import made_once
 from ..processes import start_program
+from ..same import COUNTS, assert_same_planes
 from .registries import Registry
 
 __all__ = (
@@ -317,10 +318,8 @@ def input_pairs(coadd: PatchCoadd) -> tuple[tuple[int, int], ...]:
 
 def assert_same_bits(found: PatchCoadd, expected: PatchCoadd) -> None:
     """Require that two coadds are equal: pixels, counts, inputs with weights, and PSF."""
-    assert (found.bbox, found.inner_bbox) == (expected.bbox, expected.inner_bbox)
-    assert tuple(found.mask.schema.names) == tuple(expected.mask.schema.names)
-    for name in ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked"):
-        assert_bits_equal(getattr(found, name).array, getattr(expected, name).array, name=name)
+    assert found.inner_bbox == expected.inner_bbox
+    assert_same_planes(found, expected, *COUNTS)
     for name in ("visit", "detector", "weight", "good_pixels", "psf_fwhm"):
         assert found.inputs[name].tolist() == expected.inputs[name].tolist(), name
     x, y = found.bbox.x.center, found.bbox.y.center
@@ -330,9 +329,7 @@ def assert_same_bits(found: PatchCoadd, expected: PatchCoadd) -> None:
 
 def assert_same_warp(found: Warp, expected: Warp) -> None:
     """Require that two warps are equal."""
-    assert found.bbox == expected.bbox
-    for name in ("image", "mask", "variance"):
-        assert_bits_equal(getattr(found, name).array, getattr(expected, name).array, name=name)
+    assert_same_planes(found, expected)
     assert [(d.id, d.good_pixels) for d in found.detectors] == [
         (d.id, d.good_pixels) for d in expected.detectors
     ]

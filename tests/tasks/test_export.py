@@ -26,16 +26,11 @@ from lamella.tasks.repository import register_skymap
 from lamella.testing.asserts import assert_bits_equal
 
 from .registries import Registry
-from .small import SmallSurvey, changed, make_survey, new_repository
+from .small import SmallSurvey, changed, new_repository
 
 type Products = tuple[PatchCoadd, list[Warp]]
 
 REGIONS = "wcs; fk5\ncircle(150.1d, 2.2d, 0.001d) # ID: 3, mag: 12.5\n"
-
-
-@pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
-    return make_survey(tmp_path_factory.mktemp("survey"))
 
 
 @pytest.fixture(scope="module")

@@ -28,15 +28,10 @@ from lamella.tasks.ingest import ingest_exposures
 from lamella.tasks.repository import register_skymap
 from lamella.testing.asserts import assert_bits_equal
 
-from .small import SmallSurvey, make_survey, new_repository
+from .small import SmallSurvey, new_repository
 
 BOX = Box.factory[30:55, 40:70]
 RUN = "out"
-
-
-@pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
-    return make_survey(tmp_path_factory.mktemp("survey"))
 
 
 @pytest.fixture(scope="module")

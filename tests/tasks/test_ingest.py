@@ -36,12 +36,7 @@ from lamella.testing.survey import Survey
 
 from ..processes import start_program
 from .registries import Registry
-from .small import CONFIG, INSTRUMENT, SmallSurvey, changed, files_of, make_survey, new_repository
-
-
-@pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
-    return make_survey(tmp_path_factory.mktemp("survey"))
+from .small import CONFIG, INSTRUMENT, SmallSurvey, changed, files_of, new_repository
 
 
 @pytest.fixture

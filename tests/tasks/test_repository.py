@@ -37,12 +37,7 @@ from lamella.tasks.skymap_records import from_region
 
 from .postgres import PostgresServer
 from .registries import Registry
-from .small import INSTRUMENT, SmallSurvey, files_of, make_survey, new_repository
-
-
-@pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
-    return make_survey(tmp_path_factory.mktemp("survey"))
+from .small import INSTRUMENT, SmallSurvey, files_of, new_repository
 
 
 def test_a_new_repository_has_dataset_types_runs_and_storage_classes(

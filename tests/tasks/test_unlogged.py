@@ -24,7 +24,7 @@ from lamella.tasks.repository import forget_unlogged, open_repository
 from ..processes import start_program
 from .hsc_fixture import PIPETASK, build_site, contents
 from .registries import Registry
-from .small import INSTRUMENT, SmallSurvey, make_survey, new_repository
+from .small import INSTRUMENT, SmallSurvey, new_repository
 
 DETECTOR = ("instrument", "visit", "detector")
 KINDS = {
@@ -32,11 +32,6 @@ KINDS = {
     "metadata": (DETECTOR, "TaskMetadata"),
     "log": (DETECTOR, "ButlerLogRecords"),
 }
-
-
-@pytest.fixture(scope="module")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
-    return make_survey(tmp_path_factory.mktemp("survey"))
 
 
 def put(butler: Butler, kind: str, label: str, detector: int = 0, save_log: bool = True) -> None:

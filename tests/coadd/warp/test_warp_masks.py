@@ -18,21 +18,15 @@ from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf
 from lamella.coadd.warp.warp import make_warp
 from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.exposure import Exposure
-from lamella.data.warp import Warp
 from lamella.planes import bits_of
 
+from ...same import assert_same_planes
 from .test_warp import TRACT, bits, detector_projection, flag, make_exposure
 
 PLANES = ("NO_DATA", "BAD", "SATURATED", "COSMIC_RAY")
 CONTROL = WarpControl(bad_mask_planes=PLANES)
 PATCH = Box.factory[6700:7300, 4700:5300]
 SPOILED = (1e5, np.nan, -np.inf, 1e30, -3.0)
-
-
-def assert_same_planes(first: Warp, second: Warp) -> None:
-    assert first.bbox == second.bbox
-    for name in ("image", "mask", "variance"):
-        np.testing.assert_array_equal(getattr(first, name).array, getattr(second, name).array)
 
 
 def masked_exposure(seed: int, shape: tuple[int, int] = (60, 50), **options: Any) -> Exposure:

@@ -11,6 +11,8 @@ from lamella.formats.afw.summaries import VisitSummary
 from lamella.psf.gaussian import DoubleGaussianPsf
 from lamella.psf.measure import adaptive_moments, effective_area
 
+from ..psfex_definition import star_of
+
 BOX = Box.factory[10:60, 20:90]
 CFHT = "jointcal_cfht_calexp-849375-12.fits.fz"
 
@@ -89,16 +91,6 @@ def test_gaussians_without_sense_are_refused(writer, name, table, message):
 # PSFEx.
 
 
-def lanczos3(t):
-    return float(np.sinc(t) * np.sinc(t / 3.0)) if abs(t) < 3.0 else 0.0
-
-
-def weights(t, size):
-    """Weights of ``size`` samples for position ``t``, as PSFEx defines them, one by one."""
-    total = sum(lanczos3(t - k) for k in range(int(np.floor(t)) - 3, int(np.floor(t)) + 5))
-    return np.array([lanczos3(t - k) / total for k in range(size)])
-
-
 def direct(path, x, y, box):
     """Evaluate the PSFEx model of an afw file by its definition, from nothing but what astropy reads."""
     with fits.open(path) as hdus:
@@ -111,11 +103,7 @@ def direct(path, x, y, box):
     powers = [(i, j) for j in range(degree + 1) for i in range(degree + 1 - j)]
     assert len(powers) == terms == first["ncoeff"]
     model = sum(u**i * v**j * image for (i, j), image in zip(powers, cube, strict=True))
-    step, centre = float(first["_pixstep"]), width // 2
-    up = np.array([weights((row - y) / step + centre, height) for row in box.y.range])
-    across = np.array([weights((column - x) / step + centre, width) for column in box.x.range])
-    star = up @ model @ across.T
-    return star / star.sum()
+    return star_of(model, float(first["_pixstep"]), x, y, box)
 
 
 def test_the_psfex_model_of_a_cfht_exposure_is_what_psfex_defines(afw_files):

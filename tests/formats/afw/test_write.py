@@ -25,6 +25,7 @@ from lamella.psf.gaussian import DoubleGaussianPsf
 from lamella.sky.projection import projection_from_header
 
 from ... import makers
+from ...same import assert_same_planes
 from .test_psf_coadd import header
 
 TRACT = TractFrame(skymap="rings", tract=42, bbox=Box.factory[0:400, 0:500])
@@ -84,13 +85,6 @@ def make_coadd(**changes):
     identity = {"band": "i2", "skymap": "rings", "tract": 42, "patch": (5, 4)}
     values = {"inner_bbox": Box.factory[105:135, 205:245], "detectors": detectors([7, 8])}
     return makers.make_coadd(planes(), np.full(BOX.shape, 2), **(identity | values | changes))
-
-
-def assert_same_planes(found, wanted):
-    for name in ("image", "mask", "variance"):
-        assert getattr(found, name).array.tobytes() == getattr(wanted, name).array.tobytes(), name
-    assert found.mask.schema == wanted.mask.schema
-    assert found.bbox == wanted.bbox
 
 
 def worst_pixel(found, wanted, box):

@@ -20,6 +20,7 @@ from lamella.sky.discrete import DiscreteConfig, DiscreteSkyMap
 from lamella.sky.layout import LegacyPatches
 
 from ...makers import WarpMaker
+from ...same import COUNTS, assert_same_planes
 
 PATCH = {"tract": 0, "patch": "1,1", "filter": "r"}
 """Identifier of the patch that the fixtures fill."""
@@ -177,9 +178,7 @@ def planes_of(coadd: PatchCoadd) -> dict[str, np.ndarray]:
 
 def assert_same_coadd(first: PatchCoadd, second: PatchCoadd) -> None:
     """Require the same bits, and the same records."""
-    for name, plane in planes_of(first).items():
-        np.testing.assert_array_equal(plane, planes_of(second)[name], err_msg=name)
-    assert first.mask.schema == second.mask.schema
+    assert_same_planes(first, second, *COUNTS)
     assert first.detectors == second.detectors
     assert first.settings == second.settings
     assert (first.band, first.notes, first.rejections) == (second.band, second.notes, second.rejections)

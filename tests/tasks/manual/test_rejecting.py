@@ -33,6 +33,7 @@ from lamella.tasks.manual.safeClipAssembleCoadd import (
 )
 from lamella.tasks.manual.spans import SpanSet, as_spans
 
+from ...same import COUNTS, assert_same_planes
 from .conftest import PATCH, MemoryRef, WarpMaker, plane, planes_of
 from .rejecting import Field, make_field
 
@@ -69,8 +70,7 @@ def expected(task: Any, field: Field, **changes: Any) -> Any:
 
 
 def assert_same(found: Any, other: Any) -> None:
-    for name, pixels in planes_of(found).items():
-        np.testing.assert_array_equal(pixels, planes_of(other)[name], err_msg=name)
+    assert_same_planes(found, other, *COUNTS)
     assert found.detectors == other.detectors
     assert found.removals == other.removals
     assert found.visit_checks == other.visit_checks
