@@ -128,6 +128,7 @@ def make_schema(extra: Iterable[str] = (), *, descriptions: dict[str, str] | Non
     import numpy as np
     from lsst.images import MaskPlane, MaskSchema
 
+    # Sorted, so that bits do not depend on the order in which files are read.
     more = sorted(set(plane_names(extra)) - set(STANDARD_PLANES))
     if len(STANDARD_PLANES) + len(more) > _MAX_PLANES:
         raise MaskPlaneError(
@@ -215,9 +216,10 @@ class Layout:
     def moved(self, mask: np.ndarray, layout: Layout) -> np.ndarray:
         """Move the bits of a mask with another layout in place, by name, and return it."""
         if layout._bits.items() <= self._bits.items():
-            return mask
+            return mask  # as nearly always: most inputs have the standard planes alone
         moves = [(bit, self.bits((name,))) for name, bit in layout._bits.items()]
         old = mask.copy()
+        # Planes that keep their bits stay in one step; a bit without a plane is dropped.
         mask &= sum(before for before, after in moves if before == after)
         for before, after in moves:
             if before != after:

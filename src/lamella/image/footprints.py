@@ -69,11 +69,13 @@ class Footprints:
             kept[:] = False
             kept[labels[seeds]] = True
         kept[0] = False
+        # Those that are kept are numbered from 0, in the order of their first pixels.
         names = np.cumsum(kept) - 1
         at = np.flatnonzero(flags)
         at = at[kept[labels.ravel()[at]]]
         y, x = np.divmod(at, flags.shape[1])
         new = np.ones(len(at), dtype=bool)
+        # A run begins where pixels do not follow each other, and with each row.
         new[1:] = (np.diff(at) != 1) | (x[1:] == 0)
         first = np.flatnonzero(new)
         last = np.append(first, len(at))[1:] - 1
@@ -124,6 +126,7 @@ class Footprints:
         """
         y, x0, x1, source = grow_runs(self.y, self.x0, self.x1, radius, bbox)
         label = self.label[source]
+        # By footprint first: runs of different footprints may overlap, and are not joined.
         order = np.lexsort((x0, y, label))
         y, x0, x1, label = (values[order] for values in (y, x0, x1, label))
         y, x0, x1, label = join_sorted(y, x0, x1, label, bbox)

@@ -1,4 +1,4 @@
-"""Image, mask and variance of a box, and masks of one schema in another."""
+"""Image, mask and variance of a box; masks at the doors to `lsst.images`; boxes and polygons of pixels."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
-from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, SkyProjection
+from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, Polygon, SkyProjection
 
 from ..errors import MaskPlaneError
 from ..planes import Layout
 
-__all__ = ("Planes", "conform_mask", "mask_plane_of", "overlap")
+__all__ = ("Planes", "conform_mask", "inside_polygon", "mask_plane_of", "overlap")
 
 
 @dataclasses.dataclass(slots=True)
@@ -119,3 +119,23 @@ def overlap(first: Box, second: Box) -> Box | None:
     if (y0, y1, x0, x1) == (sy.start, sy.stop, sx.start, sx.stop):
         return second  # A new box takes longer than all the rest.
     return Box.factory[y0:y1, x0:x1] if y0 < y1 and x0 < x1 else None
+
+
+def inside_polygon(polygon: Polygon, box: Box) -> np.ndarray:
+    """Return which pixel centres of a box lie in a polygon, by the crossings of each row.
+
+    A centre on the left or lower border counts as inside, on the right or
+    upper border as outside.
+    """
+    x0, y0 = np.asarray(polygon.x_vertices), np.asarray(polygon.y_vertices)
+    x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
+    crossings = np.zeros((box.y.size, box.x.size + 1), np.int8)
+    rows = np.arange(box.y.start, box.y.stop)[:, np.newaxis]
+    row, edge = np.nonzero((rows >= np.minimum(y0, y1)) & (rows < np.maximum(y0, y1)))
+    x = x0[edge] + (rows[row, 0] - y0[edge]) / (y1[edge] - y0[edge]) * (x1[edge] - x0[edge])
+    column = np.clip(np.ceil(x) - box.x.start, 0, box.x.size).astype(np.int64)
+    np.add.at(crossings, (row, column), 1)
+    # Sums may wrap around; whether they are odd does not change.
+    np.cumsum(crossings[:, :-1], axis=1, dtype=np.int8, out=crossings[:, :-1])
+    inside: np.ndarray = crossings[:, :-1] & 1 != 0
+    return inside

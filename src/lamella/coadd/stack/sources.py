@@ -38,6 +38,7 @@ def fill_planes(source: WarpSource, planes: Planes) -> None:
     if isinstance(source, FillingSource):
         source.fill(planes)
         return
+    # A source of others: any value with these three arrays will do.
     read = source.read(planes.box)
     planes.image[...], planes.mask[...], planes.variance[...] = read.image, read.mask, read.variance
 

@@ -10,8 +10,7 @@ import numpy as np
 from ...data.exposure import Exposure
 from ...data.photometry import calibration_at
 from ...data.weights import WeightProblem
-from ...image.planes import conform_mask
-from ...image.polygons import inside_polygon
+from ...image.planes import conform_mask, inside_polygon
 from ...planes import Layout
 from ...sky.footprint import mean_pixel_area
 

@@ -11,8 +11,7 @@ import shapely
 from lsst.images import Box, Polygon, SkyProjection
 
 from ...data.detector import DetectorInput, psf_components
-from ...image.planes import overlap
-from ...image.polygons import inside_polygon
+from ...image.planes import inside_polygon, overlap
 from ...sky.pixelmap import PixelMap
 
 __all__ = ("Region", "detector_regions")

@@ -11,8 +11,7 @@ from lsst.images.fields import BaseField
 from ...data.exposure import Exposure, ExposureInfo
 from ...data.photometry import apply_calibration, checked_scale
 from ...data.weights import WeightProblem
-from ...image.planes import Planes, conform_mask, overlap
-from ...image.polygons import inside_polygon
+from ...image.planes import Planes, conform_mask, inside_polygon, overlap
 from ...kernels.repair import mark_filled
 from ...kernels.resample.resample import ResampleRule, resample
 from ...kernels.resample.support import ResamplingKernel
