@@ -97,22 +97,15 @@ def corrected(coadd: PatchCoadd, kind: VarianceCorrection) -> PatchCoadd:
     factor = noise.factor(kind)
     if kind == "none":
         return coadd.replace(noise=noise)
-    wrong = _objection(factor)
-    if wrong:
+    if factor is None or factor <= 0.0:
+        few = "there is too little blank sky, or no PSF, to measure the factor"
+        wrong = few if factor is None else "blank sky does not scatter at all"
         note = f"The variance plane was not corrected ({kind}): {wrong}."
     else:
         coadd.variance.array[...] *= np.float32(factor)
         noise = dataclasses.replace(noise, correction=kind)
         note = f"The variance plane was multiplied by {factor:.4g} ({kind}), measured on blank sky."
     return coadd.replace(noise=noise, notes=(*coadd.notes, note))
-
-
-def _objection(factor: float | None) -> str:
-    if factor is None:
-        return "there is too little blank sky, or no PSF, to measure the factor"
-    if factor <= 0.0:
-        return "blank sky does not scatter at all"
-    return ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -185,27 +185,25 @@ def serialize_detectors(
     numbers: list[np.ndarray] = []
     # Detectors of one visit may share a PSF object; it is then stored once.
     psfs: dict[int, PsfModel] = {}
-    rows = []
+    rows: list[DetectorModel[Any]] = []
     for index, detector in enumerate(detectors):
         key = id(detector.psf)
         if key not in psfs:
             psfs[key] = dump_psf(detector.psf, numbers)
         projection = archive.serialize_direct(f"rows/{index}/projection", detector.projection.serialize)
-        rows.append(_dump_detector(detector, psfs[key], projection))
+        rows.append(
+            DetectorModel.model_construct(
+                **dataclasses.asdict(detector.id),
+                **{name: getattr(detector, name) for name in _PLAIN_FIELDS},
+                projection=projection,
+                psf=psfs[key],
+                polygon=None if detector.polygon is None else detector.polygon.wkt,
+                times=detector.times,
+                notes=list(detector.notes),
+            )
+        )
     array = archive.add_array(np.concatenate(numbers), name="numbers") if numbers else None
     return DetectorsModel.model_construct(rows=rows, numbers=array)
-
-
-def _dump_detector(detector: DetectorInput, psf: PsfModel, projection: Any) -> DetectorModel[Any]:
-    return DetectorModel.model_construct(
-        **dataclasses.asdict(detector.id),
-        **{name: getattr(detector, name) for name in _PLAIN_FIELDS},
-        projection=projection,
-        psf=psf,
-        polygon=detector.polygon.wkt if detector.polygon is not None else None,
-        times=detector.times,
-        notes=list(detector.notes),
-    )
 
 
 def load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputArchive[Any]) -> DetectorInput:

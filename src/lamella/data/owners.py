@@ -168,10 +168,6 @@ class OwnersModel(pydantic.BaseModel):
         description="Row, column and detector of each step: int32 of shape (3, step)."
     )
 
-    def deserialize(self, archive: InputArchive[Any]) -> Owners:
-        """Make the value."""
-        return Owners(*np.asarray(archive.get_array(self.steps), dtype=np.int32))
-
 
 def serialize_owners(owners: Owners, archive: OutputArchive[Any]) -> OwnersModel:
     steps = np.stack([owners.y, owners.x, owners.detector]).astype(np.int32)
@@ -179,4 +175,6 @@ def serialize_owners(owners: Owners, archive: OutputArchive[Any]) -> OwnersModel
 
 
 def load_owners(model: OwnersModel | None, archive: InputArchive[Any]) -> Owners | None:
-    return None if model is None else model.deserialize(archive)
+    if model is None:
+        return None
+    return Owners(*np.asarray(archive.get_array(model.steps), dtype=np.int32))

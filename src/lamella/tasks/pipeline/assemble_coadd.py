@@ -104,11 +104,8 @@ class AssembleWarpsTask(Task):
         lsst.pipe.base.Struct
             ``coadd``; and ``artifacts``, the planes that each warp got, by its key.
         """
-        artifacts: dict[tuple[str, int], SpanMask] = {}
+        findings: list[Findings] = []
         ordered = sorted(inputs, key=lambda visit: visit.key)
-
-        def keep(findings: Findings) -> None:
-            artifacts.update(zip((visit.key for visit in ordered), findings.artifacts, strict=True))
 
         coadd = assemble(
             ordered,
@@ -117,9 +114,10 @@ class AssembleWarpsTask(Task):
             bright_objects=brightObjects,
             rejected=rejected,
             resources=resources,
-            on_findings=keep,
+            on_findings=findings.append,
         )
-        return Struct(coadd=coadd, artifacts=artifacts)
+        artifacts = zip((visit.key for visit in ordered), findings[0].artifacts, strict=True)
+        return Struct(coadd=coadd, artifacts=dict(artifacts))
 
 
 _TEMPLATES = {"inputCoaddName": "deep", "outputCoaddName": "deep", "warpType": "direct", "warpTypeSuffix": ""}
