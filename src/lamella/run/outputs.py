@@ -15,12 +15,11 @@ from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..coadd.reject.reject import Findings
 from ..coadd.summary import summarize
 from ..data.coadd import PatchCoadd
-from ..data.exposure import ExposureSource
 from ..data.warp import Warp
 from ..errors import UnreadableFileError
 from ..files import make_folder, write_text
 from ..formats.archive.artifact_files import write_artifacts
-from ..formats.archive.products import read_image, read_metadata
+from ..formats.archive.products import read_image
 from ..formats.archive.write import write_archive, write_plain_fits
 from ..report.artifact_picture import artifact_picture
 from ..report.composite import composite
@@ -36,10 +35,11 @@ from ..report.record import (
 )
 from ..resources import Resources
 from ..sky.skymap import SkyMap
-from .fingerprint import fingerprint, matched_fingerprint, warp_fingerprint
+from .fingerprint import fingerprint
 from .jobs import PatchJob
-from .patch import PatchWork, make_patch, visits_of
+from .patch import PatchWork, make_patch
 from .patch_config import PatchConfig
+from .warp_files import WarpFiles
 
 __all__ = (
     "PRODUCTS",
@@ -48,15 +48,11 @@ __all__ = (
     "finished_record",
     "make_color_pictures",
     "save_skymap",
-    "warp_is_finished",
-    "warp_path",
-    "write_warp",
 )
 
 PRODUCTS = re.compile(r"((coadd|color|matched|warp)-.*|skymap\.json|index\.html)", re.DOTALL)
 """Names of all files that the commands write into the folder of a run."""
 
-_FINGERPRINT = "lamella_fingerprint"
 _WITH_WARPS = "+warps"
 _PAGE_SIDE = 1200
 
@@ -121,18 +117,20 @@ class CoaddWork:
         start = time.perf_counter()
         # Before anything is read: what changes meanwhile makes the coadd outdated.
         stamp = fingerprint(job, self.config) + (_WITH_WARPS if self.keep_warps else "")
-        found: list[Findings] = []
-        keeper = _WarpKeeper.make(self.folder, job, self.config) if self.keep_warps else None
+        findings: list[Findings] = []
+        keep: Callable[[Warp], None] | None = None
+        if self.keep_warps:
+            keep = WarpFiles.of(make_folder(self.folder / "warps"), job, self.config).write
         work = PatchWork(
             resources=self.resources,
             scratch=self.folder,
-            keep_warp=keeper,
-            keep_matched=keeper if self.config.needs_matched else None,
+            keep_warp=keep,
+            keep_matched=keep if self.config.needs_matched else None,
             on_visit=self.on_visit,
-            on_findings=found.append,
+            on_findings=findings.append,
         )
         coadd = make_patch(job, self.config, work)
-        masks = ArtifactMasks.of(coadd, found[0])
+        masks = ArtifactMasks.of(coadd, findings[0])
         return self._write(coadd, masks, CoaddFiles(self.folder, job.name), stamp, start)
 
     def _write(
@@ -165,32 +163,6 @@ def _write_artifacts(coadd: PatchCoadd, masks: ArtifactMasks | None, files: Coad
     write_png(files.artifact_picture, artifact_picture(coadd, masks))
 
 
-@dataclasses.dataclass(frozen=True)
-class _WarpKeeper:
-    """Writes the warps of a job, direct and matched ones."""
-
-    folder: Path
-    job: PatchJob
-    config: PatchConfig
-    stamps: Mapping[tuple[str, int], str]
-
-    @classmethod
-    def make(cls, folder: Path, job: PatchJob, config: PatchConfig) -> _WarpKeeper:
-        stamps = {_visit(visit[0]): warp_fingerprint(job, visit, config) for visit in visits_of(job)}
-        return cls(make_folder(folder / "warps"), job, config, stamps)
-
-    def __call__(self, warp: Warp) -> None:
-        key, matched = (warp.instrument, warp.visit), warp.matched_psf
-        stamp = self.stamps[key]
-        if matched is not None:
-            stamp = matched_fingerprint(stamp, matched, self.config)
-        write_warp(warp, warp_path(self.folder, self.job, *key, matched=matched is not None), stamp)
-
-
-def _visit(source: ExposureSource) -> tuple[str, int]:
-    return source.info.id.instrument, source.info.id.visit
-
-
 def finished_record(
     job: PatchJob, config: PatchConfig, folder: Path, *, keep_warps: bool = False
 ) -> CoaddRecord | None:
@@ -215,31 +187,11 @@ def finished_record(
 
 def _has_warps(record: CoaddRecord, job: PatchJob, config: PatchConfig, folder: Path) -> bool:
     visits = {(row["instrument"], row["visit"]) for row in record.inputs}
-    paths = [warp_path(folder, job, *visit) for visit in visits]
+    paths = [WarpFiles.path_of(folder, job, visit) for visit in visits]
     if config.needs_matched:
         unmatched = {(row["instrument"], row["visit"]) for row in record.matching.get("unmatched", ())}
-        paths += [warp_path(folder, job, *visit, matched=True) for visit in visits - unmatched]
+        paths += [WarpFiles.path_of(folder, job, visit, matched=True) for visit in visits - unmatched]
     return record.fingerprint.endswith(_WITH_WARPS) and all(path.exists() for path in paths)
-
-
-def warp_path(folder: Path, job: PatchJob, instrument: str, visit: int, *, matched: bool = False) -> Path:
-    """Return where the warp of a visit is, or the one that is matched to a common PSF."""
-    kind = "matched" if matched else "warp"
-    return folder / f"{kind}-{job.name}-{instrument.replace('/', '_')}-{visit}.fits"
-
-
-def write_warp(warp: Warp, path: Path, stamp: str, *, compress: bool = False) -> None:
-    """Write a warp with a note of what it was made from."""
-    warp.metadata[_FINGERPRINT] = stamp
-    write_archive(warp, path, compress=compress)
-
-
-def warp_is_finished(path: Path, stamp: str) -> bool:
-    """Return whether a warp is there that was made from the same inputs with the same options."""
-    try:
-        return path.exists() and read_metadata(path).get(_FINGERPRINT) == stamp
-    except UnreadableFileError:  # damaged: made again
-        return False
 
 
 def save_skymap(skymap: SkyMap[Any], folder: Path) -> None:
@@ -260,11 +212,11 @@ def make_color_pictures(records: Sequence[CoaddRecord], folder: Path) -> tuple[P
         Smaller ones for the page.
     """
 
-    def place(record: CoaddRecord) -> tuple[int, tuple[int, int]]:
+    def patch_of(record: CoaddRecord) -> tuple[int, tuple[int, int]]:
         return record.summary.tract, record.summary.patch
 
     pictures = []
-    for (tract, patch), group in itertools.groupby(sorted(records, key=place), key=place):
+    for (tract, patch), group in itertools.groupby(sorted(records, key=patch_of), key=patch_of):
         bands = {record.summary.band: record for record in group}
         if len(bands) > 1:
             picture = _color_picture(bands, folder, f"color-{tract}-{patch[0]},{patch[1]}")

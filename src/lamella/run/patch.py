@@ -117,7 +117,7 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
         rejected = sorted((*job.rejected, *rejected))
         if not inputs:
             reasons = told_once((f"{item.id}: {item.reason.rstrip('.')}", item.path) for item in rejected)
-            nothing_to_do = all(one.stage == "select" or one.reason == _OUTSIDE for one in rejected)
+            nothing_to_do = all(item.stage == "select" or item.reason == _OUTSIDE for item in rejected)
             error = NoCoverageError if rejected and nothing_to_do else NoInputsError
             raise error(f"No exposure is left: {'; '.join(reasons)}.")
         coadd = assemble(
@@ -149,10 +149,10 @@ def visits_of(job: PatchJob) -> list[tuple[ExposureSource, ...]]:
 def warp_area(infos: Sequence[ExposureInfo], target: CoaddTarget) -> int:
     """Return how many pixels the warp of a visit holds at most."""
     try:
-        found = [covered_box(info, target.projection, target.outer_bbox) for info in infos]
+        covered = [covered_box(info, target.projection, target.outer_bbox) for info in infos]
     except LamellaError:  # told when it is resampled
         return target.outer_bbox.area
-    boxes = [box for box in found if box is not None]
+    boxes = [box for box in covered if box is not None]
     return target_around(boxes, target.projection).outer_bbox.area if boxes else 0
 
 
@@ -166,7 +166,7 @@ def warp_visit(sources: Sequence[ExposureSource], target: CoaddTarget, config: P
     in_place = all(getattr(source, "reads_afresh", False) for source in sources)
     warp, failed = _warp(exposures, target, config, in_place=in_place)
     used = {detector.id for detector in warp.detectors} if warp is not None else set()
-    failed_ids = {one.id for one in failed}
+    failed_ids = {rejection.id for rejection in failed}
     empty = [_reason_for_nothing(e) for e in exposures if e.info.id not in used | failed_ids]
     return VisitWarp(warp, tuple(sorted((*rejected, *failed, *empty))))
 
@@ -195,10 +195,10 @@ def _warp(
 ) -> tuple[Warp | None, list[Rejection]]:
     """Make the warp of the exposures that can be warped."""
 
-    def make(some: Sequence[Exposure]) -> Warp | None:
-        if not some:
+    def make(usable: Sequence[Exposure]) -> Warp | None:
+        if not usable:
             return None
-        return make_warp(some, target.projection, target.outer_bbox, config.warp, in_place=in_place)
+        return make_warp(usable, target.projection, target.outer_bbox, config.warp, in_place=in_place)
 
     try:
         return make(exposures), []
@@ -207,10 +207,10 @@ def _warp(
             info = exposures[0].info
             return None, [Rejection(info.id, info.path, "warp", str(err))]
     # One of them cannot be resampled; it must not take the others along.
-    alone = [_warp([one], target, config, in_place=in_place) for one in exposures]
+    alone = [_warp([exposure], target, config, in_place=in_place) for exposure in exposures]
     failed = [rejection for _, rejections in alone for rejection in rejections]
     failed_ids = {rejection.id for rejection in failed}
-    return make([one for one in exposures if one.info.id not in failed_ids]), failed
+    return make([exposure for exposure in exposures if exposure.info.id not in failed_ids]), failed
 
 
 class _PatchInputs:

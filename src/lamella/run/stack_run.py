@@ -74,10 +74,9 @@ class StackRun:
         OutputError
             Raised when a result cannot be written.
         """
-        method = self.config.assemble.reject.method
         sources = [open_warp(path) for path in sorted(set(warps))]
         _check_one_grid(sources)
-        found: list[Findings] = []
+        findings: list[Findings] = []
         with contextlib.ExitStack() as files:
             # Those that cannot be kept open are opened for each tile.
             for source in sources[: _files_to_keep(len(sources))]:
@@ -88,15 +87,15 @@ class StackRun:
                 self.config.assemble,
                 target=target,
                 resources=room_for_tiles(self.resources, target.outer_bbox.area),
-                on_findings=found.append,
+                on_findings=findings.append,
             )
-        note = rejection_note(method, coadd.removals)
+        note = rejection_note(self.config.assemble.reject.method, coadd.removals)
         if note is not None:
             coadd = coadd.replace(notes=(*coadd.notes, note))
         write_archive(coadd, self.output, threads=self.resources.threads)
         if self.plain is not None:
             write_plain_fits(coadd, self.plain)
-        masks = ArtifactMasks.of(coadd, found[0])
+        masks = ArtifactMasks.of(coadd, findings[0])
         if self.artifacts is not None and masks is not None:
             write_artifacts(masks, self.artifacts)
         return coadd_record(coadd, summarize(coadd), pictures=())
@@ -133,21 +132,20 @@ def _inputs(sources: Sequence[WarpFile], config: StackConfig) -> list[WarpInput]
 
 
 def _by_visit(sources: Iterable[WarpFile]) -> dict[tuple[str, int], WarpFile]:
-    found: dict[tuple[str, int], WarpFile] = {}
+    warps: dict[tuple[str, int], WarpFile] = {}
     for source in sources:
-        visit = source.instrument, source.visit
-        if visit in found:
+        other = warps.setdefault((source.instrument, source.visit), source)
+        if other is not source:
             raise DuplicateInputError(
-                source.path, found=f"two warps of this visit, with {found[visit].path}", expected="one"
+                source.path, found=f"two warps of this visit, with {other.path}", expected="one"
             )
-        found[visit] = source
-    return found
+    return warps
 
 
 def _check_visits(
-    some: Mapping[tuple[str, int], WarpFile], needed: Mapping[tuple[str, int], WarpFile], expected: str
+    warps: Mapping[tuple[str, int], WarpFile], needed: Mapping[tuple[str, int], WarpFile], expected: str
 ) -> None:
-    for visit, source in some.items():
+    for visit, source in warps.items():
         if visit not in needed:
             raise InputError(source.path, found="the only warp of its visit", expected=expected)
 

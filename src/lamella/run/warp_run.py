@@ -17,14 +17,13 @@ from ..report.record import Skipped
 from ..resources import Resources
 from .choose_grid import GridOptions
 from .execute import run_jobs
-from .fingerprint import matched_fingerprint, warp_fingerprint
 from .folder import hold_folder
-from .jobs import PatchJob
 from .memory import matching_bytes, matching_threads
-from .outputs import PRODUCTS, save_skymap, warp_is_finished, warp_path, write_warp
+from .outputs import PRODUCTS, save_skymap
 from .patch import visits_of, warp_visit
 from .patch_config import CoaddConfig
 from .plan import plan_run
+from .warp_files import Visit, WarpFiles
 
 __all__ = ("WarpRow", "WarpRun", "WarpRunRecord")
 
@@ -94,15 +93,15 @@ class WarpRun:
             Raised when the warps cannot be written; what is finished stays.
         """
         plan = plan_run(exposures, self.config, self.grid, format=self.format, leave_out=self.output)
-        tasks = [(job, visit) for job in plan.jobs for visit in visits_of(job)]
         with hold_folder(self.output, PRODUCTS) as folder, ThreadPoolExecutor(self.resources.threads) as pool:
             save_skymap(plan.skymap, folder)
-            work = _WarpWork(folder, self.config, self.compress, self.overwrite)
-            results = [outcome.unwrap() for outcome in run_jobs(tasks, work, pool)]
+            patches = [WarpFiles.of(folder, job, self.config, compress=self.compress) for job in plan.jobs]
+            tasks = [(files, sources) for files in patches for sources in visits_of(files.job)]
+            results = [outcome.unwrap() for outcome in run_jobs(tasks, self._make, pool)]
             if self.config.warp_type == "psf_matched":
-                results += [
-                    result for job in plan.jobs for result in _match(job, results, work, self.resources)
-                ]
+                for files in patches:
+                    visits = [result.visit for result in results if result.files is files and result.row]
+                    results += self._match(files, visits)
         rejected = [rejection for job in plan.jobs for rejection in job.rejected]
         rejected += [rejection for result in results for rejection in result.rejected]
         return WarpRunRecord(
@@ -110,72 +109,63 @@ class WarpRun:
             (*plan.skipped, *(Skipped(f"{item.id} ({item.path})", item.reason) for item in sorted(rejected))),
         )
 
+    def _make(self, task: tuple[WarpFiles, tuple[ExposureSource, ...]]) -> _Result:
+        """Make the warp of a visit on a patch, unless it is there."""
+        files, sources = task
+        visit = sources[0].info.id.instrument, sources[0].info.id.visit
+        if not self.overwrite and files.has(visit):
+            return _Result(files, visit, _kept(files.path(visit)))
+        resampled = warp_visit(sources, files.job.target(), self.config)
+        row = None if resampled.warp is None else _written(resampled.warp, files)
+        return _Result(files, visit, row, resampled.rejected)
+
+    def _match(self, files: WarpFiles, visits: Sequence[Visit]) -> list[_Result]:
+        """Match the warps of a patch that are on disk to a PSF that follows from all of them."""
+        if not visits:
+            return []
+        warps = [ArchiveWarp(files.path(visit)) for visit in visits]
+        detectors = [detector for warp in warps for detector in warp.detectors]
+        target, control = files.job.target(), self.config.match
+        common = CommonPsf.of(detectors, target, control)
+
+        def match(source: ArchiveWarp) -> _Result:
+            visit = source.instrument, source.visit
+            path = files.path(visit, common.psf)
+            if not self.overwrite and files.has(visit, common.psf):
+                return _Result(files, visit, _kept(path))
+            warp = read_product(source.path)
+            if not isinstance(warp, Warp):
+                raise InputError(source.path, found="a coadd", expected="a warp")
+            matched, reason = common.match(warp)
+            if matched is not None:
+                return _Result(files, visit, _written(matched, files))
+            path.unlink(missing_ok=True)  # it would be taken for one that belongs to the others
+            rejected = tuple(Rejection(d.id, d.path, "match", reason) for d in warp.detectors)
+            return _Result(files, visit, rejected=rejected)
+
+        pixels = target.outer_bbox.area
+        need = matching_bytes(common.fwhm, control, target.outer_bbox) + _PER_WARP_PIXEL * pixels
+        with ThreadPoolExecutor(matching_threads(self.resources, 0, need)) as pool:
+            return [outcome.unwrap() for outcome in run_jobs(warps, match, pool)]
+
 
 @dataclasses.dataclass(frozen=True)
 class _Result:
-    """What became of a visit on a patch."""
+    """The warp of a visit on a patch, or why exposures are not in it."""
 
+    files: WarpFiles
+    visit: Visit
     row: WarpRow | None = None
     rejected: tuple[Rejection, ...] = ()
-    job: str = ""
-    stamp: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class _WarpWork:
-    folder: Path
-    config: CoaddConfig
-    compress: bool
-    overwrite: bool
-
-    def __call__(self, task: tuple[PatchJob, tuple[ExposureSource, ...]]) -> _Result:
-        job, visit = task
-        identity = visit[0].info.id
-        path = warp_path(self.folder, job, identity.instrument, identity.visit)
-        stamp = warp_fingerprint(job, visit, self.config)
-        if self.is_finished(path, stamp):
-            return _Result(WarpRow(path.name, "kept"), job=job.name, stamp=stamp)
-        resampled = warp_visit(visit, job.target(), self.config)
-        if resampled.warp is None:
-            return _Result(rejected=resampled.rejected)
-        row = self.write(resampled.warp, path, stamp)
-        return _Result(row, resampled.rejected, job.name, stamp)
-
-    def is_finished(self, path: Path, stamp: str) -> bool:
-        return not self.overwrite and warp_is_finished(path, stamp)
-
-    def write(self, warp: Warp, path: Path, stamp: str) -> WarpRow:
-        write_warp(warp, path, stamp, compress=self.compress)
-        good = sum(detector.good_pixels for detector in warp.detectors)
-        return WarpRow(path.name, str(len(warp.detectors)), str(good))
+def _kept(path: Path) -> WarpRow:
+    return WarpRow(path.name, "kept")
 
 
-def _match(job: PatchJob, results: Sequence[_Result], work: _WarpWork, resources: Resources) -> list[_Result]:
-    """Match the warps of a patch that are on disk to a PSF that follows from all of them."""
-    direct = [(result.row.name, result.stamp) for result in results if result.row and result.job == job.name]
-    if not direct:
-        return []
-    target, control = job.target(), work.config.match
-    warps = [ArchiveWarp(work.folder / name) for name, _ in direct]
-    detectors = [detector for warp in warps for detector in warp.detectors]
-    common = CommonPsf.of(detectors, target, control)
-
-    def match(task: tuple[ArchiveWarp, str]) -> _Result:
-        source, direct_stamp = task
-        path = warp_path(work.folder, job, source.instrument, source.visit, matched=True)
-        stamp = matched_fingerprint(direct_stamp, common.psf, work.config)
-        if work.is_finished(path, stamp):
-            return _Result(WarpRow(path.name, "kept"))
-        warp = read_product(source.path)
-        if not isinstance(warp, Warp):
-            raise InputError(source.path, found="a coadd", expected="a warp")
-        matched, reason = common.match(warp)
-        if matched is None:
-            path.unlink(missing_ok=True)  # it would be taken for one that belongs to the others
-            return _Result(rejected=tuple(Rejection(d.id, d.path, "match", reason) for d in warp.detectors))
-        return _Result(work.write(matched, path, stamp))
-
-    tasks = [(warp, stamp) for warp, (_, stamp) in zip(warps, direct, strict=True)]
-    need = matching_bytes(common.fwhm, control, target.outer_bbox) + _PER_WARP_PIXEL * target.outer_bbox.area
-    with ThreadPoolExecutor(matching_threads(resources, 0, need)) as pool:
-        return [outcome.unwrap() for outcome in run_jobs(tasks, match, pool)]
+def _written(warp: Warp, files: WarpFiles) -> WarpRow:
+    """Write a warp, direct or matched, and return its row."""
+    files.write(warp)
+    path = files.path((warp.instrument, warp.visit), warp.matched_psf)
+    good = sum(detector.good_pixels for detector in warp.detectors)
+    return WarpRow(path.name, str(len(warp.detectors)), str(good))
