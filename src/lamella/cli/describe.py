@@ -176,6 +176,7 @@ def _by_instrument(rows: Sequence[tuple[ExposureId, dict[str, str]]]) -> Rendera
 
 
 def _quality(summary: CoaddSummary) -> dict[str, str]:
+    factor, correction = summary.variance_factor, summary.variance_correction
     return {
         "data": f"{percent(summary.covered_fraction)} of the pixels; visits per pixel: "
         f"median {number(summary.median_count, 0)}, at most {summary.max_count}",
@@ -185,14 +186,8 @@ def _quality(summary: CoaddSummary) -> dict[str, str]:
         "noise": f"{significant(summary.pixel_noise)} nJy per pixel of blank sky; "
         f"{number(summary.noise_ratio)} of what the variance says",
         "errors": f"of point-source fluxes are {number(summary.psf_noise_ratio)} of what the variance says"
-        + _correction(summary),
+        + (f", which was multiplied by {factor:.4g} ({correction})" if correction != "none" else ""),
     }
-
-
-def _correction(summary: CoaddSummary) -> str:
-    if summary.variance_correction == "none":
-        return ""
-    return f", which was multiplied by {summary.variance_factor:.4g} ({summary.variance_correction})"
 
 
 def _notes(notes: Sequence[str], *, verbose: bool) -> str:

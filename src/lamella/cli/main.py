@@ -85,24 +85,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         return err.exit_code
     except click.Abort:
         return _say("Interrupted. What is finished is kept, and the same command continues.", _INTERRUPTED)
-    except ConfigError as err:
-        return _say(f"Error: {_one_line(err)}", _MISUSED)
     except LamellaError as err:
-        return _say(f"Error: {_one_line(err)}", _FAILED)
+        text = " ".join(str(err).split())
+        return _say(f"Error: {text}", _MISUSED if isinstance(err, ConfigError) else _FAILED)
     except OSError as err:
-        return _say(f"Error: {_describe(err)}", _FAILED)
+        reason = err.strerror or str(err) or type(err).__name__
+        return _say(f"Error: {err.filename}: {reason}." if err.filename else f"Error: {reason}.", _FAILED)
     return status if isinstance(status, int) else 0
 
 
 def _say(text: str, status: int) -> int:
     click.echo(text, err=True)
     return status
-
-
-def _one_line(err: Exception) -> str:
-    return " ".join(str(err).split())
-
-
-def _describe(err: OSError) -> str:
-    reason = err.strerror or str(err) or type(err).__name__
-    return f"{err.filename}: {reason}." if err.filename else f"{reason}."

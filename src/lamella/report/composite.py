@@ -104,10 +104,15 @@ def color_picture(
         if image is not None and image.shape != red.shape:
             raise ShapeError(f"The {name} image", found=image.shape, expected=red.shape)
     layers = [
-        None if image is None else _layer(image, band, max_side)
+        _layer(image, band, max_side)
         for image, band in zip((red, green, blue), bands, strict=True)
+        if image is not None
     ]
-    cube, noise = _stack(layers)
+    cube = np.stack([image for image, _ in layers], axis=-1)
+    noise = np.array([level for _, level in layers])
+    if green is None:
+        cube = np.insert(cube, 1, cube.mean(axis=-1), axis=-1)
+        noise = np.insert(noise, 1, noise.mean())
     named = ", ".join(band for band in bands if band)
     return Picture(
         name="color",
@@ -122,28 +127,14 @@ def _layer(image: np.ndarray, band: str, max_side: int) -> tuple[np.ndarray, flo
     """Return an image less its sky on the common white scale, and its noise."""
     values = block_mean(image, max_side)
     sky, noise = clipped_sky(values)
-    white = _white(band)
+    # Flux of a body as hot as the Sun relative to 0.62 micrometres, so that unknown bands fit in with 1.
+    white = _planck(WAVELENGTHS.get(band, WAVELENGTHS["r"])) / _planck(WAVELENGTHS["r"])
     return (values - sky) / white, noise / white
 
 
-def _white(band: str) -> float:
-    """Return the flux per unit frequency of a body as hot as the Sun, in any unit; 1 for unknown bands."""
-    if band not in WAVELENGTHS:
-        return 1.0
-    # Relative to 0.62 micrometres, so that unknown bands fit in.
-    return _planck(WAVELENGTHS[band]) / _planck(WAVELENGTHS["r"])
-
-
 def _planck(wavelength: float) -> float:
+    """Return the flux per unit frequency of a body as hot as the Sun, in any unit."""
     return wavelength**-3 / math.expm1(_SECOND_RADIATION / (wavelength * _SUN))
-
-
-def _stack(layers: list[tuple[np.ndarray, float] | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the colours, shape (y, x, 3), and their noise; a missing layer is the mean of the others."""
-    present = [layer for layer in layers if layer is not None]
-    mean = np.mean([image for image, _ in present], axis=0), float(np.mean([noise for _, noise in present]))
-    full = [mean if layer is None else layer for layer in layers]
-    return np.stack([image for image, _ in full], axis=-1), np.array([noise for _, noise in full])
 
 
 def _mix(cube: np.ndarray, noise: np.ndarray) -> np.ndarray:

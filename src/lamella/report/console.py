@@ -28,24 +28,19 @@ def summary_table(records: Iterable[CoaddRecord]) -> Table:
     for name in ("5σ mag", "PSF ″", "Time"):
         table.add_column(name, justify="right", no_wrap=True)
     for record in records:
-        table.add_row(*_cells(record))
+        summary = record.summary
+        cells = (
+            summary.band,
+            f"{summary.tract} · {summary.patch[0]},{summary.patch[1]}",
+            str(summary.detectors),
+            str(summary.rejected_count),
+            "\n".join(reasons(summary.rejected)),
+            number(summary.depth),
+            number(summary.psf_fwhm),
+            "kept" if record.kept else duration(summary.seconds),
+        )
+        table.add_row(*map(Text, cells))  # Text, not str: a bracket in a file name is no markup.
     return table
-
-
-def _cells(record: CoaddRecord) -> list[Text]:
-    summary = record.summary
-    cells = [
-        summary.band,
-        f"{summary.tract} · {summary.patch[0]},{summary.patch[1]}",
-        str(summary.detectors),
-        str(summary.rejected_count),
-        "\n".join(reasons(summary.rejected)),
-        number(summary.depth),
-        number(summary.psf_fwhm),
-        "kept" if record.kept else duration(summary.seconds),
-    ]
-    # Text, not str: a bracket in a file name is no markup.
-    return [Text(cell) for cell in cells]
 
 
 def skipped_table(skipped: Iterable[Skipped], *, title: str = "") -> Table:

@@ -394,7 +394,7 @@ def count_swatches(counts: np.ndarray, colors: np.ndarray, first: int = 0) -> tu
 
 def _planes_by_area(mask: Mask) -> list[tuple[str, tuple[int, int, int], float]]:
     """Return name, colour and covered part of the planes that have pixels, the widest first."""
-    parts = mask_fractions(mask)
-    names = [(index, name) for index, name in enumerate(mask.schema.names) if name in parts]
-    planes = [(name, plane_color(name, index), parts[name]) for index, name in names]
+    fractions = mask_fractions(mask)
+    indices = {name: index for index, name in enumerate(mask.schema.names)}
+    planes = [(name, plane_color(name, indices[name]), fraction) for name, fraction in fractions.items()]
     return sorted(planes, key=lambda plane: -plane[2])

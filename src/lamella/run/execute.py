@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from ..errors import WorkerError
 
-__all__ = ("Outcome", "run_in_processes", "run_jobs")
+__all__ = ("Outcome", "interruptible_threads", "run_in_processes", "run_jobs")
 
 _CONTEXT = multiprocessing.get_context("spawn")
 """Fresh interpreters: a forked child would inherit the locks of its parent's threads."""
@@ -89,6 +89,17 @@ def run_jobs[J, R](
     finally:
         for future in futures:
             future.cancel()
+
+
+@contextlib.contextmanager
+def interruptible_threads(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Give a pool of threads; after an error or an interrupt, what has not begun is not waited for."""
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def run_in_processes[J, R](

@@ -64,7 +64,10 @@ def _inputs(job: PatchJob, sources: Sequence[ExposureSource]) -> dict[str, Any]:
     files = sorted({file for source in sources for file in input_files(source)})
     return {
         "grid": [job.skymap.identity, job.skymap.name, job.tract, *job.patch],
-        "inputs": [_describe(source) for source in sources],
+        # The recipe of a reader also holds what a table or a header said of the exposure.
+        "inputs": [
+            [str(source.info.id), source.info.path, repr(getattr(source, "recipe", ""))] for source in sources
+        ],
         "files": [_file_state(file) for file in files],
         "reading": dict(job.reading),
         "versions": package_versions(),
@@ -78,11 +81,6 @@ def _digest(content: Mapping[str, Any]) -> str:
 def input_files(source: ExposureSource) -> tuple[str, ...]:
     """Return the files that an exposure is read from; at least the one that its description names."""
     return tuple(str(file) for file in getattr(source, "files", (source.info.path,)))
-
-
-def _describe(source: ExposureSource) -> list[str]:
-    # The recipe of a reader also holds what a table or a header said of the exposure.
-    return [str(source.info.id), source.info.path, repr(getattr(source, "recipe", ""))]
 
 
 def _file_state(path: str) -> list[Any]:

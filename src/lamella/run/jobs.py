@@ -102,7 +102,8 @@ def plan_jobs(
     chosen = [s for s in sources if not wanted_bands or s.info.band in wanted_bands]
     patches_in_reach: list[Patch] = []
     jobs = []
-    for band, group in itertools.groupby(sorted(chosen, key=_band_and_id), key=lambda s: s.info.band):
+    chosen.sort(key=lambda source: (source.info.band, source.info.id))
+    for band, group in itertools.groupby(chosen, key=lambda source: source.info.band):
         for patch, members in _by_patch(tuple(group), skymap):
             patches_in_reach.append(patch)
             if wanted_tracts and patch.tract not in wanted_tracts:
@@ -148,10 +149,6 @@ def _has_patch(tract: Tract, name: str) -> bool:
     except LamellaError:
         return False
     return True
-
-
-def _band_and_id(source: ExposureSource) -> tuple[str, Any]:
-    return (source.info.band, source.info.id)
 
 
 def _by_patch(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from ..coadd.stack.prepare import input_of, warp_of, weigh, with_pixels
 from ..coadd.warp.pairs import CommonPsf, Matching, as_matched, unmatched, with_matched
@@ -15,6 +14,7 @@ from ..data.warp import MatchRecord, Warp
 from ..errors import LamellaError
 from ..psf.match_control import MatchControl
 from ..resources import Resources
+from .execute import interruptible_threads
 from .memory import matching_bytes, matching_threads
 
 __all__ = ("match_inputs", "use_matched")
@@ -82,12 +82,8 @@ def match_inputs(
         return with_matched(warp, source, warp.scale), matched.match_records, ""
 
     need = matching_bytes(common.fwhm, control, target.outer_bbox)
-    with ThreadPoolExecutor(matching_threads(resources or Resources(), kept, need)) as pool:
-        try:
-            done = list(pool.map(match, inputs))
-        except BaseException:  # also an interrupt: what has not begun is not waited for
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with interruptible_threads(matching_threads(resources or Resources(), kept, need)) as pool:
+        done = list(pool.map(match, inputs))
     records = sorted(record for _, quality, _ in done for record in quality)
     failed = tuple((warp, reason) for warp, _, reason in done if reason)
     matching = Matching(common.fwhm, common.psf, tuple(records), failed)

@@ -7,7 +7,6 @@ import itertools
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from ..errors import LamellaError, NoCoverageError, NoInputsError, OutputError, 
 from ..files import TEMPORARY_PREFIX
 from ..resources import Resources
 from ..sky.footprint import pixel_scale
+from .execute import interruptible_threads
 from .folder import SCRATCH_NAME
 from .jobs import PatchJob
 from .match import match_inputs, use_matched
@@ -230,16 +230,12 @@ class _PatchInputs:
         self._in_memory = self._choose_for_memory(visits)
         inputs: list[WarpInput] = []
         rejected: list[Rejection] = []
-        with ThreadPoolExecutor(self._work.resources.threads) as pool:
-            try:
-                for found, left_out in pool.map(self._make_input, visits):
-                    inputs += found
-                    rejected += left_out
-                    if self._work.on_visit is not None:
-                        self._work.on_visit()
-            except BaseException:  # also an interrupt: what has not begun is not waited for
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with interruptible_threads(self._work.resources.threads) as pool:
+            for accepted, left_out in pool.map(self._make_input, visits):
+                inputs += accepted
+                rejected += left_out
+                if self._work.on_visit is not None:
+                    self._work.on_visit()
         return inputs, rejected
 
     def _choose_for_memory(self, visits: Sequence[Sequence[ExposureSource]]) -> set[tuple[str, int]]:
@@ -274,22 +270,22 @@ class _PatchInputs:
         return matching_bytes(expected, control, target.outer_bbox)
 
     def _make_input(self, sources: Sequence[ExposureSource]) -> tuple[list[WarpInput], list[Rejection]]:
-        made = warp_visit(sources, self._target, self._config)
-        if made.warp is None:
-            return [], list(made.rejected)
+        visit = warp_visit(sources, self._target, self._config)
+        if visit.warp is None:
+            return [], list(visit.rejected)
         if self._work.keep_warp is not None:
-            self._work.keep_warp(made.warp)
+            self._work.keep_warp(visit.warp)
         control = self._config.assemble
-        weighed = weigh(input_of(made.warp), control.weights, control.bad_mask_planes)
+        weighed = weigh(input_of(visit.warp), control.weights, control.bad_mask_planes)
         if not isinstance(weighed, WarpInput):
-            return [], [*made.rejected, *weighed]
+            return [], [*visit.rejected, *weighed]
         stored = dataclasses.replace(weighed, source=self._put_away(weighed, weighed.source, "warp"))
-        return [stored], list(made.rejected)
+        return [stored], list(visit.rejected)
 
-    def _put_away(self, one: WarpInput, source: WarpSource, kind: str) -> WarpSource:
-        if one.key in self._in_memory:
+    def _put_away(self, warp: WarpInput, source: WarpSource, kind: str) -> WarpSource:
+        if warp.key in self._in_memory:
             return source
-        path = self._folder / f"{one.instrument}-{one.visit}.{kind}".replace("/", "_")
+        path = self._folder / f"{warp.instrument}-{warp.visit}.{kind}".replace("/", "_")
         return write_scratch(source, path)
 
     @property
@@ -300,11 +296,11 @@ class _PatchInputs:
     def match(self, inputs: Sequence[WarpInput]) -> _MatchedInputs:
         """Match the inputs to a common PSF, and take the kind of warp that is to be combined."""
         config = self._config
-        found, matching = match_inputs(
+        warps, matching = match_inputs(
             inputs,
             self._target,
             config.match,
-            put_away=lambda one, source: self._put_away(one, source, "matched"),
+            put_away=lambda warp, source: self._put_away(warp, source, "matched"),
             keep=self._work.keep_matched,
             resources=self._work.resources,
             kept=self._kept_bytes,
@@ -315,8 +311,8 @@ class _PatchInputs:
         rejected: list[Rejection] = []
         if config.warp_type == "psf_matched":
             assemble = config.assemble
-            found, rejected = use_matched(found, matching, assemble.weights, assemble.bad_mask_planes)
-        return _MatchedInputs(found, rejected, matching.to_dict())
+            warps, rejected = use_matched(warps, matching, assemble.weights, assemble.bad_mask_planes)
+        return _MatchedInputs(warps, rejected, matching.to_dict())
 
 
 @dataclasses.dataclass(frozen=True)
