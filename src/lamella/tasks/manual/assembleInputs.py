@@ -144,10 +144,10 @@ def alt_spans(altMask: Any) -> dict[str, list[Any]]:
     return {name: list(regions) for name, regions in altMask.items()}
 
 
-def with_mask(altMask: Any, everywhere: Mask) -> dict[str, list[Any]]:
+def with_mask(altMask: Any, other: Any) -> dict[str, list[Any]]:
     """Return an alternative mask with the planes of another one added."""
     spans = alt_spans(altMask)
-    for name, regions in alt_spans(everywhere).items():
+    for name, regions in alt_spans(other).items():
         spans.setdefault(name, []).extend(regions)
     return spans
 

@@ -366,8 +366,10 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
         """
         refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
         altMasks = [None] * len(refs) if altMaskList is None else altMaskList
-        weights = [self._weight_of(ref) for ref in refs] if weightList is None else weightList
-        columns = zip(refs, imageScalerList, weights, altMasks, strict=True)
+        if weightList is None:  # a warp without a valid one counts nothing
+            weighed = (self._weigh(ref) for ref in refs)
+            weightList = [0.0 if isinstance(weight, str) else weight[0] for weight in weighed]
+        columns = zip(refs, imageScalerList, weightList, altMasks, strict=True)
         warps = [WarpToStack(*column) for column in columns]
         if psfMatchedWarpRefList is None:
             matched = [ref for ref in self._matched_refs(ref.ref for ref in refs) if ref.exists()]
@@ -384,11 +386,6 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
         )
         artifacts = compare_with(template, scene)
         return [spans_of(mine, scene.control, warp) for warp, mine in zip(inputs, artifacts, strict=True)]
-
-    def _weight_of(self, ref: WarpRef) -> float:
-        """Return the weight of a direct warp, 0 without a valid one."""
-        weight = self._weigh(ref)
-        return 0.0 if isinstance(weight, str) else weight[0]
 
     def filterArtifacts(
         self,

@@ -140,7 +140,8 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
             self.log.warning("No exposures to coadd for patch %s", patchRef.dataId)
             return None
         self.log.info("Selected %d calexps for patch %s", len(calExpRefList), patchRef.dataId)
-        names = {kind: self.getTempExpDatasetName(kind) for kind in self._kinds()}
+        wanted = {"direct": self.config.makeDirect, "psfMatched": self.config.makePsfMatched}
+        names = {kind: self.getTempExpDatasetName(kind) for kind, is_wanted in wanted.items() if is_wanted}
         primary = next(iter(names))
         groups = groupPatchExposures(patchRef, calExpRefList, self.getCoaddDatasetName(), names[primary])
         self.log.info("Processing %d warps for patch %s", len(groups), patchRef.dataId)
@@ -162,10 +163,6 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
                         tempExpRef.put(exposures[kind], name)
             warps.append(tempExpRef)
         return warps or None
-
-    def _kinds(self) -> list[str]:
-        wanted = {"direct": self.config.makeDirect, "psfMatched": self.config.makePsfMatched}
-        return [kind for kind, is_wanted in wanted.items() if is_wanted]
 
     def run(self, calexpRefList: Sequence[Any], skyInfo: Struct, visitId: int = 0) -> Struct:
         """Make the warp of a visit.

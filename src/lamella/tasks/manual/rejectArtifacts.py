@@ -171,10 +171,11 @@ class RejectArtifactsTask(AssembleCoaddTask):
             mask = None
         bad = self._bad_planes(mask)
         records, artifacts, settings = self._find(skyInfo, inputs, bad, supplementaryData)
-        masked = [
-            warp._replace(altMask=_united(warp.altMask, mine))
-            for warp, mine in zip(inputs, artifacts, strict=True)
-        ]
+        masked = []
+        for warp, mine in zip(inputs, artifacts, strict=True):
+            # The ends of matched warps reject nothing.
+            planes = {name: regions for name, regions in mine.items() if name != "EDGE"}
+            masked.append(warp._replace(altMask=with_mask(warp.altMask, planes)))
         coadd, nImage = self._combine(skyInfo, masked, (*bad, "CLIPPED"))
         self.applyAltEdgeMask(coadd.mask, artifacts)
         coadd = self._account(coadd, records, artifacts)
@@ -277,15 +278,6 @@ def _span_mask(altMask: Any) -> SpanMask | None:
             if regions
         }
     )
-
-
-def _united(altMask: Any, artifacts: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """Return an alternative mask with the artifacts; the ends of matched warps reject nothing."""
-    spans = alt_spans(altMask)
-    for name, regions in artifacts.items():
-        if name != "EDGE":
-            spans.setdefault(name, []).extend(regions)
-    return spans
 
 
 def refuse_changed(config: Any, names: Mapping[str, str]) -> None:

@@ -163,7 +163,10 @@ class WcsSelectImagesTask(BaseSelectImagesTask):
         """
         labels = [str(label) for label in (dataIds if dataIds is not None else range(len(wcsList)))]
         images = zip(labels, wcsList, bboxList, strict=True)
-        infos = [_bare_info(index, *image) for index, image in enumerate(images)]
+        infos = [
+            ExposureInfo(id=ExposureId("", index, 0), path=label, band="", bbox=bbox, projection=wcs)
+            for index, (label, wcs, bbox) in enumerate(images)
+        ]
         region = _region(coordList)
         selection = select_exposures(infos, region, SelectControl())
         return [info.id.visit for info in selection.kept]
@@ -171,10 +174,6 @@ class WcsSelectImagesTask(BaseSelectImagesTask):
     def select(self, infos: Sequence[ExposureInfo], coordList: Any) -> Selection:
         """Select records of exposures; see `lamella.select_exposures`."""
         return select_exposures(infos, _region(coordList), self.config.toCore())
-
-
-def _bare_info(index: int, label: str, wcs: SkyProjection[Any], bbox: Box) -> ExposureInfo:
-    return ExposureInfo(id=ExposureId("", index, 0), path=label, band="", bbox=bbox, projection=wcs)
 
 
 def _region(coordList: Any) -> SkyPolygon:
