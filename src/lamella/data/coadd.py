@@ -91,7 +91,9 @@ class _Stated[T]:
     def __init__(self, value: Callable[[PatchCoadd], T]) -> None:
         self._value = value
 
-    def __get__(self, coadd: PatchCoadd, owner: type[PatchCoadd] | None = None) -> T:
+    def __get__(self, coadd: PatchCoadd | None, owner: type[PatchCoadd] | None = None) -> T:
+        if coadd is None:  # asked of the class, as `help` does
+            return self  # type: ignore[return-value]
         return self._value(coadd)
 
     def __set__(self, coadd: PatchCoadd, value: Never) -> None:
