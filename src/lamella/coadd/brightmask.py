@@ -14,7 +14,7 @@ from astropy.coordinates import SkyCoord
 from lsst.images import XY, Box, Mask, SkyProjection
 
 from ..errors import ConfigError
-from ..planes import bits_of, plane_name
+from ..planes import Layout, plane_name
 from ..sky.footprint import pixel_scale
 
 __all__ = ("BrightObject", "BrightObjectCatalog", "paint_bright_objects")
@@ -129,7 +129,7 @@ def paint_bright_objects(
     pixels, rounded down.  A box reaches from ``x - width / 2`` to
     ``x + width / 2``, both rounded down, both included; and so in y.
     """
-    bits_of(mask.schema, (plane,))  # also of an empty catalogue the plane must be there
+    Layout(mask.schema).bits((plane,))  # also of an empty catalogue the plane must be there
     if not len(catalog):
         return 0
     bit = mask.schema.bit(plane_name(plane))

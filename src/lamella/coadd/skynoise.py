@@ -20,7 +20,7 @@ from ..errors import InvalidPsfError
 from ..image.blanksky import clipped_sky, noise_ratio, psf_noise_ratio
 from ..kernels.arrays import find_covered, kernel_array
 from ..kernels.order.median import median
-from ..planes import bits_of
+from ..planes import Layout
 
 __all__ = ("Coverage", "corrected", "covered_pixels", "measure_sky_noise")
 
@@ -53,7 +53,7 @@ def measure_sky_noise(coadd: PatchCoadd) -> SkyNoise:
         return SkyNoise()
     x, y = covered.centre
     window = _box_around(coadd.bbox, x, y)
-    not_sky = bits_of(coadd.mask.schema, _NOT_SKY, missing_ok=True)
+    not_sky = Layout(coadd.mask.schema).bits(_NOT_SKY, missing_ok=True)
     usable = covered.pixels[window] & (coadd.mask.array[..., 0][window] & not_sky == 0)
     image = np.zeros(usable.shape)
     np.copyto(image, coadd.image.array[window], where=usable)
@@ -122,9 +122,8 @@ class Coverage:
 
 def covered_pixels(coadd: PatchCoadd) -> Coverage:
     """Find where a coadd holds a measurement, and the centre of that."""
-    no_data, inexact = (
-        bits_of(coadd.mask.schema, [name], missing_ok=True) for name in ("NO_DATA", "INEXACT_PSF")
-    )
+    layout = Layout(coadd.mask.schema)
+    no_data, inexact = (layout.bits([name], missing_ok=True) for name in ("NO_DATA", "INEXACT_PSF"))
     image = kernel_array(coadd.image.array, np.float32)
     mask = kernel_array(coadd.mask.array[..., 0], np.int32)
     variance = kernel_array(coadd.variance.array, np.float32)

@@ -20,7 +20,7 @@ from ..data.times import TotalTimes
 from ..errors import InvalidPsfError
 from ..kernels.arrays import count_bits, count_values, kernel_array
 from ..kernels.order.median import median
-from ..planes import bits_of
+from ..planes import Layout
 from ..psf.measure import effective_area, fwhm
 from ..sky.footprint import pixel_scale
 from .skynoise import Coverage, covered_pixels, measure_sky_noise
@@ -230,7 +230,8 @@ def mask_fractions(mask: Mask) -> dict[str, float]:
     bits = kernel_array(mask.array[..., 0], np.int32).reshape(-1)
     counts = np.zeros(32, dtype=np.int64)
     count_bits(bits, counts)
-    pixels = {name: int(counts[bits_of(mask.schema, [name]).bit_length() - 1]) for name in mask.schema.names}
+    layout = Layout(mask.schema)
+    pixels = {name: int(counts[layout.bits([name]).bit_length() - 1]) for name in layout.names}
     return {name: count / bits.size for name, count in pixels.items() if count}
 
 

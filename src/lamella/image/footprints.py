@@ -14,7 +14,6 @@ import numpy as np
 import scipy
 from lsst.images import Box
 
-from ..errors import ShapeError
 from .spans import Runs, grow_runs, join_sorted, merge_runs, no_runs, pixels_of
 
 __all__ = ("Footprints", "Pixels")
@@ -61,8 +60,7 @@ class Footprints:
         ShapeError
             Raised when array and box differ in shape.
         """
-        if flags.shape != tuple(bbox.shape):
-            raise ShapeError("flags", found=flags.shape, expected=tuple(bbox.shape))
+        runs = Runs.from_array(flags, bbox)
         labels, number = scipy.ndimage.label(flags, structure=_EIGHT_NEIGHBOURS)
         kept = np.ones(number + 1, dtype=bool)
         if seeds is not None:
@@ -71,19 +69,14 @@ class Footprints:
         kept[0] = False
         # Those that are kept are numbered from 0, in the order of their first pixels.
         names = np.cumsum(kept) - 1
-        at = np.flatnonzero(flags)
-        at = at[kept[labels.ravel()[at]]]
-        y, x = np.divmod(at, flags.shape[1])
-        new = np.ones(len(at), dtype=bool)
-        # A run begins where pixels do not follow each other, and with each row.
-        new[1:] = (np.diff(at) != 1) | (x[1:] == 0)
-        first = np.flatnonzero(new)
-        last = np.append(first, len(at))[1:] - 1
+        # The pixels of a run hang together: they have one label.
+        label = labels[runs.y - bbox.y.start, runs.x0 - bbox.x.start]
+        chosen = kept[label]
         return cls(
-            (y[first] + bbox.y.start).astype(np.int32),
-            (x[first] + bbox.x.start).astype(np.int32),
-            (x[last] + 1 + bbox.x.start).astype(np.int32),
-            names[labels[y[first], x[first]]].astype(np.int64),
+            runs.y[chosen],
+            runs.x0[chosen],
+            runs.x1[chosen],
+            names[label[chosen]].astype(np.int64),
             int(kept.sum()),
         )
 

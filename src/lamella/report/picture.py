@@ -23,7 +23,7 @@ from ..data.coadd import PatchCoadd
 from ..files import write_bytes
 from ..image.blanksky import clipped_sky
 from ..kernels.arrays import count_values, kernel_array, sum_blocks, sum_flagged
-from ..planes import bits_of
+from ..planes import Layout
 from .palette import NO_DATA_COLOR, colors_at, hex_color, plane_color
 from .wording import percent
 
@@ -181,7 +181,8 @@ def mask_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
     """
     canvas = dimmed(coadd.image.array, max_side)
     planes = _planes_by_area(coadd.mask)
-    bits = [bits_of(coadd.mask.schema, [name]) for name, _, _ in planes]
+    layout = Layout(coadd.mask.schema)
+    bits = [layout.bits([name]) for name, _, _ in planes]
     parts = flagged_parts(coadd.mask.array[..., 0], bits, max_side)
     for (name, color, _), covered in zip(planes, parts, strict=True):
         opacity = (1.0 if name == "NO_DATA" else 0.8) * np.sqrt(covered)[..., None]

@@ -17,7 +17,7 @@ from ...data.options import WeightControl
 from ...data.warp import Warp
 from ...data.weights import WeightProblem, warp_weight, weight_of_mean
 from ...errors import MixedBandsError, NoInputsError, PsfMatchError
-from ...planes import bits_of, plane_names
+from ...planes import Layout, plane_names
 from ...psf.parameters import psf_to_parameters
 from ...sky.footprint import pixel_scale
 from .sources import ImageSource, view_planes
@@ -219,7 +219,7 @@ def with_pixels(warp: WarpInput, bad_mask_planes: Sequence[str]) -> WarpInput | 
     mean = warp.mean_variance
     if mean is not None and mean.bad_mask_planes == frozenset(plane_names(bad_mask_planes)):
         return warp
-    bad, box = bits_of(warp.source.schema, bad_mask_planes, missing_ok=True), warp.source.bbox
+    bad, box = Layout(warp.source.schema).bits(bad_mask_planes, missing_ok=True), warp.source.bbox
     starts = list(range(box.y.start, box.y.stop, _STRIP))
     middle = len(starts) // 2
     for start in (*starts[middle:], *starts[:middle]):  # the middle of a warp mostly has pixels
@@ -276,7 +276,7 @@ def _weigh_variance(
         weight = weight_of_mean(mean.mean, warp.scale)
     else:
         planes = view_planes(warp.source)
-        bad = bits_of(warp.source.schema, bad_mask_planes, missing_ok=True)
+        bad = Layout(warp.source.schema).bits(bad_mask_planes, missing_ok=True)
         weight = warp_weight(planes.variance, planes.mask, bad, control, scale=warp.scale, image=planes.image)
     if not isinstance(weight, WeightProblem):
         return dataclasses.replace(warp, weight=weight, owners=None)
