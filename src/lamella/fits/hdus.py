@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from astropy.io import fits
 
-from ..errors import InputError, UnreadableFileError
+from ..errors import InputError, MissingPartError, UnreadableFileError
 from .cards import BEGINNING, BLOCK, CARD, Cards, parse_cards
 from .read import Header, quiet_astropy
 
@@ -162,8 +162,7 @@ class Unit:
 
     def problem(self, found: str, expected: str, where: str = "") -> InputError:
         """Return an error about this HDU, or a card or column of it, that is not what it must be."""
-        path = self.container.path
-        return InputError(path, where=self._within(where), found=found, expected=expected)
+        return self.container.problem(found, expected, self._within(where))
 
     def _within(self, where: str) -> str:
         return f"{self.label}, {where}" if where else self.label
@@ -320,6 +319,16 @@ class Container:
     def damage(self, found: str, expected: str, where: str = "") -> UnreadableFileError:
         """Return an error about this file."""
         return UnreadableFileError(self.path, where=where, found=found, expected=expected)
+
+    def problem(
+        self, found: str, expected: str, where: str = "", *, kind: type[InputError] = InputError
+    ) -> InputError:
+        """Return an error about this file, which is not what it must be."""
+        return kind(self.path, where=where, found=found, expected=expected)
+
+    def missing(self, found: str, expected: str, where: str = "") -> MissingPartError:
+        """Return an error about something that this file lacks."""
+        return MissingPartError(self.path, where=where, found=found, expected=expected)
 
     def _unreadable(self, err: Exception) -> UnreadableFileError:
         reason = getattr(err, "strerror", None) or " ".join(str(err).split()).rstrip(".")

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 
 import numpy as np
@@ -13,43 +12,13 @@ from lamella.formats.afw.info import DetectorInfo, FilterLabel, parse_summary
 from lamella.formats.afw.visit_info import VisitInfo, visit_info_from_header
 
 
-def known(info):
-    """Return the fields of a visit that are known."""
-    values = dataclasses.asdict(info)
-    return {key: value for key, value in values.items() if value == value and value not in ("", 0, False)}
-
-
 @pytest.mark.parametrize(
-    ("version", "more"),
-    [
-        (1, {"exposure_id": 10313423}),
-        (4, {"exposure_id": 10313423, "id": 987654, "focus_z": 1.5, "object": "test object"}),
-        (5, {"id": 987654, "focus_z": 1.5, "observation_type": "flat", "observation_reason": "test reason"}),
-    ],
+    ("version", "visit", "exposure"), [(1, 0, 10313423), (4, 987654, 10313423), (5, 987654, 0)]
 )
-def test_versions_of_visit_info(afw_files, version, more):
+def test_versions_of_visit_info(afw_files, version, visit, exposure):
     info = Archive(Container(afw_files / f"afw_visitInfo-version-{version}.fits")).get(1)
-    expected = {
-        "exposure_time": 10.01,
-        "dark_time": 11.02,
-        "mjd": 65321.1,
-        "ut1": 12345.1,
-        "earth_rotation": 45.1,
-        "boresight_ra": 23.1,
-        "boresight_dec": 73.2,
-        "boresight_azimuth": 134.5,
-        "boresight_altitude": 33.3,
-        "airmass": 1.73,
-        "rotation": 73.2,
-        "longitude": 11.1,
-        "latitude": 22.2,
-        "air_pressure": 2.2,
-        "humidity": 34.5,
-        **more,
-    }
-    for name, value in expected.items():
-        assert getattr(info, name) == (pytest.approx(value) if isinstance(value, float) else value), name
-    assert (info.rotation_type, info.instrument) == ("SKY", "TestCameraOne")
+    assert (info.id, info.exposure_id, info.instrument) == (visit, exposure, "TestCameraOne")
+    assert (info.exposure_time, info.mjd) == (10.01, pytest.approx(65321.1))
 
 
 def test_the_header_of_an_exposure_says_what_its_visit_summary_says(afw_files):
@@ -57,15 +26,12 @@ def test_the_header_of_an_exposure_says_what_its_visit_summary_says(afw_files):
     table = Archive(Container(afw_files / "visitSummary-849375.fits")).get(4)
     assert isinstance(table, VisitInfo)
     assert table.id == header.id == 849375
-    common = known(table).keys() & known(header).keys()
-    assert len(common) > 18
-    for name in common:
-        found, other = getattr(header, name), getattr(table, name)
-        assert found == (pytest.approx(other, abs=1e-9) if isinstance(other, float) else other), name
+    assert table.exposure_time == header.exposure_time
+    assert table.mjd == pytest.approx(header.mjd, abs=1e-9)
 
 
 def test_what_is_not_in_a_header_is_not_known():
-    assert known(visit_info_from_header({})) == {"rotation_type": "UNKNOWN"}
+    assert repr(visit_info_from_header({})) == repr(VisitInfo())
     assert math.isnan(visit_info_from_header({"DATE-AVG": "nonsense"}).mjd)
     utc = visit_info_from_header({"DATE-AVG": "2015-01-01T00:00:00.0", "TIMESYS": "UTC"}).mjd
     assert (utc - 57023.0) * 86400.0 == pytest.approx(35.0, abs=1e-4)
@@ -87,7 +53,7 @@ def test_filters_have_names_or_none(writer):
 
 def test_identity_of_a_detector_and_its_valid_polygon(afw_files):
     file = AfwFile(afw_files / "obs_base_calexp_hsc.fits")
-    assert file.detector == DetectorInfo(4, "1_42", "4", "CCD", Box.factory[0:4176, 0:2048])
+    assert file.detector == DetectorInfo(4, "1_42", Box.factory[0:4176, 0:2048])
     polygon = file.valid_polygon
     assert polygon.n_vertices == 7
     # HSC's corner detectors are partly vignetted.

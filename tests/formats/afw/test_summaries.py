@@ -150,8 +150,10 @@ def test_which_detectors_overlap_which_patch_is_what_brute_force_finds(summaries
     infos = summaries[visit].exposures()
     assert len(infos) == 103
     skymap = rings()
-    first = summaries[visit][0].visit_info
-    centre = type(skymap.centers)(first.boresight_ra * u.deg, first.boresight_dec * u.deg)
+    first = summaries[visit][0].record
+    row = first.archive.record(first.row.integer("visitInfo")).row()
+    boresight = (row.number(f"boresightradec_{axis}") * u.rad for axis in ("ra", "dec"))
+    centre = type(skymap.centers)(*boresight)
     patches = nearby_patches(skymap, centre, 0.9 * u.deg)
     assert len(patches) > 200
 

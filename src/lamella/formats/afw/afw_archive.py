@@ -147,7 +147,7 @@ class Archive:
         self._tables: dict[int, Table] = {}
         index = find_index(container)
         if index is None:
-            raise MissingPartError(container.path, found="no archive index", expected="an archive of objects")
+            raise container.missing("no archive index", "an archive of objects")
         self._index_unit = index
         self._records = self._read_index()
 
@@ -178,9 +178,7 @@ class Archive:
             Raised when there is no such object.
         """
         if id not in self._records:
-            raise MissingPartError(
-                self.container.path, where=f"object {id}", found="no such object", expected="one in the index"
-            )
+            raise self.container.missing("no such object", "one in the index", f"object {id}")
         return self._records[id]
 
     @overload
@@ -240,8 +238,7 @@ class Archive:
         value = self.get(id, kind)
         if value is None:
             parent = self._label(self._building[-1]) if self._building else "archive"
-            expected = f"a {kind.__name__}"
-            raise MissingPartError(self.container.path, where=parent, found="no object", expected=expected)
+            raise self.container.missing("no object", f"a {kind.__name__}", parent)
         return value
 
     def problem(self, id: int, *, found: str, expected: str) -> InputError:
@@ -327,11 +324,8 @@ class Archive:
         if number not in self._tables:
             unit = self._units.get(number)
             if unit is None:
-                raise MissingPartError(
-                    self.container.path,
-                    where=f"table {number} of the archive",
-                    found=f"{len(self._units)} tables",
-                    expected="this table",
+                raise self.container.missing(
+                    f"{len(self._units)} tables", "this table", f"table {number} of the archive"
                 )
             self._tables[number] = Table(unit)
         return self._tables[number]
@@ -343,10 +337,7 @@ class Archive:
         data = [unit for unit in units if unit.kind == "ARCHIVE_DATA"]
         numbers = [unit.cards.get("AR_CATN", number) for number, unit in enumerate(data, start=1)]
         if len(set(numbers)) != len(numbers):
-            raise InputError(
-                self.container.path,
-                where="archive",
-                found="two tables of one number (AR_CATN)",
-                expected="numbers that differ",
+            raise self.container.problem(
+                "two tables of one number (AR_CATN)", "numbers that differ", "archive"
             )
         return dict(zip(numbers, data, strict=True))

@@ -135,8 +135,11 @@ class Background:
         units = container.units
         if "BKGD_X0" not in container.primary or len(units) % _PLANES:
             key = "a" if "BKGD_X0" in container.primary else "no"
-            found = f"{len(units)} HDUs and {key} card BKGD_X0"
-            raise MissingPartError(path, found=found, expected="layers of a background, three HDUs each")
+            raise MissingPartError(
+                path,
+                found=f"{len(units)} HDUs and {key} card BKGD_X0",
+                expected="layers of a background, three HDUs each",
+            )
         layers = [_read_layer(units[first : first + _PLANES]) for first in range(0, len(units), _PLANES)]
         try:
             return cls(tuple(layers))

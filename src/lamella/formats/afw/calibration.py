@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import astropy.units as u
 from lsst.images.fields import BaseField
 
-from ...errors import MissingPartError, UnitError
+from ...errors import UnitError
 from .exposure import AfwFile
 from .plane_hdus import find_plane
 
@@ -48,10 +48,9 @@ def scale_to_njy(file: AfwFile) -> tuple[float | BaseField, str]:
     if unit is not None and _is_in_njy(file):
         return float(unit.to(u.nJy)), ""
     if unit is not None and unit not in _COUNTS:
-        raise UnitError(file.container.path, where="BUNIT", found=str(unit), expected="nJy or counts")
+        raise file.container.problem(str(unit), "nJy or counts", "BUNIT", kind=UnitError)
     if calibration is None:
-        found = "no photometric calibration"
-        raise MissingPartError(file.container.path, where="PHOTOCALIB", found=found, expected="one")
+        raise file.container.missing("no photometric calibration", "one", "PHOTOCALIB")
     return calibration.to_njy, f"Zero point {calibration.zero_point:.4f} AB mag (mean) from the file."
 
 

@@ -95,12 +95,7 @@ class ExposureRecord:
             return None
         if self.archive is None:
             unit = self.row.rows.table.unit
-            raise MissingPartError(
-                unit.container.path,
-                where=f"{unit.label}, {name}",
-                found="no archive index",
-                expected=f"object {id}",
-            )
+            raise unit.container.missing("no archive index", f"object {id}", f"{unit.label}, {name}")
         return self.archive.get(id, kind)
 
     @property
@@ -191,8 +186,9 @@ class ExposureCatalog:
             raise MissingPartError(path, where="HDU 1", found="no table", expected="a catalogue of exposures")
         kind = str(unit.cards.get("AFW_TYPE", "")).strip()
         if kind != "EXPOSURE":
-            found = f"AFW_TYPE {kind!r}"
-            raise InputError(path, where=unit.label, found=found, expected="a catalogue of exposures")
+            raise InputError(
+                path, where=unit.label, found=f"AFW_TYPE {kind!r}", expected="a catalogue of exposures"
+            )
         archive = Archive.find(container, trust_pickles=trust_pickles)
         version = unit.cards.get("EXPTABLE_VER", 1)
         if archive is not None and not (isinstance(version, int) and version <= _NEWEST):

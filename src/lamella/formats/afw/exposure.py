@@ -10,7 +10,7 @@ from typing import Any
 import astropy.units as u
 from lsst.images import Box, MaskedImage, ObservationSummaryStats, Polygon, SkyProjection
 
-from ...errors import InputError, ProjectionError, UnknownFormatError
+from ...errors import ProjectionError, UnknownFormatError
 from ...fits.hdus import Container, Unit
 from ...fits.read import Header, header_text
 from ...sky.projection import projection_from_header
@@ -85,11 +85,8 @@ class AfwFile:
         """
         version = self.container.primary.get("EXPINFO_V", 0)
         if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= _NEWEST:
-            raise UnknownFormatError(
-                self.container.path,
-                where="EXPINFO_V",
-                found=f"a layout of version {version!r}",
-                expected=f"at most {_NEWEST}",
+            raise self.container.problem(
+                f"a layout of version {version!r}", f"at most {_NEWEST}", "EXPINFO_V", kind=UnknownFormatError
             )
         return version
 
@@ -116,9 +113,7 @@ class AfwFile:
 
     def _checked_id(self, value: Any, key: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InputError(
-                self.container.path, where=key, found=repr(value), expected="a number of an object"
-            )
+            raise self.container.problem(repr(value), "a number of an object", key)
         return value
 
     def component(self, name: str, kind: type[Any] | None = None) -> Any:
@@ -197,8 +192,12 @@ class AfwFile:
         x, y = self.bbox.x.center, self.bbox.y.center
         centre = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
         if not (math.isfinite(centre.x) and abs(centre.y) <= math.pi / 2):
-            found = "a centre of the image that is not on the sky"
-            raise ProjectionError(self.container.path, where="SKYWCS", found=found, expected="pixels to sky")
+            raise self.container.problem(
+                "a centre of the image that is not on the sky",
+                "pixels to sky",
+                "SKYWCS",
+                kind=ProjectionError,
+            )
 
     @functools.cached_property
     def photo_calib(self) -> PhotoCalib | None:

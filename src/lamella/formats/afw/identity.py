@@ -7,7 +7,6 @@ import math
 import re
 
 from ...data.exposure import ExposureId
-from ...errors import MissingPartError
 from ...fits.read import header_text
 from .exposure import AfwFile
 from .info import FilterLabel
@@ -58,8 +57,9 @@ def identify(file: AfwFile) -> Identity:
     visit, note = _visit(file, instrument, number)
     band = band_of(file.filter)
     if not band:
-        found = f"band {file.filter.band!r} and filter {file.filter.physical!r}"
-        raise MissingPartError(file.container.path, where="filter", found=found, expected="a passband")
+        raise file.container.missing(
+            f"band {file.filter.band!r} and filter {file.filter.physical!r}", "a passband", "filter"
+        )
     if band != file.filter.band:
         notes.append(f"Band {band} taken from the name of the filter, {file.filter.physical}.")
     return Identity(ExposureId(instrument, visit, number), band, (*([note] if note else []), *notes))
@@ -120,7 +120,7 @@ def _visit(file: AfwFile, instrument: str, detector: int) -> tuple[int, str]:
     text = header_text(file.metadata, card)
     digits = _DATE.match(text)
     if digits is None:
-        path = file.container.path
-        found = "neither a visit, nor the number of an exposure, nor a time"
-        raise MissingPartError(path, where="DATE", found=found, expected="one of them")
+        raise file.container.missing(
+            "neither a visit, nor the number of an exposure, nor a time", "one of them", "DATE"
+        )
     return int("".join(digits.groups())), f"Visit taken as the time {text} ({card}): the file has no number."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from ...errors import InputError
 from ...fits.hdus import Container, Unit
 from ...fits.tables import Rows
 
@@ -57,10 +56,9 @@ def find_index(container: Container) -> Unit | None:
         return by_kind
     unit = container.unit(number - 1) if isinstance(number, int) else None
     if unit is None or unit.kind != "ARCHIVE_INDEX":
-        raise InputError(
-            container.path,
-            where="HDU 0, AR_HDU",
-            found=f"{number!r}, which is no archive index",
-            expected="the number of the HDU with the archive index",
+        raise container.problem(
+            f"{number!r}, which is no archive index",
+            "the number of the HDU with the archive index",
+            "HDU 0, AR_HDU",
         )
     return unit

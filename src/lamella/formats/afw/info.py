@@ -35,9 +35,6 @@ class DetectorInfo:
 
     id: int
     name: str
-    serial: str = ""
-    physical_type: str = ""
-    """E.g. ``"CCD"``, ``"ITL"`` or ``"E2V"``."""
     bbox: Box | None = None
     """All its pixels."""
 
@@ -58,8 +55,6 @@ def build_detector(record: ObjectRecord, archive: Archive) -> DetectorInfo:
     return DetectorInfo(
         id=row.integer("id"),
         name=row.text("name"),
-        serial=row.text("serial", ""),
-        physical_type=row.text("physicalType", ""),
         bbox=row.box("bbox"),
     )
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from lsst.images import Box, SkyProjection, TractFrame
 
-from ...errors import InputError
 from ...fits.read import Header, header_text
 from ...fits.text import OWN_CARD, own_text
 from .exposure import AfwFile
@@ -42,7 +41,7 @@ def card_to_box(file: AfwFile, key: str) -> Box | None:
     found = _BOX.fullmatch(text)
     y0, y1, x0, x1 = (int(number) for number in found.groups()) if found else (0, 0, 0, 0)
     if y1 <= y0 or x1 <= x0:
-        raise InputError(file.container.path, where=key, found=repr(text), expected="a box of pixels")
+        raise file.container.problem(repr(text), "a box of pixels", key)
     return Box.factory[y0:y1, x0:x1]
 
 
@@ -63,7 +62,7 @@ def own_projection(file: AfwFile) -> SkyProjection[Any]:
     header = file.container.primary
     tract = header.get("TRACT")
     if isinstance(tract, bool) or not isinstance(tract, int):
-        raise InputError(file.container.path, where="TRACT", found=repr(tract), expected="a number")
+        raise file.container.problem(repr(tract), "a number", "TRACT")
     frame = TractFrame(skymap=own_text(header, "SKYMAP"), tract=tract, bbox=box)
     frames: Any = found.pixel_to_sky_transform._ast_mapping
     return SkyProjection.from_ast_frame_set(frames, frame)

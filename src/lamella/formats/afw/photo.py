@@ -86,8 +86,7 @@ def photo_calib_from_header(header: Header, path: str | PathLike[str]) -> PhotoC
         return None
     flux = optional_number(header, "FLUXMAG0")
     if flux is None or flux < 0:
-        found = repr(header["FLUXMAG0"])
-        raise InputError(path, where="FLUXMAG0", found=found, expected="a positive number")
+        raise InputError(path, where="FLUXMAG0", found=repr(header["FLUXMAG0"]), expected="a positive number")
     return PhotoCalib.from_flux_mag0(flux, abs(optional_number(header, "FLUXMAG0ERR") or 0.0))
 
 
@@ -97,9 +96,12 @@ def build_photo_calib(record: ObjectRecord, archive: Archive) -> PhotoCalib:
     row = record.row()
     version = row.integer("version", 0)
     if version < 1:
-        where = f"object {record.id} (PhotoCalib)"
-        found = f"version {version}, which is in maggies"
-        raise UnitError(archive.container.path, where=where, found=found, expected="version 1, in nJy")
+        raise archive.container.problem(
+            f"version {version}, which is in maggies",
+            "version 1, in nJy",
+            f"object {record.id} (PhotoCalib)",
+            kind=UnitError,
+        )
     mean, error = row.number("calibrationMean"), row.number("calibrationErr")
     if not (math.isfinite(mean) and mean > 0):
         record.fail(found=f"a mean of {mean:g}", expected="a positive number of nJy")

@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 from lsst.images import Box
 
-from ...errors import MissingPartError, UnitError
+from ...errors import UnitError
 from ...fits.hdus import Container, Unit
 from ...fits.planes_by_box import open_plane
 from ...fits.scaling import physical_values, with_nan
@@ -48,7 +48,7 @@ def require_plane(container: Container, kind: str) -> Unit:
     """
     unit = find_plane(container, kind)
     if unit is None:
-        raise MissingPartError(container.path, where=kind, found="no such HDU", expected=f"one of {kind}")
+        raise container.missing("no such HDU", f"one of {kind}", kind)
     return unit
 
 
@@ -98,8 +98,7 @@ def plane_unit(unit: Unit) -> u.UnitBase | None:
     try:
         return u.Unit(text)
     except (ValueError, TypeError) as err:
-        where = f"{unit.label}, BUNIT"
-        raise UnitError(unit.container.path, where=where, found=repr(text), expected="a unit") from err
+        raise unit.container.problem(repr(text), "a unit", f"{unit.label}, BUNIT", kind=UnitError) from err
 
 
 def read_plane(unit: Unit, box: Box | None = None) -> np.ndarray:

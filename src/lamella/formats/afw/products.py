@@ -17,7 +17,7 @@ from ...data.detector import DetectorInput
 from ...data.exposure import ExposureId
 from ...data.times import UNKNOWN_TIMES
 from ...data.warp import Warp
-from ...errors import InputError, MissingPartError
+from ...errors import MissingPartError
 from ...fits.read import header_text
 from ...fits.text import own_text
 from ...planes import bits_of
@@ -90,8 +90,9 @@ def read_afw_product(
         raise MissingPartError(path, where="COADD_INPUTS", found="no inputs", expected="a warp or a coadd")
     band = band_of(file.filter) or _band_of_inputs(inputs)
     if not band:
-        found = f"filter {file.filter.physical!r}"
-        raise MissingPartError(path, where="filter", found=found, expected="a passband")
+        raise MissingPartError(
+            path, where="filter", found=f"filter {file.filter.physical!r}", expected="a passband"
+        )
     to_njy, note = scale_to_njy(file)
     notes = [note] if note else []
     detectors = _detectors(file, inputs, band, notes)
@@ -156,9 +157,7 @@ def _place(file: AfwFile, notes: list[str]) -> dict[str, Any]:
         return {"skymap": "none", "tract": 0, "patch": (0, 0)}
     patch, tract = re.fullmatch(r"(\d{1,6}),(\d{1,6})", header_text(header, "PATCH")), header.get("TRACT")
     if patch is None or isinstance(tract, bool) or not isinstance(tract, int):
-        found = f"tract {tract!r}, patch {header['PATCH']!r}"
-        path = file.container.path
-        raise InputError(path, where="PATCH", found=found, expected="numbers")
+        raise file.container.problem(f"tract {tract!r}, patch {header['PATCH']!r}", "numbers", "PATCH")
     inner = card_to_box(file, "INNERBOX")
     place = {"skymap": own_text(header, "SKYMAP"), "tract": tract}
     place |= {"patch": (int(patch[1]), int(patch[2]))}
@@ -195,8 +194,7 @@ def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> M
     no_data = np.int32(bits_of(found.mask.schema, ["NO_DATA"]))
     missing = (bits & no_data != 0) | ~np.isfinite(image) | ~(np.isfinite(variance) & (variance > 0))
     if bbox is None and missing.all():
-        path = file.container.path
-        raise InputError(path, found="no pixel with a value and a variance", expected="at least one")
+        raise file.container.problem("no pixel with a value and a variance", "at least one")
     bits[missing] |= no_data
     image[~np.isfinite(image)] = np.nan
     variance[missing] = np.inf
@@ -220,8 +218,7 @@ def _detectors(file: AfwFile, inputs: CoaddInputs, band: str, notes: list[str]) 
     found = [_detector(one, others, instrument, band) for one in inputs.detectors]
     complete = sorted((one for one in found if one is not None), key=lambda one: one.id)
     if len({one.id for one in complete}) < len(complete):
-        path = file.container.path
-        raise InputError(path, where="COADD_INPUTS", found="an input twice", expected="each once")
+        raise file.container.problem("an input twice", "each once", "COADD_INPUTS")
     if len(complete) < len(found):
         notes.append(f"{len(found) - len(complete)} of {len(found)} inputs have no PSF or no projection.")
     return complete

@@ -117,8 +117,10 @@ def build_kernel_psf(record: ObjectRecord, archive: Archive) -> PolynomialBasisP
     """Return a PSF that is a kernel: an image, or a sum of images that varies over the field."""
     kernel = archive.require(record.row().integer("kernel"), StoredKernel)
     if kernel.side > MAX_SIDE or len(kernel.images) * kernel.side**2 > MAX_VALUES:
-        found = f"{len(kernel.images)} images that reach {kernel.side // 2} pixels from the centre"
-        record.fail(found=found, expected=f"{MAX_SIDE} pixels a side and {MAX_VALUES} in all at most")
+        record.fail(
+            found=f"{len(kernel.images)} images that reach {kernel.side // 2} pixels from the centre",
+            expected=f"{MAX_SIDE} pixels a side and {MAX_VALUES} in all at most",
+        )
     images = kernel.centred_images()
     return PolynomialBasisPsf(images, kernel.coefficients, EVERYWHERE, zero=kernel.zero, scale=kernel.scale)
 
@@ -142,8 +144,10 @@ def build_psfex(record: ObjectRecord, archive: Archive) -> PsfexPsf:
         record.fail(found=f"polynomials of degree {degrees}", expected=f"0 to {_MAX_DEGREE}")
     images = _psfex_images(record, sizes, row.array("_comp"))
     if not 0.0 < sampling * max(images.shape[1:]) <= MAX_SIDE:
-        found = f"{images.shape[-1]} samples, {sampling:g} pixels apart"
-        record.fail(found=found, expected=f"at most {MAX_SIDE} pixels")
+        record.fail(
+            found=f"{images.shape[-1]} samples, {sampling:g} pixels apart",
+            expected=f"at most {MAX_SIDE} pixels",
+        )
     polynomial = PsfexPolynomial(
         zero=(zero[0] + _FIRST_PIXEL, zero[1] + _FIRST_PIXEL),
         scale=(scale[0], scale[1]),

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from lsst.images.psfs import PiffWrapper
 
-from ...errors import MissingPartError
 from .afw_archive import Archive, ObjectRecord, SkippedObject
 from .persistables import persistable
 from .psf import EVERYWHERE, MAX_SIDE
@@ -66,10 +65,10 @@ def _load(record: ObjectRecord, archive: Archive) -> tuple[int, int, Any]:
     try:
         found = _PiffUnpickler(io.BytesIO(data)).load()
     except ImportError as err:
-        where = f"object {record.id} ({record.name})"
-        expected = f"the package {err.name}: pip install 'lamella[piff]'"
-        raise MissingPartError(
-            archive.container.path, where=where, found="no such package installed", expected=expected
+        raise archive.container.missing(
+            "no such package installed",
+            f"the package {err.name}: pip install 'lamella[piff]'",
+            f"object {record.id} ({record.name})",
         ) from err
     if not (isinstance(found, tuple) and len(found) == 3 and all(type(size) is int for size in found[:2])):
         record.fail(found=f"a pickle of a {type(found).__name__}", expected="width, height and a model")

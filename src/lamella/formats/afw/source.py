@@ -14,7 +14,7 @@ from lsst.images import Box, Polygon
 
 from ...coadd.select.quality import standard_quality
 from ...data.exposure import Exposure, ExposureInfo, ExposureSource
-from ...errors import InputError, InvalidPsfError, MissingPartError
+from ...errors import InvalidPsfError
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...psf.measure import fwhm
 from ...sky.footprint import pixel_scale
@@ -178,15 +178,15 @@ def _require_parts(file: AfwFile) -> None:
     """Refuse coadds, and files without a part that a coadd cannot be made without."""
     inputs = read_coadd_inputs(file)
     if inputs is not None and len(inputs.detectors):
-        found = f"a warp or a coadd of {len(inputs.detectors)} detector images"
-        raise InputError(file.container.path, where="COADD_INPUTS", found=found, expected="an exposure")
+        raise file.container.problem(
+            f"a warp or a coadd of {len(inputs.detectors)} detector images", "an exposure", "COADD_INPUTS"
+        )
     missing = list(missing_parts(file))
     if missing:
         *first, last = (f"no {part}" for part in missing)
         found = f"{', '.join(first)} and {last}" if first else last
         hint = " (or a row of an exposure table, with psf_fwhm)" if missing == ["PSF"] else ""
-        expected = f"an exposure with all its parts{hint}"
-        raise MissingPartError(file.container.path, found=found, expected=expected)
+        raise file.container.missing(found, f"an exposure with all its parts{hint}")
 
 
 _SLIVER = 1e-3
@@ -203,8 +203,7 @@ def _polygon(file: AfwFile, bbox: Box) -> Polygon | None:
     if part.area > outline.area - _SLIVER:
         return None
     if part.area <= 0:
-        path = file.container.path
-        raise InputError(path, where="VALID_POLYGON", found="no pixel inside", expected="at least one")
+        raise file.container.problem("no pixel inside", "at least one", "VALID_POLYGON")
     # Rounding may leave corners a hair beyond the box; several parts stay the polygon that they are of.
     return part if isinstance(part, Polygon) else polygon
 

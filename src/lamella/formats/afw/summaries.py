@@ -151,9 +151,12 @@ class DetectorSummary:
         """
         projection, bbox = self.projection, self.bbox
         if projection is None or bbox is None:
-            found = "no projection" if bbox is not None else "no pixels"
-            where = f"visit {self.visit}, detector {self.detector}"
-            raise MissingPartError(self.path, where=where, found=found, expected="both")
+            raise MissingPartError(
+                self.path,
+                where=f"visit {self.visit}, detector {self.detector}",
+                found="no projection" if bbox is not None else "no pixels",
+                expected="both",
+            )
         return ExposureInfo(
             id=self.identity(instrument),
             path=path or self.path,
