@@ -348,8 +348,8 @@ class Container:
                 inflater = zlib.decompressobj(wbits=31)
                 pieces.append(inflater.decompress(data, left))
                 if not inflater.eof:
-                    found = "more than 512 MB" if inflater.unconsumed_tail else "the end of a gzip stream"
-                    raise self.damage(found, "a complete gzipped FITS file of at most 512 MB")
+                    stated = "more than 512 MB" if inflater.unconsumed_tail else "the end of a gzip stream"
+                    raise self.damage(stated, "a complete gzipped FITS file of at most 512 MB")
                 left = max(left - len(pieces[-1]), 1)
                 data = inflater.unused_data.lstrip(b"\0")
             return b"".join(pieces)

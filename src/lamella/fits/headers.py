@@ -57,9 +57,11 @@ def _with_cd_matrix(header: fits.Header) -> fits.Header:
     for axis in (1, 2):
         step = header.pop(f"CDELT{axis}", 1.0)
         for other in (2, 1):
-            part = header.pop(f"PC{axis}_{other}", float(axis == other))
+            element = header.pop(f"PC{axis}_{other}", float(axis == other))
             header.insert(
-                f"CRVAL{axis}", (f"CD{axis}_{other}", step * part, "[deg] transformation matrix"), after=True
+                f"CRVAL{axis}",
+                (f"CD{axis}_{other}", step * element, "[deg] transformation matrix"),
+                after=True,
             )
     for repeated in ("PV1_3", "PV1_4", "MJDREF"):
         header.remove(repeated, ignore_missing=True)

@@ -282,17 +282,13 @@ def read_images(
     images: dict[tuple[Path, str | int], ImageData] = {}
     for path in dict.fromkeys(path for path, _ in places):
         with open_fits(path, as_stored=True) as hdus:
-            for place in dict.fromkeys(places):
-                if place[0] == path:
-                    image = _take_image(hdus, place[1], path, is_noise=place in noise)
-                    is_flags = place in flags
-                    images[place] = image if is_flags else _filled(image)
-    return [images[place] for place in places]
-
-
-def _filled(image: ImageData) -> ImageData:
-    """Return an image with NaN where it is undefined."""
-    return ImageData(with_nan(image.pixels, image.undefined), image.header)
+            for located in dict.fromkeys(places):
+                if located[0] == path:
+                    image = _take_image(hdus, located[1], path, is_noise=located in noise)
+                    if located not in flags:
+                        image = ImageData(with_nan(image.pixels, image.undefined), image.header)
+                    images[located] = image
+    return [images[located] for located in places]
 
 
 def read_flags(path: Path, hdu: str | int) -> ImageData:
@@ -342,11 +338,11 @@ def read_table(path: Path, hdu: str | int) -> tuple[fits.FITS_rec, Header]:
         Raised when the HDU is not a table.
     """
     with open_fits(path) as hdus:
-        found = _find_hdu(hdus, hdu, path)
-        if not isinstance(found, fits.BinTableHDU):
-            kind = type(found).__name__
+        table = _find_hdu(hdus, hdu, path)
+        if not isinstance(table, fits.BinTableHDU):
+            kind = type(table).__name__
             raise InputError(path, where=hdu_label(hdu), found=f"a {kind}", expected="a binary table")
-        return found.data, parsed(found.header, path)
+        return table.data, parsed(table.header, path)
 
 
 def read_rows(path: Path, hdu: int, rows: Sequence[slice]) -> np.ndarray:
@@ -367,7 +363,7 @@ def read_rows(path: Path, hdu: int, rows: Sequence[slice]) -> np.ndarray:
     with open_fits(path, as_stored=True) as hdus:
         unit = hdus[hdu]
         first = (0,) * (len(unit.shape) - 2)
-        return np.concatenate([np.asarray(unit.section[(*first, part, slice(None))]) for part in rows])
+        return np.concatenate([np.asarray(unit.section[(*first, block, slice(None))]) for block in rows])
 
 
 def _find_hdu(hdus: fits.HDUList, hdu: str | int, path: Path) -> Any:
@@ -410,12 +406,12 @@ def header_number(header: Header, key: str, *, path: Path, where: str = "") -> f
     InputError
         Raised when its value is not a finite number.
     """
-    place = f"{where}, {key}" if where else key
+    label = f"{where}, {key}" if where else key
     if key not in header:
-        raise MissingPartError(path, where=place, found="no such keyword", expected="a number")
+        raise MissingPartError(path, where=label, found="no such keyword", expected="a number")
     value = optional_number(header, key)
     if value is None:
-        raise InputError(path, where=place, found=repr(header[key]), expected="a finite number")
+        raise InputError(path, where=label, found=repr(header[key]), expected="a finite number")
     return value
 
 
@@ -433,8 +429,8 @@ def header_integer(header: Header, key: str, *, path: Path, where: str = "") -> 
         return int(header[key])
     value = header_number(header, key, path=path, where=where)
     if value != int(value) or abs(value) > _EXACT:
-        place = f"{where}, {key}" if where else key
-        raise InputError(path, where=place, found=repr(header[key]), expected="a whole number")
+        label = f"{where}, {key}" if where else key
+        raise InputError(path, where=label, found=repr(header[key]), expected="a whole number")
     return int(value)
 
 

@@ -300,5 +300,5 @@ class Row:
         return Box.factory[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1]
 
     def _fail(self, name: str, value: Any, expected: str) -> NoReturn:
-        found = f"{value!r}" if np.ndim(value) == 0 else f"an array of shape {np.shape(value)}"
-        self.rows.table.fail(found=found, expected=expected, column=name)
+        stated = f"{value!r}" if np.ndim(value) == 0 else f"an array of shape {np.shape(value)}"
+        self.rows.table.fail(found=stated, expected=expected, column=name)

@@ -220,9 +220,9 @@ class Archive:
         if kind is None or isinstance(value, kind):
             return value
         if isinstance(value, UnknownObject | SkippedObject):
-            found = str(value) if isinstance(value, UnknownObject) else f"a {value.name}, {value.reason}"
+            stored = str(value) if isinstance(value, UnknownObject) else f"a {value.name}, {value.reason}"
             path, where = self.container.path, self._label(id)
-            raise MissingPartError(path, where=where, found=found, expected=f"a {kind.__name__}")
+            raise MissingPartError(path, where=where, found=stored, expected=f"a {kind.__name__}")
         raise self.problem(id, found=f"a {type(value).__name__}", expected=f"a {kind.__name__}")
 
     def require[T](self, id: int, kind: type[T]) -> T:
@@ -261,7 +261,8 @@ class Archive:
             raise self._failed[id].with_traceback(None)
         record = self.record(id)
         with self._entering(id):
-            self._built[id] = self._build(record)
+            builder = find_builder(record.name)
+            self._built[id] = self._unknown(record) if builder is None else builder(record, self)
         return self._built[id]
 
     @contextlib.contextmanager
@@ -287,10 +288,6 @@ class Archive:
             raise self._failed[id] from err
         finally:
             self._building.pop()
-
-    def _build(self, record: ObjectRecord) -> object:
-        builder = find_builder(record.name)
-        return self._unknown(record) if builder is None else builder(record, self)
 
     def _unknown(self, record: ObjectRecord) -> UnknownObject:
         value = UnknownObject(record.id, record.name, record.module)

@@ -50,9 +50,9 @@ def check_ast(node: AstNode) -> None:
 def _check_bases(node: AstNode) -> None:
     """Check that the classes that an object consists of are its own, in their order."""
     allowed = (*_BASES.get(node.name, _MAPPING_BASES), node.name)
-    found = list(node.sections)
-    if found != [name for name in allowed if name in found]:
-        fail(f"a {node.name} made of {', '.join(found)}")
+    classes = list(node.sections)
+    if classes != [name for name in allowed if name in classes]:
+        fail(f"a {node.name} made of {', '.join(classes)}")
 
 
 def _check_parts(node: AstNode, expected: set[str]) -> None:
@@ -226,10 +226,10 @@ def _check_frame_set(node: AstNode) -> None:
     _check_parts(node, keys)
     axes: dict[int, int] = {}
     for number in range(1, frames + 1):
-        place = node.whole(f"Nod{number}", number, least=1, most=nodes)
-        if place in axes:
-            fail(f"two frames at the node {place}")
-        axes[place] = _check_frame(node.part(f"Frm{number}"))
+        at = node.whole(f"Nod{number}", number, least=1, most=nodes)
+        if at in axes:
+            fail(f"two frames at the node {at}")
+        axes[at] = _check_frame(node.part(f"Frm{number}"))
     links = {n: node.whole(f"Lnk{n}", least=1, most=nodes) for n in range(2, nodes + 1)}
     for number in links:
         _check_link(node, number, links, axes)
@@ -237,10 +237,10 @@ def _check_frame_set(node: AstNode) -> None:
 
 def _check_link(node: AstNode, number: int, links: dict[int, int], axes: dict[int, int]) -> None:
     """Check that a node goes back to the first one, and the mapping to it from the one before it."""
-    place, steps = number, 0
-    while place != 1 and steps < len(links):
-        place, steps = links[place], steps + 1
-    _require(place == 1, node)
+    reached, steps = number, 0
+    while reached != 1 and steps < len(links):
+        reached, steps = links[reached], steps + 1
+    _require(reached == 1, node)
     size = _part_size(node, f"Map{number}", f"Inv{number}")
     # A node without a frame takes the number of coordinates that its first mapping brings.
     before = links[number]

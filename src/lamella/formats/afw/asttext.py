@@ -67,7 +67,7 @@ class AstNode:
     def numbered(self, prefix: str) -> dict[int, str | AstNode]:
         """Return the values of the class itself that have a number, as ``CF1`` and ``CF2``, by number."""
         matches = ((_NUMBERED.fullmatch(key), value) for key, value in self.own.items())
-        return {int(found[2]): value for found, value in matches if found is not None and found[1] == prefix}
+        return {int(match[2]): value for match, value in matches if match is not None and match[1] == prefix}
 
     def write(self) -> str:
         """Return the text that AST reads."""
@@ -130,39 +130,39 @@ class _Builder:
 
     def add(self, line: str) -> None:
         match = _LINE.fullmatch(line)
-        place = self._stack[-1] if self._stack else None
+        innermost = self._stack[-1] if self._stack else None
         # An object begins where one is awaited, and nothing else can stand there.
-        awaited = place is None or bool(place.awaited)
+        awaited = innermost is None or bool(innermost.awaited)
         if match is None or self.result is not None or awaited != (match["verb"] == "Begin"):
             fail(f"the line {line.strip()[:60]!r} where it does not belong")
-        if place is None or match["verb"] == "Begin":
+        if innermost is None or match["verb"] == "Begin":
             self._begin(match["name"])
         elif match["verb"] is None:
-            self._set(place, match["key"], match["value"])
+            self._set(innermost, match["key"], match["value"])
         else:
-            self._close(place, match["name"], is_end=match["verb"] == "End")
+            self._close(innermost, match["name"], is_end=match["verb"] == "End")
 
     def _begin(self, name: str) -> None:
         if len(self._stack) >= _MAX_DEPTH:
             fail(f"more than {_MAX_DEPTH} objects in each other")
         self._stack.append(_Open(AstNode(name)))
 
-    def _set(self, place: _Open, key: str, value: str) -> None:
-        if key in place.values:
-            fail(f"two values of {key} in a {place.node.name}")
+    def _set(self, innermost: _Open, key: str, value: str) -> None:
+        if key in innermost.values:
+            fail(f"two values of {key} in a {innermost.node.name}")
         if value:
-            place.values[key] = value
+            innermost.values[key] = value
         else:
-            place.awaited = key
+            innermost.awaited = key
 
-    def _close(self, place: _Open, name: str, *, is_end: bool) -> None:
+    def _close(self, innermost: _Open, name: str, *, is_end: bool) -> None:
         """End the values of one class, and with the last class the object."""
-        if is_end != (name == place.node.name) or name in place.node.sections:
-            fail(f"the end of {name} in a {place.node.name}")
-        place.node.sections[name], place.values = place.values, {}
+        if is_end != (name == innermost.node.name) or name in innermost.node.sections:
+            fail(f"the end of {name} in a {innermost.node.name}")
+        innermost.node.sections[name], innermost.values = innermost.values, {}
         if is_end:
             self._stack.pop()
-            self._deliver(place.node)
+            self._deliver(innermost.node)
 
     def _deliver(self, node: AstNode) -> None:
         if not self._stack:

@@ -220,8 +220,8 @@ def _integer(unit: Unit, key: str, default: int | None = None) -> int:
 def _bbox(unit: Unit) -> Box:
     x0, y0, width, height = (_integer(unit, f"BKGD_{name}") for name in ("X0", "Y0", "WIDTH", "HEIGHT"))
     if not (width > 0 and height > 0 and width * height <= _MAX_PIXELS and max(abs(x0), abs(y0)) < 1 << 30):
-        found = f"{width} x {height} pixels from ({x0}, {y0})"
-        raise unit.problem(found, f"1 to {_MAX_PIXELS} pixels", "BKGD")
+        stated = f"{width} x {height} pixels from ({x0}, {y0})"
+        raise unit.problem(stated, f"1 to {_MAX_PIXELS} pixels", "BKGD")
     return Box.factory[y0 : y0 + height, x0 : x0 + width]
 
 
@@ -234,8 +234,8 @@ def _order(unit: Unit, cells: int) -> int | None:
     other = _integer(unit, "APPROXORDERY", -1)
     terms = (order + 1) * (order + 2) // 2
     if kind != _CHEBYSHEV or order < 0 or other not in (-1, order) or terms * cells > _MAX_WORK:
-        found = f"style {kind} of orders {order} and {other}"
-        raise unit.problem(found, "a Chebyshev polynomial of one order", "APPROXSTYLE")
+        stated = f"style {kind} of orders {order} and {other}"
+        raise unit.problem(stated, "a Chebyshev polynomial of one order", "APPROXSTYLE")
     return order
 
 

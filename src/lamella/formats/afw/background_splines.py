@@ -66,14 +66,14 @@ def interpolate_grid(
     `numpy.ndarray` of float64, shape (len(y), len(x))
         NaN all over when no value is finite.
     """
-    known = np.flatnonzero(np.isfinite(values).any(axis=0))
-    if not known.size:
+    columns = np.flatnonzero(np.isfinite(values).any(axis=0))
+    if not columns.size:
         return np.full((len(at[0]), len(at[1])), np.nan)
-    lines = np.empty((len(known), len(at[0])))
-    for line, column in zip(lines, values.T[known], strict=True):
+    lines = np.empty((len(columns), len(at[0])))
+    for line, column in zip(lines, values.T[columns], strict=True):
         good = np.isfinite(column)
         line[:] = interpolate(nodes[0][good], column[good], at[0], style)
-    return interpolate(nodes[1][known], lines, at[1], style).T
+    return interpolate(nodes[1][columns], lines, at[1], style).T
 
 
 def interpolate(nodes: np.ndarray, values: np.ndarray, at: np.ndarray, style: Style) -> np.ndarray:
@@ -156,9 +156,9 @@ def _slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _evaluate(nodes: np.ndarray, pieces: np.ndarray, at: np.ndarray) -> np.ndarray:
-    place = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, len(nodes) - 2)
-    distance = (at - nodes[place]).reshape(-1, *(1,) * (pieces.ndim - 2))
-    a, b, c, d = pieces[:, place]
+    piece = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, len(nodes) - 2)
+    distance = (at - nodes[piece]).reshape(-1, *(1,) * (pieces.ndim - 2))
+    a, b, c, d = pieces[:, piece]
     result: np.ndarray = a + distance * (b + distance * (c + distance * d))
     # The parabolas at the ends lack the cubic term of the piece that they continue.
     before, after = at < nodes[0], at > nodes[-1]

@@ -106,8 +106,8 @@ class ExposureRecord:
     @property
     def psf(self) -> PointSpreadFunction | None:
         """PSF, with the box of the pixels as its bounds."""
-        found = self.component("psf", PointSpreadFunction)  # type: ignore[type-abstract]
-        return found if found is None or self.bbox is None else within(found, self.bbox)
+        model = self.component("psf", PointSpreadFunction)  # type: ignore[type-abstract]
+        return model if model is None or self.bbox is None else within(model, self.bbox)
 
     @property
     def photo_calib(self) -> PhotoCalib | None:
@@ -245,5 +245,5 @@ def read_coadd_inputs(file: AfwFile) -> CoaddInputs | None:
     InputError
         Raised when the archive is damaged.
     """
-    found: CoaddInputs | None = file.component("COADD_INPUTS", CoaddInputs)
-    return found
+    inputs: CoaddInputs | None = file.component("COADD_INPUTS", CoaddInputs)
+    return inputs

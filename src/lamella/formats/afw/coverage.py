@@ -37,8 +37,10 @@ def count_visits(detectors: Iterable[DetectorInput], projection: SkyProjection[A
         int32 of shape (y, x).  A pixel counts where its centre is inside of an outline.
     """
     total = np.zeros(bbox.shape, dtype=np.int32)
-    ordered = sorted(detectors, key=lambda one: one.id)
-    for _, group in itertools.groupby(ordered, key=lambda one: (one.id.instrument, one.id.visit)):
+    ordered = sorted(detectors, key=lambda detector: detector.id)
+    for _, group in itertools.groupby(
+        ordered, key=lambda detector: (detector.id.instrument, detector.id.visit)
+    ):
         covered = np.zeros(bbox.shape, dtype=bool)
         for detector in group:
             for x, y in _rings(detector, projection):
@@ -62,13 +64,13 @@ def _rings(
 ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     """Return the outlines of a detector in pixels of the coadd; those that are not all on it are left out."""
     (component,) = psf_components([detector])
-    for part in shapely.get_parts(shapely.segmentize(component.outline, _STEP)):
-        x, y = np.asarray(part.exterior.coords, dtype=np.float64).T
+    for polygon in shapely.get_parts(shapely.segmentize(component.outline, _STEP)):
+        x, y = np.asarray(polygon.exterior.coords, dtype=np.float64).T
         sky = detector.projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
         there = projection.pixel_to_sky_transform.apply_inverse(x=np.asarray(sky.x), y=np.asarray(sky.y))
-        found = np.stack([np.asarray(there.x), np.asarray(there.y)])
-        if (np.isfinite(found) & (np.abs(found) < _FAR)).all():
-            yield found[0], found[1]
+        corners = np.stack([np.asarray(there.x), np.asarray(there.y)])
+        if (np.isfinite(corners) & (np.abs(corners) < _FAR)).all():
+            yield corners[0], corners[1]
 
 
 def _inside(x: np.ndarray, y: np.ndarray, bbox: Box) -> np.ndarray:

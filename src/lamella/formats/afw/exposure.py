@@ -105,16 +105,14 @@ class AfwFile:
             keys.append(f"{_OLD_NAMES[name]}_ID")
         header = self.container.primary if self.layout else self.metadata
         for key in keys:
-            for place in (header, self.container.primary):
-                if key in place:
-                    number = self._checked_id(place[key], key)
-                    return number if self.archive is not None else 0
+            for cards in (header, self.container.primary):
+                if key not in cards:
+                    continue
+                number = cards[key]
+                if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+                    raise self.container.problem(repr(number), "a number of an object", key)
+                return number if self.archive is not None else 0
         return 0
-
-    def _checked_id(self, value: Any, key: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise self.container.problem(repr(value), "a number of an object", key)
-        return value
 
     def component(self, name: str, kind: type[Any] | None = None) -> Any:
         """Return a component, or `None` when there is none.
@@ -178,26 +176,19 @@ class AfwFile:
         ProjectionError
             Raised when there is neither, or the centre of the image is not on the sky.
         """
-        found: SkyProjection[Any] | None = self.component("SKYWCS", SkyProjection)
-        if found is None:
+        projection: SkyProjection[Any] | None = self.component("SKYWCS", SkyProjection)
+        if projection is None:
             unit, box, path = self.image_hdu, self.bbox, self.container.path
-            found = projection_from_header(
+            projection = projection_from_header(
                 unit.header, path=path, hdu=unit.index, x0=box.x.start, y0=box.y.start
             )
         if self.has_image:
-            self._check_centre(found)
-        return found
-
-    def _check_centre(self, projection: SkyProjection[Any]) -> None:
-        x, y = self.bbox.x.center, self.bbox.y.center
-        centre = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
-        if not (math.isfinite(centre.x) and abs(centre.y) <= math.pi / 2):
-            raise self.container.problem(
-                "a centre of the image that is not on the sky",
-                "pixels to sky",
-                "SKYWCS",
-                kind=ProjectionError,
-            )
+            x, y = self.bbox.x.center, self.bbox.y.center
+            centre = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
+            if not (math.isfinite(centre.x) and abs(centre.y) <= math.pi / 2):
+                stated = "a centre of the image that is not on the sky"
+                raise self.container.problem(stated, "pixels to sky", "SKYWCS", kind=ProjectionError)
+        return projection
 
     @functools.cached_property
     def photo_calib(self) -> PhotoCalib | None:
@@ -210,8 +201,8 @@ class AfwFile:
     @functools.cached_property
     def filter(self) -> FilterLabel:
         """Names of the filter; in old files from the card FILTER, without a band."""
-        found = self.component("FILTER", FilterLabel)
-        return found if found is not None else FilterLabel(physical=header_text(self.metadata, "FILTER"))
+        label = self.component("FILTER", FilterLabel)
+        return label if label is not None else FilterLabel(physical=header_text(self.metadata, "FILTER"))
 
     @functools.cached_property
     def visit_info(self) -> VisitInfo:

@@ -140,26 +140,26 @@ class CoaddField:
         x, y = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
         total, weights = np.zeros(x.shape), np.zeros(x.shape)
         sky = self.projection.pixel_to_sky(x=x, y=y)
-        for part in self.inputs:
-            place = part.projection.sky_to_pixel(sky)
-            px, py = np.asarray(place.x), np.asarray(place.y)
-            inside = _contains(part, px, py)
+        for field in self.inputs:
+            pixels = field.projection.sky_to_pixel(sky)
+            px, py = np.asarray(pixels.x), np.asarray(pixels.y)
+            inside = _contains(field, px, py)
             if inside.any():
-                total[inside] += part.weight * evaluate(part.field, px[inside], py[inside])
-                weights[inside] += part.weight
+                total[inside] += field.weight * evaluate(field.field, px[inside], py[inside])
+                weights[inside] += field.weight
         with np.errstate(invalid="ignore"):
             mean: np.ndarray = total / np.where(weights > 0, weights, np.nan)
         return mean
 
 
-def _contains(part: CoaddInputField, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _contains(field: CoaddInputField, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     inside = np.isfinite(x) & np.isfinite(y)
-    if part.bbox is not None:
-        box = part.bbox
+    if field.bbox is not None:
+        box = field.bbox
         inside &= (x >= box.x.start - 0.5) & (x < box.x.stop - 0.5)
         inside &= (y >= box.y.start - 0.5) & (y < box.y.stop - 0.5)
-    if part.polygon is not None and inside.any():
-        inside[inside] = part.polygon.contains(x=x[inside], y=y[inside])
+    if field.polygon is not None and inside.any():
+        inside[inside] = field.polygon.contains(x=x[inside], y=y[inside])
     return inside
 
 
@@ -168,17 +168,17 @@ def build_coadd_field(record: ObjectRecord, archive: Archive) -> CoaddField:
     """Return a mean over the inputs of a coadd."""
     row = record.row()
     parts = []
-    for part in record.rows(1):
-        field = archive.get(part.integer("field"))
+    for entry in record.rows(1):
+        field = archive.get(entry.integer("field"))
         if not isinstance(field, float | BaseField | CoaddField):
             record.fail(found=f"a {type(field).__name__} as an input", expected="a field")
         parts.append(
             CoaddInputField(
                 field=field,
                 bbox=field.bounds.bbox if isinstance(field, BaseField) else getattr(field, "bbox", None),
-                projection=archive.require(part.integer("wcs"), SkyProjection),
-                polygon=archive.get(part.integer("validPolygon"), Polygon),
-                weight=part.number("weight"),
+                projection=archive.require(entry.integer("wcs"), SkyProjection),
+                polygon=archive.get(entry.integer("validPolygon"), Polygon),
+                weight=entry.number("weight"),
             )
         )
     projection = archive.require(row.integer("coaddWcs"), SkyProjection)
@@ -188,7 +188,9 @@ def build_coadd_field(record: ObjectRecord, archive: Archive) -> CoaddField:
 @persistable("ApCorrMap")
 def build_aperture_corrections(record: ObjectRecord, archive: Archive) -> ApertureCorrections:
     """Return fields by name; one of a class that is not known is left out, and was warned of."""
-    found = (
+    fields = (
         {row.text("name"): archive.get(row.integer("field")) for row in record.rows()} if len(record) else {}
     )
-    return {name: field for name, field in found.items() if isinstance(field, float | BaseField | CoaddField)}
+    return {
+        name: field for name, field in fields.items() if isinstance(field, float | BaseField | CoaddField)
+    }

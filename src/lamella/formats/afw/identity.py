@@ -107,16 +107,16 @@ def band_of(label: FilterLabel) -> str:
 
 def _visit(file: AfwFile, instrument: str, detector: int) -> tuple[int, str]:
     """Return the number of the visit, and what is to be said of it."""
-    known = file.visit_info
-    if known.id > 0:
-        return known.id, ""
-    if known.exposure_id > 0:
+    info = file.visit_info
+    if info.id > 0:
+        return info.id, ""
+    if info.exposure_id > 0:
         count = _EXPOSURES_PER_VISIT.get(instrument)
-        if count is not None and known.exposure_id % count == detector:
-            visit = known.exposure_id // count
-            return visit, f"Visit {visit} taken from the exposure number {known.exposure_id}."
-        return known.exposure_id, f"Visit taken as the exposure number {known.exposure_id} (EXPID)."
-    card = "DATE-AVG" if math.isfinite(known.mjd) else "DATE"
+        if count is not None and info.exposure_id % count == detector:
+            visit = info.exposure_id // count
+            return visit, f"Visit {visit} taken from the exposure number {info.exposure_id}."
+        return info.exposure_id, f"Visit taken as the exposure number {info.exposure_id} (EXPID)."
+    card = "DATE-AVG" if math.isfinite(info.mjd) else "DATE"
     text = header_text(file.metadata, card)
     digits = _DATE.match(text)
     if digits is None:

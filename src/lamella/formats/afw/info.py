@@ -1,4 +1,4 @@
-"""What an archive says of an exposure: filter, detector, summary statistics; what is passed over."""
+"""Records of an exposure in an archive: filter, detector, valid region, statistics; what is passed over."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
 import yaml
-from lsst.images import Box, ObservationSummaryStats
+from lsst.images import Box, ObservationSummaryStats, Polygon
 
 from .afw_archive import Archive, ObjectRecord, SkippedObject
 from .persistables import persistable
@@ -59,6 +60,21 @@ def build_detector(record: ObjectRecord, archive: Archive) -> DetectorInfo:
     )
 
 
+@persistable("Polygon")
+def build_polygon(record: ObjectRecord, archive: Archive) -> Polygon:
+    """Return a polygon from one row per vertex, of which the last may repeat the first."""
+    rows = record.rows()
+    x, y = (np.asarray(rows.column(f"vertices_{axis}"), dtype=np.float64) for axis in "xy")
+    if len(x) > 1 and (x[0], y[0]) == (x[-1], y[-1]):
+        x, y = x[:-1], y[:-1]
+    if len(x) < 3 or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        record.fail(found=f"{len(x)} corners", expected="three finite corners or more")
+    polygon = Polygon(x_vertices=x, y_vertices=y)
+    if not (polygon.to_shapely().is_valid and polygon.area > 0):
+        record.fail(found="a polygon that crosses itself", expected="one that does not")
+    return polygon
+
+
 @persistable("VisitInfo")
 def build_visit_info(record: ObjectRecord, archive: Archive) -> VisitInfo:
     """Return what is known of a visit."""
@@ -82,11 +98,11 @@ def parse_summary(values: dict[str, Any]) -> ObservationSummaryStats:
 
     Values that are absent or not finite keep the defaults of `lsst.images`, NaN or 0.
     """
-    known = ObservationSummaryStats.model_fields
+    names = ObservationSummaryStats.model_fields
     fields: dict[str, Any] = {}
     for name, value in values.items():
         name = _RENAMED.get(name, name)
-        if name in known and name[:1].islower() and name[:3] != "sch" and _is_usable(value):
+        if name in names and name[:1].islower() and name[:3] != "sch" and _is_usable(value):
             fields[name] = tuple(float(v) for v in value) if isinstance(value, list | tuple) else value
     return ObservationSummaryStats(**fields)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage
 
@@ -153,31 +151,18 @@ def read_masked_image(container: Container, box: Box | None = None) -> MaskedIma
         Raised when a plane is damaged, or the boxes of the planes differ.
     """
     unit = require_plane(container, "IMAGE")
-    bbox = plane_bbox(unit)
-    _require_same_boxes(container, bbox)
+    bbox, pixel_unit = plane_bbox(unit), plane_unit(unit)
     box = bbox if box is None else box
-    pixel_unit = plane_unit(unit)
-    image: Any = _float(read_plane(unit, box))
-    variance_unit = find_plane(container, "VARIANCE")
-    if variance_unit is None:
-        variance: Any = np.full(box.shape, np.nan, dtype=np.float32)
-    else:
-        variance = _float(read_plane(variance_unit, box))
-    has_mask = find_plane(container, "MASK") is not None
-    mask = read_mask(container, box) if has_mask else Mask(0, schema=make_schema(), bbox=box)
+    mask_unit, variance_unit = (find_plane(container, kind) for kind in ("MASK", "VARIANCE"))
+    for other in (mask_unit, variance_unit):
+        if other is not None and plane_bbox(other) != bbox:
+            raise other.problem(f"pixels {plane_bbox(other)}", f"pixels {bbox}")
+    image = np.asarray(read_plane(unit, box), np.float32)
+    variance = np.full_like(image, np.nan)
+    if variance_unit is not None:
+        variance = np.asarray(read_plane(variance_unit, box), np.float32)
     return MaskedImage(
         Image(image, bbox=box, unit=pixel_unit),
-        mask=mask,
+        mask=Mask(0, schema=make_schema(), bbox=box) if mask_unit is None else read_mask(container, box),
         variance=Image(variance, bbox=box, unit=None if pixel_unit is None else pixel_unit**2),
     )
-
-
-def _float(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(values, dtype=np.float32)
-
-
-def _require_same_boxes(container: Container, bbox: Box) -> None:
-    for kind in ("MASK", "VARIANCE"):
-        unit: Any = find_plane(container, kind)
-        if unit is not None and (other := plane_bbox(unit)) != bbox:
-            raise unit.problem(f"pixels {other}", f"pixels {bbox}")

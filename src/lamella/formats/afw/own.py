@@ -38,8 +38,8 @@ def card_to_box(file: AfwFile, key: str) -> Box | None:
     if key not in header:
         return None
     text = header_text(header, key)
-    found = _BOX.fullmatch(text)
-    y0, y1, x0, x1 = (int(number) for number in found.groups()) if found else (0, 0, 0, 0)
+    corners = _BOX.fullmatch(text)
+    y0, y1, x0, x1 = (int(number) for number in corners.groups()) if corners else (0, 0, 0, 0)
     if y1 <= y0 or x1 <= x0:
         raise file.container.problem(repr(text), "a box of pixels", key)
     return Box.factory[y0:y1, x0:x1]
@@ -55,14 +55,14 @@ def own_projection(file: AfwFile) -> SkyProjection[Any]:
     ProjectionError
         Raised when there is no projection.
     """
-    found = file.projection
+    projection = file.projection
     box = card_to_box(file, "TRACTBOX") if is_own(file) else None
     if box is None:
-        return found
+        return projection
     header = file.container.primary
     tract = header.get("TRACT")
     if isinstance(tract, bool) or not isinstance(tract, int):
         raise file.container.problem(repr(tract), "a number", "TRACT")
     frame = TractFrame(skymap=own_text(header, "SKYMAP"), tract=tract, bbox=box)
-    frames: Any = found.pixel_to_sky_transform._ast_mapping
+    frames: Any = projection.pixel_to_sky_transform._ast_mapping
     return SkyProjection.from_ast_frame_set(frames, frame)

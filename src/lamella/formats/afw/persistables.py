@@ -32,7 +32,6 @@ _MODULES = (
     "fields",
     "info",
     "photo",
-    "polygons",
     "psf",
     "psf_coadd",
     "psf_kernels",

@@ -96,12 +96,8 @@ def build_photo_calib(record: ObjectRecord, archive: Archive) -> PhotoCalib:
     row = record.row()
     version = row.integer("version", 0)
     if version < 1:
-        raise archive.container.problem(
-            f"version {version}, which is in maggies",
-            "version 1, in nJy",
-            f"object {record.id} (PhotoCalib)",
-            kind=UnitError,
-        )
+        stated, where = f"version {version}, which is in maggies", f"object {record.id} (PhotoCalib)"
+        raise archive.container.problem(stated, "version 1, in nJy", where, kind=UnitError)
     mean, error = row.number("calibrationMean"), row.number("calibrationErr")
     if not (math.isfinite(mean) and mean > 0):
         record.fail(found=f"a mean of {mean:g}", expected="a positive number of nJy")
@@ -112,16 +108,12 @@ def build_photo_calib(record: ObjectRecord, archive: Archive) -> PhotoCalib:
         return PhotoCalib(field, error)
     if not isinstance(field, BaseField):
         record.fail(found=f"a {type(field).__name__}", expected="a field that calibrates each pixel")
-    _check_mean(record, field, mean)
-    return PhotoCalib(mean, error, field)
-
-
-def _check_mean(record: ObjectRecord, field: BaseField, mean: float) -> None:
-    """Refuse a field that is not on the scale of the mean that the file gives for it."""
     box = field.bounds.bbox
     ratio = float(field(x=box.x.center, y=box.y.center)) / mean
+    # A field must be on the scale of the mean that the file gives for it.
     if not 1.0 / _MAX_MISMATCH < ratio < _MAX_MISMATCH:
         record.fail(found=f"a field that is {ratio:.3g} of its mean at the centre", expected="about 1")
+    return PhotoCalib(mean, error, field)
 
 
 @persistable("Calib")

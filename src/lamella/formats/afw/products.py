@@ -117,11 +117,11 @@ def read_afw_product(
 
 def _visit_of_warp(file: AfwFile, inputs: CoaddInputs) -> int | None:
     """Return the visit where the file is a warp; `None` for a coadd."""
-    visits = {one.row.integer("visit", one.id) for one in inputs.detectors}
+    visits = {entry.row.integer("visit", entry.id) for entry in inputs.detectors}
     if is_own(file):
         is_warp = header_text(file.container.primary, "PRODUCT") == "warp"
     else:
-        is_warp = all(one.row.number("weight", 1.0) == 1.0 for one in inputs.detectors)
+        is_warp = all(entry.row.number("weight", 1.0) == 1.0 for entry in inputs.detectors)
     return visits.pop() if is_warp and len(visits) == 1 else None
 
 
@@ -137,14 +137,14 @@ def _coadd(
     counts = count_visits(detectors, file.projection, box)
     counts[planes.mask.get("NO_DATA")] = 0
     notes.append("Visits per pixel are counted by the outlines of the inputs: the file does not say more.")
-    place = _place(file, notes)
+    patch = _place(file, notes)
     return PatchCoadd(
         planes.image,
         mask=planes.mask,
         variance=planes.variance,
         exposure_count=Image(counts, bbox=box),
         exposure_count_unmasked=Image(counts.copy(), bbox=box),
-        id=PatchId(band, **{"inner_bbox": box, **place}),
+        id=PatchId(band, **{"inner_bbox": box, **patch}),
         provenance=Provenance(detectors=tuple(detectors), notes=(*notes, *file.notes), matched_psf=model),
     )
 
@@ -159,9 +159,9 @@ def _place(file: AfwFile, notes: list[str]) -> dict[str, Any]:
     if patch is None or isinstance(tract, bool) or not isinstance(tract, int):
         raise file.container.problem(f"tract {tract!r}, patch {header['PATCH']!r}", "numbers", "PATCH")
     inner = card_to_box(file, "INNERBOX")
-    place = {"skymap": own_text(header, "SKYMAP"), "tract": tract}
-    place |= {"patch": (int(patch[1]), int(patch[2]))}
-    return place if inner is None else place | {"inner_bbox": inner}
+    patch_id = {"skymap": own_text(header, "SKYMAP"), "tract": tract}
+    patch_id |= {"patch": (int(patch[1]), int(patch[2]))}
+    return patch_id if inner is None else patch_id | {"inner_bbox": inner}
 
 
 def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> MaskedImage:
@@ -181,17 +181,17 @@ def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> M
     InputError
         Raised when a plane is damaged, or no pixel has a value and a variance.
     """
-    found = file.read(bbox)
-    box = found.bbox
+    planes = file.read(bbox)
+    box = planes.bbox
     if is_own(file):
-        own = Image(found.image.array, bbox=box, unit=u.nJy)
-        noise = Image(found.variance.array, bbox=box, unit=u.nJy**2)
-        return MaskedImage(own, mask=found.mask, variance=noise, sky_projection=own_projection(file))
+        own = Image(planes.image.array, bbox=box, unit=u.nJy)
+        noise = Image(planes.variance.array, bbox=box, unit=u.nJy**2)
+        return MaskedImage(own, mask=planes.mask, variance=noise, sky_projection=own_projection(file))
     scale: Any = to_njy.render(box).array if isinstance(to_njy, BaseField) else to_njy
-    image = (found.image.array * scale).astype(np.float32)
-    variance = (found.variance.array * scale**2).astype(np.float32)
-    bits = found.mask.array[..., 0]
-    no_data = np.int32(bits_of(found.mask.schema, ["NO_DATA"]))
+    image = (planes.image.array * scale).astype(np.float32)
+    variance = (planes.variance.array * scale**2).astype(np.float32)
+    bits = planes.mask.array[..., 0]
+    no_data = np.int32(bits_of(planes.mask.schema, ["NO_DATA"]))
     missing = (bits & no_data != 0) | ~np.isfinite(image) | ~(np.isfinite(variance) & (variance > 0))
     if bbox is None and missing.all():
         raise file.container.problem("no pixel with a value and a variance", "at least one")
@@ -200,57 +200,54 @@ def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> M
     variance[missing] = np.inf
     return MaskedImage(
         Image(image, bbox=box, unit=u.nJy),
-        mask=found.mask,
+        mask=planes.mask,
         variance=Image(variance, bbox=box, unit=u.nJy**2),
         sky_projection=file.projection,
     )
 
 
 def _band_of_inputs(inputs: CoaddInputs) -> str:
-    bands = {one.row.text("filter", "") for one in (*inputs.visits, *inputs.detectors)} - {""}
+    bands = {entry.row.text("filter", "") for entry in (*inputs.visits, *inputs.detectors)} - {""}
     return bands.pop() if len(bands) == 1 else ""
 
 
 def _detectors(file: AfwFile, inputs: CoaddInputs, band: str, notes: list[str]) -> list[DetectorInput]:
     """Return the inputs whose PSF and projection are in the catalogue, or in the PSF of the file."""
     instrument = instrument_of(file)
-    others = _components(file)
-    found = [_detector(one, others, instrument, band) for one in inputs.detectors]
-    complete = sorted((one for one in found if one is not None), key=lambda one: one.id)
-    if len({one.id for one in complete}) < len(complete):
+    psf = read_psf(file)
+    others = {entry.label: entry for entry in psf.components} if isinstance(psf, CoaddPsf) else {}
+    detectors = [_detector(entry, others, instrument, band) for entry in inputs.detectors]
+    complete = sorted((entry for entry in detectors if entry is not None), key=lambda entry: entry.id)
+    count, absent = len(detectors), len(detectors) - len(complete)
+    if len({entry.id for entry in complete}) < len(complete):
         raise file.container.problem("an input twice", "each once", "COADD_INPUTS")
-    if len(complete) < len(found):
-        notes.append(f"{len(found) - len(complete)} of {len(found)} inputs have no PSF or no projection.")
+    if absent:
+        notes.append(f"{absent} of {count} inputs have no PSF or no projection.")
     return complete
 
 
-def _components(file: AfwFile) -> dict[str, Any]:
-    psf = read_psf(file)
-    return {one.label: one for one in psf.components} if isinstance(psf, CoaddPsf) else {}
-
-
 def _detector(
-    one: ExposureRecord, others: dict[str, Any], instrument: str, band: str
+    entry: ExposureRecord, others: dict[str, Any], instrument: str, band: str
 ) -> DetectorInput | None:
-    other = others.get(f"input {one.id}")
-    psf, projection, bbox, polygon = one.psf, one.projection, one.bbox, one.polygon
+    other = others.get(f"input {entry.id}")
+    psf, projection, bbox, polygon = entry.psf, entry.projection, entry.bbox, entry.polygon
     if (psf is None or projection is None) and other is not None:
         psf, projection, bbox, polygon = other.psf, other.projection, other.bbox, other.polygon
     if psf is None or projection is None or bbox is None:
         return None
     plain, note = plain_psf(psf, bbox)
-    known = one.visit_info
-    name = known.instrument if known is not None and known.instrument else instrument
+    visit = entry.visit_info
+    name = visit.instrument if visit is not None and visit.instrument else instrument
     return DetectorInput(
-        id=ExposureId(name, one.row.integer("visit", one.id), one.row.integer("ccd", 0)),
+        id=ExposureId(name, entry.row.integer("visit", entry.id), entry.row.integer("ccd", 0)),
         band=band,
         bbox=bbox,
         projection=projection,
         psf=plain,
         polygon=polygon,
-        good_pixels=one.row.integer("goodpix", 0),
-        weight=one.row.number("weight", 1.0),
-        times=UNKNOWN_TIMES if known is None else known.times,
+        good_pixels=entry.row.integer("goodpix", 0),
+        weight=entry.row.number("weight", 1.0),
+        times=UNKNOWN_TIMES if visit is None else visit.times,
         notes=(note,) if note else (),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lsst.images import Box, SkyProjection, Transform
+from lsst.images import SkyProjection, Transform
 from lsst.images.psfs import PointSpreadFunction
 
 from ...psf.coadd import CoaddPsf
@@ -32,7 +32,10 @@ def build_coadd_psf(record: ObjectRecord, archive: Archive) -> CoaddPsf:
     if len(record) > 1:
         row = record.row()
         projection = archive.require(row.integer("coaddwcs"), SkyProjection)
-        _note_kernel(row.text("warpingkernelname", _KERNEL), archive)
+        kernel = row.text("warpingkernelname", _KERNEL)
+        if kernel != _KERNEL:
+            path = archive.container.path
+            archive.note(f"{path}: PSFs are resampled with {_KERNEL}; afw would take {kernel!r}.")
     elif inputs:
         projection = _projection(record, inputs.pop())
     components = [_component(record, entry) for entry in inputs]
@@ -42,10 +45,10 @@ def build_coadd_psf(record: ObjectRecord, archive: Archive) -> CoaddPsf:
 
 
 def _projection(record: ObjectRecord, entry: ExposureRecord) -> SkyProjection[Any]:
-    found = entry.projection
-    if found is None:
+    projection = entry.projection
+    if projection is None:
         record.fail(found=f"no projection of input {entry.id}", expected="one")
-    return found
+    return projection
 
 
 def _component(record: ObjectRecord, entry: ExposureRecord) -> PsfComponent:
@@ -63,11 +66,6 @@ def _component(record: ObjectRecord, entry: ExposureRecord) -> PsfComponent:
     )
 
 
-def _note_kernel(name: str, archive: Archive) -> None:
-    if name != _KERNEL:
-        archive.note(f"{archive.container.path}: PSFs are resampled with {_KERNEL}; afw would take {name!r}.")
-
-
 @persistable("WarpedPsf")
 def build_warped_psf(record: ObjectRecord, archive: Archive) -> WarpedPsf:
     """Return a PSF seen through a map."""
@@ -75,12 +73,8 @@ def build_warped_psf(record: ObjectRecord, archive: Archive) -> WarpedPsf:
     # The control is of no use: there is one way to resample a PSF here.
     psf = archive.require(row.integer("psfIndex"), PointSpreadFunction)  # type: ignore[type-abstract]
     transform = archive.require(row.integer("transformIndex"), Transform)
-    return WarpedPsf(psf, transform, _image_box(archive) or EVERYWHERE)
-
-
-def _image_box(archive: Archive) -> Box | None:
-    unit = find_plane(archive.container, "IMAGE")
-    return None if unit is None else plane_bbox(unit)
+    image = find_plane(archive.container, "IMAGE")
+    return WarpedPsf(psf, transform, EVERYWHERE if image is None else plane_bbox(image))
 
 
 @persistable("BilinearWarpingKernel", "LanczosWarpingKernel", "NearestWarpingKernel", "WarpingControl")

@@ -76,7 +76,7 @@ class StoredKernel:
     def centred_images(self) -> np.ndarray:
         """Return the images in squares of an odd side around their centre, with zeros at their borders."""
         count, height, width = self.images.shape
-        left, low = (self.side // 2 - place for place in self.center)
+        left, low = (self.side // 2 - pixel for pixel in self.center)
         result = np.zeros((count, self.side, self.side))
         result[:, low : low + height, left : left + width] = self.images
         return result
@@ -123,9 +123,9 @@ def build_combination(record: ObjectRecord, archive: Archive) -> StoredKernel:
     if not 1 <= len(ids) <= _MAX_COMPONENTS or len(ids) * width * height > MAX_VALUES:
         record.fail(found=f"{len(ids)} kernels of {width} x {height}", expected="a sum of kernels")
     components = [archive.require(id, StoredKernel) for id in ids]
-    if any(part.varies or part.images.shape[1:] != (height, width) for part in components):
+    if any(component.varies or component.images.shape[1:] != (height, width) for component in components):
         record.fail(found="components that vary or are of other sizes", expected=f"{width} x {height} pixels")
-    images = np.stack([part.constant_image() for part in components])
+    images = np.stack([component.constant_image() for component in components])
     if "spatialfunctions" not in row:
         amplitudes = row.array("amplitudes").astype(np.float64)
         _require_same_count(record, len(amplitudes), len(ids))

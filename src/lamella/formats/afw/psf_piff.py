@@ -37,12 +37,12 @@ class _PiffUnpickler(pickle.Unpickler):
     """
 
     def find_class(self, module: str, name: str) -> Any:
-        known = module.partition(".")[0] in _PACKAGES or name in _NAMES.get(module, ())
-        if known and "." not in name:
+        allowed = module.partition(".")[0] in _PACKAGES or name in _NAMES.get(module, ())
+        if allowed and "." not in name:
             return super().find_class(module, name)
-        found = getattr(np, name, None) if module == "numpy" else None
-        if isinstance(found, type) and issubclass(found, _NUMPY_TYPES):
-            return found
+        kind = getattr(np, name, None) if module == "numpy" else None
+        if isinstance(kind, type) and issubclass(kind, _NUMPY_TYPES):
+            return kind
         raise pickle.UnpicklingError(f"a pickle that asks for {module}.{name}")
 
 
@@ -63,27 +63,31 @@ def build_piff(record: ObjectRecord, archive: Archive) -> PiffWrapper | SkippedO
 def _load(record: ObjectRecord, archive: Archive) -> tuple[int, int, Any]:
     data = record.row().array("bytes").astype(np.uint8).tobytes()
     try:
-        found = _PiffUnpickler(io.BytesIO(data)).load()
+        loaded = _PiffUnpickler(io.BytesIO(data)).load()
     except ImportError as err:
         raise archive.container.missing(
             "no such package installed",
             f"the package {err.name}: pip install 'lamella[piff]'",
             f"object {record.id} ({record.name})",
         ) from err
-    if not (isinstance(found, tuple) and len(found) == 3 and all(type(size) is int for size in found[:2])):
-        record.fail(found=f"a pickle of a {type(found).__name__}", expected="width, height and a model")
-    if not hasattr(found[2], "draw"):
-        record.fail(found=f"a {type(found[2]).__name__}", expected="a model of Piff")
-    _complete(found[2])
-    return found
+    if not (isinstance(loaded, tuple) and len(loaded) == 3 and all(type(size) is int for size in loaded[:2])):
+        record.fail(found=f"a pickle of a {type(loaded).__name__}", expected="width, height and a model")
+    if not hasattr(loaded[2], "draw"):
+        record.fail(found=f"a {type(loaded[2]).__name__}", expected="a model of Piff")
+    _complete(loaded[2])
+    return loaded
 
 
 def _complete(model: Any) -> None:
     """Set what models of before Piff 1.4 lack, and later versions look for."""
     if hasattr(model, "_num"):
         return
-    parts = [part for part in (model, getattr(model, "model", None), getattr(model, "interp", None)) if part]
-    for part in parts:
-        part._num = None
+    components = [
+        component
+        for component in (model, getattr(model, "model", None), getattr(model, "interp", None))
+        if component
+    ]
+    for component in components:
+        component._num = None
     if getattr(model, "model", None) is not None:
         model.model._fit_flux = None

@@ -71,8 +71,8 @@ def _row_of(path: Path, info: ExposureInfo) -> DetectorSummary | None:
     if row is None:
         return None
     instrument = row.visit_info.instrument
-    known = {instrument, info.id.instrument} - {"", "unknown"}
-    return row if len(known) < 2 else None
+    instruments = {instrument, info.id.instrument} - {"", "unknown"}
+    return row if len(instruments) < 2 else None
 
 
 @functools.lru_cache(maxsize=64)
@@ -99,9 +99,9 @@ def merge_summary(info: ExposureInfo, row: DetectorSummary) -> ExposureInfo:
         them; geometry and all else stay.
     """
     width = row.psf_fwhm
-    known = width is not None and math.isfinite(width) and width > 0
+    measured = width is not None and math.isfinite(width) and width > 0
     return dataclasses.replace(
-        info, quality={**info.quality, **row.quality}, psf_fwhm=width if known else info.psf_fwhm
+        info, quality={**info.quality, **row.quality}, psf_fwhm=width if measured else info.psf_fwhm
     )
 
 
@@ -183,10 +183,10 @@ def _require_parts(file: AfwFile) -> None:
         )
     missing = list(missing_parts(file))
     if missing:
-        *first, last = (f"no {part}" for part in missing)
-        found = f"{', '.join(first)} and {last}" if first else last
+        *first, last = (f"no {name}" for name in missing)
+        stated = f"{', '.join(first)} and {last}" if first else last
         hint = " (or a row of an exposure table, with psf_fwhm)" if missing == ["PSF"] else ""
-        raise file.container.missing(found, f"an exposure with all its parts{hint}")
+        raise file.container.missing(stated, f"an exposure with all its parts{hint}")
 
 
 _SLIVER = 1e-3
@@ -199,13 +199,13 @@ def _polygon(file: AfwFile, bbox: Box) -> Polygon | None:
     if polygon is None:
         return None
     outline = Polygon.from_box(bbox)
-    part = polygon.intersection(outline)
-    if part.area > outline.area - _SLIVER:
+    region = polygon.intersection(outline)
+    if region.area > outline.area - _SLIVER:
         return None
-    if part.area <= 0:
+    if region.area <= 0:
         raise file.container.problem("no pixel inside", "at least one", "VALID_POLYGON")
     # Rounding may leave corners a hair beyond the box; several parts stay the polygon that they are of.
-    return part if isinstance(part, Polygon) else polygon
+    return region if isinstance(region, Polygon) else polygon
 
 
 def _fwhm(file: AfwFile) -> float | None:

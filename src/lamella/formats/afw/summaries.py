@@ -194,7 +194,7 @@ class VisitSummary:
         self.catalog = catalog
         self.path = Path(path)
         self._detectors = tuple(DetectorSummary(record, str(self.path)) for record in catalog)
-        self._places = {(one.visit, one.detector): n for n, one in enumerate(self._detectors)}
+        self._places = {(entry.visit, entry.detector): n for n, entry in enumerate(self._detectors)}
         if len(self._places) != len(self._detectors):
             raise InputError(
                 self.path, where="id", found="detectors that come twice", expected="one row per detector"
@@ -231,8 +231,8 @@ class VisitSummary:
 
     def find(self, visit: int, detector: int) -> DetectorSummary | None:
         """Return what is known of a detector, or `None`: detectors without data have no row."""
-        place = self._places.get((visit, detector))
-        return None if place is None else self._detectors[place]
+        index = self._places.get((visit, detector))
+        return None if index is None else self._detectors[index]
 
     def exposures(self, *, instrument: str = "") -> tuple[ExposureInfo, ...]:
         """Return the descriptions of all exposures that can be used.

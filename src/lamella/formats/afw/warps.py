@@ -73,12 +73,12 @@ class AfwWarp:
 
     def read(self, box: Box) -> Planes:
         """Read the planes of a box; several threads may do so at a time."""
-        found = read_planes(self._file, box, self._to_njy)
+        planes = read_planes(self._file, box, self._to_njy)
         return Planes(
             box,
-            np.ascontiguousarray(found.image.array, dtype=np.float32),
-            np.ascontiguousarray(found.mask.array[..., 0], dtype=np.int32),
-            np.ascontiguousarray(found.variance.array, dtype=np.float32),
+            np.ascontiguousarray(planes.image.array, dtype=np.float32),
+            np.ascontiguousarray(planes.mask.array[..., 0], dtype=np.int32),
+            np.ascontiguousarray(planes.variance.array, dtype=np.float32),
         )
 
     def as_input(self) -> WarpInput:

@@ -72,11 +72,12 @@ def add_records(archive: OutputArchive, product: Warp | PatchCoadd, wcs: int) ->
     wcs
         Number of its projection.
     """
-    width = max([32, *(len(to_fits(one.band)) for one in product.detectors)])
+    width = max([32, *(len(to_fits(detector.band)) for detector in product.detectors)])
     band = Field("filter", "A", "Name of the passband", count=width)
     notes: list[str] = []
     detectors = [
-        _detector(archive, number, one, notes) for number, one in enumerate(product.detectors, start=1)
+        _detector(archive, number, detector, notes)
+        for number, detector in enumerate(product.detectors, start=1)
     ]
     visits = _visits(product.detectors, product.bbox, wcs)
     ccd = (Field("ccd", "J", "number of the detector"), Field("visit", "K", "number of the visit"))
@@ -90,43 +91,47 @@ def add_records(archive: OutputArchive, product: Warp | PatchCoadd, wcs: int) ->
     psf = 0
     if complete and product.matched_psf is None:
         psf = _add_coadd_psf(archive, product, wcs, detectors)
-        others = {one.kernel.name for one in product.detectors} - {_KERNEL}
+        others = {detector.kernel.name for detector in product.detectors} - {_KERNEL}
         if others:
             names = ", ".join(sorted(others))
             notes.append(f"afw resamples PSFs with {_KERNEL}; images were resampled with {names}.")
     return InputRecords(inputs, psf, tuple(dict.fromkeys(notes)))
 
 
-def _detector(archive: OutputArchive, number: int, one: DetectorInput, notes: list[str]) -> dict[str, Any]:
+def _detector(
+    archive: OutputArchive, number: int, detector: DetectorInput, notes: list[str]
+) -> dict[str, Any]:
     """Return the row of one detector; the number in it is that of the row, because ours are three."""
-    row = dict.fromkeys((field.name for field in _LINKS), 0) | box_values(one.bbox)
+    row = dict.fromkeys((field.name for field in _LINKS), 0) | box_values(detector.bbox)
     try:
-        row["wcs"] = add_projection(archive, one.projection, one.bbox)
-        row["psf"], note = add_psf(archive, one.psf, one.bbox)
+        row["wcs"] = add_projection(archive, detector.projection, detector.bbox)
+        row["psf"], note = add_psf(archive, detector.psf, detector.bbox)
         if note:
             notes.append(note)
     except (InvalidPsfError, ProjectionError) as err:
-        notes.append(f"{one.id} is not complete: {err}")
-    row["validPolygon"] = add_polygon(archive, one.polygon)
-    row["visitInfo"] = _add_visit(archive, one)
+        notes.append(f"{detector.id} is not complete: {err}")
+    row["validPolygon"] = add_polygon(archive, detector.polygon)
+    row["visitInfo"] = _add_visit(archive, detector)
     return row | {
         "id": number,
-        "ccd": one.id.detector,
-        "visit": one.id.visit,
-        "goodpix": one.good_pixels,
-        "weight": one.weight,
-        "filter": one.band,
+        "ccd": detector.id.detector,
+        "visit": detector.id.visit,
+        "goodpix": detector.good_pixels,
+        "weight": detector.weight,
+        "filter": detector.band,
     }
 
 
 def _visits(detectors: Sequence[DetectorInput], bbox: Box, wcs: int) -> list[dict[str, Any]]:
     """Return one row per visit, with the good pixels of all its detectors."""
     rows = []
-    ordered = sorted(detectors, key=lambda one: one.id)
-    for (_, visit), group in itertools.groupby(ordered, key=lambda one: (one.id.instrument, one.id.visit)):
+    ordered = sorted(detectors, key=lambda detector: detector.id)
+    for (_, visit), group in itertools.groupby(
+        ordered, key=lambda detector: (detector.id.instrument, detector.id.visit)
+    ):
         parts = list(group)
         row: dict[str, Any] = dict.fromkeys((field.name for field in _LINKS), 0) | box_values(bbox)
-        row |= {"id": visit, "wcs": wcs, "goodpix": sum(one.good_pixels for one in parts)}
+        row |= {"id": visit, "wcs": wcs, "goodpix": sum(detector.good_pixels for detector in parts)}
         rows.append(row | {"weight": parts[0].weight, "filter": parts[0].band})
     return rows
 
@@ -208,15 +213,19 @@ _NANOSECONDS_PER_DAY = 86_400_000_000_000
 _VISIT_VERSION = 5
 
 
-def _add_visit(archive: OutputArchive, one: DetectorInput) -> int:
+def _add_visit(archive: OutputArchive, detector: DetectorInput) -> int:
     """Add what is on record of the visit of a detector: instrument, number and times."""
     row: dict[str, Any] = dict.fromkeys((*_NUMBERS, *_ANGLES), math.nan)
     row |= dict.fromkeys(_TEXTS, "")
-    row |= {"instrumentlabel": one.id.instrument, "idnum": one.id.visit, "tai": _tai(one.times.middle)}
-    row["exposuretime"] = math.nan if one.times.exposure_time is None else one.times.exposure_time
+    row |= {
+        "instrumentlabel": detector.id.instrument,
+        "idnum": detector.id.visit,
+        "tai": _tai(detector.times.middle),
+    }
+    row["exposuretime"] = math.nan if detector.times.exposure_time is None else detector.times.exposure_time
     row |= {"hasSimulatedContent": False, "rottype": 0, "version": _VISIT_VERSION}
     return archive.shared(
-        ("VisitInfo", one.id.instrument, one.id.visit, one.times),
+        ("VisitInfo", detector.id.instrument, detector.id.visit, detector.times),
         lambda: archive.add("VisitInfo", "lsst.afw.image", Part(_VISIT_FIELDS, [row])),
     )
 

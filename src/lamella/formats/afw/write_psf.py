@@ -142,10 +142,10 @@ def _middle(bbox: Box) -> dict[str, float]:
 def _add_kernel(archive: OutputArchive, basis: PolynomialImages, bbox: Box) -> int:
     """Add images with polynomials of the position as their factors: a KernelPsf of a sum of kernels."""
     side = basis.side
-    place = {"dimensions_x": side, "dimensions_y": side, "center_x": side // 2, "center_y": side // 2}
+    sizes = {"dimensions_x": side, "dimensions_y": side, "center_x": side // 2, "center_y": side // 2}
     fixed = (*_KERNEL_SIZES, Field("image", "D", "pixel values", count=side * side, kind="Array"))
     images = [
-        archive.add("FixedKernel", "lsst.afw.math", Part(fixed, [{**place, "image": image}]))
+        archive.add("FixedKernel", "lsst.afw.math", Part(fixed, [{**sizes, "image": image}]))
         for image in basis.images
     ]
     count = len(images)
@@ -161,7 +161,7 @@ def _add_kernel(archive: OutputArchive, basis: PolynomialImages, bbox: Box) -> i
         ),
         Field("components", "J", "archive IDs for the kernels", count=count, kind="Array"),
     )
-    row = {**place, "spatialfunctions": functions, "components": images}
+    row = {**sizes, "spatialfunctions": functions, "components": images}
     kernel = archive.add("LinearCombinationKernel", "lsst.afw.math", Part(combination, [row]))
     fields = (Field("kernel", "J", "archive ID of nested kernel object"), *_MIDDLE)
     return archive.add(
@@ -173,18 +173,18 @@ def _add_function(archive: OutputArchive, basis: PolynomialImages, number: int, 
     """Add the polynomial of one image, as a sum of Chebyshev polynomials on the box."""
     rows = _to_chebyshev(basis, number, bbox)
     order = max((i + j for i, j in np.argwhere(rows != 0.0)), default=0)
-    places = [(power, total - power) for total in range(order + 1) for power in range(total + 1)]
+    terms = [(power, total - power) for total in range(order + 1) for power in range(total + 1)]
     size = max(order + 1, *rows.shape)
     square = np.zeros((size, size))
     square[: rows.shape[0], : rows.shape[1]] = rows
     fields = (
-        Field("coefficients", "D", "Chebyshev coefficients", count=len(places), kind="Array"),
+        Field("coefficients", "D", "Chebyshev coefficients", count=len(terms), kind="Array"),
         *point_fields("min", "lower corner of the range", "D"),
         *point_fields("max", "upper corner of the range", "D"),
     )
     low, high = _range(bbox)
     row = {
-        "coefficients": [square[place] for place in places],
+        "coefficients": [square[powers] for powers in terms],
         "min_x": low[0],
         "min_y": low[1],
         "max_x": high[0],

@@ -102,9 +102,9 @@ def _reference(projection: SkyProjection[Any], mapping: Any, bbox: Box) -> tuple
     """Return right ascension and declination of the point of reference, in degrees."""
     if _has_frames(mapping):
         frame = parse_ast(mapping.getFrame(mapping.current).show(False))
-        found = [frame.own.get(key) for key in ("SRef1", "SRef2")]
-        if all(isinstance(value, str) for value in found):
-            lon, lat = (float(str(value)) for value in found)
+        reference = [frame.own.get(key) for key in ("SRef1", "SRef2")]
+        if all(isinstance(value, str) for value in reference):
+            lon, lat = (float(str(value)) for value in reference)
             return float(np.degrees(lon)), float(np.degrees(lat))
     sky = projection.pixel_to_sky(x=float(bbox.x.center), y=float(bbox.y.center))
     return float(sky.ra.deg), float(sky.dec.deg)

@@ -123,7 +123,11 @@ class ArchiveFile(OutputArchive[PointerModel]):
             text = self.serialize_direct("", serializer).model_dump_json().encode()
             self._texts.append(text)
             # The first text is the tree, which comes last.
-            self._pointers[key] = _pointer(row=len(self._texts), size=len(text))
+            cells = ArrayReferenceModel(
+                source=f"fits:{TEXTS}[1]", shape=[len(text)], datatype=NumberType.uint8
+            )
+            column = TableColumnModel(name=TEXTS, data=cells)
+            self._pointers[key] = PointerModel(column=column, row=len(self._texts))
         return self._pointers[key]
 
     def serialize_frame_set[T: ArchiveTree](
@@ -236,11 +240,6 @@ class ArchiveFile(OutputArchive[PointerModel]):
 
 
 _NOWHERE = Place(0, 0, 0)
-
-
-def _pointer(row: int, size: int) -> PointerModel:
-    there = ArrayReferenceModel(source=f"fits:{TEXTS}[1]", shape=[size], datatype=NumberType.uint8)
-    return PointerModel(column=TableColumnModel(name=TEXTS, data=there), row=row)
 
 
 def _name_cards(key: ExtensionKey) -> Sequence[Card]:

@@ -20,7 +20,7 @@ from ...files import atomic_path
 from ...fits.headers import projection_header
 from ...fits.read import Header, quiet_astropy, read_headers, read_image, read_table
 from ...fits.text import from_fits, table_hdu, to_fits
-from ...image.spans import Runs, SpanMask, merge_runs, no_runs
+from ...image.spans import SpanMask, merge_runs, no_runs
 
 __all__ = ("is_artifact_file", "read_artifacts", "write_artifacts")
 
@@ -59,12 +59,12 @@ def write_artifacts(masks: ArtifactMasks, path: str | PathLike[str]) -> None:
         Raised when a FITS header cannot hold the projection.
     """
     wcs = masks.projection.as_fits_wcs(masks.bbox, allow_approximation=True)
-    place = projection_header(wcs, masks.bbox, path)
+    cards = projection_header(wcs, masks.bbox, path)
     with atomic_path(path) as temporary:
         hdus = fits.HDUList(
             [
                 fits.PrimaryHDU(header=_identity(masks)),
-                fits.CompImageHDU(masks.counts(), header=place, name="COUNT", compression_type="RICE_1"),
+                fits.CompImageHDU(masks.counts(), header=cards, name="COUNT", compression_type="RICE_1"),
                 table_hdu(_runs_table(masks), "RUNS"),
                 table_hdu(_visits_table(masks), "VISITS"),
             ]
@@ -104,7 +104,7 @@ def read_artifacts(path: str | PathLike[str]) -> ArtifactMasks:
     skymap, tract = _text(header, "SKYMAP", path), _integer(header, "TRACT", path)
     shifts = _shifts(path, len(visits["visit"]))
     removals = [_removal(visits, shifts, index) for index in range(len(visits["visit"]))]
-    _check_runs(runs, {(one.instrument, one.visit) for one in removals}, box, path)
+    _check_runs(runs, {(removal.instrument, removal.visit) for removal in removals}, box, path)
     return ArtifactMasks(
         band=_text(header, "BAND", path),
         skymap=skymap,
@@ -149,7 +149,7 @@ def _runs_table(masks: ArtifactMasks) -> Table:
     lengths = [len(runs.y) for *_, runs in parts]
     table = Table()
     for index, name in enumerate(("instrument", "visit", "plane")):
-        values = np.array([part[index] for part in parts], dtype="i8" if name == "visit" else "U")
+        values = np.array([entry[index] for entry in parts], dtype="i8" if name == "visit" else "U")
         table[name] = np.repeat(values, lengths)
     for name in ("y", "x0", "x1"):
         columns = [getattr(runs, name) for *_, runs in parts]
@@ -160,10 +160,10 @@ def _runs_table(masks: ArtifactMasks) -> Table:
 def _visits_table(masks: ArtifactMasks) -> Table:
     table = Table()
     for name in _VISIT_COLUMNS:
-        values = [getattr(one, name) for one in masks.removals]
+        values = [getattr(removal, name) for removal in masks.removals]
         table[name] = np.array(values, dtype="U" if name in _TEXTS else "i8")
     for name in _SHIFTS:
-        shifts = [getattr(one, name) for one in masks.removals]
+        shifts = [getattr(removal, name) for removal in masks.removals]
         table[name] = np.array([np.nan if shift is None else shift for shift in shifts], dtype="f8")
         table[name].unit = "pix"
     return table
@@ -217,15 +217,14 @@ def _removal(visits: dict[str, np.ndarray], shifts: dict[str, np.ndarray], index
 
 def _visit(removal: Removal, runs: dict[str, np.ndarray]) -> VisitMask:
     mine = (runs["visit"] == removal.visit) & (runs["instrument"] == removal.instrument)
-    sets = {name: _runs_of(runs, mine & (runs["plane"] == name)) for name in np.unique(runs["plane"][mine])}
+    sets = {}
+    for name in np.unique(runs["plane"][mine]):
+        at = mine & (runs["plane"] == name)
+        sets[name] = merge_runs(runs["y"][at], runs["x0"][at], runs["x1"][at])
     removed = sets.pop(_REMOVED, no_runs())
     return VisitMask(
-        removal=removal, planes=SpanMask({str(name): found for name, found in sets.items()}), removed=removed
+        removal=removal, planes=SpanMask({str(name): spans for name, spans in sets.items()}), removed=removed
     )
-
-
-def _runs_of(runs: dict[str, np.ndarray], at: np.ndarray) -> Runs:
-    return merge_runs(runs["y"][at], runs["x0"][at], runs["x1"][at])
 
 
 def _check_runs(runs: dict[str, np.ndarray], visits: set[tuple[str, int]], box: Box, path: Path) -> None:

@@ -109,7 +109,7 @@ def psf_position(coadd: PatchCoadd) -> tuple[float, float] | None:
     covered = covered_pixels(coadd)
     if not coadd.detectors or not covered.count:
         return None
-    x, y = (float(place) for place in covered.centre)
+    x, y = (float(axis) for axis in covered.centre)
     # A model that all inputs were matched to is valid everywhere.
     if not isinstance(coadd.psf, CoaddPsf) or coadd.psf.is_defined(x=x, y=y):
         return x, y
