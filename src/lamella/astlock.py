@@ -1,4 +1,4 @@
-"""One thread at a time in what reads and writes the text of AST.
+"""A lock around the reading and writing of AST text.
 
 AST keeps the state of a text that it reads or writes in static variables, and
 pyast hands each line to Python, where the interpreter may go on with another

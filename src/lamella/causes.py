@@ -1,4 +1,4 @@
-"""Messages that have one cause: told once, with a count."""
+"""Messages of one cause, reported once with a count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 
 
 def cause_of(message: str, path: str = "") -> str:
-    """Return a message without what differs between alike ones: the file it is about, and numbers.
+    """Return a message without the file name and numbers, in which messages of one cause differ.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def by_cause[T](items: Iterable[T], cause: Callable[[T], Hashable]) -> list[list
 
 
 def told_once(messages: Iterable[tuple[str, str]]) -> list[str]:
-    """Return messages of which each cause is told once, with the number of those that are like it.
+    """Return the first message of each cause, with the number of messages like it.
 
     Parameters
     ----------

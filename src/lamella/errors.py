@@ -212,7 +212,7 @@ class NoMatchedWarpsError(LamellaError, RuntimeError):
 
 
 class InputError(LamellaError, ValueError):
-    """An input file is not what it must be.
+    """The content of an input file cannot be used.
 
     Parameters
     ----------

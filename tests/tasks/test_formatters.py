@@ -21,9 +21,8 @@ from lamella.data.coadd import PatchCoadd
 from lamella.data.times import ExposureTimes
 from lamella.data.warp import Warp
 from lamella.formats.archive.products import ArchiveWarp, read_product
-from lamella.formats.regions import read_bright_objects
+from lamella.formats.regions import read_bright_objects, regions_to_text
 from lamella.tasks.datasets import coadd_datasets
-from lamella.tasks.formatters import regions_to_text
 from lamella.tasks.ingest import ingest_exposures
 from lamella.tasks.repository import register_skymap
 from lamella.testing.asserts import assert_bits_equal

@@ -33,7 +33,7 @@ from lamella.tasks.repository import (
     stored_skymap,
     visited_tracts,
 )
-from lamella.tasks.skymap_records import from_region
+from lamella.tasks.skymap_store import from_region
 
 from .postgres import PostgresServer
 from .registries import Registry

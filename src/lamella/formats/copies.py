@@ -35,7 +35,7 @@ _AGREEMENT = 0.3
 """Scatter about each other, in units of the noise, below which pixels are the same: such a compression
 makes 0.2."""
 _NOISE = 0.3
-"""Scatter in units of what the variance says below which there is no noise that could be the same."""
+"""Scatter in units of the square root of the variance below which there is no noise to compare."""
 _WHITE = -0.25
 """Correlation of neighbouring differences below which they are noise: -0.5 when it is white."""
 _NEAR = 1.0
@@ -49,7 +49,7 @@ def image_place(source: ExposureSource) -> tuple[Path, int] | None:
 
 
 def is_one_place(first: ExposureSource, second: ExposureSource) -> bool:
-    """Tell whether the pixels of two exposures are the same file and HDU, through whatever links."""
+    """Return whether the pixels of two exposures are the same file and HDU, through any links."""
     key = _place_key(first)
     return key is not None and key == _place_key(second)
 
@@ -199,7 +199,7 @@ def _some_rows(source: ExposureSource) -> np.ndarray:
 
 
 def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
-    """Tell whether two exposures agree much better than their noise allows."""
+    """Return whether two exposures agree much better than their noise allows."""
     try:
         exposures = first.read(), second.read()
     except (LamellaError, OSError):  # told when it is read

@@ -23,7 +23,7 @@ def bare_name(path: Path | str) -> str:
 
 
 def is_fits_name(path: Path) -> bool:
-    """Tell whether a name is that of a FITS file, compressed or not."""
+    """Return whether a name is that of a FITS file, compressed or not."""
     return bare_name(path).lower().endswith(_FITS_SUFFIXES)
 
 
@@ -48,7 +48,7 @@ def walk(folder: Path) -> list[Path]:
 
 
 class FileIndex:
-    """Files by name, so that a reader finds what belongs to an exposure.
+    """Files by name, for finding the companions of an exposure.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ def variance_from_weight(weight: np.ndarray, path: Path) -> tuple[np.ndarray, st
 
 
 def check_signs(values: np.ndarray, kind: str, path: Path) -> str:
-    """Return what is to be said of negative weights or variances, whose pixels are bad.
+    """Return a note on negative weights or variances, whose pixels are bad.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ _ALL = 2**64 - 1
 
 
 def note_own_planes(flags: Mapping[str, np.ndarray]) -> str:
-    """Return what is to be said of planes that a file defines itself; empty when no pixel is in one.
+    """Return a note on planes that a file defines itself; empty when no pixel is in one.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def make_exposure(
     notes: Iterable[str],
     descriptions: dict[str, str] | None = None,
 ) -> Exposure:
-    """Assemble an exposure from what a reader has read.
+    """Assemble an exposure from planes, PSF and calibration.
 
     Parameters
     ----------

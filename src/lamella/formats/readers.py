@@ -32,7 +32,7 @@ __all__ = (
 
 
 class Role(enum.Enum):
-    """What a file is to a format."""
+    """Role of a file in a format."""
 
     EXPOSURE = "exposure"
     """It holds one or more exposures."""
@@ -75,7 +75,7 @@ class FileHead:
 
 @dataclasses.dataclass(frozen=True)
 class Opening:
-    """What a reader may use when it opens a file."""
+    """Companions and options for the opening of a file."""
 
     files: FileIndex
     """Where companions are looked up."""
@@ -95,7 +95,7 @@ class Format:
     description
         One line for people.
     recognise
-        Tells what a file is to this format, from its name and first headers.
+        Returns the role of a file in this format, from its name and first headers.
     open
         Makes the sources of a file that holds exposures.  May raise
         `lamella.errors.InputError`; must not read pixels.

@@ -42,7 +42,7 @@ class InputProblem:
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """Exposures that were found, and what was skipped.
+    """Exposures of some paths, and the files that were skipped.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ def open_exposures(
     Returns
     -------
     `Inputs`
-        The exposures, and what was skipped.
+        The exposures, and the files that were skipped.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def open_exposures(
 
 
 class _Finder:
-    """The state of one search: what was found, and what was skipped."""
+    """The state of one search: exposures and problems."""
 
     def __init__(self, formats: Sequence[Format], control: ReadControl, strict: bool | None) -> None:
         self.formats = formats
@@ -170,7 +170,7 @@ class _Finder:
                 files.add_folder(here.parent / name)
 
     def _folders_with_table(self, candidates: list[_Candidate]) -> tuple[Path, ...]:
-        """Return folders that an exposure table describes: what it does not list there is left alone."""
+        """Return folders with an exposure table, which alone says what in them is an exposure."""
         from .table import is_exposure_table
 
         if all(format.name != "table" for format in self.formats):
@@ -214,7 +214,7 @@ class _Finder:
         self._skip_faulty(candidate, faults)
 
     def _recognise(self, candidate: _Candidate) -> tuple[Format | None, Role]:
-        """Return the format that knows a file, and what the file is to it."""
+        """Return the format that knows a file, and the role of the file."""
         if not candidate.path.is_file():
             raise UnreadableFileError(candidate.path, found="no such file", expected="a file or a folder")
         head = FileHead(candidate.path)

@@ -1,4 +1,4 @@
-"""Reader of bright-object masks: DS9 region files of circles and boxes."""
+"""Reader and writer of bright-object masks: DS9 region files of circles and boxes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from ..coadd.brightmask import BrightObject, BrightObjectCatalog
 from ..errors import ConfigError, InputError, MissingPartError, UnreadableFileError
 
-__all__ = ("read_bright_objects",)
+__all__ = ("read_bright_objects", "regions_to_text")
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
 _FRAME = re.compile(r"wcs\s*;\s*fk5", re.IGNORECASE)
@@ -152,3 +152,15 @@ def _sizes(shape: str, numbers: list[float]) -> dict[str, float] | None:
         case "box", [width, height] | [width, height, 0.0]:
             return {"width": width, "height": height}
     return None
+
+
+def regions_to_text(catalog: BrightObjectCatalog) -> str:
+    """Return the regions of bright objects as a DS9 region file that `read_bright_objects` understands."""
+    remarks = [f"# {name}: {value}" for name, value in catalog.metadata.items()]
+    return "\n".join([*remarks, "wcs; fk5", *map(_region_line, catalog)]) + "\n"
+
+
+def _region_line(region: BrightObject) -> str:
+    sizes = (region.radius,) if region.shape == "circle" else (region.width, region.height)
+    numbers = ", ".join(f"{float(value)!r}d" for value in (region.ra, region.dec, *sizes))
+    return f"{region.shape}({numbers}) # ID: {region.id}, mag: {float(region.mag)!r}"

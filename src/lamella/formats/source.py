@@ -12,7 +12,7 @@ __all__ = ("FileSource", "Recipe")
 
 
 class Recipe(Protocol):
-    """What a reader must know to describe and load one exposure.
+    """Paths and options for reading one exposure.
 
     Recipes are dataclasses of plain values (paths, names, numbers), so that they
     can be pickled and sent to a worker process.  One whose files are not all
@@ -38,7 +38,7 @@ class FileSource:
     Parameters
     ----------
     recipe
-        What describes and loads the exposure.
+        Recipe of the exposure.
 
     Notes
     -----
@@ -61,7 +61,7 @@ class FileSource:
 
     @property
     def info(self) -> ExposureInfo:
-        """What is known without reading pixels."""
+        """Description from headers only."""
         if self._info is None:
             self._info = self.recipe.describe()
         return self._info

@@ -1,4 +1,4 @@
-"""Integer flags of pixels, and the two ways of FITS headers to tell what their bits mean."""
+"""Integer flags of pixels, and the two conventions of FITS headers for the meaning of their bits."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Location:
     path: Path
     where: str
 
-    def error(self, found: str, expected: str, kind: type[InputError] = InputError) -> InputError:
-        """Return an error about what stands there."""
-        return kind(self.path, where=self.where, found=found, expected=expected)
+    def error(self, content: str, expected: str, kind: type[InputError] = InputError) -> InputError:
+        """Return an error about the content of the location."""
+        return kind(self.path, where=self.where, found=content, expected=expected)
 
 
 def decode_mask(
@@ -60,7 +60,7 @@ def decode_mask(
         The flags, and the bits of each plane.  A bit that is set and has no
         name, or one of a header that is no plane of lamella, is BAD.
     `str`
-        What is to be said of such bits; empty when there are none.
+        Note on such bits; empty when there are none.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _union(values: Iterable[int]) -> int:
 
 
 def _note_unnamed(bits: np.ndarray, strange: dict[str, int], unnamed: int) -> str:
-    """Return what is to be said of bits that are bad because nobody says what they mean."""
+    """Return a note on bits that are bad because their meaning is unknown."""
     causes = {f"without a name ({unnamed:#x})": unnamed} if unnamed else {}
     causes |= {f"{name}, which is no plane here,": value for name, value in strange.items()}
     every = int(np.iinfo(bits.dtype).max)

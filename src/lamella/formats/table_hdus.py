@@ -1,4 +1,4 @@
-"""Which HDUs of the files of a table row hold which plane."""
+"""Which HDUs of the files of a table row hold which plane, and which header holds the WCS of the image."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from ..errors import InputError, MissingPartError
-from ..fits.read import Header, hdu_label, header_text, image_axes
+from ..errors import InputError, MissingPartError, ProjectionError
+from ..fits.read import Header, hdu_label, header_text, image_axes, parsed
 
-__all__ = ("default_image", "flat_shape", "hdu_index", "hdu_names", "is_other_plane", "require_distinct")
+__all__ = ("default_image", "flat_shape", "hdu_index", "inherits_wcs", "require_distinct", "wcs_index")
 
 _OTHER_PLANE = re.compile(
     r"(VAR|VARIANCE|ERR|ERRORS?|SIGMA|STD|STDEV|STDDEV|RMS|UNC|UNCERT|UNCERTAINTY|NOISE"
@@ -19,6 +19,9 @@ _OTHER_PLANE = re.compile(
     re.IGNORECASE,
 )
 """Names of HDUs that are no images of the sky."""
+_WCS_CARD = re.compile(r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA)\d|(CD|PC)\d_\d|[AB]_(ORDER|\d+_\d+)|PV\d_\d+")
+_CELESTIAL = re.compile(r"(RA|DEC|\wLON|\wLAT)-.*")
+_COMPLETE = tuple(f"{key}{axis}" for key in ("CTYPE", "CRVAL", "CRPIX") for axis in (1, 2))
 
 
 def flat_shape(header: Header) -> tuple[int, int] | None:
@@ -41,11 +44,11 @@ def hdu_index(headers: Sequence[Header], hdu: str | int, path: Path) -> int:
         name = header_text(header, "EXTNAME") or ("PRIMARY" if index == 0 else "")
         if hdu == index or (isinstance(hdu, str) and hdu.upper() == name.upper()):
             return index
-    names = hdu_names(headers, range(len(headers)))
+    names = _hdu_names(headers, range(len(headers)))
     raise MissingPartError(path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU")
 
 
-def hdu_names(headers: Sequence[Header], indices: Iterable[int]) -> str:
+def _hdu_names(headers: Sequence[Header], indices: Iterable[int]) -> str:
     """Return indices and names of HDUs, for messages."""
     return ", ".join(f"{index} {header_text(headers[index], 'EXTNAME')}".strip() for index in indices)
 
@@ -88,7 +91,7 @@ def default_image(headers: Sequence[Header], taken: Collection[int], path: Path)
             where, array = hdu_label(index), f"an array of {size} numbers"
             raise MissingPartError(path, where=where, found=array, expected=expected)
         return index
-    contents = f"no 2-d image, but other planes and tables (HDUs {hdu_names(headers, range(len(headers)))})"
+    contents = f"no 2-d image, but other planes and tables (HDUs {_hdu_names(headers, range(len(headers)))})"
     raise MissingPartError(path, found=contents, expected=expected)
 
 
@@ -113,3 +116,68 @@ def require_distinct(image: tuple[Path, int], others: dict[str, tuple[Path, int]
         if index == image[1] and path.resolve() == image[0].resolve():
             roles = f"the same HDU as image and as {kind} ({where})"
             raise InputError(path, where=hdu_label(index), found=roles, expected="different HDUs")
+
+
+def wcs_index(
+    headers: Sequence[Header], image: int, taken: Collection[int], path: Path, *, named: bool
+) -> int:
+    """Return the index of the HDU whose header holds the WCS of an image.
+
+    Parameters
+    ----------
+    headers
+        All headers of the file.
+    image
+        Index of the image.
+    taken
+        Indices of HDUs that are other planes.
+    path
+        The file, for messages.
+    named
+        Whether the user says which HDU is the image.
+
+    Returns
+    -------
+    int
+        That of the image; 0 where the image has no card of a WCS, and a
+        primary HDU without pixels has a complete one.
+
+    Raises
+    ------
+    ProjectionError
+        Raised when the WCS of the primary header could belong to several images, and nobody
+        says which is meant.
+    """
+    if not inherits_wcs(headers, image, path):
+        return image
+    if named:
+        return 0
+    sharing = [index for index in range(len(headers)) if _may_share(headers, index, taken, path)]
+    if len(sharing) > 1:
+        names = _hdu_names(headers, sharing)
+        raise ProjectionError(
+            path,
+            where=f"{hdu_label(0)}, the primary header",
+            found=f"one WCS, which cannot belong to {len(sharing)} images without their own (HDUs {names})",
+            expected="a WCS in the header of each image, or a column image_hdu that says whose it is",
+        )
+    return 0
+
+
+def inherits_wcs(headers: Sequence[Header], image: int, path: Path) -> bool:
+    """Return whether the WCS of an image can only be that of the primary header."""
+    if image == 0 or any(map(_WCS_CARD.fullmatch, headers[image])) or headers[0].get("NAXIS") != 0:
+        return False
+    if parsed(headers[image], path).get("INHERIT") is False:
+        return False
+    primary = parsed(headers[0], path)
+    types = [header_text(primary, f"CTYPE{axis}").upper() for axis in (1, 2)]
+    return all(key in primary for key in _COMPLETE) and all(map(_CELESTIAL.fullmatch, types))
+
+
+def _may_share(headers: Sequence[Header], index: int, taken: Collection[int], path: Path) -> bool:
+    """Return whether an HDU is an image of the sky whose WCS would be that of the primary header."""
+    header = headers[index]
+    if index in taken or flat_shape(header) is None or is_other_plane(header):
+        return False
+    return inherits_wcs(headers, index, path)

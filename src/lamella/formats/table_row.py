@@ -36,8 +36,14 @@ from .psfex import read_psfex
 from .read_control import ReadControl
 from .table_cells import parse_integer, parse_number
 from .table_flags import Location, decode_mask
-from .table_hdus import default_image, flat_shape, hdu_index, require_distinct
-from .table_wcs import inherits_wcs, wcs_index
+from .table_hdus import (
+    default_image,
+    flat_shape,
+    hdu_index,
+    inherits_wcs,
+    require_distinct,
+    wcs_index,
+)
 from .time_cards import times_from_headers
 from .units import is_counts
 
@@ -69,7 +75,7 @@ COLUMNS: dict[str, str] = {
     "sky": "'subtracted' (default) or 'present'",
     **{name: f"{meaning}; for selection" for name, meaning in QUALITY.items()},
 }
-"""Columns of an exposure table, and what they mean."""
+"""Columns of an exposure table, and their meanings."""
 
 QUALITY_PREFIX = "quality_"
 """Columns of this beginning hold further numbers for selection, which go by the rest of the name."""
@@ -100,7 +106,7 @@ class TableRow:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that hold the exposure; what the table says of it is in ``values``."""
+        """The files that hold the exposure; the cells of the table are in ``values``."""
         columns = ("file", "variance_file", "weight_file", "mask_file", "psf_file")
         return tuple(self.table.parent / self._text(name) for name in columns if name in self.values)
 
@@ -128,7 +134,7 @@ class TableRow:
         )
 
     def load(self, info: ExposureInfo) -> Exposure:
-        """Read the pixels, and what the row says of them."""
+        """Read the pixels, and apply the cells of the row."""
         places = self._places()
         noise = [location for kind, location in places.items() if kind in ("variance", "weight")]
         masks = [places["mask"]] if "mask" in places else []
@@ -157,11 +163,11 @@ class TableRow:
         return f"row {self.number}, column {column!r}"
 
     def _error(
-        self, where: str, found: str, expected: str, kind: type[InputError] = MissingPartError
+        self, where: str, content: str, expected: str, kind: type[InputError] = MissingPartError
     ) -> InputError:
         """Return an error of the row, or of a column."""
         location = self._where(where) if where else f"row {self.number}"
-        return kind(self.table, where=location, found=found, expected=expected)
+        return kind(self.table, where=location, found=content, expected=expected)
 
     def _text(self, column: str, default: str | None = None) -> str:
         if column not in self.values:

@@ -15,12 +15,12 @@ _NUMBERS = re.compile(
 
 
 def is_electrons(text: str) -> bool:
-    """Tell whether a unit is that of electrons: ``electron``, ``ELECTRONS``, ``e-`` ..."""
+    """Return whether a unit is that of electrons: ``electron``, ``ELECTRONS``, ``e-`` ..."""
     return _ELECTRONS.fullmatch(text.strip()) is not None
 
 
 def is_counts(text: str) -> bool:
-    """Tell whether a unit is one of counts of a whole exposure: electrons, ``adu``, ``counts``, ``DN`` ...
+    """Return whether a unit is one of counts of a whole exposure: electrons, ``adu``, ``counts``, ``DN`` ...
 
     An empty text is none; a rate (``electrons/s``) is none.
     """

@@ -15,7 +15,6 @@ __all__ = (
     "Dataset",
     "coadd_datasets",
     "find_runs",
-    "make_dataset_types",
 )
 
 SKYMAP_RUN = "skymaps"
@@ -29,7 +28,7 @@ _PATCH = ("skymap", "tract", "patch")
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """What a dataset type is made of."""
+    """Name, storage class and dimensions of a dataset type."""
 
     name: str
     storage_class: str
@@ -68,12 +67,7 @@ DATASETS: tuple[Dataset, ...] = (
     Dataset("skyMap", "LamellaSkyMap", ("skymap",)),
     Dataset("brightObjectMask", "LamellaBrightObjects", (*_PATCH, "band")),
 )
-"""What a repository holds before the first task runs."""
-
-
-def make_dataset_types(universe: DimensionUniverse) -> list[DatasetType]:
-    """Return the dataset types that a new repository has."""
-    return [dataset.make_type(universe) for dataset in DATASETS]
+"""Datasets of a repository before the first task runs."""
 
 
 def find_runs(butler: Butler) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Errors of the middleware told as errors of lamella."""
+"""Errors of the middleware, raised as errors of lamella."""
 
 from __future__ import annotations
 

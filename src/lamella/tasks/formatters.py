@@ -14,14 +14,14 @@ from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
-from ..coadd.brightmask import BrightObject, BrightObjectCatalog
+from ..coadd.brightmask import BrightObjectCatalog
 from ..data.coadd import PatchCoadd
 from ..data.exposure import Exposure
 from ..data.exposure_archive import ExposureImage
 from ..data.times import TotalTimes
 from ..data.warp import Warp
 from ..files import sync
-from ..formats.regions import read_bright_objects
+from ..formats.regions import read_bright_objects, regions_to_text
 from ..formats.time_cards import set_time_cards
 from ..psf.coadd import CoaddPsf
 from ..sky.registry import load_skymap
@@ -34,7 +34,6 @@ __all__ = (
     "BrightObjectsFormatter",
     "ExposureFormatter",
     "SkyMapFormatter",
-    "regions_to_text",
 )
 
 PLANES = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked", "detectors/numbers")
@@ -160,15 +159,3 @@ class BrightObjectsFormatter(_TextFormatter):
     def read_from_local_file(self, path: str, component: str | None = None, expected_size: int = -1) -> Any:
         """Read the regions."""
         return read_bright_objects(path)
-
-
-def regions_to_text(catalog: BrightObjectCatalog) -> str:
-    """Return the regions of bright objects as a DS9 region file that `read_bright_objects` understands."""
-    remarks = [f"# {name}: {value}" for name, value in catalog.metadata.items()]
-    return "\n".join([*remarks, "wcs; fk5", *map(_region_line, catalog)]) + "\n"
-
-
-def _region_line(region: BrightObject) -> str:
-    sizes = (region.radius,) if region.shape == "circle" else (region.width, region.height)
-    numbers = ", ".join(f"{float(value)!r}d" for value in (region.ra, region.dec, *sizes))
-    return f"{region.shape}({numbers}) # ID: {region.id}, mag: {float(region.mag)!r}"

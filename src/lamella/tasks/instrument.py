@@ -27,7 +27,7 @@ _MODULE = "lamella.tasks.instruments"
 
 
 class LamellaInstrument(Instrument):
-    """An instrument of which no more is known than what its calibrated exposures say.
+    """An instrument that is known by its calibrated exposures only.
 
     The middleware finds the class of an instrument by importing it.  That of
     HSC, for example, is ``lamella.tasks.instruments.HSC``.

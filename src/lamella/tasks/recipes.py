@@ -23,7 +23,7 @@ from ..formats.source import FileSource
 __all__ = ("FORMAT", "source_from_json", "source_to_json")
 
 FORMAT = "lamella-exposure-1"
-"""What the text says that it is."""
+"""Name of the form of the text, in the text itself."""
 
 _EXPECTED = "a reference to an exposure"
 

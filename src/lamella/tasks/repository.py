@@ -15,12 +15,11 @@ from lsst.pipe.base import Instrument
 from lsst.resources import ResourcePath
 
 from ..errors import ConfigError, OutputError
-from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, find_runs, make_dataset_types
+from .datasets import BRIGHT_OBJECT_RUN, DATASETS, SKYMAP_RUN, find_runs
 from .failures import address_errors, repository_errors
 from .instrument import instrument_class, instrument_record
-from .orphans import clean_orphans
+from .leftovers import clean_orphans, forget_unlogged
 from .skymap_store import register_skymap, stored_skymap, visited_tracts
-from .unlogged import forget_unlogged
 
 __all__ = (
     "CONFIG_FOLDER",
@@ -104,7 +103,7 @@ def _check_new_root(root: str) -> None:
 
 def prepare_repository(butler: Butler) -> None:
     """Register lamella's dataset types and runs; only reads where they are there already."""
-    for dataset_type in make_dataset_types(butler.dimensions):
+    for dataset_type in (dataset.make_type(butler.dimensions) for dataset in DATASETS):
         if not butler.registry.queryDatasetTypes(dataset_type.name):
             butler.registry.registerDatasetType(dataset_type)
     runs = set(find_runs(butler))
@@ -157,7 +156,7 @@ def open_repository(
 
 
 def _roll_back(root: str) -> None:
-    """Undo what a killed process had begun in a repository; a connection for reading cannot.
+    """Roll back the unfinished transaction of a killed process; a connection for reading cannot.
 
     Parameters
     ----------

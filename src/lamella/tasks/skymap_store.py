@@ -1,19 +1,40 @@
-"""Sky maps in a repository."""
+"""Sky maps in a repository, with the records of their tracts and patches and their regions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 from lsst.daf.butler import Butler
-from lsst.sphgeom import ConvexPolygon
+from lsst.sphgeom import ConvexPolygon, UnitVector3d
 
 from ..errors import DuplicateInputError, SkyMapError
+from ..sky.geometry import SkyPolygon
 from ..sky.skymap import SkyMap
+from ..sky.tract import Tract
 from .datasets import SKYMAP_RUN
-from .skymap_records import from_region, patch_records, rename_skymap, skymap_record, tract_record
 
-__all__ = ("register_skymap", "stored_skymap", "visited_tracts")
+__all__ = ("from_region", "register_skymap", "stored_skymap", "to_region", "visited_tracts")
+
+_NAME_LENGTH = 64
+
+
+def to_region(polygon: SkyPolygon | np.ndarray) -> ConvexPolygon:
+    """Return a polygon, or the hull of some directions, as a region of the middleware.
+
+    Parameters
+    ----------
+    polygon
+        A polygon, or unit vectors of shape (n, 3).
+    """
+    vectors = polygon.vertices if isinstance(polygon, SkyPolygon) else polygon
+    return ConvexPolygon.convexHull([UnitVector3d(*map(float, vector)) for vector in vectors])
+
+
+def from_region(region: ConvexPolygon) -> SkyPolygon:
+    """Return a region of the middleware as a polygon."""
+    return SkyPolygon.hull(np.array([tuple(vector) for vector in region.getVertices()]))
 
 
 def register_skymap(
@@ -51,7 +72,7 @@ def register_skymap(
     SkyMapError
         Raised when there is no such tract, or the name is too long.
     """
-    skymap = rename_skymap(skymap, name)
+    skymap = _renamed(skymap, name)
     _require_same(butler, skymap)
     present = {record.id for record in _query(butler, "tract", skymap.name)}
     wanted = sorted(set(range(len(skymap)) if tracts is None else tracts) - present)
@@ -59,13 +80,55 @@ def register_skymap(
     insert = butler.registry.insertDimensionData
     with butler.transaction():
         if not _query(butler, "skymap", skymap.name):
-            insert("skymap", skymap_record(skymap), skip_existing=True)
+            insert("skymap", _skymap_record(skymap), skip_existing=True)
         for tract in chosen:
-            insert("tract", tract_record(tract), skip_existing=True)
-            insert("patch", *patch_records([tract]), skip_existing=True)
+            row = {"skymap": tract.skymap, "id": tract.id, "region": to_region(tract.polygon)}
+            insert("tract", row, skip_existing=True)
+            insert("patch", *_patch_records(tract), skip_existing=True)
         if not _has_skymap(butler, skymap.name):
             butler.put(skymap, "skyMap", skymap=skymap.name, run=SKYMAP_RUN)
     return skymap.name
+
+
+def _renamed(skymap: SkyMap[Any], name: str | None) -> SkyMap[Any]:
+    """Return a sky map under the name that it has in a repository.
+
+    Raises
+    ------
+    SkyMapError
+        Raised when the name is longer than a repository can hold.
+    """
+    renamed = skymap if name in (None, skymap.name) else type(skymap)(skymap.config, name=name or "")
+    if len(renamed.name) > _NAME_LENGTH:
+        raise SkyMapError(f"The name {renamed.name!r} has more than {_NAME_LENGTH} characters.")
+    return renamed
+
+
+def _skymap_record(skymap: SkyMap[Any]) -> dict[str, Any]:
+    """Return the record of a sky map; its hash is the sky map's identity, 20 bytes."""
+    shapes = np.array([tract.n_patches for tract in skymap])
+    return {
+        "name": skymap.name,
+        "hash": bytes.fromhex(skymap.identity),
+        "tract_max": len(skymap),
+        "patch_nx_max": int(shapes[:, 0].max()),
+        "patch_ny_max": int(shapes[:, 1].max()),
+    }
+
+
+def _patch_records(tract: Tract) -> list[dict[str, Any]]:
+    """Return the records of the patches of a tract, with the regions of their outer boxes."""
+    return [
+        {
+            "skymap": tract.skymap,
+            "tract": tract.id,
+            "id": patch.sequential,
+            "cell_x": patch.index[0],
+            "cell_y": patch.index[1],
+            "region": to_region(patch.polygon),
+        }
+        for patch in tract
+    ]
 
 
 def stored_skymap(butler: Butler, name: str) -> SkyMap[Any]:

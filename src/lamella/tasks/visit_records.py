@@ -18,7 +18,7 @@ from ..data.exposure import ExposureInfo, ExposureSource
 from ..errors import DuplicateInputError, InputError
 from ..sky.geometry import SkyPolygon
 from .instrument import DETECTOR_MAX, VISIT_MAX
-from .skymap_records import from_region, to_region
+from .skymap_store import from_region, to_region
 
 __all__ = ("BAND_STEP", "UNKNOWN_DAY", "Visit", "filter_name", "group_visits", "insert_visit", "numbered")
 
@@ -45,7 +45,7 @@ class Visit:
 
     @property
     def first(self) -> ExposureInfo:
-        """What is known of the exposure of the first detector."""
+        """Description of the exposure of the first detector."""
         return self.sources[0].info
 
     @property

@@ -19,7 +19,7 @@ __all__ = ("CcdRecord", "find_ccd", "read_spline_sky")
 
 @dataclasses.dataclass(frozen=True)
 class CcdRecord:
-    """What a table of CCDs says about one exposure."""
+    """Row of a table of CCDs: calibration and seeing of one exposure."""
 
     zero_point: float
     """AB magnitude of one count of the whole exposure."""

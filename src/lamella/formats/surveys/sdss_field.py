@@ -1,4 +1,4 @@
-"""What the companions of an SDSS field say: calibration, noise and PSF."""
+"""Companions of an SDSS field: calibration, noise and PSF."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks that count as done and have no log.
+"""Leftovers of killed processes in a repository: files without a record, and tasks without a log.
 
 The middleware stores the record of a task's success before its log.  A
 process killed between both leaves a task that no rerun does again, and that
@@ -19,12 +19,69 @@ from lsst.pipe.base.automatic_connection_constants import (
     METADATA_OUTPUT_TEMPLATE,
 )
 
+from ..files import TEMPORARY_PREFIX
 from .datasets import find_runs
 
-__all__ = ("forget_unlogged",)
+__all__ = ("clean_orphans", "forget_unlogged")
 
 # Stored configurations are read as text, never executed.
 _NOT_LOGGED = re.compile(rb"^config\.saveLogOutput\s*=\s*False", flags=re.MULTILINE)
+
+
+def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool = False) -> list[str]:
+    """Remove files that a killed process left: half-written ones, and those that the registry does not know.
+
+    Nothing that the registry knows is touched.
+
+    Parameters
+    ----------
+    butler
+        The repository; its datastore must be a folder.
+    older_than
+        Age in seconds below which files are left alone, because a running
+        process may be about to register them; 0 when none is running.
+    dry_run
+        Whether to find them only.
+
+    Returns
+    -------
+    list of str
+        The files, sorted.
+
+    Notes
+    -----
+    A file that has its final name but no record is left when a process is killed
+    between both steps; making the dataset again replaces it.
+    """
+    registered, limit = _registered_files(butler), time.time() - older_than
+    orphans = {
+        path
+        for folder in _data_folders(butler)
+        for path in folder.rglob("*")
+        if path.is_file() and path not in registered and path.stat().st_mtime <= limit
+    }
+    for path in orphans if not dry_run else ():
+        path.unlink(missing_ok=True)
+        if path.parent.name.startswith(TEMPORARY_PREFIX) and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+    return sorted(map(str, orphans))
+
+
+def _data_folders(butler: Butler) -> Iterator[Path]:
+    """Yield the folders that hold nothing but datasets: those of runs, and those of files to be ingested."""
+    for root in butler.get_datastore_roots().values():
+        if root is not None and root.isLocal:
+            folder = Path(root.ospath).resolve()
+            yield from (folder / run for run in find_runs(butler))
+            yield from folder.glob(f"{TEMPORARY_PREFIX}*")
+
+
+def _registered_files(butler: Butler) -> set[Path]:
+    runs = find_runs(butler)
+    refs = butler.query_all_datasets(runs, find_first=False, limit=None) if runs else []
+    datasets = butler.get_many_uris(refs, allow_missing=True).values()
+    uris = [uri for dataset in datasets for uri in (dataset.primaryURI, *dataset.componentURIs.values())]
+    return {Path(uri.ospath).resolve() for uri in uris if uri is not None and uri.isLocal}
 
 
 def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool = False) -> list[DatasetRef]:
@@ -65,26 +122,26 @@ def _labels(butler: Butler) -> list[str]:
 
 
 def _unlogged(butler: Butler, label: str, limit: float) -> Iterator[DatasetRef]:
-    logged = {(ref.run, ref.dataId) for ref in _query(butler, LOG_OUTPUT_TEMPLATE, label)}
-    refs = _query(butler, METADATA_OUTPUT_TEMPLATE, label)
+    logged = {(ref.run, ref.dataId) for ref in _datasets(butler, LOG_OUTPUT_TEMPLATE, label)}
+    refs = _datasets(butler, METADATA_OUTPUT_TEMPLATE, label)
     missing = [ref for ref in refs if (ref.run, ref.dataId) not in logged]
     if not missing:
         return
-    configs = _stored(butler, _query(butler, CONFIG_INIT_OUTPUT_TEMPLATE, label))
+    configs = _files_of(butler, _datasets(butler, CONFIG_INIT_OUTPUT_TEMPLATE, label))
     logging = {ref.run for ref, path in configs.items() if not _NOT_LOGGED.search(path.read_bytes())}
-    for ref, path in sorted(_stored(butler, missing).items()):
+    for ref, path in sorted(_files_of(butler, missing).items()):
         if ref.run in logging and path.stat().st_mtime <= limit:
             yield ref
 
 
-def _query(butler: Butler, template: str, label: str) -> list[DatasetRef]:
+def _datasets(butler: Butler, template: str, label: str) -> list[DatasetRef]:
     """Return the datasets of a type in all runs."""
     return butler.query_datasets(
         template.format(label=label), find_runs(butler), find_first=False, limit=None, explain=False
     )
 
 
-def _stored(butler: Butler, refs: list[DatasetRef]) -> dict[DatasetRef, Path]:
+def _files_of(butler: Butler, refs: list[DatasetRef]) -> dict[DatasetRef, Path]:
     """Return the files of those datasets that have one on this machine."""
     uris = {ref: uri.primaryURI for ref, uri in butler.get_many_uris(refs, allow_missing=True).items()}
     return {ref: Path(uri.ospath) for ref, uri in uris.items() if uri is not None and uri.isLocal}
