@@ -12,7 +12,7 @@ from ...data.options import WeightControl
 from ...planes import plane_name, plane_names
 from ...resources import Resources
 from .coaddBase import CoaddBaseConfig, refuse
-from .fields import borrow, check_with_core
+from .fields import borrow, borrowed, check_with_core, core_values
 from .interpImage import InterpImageTask
 from .scaleZeroPoint import ScaleZeroPointTask
 
@@ -86,7 +86,7 @@ class AssembleCoaddConfig(CoaddBaseConfig):
 
     def toCore(self) -> AssembleConfig:
         """Return the core's form of this: the one place where options are translated."""
-        options = {core: getattr(self, name) for core, name in _NAMES.items() if name != "interpImage"}
+        options = core_values(self, AssembleConfig)
         interp = self.interpImage.value
         if hasattr(interp, "toCore"):  # a task of a user need not have it
             options["gaps"] = interp.toCore()
@@ -114,7 +114,8 @@ class AssembleCoaddConfig(CoaddBaseConfig):
             )
             self.statistic = "MEANCLIP"
         super().validate()
-        check_with_core(self, _NAMES)
+        others = {"bad_mask_planes": "badMaskPlanes", "gaps": "interpImage", "weights": "sigmaClip"}
+        check_with_core(self, borrowed(self, AssembleConfig) | others)
         if self.doInterp and self.statistic not in _FILLABLE:
             refuse(
                 self,
@@ -128,22 +129,6 @@ class AssembleCoaddConfig(CoaddBaseConfig):
                 refuse(self, name, reason)
 
 
-_NAMES = {
-    "sigma_clip": "sigmaClip",
-    "clip_iter": "clipIter",
-    "flux_tolerance": "fluxTolerance",
-    "gradient_tolerance": "gradientTolerance",
-    "least_noise_clip": "leastNoiseClip",
-    "error_from_input_variance": "calcErrorFromInputVariance",
-    "bad_mask_planes": "badMaskPlanes",
-    "remove_mask_planes": "removeMaskPlanes",
-    "mask_propagation_thresholds": "maskPropagationThresholds",
-    "fill_gaps": "doInterp",
-    "gaps": "interpImage",
-    "bright_object_plane": "brightObjectMaskName",
-    "weights": "sigmaClip",
-    "statistic": "statistic",
-}
 _FILLABLE = ("MEAN", "MEDIAN", "MEANCLIP", "NOISECLIP", "VARIANCE", "VARIANCECLIP")
 _REFUSED = {
     "doWriteArtifactMasks": "only the pipeline task writes masks of artifacts",
