@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamella.kernels.convolve import CELL, SeparableKernels, convolve, factor_kernels
+from lamella.kernels.convolve import CELL, SeparableKernels, convolve_plane, factor_kernels
 
 SIDE = 7
 HALF = SIDE // 2
@@ -50,7 +50,7 @@ def image() -> np.ndarray:
 def test_the_sum_over_the_kernel_of_each_pixel(image: np.ndarray) -> None:
     kernels = varying()
     kernels[1, 1, 0, 0] += 0.2  # no symmetry that could hide a turned kernel
-    found = convolve(image, exact(kernels), all_cells(image.shape))
+    found = convolve_plane(image, exact(kernels), all_cells(image.shape))
     for y, x in ((0, 0), (3, 199), (127, 128), (128, 127), (149, 199), (77, 45), (149, 0)):
         assert found[y, x] == pytest.approx(direct(image, kernels, y, x), rel=2e-6)
 
@@ -60,19 +60,19 @@ def test_a_point_becomes_the_kernel() -> None:
     image[20, 17] = 1.0
     kernel = gaussian(1.5, 0.4, 0.6)
     kernel[0, 0] += 0.1
-    found = convolve(image, exact(np.broadcast_to(kernel, (2, 2, SIDE, SIDE))), all_cells(image.shape))
+    found = convolve_plane(image, exact(np.broadcast_to(kernel, (2, 2, SIDE, SIDE))), all_cells(image.shape))
     np.testing.assert_allclose(found[17:24, 14:21], kernel, atol=1e-7)
     assert np.count_nonzero(found) <= SIDE * SIDE
 
 
 def test_cells_that_are_not_wanted_change_nothing(image: np.ndarray) -> None:
     kernels = exact(varying())
-    whole = convolve(image, kernels, all_cells(image.shape))
+    whole = convolve_plane(image, kernels, all_cells(image.shape))
     for cell in np.ndindex(2, 2):
         cells = np.zeros((2, 2), bool)
         cells[cell] = True
         y, x = (slice(k * CELL, (k + 1) * CELL) for k in cell)
-        one = convolve(image, kernels, cells)
+        one = convolve_plane(image, kernels, cells)
         np.testing.assert_array_equal(one[y, x], whole[y, x])
         one[y, x] = 0.0
         assert not one.any()
@@ -80,11 +80,11 @@ def test_cells_that_are_not_wanted_change_nothing(image: np.ndarray) -> None:
 
 def test_rows_of_cells_can_be_done_apart(image: np.ndarray) -> None:
     kernels = exact(varying())
-    whole = convolve(image, kernels, all_cells(image.shape))
+    whole = convolve_plane(image, kernels, all_cells(image.shape))
     tall = np.vstack([image, image])[:260]
     kernels = exact(varying(4, 3))
-    whole = convolve(tall, kernels, all_cells(tall.shape))
-    part = convolve(np.ascontiguousarray(tall[CELL:]), kernels.part(1, 3), all_cells((132, 200)))
+    whole = convolve_plane(tall, kernels, all_cells(tall.shape))
+    part = convolve_plane(np.ascontiguousarray(tall[CELL:]), kernels.part(1, 3), all_cells((132, 200)))
     np.testing.assert_array_equal(part[HALF:], whole[CELL + HALF :])
 
 

@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.kernels.fill import coefficient_table, fill_rows, fill_rows_strict, kriging_coefficients
+from lamella.kernels.fill import (
+    FillRule,
+    coefficient_table,
+    fill_rows,
+    fill_rows_strict,
+    kriging_coefficients,
+)
 
 BAD, INTERPOLATED = 1, 2
 
@@ -20,9 +26,8 @@ def fill(values, bad, *, variance=None, fallback=0.0, reach=6, use_fallback=True
     image = np.array([values], dtype=np.float32)
     mask = np.array([bad], dtype=np.int32)
     spread = np.ones_like(image) if variance is None else np.array([variance], dtype=np.float32)
-    counts = fill_rows(
-        image, spread, mask, BAD, INTERPOLATED, coefficient_table(), fallback, reach, use_fallback, widest
-    )
+    rule = FillRule(coefficient_table(), fallback, reach, use_fallback)
+    counts = fill_rows(image, spread, mask, BAD, INTERPOLATED, rule, widest)
     return image[0], spread[0], mask[0], counts
 
 
@@ -248,14 +253,10 @@ def test_strict_filling_gives_the_bits_of_the_original(shared):
         for mode, settings in modes.items():
             for plane in ("image", "variance"):
                 found = data[plane].copy()
-                filled, _ = fill_rows_strict(
-                    found,
-                    mask,
-                    BAD,
-                    coefficient_table(4),
-                    settings["fallback"],
-                    settings["useFallbackValueAtEdge"],
+                rule = FillRule(
+                    coefficient_table(4), settings["fallback"], 6, settings["useFallbackValueAtEdge"]
                 )
+                filled, _ = fill_rows_strict(found, mask, BAD, rule)
                 expected = data[f"{mode}_{plane[0]}"]
                 np.testing.assert_array_equal(found, expected, err_msg=f"case {k}, mode {mode}, {plane}")
                 assert filled == mask.sum()

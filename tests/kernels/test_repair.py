@@ -15,7 +15,6 @@ from lamella.kernels.repair import (
     fill_lost_rows,
     find_lost,
     flag_filled,
-    mark_filled,
 )
 
 REACH = 6
@@ -100,7 +99,7 @@ def test_filled_pixels_are_marked_and_masked_ones_that_are_not_filled_are_blanke
     mask = np.array([[1, 1, 1, 2]], np.int32)
     state = np.array([[0, LOST, LOST | FILLED, LOST]], np.uint8)
     marked = np.empty_like(mask)
-    mark_filled(mask, state, np.int32(64), marked)
+    flag_filled(mask, state, 0, 64, 0, 0, marked)
     assert marked.tolist() == [[1, 1, 65, 2]]
     image, variance = np.full((2, 1, 4), 5, np.float32)
     blank_lost(image, variance, mask, 1, state)

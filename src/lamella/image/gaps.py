@@ -15,7 +15,7 @@ import numpy as np
 from lsst.images import MaskedImage
 
 from ..errors import ConfigError, PixelTypeError, ShapeError
-from ..kernels.fill import coefficient_table, fill_rows, fill_rows_strict, find_narrow_runs
+from ..kernels.fill import FillRule, coefficient_table, fill_rows, fill_rows_strict, find_narrow_runs
 from ..kernels.order.sample import clipped_mean, moments, quantiles
 from ..planes import Layout, plane_names
 from .options import GapControl
@@ -217,12 +217,8 @@ def _fill(planes: Sequence[np.ndarray], bad: int, interpolated: int, control: Ga
     image, mask, variance = planes
 
     def fill(value: float) -> tuple[int, int]:
-        reach, use_fallback = control.edge_reach, control.use_fallback_at_edge
-        table = coefficient_table()
-        pixels, fallen = fill_rows(
-            image, variance, mask, bad, interpolated, table, value, reach, use_fallback, control.max_gap or 0
-        )
-        return pixels, fallen
+        rule = FillRule(coefficient_table(), value, control.edge_reach, control.use_fallback_at_edge)
+        return fill_rows(image, variance, mask, bad, interpolated, rule, control.max_gap or 0)
 
     # The statistic costs more than the filling, and most images do not need it.
     pixels, fallen = fill(math.nan)
@@ -245,9 +241,10 @@ def _fill_strict(
     image, mask, variance = planes
     fallback = fallback_value(image, mask, bad, control, strict=True)
     table = coefficient_table(_STRICT_DECIMALS)
+    rule = FillRule(table, fallback, _STRICT_REACH, control.use_fallback_at_edge)
     # The original fills variances as if they were values.
     for plane in (image, variance):
-        pixels, fallen = fill_rows_strict(plane, mask, bad, table, fallback, control.use_fallback_at_edge)
+        pixels, fallen = fill_rows_strict(plane, mask, bad, rule)
     mask[(mask & bad) != 0] |= interpolated
     return GapSummary(pixels, fallen, fallback)
 

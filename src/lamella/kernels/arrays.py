@@ -9,6 +9,9 @@ from ._jit import jit
 
 __all__ = (
     "LARGEST",
+    "SIGMA_OF_QUARTILES",
+    "Plane",
+    "Row",
     "count_bits",
     "count_values",
     "find_covered",
@@ -21,9 +24,15 @@ __all__ = (
 # As a constant: kernels that ask numpy for it make each process import the linear algebra of SciPy.
 LARGEST = np.float32(np.finfo(np.float32).max)
 """The largest float32 that is finite."""
+SIGMA_OF_QUARTILES = 0.741301109252802
+"""Standard deviation of a normal distribution in units of its interquartile range: 1 / (2 * 0.67449)."""
+# Arrays of the shapes (y, x) and (n,), C-contiguous; the docstrings say of which type.
+type Plane = np.ndarray
+type Row = np.ndarray
+
 _BLOCK = 4096
+# Up to so many values in a block, each is counted in a walk of its own, which is faster.
 _FEW = 8
-"""Up to so many values in a block, each is counted in a walk of its own, which is faster."""
 
 
 def kernel_array(values: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarray:
@@ -41,7 +50,16 @@ def kernel_array(values: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarra
 
 
 @jit
-def find_covered(image, mask, variance, no_data, inexact, covered, rows, columns):  # type: ignore[no-untyped-def]
+def find_covered(
+    image: Plane,
+    mask: Plane,
+    variance: Plane,
+    no_data: int,
+    inexact: int,
+    covered: Plane,
+    rows: Plane,
+    columns: Plane,
+) -> None:
     """Find the pixels that hold a measurement, and count them along rows and columns.
 
     Parameters
@@ -67,7 +85,9 @@ def find_covered(image, mask, variance, no_data, inexact, covered, rows, columns
 
 
 @jit
-def _find_covered_row(image, mask, variance, no_data, inexact, covered, columns):  # type: ignore[no-untyped-def]
+def _find_covered_row(
+    image: Row, mask: Row, variance: Row, no_data: int, inexact: int, covered: Row, columns: Plane
+) -> tuple[np.int32, np.int32]:
     every, without = columns[0], columns[1]
     for x in range(image.size):
         flaw = mask[x] & no_data
@@ -88,7 +108,7 @@ def _find_covered_row(image, mask, variance, no_data, inexact, covered, columns)
 
 
 @jit
-def find_near(values, limit, radius, near):  # type: ignore[no-untyped-def]
+def find_near(values: Plane, limit: float, radius: int, near: Plane) -> None:
     """Find the pixels around those above a limit: within a square of ``2 * radius + 1`` pixels.
 
     Parameters
@@ -125,13 +145,13 @@ def find_near(values, limit, radius, near):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_row(row, factor, sums):  # type: ignore[no-untyped-def]
+def _add_row(row: np.ndarray, factor: np.int32, sums: np.ndarray) -> None:
     for x in range(sums.size):
         sums[x] += factor * np.int32(row[x])
 
 
 @jit
-def count_bits(mask, counts):  # type: ignore[no-untyped-def]
+def count_bits(mask: np.ndarray, counts: np.ndarray) -> None:
     """Count the pixels that have each bit.
 
     Parameters
@@ -156,7 +176,7 @@ def count_bits(mask, counts):  # type: ignore[no-untyped-def]
 
 
 @jit
-def count_values(values, chosen, counts):  # type: ignore[no-untyped-def]
+def count_values(values: np.ndarray, chosen: np.ndarray, counts: np.ndarray) -> None:
     """Count how often each small integer occurs.
 
     Parameters
@@ -185,7 +205,7 @@ def count_values(values, chosen, counts):  # type: ignore[no-untyped-def]
 
 
 @jit
-def sum_blocks(values, above, step, total, number):  # type: ignore[no-untyped-def]
+def sum_blocks(values: Plane, above: float, step: int, total: Plane, number: Plane) -> None:
     """Add up the finite values in square blocks, and count them.
 
     Parameters
@@ -216,7 +236,7 @@ def sum_blocks(values, above, step, total, number):  # type: ignore[no-untyped-d
 
 
 @jit
-def sum_flagged(mask, bits, step, total):  # type: ignore[no-untyped-def]
+def sum_flagged(mask: Plane, bits: Row, step: int, total: np.ndarray) -> None:
     """Count the pixels that have one of some bits, in square blocks.
 
     Parameters
@@ -244,13 +264,13 @@ def sum_flagged(mask, bits, step, total):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_flagged(line, bits, counts):  # type: ignore[no-untyped-def]
+def _add_flagged(line: np.ndarray, bits: np.int32, counts: np.ndarray) -> None:
     for x in range(line.size):
         counts[x] += np.int32(line[x] & bits != 0)
 
 
 @jit
-def _fold(line, step, blocks):  # type: ignore[no-untyped-def]
+def _fold(line: np.ndarray, step: int, blocks: np.ndarray) -> None:
     """Add up runs of ``step`` values."""
     for b in range(blocks.size):
         total = 0.0

@@ -17,7 +17,7 @@ _BYTE, _LOW = np.uint32(8), np.uint32(0xFF00)
 
 
 @jit_inline
-def _swapped(word):  # type: ignore[no-untyped-def]
+def _swapped(word: np.uint32) -> np.uint32:
     return (
         (word >> np.uint32(24))
         | ((word >> _BYTE) & _LOW)
@@ -27,7 +27,7 @@ def _swapped(word):  # type: ignore[no-untyped-def]
 
 
 @jit
-def swap_words(words, out):  # type: ignore[no-untyped-def]
+def swap_words(words: np.ndarray, out: np.ndarray) -> None:
     """Turn big-endian words into native ones, on little-endian machines and the other way round.
 
     Parameters
@@ -40,7 +40,7 @@ def swap_words(words, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def join_bytes(shuffled, out):  # type: ignore[no-untyped-def]
+def join_bytes(shuffled: np.ndarray, out: np.ndarray) -> None:
     """Put the bytes of words together that a shuffle has taken apart.
 
     Parameters
@@ -61,7 +61,7 @@ def join_bytes(shuffled, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def split_bytes(words, shuffled):  # type: ignore[no-untyped-def]
+def split_bytes(words: np.ndarray, shuffled: np.ndarray) -> None:
     """Take the bytes of words apart: the inverse of `join_bytes`.
 
     Parameters
@@ -80,7 +80,7 @@ def split_bytes(words, shuffled):  # type: ignore[no-untyped-def]
 
 
 @jit
-def settle_mask(mask, bad, removed, unmasked):  # type: ignore[no-untyped-def]
+def settle_mask(mask: np.ndarray, bad: int, removed: int, unmasked: np.ndarray) -> None:
     """Count where pixels are not masked, and clear bits that say nothing any more.
 
     Parameters
@@ -100,7 +100,7 @@ def settle_mask(mask, bad, removed, unmasked):  # type: ignore[no-untyped-def]
 
 
 @jit
-def mark_where(mask, causes, bit):  # type: ignore[no-untyped-def]
+def mark_where(mask: np.ndarray, causes: int, bit: int) -> None:
     """Set bits where there is one of some others.
 
     Parameters

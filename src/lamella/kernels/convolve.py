@@ -15,14 +15,15 @@ from collections.abc import Callable
 import numpy as np
 
 from ._jit import jit
+from .arrays import Plane, Row
 
-__all__ = ("CELL", "SeparableKernels", "convolve", "factor_kernels")
+__all__ = ("CELL", "SeparableKernels", "convolve_plane", "factor_kernels")
 
 CELL = 128
 """Distance of the nodes of a varying kernel, in pixels."""
 
+# Products that are added up before they are added to the sum; the order of additions is always the same.
 _GROUP = 4
-"""Products that are added up before they are added to the sum; the order of additions is always the same."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ def factor_kernels(
 _PROBES = 12
 
 
-def _column_profiles(kernels: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+def _column_profiles(kernels: np.ndarray, rows: Plane) -> np.ndarray | None:
     """Return the column profiles that go with row profiles, so that the sums of the kernels are kept."""
     columns = (kernels @ rows.T).swapaxes(1, 2)
     kept = columns.sum(axis=2) @ rows.sum(axis=1)
@@ -120,8 +121,8 @@ def _column_profiles(kernels: np.ndarray, rows: np.ndarray) -> np.ndarray | None
     return scaled
 
 
-def convolve(
-    image: np.ndarray, kernels: SeparableKernels, cells: np.ndarray, out: np.ndarray | None = None
+def convolve_plane(
+    image: Plane, kernels: SeparableKernels, cells: Plane, out: Plane | None = None
 ) -> np.ndarray:
     """Convolve an image with a varying kernel.
 
@@ -154,7 +155,7 @@ def convolve(
 
 
 @jit
-def _filter_row(line: np.ndarray, rows: np.ndarray, width: int, ring: np.ndarray, slot: int) -> None:
+def _filter_row(line: Row, rows: Plane, width: int, ring: Plane, slot: int) -> None:
     """Filter one row of pixels with each profile; the results go to one slot of the ring of each."""
     rank, side = rows.shape
     whole = side - side % _GROUP
@@ -175,9 +176,7 @@ def _filter_row(line: np.ndarray, rows: np.ndarray, width: int, ring: np.ndarray
 
 
 @jit
-def _filter_columns(
-    ring: np.ndarray, order: np.ndarray, weights: np.ndarray, width: int, total: np.ndarray
-) -> None:
+def _filter_columns(ring: Plane, order: Row, weights: Row, width: int, total: Row) -> None:
     """Add up the filtered rows in the ring."""
     count = order.shape[0]
     whole = count - count % _GROUP
@@ -195,13 +194,7 @@ def _filter_columns(
 
 @jit
 def _weigh(
-    columns: np.ndarray,
-    cell: int,
-    part: np.float32,
-    y: int,
-    left: np.ndarray,
-    slope: np.ndarray,
-    order: np.ndarray,
+    columns: np.ndarray, cell: int, part: np.float32, y: int, left: Row, slope: Row, order: Row
 ) -> None:
     """Find the column profiles of a row at the left edge of a cell, and their change per pixel."""
     rank, side = columns.shape[2:]
@@ -216,9 +209,7 @@ def _weigh(
 
 
 @jit
-def _convolve(
-    image: np.ndarray, rows: np.ndarray, columns: np.ndarray, cells: np.ndarray, result: np.ndarray
-) -> None:
+def _convolve(image: Plane, rows: Plane, columns: np.ndarray, cells: Plane, result: Plane) -> None:
     height, length = image.shape
     rank, side = rows.shape
     half = side // 2

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ._jit import jit
+from .arrays import Plane, Row
 from .convolve import CELL
 
 __all__ = ("fill_lost", "grow_bits", "store_good")
@@ -15,15 +16,7 @@ _STRIP = 1024
 
 
 @jit
-def grow_bits(
-    mask: np.ndarray,
-    dy: np.ndarray,
-    dx: np.ndarray,
-    bits: int,
-    first_row: int,
-    last_row: int,
-    out: np.ndarray,
-) -> None:
+def grow_bits(mask: Plane, dy: Row, dx: Row, bits: int, first_row: int, last_row: int, out: Plane) -> None:
     """Spread the bits of a mask over a footprint.
 
     Parameters
@@ -64,14 +57,14 @@ def grow_bits(
 
 @jit
 def fill_lost(
-    image: np.ndarray,
-    mask: np.ndarray,
-    variance: np.ndarray,
+    image: Plane,
+    mask: Plane,
+    variance: Plane,
     lost_bits: int,
     flawed_bits: int,
     made_bits: int,
     filled: tuple[np.ndarray, np.ndarray, np.ndarray],
-    lost_cells: np.ndarray,
+    lost_cells: Plane,
 ) -> np.float32:
     """Copy an image and its variance with zeros for lost pixels.
 
@@ -117,10 +110,10 @@ def fill_lost(
 @jit
 def store_good(
     made: tuple[np.ndarray, np.ndarray, np.ndarray],
-    wanted: np.ndarray,
-    kept: np.ndarray,
-    weight: np.ndarray,
-    affected: np.ndarray,
+    wanted: Plane,
+    kept: Plane,
+    weight: Plane,
+    affected: Plane,
     limits: tuple[float, float, float],
     bits: tuple[int, int],
     out: tuple[np.ndarray, np.ndarray, np.ndarray],

@@ -20,13 +20,15 @@ section 3.2).  Neighbours are told apart by patterns of two bits for each side:
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
 from ._jit import jit, jit_inline
-from .arrays import LARGEST
+from .arrays import LARGEST, Plane, Row
 
 __all__ = (
+    "FillRule",
     "coefficient_table",
     "fill_rows",
     "fill_rows_strict",
@@ -35,18 +37,31 @@ __all__ = (
     "kriging_coefficients",
 )
 
+# From this width on the two ends of a run do not feel each other: their covariance underflows.
 _TABLE_WIDTH = 32
-"""From this width on the two ends of a run do not feel each other: their covariance underflows."""
 
+# So many pixels are looked at together to see whether one is bad.
 _BLOCK = 64
-"""So many pixels are looked at together to see whether one is bad."""
 
+# Runs of this width or more are filled by the original as if each end were alone.
 _STRICT_WIDE = 11
-"""Runs of this width or more are filled by the original as if each end were alone."""
 
-_STRICT_REACH = 6
+# What the original takes for a neighbour that it counts on but never reads.
 _STRICT_UNSET = -1.0
-"""What the original takes for a neighbour that it counts on but never reads."""
+
+
+class FillRule(NamedTuple):
+    """How runs of bad pixels are filled.
+
+    ``table`` is what `coefficient_table` returns, and ``fallback`` the value where there is nothing to
+    interpolate from.  A pixel further than ``reach`` from the end of its run has infinite variance; with
+    ``use_fallback`` a run that is wider, with good pixels on one side only, goes over to the fallback value.
+    """
+
+    table: np.ndarray
+    fallback: float
+    reach: int
+    use_fallback: bool
 
 
 def kriging_coefficients(width: int, left: int, right: int) -> np.ndarray:
@@ -82,7 +97,7 @@ def kriging_coefficients(width: int, left: int, right: int) -> np.ndarray:
     return result
 
 
-def _covariance(distance: np.ndarray) -> np.ndarray:
+def _covariance(distance: Plane) -> np.ndarray:
     return np.exp(-0.25 * distance**2)
 
 
@@ -123,9 +138,9 @@ def _far_from_one_end(width: int, t: int) -> tuple[int, int]:
 
 
 @jit
-def fill_rows(  # type: ignore[no-untyped-def]
-    image, variance, mask, bad, interpolated, table, fallback, reach, use_fallback, widest
-):
+def fill_rows(
+    image: Plane, variance: Plane, mask: Plane, bad: int, interpolated: int, rule: FillRule, widest: int
+) -> tuple[int, int]:
     """Fill runs of bad pixels along rows, in place.
 
     Parameters
@@ -138,16 +153,8 @@ def fill_rows(  # type: ignore[no-untyped-def]
         A pixel with one of these bits is filled.
     interpolated
         Bits that filled pixels get.
-    table
-        What `coefficient_table` returns.
-    fallback
-        Value where there is nothing to interpolate from.
-    reach
-        A pixel further than this from the end of its run has infinite
-        variance.
-    use_fallback
-        Whether a run with good pixels on one side only, wider than ``reach``,
-        goes over to the fallback value.
+    rule
+        How runs are filled.
     widest
         Runs of more pixels, and those that touch the ends of the row, stay as
         they are; 0 to fill all.
@@ -170,15 +177,13 @@ def fill_rows(  # type: ignore[no-untyped-def]
                 for i in range(start, x):
                     mask[y, i] |= interpolated
                 filled += x - start
-                fallen += fill_run(
-                    image, variance, mask, bad, y, start, x, table, fallback, reach, use_fallback
-                )
+                fallen += fill_run(image, variance, mask, bad, (y, start, x), rule)
             x = _next_bad(mask[y], bad, x)
     return filled, fallen
 
 
 @jit
-def _next_bad(mask, bad, x):  # type: ignore[no-untyped-def]
+def _next_bad(mask: Plane, bad: int, x: int) -> int:
     """Return the first pixel from ``x`` on that has one of some bits, or the length of the row."""
     while x + _BLOCK <= mask.size:
         found = np.int32(0)
@@ -193,18 +198,20 @@ def _next_bad(mask, bad, x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def fill_run(  # type: ignore[no-untyped-def]
-    image, variance, mask, bad, y, start, stop, table, fallback, reach, use_fallback
-):
-    """Fill one run ``start <= x < stop`` and return how many pixels depend on the fallback value."""
+def fill_run(
+    image: Plane, variance: Plane, mask: Plane, bad: int, span: tuple[int, int, int], rule: FillRule
+) -> int:
+    """Fill one run, ``span = (y, start, stop)``, and return how many pixels depend on the fallback value."""
+    y, start, stop = span
+    reach, fallback = rule.reach, rule.fallback
     values = np.full(4, fallback)
     variances = np.full(4, np.inf)
-    pattern = _look_around(image, variance, mask, bad, y, start, stop, values, variances)
+    pattern = _look_around(image, variance, mask, bad, span, values, variances)
     left, right = pattern & 3, pattern >> 2
     first, last = start, stop
     if left == 0 and right == 0:
         first = stop
-    elif use_fallback and stop - start > reach:
+    elif rule.use_fallback and stop - start > reach:
         # Two pixels of the fallback value stand in for a side without data.
         if left == 0:
             first, left = stop - reach, 3
@@ -213,7 +220,7 @@ def fill_run(  # type: ignore[no-untyped-def]
     for x in range(start, stop):
         if first <= x < last:
             image[y, x], variance[y, x] = _combine(
-                values, variances, left, right, last - first, x - first, table, reach
+                values, variances, left, right, last - first, x - first, rule
             )
         else:
             image[y, x] = fallback
@@ -223,10 +230,17 @@ def fill_run(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _look_around(  # type: ignore[no-untyped-def]
-    image, variance, mask, bad, y, start, stop, values, variances
-):
+def _look_around(
+    image: Plane,
+    variance: Plane,
+    mask: Plane,
+    bad: int,
+    span: tuple[int, int, int],
+    values: Row,
+    variances: Row,
+) -> int:
     """Collect the good neighbours of a run, and return their pattern: left, then right from bit 2."""
+    y, start, stop = span
     pattern = 0
     for i, x in enumerate((start - 1, start - 2, stop, stop + 1)):
         if 0 <= x < image.shape[1] and mask[y, x] & bad == 0 and np.isfinite(image[y, x]):
@@ -237,22 +251,24 @@ def _look_around(  # type: ignore[no-untyped-def]
 
 
 @jit
-def _combine(values, variances, left, right, width, t, table, reach):  # type: ignore[no-untyped-def]
+def _combine(
+    values: Row, variances: Row, left: int, right: int, width: int, t: int, rule: FillRule
+) -> tuple[float, float]:
     """Return value and variance at position ``t`` of a run."""
     w, u = (width, t) if width <= _TABLE_WIDTH else _far_from_one_end(width, t)
     value, spread = 0.0, 0.0
     for i in range(4):
-        c = table[left, right, w, u, i]
+        c = rule.table[left, right, w, u, i]
         if c != 0.0:
             value += c * values[i]
             spread += c * c * variances[i]
     distance = min(t + 1 if left else width, width - t if right else width)
     # Variances of neighbours that are NaN or negative end here, too.
-    return value, spread if distance <= reach and spread >= 0.0 else np.inf
+    return value, spread if distance <= rule.reach and spread >= 0.0 else np.inf
 
 
 @jit
-def find_narrow_runs(flags, max_width, narrow):  # type: ignore[no-untyped-def]
+def find_narrow_runs(flags: Plane, max_width: int, narrow: Plane) -> int:
     """Find the runs of flags along rows that are narrow and do not touch the ends of the row.
 
     Parameters
@@ -284,7 +300,7 @@ def find_narrow_runs(flags, max_width, narrow):  # type: ignore[no-untyped-def]
 
 
 @jit
-def fill_rows_strict(plane, mask, bad, table, fallback, use_fallback):  # type: ignore[no-untyped-def]
+def fill_rows_strict(plane: Plane, mask: Plane, bad: int, rule: FillRule) -> tuple[int, int]:
     """Fill runs of bad pixels of one plane as the original code does, in place.
 
     Image and variance are filled alike, each by itself.  `fill_rows` is what
@@ -298,13 +314,8 @@ def fill_rows_strict(plane, mask, bad, table, fallback, use_fallback):  # type: 
         int32 of shape (y, x).
     bad
         A pixel with one of these bits is filled.
-    table
-        What `coefficient_table` returns for 4 decimals.
-    fallback
-        Value where there is nothing to interpolate from.
-    use_fallback
-        Whether runs of more than 6 pixels at the ends of a row go over to the
-        fallback value.
+    rule
+        How runs are filled, with coefficients of 4 decimals and a reach of 6 pixels.
 
     Returns
     -------
@@ -324,26 +335,25 @@ def fill_rows_strict(plane, mask, bad, table, fallback, use_fallback):  # type: 
             while x < nx and mask[y, x] & bad != 0:
                 x += 1
             filled += x - start
-            fallen += _fill_run_strict(plane, mask, bad, y, start, x, table, fallback, use_fallback)
+            fallen += _fill_run_strict(plane, mask, bad, (y, start, x), rule)
     return filled, fallen
 
 
 @jit
-def _fill_run_strict(  # type: ignore[no-untyped-def]
-    plane, mask, bad, y, start, stop, table, fallback, use_fallback
-):
-    nx = plane.shape[1]
+def _fill_run_strict(plane: Plane, mask: Plane, bad: int, span: tuple[int, int, int], rule: FillRule) -> int:
+    (y, start, stop), fallback = span, rule.fallback
+    nx: int = plane.shape[1]
     if start == 0 and stop == nx:
         plane[y, :] = fallback
         return nx
     left, right = _neighbours_strict(mask, bad, y, start, stop)
     first, last = start, stop
-    if use_fallback and stop - start > _STRICT_REACH:
+    if rule.use_fallback and stop - start > rule.reach:
         if left == 0:
-            first, left = stop - _STRICT_REACH, 3
+            first, left = stop - rule.reach, 3
             plane[y, :first] = fallback
         elif right == 0:
-            last, right = start + _STRICT_REACH, 3
+            last, right = start + rule.reach, 3
             plane[y, last:] = fallback
     values = np.full(4, _STRICT_UNSET)
     for i, x in enumerate((first - 1, first - 2, last, last + 1)):
@@ -351,12 +361,12 @@ def _fill_run_strict(  # type: ignore[no-untyped-def]
             values[i] = plane[y, x]
     width = last - first
     for t in range(width):
-        plane[y, first + t] = _value_strict(values, left, right, width, t, table)
+        plane[y, first + t] = _value_strict(values, left, right, width, t, rule.table)
     return 0 if first == start and last == stop else stop - start
 
 
 @jit
-def _neighbours_strict(mask, bad, y, start, stop):  # type: ignore[no-untyped-def]
+def _neighbours_strict(mask: Plane, bad: int, y: int, start: int, stop: int) -> tuple[int, int]:
     """Return the patterns of neighbours that the original uses.
 
     A second neighbour should not be used when it is bad itself.  The original
@@ -374,7 +384,7 @@ def _neighbours_strict(mask, bad, y, start, stop):  # type: ignore[no-untyped-de
 
 
 @jit
-def _value_strict(values, left, right, width, t, table):  # type: ignore[no-untyped-def]
+def _value_strict(values: Row, left: int, right: int, width: int, t: int, table: Plane) -> float:
     w, u = width, t
     if width > _TABLE_WIDTH:
         w, u = _far_from_one_end(width, t)
@@ -389,5 +399,5 @@ def _value_strict(values, left, right, width, t, table):  # type: ignore[no-unty
     if total >= -LARGEST:
         return total
     if left and right:
-        return 0.5 * (values[0] + values[2])
-    return values[0] if left else values[2]
+        return 0.5 * (float(values[0]) + float(values[2]))
+    return float(values[0] if left else values[2])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import jit
+from .arrays import Plane, Row
 
 __all__ = ("lacks_value", "mark_missing", "mark_untold", "or_where", "translate_flags")
 
 
 @jit
-def translate_flags(flags, old, new, out):  # type: ignore[no-untyped-def]
+def translate_flags(flags: Plane, old: Row, new: Row, out: Plane) -> None:
     """Turn the bits of flags into others.
 
     Parameters
@@ -37,7 +38,7 @@ def translate_flags(flags, old, new, out):  # type: ignore[no-untyped-def]
 
 
 @jit
-def or_where(plane, bit, mask):  # type: ignore[no-untyped-def]
+def or_where(plane: Plane, bit: int, mask: Plane) -> None:
     """Set a bit of an int32 mask where a boolean plane is true; both of shape (y, x)."""
     for y in range(mask.shape[0]):
         for x in range(mask.shape[1]):
@@ -45,7 +46,7 @@ def or_where(plane, bit, mask):  # type: ignore[no-untyped-def]
 
 
 @jit
-def lacks_value(image, variance):  # type: ignore[no-untyped-def]
+def lacks_value(image: Plane, variance: Plane) -> bool:
     """Tell whether any pixel has a finite variance, but no finite value; both of shape (y, x)."""
     for y in range(image.shape[0]):
         orphans = np.int64(0)
@@ -59,7 +60,9 @@ def lacks_value(image, variance):  # type: ignore[no-untyped-def]
 
 
 @jit
-def mark_missing(image, variance, mask, no_data, reasons, rows, columns):  # type: ignore[no-untyped-def]
+def mark_missing(
+    image: Plane, variance: Plane, mask: Plane, no_data: int, reasons: int, rows: Row, columns: Row
+) -> tuple[int, int]:
     """Settle pixels without a measurement whose mask says why, in place.
 
     Parameters
@@ -87,14 +90,16 @@ def mark_missing(image, variance, mask, no_data, reasons, rows, columns):  # typ
     untold, measured = 0, 0
     for y in range(image.shape[0]):
         without_reason, kept, inside = _mark_row(image[y], variance[y], mask[y], no_data, reasons, columns)
-        untold += without_reason
-        measured += kept
+        untold += int(without_reason)
+        measured += int(kept)
         rows[y] = inside > 0
     return untold, measured
 
 
 @jit
-def _mark_row(image, variance, mask, no_data, reasons, columns):  # type: ignore[no-untyped-def]
+def _mark_row(
+    image: Plane, variance: Plane, mask: Plane, no_data: int, reasons: int, columns: Row
+) -> tuple[np.int32, np.int32, np.int32]:
     """Do one row of `mark_missing`, without branches; return how many are untold, measured, data."""
     infinite, zero = np.float32(np.inf), np.float32(0.0)
     missing, why = np.int32(no_data), np.int32(reasons)
@@ -115,7 +120,16 @@ def _mark_row(image, variance, mask, no_data, reasons, columns):  # type: ignore
 
 
 @jit
-def mark_untold(image, variance, mask, no_data, no_value, no_weight, rows, columns):  # type: ignore[no-untyped-def]
+def mark_untold(
+    image: Plane,
+    variance: Plane,
+    mask: Plane,
+    no_data: int,
+    no_value: int,
+    no_weight: int,
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+) -> None:
     """Settle the missing pixels that `mark_missing` has found without a reason, in place.
 
     Parameters

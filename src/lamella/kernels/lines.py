@@ -13,18 +13,14 @@ import math
 import numpy as np
 
 from ._jit import jit
+from .arrays import Plane, Row
 
 __all__ = ("bin_significance", "strongest_lines")
 
 
 @jit
 def bin_significance(
-    image: np.ndarray,
-    variance: np.ndarray,
-    bad: np.ndarray,
-    size: int,
-    values: np.ndarray,
-    weights: np.ndarray,
+    image: Plane, variance: Plane, bad: Plane, size: int, values: Plane, weights: Plane
 ) -> None:
     """Sum an image in square bins, in units of the noise.
 
@@ -75,15 +71,15 @@ def bin_significance(
 
 @jit
 def strongest_lines(
-    values: np.ndarray,
-    weights: np.ndarray,
+    values: Plane,
+    weights: Plane,
     levels: int,
     first_level: int,
     min_cover: float,
-    best: np.ndarray,
-    where: np.ndarray,
-    samples: np.ndarray,
-    filled: np.ndarray,
+    best: Row,
+    where: Plane,
+    samples: Plane,
+    filled: Row,
 ) -> None:
     """Find the strongest sums along lines that are at most 45 degrees from the direction of the rows' normal.
 
@@ -143,7 +139,7 @@ def strongest_lines(
 
 
 @jit
-def _merge(old: np.ndarray, new: np.ndarray, level: int) -> None:
+def _merge(old: Plane, new: Plane, level: int) -> None:
     """Make the sums over blocks of 2^level rows; row block * 2^level + slope holds those of one slope."""
     height, width = old.shape
     half = 1 << (level - 1)
@@ -161,13 +157,7 @@ def _merge(old: np.ndarray, new: np.ndarray, level: int) -> None:
 
 @jit
 def _scan(
-    sums: np.ndarray,
-    covers: np.ndarray,
-    level: int,
-    top: int,
-    min_cover: float,
-    best: np.ndarray,
-    where: np.ndarray,
+    sums: Plane, covers: Plane, level: int, top: int, min_cover: float, best: Row, where: Plane
 ) -> None:
     height, width = sums.shape
     size = 1 << level
@@ -194,14 +184,7 @@ def _scan(
 
 
 @jit
-def _sample(
-    sums: np.ndarray,
-    covers: np.ndarray,
-    level: int,
-    min_cover: float,
-    samples: np.ndarray,
-    filled: np.ndarray,
-) -> None:
+def _sample(sums: Plane, covers: Plane, level: int, min_cover: float, samples: Plane, filled: Row) -> None:
     height, width = sums.shape
     least = np.float32(min_cover * (1 << level))
     for row in range(level % 5, height, 5):

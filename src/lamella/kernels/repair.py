@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from ._jit import jit
-from .fill import fill_run
+from .arrays import Plane, Row
+from .fill import FillRule, fill_run
 
 __all__ = (
     "FILLED",
@@ -16,17 +17,16 @@ __all__ = (
     "fill_lost_rows",
     "find_lost",
     "flag_filled",
-    "mark_filled",
 )
 
+# Bit of a pixel without a value.
 LOST = 1
-"""Bit of a pixel without a value."""
 FILLED = 2
 """Bit of a pixel whose value was interpolated."""
 
 
 @jit
-def find_lost(image, variance, mask, bits, state, counts):  # type: ignore[no-untyped-def]
+def find_lost(image: Plane, variance: Plane, mask: Plane, bits: int, state: Plane, counts: Row) -> None:
     """Mark pixels whose value or variance is not finite, or whose mask has one of some bits.
 
     Parameters
@@ -58,7 +58,9 @@ def find_lost(image, variance, mask, bits, state, counts):  # type: ignore[no-un
 
 
 @jit
-def fill_lost_rows(image, variance, state, counts, table, width, reach):  # type: ignore[no-untyped-def]
+def fill_lost_rows(
+    image: Plane, variance: Plane, state: Plane, counts: Row, table: np.ndarray, width: int, reach: int
+) -> None:
     """Fill runs of lost pixels along rows, if they are narrow and good pixels are at both ends.
 
     Parameters
@@ -96,7 +98,9 @@ def fill_lost_rows(image, variance, state, counts, table, width, reach):  # type
 
 
 @jit
-def fill_columns(image, variance, state, counts, table, width, reach):  # type: ignore[no-untyped-def]
+def fill_columns(
+    image: Plane, variance: Plane, state: Plane, counts: Row, table: np.ndarray, width: int, reach: int
+) -> None:
     """Fill what `fill_lost_rows` has left, along columns; pixels that it has filled are good.
 
     Parameters are those of `fill_lost_rows`.  Pixels that are filled have both
@@ -117,10 +121,12 @@ def fill_columns(image, variance, state, counts, table, width, reach):  # type: 
 
 
 @jit
-def _fill(image, variance, state, y, start, stop, table, reach):  # type: ignore[no-untyped-def]
+def _fill(
+    image: Plane, variance: Plane, state: Plane, y: int, start: int, stop: int, table: np.ndarray, reach: int
+) -> int:
     """Fill one run, and return how many of its pixels have a value and a variance now."""
     before = image[y, start:stop].copy()
-    fill_run(image, variance, state, LOST, y, start, stop, table, np.nan, reach, False)
+    fill_run(image, variance, state, LOST, (y, start, stop), FillRule(table, np.nan, reach, False))
     filled = 0
     for x in range(start, stop):
         if math.isfinite(image[y, x]) and math.isfinite(variance[y, x]):
@@ -132,7 +138,9 @@ def _fill(image, variance, state, y, start, stop, table, reach):  # type: ignore
 
 
 @jit
-def flag_filled(mask, state, cleared, bits, reasons, default, out):  # type: ignore[no-untyped-def]
+def flag_filled(
+    mask: Plane, state: Plane, cleared: int, bits: int, reasons: int, default: int, out: Plane
+) -> None:
     """Copy a mask, with other bits for pixels that were filled.
 
     Parameters
@@ -157,25 +165,7 @@ def flag_filled(mask, state, cleared, bits, reasons, default, out):  # type: ign
 
 
 @jit
-def mark_filled(mask, state, bit, out):  # type: ignore[no-untyped-def]
-    """Copy a mask, with a bit more for pixels that were filled.
-
-    Parameters
-    ----------
-    mask, out
-        int32 of shape (y, x).
-    state
-        uint8 of shape (y, x).
-    bit
-        The bit.
-    """
-    for y in range(mask.shape[0]):
-        for x in range(mask.shape[1]):
-            out[y, x] = mask[y, x] | (bit if state[y, x] & FILLED else np.int32(0))
-
-
-@jit
-def blank_lost(image, variance, mask, bits, state):  # type: ignore[no-untyped-def]
+def blank_lost(image: Plane, variance: Plane, mask: Plane, bits: int, state: Plane) -> None:
     """Take the values away from masked pixels that were not filled, in place.
 
     Parameters

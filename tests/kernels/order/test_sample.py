@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.kernels.order.sample import SIGMA_OF_QUARTILES, clipped_mean, moments, quantiles
+from lamella.kernels.arrays import SIGMA_OF_QUARTILES
+from lamella.kernels.order.sample import clipped_mean, moments, quantiles
 
 numbers = st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
 

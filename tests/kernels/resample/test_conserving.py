@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamella.kernels.resample.conserving import conserving_shapes, conserving_weights
-from lamella.kernels.resample.resample import PositionGrid, ResampleRule, resample
+from lamella.kernels.resample.resample import PositionGrid, ResampleRule, resample_planes
 from lamella.kernels.resample.support import CONSERVING, ResamplingKernel
 from lamella.kernels.resample.tap_weights import CELLS, kernel_weights, weight_tables
 
@@ -61,7 +61,7 @@ def resample_all(planes, matrix: np.ndarray, kernel: ResamplingKernel | str, *, 
     offset = centre + np.asarray(shift) - matrix @ [n, n]
     shape = (2 * n + 1, 2 * n + 1)
     rule = ResampleRule(kernel=kernel, no_data=NO_DATA, pad=NO_DATA)
-    return resample(planes, affine_grid(matrix, offset, (0, 0), shape), (0, 0), shape, rule)
+    return resample_planes(planes, affine_grid(matrix, offset, (0, 0), shape), (0, 0), shape, rule)
 
 
 def planes_of(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -197,7 +197,7 @@ def test_sums_are_those_of_the_definition(ratio: float, angle: float, stretch: f
     matrix, offset = grid_matrix(ratio, angle, stretch=stretch), np.array([48.3, 44.2])
     kernel, start, shape = kernel_for(matrix), (-3, -4), (7, 9)
     grid = affine_grid(matrix, offset, start, shape)
-    image, _, variance, covered = resample(planes, grid, start, shape, ResampleRule(kernel=kernel))
+    image, _, variance, covered = resample_planes(planes, grid, start, shape, ResampleRule(kernel=kernel))
     assert covered > 20
     for j, i in np.argwhere(np.isfinite(image)):
         position = matrix @ [i + start[1], j + start[0]] + offset
@@ -214,7 +214,7 @@ def test_noise_is_that_of_a_mean_and_the_variance_says_so(ratio: float, angle: f
     offset = np.array([0.5 * n, 0.5 * n]) - matrix @ [0.5 * side, 0.5 * side]
     start, shape = (0, 0), (side, side)
     kernel = kernel_for(matrix)
-    image, _, variance, covered = resample(
+    image, _, variance, covered = resample_planes(
         planes, affine_grid(matrix, offset, start, shape), start, shape, ResampleRule(kernel=kernel)
     )
     assert covered == side * side > 30_000
@@ -252,11 +252,11 @@ def test_bits_do_not_depend_on_the_tile(y: int, x: int, ny: int, nx: int, spacin
     matrix = grid_matrix(ratio, 13.0)
     offset, kernel = np.array([20.3, 15.1]), kernel_for(matrix)
     rule = ResampleRule(kernel=kernel, no_data=NO_DATA, pad=NO_DATA)
-    whole = resample(
+    whole = resample_planes(
         planes, affine_grid(matrix, offset, (-5, -7), (60, 70), spacing), (-5, -7), (60, 70), rule
     )
     start, shape = (y - 5, x - 7), (min(ny, 60 - y), min(nx, 70 - x))
-    part = resample(planes, affine_grid(matrix, offset, start, shape, spacing), start, shape, rule)
+    part = resample_planes(planes, affine_grid(matrix, offset, start, shape, spacing), start, shape, rule)
     for found, expected in zip(part[:3], whole[:3], strict=True):
         np.testing.assert_array_equal(found, expected[y : y + shape[0], x : x + shape[1]])
 
@@ -266,7 +266,9 @@ def test_masks_of_all_points_are_put_together() -> None:
     planes[1][44, 46], planes[1][40, 40] = 1, 2
     matrix, offset = grid_matrix(4.0, 0.0), np.array([1.5, 1.5])
     rule = ResampleRule(kernel=kernel_for(matrix), grow=2, no_data=NO_DATA, pad=NO_DATA)
-    _, mask, _, _ = resample(planes, affine_grid(matrix, offset, (0, 0), (22, 22)), (0, 0), (22, 22), rule)
+    _, mask, _, _ = resample_planes(
+        planes, affine_grid(matrix, offset, (0, 0), (22, 22)), (0, 0), (22, 22), rule
+    )
     # Pixel k covers source pixels 4 k to 4 k + 3; points at its rim take a pixel more into a bilinear kernel.
     assert [tuple(place) for place in np.argwhere(mask & 1)] == [(10, 11), (11, 11)]
     # The planes that spread over all of the kernel do so from all points.
@@ -277,7 +279,7 @@ def test_pixels_that_reach_beyond_the_source_have_no_value() -> None:
     planes, matrix = planes_of(np.ones((40, 40))), grid_matrix(4.0, 0.0)
     rule = ResampleRule(kernel=kernel_for(matrix), no_data=NO_DATA, pad=NO_DATA)
     grid = affine_grid(matrix, np.array([1.5, 1.5]), (-1, -1), (12, 12))
-    image, mask, variance, covered = resample(planes, grid, (-1, -1), (12, 12), rule)
+    image, mask, variance, covered = resample_planes(planes, grid, (-1, -1), (12, 12), rule)
     inside = np.zeros((12, 12), bool)
     inside[2:-2, 2:-2] = True
     assert np.array_equal(np.isfinite(image), inside)
@@ -289,7 +291,7 @@ def test_pixels_that_reach_beyond_the_source_have_no_value() -> None:
 def test_means_of_points_need_the_kernel_that_is_made_for_them() -> None:
     planes, grid = planes_of(np.ones((40, 40))), affine_grid(np.eye(2), np.zeros(2), (0, 0), (4, 4))
     with pytest.raises(ValueError, match="means of points with the kernel conserving alone"):
-        resample(planes, grid, (0, 0), (4, 4), ResampleRule(kernel=ResamplingKernel(bins=(2, 2))))
+        resample_planes(planes, grid, (0, 0), (4, 4), ResampleRule(kernel=ResamplingKernel(bins=(2, 2))))
 
 
 @pytest.mark.parametrize(("ratio", "bad"), [(0.93, 0.01), (1.5, 0.01), (3.3, 0.004)])
@@ -304,7 +306,7 @@ def test_lost_and_filled_pixels_count_by_their_absolute_weight(ratio: float, bad
         kernel=kernel, no_data=no_data, filled=filled, reasons=reason, max_lost_weight=0.01, pad=no_data
     )
     grid = affine_grid(matrix, offset, start, shape)
-    image, mask, variance, _ = resample(planes, grid, start, shape, rule)
+    image, mask, variance, _ = resample_planes(planes, grid, start, shape, rule)
     counts = np.zeros(3, int)
     for j, i in np.ndindex(*shape):
         weights = pixel_weights(kind.shape, matrix @ [i + start[1], j + start[0]] + offset, matrix, kernel)

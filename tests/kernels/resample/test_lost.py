@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamella.kernels.resample.resample import ResampleRule, resample
+from lamella.kernels.resample.resample import ResampleRule, resample_planes
 from lamella.kernels.resample.support import KERNELS, kernel_half_width
 from lamella.kernels.resample.tap_weights import kernel_weights
 
@@ -59,7 +59,7 @@ def test_shares_of_the_absolute_weight_decide(kernel: str) -> None:
     for seed in range(3):
         planes = flawed_planes(seed)
         grid = affine_grid(MATRIX, (5.3 + seed / 7, 8.1), OUT)
-        image, mask, variance, _ = resample(planes, grid, (0, 0), OUT, rule)
+        image, mask, variance, _ = resample_planes(planes, grid, (0, 0), OUT, rule)
         for j, i in np.ndindex(*OUT):
             value, spread, lost, filled = by_hand(planes, grid, rule, j, i)
             if min(abs(lost - 0.01), abs(lost + filled - 0.01)) < 1e-5:
@@ -88,7 +88,7 @@ def test_only_reasons_reach_beyond_the_kernel_of_the_mask() -> None:
     )
     mask[12, 12] = NO_DATA | BAD | FOUND
     grid = affine_grid(np.eye(2), (5.5, 5.5), OUT)
-    flags = resample((image, mask, variance), grid, (0, 0), OUT, RULE)[1]
+    flags = resample_planes((image, mask, variance), grid, (0, 0), OUT, RULE)[1]
     # Window (i, j) of a pixel has the lost one at tap 8 - i; taps hold 0.016, 0.088 and 0.397 of an axis.
     touched, nearest = flags & BAD != 0, flags & FOUND != 0
     assert touched.sum() == 12
@@ -103,8 +103,8 @@ def test_what_lost_pixels_hold_does_not_matter(seed: int, spoiled: float) -> Non
     lost = planes[1] & NO_DATA != 0
     other = [np.where(lost, plane.dtype.type(spoiled), plane) for plane in planes[::2]]
     for first, second in zip(
-        resample(planes, grid, (0, 0), OUT, RULE),
-        resample((other[0], planes[1], other[1]), grid, (0, 0), OUT, RULE),
+        resample_planes(planes, grid, (0, 0), OUT, RULE),
+        resample_planes((other[0], planes[1], other[1]), grid, (0, 0), OUT, RULE),
         strict=True,
     ):
         np.testing.assert_array_equal(first, second)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lamella.kernels.resample.resample import PositionGrid, ResampleRule, resample
+from lamella.kernels.resample.resample import PositionGrid, ResampleRule, resample_planes
 
 from .definition import brute_force
 
@@ -62,7 +62,9 @@ def test_warp_is_that_of_the_original(oracle: Any, case: str, mode: str, strict:
     )
     shape, (sx, sy) = tuple(index["shape_dest"]), index["xy0"]["src"]
     planes = (arrays["image"], arrays["mask"], arrays["variance"])
-    image, mask, variance, covered = resample(planes, grid, (grid.y0, grid.x0), shape, rule, origin=(sy, sx))
+    image, mask, variance, covered = resample_planes(
+        planes, grid, (grid.y0, grid.x0), shape, rule, origin=(sy, sx)
+    )
     expected = {plane: arrays[f"{case}__{mode}_{plane}"] for plane in "imv"}
     centre = on_pixel_centre(grid)
     good = np.isfinite(expected["i"])
@@ -91,7 +93,7 @@ def test_rounding_is_like_the_original_s(oracle: Any, case: str, half: int) -> N
     planes = (arrays["image"], arrays["mask"], arrays["variance"])
     rule = ResampleRule(kernel=f"lanczos{half}", pad=NO_DATA, strict=True)
     shape = tuple(index["shape_dest"])
-    image, _, variance, _ = resample(planes, grid, (grid.y0, grid.x0), shape, rule, origin=(sy, sx))
+    image, _, variance, _ = resample_planes(planes, grid, (grid.y0, grid.x0), shape, rule, origin=(sy, sx))
     originals = [arrays[f"{case}__l{half}_exact_{plane}"] for plane in "iv"]
     good = np.isfinite(image) & np.isfinite(variance) & np.isfinite(originals).all(axis=0)
     assert good.sum() > 1000

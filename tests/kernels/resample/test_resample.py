@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba.core.registry import CPUDispatcher as Dispatcher
 
-from lamella.kernels.resample.resample import PositionGrid, ResampleRule, resample
+from lamella.kernels.resample.resample import PositionGrid, ResampleRule, resample_planes
 from lamella.kernels.resample.rows import tile_kernel
 from lamella.kernels.resample.support import KERNELS, kernel_half_width
 
@@ -51,7 +51,7 @@ def test_sums_are_those_of_the_definition(kernel: str) -> None:
     planes = make_planes()
     grid = affine_grid(np.array([[0.9, 0.1], [-0.12, 1.05]]), (6.2, 10.7), (24, 30))
     rule = ResampleRule(kernel=kernel, pad=NO_DATA)
-    image, _, variance, covered = resample(planes, grid, (0, 0), (24, 30), rule, scale=2.0)
+    image, _, variance, covered = resample_planes(planes, grid, (0, 0), (24, 30), rule, scale=2.0)
     finite = np.isfinite(image)
     assert finite.sum() == covered > 500
     for j, i in np.argwhere(finite)[::7]:
@@ -63,7 +63,7 @@ def test_sums_are_those_of_the_definition(kernel: str) -> None:
 def test_null_shift_returns_the_pixels() -> None:
     planes = make_planes()
     for noise in (0.0, 1e-9, -1e-9):
-        image, mask, variance, _ = resample(
+        image, mask, variance, _ = resample_planes(
             planes, shift_grid(noise, noise, (40, 50)), (0, 0), (40, 50), RULE
         )
         inner = (slice(2, -3), slice(2, -3))
@@ -77,7 +77,9 @@ def test_whole_kernel_must_fit(kernel: str) -> None:
     a = kernel_half_width(kernel)
     planes = make_planes((12, 14))
     rule = ResampleRule(kernel=kernel, pad=NO_DATA)
-    image, mask, variance, covered = resample(planes, shift_grid(0.3, 0.3, (12, 14)), (0, 0), (12, 14), rule)
+    image, mask, variance, covered = resample_planes(
+        planes, shift_grid(0.3, 0.3, (12, 14)), (0, 0), (12, 14), rule
+    )
     inside = np.zeros((12, 14), bool)
     inside[a - 1 : 12 - a, a - 1 : 14 - a] = True
     assert np.array_equal(np.isfinite(image), inside)
@@ -88,7 +90,7 @@ def test_whole_kernel_must_fit(kernel: str) -> None:
 
 def test_source_smaller_than_the_kernel_gives_nothing() -> None:
     planes = (np.ones((1, 1), "f4"), np.zeros((1, 1), "i4"), np.ones((1, 1), "f4"))
-    image, mask, variance, covered = resample(planes, shift_grid(0, 0, (1, 1)), (0, 0), (1, 1), RULE)
+    image, mask, variance, covered = resample_planes(planes, shift_grid(0, 0, (1, 1)), (0, 0), (1, 1), RULE)
     assert covered == 0
     assert np.isnan(image).all()
     assert mask[0, 0] == NO_DATA
@@ -96,7 +98,9 @@ def test_source_smaller_than_the_kernel_gives_nothing() -> None:
 
 
 def test_empty_destination() -> None:
-    image, mask, variance, covered = resample(make_planes(), shift_grid(0, 0, (1, 1)), (0, 0), (0, 5), RULE)
+    image, mask, variance, covered = resample_planes(
+        make_planes(), shift_grid(0, 0, (1, 1)), (0, 0), (0, 5), RULE
+    )
     assert image.shape == mask.shape == variance.shape == (0, 5)
     assert covered == 0
 
@@ -104,7 +108,7 @@ def test_empty_destination() -> None:
 def test_constant_image_to_pixels_twice_as_large() -> None:
     planes = (np.full((60, 60), 3.0, "f4"), np.zeros((60, 60), "i4"), np.ones((60, 60), "f4"))
     grid = affine_grid(2.0 * np.eye(2), (5.0, 5.3), (20, 20))
-    image, _, _, _ = resample(planes, grid, (0, 0), (20, 20), RULE)
+    image, _, _, _ = resample_planes(planes, grid, (0, 0), (20, 20), RULE)
     np.testing.assert_allclose(image, 12.0, rtol=2e-7)
 
 
@@ -115,10 +119,10 @@ def test_mask_is_that_of_both_kernels(seed: int, grow: int, dx: float) -> None:
 
     def mask_with(kernel: str, mask_kernel: str, bits: int) -> np.ndarray:
         rule = ResampleRule(kernel=kernel, mask_kernel=mask_kernel, grow=bits)
-        return resample(planes, grid, (0, 0), (36, 50), rule)[1]
+        return resample_planes(planes, grid, (0, 0), (36, 50), rule)[1]
 
     broad, narrow = mask_with("lanczos3", "", 0), mask_with("bilinear", "", 0)
-    covered = np.isfinite(resample(planes, grid, (0, 0), (36, 50), RULE)[0])
+    covered = np.isfinite(resample_planes(planes, grid, (0, 0), (36, 50), RULE)[0])
     expected = (broad & grow) | (narrow & ~grow)
     assert np.array_equal(mask_with("lanczos3", "bilinear", grow)[covered], expected[covered])
 
@@ -129,7 +133,7 @@ def test_a_pixel_without_a_value_spreads_over_its_taps(value: float) -> None:
     planes[1][:] = 0
     planes[0][20, 25] = value
     planes[1][20, 25] = BAD
-    image, mask, variance, _ = resample(planes, shift_grid(0.4, 0.0, (40, 50)), (0, 0), (40, 50), RULE)
+    image, mask, variance, _ = resample_planes(planes, shift_grid(0.4, 0.0, (40, 50)), (0, 0), (40, 50), RULE)
     lost = np.zeros((40, 50), bool)
     lost[20, 22:28] = True  # the shift in y is whole, so that one row only is touched
     inner = np.zeros_like(lost)
@@ -145,19 +149,19 @@ def test_no_data_pixels_hold_no_value() -> None:
     planes[1][:] = 0
     planes[1][20, 25] = NO_DATA
     grid = shift_grid(0.4, 0.3, (40, 50))
-    image, mask, _, _ = resample(planes, grid, (0, 0), (40, 50), RULE)
+    image, mask, _, _ = resample_planes(planes, grid, (0, 0), (40, 50), RULE)
     assert np.isnan(image[17:23, 22:28]).all()
     assert (mask[17:23, 22:28] == NO_DATA).all()
     strict = ResampleRule(grow=EDGE, no_data=NO_DATA, pad=NO_DATA, strict=True)
-    assert np.isfinite(resample(planes, grid, (0, 0), (40, 50), strict)[0][17:23, 22:28]).all()
+    assert np.isfinite(resample_planes(planes, grid, (0, 0), (40, 50), strict)[0][17:23, 22:28]).all()
 
 
 @pytest.mark.parametrize(("value", "expected"), [(np.nan, np.inf), (np.inf, np.inf)])
 def test_unknown_variance_leaves_the_image(value: float, expected: float) -> None:
     planes = make_planes()
-    clean = resample(planes, shift_grid(0.4, 0.3, (40, 50)), (0, 0), (40, 50), RULE)
+    clean = resample_planes(planes, shift_grid(0.4, 0.3, (40, 50)), (0, 0), (40, 50), RULE)
     planes[2][20, 25] = value
-    found = resample(planes, shift_grid(0.4, 0.3, (40, 50)), (0, 0), (40, 50), RULE)
+    found = resample_planes(planes, shift_grid(0.4, 0.3, (40, 50)), (0, 0), (40, 50), RULE)
     touched = (slice(17, 23), slice(22, 28))
     np.testing.assert_allclose(found[0], clean[0], rtol=1e-6)
     assert (found[2][touched] == expected).all()
@@ -182,7 +186,7 @@ def test_what_is_known_of_a_pixel_is_what_its_taps_say(
     variance[rng.random(shape) < 0.02] = np.inf
     mask[rng.random(shape) < 0.01] |= NO_DATA
     rule = dataclasses.replace(RULE, kernel=kernel, mask_kernel=mask_kernel)
-    found = resample((image, mask, variance), shift_grid(dx, dy, shape), (0, 0), shape, rule)
+    found = resample_planes((image, mask, variance), shift_grid(dx, dy, shape), (0, 0), shape, rule)
     for j, i in rng.integers(half + 1, np.array(shape) - half - 2, (40, 2)):
         wide, near = (
             tuple(taps_of(p, h) for p in (j + dy, i + dx)) for h in (half, 1 if mask_kernel else half)
@@ -209,7 +213,7 @@ def test_a_value_beyond_the_window_does_not_matter() -> None:
     planes[1][:] = 0
     planes[0][:, 30:] = np.nan
     planes[1][:, 30:] = BAD
-    image, mask, _, _ = resample(planes, shift_grid(0.4, 0.3, (40, 50)), (0, 0), (40, 50), RULE)
+    image, mask, _, _ = resample_planes(planes, shift_grid(0.4, 0.3, (40, 50)), (0, 0), (40, 50), RULE)
     assert np.isfinite(image[2:-3, 2:27]).all()
     assert (mask[2:-3, 2:27] == 0).all()
     assert np.isnan(image[2:-3, 27:-3]).all()
@@ -221,10 +225,10 @@ def test_strict_spreads_over_taps_that_are_zero_up_to_rounding() -> None:
     planes[1][20, 25] = BAD
     grid = shift_grid(0.0, 0.0, (40, 50))
     strict = ResampleRule(mask_kernel="", pad=NO_DATA, strict=True)
-    found = resample(planes, grid, (0, 0), (40, 50), strict)[1][2:-3, 2:-3]
+    found = resample_planes(planes, grid, (0, 0), (40, 50), strict)[1][2:-3, 2:-3]
     assert (found == BAD).sum() == 36
     careful = ResampleRule(mask_kernel="", pad=NO_DATA)
-    assert (resample(planes, grid, (0, 0), (40, 50), careful)[1][2:-3, 2:-3] == BAD).sum() == 1
+    assert (resample_planes(planes, grid, (0, 0), (40, 50), careful)[1][2:-3, 2:-3] == BAD).sum() == 1
 
 
 @given(
@@ -238,10 +242,10 @@ def test_bits_do_not_depend_on_the_tile(y: int, x: int, ny: int, nx: int, spacin
     planes = make_planes((90, 100))
     matrix, offset = np.array([[0.97, 0.11], [-0.09, 1.01]]), (-3.1, 7.7)
     whole_grid = affine_grid(matrix, offset, (90, 100), spacing, (-5, -7))
-    whole = resample(planes, whole_grid, (-5, -7), (90, 100), RULE)
+    whole = resample_planes(planes, whole_grid, (-5, -7), (90, 100), RULE)
     start = (y - 5, x - 7)
     shape = (min(ny, 90 - y), min(nx, 100 - x))
-    part = resample(planes, affine_grid(matrix, offset, shape, spacing, start), start, shape, RULE)
+    part = resample_planes(planes, affine_grid(matrix, offset, shape, spacing, start), start, shape, RULE)
     for found, expected in zip(part[:3], whole[:3], strict=True):
         assert np.array_equal(
             found, expected[y : y + shape[0], x : x + shape[1]], equal_nan=found.dtype != "i4"
@@ -259,13 +263,13 @@ def test_large_destinations_are_made_of_the_bits_of_small_ones(angle: float, spa
     matrix = 1.01 * np.array([[c, -s], [s, c]])
     offset = tuple(np.array([265.3, 210.2]) - matrix @ [300.0, 240.0])
     shape = (480, 600)
-    whole = resample(planes, affine_grid(matrix, offset, shape, spacing), (0, 0), shape, RULE)
+    whole = resample_planes(planes, affine_grid(matrix, offset, shape, spacing), (0, 0), shape, RULE)
     assert whole[3] > 100_000
     assert np.isnan(whole[0]).any()
     for y, x in ((0, 0), (200, 210), (233, 401), (150, 250), (430, 500)):
         part_shape = (50, 100)
         grid = affine_grid(matrix, offset, part_shape, spacing, (y, x))
-        part = resample(planes, grid, (y, x), part_shape, RULE)
+        part = resample_planes(planes, grid, (y, x), part_shape, RULE)
         for found, expected in zip(part[:3], whole[:3], strict=True):
             np.testing.assert_array_equal(found, expected[y : y + 50, x : x + 100])
 
@@ -273,8 +277,8 @@ def test_large_destinations_are_made_of_the_bits_of_small_ones(angle: float, spa
 @given(factor=st.sampled_from([0.25, 2.0, 1024.0]))
 def test_scale_multiplies_image_and_squared_variance(factor: float) -> None:
     planes, grid = make_planes(), shift_grid(0.2, 0.7, (40, 50))
-    one = resample(planes, grid, (0, 0), (40, 50), RULE)
-    other = resample(planes, grid, (0, 0), (40, 50), RULE, scale=factor)
+    one = resample_planes(planes, grid, (0, 0), (40, 50), RULE)
+    other = resample_planes(planes, grid, (0, 0), (40, 50), RULE, scale=factor)
     assert np.array_equal(other[0], one[0] * np.float32(factor), equal_nan=True)
     assert np.array_equal(other[2], one[2] * np.float32(factor**2))
 
@@ -285,11 +289,13 @@ def test_the_layout_in_memory_does_not_matter(width: int) -> None:
     image = rng.normal(size=(20, width)).astype("f4")
     grid = shift_grid(0.3, 0.6, (20, width))
     planes = (image, np.zeros(image.shape, "i4"), np.ones(image.shape, "f4"))
-    expected = resample(planes, grid, (0, 0), image.shape, RULE)[0]
+    expected = resample_planes(planes, grid, (0, 0), image.shape, RULE)[0]
     swapped = (image.astype(">f8"), np.zeros(image.shape, np.uint8), np.ones(image.shape, ">f4"))
-    assert np.array_equal(resample(swapped, grid, (0, 0), image.shape, RULE)[0], expected, equal_nan=True)
+    assert np.array_equal(
+        resample_planes(swapped, grid, (0, 0), image.shape, RULE)[0], expected, equal_nan=True
+    )
     far = (0, width - 40)
-    part = resample(planes, grid, far, (20, 40), RULE)[0]
+    part = resample_planes(planes, grid, far, (20, 40), RULE)[0]
     assert np.array_equal(part, expected[:, -40:], equal_nan=True)
 
 
@@ -297,7 +303,9 @@ def test_positions_that_do_not_exist_are_outside() -> None:
     grid = shift_grid(0.5, 0.5, (40, 50))
     x, area = grid.x.copy(), grid.area.copy()
     x[10, 10], x[11, 11], area[12, 12] = np.nan, 1e300, np.nan
-    image, mask, variance, _ = resample(make_planes(), grid._replace(x=x, area=area), (0, 0), (40, 50), RULE)
+    image, mask, variance, _ = resample_planes(
+        make_planes(), grid._replace(x=x, area=area), (0, 0), (40, 50), RULE
+    )
     for k in (10, 11, 12):
         assert np.isnan(image[k, k])
         assert mask[k, k] == NO_DATA
@@ -307,11 +315,11 @@ def test_positions_that_do_not_exist_are_outside() -> None:
 def test_wrong_arguments_are_refused() -> None:
     planes, grid = make_planes(), shift_grid(0.5, 0.5, (40, 50))
     with pytest.raises(ValueError, match="wider than the image kernel"):
-        resample(planes, grid, (0, 0), (4, 5), ResampleRule(kernel="bilinear", mask_kernel="lanczos3"))
+        resample_planes(planes, grid, (0, 0), (4, 5), ResampleRule(kernel="bilinear", mask_kernel="lanczos3"))
     with pytest.raises(ValueError, match="The shapes differ"):
-        resample((planes[0], planes[1][1:], planes[2]), grid, (0, 0), (4, 5), RULE)
+        resample_planes((planes[0], planes[1][1:], planes[2]), grid, (0, 0), (4, 5), RULE)
     with pytest.raises(ValueError, match="The grid covers pixels 0 to"):
-        resample(planes, grid, (0, 0), (99, 5), RULE)
+        resample_planes(planes, grid, (0, 0), (99, 5), RULE)
 
 
 def test_compiled_code_is_found_again_by_the_next_process() -> None:
@@ -330,7 +338,7 @@ def test_bits_do_not_depend_on_the_processor(tmp_path: Path, capsys: pytest.Capt
         "x, y = np.meshgrid(np.linspace(5, 90, 80), np.linspace(5, 70, 60)); "
         "grid = PositionGrid(x, y, np.ones_like(x), 0, 0, 1); rng = np.random.default_rng(1); "
         "planes = rng.normal(size=(80, 99)), rng.integers(0, 9, (80, 99)), rng.random((80, 99)); "
-        "found = resample(planes, grid, (0, 0), (60, 80), ResampleRule(grow=4)); "
+        "found = resample_planes(planes, grid, (0, 0), (60, 80), ResampleRule(grow=4)); "
         "print(hashlib.sha256(b''.join(plane.tobytes() for plane in found[:3])).hexdigest())"
     )
     plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}

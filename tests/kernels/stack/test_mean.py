@@ -19,7 +19,9 @@ from lamella.kernels.stack.rows import (
     select_probable,
     tally,
 )
+from lamella.kernels.stack.rules import SCATTER_ERROR, Rules
 from lamella.kernels.stack.sort import quantile, sort_rows, sorting_network
+from lamella.kernels.stack.sums import Known
 
 
 @pytest.mark.parametrize("n", range(1, 13))
@@ -98,21 +100,22 @@ def test_screening_rejects_masked_values_and_useless_variances():
     m = np.array([0, 3, 0, 0, 2, 0, 0, 0, 0], np.int32)
     v = np.array([1, 1, 1, 1, 1, 0, -1, np.nan, np.inf], np.float32)
     kept = np.empty(9, np.float32)
-    screen(x, m, v, 1, False, np.float32(0), kept)
+    rules = Rules(1, False, np.float32(0), False, SCATTER_ERROR, True)
+    screen(x, m, v, rules, kept)
     np.testing.assert_array_equal(kept, [1, np.nan, np.nan, np.nan, 5, 6, 7, 8, 9])
-    screen(x, m, v, 1, True, np.float32(0), kept)
+    screen(x, m, v, rules._replace(use_variance=True), kept)
     np.testing.assert_array_equal(kept, [1, np.nan, np.nan, np.nan, 5] + 4 * [np.nan])
 
 
 def test_a_value_that_is_probable_is_within_its_noise():
     chosen = np.empty(4, np.float32)
     kept = np.array([1, 2, np.nan, -1], np.float32)
-    planes = kept, np.full(4, 0.75, np.float32), np.zeros(4), np.full(4, 0.25), np.ones(4)
-    select_probable(*planes, np.zeros(4), chosen)
+    v, limits = np.full(4, 0.75, np.float32), Known(np.zeros(4), np.full(4, 0.25), np.ones(4), np.zeros(4))
+    select_probable(kept, v, limits, chosen)
     np.testing.assert_array_equal(chosen, [1, np.nan, np.nan, -1])
     # Below the centre a variance counts as at least the given one.
     low = np.array([-1.5, 1.5, -3.0, -1.0], np.float32)
-    select_probable(low, *planes[1:], np.full(4, 2.0), chosen)
+    select_probable(low, v, limits._replace(least=np.full(4, 2.0)), chosen)
     np.testing.assert_array_equal(chosen, [-1.5, np.nan, np.nan, -1.0])
 
 

@@ -8,7 +8,17 @@ import operator
 import numpy as np
 import pytest
 
-from lamella.kernels.stack.sums import INPUT_ERROR, MOSAIC_ERROR, add_noise, add_scatter, rows_of, set_origin
+from lamella.kernels.stack.rules import INPUT_ERROR, MOSAIC_ERROR, SCATTER_ERROR, Limits
+from lamella.kernels.stack.sums import (
+    Adding,
+    Four,
+    Noise,
+    Scatter,
+    add_noise,
+    add_scatter,
+    rows_of,
+    set_origin,
+)
 
 PIXELS = 37
 """Not a multiple of the length of a vector."""
@@ -24,11 +34,12 @@ class Case:
         self.values[rng.random((4, PIXELS)) < 0.2] = np.nan
         self.variances = rng.uniform(50.0, 150.0, (4, PIXELS)).astype(np.float32)
         self.masks = rng.integers(0, 1 << 20, (4, PIXELS)).astype(np.int32)
-        self.limits = rng.normal(100.0, 3.0, PIXELS), rng.uniform(5.0, 15.0, PIXELS)
+        self.limits = Limits(rng.normal(100.0, 3.0, PIXELS), rng.uniform(5.0, 15.0, PIXELS))
 
     def rows(self):
-        planes = self.values, self.variances, self.masks
-        return [rows_of(plane, (0, 1, 2, 3), 0, PIXELS) for plane in planes]
+        planes = self.values, self.masks, self.variances
+        values, masks, variances = (rows_of(plane, (0, 1, 2, 3), 0, PIXELS) for plane in planes)
+        return values, Four(masks, variances, WEIGHTS)
 
     def chosen(self, j):
         """Return distance, variance, weight and mask of the values of a pixel that take part, in order."""
@@ -48,7 +59,7 @@ def bits_and_number(case, flagged):
 def test_scatter_is_summed_in_input_order(flags):
     case = Case()
     sums, tallies = np.ones((4, PIXELS)), np.zeros((2, PIXELS), np.int32)
-    add_scatter(*case.rows(), WEIGHTS, flags, case.limits, (*sums, *tallies))
+    add_scatter(*case.rows(), Adding(SCATTER_ERROR, *flags), case.limits, Scatter(*sums, *tallies))
     expected = np.ones((4, PIXELS))
     for j in range(PIXELS):
         for d, v, weight, _ in case.chosen(j):
@@ -63,7 +74,7 @@ def test_scatter_is_summed_in_input_order(flags):
 def test_noise_is_summed_in_input_order(flags, error):
     case = Case()
     sums, tallies = np.ones((3, PIXELS)), np.zeros((2, PIXELS), np.int32)
-    add_noise(*case.rows(), WEIGHTS, flags, error, case.limits, (*sums, *tallies))
+    add_noise(*case.rows(), Adding(error, *flags), case.limits, Noise(*sums, *tallies))
     expected = np.ones((3, PIXELS))
     for j in range(PIXELS):
         for d, v, weight, _ in case.chosen(j):
@@ -77,8 +88,9 @@ def test_the_limit_belongs_to_what_takes_part_and_nan_never_does():
     rows = tuple(np.array([value, value], np.float32) for value in (1.0, 2.0, np.nan, -1.0))
     ones, none = (np.ones(2, np.float32),) * 4, (np.zeros(2, np.int32),) * 4
     sums, (bits, used) = np.zeros((3, 2)), np.zeros((2, 2), np.int32)
-    limits = np.zeros(2), np.array([1.0, np.inf])
-    add_noise(rows, ones, none, (1.0,) * 4, (False, False), INPUT_ERROR, limits, (*sums, bits, used))
+    limits = Limits(np.zeros(2), np.array([1.0, np.inf]))
+    four, adding = Four(none, ones, (1.0,) * 4), Adding(INPUT_ERROR, False, False)
+    add_noise(rows, four, adding, limits, Noise(*sums, bits, used))
     np.testing.assert_array_equal(used, [2, 3])
 
 

@@ -11,7 +11,7 @@ from lsst.images import Box
 
 from ...image.footprints import Footprints
 from ...image.spans import Runs, no_runs
-from ...kernels.order.sample import SIGMA_OF_QUARTILES
+from ...kernels.arrays import SIGMA_OF_QUARTILES
 from .compare_control import GhostControl
 
 __all__ = ("Bins", "find_ghosts")

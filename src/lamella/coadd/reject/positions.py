@@ -11,8 +11,8 @@ from scipy.ndimage import maximum_filter
 from ...data.inputs import WarpInput
 from ...data.removals import told_apart
 from ...data.visit_check import ASTROMETRY
+from ...kernels.arrays import SIGMA_OF_QUARTILES
 from ...kernels.compare import move_template
-from ...kernels.order.sample import SIGMA_OF_QUARTILES
 from ..warp.pairs import as_matched
 from .scene import Scene
 from .template import Difference, Template

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -11,12 +9,22 @@ from ...data.owners import WeightRanges
 from ...errors import ConfigError, NoInputsError, ShapeError
 from ...image.masked_arrays import masked_pixels
 from ...kernels.arrays import kernel_array
-from ...kernels.stack import mean as combine
+from ...kernels.stack.rules import (
+    INPUT_ERROR,
+    MOSAIC_ERROR,
+    SCATTER_ERROR,
+    Inputs,
+    Masking,
+    Planes,
+    Rules,
+    WeightTable,
+)
 from .stack_control import StackControl
 
 __all__ = (
     "checked_ranges",
     "error_kind",
+    "kernel_inputs",
     "kernel_masking",
     "kernel_planes",
     "kernel_rules",
@@ -32,29 +40,30 @@ _BELOW_ZERO = np.nextafter(_ZERO, np.float32(-1.0))
 def error_kind(control: StackControl) -> int:
     """Return the number by which kernels know the kind of error that is wanted."""
     if control.error_from_input_variance:
-        return combine.INPUT_ERROR
-    return combine.MOSAIC_ERROR if control.mosaic_error else combine.SCATTER_ERROR
+        return INPUT_ERROR
+    return MOSAIC_ERROR if control.mosaic_error else SCATTER_ERROR
 
 
-def kernel_rules(control: StackControl, weights: np.ndarray | None) -> tuple[Any, ...]:
+def kernel_rules(control: StackControl, weighted: bool) -> Rules:
     """Return the rules by which kernels choose values.
 
     A variance must be usable wherever it enters the result; it may be zero only
-    where nothing is divided by it.
+    where nothing is divided by it.  Without weights they follow from the variances, if there are to be any.
     """
-    per_pixel = bool(control.weighted) and weights is None
+    per_pixel = bool(control.weighted) and not weighted
     error = error_kind(control)
-    use_variance = per_pixel or control.statistic == "NOISECLIP" or error != combine.SCATTER_ERROR
-    return control.bad_mask, use_variance, _ZERO if per_pixel else _BELOW_ZERO, per_pixel, error
+    use_variance = per_pixel or control.statistic == "NOISECLIP" or error != SCATTER_ERROR
+    floor = _ZERO if per_pixel else _BELOW_ZERO
+    return Rules(control.bad_mask, use_variance, floor, per_pixel, error, control.nan_safe)
 
 
-def kernel_masking(control: StackControl) -> tuple[Any, ...]:
+def kernel_masking(control: StackControl) -> Masking:
     """Return what kernels need to make the mask."""
     maps = control.mask_map
     if maps is None:
         maps = ((control.bad_mask & ~control.excuse, control.clipped_mask),)
     thresholds = control.propagation_thresholds
-    return (
+    return Masking(
         control.no_good_mask,
         control.clipped_mask,
         np.array(maps, np.int32).reshape(-1, 2),
@@ -63,10 +72,16 @@ def kernel_masking(control: StackControl) -> tuple[Any, ...]:
     )
 
 
-def kernel_planes(
-    image: ArrayLike, mask: ArrayLike, variance: ArrayLike
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the planes in the types and the layout of the kernels, checked.
+def kernel_inputs(n: int, table: WeightRanges | None) -> Inputs:
+    """Return the inputs that kernels use, with one weight each where it is the same in all pixels."""
+    if table is None:
+        return Inputs(np.arange(n), np.ones(n))
+    weights = table.weights[0] if table.ends.size == 1 else WeightTable(table.weights, table.ends)
+    return Inputs(np.flatnonzero(table.weights.any(axis=0)), weights)
+
+
+def kernel_planes(image: ArrayLike, mask: ArrayLike, variance: ArrayLike) -> Planes:
+    """Return the planes in the types and the layout of the kernels, checked, of shape (n, y, x).
 
     What an array of `numpy.ma` masks becomes NaN, of infinite variance: it is not used, unless the
     options say that a NaN counts.
@@ -85,7 +100,7 @@ def kernel_planes(
     if image.ndim != 3:
         raise ShapeError("image", found=image.shape, expected="(n, y, x)")
     if len(image) == 0:
-        raise NoInputsError("there are no inputs to combine.")
+        raise NoInputsError("there are no inputs to ")
     for name, plane in (("mask", mask), ("variance", variance)):
         if plane.shape != image.shape:
             raise ShapeError(name, found=plane.shape, expected=image.shape)
@@ -97,7 +112,9 @@ def kernel_planes(
         )
     if masked is not None:
         image, variance = np.where(masked, np.nan, image), np.where(masked, np.inf, variance)
-    return kernel_array(image, np.float32), kernel_array(mask, np.int32), kernel_array(variance, np.float32)
+    return Planes(
+        kernel_array(image, np.float32), kernel_array(mask, np.int32), kernel_array(variance, np.float32)
+    )
 
 
 def weight_vector(weights: ArrayLike | None, n: int) -> np.ndarray | None:

@@ -8,25 +8,19 @@ original pipelines to the last bit, quirks included.  The manual page
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...data.owners import WeightRanges
 from ...errors import ConfigError, NoInputsError, PixelTypeError, ShapeError
-from ...kernels.stack import clip as combine_clip
-from ...kernels.stack import mean as combine
-from ...kernels.stack import median as combine_median
-from ...kernels.stack import noise as combine_noise
-from ...kernels.stack import sort as combine_sort
-from ...kernels.stack import spread as combine_spread
-from ...kernels.stack import strict as combine_strict
+from ...kernels.stack.mean import MeanSums, add_to_mean, read_mean
+from ...kernels.stack.rules import SCATTER_ERROR, Clip, Inputs, Output, Planes, Stack
+from ...kernels.stack.statistics import stack_pixels
 from .packing import (
     checked_ranges,
     error_kind,
+    kernel_inputs,
     kernel_masking,
     kernel_planes,
     kernel_rules,
@@ -65,9 +59,9 @@ class StackResult:
         """Make a result whose pixels have no value yet."""
         return cls(*(np.empty(shape, dtype) for dtype in (np.float32, np.int32, np.float32, np.int32)))
 
-    def flat(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def flat(self) -> Output:
         """Return views of the arrays with all pixels in one axis."""
-        return self.image.ravel(), self.mask.ravel(), self.variance.ravel(), self.count.ravel()
+        return Output(self.image.ravel(), self.mask.ravel(), self.variance.ravel(), self.count.ravel())
 
 
 def statistics_stack(
@@ -123,29 +117,53 @@ def statistics_stack(
         integer type, and in strict mode for the statistic NOISECLIP or weights that differ between pixels.
     """
     cube = kernel_planes(image, mask, variance)
-    n = len(cube[0])
-    shape = cube[0].shape[1:]
-    pixels = shape[0] * shape[1]
-    planes = tuple(plane.reshape(n, pixels) for plane in cube)
+    n, shape = len(cube.image), cube.image.shape[1:]
     result = StackResult.empty(shape) if out is None else _checked(out, shape)
+    pixels = result.image.size
     if strict:
-        if isinstance(weights, WeightRanges):
-            raise ConfigError(
-                "the original pipelines have one weight per input; others cannot be strict.",
-                option="weights",
-                found="weights that differ between pixels",
-            )
-        _run(_strict_work(planes, weight_vector(weights, n), control, result), pixels, threads)
-        return result
-    table = checked_ranges(weights, n, pixels, control)
-    if control.statistic == "NOISECLIP":
-        _clip_noise(planes, table, control, result, threads)
+        inputs, weighted = _strict_inputs(n, weights, control), weights is not None
     else:
-        _run(_default_work(planes, table, control, result), pixels, threads)
-    if not control.nan_safe:
-        for i in range(n) if table is None else np.flatnonzero(table.weights.any(axis=0)):
-            _poison(result, _is_poison(cube[0][i], cube[1][i], control))
+        table = checked_ranges(weights, n, pixels, control)
+        inputs, weighted = kernel_inputs(n, table), table is not None
+    stack = Stack(
+        Planes(*(plane.reshape(n, pixels) for plane in cube)),
+        inputs,
+        kernel_rules(control, weighted),
+        _clip(control),
+        kernel_masking(control),
+        result.flat(),
+    )
+    stack_pixels(stack, control.statistic, shape, strict=strict, threads=threads)
+    if not control.nan_safe and not strict:
+        for i in inputs.rows:
+            _poison(result, _is_poison(cube.image[i], cube.mask[i], control))
     return result
+
+
+def _clip(control: StackControl) -> Clip:
+    noise = control.statistic == "NOISECLIP"
+    limit = max(control.sigma_clip, control.least_noise_clip) if noise else control.sigma_clip
+    return Clip(limit, control.clip_iter, control.flux_tolerance, control.gradient_tolerance)
+
+
+def _strict_inputs(n: int, weights: ArrayLike | WeightRanges | None, control: StackControl) -> Inputs:
+    """Return the inputs of the original pipelines: weights in single precision, those of zero among them."""
+    if isinstance(weights, WeightRanges):
+        raise ConfigError(
+            "the original pipelines have one weight per input; others cannot be strict.",
+            option="weights",
+            found="weights that differ between pixels",
+        )
+    vector = weight_vector(weights, n)
+    if control.statistic == "NOISECLIP":
+        raise ConfigError(
+            "the original pipelines have no NOISECLIP; it cannot be strict.",
+            option="statistic",
+            found="NOISECLIP",
+        )
+    if not control.weighted or vector is None:
+        vector = np.ones(n)
+    return Inputs(np.arange(n), vector.astype(np.float32).astype(np.float64))
 
 
 def _checked(out: StackResult, shape: tuple[int, ...]) -> StackResult:
@@ -189,9 +207,11 @@ class StreamingMean:
         self._shape = tuple(shape)
         self._control = control
         pixels = self._shape[0] * self._shape[1]
-        self._sums = np.zeros((5 if error_kind(control) == combine.SCATTER_ERROR else 4, pixels))
-        self._tallies = np.zeros((3, pixels), np.int32)
-        self._lost = np.zeros((len(control.propagation_thresholds), pixels))
+        self._sums = MeanSums(
+            np.zeros((5 if error_kind(control) == SCATTER_ERROR else 4, pixels)),
+            np.zeros((3, pixels), np.int32),
+            np.zeros((len(control.propagation_thresholds), pixels)),
+        )
         self._poisoned = np.zeros(self._shape, bool)
         self._has_weights: bool | None = None
 
@@ -222,22 +242,19 @@ class StreamingMean:
         """
         control = self._control
         planes = kernel_planes(*(np.asanyarray(plane)[np.newaxis] for plane in (image, mask, variance)))
-        if planes[0].shape[1:] != self._shape:
-            raise ShapeError("image", found=planes[0].shape[1:], expected=self._shape)
+        if planes.image.shape[1:] != self._shape:
+            raise ShapeError("image", found=planes.image.shape[1:], expected=self._shape)
         self._note_weight(weight)
         if weight is not None and not isinstance(weight, WeightRanges):
             weight = np.reshape(np.asarray(weight, dtype=np.float64), (1,))
-        x, m, v = (plane.reshape(-1) for plane in planes)
-        table = ranges_of(weight, 1, x.size, control)
+        table = ranges_of(weight, 1, planes.image.size, control)
         if table is not None and not table.weights.any():
             return
-        rules = kernel_rules(control, None if table is None else table.weights)
-        used = np.ones(1) if table is None else _kernel_weights(table)
-        combine.add_to_mean(
-            x, m, v, used, rules, kernel_masking(control), self._sums, self._tallies, self._lost
-        )
+        rules, masking = kernel_rules(control, table is not None), kernel_masking(control)
+        flat = Planes(*(plane.reshape(1, plane.size) for plane in planes))
+        add_to_mean(flat, kernel_inputs(1, table), rules, masking, self._sums)
         if not control.nan_safe:
-            self._poisoned |= _is_poison(planes[0][0], planes[1][0], control)
+            self._poisoned |= _is_poison(planes.image[0], planes.mask[0], control)
 
     def result(self) -> StackResult:
         """Return the mean of the inputs so far; more may be added afterwards.
@@ -250,9 +267,8 @@ class StreamingMean:
         if self._has_weights is None:
             raise NoInputsError("no input was added to the mean.")
         result = StackResult.empty(self._shape)
-        rules = kernel_rules(self._control, None)
-        masking = kernel_masking(self._control)
-        combine.read_mean(rules, masking, self._sums, self._tallies, self._lost, result.flat())
+        rules, masking = kernel_rules(self._control, weighted=False), kernel_masking(self._control)
+        read_mean(rules, masking, self._sums, result.flat())
         _poison(result, self._poisoned)
         return result
 
@@ -264,117 +280,12 @@ class StreamingMean:
         self._has_weights = weight is not None
 
 
-_Work = Callable[[int, int], None]
-_Planes = tuple[np.ndarray, ...]
-
-
-def _strict_work(
-    planes: _Planes, weights: np.ndarray | None, control: StackControl, result: StackResult
-) -> _Work:
-    if control.statistic == "NOISECLIP":
-        raise ConfigError(
-            "the original pipelines have no NOISECLIP; it cannot be strict.",
-            option="statistic",
-            found="NOISECLIP",
-        )
-    kind = combine_strict.KINDS[control.statistic]
-    per_pixel = bool(control.weighted) and weights is None
-    used = np.ones(len(planes[0]))
-    if control.weighted and weights is not None:
-        used = weights.astype(np.float32).astype(np.float64)
-    rules = (control.bad_mask, control.nan_safe, per_pixel, error_kind(control))
-    clip = (control.sigma_clip, control.clip_iter)
-    masking = kernel_masking(control)
-    out = result.flat()
-
-    def work(start: int, stop: int) -> None:
-        combine_strict.stack_strict(planes, used, kind, rules, clip, masking, start, stop, out)
-
-    return work
-
-
-def _default_work(
-    planes: _Planes, table: WeightRanges | None, control: StackControl, result: StackResult
-) -> _Work:
-    inputs, rules = _kernel_inputs(len(planes[0]), table, control)
-    masking, out = kernel_masking(control), result.flat()
-    network = combine_sort.sorting_network(inputs[0].size)
-    clip = (control.sigma_clip, control.clip_iter)
-
-    def work(start: int, stop: int) -> None:
-        span = (start, stop, out)
-        if control.statistic == "MEAN":
-            combine.stack_mean(planes, inputs, rules, masking, *span)
-        elif control.statistic == "MEDIAN":
-            combine_median.stack_median(planes, inputs, rules, masking, network, *span)
-        elif control.statistic == "MEANCLIP":
-            combine_clip.stack_clip(planes, inputs, rules, clip, masking, network, *span)
-        else:
-            kind = combine_strict.KINDS[control.statistic]
-            combine_spread.stack_spread(planes, inputs, kind, rules, clip, masking, *span)
-
-    return work
-
-
-def _kernel_weights(table: WeightRanges) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """Return weights as kernels take them: one per input where they are the same in all pixels."""
-    return table.weights[0] if table.ends.size == 1 else (table.weights, table.ends)
-
-
-def _kernel_inputs(
-    n: int, table: WeightRanges | None, control: StackControl
-) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Return what kernels take as inputs and as rules."""
-    rows = np.arange(n) if table is None else np.flatnonzero(table.weights.any(axis=0))
-    weights = np.ones(n) if table is None else _kernel_weights(table)
-    return (rows, weights), kernel_rules(control, None if table is None else table.weights)
-
-
-def _clip_noise(
-    planes: _Planes, table: WeightRanges | None, control: StackControl, result: StackResult, threads: int
-) -> None:
-    """Write the mean clipped against the known noise: the only statistic that looks at pixels around each."""
-    inputs, rules = _kernel_inputs(len(planes[0]), table, control)
-    masking, out = kernel_masking(control), result.flat()
-    network = combine_sort.sorting_network(inputs[0].size)
-    lower, median, shared = (np.empty(result.image.shape) for _ in range(3))
-    reach = np.zeros(result.image.shape)
-    centres = (lower.reshape(-1), median.reshape(-1), reach.reshape(-1))
-    limit = max(control.sigma_clip, control.least_noise_clip)
-    clip = (limit, control.clip_iter, (control.flux_tolerance, control.gradient_tolerance))
-
-    def order(start: int, stop: int) -> None:
-        combine_noise.find_centres(
-            planes, inputs, rules, network, start, stop, *centres[:2], shared.reshape(-1)
-        )
-
-    def work(start: int, stop: int) -> None:
-        combine_noise.stack_noise_clip(planes, inputs, rules, clip, masking, centres, start, stop, out)
-
-    pixels = result.image.size
-    _run(order, pixels, threads)
-    if control.gradient_tolerance > 0.0:
-        combine_noise.local_range(shared, reach)
-    _run(work, pixels, threads)
-
-
 def neighbours(control: StackControl) -> int:
     """Return how many pixels around each matter to its result.
 
     Those who cut an image into parts let `statistics_stack` see so many more on each side.
     """
     return 1 if control.statistic == "NOISECLIP" and control.gradient_tolerance > 0.0 else 0
-
-
-def _run(work: _Work, pixels: int, threads: int) -> None:
-    """Do the work on all pixels, in one range for each thread."""
-    if threads <= 1:
-        work(0, pixels)
-        return
-    edges = [pixels * k // threads for k in range(threads + 1)]
-    with ThreadPoolExecutor(threads) as pool:
-        # list() so that an error in a thread reaches the caller.
-        list(pool.map(work, edges[:-1], edges[1:]))
 
 
 def _is_poison(image: np.ndarray, mask: np.ndarray, control: StackControl) -> np.ndarray:

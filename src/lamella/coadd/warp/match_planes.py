@@ -12,7 +12,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ...data.warp import MatchRecord, Warp
 from ...image.planes import Planes, mask_plane_of
-from ...kernels.convolve import CELL, convolve
+from ...kernels.convolve import CELL, convolve_plane
 from ...kernels.convolved_masks import fill_lost, grow_bits, store_good
 from ...planes import Layout
 from ...psf.match_control import MatchControl
@@ -84,9 +84,9 @@ class MatchedPlanes:
         # Elsewhere all of a kernel is on pixels with a value, and their weight need not be summed.
         affected = cells & _near(lost_cells, shape, kernels.image.side // 2)
         image, variance, weight = (scratch.get(index, shape) for index in range(3, 6))
-        convolve(filled[0], kernels.image, cells, image)
-        convolve(filled[1], kernels.variance, cells, variance)
-        convolve(filled[2], kernels.image, affected, weight)
+        convolve_plane(filled[0], kernels.image, cells, image)
+        convolve_plane(filled[1], kernels.variance, cells, variance)
+        convolve_plane(filled[2], kernels.image, affected, weight)
         mask = scratch.get(6, shape).view(np.int32)
         grow_bits(old.mask, *kernels.footprint, ~no_data, rows.start, rows.stop, mask)
         store_good(

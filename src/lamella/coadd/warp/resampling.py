@@ -12,8 +12,8 @@ from ...data.exposure import Exposure, ExposureInfo
 from ...data.photometry import apply_calibration, checked_scale
 from ...data.weights import WeightProblem
 from ...image.planes import Planes, conform_mask, inside_polygon, overlap
-from ...kernels.repair import mark_filled
-from ...kernels.resample.resample import ResampleRule, resample
+from ...kernels.repair import flag_filled
+from ...kernels.resample.resample import ResampleRule, resample_planes
 from ...kernels.resample.support import ResamplingKernel
 from ...planes import SKY_PLANES, Layout
 from ...sky.pixelmap import PixelMap
@@ -93,7 +93,7 @@ def resample_exposure(
     planes, scale = _calibrated_planes(repaired.exposure, layout)
     if control.bad_mask_planes and repaired.state is not None:
         marked = np.empty(planes.mask.shape, np.int32)
-        mark_filled(planes.mask, repaired.state, np.int32(_FILLED), marked)
+        flag_filled(planes.mask, repaired.state, 0, _FILLED, 0, 0, marked)
         planes.mask = marked
     rule, origin = _rule(control, kernel, layout), (source_box.y.start, source_box.x.start)
     bands = []
@@ -104,7 +104,7 @@ def resample_exposure(
         # Points of binned pixels lie up to half a pixel around its centre.
         grid = pixel_map.grid_with_spacing(band.padded(1) if kernel.is_binned else band, spacing)
         start, shape = (band.y.start, band.x.start), (band.y.size, band.x.size)
-        bands.append(resample(planes.arrays, grid, start, shape, rule, origin=origin, scale=scale)[:3])
+        bands.append(resample_planes(planes.arrays, grid, start, shape, rule, origin=origin, scale=scale)[:3])
     image, mask, variance = (
         pieces[0] if len(pieces) == 1 else np.concatenate(pieces) for pieces in zip(*bands, strict=True)
     )

@@ -12,12 +12,12 @@ from .ordered import OrderedSample
 
 __all__ = ("median",)
 
+# About so many values tell where the median is, to a few thousandths of all ranks.
 _SAMPLE = 1 << 16
-"""About so many values tell where the median is, to a few thousandths of all ranks."""
+# Part of the ranks that lie between the limits, to either side.
 _MARGIN = 0.01
-"""Part of the ranks that lie between the limits, to either side."""
+# Of so many values one may lie between the limits.
 _ROOM = 8
-"""Of so many values one may lie between the limits."""
 _BLOCK = 4096
 
 
@@ -74,7 +74,9 @@ def _between_limits(
 
 
 @jit
-def _gather_between(values, chosen, low, high, inner):  # type: ignore[no-untyped-def]
+def _gather_between(
+    values: np.ndarray, chosen: np.ndarray, low: np.float32, high: np.float32, inner: np.ndarray
+) -> np.ndarray:
     """Write the values between two limits; those that do not fit are not written.
 
     Returned is how many values are below the lower limit, not above it, below the upper one and not above it.

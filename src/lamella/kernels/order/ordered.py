@@ -19,13 +19,13 @@ from ..arrays import kernel_array
 
 __all__ = ("OrderedSample",)
 
+# So many values, at most twice as many, tell where the buckets have to be.
 _SAMPLE = 4096
-"""So many values, at most twice as many, tell where the buckets have to be."""
 _PER_BUCKET = 256
+# Writing to more places takes longer than it saves in sorting.
 _MOST_BUCKETS = 1024
-"""Writing to more places takes longer than it saves in sorting."""
+# The buckets reach beyond the quartiles by this times the distance of the two.
 _REACH = 3.0
-"""The buckets reach beyond the quartiles by this times the distance of the two."""
 
 
 class OrderedSample:
@@ -109,7 +109,9 @@ _compiled_bucket_of = jit_inline(_bucket_of)
 
 
 @jit
-def _fill_buckets(values, chosen, low, scale, ends, out):  # type: ignore[no-untyped-def]
+def _fill_buckets(
+    values: np.ndarray, chosen: np.ndarray, low: float, scale: float, ends: np.ndarray, out: np.ndarray
+) -> None:
     """Put the values into their buckets, and behind these those that do not count.
 
     ``ends`` is written: where each bucket ends.

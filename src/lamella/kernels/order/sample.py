@@ -20,21 +20,19 @@ from typing import NamedTuple
 import numpy as np
 
 from .._jit import jit
+from ..arrays import SIGMA_OF_QUARTILES
 
 __all__ = ("ClippedMean", "Parts", "clipped_mean", "moments", "quantiles")
 
 type Parts = Collection[tuple[np.ndarray, np.ndarray]]
 """Pairs of values and mask that can be walked through more than once."""
 
-SIGMA_OF_QUARTILES = 0.741301109252802
-"""Standard deviation of a normal distribution in units of its interquartile range."""
-
 _HALF = 1 << 16
 _BLOCK = 4096
+# Exponent of infinite values and NaN.
 _INFINITE = 255
-"""Exponent of infinite values and NaN."""
+# Up to so many exponents in a block, each has a walk of its own, which is faster.
 _FEW = 4
-"""Up to so many exponents in a block, each has a walk of its own, which is faster."""
 
 
 class ClippedMean(NamedTuple):
@@ -186,26 +184,27 @@ def _add_up(sums: np.ndarray, power: int) -> int:
 
 
 @jit
-def _key(bits):  # type: ignore[no-untyped-def]
+def _key(bits: np.uint32) -> np.uint32:
     """Map the bits of a number to an integer of the same order."""
     return bits ^ np.uint32(0xFFFFFFFF) if bits & np.uint32(0x80000000) else bits ^ np.uint32(0x80000000)
 
 
 @jit
-def _counts(bits, mask, bad):  # type: ignore[no-untyped-def]
+def _counts(bits: np.uint32, mask: np.int32, bad: int) -> bool:
     """Tell whether a value is finite and its pixel good."""
-    return mask & bad == 0 and bits & np.uint32(0x7F800000) != np.uint32(0x7F800000)
+    good: bool = mask & bad == 0 and bits & np.uint32(0x7F800000) != np.uint32(0x7F800000)
+    return good
 
 
 @jit
-def _count_upper(bits, mask, bad, counts):  # type: ignore[no-untyped-def]
+def _count_upper(bits: np.ndarray, mask: np.ndarray, bad: int, counts: np.ndarray) -> None:
     for i in range(bits.size):
         if _counts(bits[i], mask[i], bad):
             counts[_key(bits[i]) >> np.uint32(16)] += 1
 
 
 @jit
-def _count_lower(bits, mask, bad, row, counts):  # type: ignore[no-untyped-def]
+def _count_lower(bits: np.ndarray, mask: np.ndarray, bad: int, row: np.ndarray, counts: np.ndarray) -> None:
     for i in range(bits.size):
         if _counts(bits[i], mask[i], bad):
             key = _key(bits[i])
@@ -215,7 +214,9 @@ def _count_lower(bits, mask, bad, row, counts):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _add_moments(bits, mask, bad, centre, half_width, sums):  # type: ignore[no-untyped-def]
+def _add_moments(
+    bits: np.ndarray, mask: np.ndarray, bad: int, centre: float, half_width: float, sums: np.ndarray
+) -> int:
     """Add mantissas and their squares, the latter in two halves of 24 bits, by exponent."""
     used = 0
     exponents = np.empty(_BLOCK, np.int32)
@@ -224,7 +225,7 @@ def _add_moments(bits, mask, bad, centre, half_width, sums):  # type: ignore[no-
         count, low, high = _find_exponents(
             part, mask[first : first + _BLOCK], np.int32(bad), centre, half_width, exponents
         )
-        used += count
+        used += int(count)
         if high - low < _FEW:
             for exponent in range(low, high + 1):
                 _add_one_exponent(part, exponents, exponent, sums)
@@ -234,7 +235,9 @@ def _add_moments(bits, mask, bad, centre, half_width, sums):  # type: ignore[no-
 
 
 @jit
-def _find_exponents(bits, mask, bad, centre, half_width, exponents):  # type: ignore[no-untyped-def]
+def _find_exponents(
+    bits: np.ndarray, mask: np.ndarray, bad: np.int32, centre: float, half_width: float, exponents: np.ndarray
+) -> tuple[np.int32, np.int32, np.int32]:
     """Fill exponents, -1 for values that do not count; return how many do, the lowest and the highest."""
     values = bits.view(np.float32)
     count, low, high = np.int32(0), np.int32(_INFINITE), np.int32(-1)
@@ -250,7 +253,7 @@ def _find_exponents(bits, mask, bad, centre, half_width, exponents):  # type: ig
 
 
 @jit
-def _add_one_exponent(bits, exponents, exponent, sums):  # type: ignore[no-untyped-def]
+def _add_one_exponent(bits: np.ndarray, exponents: np.ndarray, exponent: int, sums: np.ndarray) -> None:
     """Add the values of one exponent; without branches."""
     leading = np.int64(0x800000 if exponent else 0)
     total, low, high = np.int64(0), np.int64(0), np.int64(0)
@@ -267,7 +270,7 @@ def _add_one_exponent(bits, exponents, exponent, sums):  # type: ignore[no-untyp
 
 
 @jit
-def _add_all_exponents(bits, exponents, sums):  # type: ignore[no-untyped-def]
+def _add_all_exponents(bits: np.ndarray, exponents: np.ndarray, sums: np.ndarray) -> None:
     for i in range(bits.size):
         exponent = exponents[i]
         if exponent < 0:

@@ -24,8 +24,8 @@ __all__ = ("bin_tiles",)
 
 _ROWS, _COLUMNS = 128, 256
 """Shape of a tile in points."""
+# Least side of a tile in pixels: around it, a pixel more of the source is loaded.
 _LEAST = 4
-"""Least side of a tile in pixels: around it, a pixel more of the source is loaded."""
 _TAPS = 6
 
 

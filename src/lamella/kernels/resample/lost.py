@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._jit import jit
-from .source import FILLED, LOST
+from .source import FILLED, LOST, Planes, Source
 from .tap_weights import CELLS
 from .window_shares import filled_shares, window_bits, window_shares
 
@@ -19,31 +19,21 @@ _EIGHT_MISSING = np.uint64(0x0101010101010101 * int(_MISSING))
 
 @jit
 def settle_lost(
-    planes: Any, source: Any, table: Any, rule: Any, row: Any, mask: Any, n: int, counted: Any
+    planes: Planes,
+    source: Source,
+    table: np.ndarray,
+    rule: Any,
+    row: Any,
+    mask: np.ndarray,
+    n: int,
+    counted: Any,
 ) -> None:
     """Settle the pixels of a row in whose windows some taps are lost or filled, in place.
 
     Shares are those of the sum of the absolute weights: weights of both signs
-    could cancel.
-
-    Parameters
-    ----------
-    planes
-        `lamella.kernels.resample.source.Planes`.
-    source
-        `lamella.kernels.resample.source.Source`; lost taps are zero in its pairs.
-    table
-        Weights, as `lamella.kernels.resample.tap_weights.weight_tables` has them.
-    rule
-        `lamella.kernels.resample.rows.Rule`.
-    row
-        `lamella.kernels.resample.rows.Row`; the sums and states of its pixels change.
-    mask
-        Mask of the row, int32, shape (n,): reasons are or-ed to it.
-    n
-        Number of pixels in the row.
-    counted
-        Tuple with one number for each tap along an axis.
+    could cancel.  Sums and states of the ``n`` pixels of the row change, and reasons are or-ed to their
+    mask (int32, shape (n,)); ``table`` has the weights, and ``counted`` is a tuple with one number for each
+    tap along an axis.
     """
     # All arrays are looked up once: to hand over one costs more than to weigh a window.
     pixel_states, row_states, sums, starts = source.pixel_states, row.states, row.sums, row.starts
@@ -78,7 +68,7 @@ def settle_lost(
 
 
 @jit
-def _list_missing(states: Any, starts: Any, n: int, listed: Any) -> int:
+def _list_missing(states: np.ndarray, starts: np.ndarray, n: int, listed: np.ndarray) -> int:
     """List the pixels of a row that have a window and lost or filled taps; return how many there are."""
     count = 0
     # Eight states at a time: most have nothing to list.
@@ -129,7 +119,7 @@ def _bits_at_centre(plane: Any, states: Any, first: Any, start: Any, at_centre: 
 
 @jit
 def settle_frame(
-    planes: Any, source: Any, rule: Any, frame: Any, total: Any, width: int
+    planes: Planes, source: Source, rule: Any, frame: Any, total: np.ndarray, width: int
 ) -> tuple[Any, Any, Any]:
     """Do what `settle_lost` does, for a pixel whose source pixels have one weight each.
 

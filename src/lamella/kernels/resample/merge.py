@@ -8,9 +8,12 @@ from .._jit import jit, jit_inline
 
 __all__ = ("blank_bad", "owner_steps", "put_best")
 
+# Image (float32), mask (int32) and variance (float32) of shape (y, x).
+type Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 @jit
-def blank_bad(planes, pad):  # type: ignore[no-untyped-def]
+def blank_bad(planes: Triple, pad: int) -> int:
     """Take the values away from pixels without a measurement, in place.
 
     Parameters
@@ -29,12 +32,12 @@ def blank_bad(planes, pad):  # type: ignore[no-untyped-def]
     image, mask, variance = planes
     good = 0
     for y in range(image.shape[0]):
-        good += _blank_row(image[y], mask[y], variance[y], np.int32(pad))
+        good += int(_blank_row(image[y], mask[y], variance[y], np.int32(pad)))
     return good
 
 
 @jit
-def _blank_row(image, mask, variance, pad):  # type: ignore[no-untyped-def]
+def _blank_row(image: np.ndarray, mask: np.ndarray, variance: np.ndarray, pad: np.int32) -> np.int32:
     infinite, good = np.float32(np.inf), np.int32(0)
     for x in range(image.size):
         there = (abs(image[x]) < infinite) & (mask[x] & pad == 0)
@@ -46,7 +49,7 @@ def _blank_row(image, mask, variance, pad):  # type: ignore[no-untyped-def]
 
 
 @jit_inline
-def _rank(value, bits, spread, pad, flaws):  # type: ignore[no-untyped-def]
+def _rank(value: np.float32, bits: np.int32, spread: np.float32, pad: int, flaws: int) -> np.int32:
     """Return 0 for a pixel without a measurement, 1 for one with a flaw, 2 for a good one."""
     there = (abs(value) < np.float32(np.inf)) & (bits & pad == 0)
     # Where flaws count, so does a variance that nobody can use.
@@ -55,7 +58,9 @@ def _rank(value, bits, spread, pad, flaws):  # type: ignore[no-untyped-def]
 
 
 @jit
-def put_best(planes, out, pad, flaws, owner, number, counts):  # type: ignore[no-untyped-def]
+def put_best(
+    planes: Triple, out: Triple, pad: int, flaws: int, owner: np.ndarray, number: int, counts: np.ndarray
+) -> None:
     """Put the pixels of an image over those of others that are no better.
 
     A good pixel is better than one with a flaw, and that better than none;
@@ -95,7 +100,7 @@ def put_best(planes, out, pad, flaws, owner, number, counts):  # type: ignore[no
 
 
 @jit
-def owner_steps(owner):  # type: ignore[no-untyped-def]
+def owner_steps(owner: np.ndarray) -> np.ndarray:
     """Find where along the rows of a warp another image begins to have the pixels.
 
     Pixels of no image count to the one before them in the row, so that lost pixels make no steps.
@@ -127,7 +132,7 @@ def owner_steps(owner):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _steps_of_row(owner):  # type: ignore[no-untyped-def]
+def _steps_of_row(owner: np.ndarray) -> int:
     last, count = np.int32(-1), 0
     for x in range(owner.size):
         if owner[x] >= 0 and owner[x] != last:

@@ -15,18 +15,19 @@ from collections.abc import Callable
 import numpy as np
 
 from .._jit import jit, jit_inline
+from ..arrays import Plane, Row
 from .conserving import conserving_weights
 from .support import CONSERVING, LANCZOS3, ResamplingKernel
 from .tap_weights import kernel_weights
 
 __all__ = ("evaluate_maps", "resample_stamp", "warp_stamp")
 
+# Positions this close to a sample (in samples) are taken to be on it.
 _NEAR = 1e-8
-"""Positions this close to a sample (in samples) are taken to be on it."""
 
 
 @jit
-def _axis_weights(order: int, position: float, weights: np.ndarray) -> int:
+def _axis_weights(order: int, position: float, weights: Row) -> int:
     # weights[k] is for sample first + k, with first = floor(position) - order + 1.
     # The sine of the window is the only one that differs from tap to tap: the
     # other one alternates in sign, and is taken at the nearer sample because
@@ -55,7 +56,7 @@ def _axis_weights(order: int, position: float, weights: np.ndarray) -> int:
 
 
 @jit
-def resample_stamp(stamp: np.ndarray, y0: float, x0: float, step: float, order: int, out: np.ndarray) -> None:
+def resample_stamp(stamp: Plane, y0: float, x0: float, step: float, order: int, out: Plane) -> None:
     """Interpolate a stamp at the nodes of a regular grid that is parallel to its axes.
 
     Parameters
@@ -118,14 +119,12 @@ def _tables(kernel: ResamplingKernel) -> tuple[np.ndarray, np.ndarray]:
     return _conserving_table(kernel.shapes[0]), _conserving_table(kernel.shapes[1])
 
 
+# Zeros around a stamp: as many as the widest kernel has taps.
 _PAD = 10
-"""Zeros around a stamp: as many as the widest kernel has taps."""
 
 
 @jit_inline
-def _value(
-    padded: np.ndarray, x: float, y: float, x_table: np.ndarray, y_table: np.ndarray, taps: int
-) -> float:
+def _value(padded: Plane, x: float, y: float, x_table: Plane, y_table: Plane, taps: int) -> float:
     """Return the sum over the window around a position, which is within reach of the stamp."""
     size = x_table.shape[0] - 2
     column = math.floor(x)
@@ -157,13 +156,13 @@ def _warper(taps: int) -> Callable[..., None]:
 
     @jit
     def warp(
-        padded: np.ndarray,
-        matrix: np.ndarray,
-        centre: np.ndarray,
-        offsets: np.ndarray,
+        padded: Plane,
+        matrix: Plane,
+        centre: Plane,
+        offsets: Row,
         tables: tuple[np.ndarray, np.ndarray],
         bins: tuple[int, int],
-        out: np.ndarray,
+        out: Plane,
     ) -> None:
         height = padded.shape[0] - 2 * _PAD
         width = padded.shape[1] - 2 * _PAD
@@ -191,12 +190,7 @@ def _warper(taps: int) -> Callable[..., None]:
 
 
 def warp_stamp(
-    stamp: np.ndarray,
-    matrix: np.ndarray,
-    centre: np.ndarray,
-    offsets: np.ndarray,
-    out: np.ndarray,
-    kernel: ResamplingKernel = LANCZOS3,
+    stamp: Plane, matrix: Plane, centre: Plane, offsets: Row, out: Plane, kernel: ResamplingKernel = LANCZOS3
 ) -> None:
     """Resample a stamp through an affine map as `lamella.kernels.resample.resample` resamples images.
 
@@ -232,13 +226,7 @@ def warp_stamp(
 
 @jit
 def evaluate_maps(
-    x: float,
-    y: float,
-    indices: np.ndarray,
-    centre: np.ndarray,
-    half: np.ndarray,
-    coefficients: np.ndarray,
-    out: np.ndarray,
+    x: float, y: float, indices: Row, centre: Plane, half: Plane, coefficients: np.ndarray, out: Plane
 ) -> None:
     """Evaluate polynomials in x and y, and their derivatives, at one point.
 

@@ -20,7 +20,7 @@ from .source import Planes
 from .support import CONSERVING, KERNELS, ResamplingKernel, kernel_half_width
 from .tap_weights import weight_tables
 
-__all__ = ("KERNELS", "PositionGrid", "ResampleRule", "ResamplingKernel", "resample")
+__all__ = ("KERNELS", "PositionGrid", "ResampleRule", "ResamplingKernel", "resample_planes")
 
 
 class PositionGrid(NamedTuple):
@@ -153,7 +153,7 @@ def _check_cover(grid: PositionGrid, start: tuple[int, int], shape: tuple[int, i
             raise ValueError(f"The grid covers pixels {first} to {last}, not {begin} to {end}.")
 
 
-def resample(
+def resample_planes(
     planes: tuple[np.ndarray, np.ndarray, np.ndarray],
     grid: PositionGrid,
     start: tuple[int, int],

@@ -32,10 +32,10 @@ UNSURE = np.uint8(2)
 FILLED = np.uint8(4)
 """State of a pixel whose value was made from its neighbours."""
 
+# Whole blocks of so many pixels are loaded of a row.
 _BLOCK = 8
-"""Whole blocks of so many pixels are loaded of a row."""
+# A window may be loaded with this many columns more than it has.
 _BEYOND = 2
-"""A window may be loaded with this many columns more than it has."""
 
 # Rows whose distance in memory is a multiple of this share one set of the
 # first-level cache, and evict each other.
@@ -68,8 +68,6 @@ class Source(NamedTuple):
     """States of all pixels of the window that starts here, or-ed: shape (y, x), uint8."""
     pixel_states: np.ndarray
     """State of each pixel: shape (y, x), uint8."""
-    flawed: bool
-    """Whether any pixel has a state."""
     x0: int
     y0: int
     width: int
@@ -103,7 +101,7 @@ def make_room(size: int) -> Room:
 
 
 @jit
-def reach(planes: Any, grid: Any, tile: Any, half: int) -> tuple[int, int, int, int, int]:
+def reach(planes: Planes, grid: Any, tile: Any, half: int) -> tuple[int, int, int, int, int]:
     """Return the range of source pixels (y0, y1, x0, x1) for a tile, and the length of a row in memory.
 
     Parameters
@@ -123,7 +121,7 @@ def reach(planes: Any, grid: Any, tile: Any, half: int) -> tuple[int, int, int, 
 
 
 @jit
-def box_around(planes: Any, x: Any, y: Any, half: int) -> tuple[int, int, int, int, int]:
+def box_around(planes: Planes, x: np.ndarray, y: np.ndarray, half: int) -> tuple[int, int, int, int, int]:
     """Return what `reach` does, for all positions between some, of shape (y, x)."""
     height, width = planes.image.shape
     y0, y1 = _reach(y, half, planes.y0, height)
@@ -132,7 +130,7 @@ def box_around(planes: Any, x: Any, y: Any, half: int) -> tuple[int, int, int, i
 
 
 @jit
-def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Source:
+def load_source(planes: Planes, rule: Any, box: Any, half: int, room: Room) -> Source:
     """Copy some pixels of the source.
 
     Parameters
@@ -156,8 +154,7 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
     pixel_states = room.pixel_states[:size].reshape(shape)
     taps, near = 2 * half, 2 * rule.mask_half
     all_states, all_bits = _load_pixels(planes, rule, box, pairs, pixel_states)
-    flawed = all_states != 0
-    if flawed:
+    if all_states != 0:
         _or_columns(pixel_states, 0, 0, x1 - x0, taps, state_runs)
         _or_rows(state_runs, 0, taps, np.uint8(0), states)
     else:
@@ -176,7 +173,7 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
         bits.fill(0)
     pairs = pairs.reshape((*shape, 2))
     x0, y0, width = planes.x0 + x0, planes.y0 + y0, x1 - x0
-    return Source(pairs, bits, states, pixel_states, flawed, x0, y0, width)
+    return Source(pairs, bits, states, pixel_states, x0, y0, width)
 
 
 # The next loops index with numbers without sign: of others the compiler asks
@@ -185,7 +182,9 @@ def load_source(planes: Any, rule: Any, box: Any, half: int, room: Any) -> Sourc
 
 
 @jit
-def _load_pixels(planes, rule, box, pairs, states):  # type: ignore[no-untyped-def]
+def _load_pixels(
+    planes: Planes, rule: Any, box: Any, pairs: np.ndarray, states: np.ndarray
+) -> tuple[np.uint8, np.int32]:
     """Write values and variances in turn, shape (y, 2 x), and states, shape (y, x).
 
     Return states and bits of the mask, or-ed.
@@ -211,7 +210,7 @@ def _load_pixels(planes, rule, box, pairs, states):  # type: ignore[no-untyped-d
 
 
 @jit
-def _or_columns(plane, y0, x0, x1, size, runs):  # type: ignore[no-untyped-def]
+def _or_columns(plane: np.ndarray, y0: int, x0: int, x1: int, size: int, runs: np.ndarray) -> None:
     """Write the bitwise or of runs of pixels in a row to ``runs``, where they begin; their ``size`` is even.
 
     ``runs`` begins at (y0, x0); what stands where no run begins has no meaning.
@@ -225,7 +224,7 @@ def _or_columns(plane, y0, x0, x1, size, runs):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _or_rows(runs, first, size, keep, out):  # type: ignore[no-untyped-def]
+def _or_rows(runs: np.ndarray, first: int, size: int, keep: np.integer, out: np.ndarray) -> None:
     """Or ``runs[y + first + j]``, j in [0, size), to what ``keep`` leaves of ``out[y]``; ``size`` is even."""
     height, n = runs.shape
     for y in range(height - first - size + 1):
@@ -253,7 +252,7 @@ def _node_range(start: int, stop: int, first: int, spacing: int, size: int) -> t
 
 
 @jit
-def _reach(positions: Any, half: int, origin: int, size: int) -> tuple[int, int]:
+def _reach(positions: np.ndarray, half: int, origin: int, size: int) -> tuple[int, int]:
     """Return the range of pixels that windows around some positions need."""
     low, high = math.inf, -math.inf
     for j in range(positions.shape[0]):

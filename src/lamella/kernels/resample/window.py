@@ -20,13 +20,12 @@ from numba.extending import intrinsic
 
 from .tap_weights import LANES, lanes_of
 
-__all__ = ("add_weights", "frame_sums", "fused", "load_vector", "shuffle", "window_sums")
+__all__ = ("add_weights", "axis_weights", "frame_sums", "fused", "load_vector", "shuffle", "window_sums")
 
 
 def load_vector(builder: Any, pointer: Any, offset: Any, kind: Any, align: int) -> Any:
     """Return a vector of numbers that lie one behind the other."""
-    place = builder.bitcast(builder.gep(pointer, [offset]), kind.as_pointer())
-    value = builder.load(place)
+    value = builder.load(builder.bitcast(builder.gep(pointer, [offset]), kind.as_pointer()))
     value.align = align
     return value
 
@@ -48,7 +47,7 @@ def shuffle(builder: Any, first: Any, lanes: Sequence[int], second: Any = None) 
     )
 
 
-def _weights(builder: Any, pointer: Any, cell: Any, step: Any, kind: Any) -> Any:
+def axis_weights(builder: Any, pointer: Any, cell: Any, step: Any, kind: Any) -> Any:
     """Return the weights of the taps along one axis."""
     wide = kind.count
     base = builder.mul(cell, cell.type(4 * wide))
@@ -91,7 +90,7 @@ def _window_sums(typing: Any, pairs: Any, start: Any, table: Any, cells: Any, st
 
     def weights(builder: Any, pointer: Any, cell: Any, step: Any) -> Any:
         """Return the weights and their squares in turn."""
-        w = _weights(builder, pointer, cell, step, single)
+        w = axis_weights(builder, pointer, cell, step, single)
         turns = [k // 2 + wide * (k % 2) for k in range(2 * wide)]
         return shuffle(builder, w, turns, builder.fmul(w, w))
 
@@ -134,7 +133,7 @@ def _add_weights(
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         plane, tb = (context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 3))
         wx, wy = (
-            _weights(
+            axis_weights(
                 builder,
                 tb.data,
                 builder.extract_value(args[4], k),
@@ -145,11 +144,11 @@ def _add_weights(
         )
         row = args[1]
         for j in range(n):
-            place = builder.bitcast(builder.gep(plane.data, [row]), single.as_pointer())
-            before = builder.load(place)
+            pixels = builder.bitcast(builder.gep(plane.data, [row]), single.as_pointer())
+            before = builder.load(pixels)
             before.align = 4
             factors = shuffle(builder, wy, [j] * wide)
-            builder.store(fused(builder, factors, wx, before), place).align = 4
+            builder.store(fused(builder, factors, wx, before), pixels).align = 4
             row = builder.add(row, args[2])
         return context.get_dummy_value()
 
@@ -181,8 +180,8 @@ def _frame_sums(typing: Any, pairs: Any, start: Any, weights: Any, rows: Any, bl
             block = builder.mul(row.index, args[4])
             with cgutils.for_range(builder, args[4]) as column:
                 ahead = builder.mul(column.index, column.index.type(LANES))
-                place = builder.mul(builder.add(block, column.index), block.type(LANES))
-                w = load_vector(builder, factors.data, place, single, 4)
+                at = builder.mul(builder.add(block, column.index), block.type(LANES))
+                w = load_vector(builder, factors.data, at, single, 4)
                 pixel = builder.add(first, ahead)
                 pixels = load_vector(builder, plane.data, builder.add(pixel, pixel), paired, 4)
                 both = shuffle(builder, w, turns, builder.fmul(w, w))

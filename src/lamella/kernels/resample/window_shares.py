@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from .source import FILLED, LOST
 from .tap_weights import lanes_of
-from .window import fused, load_vector, shuffle
+from .window import axis_weights, load_vector, shuffle
 
 __all__ = ("filled_shares", "window_bits", "window_shares")
 
@@ -31,20 +31,6 @@ def _has(builder: Any, flags: Any, bits: int) -> Any:
     )
 
 
-def _weights(builder: Any, pointer: Any, cell: Any, step: Any, wide: int) -> Any:
-    """Return the weights of the taps along one axis, as `lamella.kernels.resample.window` has them."""
-    single = ir.VectorType(ir.FloatType(), wide)
-    base = builder.mul(cell, cell.type(4 * wide))
-    terms = [
-        load_vector(builder, pointer, builder.add(base, cell.type(q * wide)), single, 4) for q in range(4)
-    ]
-    first = builder.insert_element(ir.Constant(single, ir.Undefined), step, _I32(0))
-    distance, total = shuffle(builder, first, [0] * wide), terms.pop()
-    while terms:
-        total = fused(builder, distance, total, terms.pop())
-    return total
-
-
 def _magnitude(builder: Any, vector: Any) -> Any:
     whole = ir.VectorType(_I32, vector.type.count)
     bits = builder.and_(builder.bitcast(vector, whole), ir.Constant(whole, [0x7FFFFFFF] * whole.count))
@@ -57,57 +43,56 @@ def _totals(builder: Any, vectors: Sequence[Any], n: int) -> list[Any]:
     wide = a.type.count
     total = None
     for lane in range(n):
-        pair, other = (shuffle(builder, one, (lane, wide + lane), two) for one, two in ((a, b), (c, d)))
+        pair, other = (shuffle(builder, v, (lane, wide + lane), w) for v, w in ((a, b), (c, d)))
         four = shuffle(builder, pair, range(4), other)
         total = four if total is None else builder.fadd(total, four)
     return [builder.extract_element(total, _I32(k)) for k in range(4)]
 
 
-def _make_shares(kinds: Sequence[Any]) -> Any:
+def _missing_rows(builder: Any, plane: Any, start: Any, wy: Any, n: int, with_lost: bool) -> list[Any]:
+    """Return sums over the rows of a window, lane by lane, of weights along y.
+
+    They are the absolute weights of filled pixels and, if asked for, of lost ones, and the weights of these.
+    """
+    wide, stride = wy.type.count, builder.extract_value(plane.shape, 1)
+    byte, nothing = ir.VectorType(_I8, wide), ir.Constant(wy.type, [0.0] * wide)
+    ay = _magnitude(builder, wy)
+    kinds = [(FILLED, ay), (LOST, ay), (LOST, wy)] if with_lost else [(FILLED, ay)]
+    row, sums = start, [nothing] * len(kinds)
+    for j in range(n):
+        flags = load_vector(builder, plane.data, row, byte, 1)
+        for k, (state, weights) in enumerate(kinds):
+            weight = shuffle(builder, weights, [j] * wide)
+            share = builder.select(_has(builder, flags, int(state)), weight, nothing)
+            sums[k] = builder.fadd(sums[k], share)
+        row = builder.add(row, stride)
+    return sums
+
+
+def _make_shares(with_lost: bool) -> Any:
     def shares(typing: Any, states: Any, start: Any, table: Any, cells: Any, steps: Any, taps: Any) -> Any:
-        n, count = taps.count, 4 if LOST in kinds else 2
-        wide = lanes_of(n)
-        single, byte = ir.VectorType(ir.FloatType(), wide), ir.VectorType(_I8, wide)
-        signature = types.UniTuple(types.float32, count)(  # type: ignore[no-untyped-call]
+        n = taps.count
+        single = ir.VectorType(ir.FloatType(), lanes_of(n))
+        signature = types.UniTuple(types.float32, 4 if with_lost else 2)(  # type: ignore[no-untyped-call]
             states, start, table, cells, steps, taps
         )
-        nothing = ir.Constant(single, [0.0] * wide)
 
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             plane, tb = (context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 2))
-            stride = builder.extract_value(plane.shape, 1)
-            wx, wy = (
-                _weights(
-                    builder,
-                    tb.data,
-                    builder.extract_value(args[3], k),
-                    builder.extract_value(args[4], k),
-                    wide,
-                )
-                for k in range(2)
-            )
+            pairs = [[builder.extract_value(args[i], k) for i in (3, 4)] for k in range(2)]
+            wx, wy = (axis_weights(builder, tb.data, cell, step, single) for cell, step in pairs)
             ax, ay = _magnitude(builder, wx), _magnitude(builder, wy)
-            row, lost, filled, gone = args[1], nothing, nothing, nothing
-            for j in range(n):
-                flags = load_vector(builder, plane.data, row, byte, 1)
-                size = shuffle(builder, ay, [j] * wide)
-                filled = builder.fadd(
-                    filled, builder.select(_has(builder, flags, int(FILLED)), size, nothing)
-                )
-                if LOST in kinds:
-                    is_lost, weight = _has(builder, flags, int(LOST)), shuffle(builder, wy, [j] * wide)
-                    lost = builder.fadd(lost, builder.select(is_lost, size, nothing))
-                    gone = builder.fadd(gone, builder.select(is_lost, weight, nothing))
-                row = builder.add(row, stride)
-            if LOST in kinds:
+            sums = _missing_rows(builder, plane, args[1], wy, n, with_lost)
+            if with_lost:
+                filled, lost, gone = sums
                 vectors = [builder.fmul(a, b) for a, b in ((ax, lost), (ax, filled), (wx, gone))]
                 first = _totals(builder, [*vectors, ax], n)
                 last = _totals(builder, [ay, ay, ay, ay], n)[0]
-                sums = [*first[:3], builder.fmul(first[3], last)]
+                totals = [*first[:3], builder.fmul(first[3], last)]
             else:
-                a, b, c, _ = _totals(builder, [builder.fmul(ax, filled), ax, ay, ay], n)
-                sums = [a, builder.fmul(b, c)]
-            return context.make_tuple(builder, sig.return_type, sums)
+                a, b, c, _ = _totals(builder, [builder.fmul(ax, sums[0]), ax, ay, ay], n)
+                totals = [a, builder.fmul(b, c)]
+            return context.make_tuple(builder, sig.return_type, totals)
 
         return signature, codegen
 
@@ -115,7 +100,7 @@ def _make_shares(kinds: Sequence[Any]) -> Any:
 
 
 # Typed as anything: what a kernel calls lacks the first argument.
-window_shares: Any = intrinsic(_make_shares((LOST, FILLED)))
+window_shares: Any = intrinsic(_make_shares(with_lost=True))
 """Return sums of weights over a window of (taps, taps) pixels, four numbers of float32.
 
 They are the sums of the absolute weights of lost pixels and of filled ones,
@@ -125,7 +110,7 @@ tuple with a number for each tap, whose length is known when this is compiled; t
 other arguments are those of `lamella.kernels.resample.window.window_sums`.
 """
 
-filled_shares: Any = intrinsic(_make_shares((FILLED,)))
+filled_shares: Any = intrinsic(_make_shares(with_lost=False))
 """Return the second and the last of the sums of `window_shares`, which are all where no pixel is lost."""
 
 
@@ -143,7 +128,7 @@ def _window_bits(typing: Any, mask: Any, at: Any, states: Any, start: Any, taps:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         bits, plane = (context.make_array(sig.args[k])(context, builder, args[k]) for k in (0, 2))
-        strides = [builder.extract_value(one.shape, 1) for one in (bits, plane)]
+        strides = [builder.extract_value(array.shape, 1) for array in (bits, plane)]
         from_row, row, total = args[1], args[3], nothing
         for _ in range(n):
             flags = load_vector(builder, plane.data, row, byte, 1)

@@ -12,227 +12,137 @@ scatter exact on a high pedestal in a single pass over the data.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from .._jit import jit
-from .rows import PADDING, add_chances, finish_mask, finish_mean, raise_lost, screen, tally, weigh
-from .sums import (
-    INPUT_ERROR,
-    MOSAIC_ERROR,
-    SCATTER_ERROR,
-    YES,
-    add_noise,
-    add_scatter,
-    next_four,
-    rows_of,
-    set_origin,
-)
-from .weights import four_weights, set_weights, weight_space
+from .block import output_rows
+from .rows import PADDING, add_chances, finish_mask, finish_mean, screen, tally, weigh
+from .rules import Inputs, Limits, Masking, Output, Planes, Rows, Rules, Stack, Sums, Tallies
+from .sums import YES, Adding, Four, add_within, four_of, next_four, rows_of, set_origin
+from .weights import set_weights, weight_space
 
-__all__ = (
-    "BLOCK",
-    "INPUT_ERROR",
-    "MOSAIC_ERROR",
-    "SCATTER_ERROR",
-    "add_to_mean",
-    "read_mean",
-    "stack_mean",
-)
+__all__ = ("MeanSums", "add_to_mean", "read_mean", "stack_mean")
 
+# Sums and tallies of so many pixels stay in the first-level cache, beside four inputs.
 BLOCK = 2048
 
 
+class MeanSums(NamedTuple):
+    """Sums from which the mean of some pixels follows, all zero at the start.
+
+    ``sums`` (float64) are origin, weights, weighted distances, and either weighted variances or, for a mean
+    with `SCATTER_ERROR`, squared weights and weighted squares: shape (4 or 5, pixels).  ``tallies`` (int32)
+    are bits of the used values, those of the rejected ones, and the count: shape (3, pixels).  ``lost``
+    (float64) are the weights of rejected bits: shape (thresholds, pixels).
+    """
+
+    sums: np.ndarray
+    tallies: np.ndarray
+    lost: np.ndarray
+
+
+class Work(NamedTuple):
+    """Usable values (float32) of four inputs, weights (float64), and a reach without end."""
+
+    kept: np.ndarray
+    weights: np.ndarray
+    reach: np.ndarray
+
+
 @jit
-def make_work() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return space for `add_rows`: the usable values of four inputs, weights, and a reach without end."""
-    return np.empty((4, BLOCK + PADDING), np.float32), np.empty(BLOCK), np.full(BLOCK, np.inf)
+def make_work() -> Work:
+    """Return space for `add_rows`."""
+    return Work(np.empty((4, BLOCK + PADDING), np.float32), np.empty(BLOCK), np.full(BLOCK, np.inf))
+
+
+@jit
+def sums_from(sums: np.ndarray, at: int, end: int) -> Sums:
+    """Return the sums of a range of pixels; a mean without scatter has one row for three kinds of them."""
+    third, last = sums[3, at:end], sums[sums.shape[0] - 1, at:end]
+    return Sums(sums[1, at:end], sums[2, at:end], third, last, third)
 
 
 @jit
 def add_rows(
-    rows: tuple[Any, ...],
-    weights: tuple[Any, Any, Any, Any],
-    count: int,
-    rules: tuple[Any, ...],
-    masking: tuple[Any, ...],
-    work: tuple[Any, ...],
-    sums: np.ndarray,
-    tallies: np.ndarray,
-    lost: np.ndarray,
-    at: int,
+    values: Rows, four: Four, count: int, stack: tuple[Rules, Masking], work: Work, mean: MeanSums, at: int
 ) -> None:
     """Add rows of up to four inputs to the sums of a mean, which begin at column ``at``.
 
-    ``rows`` holds values, masks and variances of four inputs, of which the first
-    ``count`` are added.  ``sums`` holds origin, weights, weighted distances, and
-    either the weighted variances or squared weights and weighted squares;
-    ``tallies`` the bits of the used values, those of the rejected ones, and the
-    count.
+    The first ``count`` of the inputs are added.
     """
-    bad, use_variance, floor, per_pixel, error = rules
-    values, masks, variances = rows
-    b, threshold_bits = masks[0].size, masking[3]
+    rules, threshold_bits = stack[0], stack[1].bits
+    # Looked up once: each look at an array of a tuple counts its owners.
+    all_kept, weights, reach = work
+    sums, tallies, lost = mean
+    b = values[0].size
     end = at + b
-    kept, w, reach = work[0][:, :b], work[1][:b], work[2][:b]
+    kept, w = all_kept[:, :b], weights[:b]
     bits, seen, good = tallies[0, at:end], tallies[1, at:end], tallies[2, at:end]
-    origin, sw, swd = sums[0, at:end], sums[1, at:end], sums[2, at:end]
+    origin = sums[0, at:end]
     for t in range(count):
-        m, v, row = masks[t], variances[t], work[0][t, :b]
-        screen(values[t], m, v, bad, use_variance, floor, row)
+        m, v, row = four.mask[t], four.variance[t], all_kept[t, :b]
+        screen(values[t], m, v, rules, row)
         rejected = tally(row, m, seen)
         for k in range(threshold_bits.size):
             if rejected & threshold_bits[k] != 0:
-                weigh(v, weights[t], per_pixel, w)
-                add_chances(row, m, w, threshold_bits[k], per_pixel, floor, v, lost[k, at:end])
+                weigh(v, four.weight[t], rules.per_pixel, w)
+                add_chances(row, m, v, w, rules, threshold_bits[k], lost[k, at:end])
     kept[count:] = np.nan
-    usable, flags, limits = rows_of(work[0], (0, 1, 2, 3), 0, b), (per_pixel, YES), (origin, reach)
+    usable, adding = rows_of(all_kept, (0, 1, 2, 3), 0, b), Adding(rules.error, rules.per_pixel, YES)
     set_origin(usable, good, origin)
-    if error == SCATTER_ERROR:
-        scatter = (sw, swd, sums[3, at:end], sums[4, at:end], bits, good)
-        add_scatter(usable, variances, masks, weights, flags, limits, scatter)
-    else:
-        noise = (sw, swd, sums[3, at:end], bits, good)
-        add_noise(usable, variances, masks, weights, flags, error, limits, noise)
+    sums_here, tallies_here = sums_from(sums, at, end), Tallies(bits, seen, good, good)
+    add_within(usable, four, adding, Limits(origin, reach[:b]), sums_here, tallies_here)
 
 
 @jit
-def read_row(
-    rules: tuple[Any, ...],
-    masking: tuple[Any, ...],
-    sums: np.ndarray,
-    tallies: np.ndarray,
-    lost: np.ndarray,
-    at: int,
-    image: np.ndarray,
-    mask: np.ndarray,
-    variance: np.ndarray,
-    count: np.ndarray,
-) -> None:
-    """Write the mean that sums from column ``at`` stand for."""
-    end, last = at + mask.size, sums.shape[0] - 1
-    sw, third = sums[1, at:end], sums[3, at:end]
-    finish_mean(
-        sums[0, at:end], sw, sums[2, at:end], third, sums[last, at:end], third, rules[4], image, variance
+def read_row(rules: Rules, masking: Masking, mean: MeanSums, at: int, out: Output) -> None:
+    """Write the mean that sums from column ``at`` stand for, of shape (pixels,)."""
+    end = at + out.mask.size
+    sums, good = sums_from(mean.sums, at, end), mean.tallies[2, at:end]
+    finish_mean(mean.sums[0, at:end], sums, rules.error, out.image, out.variance)
+    tallies = Tallies(mean.tallies[0, at:end], mean.tallies[1, at:end], good, good)
+    finish_mask(tallies, sums.w, mean.lost, at, masking, out)
+
+
+@jit
+def stack_mean(stack: Stack, start: int, stop: int) -> None:
+    """Write the weighted mean of the pixels from ``start`` to ``stop``."""
+    planes, inputs, rules, masking = stack.planes, stack.inputs, stack.rules, stack.masking
+    rows, columns = inputs.rows, BLOCK + PADDING
+    mean = MeanSums(
+        np.empty((5, columns)), np.empty((3, columns), np.int32), np.empty((masking.bits.size, columns))
     )
-    good = tallies[2, at:end]
-    finish_mask(tallies[0, at:end], tallies[1, at:end], good, good, masking, mask, image, variance)
-    raise_lost(sw, lost, at, masking, mask)
-    for j in range(count.size):
-        count[j] = good[j]
-
-
-@jit
-def stack_mean(
-    planes: tuple[Any, ...],
-    inputs: tuple[Any, ...],
-    rules: tuple[Any, ...],
-    masking: tuple[Any, ...],
-    start: int,
-    stop: int,
-    out: tuple[Any, ...],
-) -> None:
-    """Write the weighted mean of the pixels from ``start`` to ``stop``.
-
-    Parameters
-    ----------
-    planes
-        Image (float32), mask (int32) and variance (float32) of shape (n, pixels).
-    inputs
-        Indices of the inputs to use (int64), and the weights of all inputs (float64): one of each, of shape
-        (n,); or a pair, weights of shape (range, n) and the ends (int64) of the ranges of pixels that they
-        are for, ascending up to the number of pixels.
-    rules
-        Rejecting mask bits (int), whether the variance must be usable, the
-        largest variance (float32) that is not, whether weights are ``1/variance``, and
-        which error is wanted.
-    masking
-        What `combine_rows.finish_mask` calls control.
-    start, stop
-        Range of pixels.
-    out
-        Image, mask, variance and count, of shape (pixels,), written.
-    """
-    images, masks, variances = planes
-    rows, weights = inputs
-    sums = np.empty((5, BLOCK + PADDING))
-    tallies = np.empty((3, BLOCK + PADDING), np.int32)
-    lost = np.empty((masking[3].size, BLOCK + PADDING))
-    work, space = make_work(), weight_space(weights, BLOCK)
+    work, space, images = make_work(), weight_space(inputs.weights, BLOCK), planes.image
     for p in range(start, stop, BLOCK):
         q = min(p + BLOCK, stop)
-        set_weights(weights, p, q, space)
-        sums.fill(0.0)
-        tallies.fill(0)
-        lost.fill(0.0)
+        set_weights(inputs.weights, p, q, space)
+        mean.sums.fill(0.0)
+        mean.tallies.fill(0)
+        mean.lost.fill(0.0)
         for k in range(0, rows.size, 4):
-            which = next_four(rows, k)
-            four = rows_of(images, which, p, q), rows_of(masks, which, p, q), rows_of(variances, which, p, q)
-            w = four_weights(weights, which, q - p, space)
-            add_rows(four, w, min(4, rows.size - k), rules, masking, work, sums, tallies, lost, 0)
-        image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
-        read_row(rules, masking, sums, tallies, lost, 0, image, mask, variance, count)
+            values = rows_of(images, next_four(rows, k), p, q)
+            four = four_of(planes, inputs, k, p, q, space)
+            add_rows(values, four, min(4, rows.size - k), (rules, masking), work, mean, 0)
+        read_row(rules, masking, mean, 0, output_rows(stack.out, p, q))
 
 
 @jit
-def add_to_mean(
-    x: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
-    weights: Any,
-    rules: tuple[Any, ...],
-    masking: tuple[Any, ...],
-    sums: np.ndarray,
-    tallies: np.ndarray,
-    lost: np.ndarray,
-) -> None:
-    """Add one input to the sums of a mean.
-
-    Parameters
-    ----------
-    x, m, v
-        Image (float32), mask (int32) and variance (float32), of shape (pixels,).
-    weights
-        Weights of this input, as for `stack_mean`.
-    rules, masking
-        As for `stack_mean`.
-    sums, tallies, lost
-        Sums (float64), tallies (int32) and weights of rejected bits (float64),
-        of shapes (4 or 5, pixels), (3, pixels) and (thresholds, pixels), all
-        zero at the start.
-    """
-    work, space = make_work(), weight_space(weights, BLOCK)
-    for p in range(0, x.size, BLOCK):
-        q = min(p + BLOCK, x.size)
-        set_weights(weights, p, q, space)
-        xs, ms, vs = x[p:q], m[p:q], v[p:q]
-        rows = (xs, xs, xs, xs), (ms, ms, ms, ms), (vs, vs, vs, vs)
-        add_rows(
-            rows,
-            four_weights(weights, (0, 0, 0, 0), q - p, space),
-            1,
-            rules,
-            masking,
-            work,
-            sums,
-            tallies,
-            lost,
-            p,
-        )
+def add_to_mean(planes: Planes, inputs: Inputs, rules: Rules, masking: Masking, mean: MeanSums) -> None:
+    """Add one input, the only one in its planes, to the sums of a mean."""
+    work, space = make_work(), weight_space(inputs.weights, BLOCK)
+    pixels = planes.image.shape[1]
+    for p in range(0, pixels, BLOCK):
+        q = min(p + BLOCK, pixels)
+        set_weights(inputs.weights, p, q, space)
+        values = rows_of(planes.image, (0, 0, 0, 0), p, q)
+        four = four_of(planes, inputs, 0, p, q, space)
+        add_rows(values, four, 1, (rules, masking), work, mean, p)
 
 
 @jit
-def read_mean(
-    rules: tuple[Any, ...],
-    masking: tuple[Any, ...],
-    sums: np.ndarray,
-    tallies: np.ndarray,
-    lost: np.ndarray,
-    out: tuple[Any, ...],
-) -> None:
-    """Write the mean that the sums of `add_to_mean` stand for into ``out``."""
-    for p in range(0, out[0].size, BLOCK):
-        q = min(p + BLOCK, out[0].size)
-        image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
-        read_row(rules, masking, sums, tallies, lost, p, image, mask, variance, count)
+def read_mean(rules: Rules, masking: Masking, mean: MeanSums, out: Output) -> None:
+    """Write the mean that the sums of `add_to_mean` stand for."""
+    for p in range(0, out.image.size, BLOCK):
+        read_row(rules, masking, mean, p, output_rows(out, p, min(p + BLOCK, out.image.size)))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .._jit import jit
-from .rows import PADDING, add_bits, block_size, finish_mask, raise_lost
-from .screen import INVERSE_SIGMA, NOTHING, screen_block
+from .block import (
+    INVERSE_SIGMA,
+    NOTHING,
+    finish_block,
+    make_space,
+    output_rows,
+    screen_block,
+    sum_rows,
+    tally_rows,
+)
+from .rows import add_bits, block_size
+from .rules import HALF_PI, INPUT_ERROR, MOSAIC_ERROR, Inputs, Limits, Stack, Sums, Tallies
 from .sort import quantile, sort_rows
-from .sums import INPUT_ERROR, MOSAIC_ERROR, NO, SCATTER_ERROR, add_noise, add_scatter, next_four, rows_of
-from .weights import set_weights, weight_space
+from .sums import NO, Adding, add_within, four_of, rows_of
 
 __all__ = ("stack_median",)
-
-HALF_PI = 0.5 * np.pi
 
 
 @jit
@@ -31,7 +36,7 @@ def median_noise(n: int) -> float:
 
 @jit
 def finish_median(
-    error: int, sums: np.ndarray, precision: np.ndarray, good: np.ndarray, variance: np.ndarray
+    error: int, sums: Sums, precision: np.ndarray, good: np.ndarray, variance: np.ndarray
 ) -> None:
     """Write the variance of the median.
 
@@ -43,43 +48,15 @@ def finish_median(
         n = max(good[j], 1)
         if error == INPUT_ERROR:
             if n <= 2:
-                variance[j] = sums[4, j] / (n * n)
+                variance[j] = sums.wv[j] / (n * n)
             else:
                 variance[j] = median_noise(n) * n / (precision[j] * precision[j])
         elif error == MOSAIC_ERROR:
-            variance[j] = sums[4, j] / n
+            variance[j] = sums.wv[j] / n
         else:
-            shift = sums[1, j] / n
-            biased = max(sums[3, j] / n - shift * shift, 0.0)
+            shift = sums.wd[j] / n
+            biased = max(sums.wdd[j] / n - shift * shift, 0.0)
             variance[j] = median_noise(n) * biased / (n - 1) if n > 1 else np.nan
-
-
-@jit
-def add_for_variance(
-    planes: tuple[Any, ...],
-    inputs: tuple[Any, ...],
-    error: int,
-    p: int,
-    q: int,
-    kept: np.ndarray,
-    limits: tuple[np.ndarray, np.ndarray],
-    sums: np.ndarray,
-    tallies: np.ndarray,
-) -> None:
-    """Add up what the variance of the median needs; ``limits`` are those of `combine_sums.add_scatter`."""
-    masks, variances, rows = planes[1], planes[2], inputs[0]
-    b, ones, flags = q - p, (1.0, 1.0, 1.0, 1.0), (NO, NO)
-    sums.fill(0.0)
-    sw, swd, bits, used = sums[0, :b], sums[1, :b], tallies[0, :b], tallies[3, :b]
-    for k in range(0, rows.size, 4):
-        which = next_four(rows, k)
-        m, v = rows_of(masks, which, p, q), rows_of(variances, which, p, q)
-        values = rows_of(kept, (k, k + 1, k + 2, k + 3), 0, b)
-        if error == SCATTER_ERROR:
-            scatter = (sw, swd, sums[2, :b], sums[3, :b], bits, used)
-            add_scatter(values, v, m, ones, flags, limits, scatter)
-        else:
-            add_noise(values, v, m, ones, flags, error, limits, (sw, swd, sums[4, :b], bits, used))
 
 
 @jit
@@ -92,58 +69,36 @@ def needs_sums(error: int, good: np.ndarray) -> bool:
 
 
 @jit
-def stack_median(
-    planes: tuple[Any, ...],
-    inputs: tuple[Any, ...],
-    rules: tuple[Any, ...],
-    masking: tuple[Any, ...],
-    network: np.ndarray,
-    start: int,
-    stop: int,
-    out: tuple[Any, ...],
-) -> None:
+def stack_median(stack: Stack, start: int, stop: int) -> None:
     """Write the median of the pixels from ``start`` to ``stop``.
 
-    Weights do not count, except that inputs of weight zero are not among ``inputs``.
-
-    Parameters
-    ----------
-    planes, inputs, rules, masking, start, stop, out
-        As for `combine.stack_mean`.
-    network
-        Exchanges that sort as many values as there are inputs to use.
+    Weights do not count, except that inputs of weight zero are not among the inputs.
     """
-    n, error = inputs[0].size, rules[4]
-    block = block_size(n)
-    columns = block + PADDING
-    kept = np.full((n + 3, columns), np.nan, np.float32)
-    keys = np.empty((n, columns), np.int32)
-    work, reach = np.empty((1, columns)), np.full(block, np.inf)
-    sums = np.empty((5, columns))
-    totals = np.empty((2, columns))
-    median = np.empty(block)
-    tallies = np.empty((4, columns), np.int32)
+    rows, masks, error = stack.inputs.rows, stack.planes.mask, stack.rules.error
+    block, space = block_size(rows.size), make_space(stack, rows.size)
+    median, reach = np.empty(block), np.full(block, np.inf)
     low, high = np.empty(block, np.int32), np.empty(block, np.int32)
-    lost = np.empty((masking[3].size, columns))
+    equal, adding = Inputs(rows, np.ones(masks.shape[0])), Adding(error, NO, NO)
     extra = INVERSE_SIGMA if error == INPUT_ERROR else NOTHING
-    space = weight_space(inputs[1], block)
     for p in range(start, stop, block):
         q = min(p + block, stop)
         b = q - p
-        set_weights(inputs[1], p, q, space)
-        weighed = (inputs[0], inputs[1], space)
-        screen_block(planes, weighed, rules, masking, extra, p, q, kept, keys, work, totals, tallies, lost)
-        sort_rows(keys, network, b)
-        good, centre = tallies[2, :b], median[:b]
-        quantile(keys, good, 0.5, True, low[:b], high[:b], centre)
-        if needs_sums(error, good):
-            add_for_variance(planes, inputs, error, p, q, kept, (centre, reach[:b]), sums, tallies)
-        for k in range(n):
-            add_bits(kept[k, :b], planes[1][inputs[0][k], p:q], tallies[0, :b])
-        image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
-        finish_median(error, sums, totals[1, :b], good, variance)
+        screen_block(stack, extra, p, q, space)
+        sort_rows(space.keys, stack.network, b)
+        sums, tallies, centre = sum_rows(space, b), tally_rows(space, b), median[:b]
+        quantile(space.keys, tallies.good, 0.5, True, low[:b], high[:b], centre)
+        if needs_sums(error, tallies.good):
+            space.sums.fill(0.0)
+            for k in range(0, rows.size, 4):
+                values = rows_of(space.kept, (k, k + 1, k + 2, k + 3), 0, b)
+                four = four_of(stack.planes, equal, k, p, q, space.weights)
+                add_within(values, four, adding, Limits(centre, reach[:b]), sums, tallies)
+        for k in range(rows.size):
+            add_bits(space.kept[k, :b], masks[rows[k], p:q], tallies.bits)
+        out = output_rows(stack.out, p, q)
+        finish_median(error, sums, space.totals[1, :b], tallies.good, out.variance)
         for j in range(b):
-            image[j] = centre[j]
-            count[j] = good[j]
-        finish_mask(tallies[0, :b], tallies[1, :b], good, good, masking, mask, image, variance)
-        raise_lost(totals[0, :b], lost, 0, masking, mask)
+            out.image[j] = centre[j]
+        # No value is left out.
+        counts = Tallies(tallies.bits, tallies.seen, tallies.good, tallies.good)
+        finish_block(stack, counts, p, q, space)

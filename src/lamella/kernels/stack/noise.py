@@ -10,73 +10,73 @@ made: the values of the pass before stay.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from .._jit import jit
-from .rows import (
-    PADDING,
-    add_count,
-    block_size,
-    finish_mask,
-    finish_mean,
-    order_keys,
-    raise_lost,
-    screen,
-    select_probable,
+from .block import (
+    PRECISION,
+    Space,
+    copy_limits,
+    finish_block,
+    make_space,
+    output_rows,
+    restore_lost,
+    screen_block,
+    sum_rows,
+    tally_rows,
 )
-from .screen import PRECISION, screen_block
+from .rows import PADDING, add_count, block_size, finish_mean, order_keys, screen, select_probable
+from .rules import HALF_PI, INPUT_ERROR, SCATTER_ERROR, Limits, Stack, Sums, Tallies
 from .sort import quantile, sort_rows
-from .sums import INPUT_ERROR, SCATTER_ERROR, add_probable, add_scatter, next_four, rows_of
-from .weights import four_weights, set_weights, weight_space
+from .sums import Adding, Known, Noise, Scatter, add_probable, add_scatter, four_of, rows_of
 
-__all__ = ("PAIR_LIMIT", "find_centres", "local_range", "stack_noise_clip")
+__all__ = ("Centres", "find_centres", "local_range", "stack_noise_clip")
 
-HALF_PI = 0.5 * np.pi
+# The first of several passes has this times the limit of the others, as long as it is below `PAIR_LIMIT`.
+# The median is noisier than the mean; at a narrow limit it would reject good values on the far side, and
+# the mean of the rest would follow it.
 COARSE = 1.5
-"""Limit of the first of several passes over that of the others, as long as it is below `PAIR_LIMIT`.
-
-The median is noisier than the mean; at a narrow limit it would reject good values on the far side, and
-the mean of the rest would follow it.
-"""
+# Least limit, in sigma, for two inputs that disagree: nothing tells which of them is wrong.
 PAIR_LIMIT = 5.0
-"""Least limit, in sigma, for two inputs that disagree."""
+# Standard deviations that nine values of noise may span: 3 on average, 4.6 in one of a hundred cases.
 RANGE_OF_NOISE = 5.0
-"""Standard deviations that nine values of noise may span: 3 on average, 4.6 in one of a hundred cases."""
+
+
+class Centres(NamedTuple):
+    """Order statistics of each pixel: float64, shape (pixels,), without meaning where no value is usable."""
+
+    # The lower one of the two values in the middle, and its range among the pixels around: see `local_range`.
+    lower: np.ndarray
+    median: np.ndarray
+    reach: np.ndarray
+
+
+class Around(NamedTuple):
+    """Limits of a clip by known noise: rows (float64) of a block, of which the first three change.
+
+    They are the centre, what is added to the variance of a value, the square of the limit in sigma, the
+    variance that values below the centre have at least, and the square of the tolerance of slopes.
+    """
+
+    centre: np.ndarray
+    spread: np.ndarray
+    limit: np.ndarray
+    least: np.ndarray
+    slope: np.ndarray
 
 
 @jit
-def find_centres(
-    planes: tuple[Any, ...],
-    inputs: tuple[Any, ...],
-    rules: tuple[Any, ...],
-    network: np.ndarray,
-    start: int,
-    stop: int,
-    lower: np.ndarray,
-    median: np.ndarray,
-    shared: np.ndarray,
-) -> None:
+def find_centres(stack: Stack, centres: Centres, shared: np.ndarray, start: int, stop: int) -> None:
     """Write the median of the usable values of each pixel, and the lower one of the two in the middle.
 
-    Parameters
-    ----------
-    planes, inputs, rules, start, stop
-        As for `combine.stack_mean`.
-    network
-        Exchanges that sort as many values as there are inputs to use.
-    lower, median
-        float64 of shape (pixels,), written; without meaning where no value is usable.
-    shared
-        The former where two values or more are usable, NaN elsewhere.
+    ``shared`` (float64, shape (pixels,)) is the latter where two values or more are usable, NaN elsewhere.
     """
-    images, masks, variances = planes
-    rows = inputs[0]
-    bad, use_variance, floor = rules[0], rules[1], rules[2]
+    images, masks, variances = stack.planes
+    rows, lower, median = stack.inputs.rows, centres.lower, centres.median
     block = block_size(rows.size)
-    columns = block + PADDING
-    kept, keys = np.empty(block, np.float32), np.empty((rows.size, columns), np.int32)
+    kept, keys = np.empty(block, np.float32), np.empty((rows.size, block + PADDING), np.int32)
     good, low, high = (np.empty(block, np.int32), np.empty(block, np.int32), np.empty(block, np.int32))
     for p in range(start, stop, block):
         q = min(p + block, stop)
@@ -84,10 +84,10 @@ def find_centres(
         good[:b] = 0
         for k in range(rows.size):
             i = rows[k]
-            screen(images[i, p:q], masks[i, p:q], variances[i, p:q], bad, use_variance, floor, kept[:b])
+            screen(images[i, p:q], masks[i, p:q], variances[i, p:q], stack.rules, kept[:b])
             add_count(kept[:b], good[:b])
             order_keys(kept[:b].view(np.int32), keys[k, :b])
-        sort_rows(keys, network, b)
+        sort_rows(keys, stack.network, b)
         quantile(keys, good[:b], 0.5, False, low[:b], high[:b], lower[p:q])
         quantile(keys, good[:b], 0.5, True, low[:b], high[:b], median[p:q])
         for j in range(b):
@@ -139,13 +139,18 @@ def local_range(plane: np.ndarray, out: np.ndarray) -> None:
 
 
 @jit
+def limits_of(rows: np.ndarray, b: int) -> Around:
+    """Return the limits of the first ``b`` pixels of a block, of shape (5, columns)."""
+    return Around(rows[0, :b], rows[1, :b], rows[2, :b], rows[3, :b], rows[4, :b])
+
+
+@jit
 def first_limits(
     good: np.ndarray,
     precision: np.ndarray,
-    centres: tuple[np.ndarray, np.ndarray, np.ndarray],
-    sigmas: float,
-    tolerances: tuple[float, float],
-    limits: np.ndarray,
+    centres: Centres,
+    stack: Stack,
+    limits: Around,
     before: np.ndarray,
 ) -> None:
     """Set the limits of a clip from the median and its noise.
@@ -155,208 +160,96 @@ def first_limits(
     its place: light is more often added than taken away.
     """
     lower, median, reach = centres
-    flux, gradient = tolerances
-    pair = max(sigmas, PAIR_LIMIT)
+    clip = stack.clip
+    sigmas, flux, gradient = clip.sigmas, clip.flux, clip.gradient
+    coarse = sigmas if clip.passes == 1 else max(sigmas, min(COARSE * sigmas, PAIR_LIMIT))
+    pair = max(coarse, PAIR_LIMIT)
     for j in range(good.size):
         centre = lower[j] if good[j] == 2 else median[j]
         noise = HALF_PI / precision[j]
         slope = max(reach[j] - RANGE_OF_NOISE * np.sqrt(noise), 0.0) * gradient
-        limits[0, j] = centre
-        limits[1, j] = noise + (flux * centre) * (flux * centre) + slope * slope
-        limits[2, j] = pair * pair if good[j] == 2 else sigmas * sigmas
-        limits[4, j] = good[j] / precision[j]
-        limits[5, j] = slope * slope
+        limits.centre[j] = centre
+        limits.spread[j] = noise + (flux * centre) * (flux * centre) + slope * slope
+        limits.limit[j] = pair * pair if good[j] == 2 else coarse * coarse
+        limits.least[j] = good[j] / precision[j]
+        limits.slope[j] = slope * slope
         before[0, j] = lower[j]
         before[1, j] = noise + (flux * lower[j]) * (flux * lower[j]) + slope * slope
-        before[2, j] = limits[2, j]
+        before[2, j] = limits.limit[j]
 
 
 @jit
-def next_limits(
-    sums: np.ndarray, used: np.ndarray, good: np.ndarray, sigmas: float, flux: float, limits: np.ndarray
-) -> None:
+def next_limits(sums: Sums, tallies: Tallies, sigmas: float, flux: float, limits: Around) -> None:
     """Move the limits of a clip to the mean of what it left, and the noise of that mean."""
-    pair = max(sigmas, PAIR_LIMIT)
+    good, used, pair = tallies.good, tallies.used, max(sigmas, PAIR_LIMIT)
+    centre, spread = limits.centre, limits.spread
     for j in range(good.size):
-        limits[2, j] = pair * pair if good[j] == 2 else sigmas * sigmas
+        limits.limit[j] = pair * pair if good[j] == 2 else sigmas * sigmas
     for j in range(good.size):
-        sw, swd, swv = sums[0, j], sums[1, j], sums[4, j]
-        c = limits[0, j] + swd / sw
-        spread = swv / (sw * sw) + (flux * c) * (flux * c) + limits[5, j]
-        limits[0, j] = c if used[j] > 0 else limits[0, j]
-        limits[1, j] = spread if used[j] > 0 else limits[1, j]
-
-
-@jit
-def restore_lost(good: np.ndarray, used: np.ndarray, before: np.ndarray, limits: np.ndarray) -> int:
-    """Put back the limits where a pass left nothing, and return how often."""
-    changed = 0
-    for j in range(good.size):
-        if good[j] > 0 and used[j] == 0:
-            limits[0, j] = before[0, j]
-            limits[1, j] = before[1, j]
-            limits[2, j] = before[2, j]
-            changed += 1
-    return changed
+        sw = sums.w[j]
+        c = centre[j] + sums.wd[j] / sw
+        noise = sums.wv[j] / (sw * sw) + (flux * c) * (flux * c) + limits.slope[j]
+        centre[j] = c if used[j] > 0 else centre[j]
+        spread[j] = noise if used[j] > 0 else spread[j]
 
 
 @jit
 def clip_pass(
-    planes: tuple[Any, ...],
-    inputs: tuple[Any, ...],
-    flags: tuple[bool, bool],
-    error: int,
-    p: int,
-    q: int,
-    kept: np.ndarray,
-    limits: np.ndarray,
-    chosen: np.ndarray,
-    sums: np.ndarray,
-    tallies: np.ndarray,
+    stack: Stack, space: Space, adding: Adding, limits: Around, chosen: np.ndarray, p: int, q: int
 ) -> None:
-    """Add up what lies within the limits, for all inputs of a block of pixels.
+    """Add up what lies within the limits, for all inputs of the pixels from ``p`` to ``q``.
 
-    ``inputs`` are those of `combine_screen.screen_block`, ``flags`` those of
-    `combine_sums.add_scatter`; ``kept`` and ``limits`` are those of `stack_noise_clip`.
+    ``chosen`` (float32, shape (4, columns)) has room for values, and ``work[1]`` is a reach without end.
     """
-    masks, variances = planes[1], planes[2]
-    rows, weights, space = inputs
     b = q - p
-    centre, sw, swd = limits[0, :b], sums[0, :b], sums[1, :b]
-    near = (centre, limits[3, :b])
-    bits, used = tallies[0, :b], tallies[3, :b]
-    sums.fill(0.0)
-    bits.fill(0)
-    used.fill(0)
-    for k in range(0, rows.size, 4):
-        which = next_four(rows, k)
-        m, v = rows_of(masks, which, p, q), rows_of(variances, which, p, q)
-        w = four_weights(weights, which, b, space)
+    sums, tallies = sum_rows(space, b), tally_rows(space, b)
+    planes, inputs, kept, weights = stack.planes, stack.inputs, space.kept, space.weights
+    known = Known(limits.centre, limits.spread, limits.limit, limits.least)
+    near = Limits(limits.centre, space.work[1, :b])
+    noise = Noise(sums.w, sums.wd, sums.wv, tallies.bits, tallies.used)
+    scatter = Scatter(sums.w, sums.wd, sums.ww, sums.wdd, tallies.bits, tallies.used)
+    space.sums.fill(0.0)
+    tallies.bits.fill(0)
+    tallies.used.fill(0)
+    for k in range(0, inputs.rows.size, 4):
+        four = four_of(planes, inputs, k, p, q, weights)
         values = rows_of(kept, (k, k + 1, k + 2, k + 3), 0, b)
-        if error != SCATTER_ERROR:
-            agree = (centre, limits[1, :b], limits[2, :b], limits[4, :b])
-            noise_sums = (sw, swd, sums[4, :b], bits, used)
-            add_probable(values, v, m, w, flags, error, agree, noise_sums)
+        if adding.error != SCATTER_ERROR:
+            add_probable(values, four, adding, known, noise)
             continue
         for t in range(4):
-            select_probable(
-                values[t], v[t], centre, limits[1, :b], limits[2, :b], limits[4, :b], chosen[t, :b]
-            )
-        scatter = (sw, swd, sums[2, :b], sums[3, :b], bits, used)
-        add_scatter(rows_of(chosen, (0, 1, 2, 3), 0, b), v, m, w, flags, near, scatter)
+            select_probable(values[t], four.variance[t], known, chosen[t, :b])
+        add_scatter(rows_of(chosen, (0, 1, 2, 3), 0, b), four, adding, near, scatter)
 
 
 @jit
-def clip_block(
-    planes: tuple[Any, ...],
-    inputs: tuple[Any, ...],
-    rules: tuple[Any, ...],
-    clip: tuple[Any, ...],
-    centres: tuple[np.ndarray, np.ndarray, np.ndarray],
-    precision: np.ndarray,
-    p: int,
-    q: int,
-    kept: np.ndarray,
-    limits: np.ndarray,
-    before: np.ndarray,
-    chosen: np.ndarray,
-    sums: np.ndarray,
-    tallies: np.ndarray,
-) -> None:
-    """Make all passes over a block whose values are screened."""
-    sigmas, passes, tolerances = clip
-    per_pixel, error = rules[3], rules[4]
-    b = q - p
-    good, used = tallies[2, :b], tallies[3, :b]
-    coarse = sigmas if passes == 1 else max(sigmas, min(COARSE * sigmas, PAIR_LIMIT))
-    first_limits(good, precision, centres, coarse, tolerances, limits, before)
-    k = 0
-    while k < passes:
-        last = k == passes - 1
-        clip_pass(
-            planes,
-            inputs,
-            (per_pixel, last),
-            error if last else INPUT_ERROR,
-            p,
-            q,
-            kept,
-            limits,
-            chosen,
-            sums,
-            tallies,
-        )
-        if restore_lost(good, used, before, limits) > 0:
-            # Once more with limits that do leave something.
-            continue
-        k += 1
-        if not last:
-            before[:, :b] = limits[:3, :b]
-            next_limits(sums, used, good, sigmas, tolerances[0], limits)
-
-
-@jit
-def stack_noise_clip(
-    planes: tuple[Any, ...],
-    inputs: tuple[Any, ...],
-    rules: tuple[Any, ...],
-    clip: tuple[Any, ...],
-    masking: tuple[Any, ...],
-    centres: tuple[np.ndarray, np.ndarray, np.ndarray],
-    start: int,
-    stop: int,
-    out: tuple[Any, ...],
-) -> None:
-    """Write the clipped mean of the pixels from ``start`` to ``stop``.
-
-    Parameters
-    ----------
-    planes, inputs, rules, masking, start, stop, out
-        As for `combine.stack_mean`.
-    clip
-        The limit in sigma, the number of passes, and two tolerances: of a
-        difference as a fraction of the signal, and as one of its range among
-        the pixels around.
-    centres
-        Lower median and median of each pixel, and the range of the former
-        (float64, shape (pixels,)), of `find_centres` and `local_range`.
-    """
-    n = inputs[0].size
-    block = block_size(n)
-    columns = block + PADDING
-    # Rows of NaN make up the last four inputs.
-    kept = np.full((n + 3, columns), np.nan, np.float32)
-    no_keys = np.empty((0, columns), np.int32)
-    # Centre, what is added to a variance, square of the limit in sigma; a reach without end; the variance
-    # that values below the centre have at least; tolerance of slopes.
-    limits = np.zeros((6, columns))
-    limits[3] = np.inf
-    before = np.empty((3, columns))
-    work = np.empty((1, columns))
+def stack_noise_clip(stack: Stack, centres: Centres, start: int, stop: int) -> None:
+    """Write the mean clipped at the known noise, of the pixels from ``start`` to ``stop``."""
+    clip, rules, block = stack.clip, stack.rules, block_size(stack.inputs.rows.size)
+    space = make_space(stack, 0)
+    columns = space.sums.shape[1]
+    all_limits, before = np.zeros((5, columns)), np.empty((3, columns))
     chosen = np.empty((4, columns), np.float32)
-    sums = np.empty((5, columns))
-    totals = np.empty((2, columns))
-    tallies = np.empty((4, columns), np.int32)
-    lost = np.empty((masking[3].size, columns))
-    space = weight_space(inputs[1], block)
+    space.work[1] = np.inf
     for p in range(start, stop, block):
         q = min(p + block, stop)
         b = q - p
-        set_weights(inputs[1], p, q, space)
-        weighed = (inputs[0], inputs[1], space)
-        screen_block(
-            planes, weighed, rules, masking, PRECISION, p, q, kept, no_keys, work, totals, tallies, lost
-        )
-        precision = totals[1, :b]
-        around = (centres[0][p:q], centres[1][p:q], centres[2][p:q])
-        clip_block(
-            planes, weighed, rules, clip, around, precision, p, q, kept, limits, before, chosen, sums, tallies
-        )
-        image, mask, variance, count = out[0][p:q], out[1][p:q], out[2][p:q], out[3][p:q]
-        good, used = tallies[2, :b], tallies[3, :b]
-        sw, swd, swv = sums[0, :b], sums[1, :b], sums[4, :b]
-        finish_mean(limits[0, :b], sw, swd, sums[2, :b], sums[3, :b], swv, rules[4], image, variance)
-        finish_mask(tallies[0, :b], tallies[1, :b], good, used, masking, mask, image, variance)
-        raise_lost(totals[0, :b], lost, 0, masking, mask)
-        for j in range(b):
-            count[j] = used[j]
+        screen_block(stack, PRECISION, p, q, space)
+        sums, tallies, limits = sum_rows(space, b), tally_rows(space, b), limits_of(all_limits, b)
+        around = Centres(centres.lower[p:q], centres.median[p:q], centres.reach[p:q])
+        first_limits(tallies.good, space.totals[1, :b], around, stack, limits, before)
+        k = 0
+        while k < clip.passes:
+            last = k == clip.passes - 1
+            adding = Adding(rules.error if last else INPUT_ERROR, rules.per_pixel, last)
+            clip_pass(stack, space, adding, limits, chosen, p, q)
+            if restore_lost(tallies, before, all_limits) > 0:
+                # Once more with limits that do leave something.
+                continue
+            k += 1
+            if not last:
+                copy_limits(all_limits, before)
+                next_limits(sums, tallies, clip.sigmas, clip.flux, limits)
+        out = output_rows(stack.out, p, q)
+        finish_mean(limits.centre, sums, rules.error, out.image, out.variance)
+        finish_block(stack, tallies, p, q, space)

@@ -17,7 +17,8 @@ import numpy as np
 
 from .._jit import jit
 from ..arrays import LARGEST
-from .sums import INPUT_ERROR, MOSAIC_ERROR
+from .rules import INPUT_ERROR, MOSAIC_ERROR, Masking, Output, Rules, Sums, Tallies
+from .sums import Known
 from .weights import row_weight
 
 __all__ = (
@@ -32,7 +33,6 @@ __all__ = (
     "finish_mask",
     "finish_mean",
     "order_keys",
-    "raise_lost",
     "screen",
     "select_probable",
     "tally",
@@ -45,8 +45,8 @@ PADDING = 40
 Rows that begin a multiple of 4096 bytes apart make the processor wait for stores that it takes for those
 of the row just read.
 """
+# So many inputs of 2048 pixels, screened and sorted, stay in the second-level cache.
 FEW_INPUTS = 40
-"""Largest number of inputs of which 2048 pixels, screened and sorted, stay in the cache."""
 REJECTED_KEY = np.int32(np.iinfo(np.int32).max)
 NAN = np.float32(np.nan)
 INFINITY = np.float32(np.inf)
@@ -62,25 +62,20 @@ def block_size(n: int) -> int:
 
 
 @jit
-def screen(
-    x: np.ndarray, m: np.ndarray, v: np.ndarray, bad: int, use_variance: bool, floor: float, kept: np.ndarray
-) -> None:
+def screen(x: np.ndarray, m: np.ndarray, v: np.ndarray, rules: Rules, kept: np.ndarray) -> None:
     """Write the values that may be used, and NaN for the others.
 
     Parameters
     ----------
     x, m, v
-        Values (float32), mask (int32) and variances (float32).
-    bad
-        Bits that reject a pixel.
-    use_variance
-        Whether the variance matters, so that it must be finite and above ``floor``.
-    floor
-        Largest variance (float32) that is not accepted.
+        Values (float32), mask (int32) and variances (float32), of shape (pixels,).
+    rules
+        Says which bits and which variances reject a value.
     kept
         Screened values (float32), written.
     """
-    if use_variance:
+    bad, floor = rules.bad, rules.floor
+    if rules.use_variance:
         for j in range(x.size):
             flaw = m[j] & bad
             flaw = flaw if abs(x[j]) <= LARGEST else 1
@@ -117,21 +112,14 @@ def weigh(v: np.ndarray, weight: Any, per_pixel: bool, w: np.ndarray) -> None:
 
 
 @jit
-def select_probable(
-    kept: np.ndarray,
-    v: np.ndarray,
-    centre: np.ndarray,
-    spread: np.ndarray,
-    limit: np.ndarray,
-    least: np.ndarray,
-    chosen: np.ndarray,
-) -> None:
+def select_probable(kept: np.ndarray, v: np.ndarray, limits: Known, chosen: np.ndarray) -> None:
     """Choose the usable values that agree with a centre within their known noise; the others become NaN.
 
     The square of the distance must not exceed ``limit * (v + spread)``, where below
     the centre ``v`` is at least ``least``: a variance that was estimated from the
     value itself is too small where the value is low.
     """
+    centre, spread, limit, least = limits
     for j in range(kept.size):
         d = np.float64(kept[j]) - centre[j]
         own = np.float64(v[j])
@@ -175,18 +163,13 @@ def add_count(kept: np.ndarray, good: np.ndarray) -> None:
 
 @jit
 def add_chances(
-    kept: np.ndarray,
-    m: np.ndarray,
-    w: np.ndarray,
-    bit: int,
-    use_variance: bool,
-    floor: float,
-    v: np.ndarray,
-    lost: np.ndarray,
+    kept: np.ndarray, m: np.ndarray, v: np.ndarray, w: np.ndarray, rules: Rules, bit: int, lost: np.ndarray
 ) -> None:
     """Add the weights of the rejected values that carry a mask bit."""
+    use_variance, floor = rules.per_pixel, rules.floor
     for j in range(kept.size):
         good = kept[j] == kept[j]
+        # A weight that follows from an unusable variance is none.
         usable = not use_variance or (v[j] > floor and v[j] <= LARGEST)
         if not good and usable and m[j] & bit != 0:
             lost[j] += w[j]
@@ -202,18 +185,9 @@ def order_keys(bits: np.ndarray, key: np.ndarray) -> None:
 
 
 @jit
-def finish_mean(
-    centre: np.ndarray,
-    sw: np.ndarray,
-    swd: np.ndarray,
-    sww: np.ndarray,
-    swdd: np.ndarray,
-    swv: np.ndarray,
-    error: int,
-    image: np.ndarray,
-    variance: np.ndarray,
-) -> None:
-    """Write the weighted mean and the variance of that mean."""
+def finish_mean(centre: np.ndarray, sums: Sums, error: int, image: np.ndarray, variance: np.ndarray) -> None:
+    """Write the weighted mean (float32) and the variance of that mean, of shape (pixels,)."""
+    sw, swd, sww, swdd, swv = sums
     for j in range(image.size):
         image[j] = centre[j] + swd[j] / sw[j]
     if error == INPUT_ERROR:
@@ -227,70 +201,48 @@ def finish_mean(
             shift = swd[j] / sw[j]
             biased = swdd[j] / sw[j] - shift * shift
             biased = biased if biased > 0.0 else 0.0
+            # The second factor makes the variance of the mean unbiased, for any weights.
             variance[j] = biased * sww[j] / (sw[j] * sw[j] - sww[j])
 
 
 @jit
 def finish_mask(
-    bits: np.ndarray,
-    seen: np.ndarray,
-    good: np.ndarray,
-    used: np.ndarray,
-    control: tuple[Any, ...],
-    mask: np.ndarray,
-    image: np.ndarray,
-    variance: np.ndarray,
+    tallies: Tallies, total: np.ndarray, lost: np.ndarray, at: int, masking: Masking, out: Output
 ) -> None:
-    """Write the mask, and mark the pixels without data.
+    """Write mask and count of a row, and mark the pixels without data.
 
     Parameters
     ----------
-    bits, seen
-        Mask bits of the used values, and of the rejected ones.
-    good, used
-        Number of usable values, and of those that a clip left.
-    control
-        Bits for no data and for clipped values, maps of bits (k, 2), bits of
-        the thresholds, and thresholds.
-    mask, image, variance
-        Rows of the result; image and variance become NaN and +inf where there
-        is no usable value.
+    tallies
+        Bits and counts of the row.
+    total
+        Sum of the weights (float64) of the usable values.
+    lost
+        Sums of the weights (float64) of the rejected values with each bit, of shape (thresholds, columns).
+    at
+        Column of ``lost`` where the row begins.
+    masking
+        How the mask is made.
+    out
+        Rows of the result; image and variance become NaN and +inf where there is no usable value.
     """
-    no_data, clipped, maps = control[0], control[1], control[2]
+    bits, seen, good, used = tallies
+    image, mask, variance, number = out
+    no_data, clipped, maps = masking.no_data, masking.clipped, masking.maps
     for j in range(mask.size):
-        found = bits[j] if good[j] > 0 else no_data
-        mask[j] = found | clipped if used[j] < good[j] else found
+        own = bits[j] if good[j] > 0 else no_data
+        mask[j] = own | clipped if used[j] < good[j] else own
     for j in range(mask.size):
         image[j] = image[j] if good[j] > 0 else NAN
         variance[j] = variance[j] if good[j] > 0 else INFINITY
+    for j in range(number.size):
+        number[j] = used[j]
     for k in range(maps.shape[0]):
         wanted, raised = maps[k, 0], maps[k, 1]
         for j in range(mask.size):
             mask[j] |= raised if seen[j] & wanted != 0 else 0
-
-
-@jit
-def raise_lost(
-    total: np.ndarray, lost: np.ndarray, at: int, control: tuple[Any, ...], mask: np.ndarray
-) -> None:
-    """Set the bits of which the rejected inputs hold more than a share of the weight.
-
-    Parameters
-    ----------
-    total
-        Sum of the weights of the usable values.
-    lost
-        Sums of the weights of the rejected values with each bit, of shape
-        (thresholds, columns).
-    at
-        Column of ``lost`` where the row begins.
-    control
-        As for `finish_mask`.
-    mask
-        Row of the result.
-    """
-    bits, thresholds = control[3], control[4]
-    for k in range(bits.size):
+    for k in range(masking.bits.size):
+        bit, threshold = masking.bits[k], masking.thresholds[k]
         for j in range(mask.size):
             share = lost[k, at + j] / (total[j] + lost[k, at + j])
-            mask[j] |= bits[k] if share > thresholds[k] else 0
+            mask[j] |= bit if share > threshold else 0

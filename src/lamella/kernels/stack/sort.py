@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 
 from .._jit import jit
+from ..arrays import Plane, Row
 
 __all__ = ("quantile", "sort_rows", "sorting_network")
 
@@ -39,7 +40,7 @@ def sorting_network(n: int) -> np.ndarray:
 
 
 @jit
-def exchange(low: np.ndarray, high: np.ndarray) -> None:
+def exchange(low: Row, high: Row) -> None:
     """Order two rows, pixel by pixel."""
     for j in range(low.size):
         a, b = low[j], high[j]
@@ -48,14 +49,14 @@ def exchange(low: np.ndarray, high: np.ndarray) -> None:
 
 
 @jit
-def sort_rows(keys: np.ndarray, pairs: np.ndarray, width: int) -> None:
+def sort_rows(keys: Plane, pairs: np.ndarray, width: int) -> None:
     """Sort the rows of an array (n, columns) in its first ``width`` columns."""
     for k in range(pairs.shape[0]):
         exchange(keys[pairs[k, 0], :width], keys[pairs[k, 1], :width])
 
 
 @jit
-def decode_keys(key: np.ndarray) -> None:
+def decode_keys(key: Row) -> None:
     """Turn keys back into the bits of floats, in place."""
     for j in range(key.size):
         k = key[j]
@@ -63,15 +64,7 @@ def decode_keys(key: np.ndarray) -> None:
 
 
 @jit
-def quantile(
-    keys: np.ndarray,
-    good: np.ndarray,
-    fraction: float,
-    between: bool,
-    low: np.ndarray,
-    high: np.ndarray,
-    value: np.ndarray,
-) -> None:
+def quantile(keys: Plane, good: Row, fraction: float, between: bool, low: Row, high: Row, value: Row) -> None:
     """Write a quantile of each pixel, by its position ``fraction * (good - 1)``.
 
     Parameters

@@ -13,36 +13,83 @@ included; NaN never does, so that rows of NaN make up for inputs that lack.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._jit import jit
-from .weights import row_weight
+from .._jit import jit, jit_inline
+from .rules import MOSAIC_ERROR, SCATTER_ERROR, Inputs, Limits, Planes, Rows, Sums, Tallies
+from .weights import four_weights, row_weight
 
 __all__ = (
-    "INPUT_ERROR",
-    "MOSAIC_ERROR",
     "NO",
-    "SCATTER_ERROR",
     "YES",
+    "Adding",
+    "Four",
+    "Known",
+    "Noise",
+    "Scatter",
     "add_noise",
     "add_probable",
     "add_scatter",
+    "add_within",
+    "four_of",
     "next_four",
     "rows_of",
     "set_origin",
 )
 
-SCATTER_ERROR = 0
-INPUT_ERROR = 1
-MOSAIC_ERROR = 2
-
 NO, YES = np.False_, np.True_
-"""Flags of `add_scatter` and `add_noise`, which would be compiled for each of those of Python."""
+"""Flags of `Adding`: those of Python are parts of the types, and kernels would be compiled for each."""
 
 
-@jit
+class Four(NamedTuple):
+    """Masks (int32), variances (float32) and weights, numbers or rows (float64), of four inputs."""
+
+    mask: Rows
+    variance: Rows
+    weight: tuple[Any, Any, Any, Any]
+
+
+class Adding(NamedTuple):
+    """Which error is wanted, whether the weights are ``1/variance``, and whether bits are wanted."""
+
+    error: int
+    per_pixel: bool | np.bool
+    keep_bits: bool | np.bool
+
+
+class Scatter(NamedTuple):
+    """Sums for a mean and its scatter, as in `Sums` and `Tallies`: rows, or the numbers of a pixel."""
+
+    w: Any
+    wd: Any
+    ww: Any
+    wdd: Any
+    bits: Any
+    used: Any
+
+
+class Noise(NamedTuple):
+    """Sums for a mean and its noise, as in `Sums` and `Tallies`: rows, or the numbers of a pixel."""
+
+    w: Any
+    wd: Any
+    wv: Any
+    bits: Any
+    used: Any
+
+
+class Known(NamedTuple):
+    """Limits from known noise, as `rows.select_probable` takes them: rows (float64), or numbers."""
+
+    centre: Any
+    spread: Any
+    limit: Any
+    least: Any
+
+
+@jit_inline
 def next_four(rows: np.ndarray, k: int) -> tuple[int, int, int, int]:
     """Return four inputs from the k-th on; the last one makes up for those that lack."""
     last = rows.size - 1
@@ -50,23 +97,32 @@ def next_four(rows: np.ndarray, k: int) -> tuple[int, int, int, int]:
 
 
 @jit
-def rows_of(
-    plane: np.ndarray, indices: tuple[int, int, int, int], start: int, stop: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return a range of pixels of four inputs."""
+def rows_of(plane: np.ndarray, indices: tuple[int, int, int, int], start: int, stop: int) -> Rows:
+    """Return a range of pixels of four inputs, from a plane of shape (n, pixels)."""
     a, b, c, d = indices
     return plane[a, start:stop], plane[b, start:stop], plane[c, start:stop], plane[d, start:stop]
 
 
+@jit_inline
+def four_of(planes: Planes, inputs: Inputs, k: int, p: int, q: int, space: np.ndarray) -> Four:
+    """Return the pixels from ``p`` to ``q`` of four inputs; ``space`` holds their weights if these differ."""
+    which = next_four(inputs.rows, k)
+    weights = four_weights(inputs.weights, which, q - p, space)
+    return Four(rows_of(planes.mask, which, p, q), rows_of(planes.variance, which, p, q), weights)
+
+
 @jit
-def set_origin(rows: tuple[Any, ...], count: np.ndarray, origin: np.ndarray) -> None:
-    """Take the first usable value of each pixel as the origin of its sums, where there was none before."""
+def set_origin(values: Rows, count: np.ndarray, origin: np.ndarray) -> None:
+    """Take the first usable value of each pixel as the origin of its sums, where there was none before.
+
+    ``count`` (int32) and ``origin`` (float64) have the shape (pixels,) of the values (float32).
+    """
     least = count[0]
     for j in range(count.size):
         least = min(least, count[j])
     if least > 0:
         return
-    x0, x1, x2, x3 = rows
+    x0, x1, x2, x3 = values
     for j in range(origin.size):
         first = x2[j] if x2[j] == x2[j] else x3[j]
         first = x1[j] if x1[j] == x1[j] else first
@@ -76,176 +132,120 @@ def set_origin(rows: tuple[Any, ...], count: np.ndarray, origin: np.ndarray) -> 
 
 @jit
 def scattered(
-    x: np.float32,
-    v: np.float32,
-    m: np.int32,
-    weight: float,
-    flags: tuple[bool, bool],
-    limits: tuple[float, float],
-    sums: tuple[Any, ...],
-) -> tuple[Any, ...]:
+    x: np.float32, v: np.float32, m: np.int32, weight: float, adding: Adding, limits: Limits, sums: Scatter
+) -> Scatter:
     """Return the sums of a pixel with one more value."""
-    distance = np.float64(x) - limits[0]
-    good = abs(distance) <= limits[1]
-    w = (1.0 / np.float64(v) if flags[0] else weight) if good else 0.0
+    distance = np.float64(x) - limits.centre
+    good = abs(distance) <= limits.reach
+    w = (1.0 / np.float64(v) if adding.per_pixel else weight) if good else 0.0
     d: float = distance if good else 0.0
-    bits = (m if good else 0) if flags[1] else 0
-    sw, swd, sww, swdd = sums[0] + w, sums[1] + w * d, sums[2] + w * w, sums[3] + w * d * d
-    return sw, swd, sww, swdd, sums[4] | bits, sums[5] + (1 if good else 0)
+    bits = (m if good else 0) if adding.keep_bits else 0
+    sw, swd, sww, swdd = sums.w + w, sums.wd + w * d, sums.ww + w * w, sums.wdd + w * d * d
+    return Scatter(sw, swd, sww, swdd, sums.bits | bits, sums.used + (1 if good else 0))
 
 
 @jit
-def add_scatter(
-    rows: tuple[Any, ...],
-    variances: tuple[Any, ...],
-    masks: tuple[Any, ...],
-    weights: tuple[Any, Any, Any, Any],
-    flags: tuple[bool, bool],
-    limits: tuple[np.ndarray, np.ndarray],
-    sums: tuple[Any, ...],
-) -> None:
+def add_scatter(values: Rows, four: Four, adding: Adding, limits: Limits, sums: Scatter) -> None:
     """Add weights, distances from a centre, and the squares of both, for the mean and its scatter.
 
-    Parameters
-    ----------
-    rows, variances, masks
-        Values (float32), variances (float32) and masks (int32) of four inputs.
-    weights
-        Their weights: numbers, or rows (float64).
-    flags
-        Whether the weights are ``1/variance`` instead, and whether bits are wanted.
-    limits
-        Centre and reach (float64).
-    sums
-        Sums (float64) of weights ``w``, ``w*d``, ``w*w`` and ``w*d*d``; the bits
-        of the values that take part, and their number (int32).
+    All rows have the shape (pixels,); values are float32.
     """
-    x0, x1, x2, x3 = rows
-    v0, v1, v2, v3 = variances
-    m0, m1, m2, m3 = masks
-    w0, w1, w2, w3 = weights
+    x0, x1, x2, x3 = values
+    v0, v1, v2, v3 = four.variance
+    m0, m1, m2, m3 = four.mask
+    w0, w1, w2, w3 = four.weight
     centre, reach = limits
     sw, swd, sww, swdd, bits, used = sums
     for j in range(sw.size):
-        near = (centre[j], reach[j])
-        s = (sw[j], swd[j], sww[j], swdd[j], bits[j], used[j])
-        s = scattered(x0[j], v0[j], m0[j], row_weight(w0, j), flags, near, s)
-        s = scattered(x1[j], v1[j], m1[j], row_weight(w1, j), flags, near, s)
-        s = scattered(x2[j], v2[j], m2[j], row_weight(w2, j), flags, near, s)
-        s = scattered(x3[j], v3[j], m3[j], row_weight(w3, j), flags, near, s)
+        near = Limits(centre[j], reach[j])
+        s = Scatter(sw[j], swd[j], sww[j], swdd[j], bits[j], used[j])
+        s = scattered(x0[j], v0[j], m0[j], row_weight(w0, j), adding, near, s)
+        s = scattered(x1[j], v1[j], m1[j], row_weight(w1, j), adding, near, s)
+        s = scattered(x2[j], v2[j], m2[j], row_weight(w2, j), adding, near, s)
+        s = scattered(x3[j], v3[j], m3[j], row_weight(w3, j), adding, near, s)
         sw[j], swd[j], sww[j], swdd[j], bits[j], used[j] = s
 
 
 @jit
 def noisy(
-    x: np.float32,
-    v: np.float32,
-    m: np.int32,
-    weight: float,
-    flags: tuple[bool, bool],
-    error: int,
-    limits: tuple[float, float],
-    sums: tuple[Any, ...],
-) -> tuple[Any, ...]:
+    x: np.float32, v: np.float32, m: np.int32, weight: float, adding: Adding, limits: Limits, sums: Noise
+) -> Noise:
     """Return the sums of a pixel with one more value."""
-    distance = np.float64(x) - limits[0]
-    good = abs(distance) <= limits[1]
-    w = (1.0 / np.float64(v) if flags[0] else weight) if good else 0.0
+    distance = np.float64(x) - limits.centre
+    good = abs(distance) <= limits.reach
+    w = (1.0 / np.float64(v) if adding.per_pixel else weight) if good else 0.0
     d: float = distance if good else 0.0
     noise: float = np.float64(v) if good else 0.0
-    bits = (m if good else 0) if flags[1] else 0
-    swv = sums[2] + w * (1.0 if error == MOSAIC_ERROR else w) * noise
-    return sums[0] + w, sums[1] + w * d, swv, sums[3] | bits, sums[4] + (1 if good else 0)
+    bits = (m if good else 0) if adding.keep_bits else 0
+    swv = sums.wv + w * (1.0 if adding.error == MOSAIC_ERROR else w) * noise
+    return Noise(sums.w + w, sums.wd + w * d, swv, sums.bits | bits, sums.used + (1 if good else 0))
 
 
 @jit
-def add_noise(
-    rows: tuple[Any, ...],
-    variances: tuple[Any, ...],
-    masks: tuple[Any, ...],
-    weights: tuple[Any, Any, Any, Any],
-    flags: tuple[bool, bool],
-    error: int,
-    limits: tuple[np.ndarray, np.ndarray],
-    sums: tuple[Any, ...],
-) -> None:
+def add_noise(values: Rows, four: Four, adding: Adding, limits: Limits, sums: Noise) -> None:
     """Add weights, distances from a centre, and variances, for the mean and its noise.
 
-    Parameters
-    ----------
-    rows, variances, masks, weights, flags, limits
-        As for `add_scatter`.
-    error
-        `INPUT_ERROR`, or `MOSAIC_ERROR` for a variance that is weighted once.
-    sums
-        Sums (float64) of weights ``w``, ``w*d`` and ``w*w*variance``; the bits of
-        the values that take part, and their number (int32).
+    All rows have the shape (pixels,); values are float32.
     """
-    x0, x1, x2, x3 = rows
-    v0, v1, v2, v3 = variances
-    m0, m1, m2, m3 = masks
-    w0, w1, w2, w3 = weights
+    x0, x1, x2, x3 = values
+    v0, v1, v2, v3 = four.variance
+    m0, m1, m2, m3 = four.mask
+    w0, w1, w2, w3 = four.weight
     centre, reach = limits
     sw, swd, swv, bits, used = sums
     for j in range(sw.size):
-        near = (centre[j], reach[j])
-        s = (sw[j], swd[j], swv[j], bits[j], used[j])
-        s = noisy(x0[j], v0[j], m0[j], row_weight(w0, j), flags, error, near, s)
-        s = noisy(x1[j], v1[j], m1[j], row_weight(w1, j), flags, error, near, s)
-        s = noisy(x2[j], v2[j], m2[j], row_weight(w2, j), flags, error, near, s)
-        s = noisy(x3[j], v3[j], m3[j], row_weight(w3, j), flags, error, near, s)
+        near = Limits(centre[j], reach[j])
+        s = Noise(sw[j], swd[j], swv[j], bits[j], used[j])
+        s = noisy(x0[j], v0[j], m0[j], row_weight(w0, j), adding, near, s)
+        s = noisy(x1[j], v1[j], m1[j], row_weight(w1, j), adding, near, s)
+        s = noisy(x2[j], v2[j], m2[j], row_weight(w2, j), adding, near, s)
+        s = noisy(x3[j], v3[j], m3[j], row_weight(w3, j), adding, near, s)
         sw[j], swd[j], swv[j], bits[j], used[j] = s
 
 
 @jit
 def probable(
-    x: np.float32,
-    v: np.float32,
-    m: np.int32,
-    weight: float,
-    flags: tuple[bool, bool],
-    error: int,
-    limits: tuple[float, float, float, float],
-    sums: tuple[Any, ...],
-) -> tuple[Any, ...]:
-    """Return the sums of a pixel with one more value, if `combine_rows.select_probable` chooses it."""
-    distance, own = np.float64(x) - limits[0], np.float64(v)
-    noise = limits[3] if (distance < 0.0) & (own < limits[3]) else own
-    good = distance * distance <= limits[2] * (noise + limits[1])
-    w = (1.0 / own if flags[0] else weight) if good else 0.0
+    x: np.float32, v: np.float32, m: np.int32, weight: float, adding: Adding, limits: Known, sums: Noise
+) -> Noise:
+    """Return the sums of a pixel with one more value, if `rows.select_probable` chooses it."""
+    distance, own = np.float64(x) - limits.centre, np.float64(v)
+    noise = limits.least if (distance < 0.0) & (own < limits.least) else own
+    good = distance * distance <= limits.limit * (noise + limits.spread)
+    w = (1.0 / own if adding.per_pixel else weight) if good else 0.0
     d: float = distance if good else 0.0
     noise = own if good else 0.0
-    bits = (m if good else 0) if flags[1] else 0
-    swv = sums[2] + w * (1.0 if error == MOSAIC_ERROR else w) * noise
-    return sums[0] + w, sums[1] + w * d, swv, sums[3] | bits, sums[4] + (1 if good else 0)
+    bits = (m if good else 0) if adding.keep_bits else 0
+    swv = sums.wv + w * (1.0 if adding.error == MOSAIC_ERROR else w) * noise
+    return Noise(sums.w + w, sums.wd + w * d, swv, sums.bits | bits, sums.used + (1 if good else 0))
 
 
 @jit
-def add_probable(
-    rows: tuple[Any, ...],
-    variances: tuple[Any, ...],
-    masks: tuple[Any, ...],
-    weights: tuple[Any, Any, Any, Any],
-    flags: tuple[bool, bool],
-    error: int,
-    limits: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-    sums: tuple[Any, ...],
-) -> None:
-    """Do what `combine_rows.select_probable` and `add_noise` do, in one loop.
-
-    ``limits`` are centre, spread, limit and least variance; the others are as for `add_noise`.
-    """
-    x0, x1, x2, x3 = rows
-    v0, v1, v2, v3 = variances
-    m0, m1, m2, m3 = masks
-    w0, w1, w2, w3 = weights
+def add_probable(values: Rows, four: Four, adding: Adding, limits: Known, sums: Noise) -> None:
+    """Do what `rows.select_probable` and `add_noise` do, in one loop over rows of shape (pixels,)."""
+    x0, x1, x2, x3 = values
+    v0, v1, v2, v3 = four.variance
+    m0, m1, m2, m3 = four.mask
+    w0, w1, w2, w3 = four.weight
     centre, spread, limit, least = limits
     sw, swd, swv, bits, used = sums
     for j in range(sw.size):
-        near = (centre[j], spread[j], limit[j], least[j])
-        s = (sw[j], swd[j], swv[j], bits[j], used[j])
-        s = probable(x0[j], v0[j], m0[j], row_weight(w0, j), flags, error, near, s)
-        s = probable(x1[j], v1[j], m1[j], row_weight(w1, j), flags, error, near, s)
-        s = probable(x2[j], v2[j], m2[j], row_weight(w2, j), flags, error, near, s)
-        s = probable(x3[j], v3[j], m3[j], row_weight(w3, j), flags, error, near, s)
+        near = Known(centre[j], spread[j], limit[j], least[j])
+        s = Noise(sw[j], swd[j], swv[j], bits[j], used[j])
+        s = probable(x0[j], v0[j], m0[j], row_weight(w0, j), adding, near, s)
+        s = probable(x1[j], v1[j], m1[j], row_weight(w1, j), adding, near, s)
+        s = probable(x2[j], v2[j], m2[j], row_weight(w2, j), adding, near, s)
+        s = probable(x3[j], v3[j], m3[j], row_weight(w3, j), adding, near, s)
         sw[j], swd[j], swv[j], bits[j], used[j] = s
+
+
+@jit_inline
+def add_within(
+    values: Rows, four: Four, adding: Adding, limits: Limits, sums: Sums, tallies: Tallies
+) -> None:
+    """Add what lies within limits, for the error that is wanted, to rows of shape (pixels,)."""
+    if adding.error == SCATTER_ERROR:
+        scatter = Scatter(sums.w, sums.wd, sums.ww, sums.wdd, tallies.bits, tallies.used)
+        add_scatter(values, four, adding, limits, scatter)
+    else:
+        noise = Noise(sums.w, sums.wd, sums.wv, tallies.bits, tallies.used)
+        add_noise(values, four, adding, limits, noise)

@@ -12,26 +12,26 @@ import numpy as np
 from numba.extending import overload
 
 from .._jit import jit
+from .rules import WeightTable
 
 __all__ = ("four_weights", "row_weight", "set_weights", "weight_space")
 
 
 @jit
-def fill_weights(table: np.ndarray, ends: np.ndarray, p: int, q: int, space: np.ndarray) -> None:
+def fill_weights(table: WeightTable, p: int, q: int, space: np.ndarray) -> None:
     """Write the weights of all inputs from pixel ``p`` to ``q``.
 
     Parameters
     ----------
     table
-        Weights (float64) of shape (range, n).
-    ends
-        Ends of the ranges (int64), ascending.
+        Weights of ranges of pixels.
     p, q
         Range of pixels.
     space
         float64 of shape (n, columns), written.
     """
     # Bisected here: numpy's search makes each process import the linear algebra of SciPy.
+    weights, ends = table
     k, high = 0, ends.size
     while k < high:
         middle = (k + high) // 2
@@ -43,25 +43,25 @@ def fill_weights(table: np.ndarray, ends: np.ndarray, p: int, q: int, space: np.
     while start < q:
         stop = min(q, ends[k])
         for i in range(space.shape[0]):
-            weight = table[k, i]
+            weight = weights[k, i]
             for j in range(start - p, stop - p):
                 space[i, j] = weight
         start = stop
         k += 1
 
 
-def weight_space(weights: Any, columns: int) -> np.ndarray:
+def weight_space(weights: np.ndarray | WeightTable, columns: int) -> np.ndarray:
     """Return space for the weights of a block, where they differ between its pixels."""
     raise NotImplementedError  # for the compiler alone
 
 
-def set_weights(weights: Any, p: int, q: int, space: np.ndarray) -> None:
+def set_weights(weights: np.ndarray | WeightTable, p: int, q: int, space: np.ndarray) -> None:
     """Write the weights of a block of pixels into the space for them, if there is some."""
     raise NotImplementedError
 
 
 def four_weights(
-    weights: Any, which: tuple[int, int, int, int], b: int, space: np.ndarray
+    weights: np.ndarray | WeightTable, which: tuple[int, int, int, int], b: int, space: np.ndarray
 ) -> tuple[Any, Any, Any, Any]:
     """Return the weights of four inputs: numbers, or rows of the block."""
     raise NotImplementedError
@@ -78,37 +78,39 @@ def _differ(weights: Any) -> bool:
     return isinstance(weights, BaseTuple)
 
 
-@overload(weight_space)
-def _weight_space(weights, columns):  # type: ignore[no-untyped-def]
+@overload(weight_space, strict=False)
+def _weight_space(weights: Any, columns: Any) -> Any:
     if _differ(weights):
         return lambda weights, columns: np.empty((weights[0].shape[1], columns))
     return lambda weights, columns: np.empty((0, 0))
 
 
-@overload(set_weights)
-def _set_weights(weights, p, q, space):  # type: ignore[no-untyped-def]
+@overload(set_weights, strict=False)
+def _set_weights(weights: Any, p: Any, q: Any, space: Any) -> Any:
     if _differ(weights):
-        return lambda weights, p, q, space: fill_weights(weights[0], weights[1], p, q, space)
+        return lambda weights, p, q, space: fill_weights(weights, p, q, space)
     return lambda weights, p, q, space: None
 
 
-@overload(four_weights)
-def _four_weights(weights, which, b, space):  # type: ignore[no-untyped-def]
+@overload(four_weights, strict=False)
+def _four_weights(weights: Any, which: Any, b: Any, space: Any) -> Any:
     if _differ(weights):
+        return lambda weights, which, b, space: (
+            space[which[0], :b],
+            space[which[1], :b],
+            space[which[2], :b],
+            space[which[3], :b],
+        )
+    return lambda weights, which, b, space: (
+        weights[which[0]],
+        weights[which[1]],
+        weights[which[2]],
+        weights[which[3]],
+    )
 
-        def rows(weights, which, b, space):  # type: ignore[no-untyped-def]
-            return space[which[0], :b], space[which[1], :b], space[which[2], :b], space[which[3], :b]
 
-        return rows
-
-    def numbers(weights, which, b, space):  # type: ignore[no-untyped-def]
-        return weights[which[0]], weights[which[1]], weights[which[2]], weights[which[3]]
-
-    return numbers
-
-
-@overload(row_weight)
-def _row_weight(weight, j):  # type: ignore[no-untyped-def]
+@overload(row_weight, strict=False)
+def _row_weight(weight: Any, j: Any) -> Any:
     from numba.core.types import Array
 
     if isinstance(weight, Array):
