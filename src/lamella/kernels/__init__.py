@@ -27,26 +27,9 @@ any unit, variances in its square; positions are in pixels, whose centres are wh
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .arrays import kernel_array as kernel_array
-    from .byteorder import swap_words as swap_words
-    from .compare import subtract_template as subtract_template
-    from .convolve import convolve_plane as convolve_plane
-    from .fill import fill_rows as fill_rows
-    from .flags import translate_flags as translate_flags
-    from .lines import strongest_lines as strongest_lines
-    from .order.median import median as median
-    from .order.sample import clipped_mean as clipped_mean
-    from .resample.merge import put_best as put_best
-    from .resample.psfwarp import warp_stamp as warp_stamp
-    from .resample.resample import resample_planes as resample_planes
-    from .stack.mean import add_to_mean as add_to_mean
-    from .stack.mean import read_mean as read_mean
-    from .stack.statistics import stack_pixels as stack_pixels
-
-_HOMES = {
+_HOMES: dict[str, str] = {
     "add_to_mean": "stack.mean",
     "clipped_mean": "order.sample",
     "convolve_plane": "convolve",
@@ -64,7 +47,7 @@ _HOMES = {
     "warp_stamp": "resample.psfwarp",
 }
 
-__all__ = tuple(_HOMES)
+__all__ = (*_HOMES,)
 
 
 def __getattr__(name: str) -> Any:

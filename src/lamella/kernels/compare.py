@@ -71,6 +71,7 @@ def subtract_template(
                 noise[y, x] = np.inf
                 continue
             difference[y, x] = d
+            # The variance of a mean that a value is part of is what the two share.
             shares = d * d <= limit * v
             noise[y, x] = max(v - t, np.float32(_LEAST_SHARE) * v) if shares else v + t
 
@@ -110,6 +111,7 @@ def move_template(image: np.ndarray, source: np.ndarray, dx: float, dy: float, m
     sx, sy = np.float32(dx), np.float32(dy)
     x0, y0 = int(np.floor(-dx)), int(np.floor(-dy))
     across, up = np.empty(_TAPS, np.float32), np.empty(_TAPS, np.float32)
+    # Lanczos-3, sinc(u) sinc(u / 3), at the six pixels around a position; weights sum to one.
     for taps, offset in ((across, -dx - x0), (up, -dy - y0)):
         for k in range(_TAPS):
             u = np.pi * (k - 2 - offset)
@@ -194,6 +196,7 @@ def flag_matched(
             if n == 2:
                 d += min(template[y, x], np.float32(0.0))
             square = d * d
+            # Of two epochs nobody knows which is wrong, unless one shows light that the other excludes.
             counts = n > 2 or (n == 2 and d > 0.0)
             if counts and square > low2 * spread and flags[y, x] & BLIND != 0:
                 flags[y, x] |= np.uint8(LOW)
@@ -264,6 +267,7 @@ def flag_direct(
             if e == 2:
                 d += min(template[y, x], np.float32(0.0))
                 s += below[x] + below[x + 1] + below[x + 2]
+            # Variances of nine pixels add up; what is tolerated is common to them, and adds up linearly.
             wide = g * (variance[x] + variance[x + 1] + variance[x + 2]) + n * n * t
             counts = e > 2 or (e == 2 and s > 0.0)
             if counts and (d * d > low2 * spread or s * s > low2 * wide):

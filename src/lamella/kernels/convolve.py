@@ -90,6 +90,7 @@ def factor_kernels(
     """
     ny, nx, side, _ = kernels.shape
     stack = kernels.reshape(-1, side, side)
+    # Probes spread evenly over the nodes, both ends among them.
     some = stack[np.unique(np.linspace(0, len(stack) - 1, _PROBES).astype(int))]
     # Profiles in the order of what they explain of all kernels.
     basis = np.linalg.eigh(np.tensordot(stack, stack, axes=((0, 1), (0, 1))))[1].T[::-1]
@@ -237,6 +238,7 @@ def _convolve(image: Plane, rows: Plane, columns: np.ndarray, cells: Plane, resu
                         line[i] = image[row, x] if 0 <= x < length else np.float32(0.0)
                 else:
                     line[:] = np.float32(0.0)
+                # Each row is filtered once, and stays in the ring while any row of the band reaches it.
                 _filter_row(line, rows, width, ring, (row + half) % side)
                 y = row - half
                 if y < band * CELL:

@@ -43,6 +43,7 @@ def grow_bits(mask: Plane, dy: Row, dx: Row, bits: int, first_row: int, last_row
                 row = y + dy[i]
                 if row < 0 or row >= height:
                     continue
+                # Only the columns that the footprint finds inside of the image.
                 low = max(0, -(first + dx[i]))
                 high = min(width, length - first - dx[i])
                 if high <= low:

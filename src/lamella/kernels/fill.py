@@ -259,6 +259,7 @@ def _combine(
     value, spread = 0.0, 0.0
     for i in range(4):
         c = rule.table[left, right, w, u, i]
+        # A neighbour without weight may be NaN.
         if c != 0.0:
             value += c * values[i]
             spread += c * c * variances[i]
@@ -394,6 +395,7 @@ def _value_strict(values: Row, left: int, right: int, width: int, t: int, table:
     for i in range(4):
         if (left | right << 2) >> i & 1:
             total += table[left, right, w, u, i] * values[i]
+    # Two pixels with one neighbour each: there alone the original cuts off negative values.
     if width == 2 and left == 1 and right == 1 and total < 0.0:
         return 0.0
     if total >= -LARGEST:

@@ -106,6 +106,7 @@ def _mark_row(
     untold, kept, inside = np.int32(0), np.int32(0), np.int32(0)
     for x in range(image.size):
         value, spread, bits = image[x], variance[x], mask[x]
+        # Written so that NaN is not there.
         there = (abs(value) < infinite) & (spread > zero) & (spread < infinite) & (bits & missing == 0)
         told = bits & why != 0
         image[x] = value if there else np.float32(np.nan)

@@ -64,6 +64,7 @@ def bin_significance(
                 t += total[x]
                 n += noise[x]
                 c += count[x]
+            # With fewer pixels a bin has so much noise that it says little, but counts as others do.
             enough = 2.0 * c >= size * size
             weights[row, column] = 1.0 if enough else 0.0
             values[row, column] = t / math.sqrt(n) if enough else 0.0
@@ -148,6 +149,7 @@ def _merge(old: Plane, new: Plane, level: int) -> None:
             lower = old[block + slope // 2]
             upper = old[block + half + slope // 2]
             out = new[block + slope]
+            # The upper half begins where the lower one ends: both have half of the slope, rounded down.
             shift = (slope + 1) // 2
             for x in range(width - shift):
                 out[x] = lower[x] + upper[x + shift]
@@ -187,6 +189,7 @@ def _scan(
 def _sample(sums: Plane, covers: Plane, level: int, min_cover: float, samples: Plane, filled: Row) -> None:
     height, width = sums.shape
     least = np.float32(min_cover * (1 << level))
+    # Every fifth row and thirteenth column: neither divides 2^level, so that all slopes are sampled.
     for row in range(level % 5, height, 5):
         for x in range(row % 13, width, 13):
             if covers[row, x] >= least and filled[level] < samples.shape[1]:

@@ -59,7 +59,7 @@ def clipped_mean(parts: Parts, bad: int, sigma_clip: float, clip_iter: int) -> C
     Parameters
     ----------
     parts
-        Values and masks.
+        Values (float32) and masks (int32): pairs of arrays of any shape, the same for both.
     bad
         Values with one of these mask bits, NaN and infinite ones do not count.
     sigma_clip
@@ -99,6 +99,7 @@ def moments(parts: Parts, bad: int, centre: float = 0.0, half_width: float = mat
         used += _add_moments(bits, mask, bad, centre, half_width, sums)
     if used == 0:
         return ClippedMean(math.nan, math.nan, 0, 0)
+    # The smallest float32 is 2^-149: all values are whole multiples of it, and their squares of 2^-298.
     total = Fraction(_add_up(sums[0], 1), 1 << 149)
     squares = Fraction(_add_up(sums[1], 2) + (_add_up(sums[2], 2) << 24), 1 << 298)
     variance = (squares - total * total / used) / (used - 1) if used > 1 else math.nan
@@ -255,6 +256,7 @@ def _find_exponents(
 @jit
 def _add_one_exponent(bits: np.ndarray, exponents: np.ndarray, exponent: int, sums: np.ndarray) -> None:
     """Add the values of one exponent; without branches."""
+    # Numbers of the exponent 0 are denormal: their mantissa has no leading one.
     leading = np.int64(0x800000 if exponent else 0)
     total, low, high = np.int64(0), np.int64(0), np.int64(0)
     for i in range(bits.size):
@@ -262,6 +264,7 @@ def _add_one_exponent(bits: np.ndarray, exponents: np.ndarray, exponent: int, su
         mantissa = mantissa if exponents[i] == exponent else np.int64(0)
         square = mantissa * mantissa
         total += -mantissa if bits[i] >> np.uint32(31) else mantissa
+        # Sums of halves of 24 bits do not overflow below 2^39 values.
         low += square & 0xFFFFFF
         high += square >> 24
     sums[0, exponent] += total

@@ -145,6 +145,7 @@ def _reach_pixels(planes: Any, grid: Any, tile: Any) -> tuple[int, int, int, int
     Nodes may be many tiles apart, so that the positions of the pixels
     themselves are looked at, and of one pixel more on each side.
     """
+    # A pixel more on each side: points lie up to half a pixel beyond the centres of the outer ones.
     y, x = np.empty((2, tile[1] - tile[0] + 2, tile[3] - tile[2] + 2))
     for r in range(y.shape[0]):
         j, v = _node(tile[0] - 1 + r, grid.y0, grid.spacing, 0.0)

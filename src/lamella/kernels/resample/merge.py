@@ -93,6 +93,7 @@ def put_best(
                 out[1][y, x] |= mask[y, x] if before == 0 else np.int32(0)
             elif rank >= before:
                 out[0][y, x], out[1][y, x], out[2][y, x] = image[y, x], mask[y, x], variance[y, x]
+                # The image that had the pixel has one less.
                 if owner[y, x] >= 0:
                     counts[owner[y, x]] -= 1
                 owner[y, x] = number

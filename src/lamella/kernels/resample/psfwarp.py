@@ -135,6 +135,7 @@ def _value(padded: Plane, x: float, y: float, x_table: Plane, y_table: Plane, ta
     ny = int(ty)
     tx -= nx
     ty -= ny
+    # The window of a position within reach lies inside of the zeros around the stamp.
     left = int(column) + _PAD - taps // 2 + 1
     bottom = int(row) + _PAD - taps // 2 + 1
     total = 0.0

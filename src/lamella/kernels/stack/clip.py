@@ -91,6 +91,7 @@ def clip_block(stack: Stack, space: Space, limits: np.ndarray, before: np.ndarra
     first_scatter_limits(space, clip.sigmas, near)
     for j in range(b):
         before[0, j] = near.centre[j]
+        # Before the first pass there is no limit: the values that it loses come back.
         before[1, j] = np.inf
     k = 0
     while k < clip.passes:

@@ -130,7 +130,7 @@ def stack_mean(stack: Stack, start: int, stop: int) -> None:
 
 @jit
 def add_to_mean(planes: Planes, inputs: Inputs, rules: Rules, masking: Masking, mean: MeanSums) -> None:
-    """Add one input, the only one in its planes, to the sums of a mean."""
+    """Add one input, the only one in its planes of shape (1, pixels), to the sums of a mean."""
     work, space = make_work(), weight_space(inputs.weights, BLOCK)
     pixels = planes.image.shape[1]
     for p in range(0, pixels, BLOCK):
@@ -143,6 +143,6 @@ def add_to_mean(planes: Planes, inputs: Inputs, rules: Rules, masking: Masking, 
 
 @jit
 def read_mean(rules: Rules, masking: Masking, mean: MeanSums, out: Output) -> None:
-    """Write the mean that the sums of `add_to_mean` stand for."""
+    """Write the mean that the sums of `add_to_mean` stand for, to planes of shape (pixels,)."""
     for p in range(0, out.image.size, BLOCK):
         read_row(rules, masking, mean, p, output_rows(out, p, min(p + BLOCK, out.image.size)))

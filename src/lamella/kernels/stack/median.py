@@ -47,6 +47,7 @@ def finish_median(
     for j in range(good.size):
         n = max(good[j], 1)
         if error == INPUT_ERROR:
+            # The mean of one or two values: the variance of a mean is exact.
             if n <= 2:
                 variance[j] = sums.wv[j] / (n * n)
             else:

@@ -131,6 +131,7 @@ def local_range(plane: np.ndarray, out: np.ndarray) -> None:
             first[x + 1] = max(top, c)
             second[x + 1] = max(next_top, min(top, c))
         for x in range(width):
+            # Of three columns with their two highest values each, merged two by two.
             top = max(first[x], first[x + 1])
             next_top = max(min(first[x], first[x + 1]), max(second[x], second[x + 1]))
             next_top = max(max(next_top, second[x + 2]), min(top, first[x + 2]))
@@ -165,6 +166,7 @@ def first_limits(
     coarse = sigmas if clip.passes == 1 else max(sigmas, min(COARSE * sigmas, PAIR_LIMIT))
     pair = max(coarse, PAIR_LIMIT)
     for j in range(good.size):
+        # The mean of two values, of which one is wrong, agrees with neither.
         centre = lower[j] if good[j] == 2 else median[j]
         noise = HALF_PI / precision[j]
         slope = max(reach[j] - RANGE_OF_NOISE * np.sqrt(noise), 0.0) * gradient

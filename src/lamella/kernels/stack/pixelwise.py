@@ -160,6 +160,7 @@ def spread_of(kind: int, pixel: Pixel, n: int, error: int, clip: Clip) -> tuple[
     sample = max(sample, 0.0) if used > 1 else np.nan
     value: float = np.float64(used)
     variance: float = 0.0
+    # Normal values: the variance of s^2 is 2 s^4 / (n - 1), that of s is s^2 / (2 (n - 1)).
     if kind in (VARIANCE, VARIANCECLIP):
         value, variance = sample, 2.0 * sample * sample / (effective - 1.0)
     elif kind in (STDEV, STDEVCLIP):
@@ -246,6 +247,7 @@ def strict_of(
     if kind == NPOINT:
         return np.float64(n), 0.0, used
     square = (n - 1.0) / n * sample + mean * mean
+    # The original squares a standard error that it made: its rounding is repeated.
     root = np.sqrt(2.0 * (square / n) * (square / n))
     return square, root * root, used
 

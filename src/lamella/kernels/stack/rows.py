@@ -139,6 +139,7 @@ def add_precision(kept: np.ndarray, v: np.ndarray, power_half: bool, total: np.n
     """Add ``1/v`` of the usable values that have noise, or ``1/sqrt(v)`` of all that are usable."""
     if power_half:
         for j in range(kept.size):
+            # In single precision, as the variances are: twice as many fit into a register.
             p = np.float32(1.0) / np.sqrt(v[j])
             total[j] += np.float64(p) if kept[j] == kept[j] else 0.0
     else:
@@ -181,6 +182,7 @@ def order_keys(bits: np.ndarray, key: np.ndarray) -> None:
     for j in range(bits.size):
         b = bits[j]
         k = b ^ ((b >> 31) & 0x7FFFFFFF)
+        # What lies above the bits of infinity is NaN, of either sign.
         key[j] = k if (b & 0x7FFFFFFF) <= 0x7F800000 else REJECTED_KEY
 
 
@@ -244,5 +246,6 @@ def finish_mask(
     for k in range(masking.bits.size):
         bit, threshold = masking.bits[k], masking.thresholds[k]
         for j in range(mask.size):
+            # Where nothing is lost and nothing used, it is NaN, and no share is exceeded.
             share = lost[k, at + j] / (total[j] + lost[k, at + j])
             mask[j] |= bit if share > threshold else 0

@@ -60,6 +60,7 @@ def decode_keys(key: Row) -> None:
     """Turn keys back into the bits of floats, in place."""
     for j in range(key.size):
         k = key[j]
+        # The sign bit, spread over all others, turns the order of negative numbers round.
         key[j] = k ^ ((k >> 31) & 0x7FFFFFFF)
 
 
