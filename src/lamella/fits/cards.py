@@ -17,7 +17,7 @@ CARD = 80
 type Cards = dict[str, Any]
 """Values of a header by keyword, bool, int, float or str; of repeated keywords, the first value."""
 
-_QUOTED = re.compile(r"\s*'((?:[^']|'')*)'")
+_QUOTED = re.compile(r"'([^']*(?:''[^']*)*)'")
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([ED][+-]?\d+)?", re.ASCII)
 
@@ -50,10 +50,11 @@ def parse_cards(text: str) -> Cards:
 
 
 def _parse_value(text: str) -> bool | int | float | str:
-    quoted = _QUOTED.match(text)
+    text = text.lstrip()
+    quoted = _QUOTED.match(text) if text[:1] == "'" else None
     if quoted is not None:
         return quoted[1].replace("''", "'").rstrip()
-    text = text.partition("/")[0].strip()
+    text = text.partition("/")[0].rstrip()
     if text in ("T", "F"):
         return text == "T"
     if _INTEGER.fullmatch(text):

@@ -302,19 +302,23 @@ class Container:
         UnreadableFileError
             Raised when the file ends before the buffer is full.
         """
+        with self:
+            self.fill_open(start, buffer, where)
+
+    def fill_open(self, start: int, buffer: Any, where: str = "") -> None:
+        """Fill a buffer as `fill` does, while the file is kept open."""
         view = memoryview(buffer).cast("B")
         if self._inflated is not None:
             view[:] = self._inflated[start : start + len(view)]
             return
-        with self:
-            while view:
-                try:
-                    count = os.preadv(self._descriptor, [view], start)
-                except OSError as err:
-                    raise self._unreadable(err) from err
-                if count == 0:
-                    raise self.damage(f"the end at byte {start}", f"{len(view)} bytes more", where)
-                view, start = view[count:], start + count
+        while view:
+            try:
+                count = os.preadv(self._descriptor, [view], start)
+            except OSError as err:
+                raise self._unreadable(err) from err
+            if count == 0:
+                raise self.damage(f"the end at byte {start}", f"{len(view)} bytes more", where)
+            view, start = view[count:], start + count
 
     def damage(self, found: str, expected: str, where: str = "") -> UnreadableFileError:
         """Return an error about this file."""

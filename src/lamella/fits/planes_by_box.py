@@ -152,11 +152,12 @@ class _PlainPlane:
         """Fill a flat array; bytes are put in order on their way, while they are in the nearest caches."""
         size = out.itemsize
         step = _SCRATCH.words.nbytes // size
+        begin, label, scratch = self.unit.start + size * first, self.unit.label, _SCRATCH.words.view(np.uint8)
         with self.unit.container as file:
             for start in range(0, out.size, step):
                 words = out[start : start + step]
-                raw = _SCRATCH.words.view(np.uint8)[: words.nbytes]
-                file.fill(self.unit.start + size * (first + start), raw, self.unit.label)
+                raw = scratch[: words.nbytes]
+                file.fill_open(begin + size * start, raw, label)
                 _order_bytes(raw, words)
 
 
