@@ -22,7 +22,7 @@ PRELOADED.set_forkserver_preload(
         # Those that are not installed are passed over.
         "lsst.ctrl.mpexec.cli.pipetask",
         "lamella.formats.recognise",
-        "lamella.tasks.cmdline.places",
+        "lamella.tasks.cmdline.locations",
         "lamella.tasks.formatters",
         "lamella.tasks.ingest",
         "lamella.tasks.manual.assembleCoadd",

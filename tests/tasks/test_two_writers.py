@@ -145,17 +145,17 @@ def test_the_first_of_two_equal_names_wins(site: HscSite, coadd: PatchCoadd, tmp
 BEGINNER = """
 import sys, time
 from pathlib import Path
-from lamella.tasks.cmdline.places import begin_run, find_place
+from lamella.tasks.cmdline.locations import begin_run, find_location
 from lamella.tasks.repository import open_repository
 
 root, flags, name, count = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-place = find_place(str(root), rerun="race")
+location = find_location(str(root), rerun="race")
 with open_repository(root, writeable=True) as butler:
     (flags / name).touch()
     while not (flags / "go").exists():
         time.sleep(0.01)
     for _ in range(count):
-        print(begin_run(butler, place))
+        print(begin_run(butler, location))
 """
 
 

@@ -50,8 +50,8 @@ def check_psf(psf: PointSpreadFunction, box: Box, path: str | PathLike[str]) -> 
     """
     sides = psf.kernel_bbox.shape
     if max(sides) > MAX_STAMP_SIDE:
-        found = f"stamps of {sides[0]} x {sides[1]} pixels"
-        raise InputError(path, where="PSF", found=found, expected=f"at most {MAX_STAMP_SIDE} pixels a side")
+        stamps = f"stamps of {sides[0]} x {sides[1]} pixels"
+        raise InputError(path, where="PSF", found=stamps, expected=f"at most {MAX_STAMP_SIDE} pixels a side")
     positions = [(x, y) for y in _along(box.y) for x in _along(box.x) if _is_defined(psf, x, y)]
     if not positions:
         raise InputError(path, where="PSF", found="a model without a value", expected="one for this image")

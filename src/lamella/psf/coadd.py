@@ -156,13 +156,13 @@ class CoaddPsf(PointSpreadFunction):
     def _covering(self, x: float, y: float) -> tuple[np.ndarray, Mapped]:
         """Return the indices of the components that cover a position, and where they see it."""
         indices = self._maps.near(x, y)
-        found = self._maps.at(x, y, indices)
-        point = np.stack([found.x, found.y], axis=1)
+        seen = self._maps.at(x, y, indices)
+        point = np.stack([seen.x, seen.y], axis=1)
         edges, polygons = self._edges[indices], self._polygons[indices]
         inside = ((edges[:, 0] <= point) & (point < edges[:, 1])).all(axis=1) & (self._weights[indices] > 0.0)
         limited = np.flatnonzero(inside & ~shapely.is_missing(polygons))
-        inside[limited] = shapely.contains_xy(polygons[limited], found.x[limited], found.y[limited])
-        return indices[inside], Mapped(found.x[inside], found.y[inside], found.matrix[inside])
+        inside[limited] = shapely.contains_xy(polygons[limited], seen.x[limited], seen.y[limited])
+        return indices[inside], Mapped(seen.x[inside], seen.y[inside], seen.matrix[inside])
 
     def is_defined(self, x: float, y: float) -> bool:
         """Return whether some component covers a position."""
@@ -275,8 +275,8 @@ class CoaddPsf(PointSpreadFunction):
         """
         centres = np.array([self._centre(index) for index in range(len(self._components))])
         share = self._weights * np.array([component.good_pixels for component in self._components])
-        known = np.flatnonzero(np.isfinite(centres).all(axis=1) & (share > 0.0))
-        kept = known[np.argsort(share[known], kind="stable")]
+        usable = np.flatnonzero(np.isfinite(centres).all(axis=1) & (share > 0.0))
+        kept = usable[np.argsort(share[usable], kind="stable")]
         for first in range(len(kept)):
             rest = kept[first:]
             x, y = (share[rest] @ centres[rest] / share[rest].sum()).tolist()
@@ -299,8 +299,8 @@ class CoaddPsf(PointSpreadFunction):
         return middle_within(shapely.make_valid(outline), self._bounds.bbox)
 
 
-def _as_contributions(indices: np.ndarray, found: Mapped) -> tuple[Contribution, ...]:
-    rows = zip(indices.tolist(), found.x.tolist(), found.y.tolist(), found.matrix, strict=True)
+def _as_contributions(indices: np.ndarray, seen: Mapped) -> tuple[Contribution, ...]:
+    rows = zip(indices.tolist(), seen.x.tolist(), seen.y.tolist(), seen.matrix, strict=True)
     return tuple(Contribution(*row) for row in rows)
 
 

@@ -162,10 +162,10 @@ def _check_matrix(component: PsfComponent, contribution: Contribution) -> None:
 def middle_within(outline: shapely.Geometry, box: Box) -> tuple[float, float]:
     """Return a point (x, y) amid the part of a region that is within a box, or amid all of it if none is."""
     x, y = box.x, box.y
-    part = outline.intersection(shapely.box(x.start - 0.5, y.start - 0.5, x.stop - 0.5, y.stop - 0.5))
-    part = part if part.area > 0.0 else outline
+    visible = outline.intersection(shapely.box(x.start - 0.5, y.start - 0.5, x.stop - 0.5, y.stop - 0.5))
+    visible = visible if visible.area > 0.0 else outline
     # The centroid of a region with a hole or a bay may be outside of it.
-    point = part.centroid if part.contains(part.centroid) else part.representative_point()
+    point = visible.centroid if visible.contains(visible.centroid) else visible.representative_point()
     return float(point.x), float(point.y)
 
 

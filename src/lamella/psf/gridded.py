@@ -100,10 +100,10 @@ class GriddedPsf(StampPsf):
 
 
 def _check_nodes(axis: str, nodes: Sequence[float]) -> np.ndarray:
-    found = np.atleast_1d(np.asarray(nodes, dtype=np.float64))
-    if found.ndim != 1 or not np.isfinite(found).all() or (np.diff(found) <= 0.0).any():
-        raise InvalidPsfError(f"Nodes of a PSF grid must ascend; found {axis} = {found.tolist()}.")
-    return found
+    values = np.atleast_1d(np.asarray(nodes, dtype=np.float64))
+    if values.ndim != 1 or not np.isfinite(values).all() or (np.diff(values) <= 0.0).any():
+        raise InvalidPsfError(f"Nodes of a PSF grid must ascend; found {axis} = {values.tolist()}.")
+    return values
 
 
 def _neighbours(nodes: np.ndarray, position: float) -> list[tuple[int, float]]:
@@ -113,5 +113,5 @@ def _neighbours(nodes: np.ndarray, position: float) -> list[tuple[int, float]]:
     left = max(right - 1, 0)
     if left == right:
         return [(left, 1.0)]
-    part = (position - float(nodes[left])) / float(nodes[right] - nodes[left])
-    return [(index, weight) for index, weight in ((left, 1.0 - part), (right, part)) if weight > 0.0]
+    fraction = (position - float(nodes[left])) / float(nodes[right] - nodes[left])
+    return [(index, weight) for index, weight in ((left, 1.0 - fraction), (right, fraction)) if weight > 0.0]

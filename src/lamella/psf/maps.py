@@ -117,8 +117,8 @@ class DetectorMaps:
         centre, half = 0.5 * (low + high), 0.5 * (high - low)
         coefficients = np.zeros((len(low), 2, _DEGREE + 1, _DEGREE + 1))
         for k in np.flatnonzero(usable).tolist():
-            found = self._sample(k, centre[k], half[k], _FIT_NODES)
-            solution = found @ _SOLVE.T
+            samples = self._sample(k, centre[k], half[k], _FIT_NODES)
+            solution = samples @ _SOLVE.T
             coefficients[k][:, _TERMS[:, 1], _TERMS[:, 0]] = solution
             wanted = self._sample(k, centre[k], half[k], _CHECK_NODES)
             # Written so that NaN fails.
@@ -183,9 +183,9 @@ def _footprint(transform: PixelTransform[Any, Any], box: Box) -> np.ndarray:
     """Return lowest and highest (x, y) of a detector's outline in the coadd, infinite if it is not known."""
     (x0, y0), (x1, y1) = (edge.tolist() for edge in _edges(box))
     t = np.linspace(0.0, 1.0, 9)
-    one = np.ones_like(t)
-    x = np.concatenate([x0 + (x1 - x0) * t, x0 + (x1 - x0) * t, x0 * one, x1 * one])
-    y = np.concatenate([y0 * one, y1 * one, y0 + (y1 - y0) * t, y0 + (y1 - y0) * t])
+    still = np.ones_like(t)
+    x = np.concatenate([x0 + (x1 - x0) * t, x0 + (x1 - x0) * t, x0 * still, x1 * still])
+    y = np.concatenate([y0 * still, y1 * still, y0 + (y1 - y0) * t, y0 + (y1 - y0) * t])
     outline = np.array(_invert(transform, x, y))
     if not np.isfinite(outline).all():
         return np.array([[-np.inf, -np.inf], [np.inf, np.inf]])
@@ -195,8 +195,8 @@ def _footprint(transform: PixelTransform[Any, Any], box: Box) -> np.ndarray:
     return np.array([low - rim, high + rim])
 
 
-def _clean(found: XY[np.ndarray]) -> XY[np.ndarray]:
-    x, y = np.asarray(found.x, dtype=np.float64), np.asarray(found.y, dtype=np.float64)
+def _clean(positions: XY[np.ndarray]) -> XY[np.ndarray]:
+    x, y = np.asarray(positions.x, dtype=np.float64), np.asarray(positions.y, dtype=np.float64)
     bad = ~((np.abs(x) < _INVALID) & (np.abs(y) < _INVALID))
     return XY(np.where(bad, np.nan, x), np.where(bad, np.nan, y))
 
@@ -212,6 +212,6 @@ def _apply(transform: PixelTransform[Any, Any], x: np.ndarray, y: np.ndarray) ->
 def _exact(transform: PixelTransform[Any, Any], x: float, y: float) -> np.ndarray:
     """Return a position, and its derivatives as differences over two pixels: shape (2, 3)."""
     across, up = np.array([0.0, 1.0, -1.0, 0.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0, -1.0])
-    found = _apply(transform, x + across, y + up)
-    slopes = 0.5 * (found[:, 1::2] - found[:, 2::2])
-    return np.concatenate([found[:, :1], slopes], axis=1)
+    positions = _apply(transform, x + across, y + up)
+    slopes = 0.5 * (positions[:, 1::2] - positions[:, 2::2])
+    return np.concatenate([positions[:, :1], slopes], axis=1)

@@ -125,7 +125,7 @@ def solve_kernels(stamps: np.ndarray, target: np.ndarray, side: int, ridge: floa
         # The change of a kernel's sum that costs least; that for the mean PSF will do.
         change = scipy.linalg.cho_solve(factor, np.ones(side**2), check_finite=False).reshape(side, side)
     else:
-        best = np.array([solve_large(*one, ridge) for one in zip(normal, sides, strict=True)])
+        best = np.array([solve_large(*system, ridge) for system in zip(normal, sides, strict=True)])
         change = solve_large(np.mean(normal, axis=0), np.ones((side, side)), ridge)
     missing = 1.0 - best.sum(axis=(1, 2))
     kernels: np.ndarray = best + (missing / change.sum())[:, np.newaxis, np.newaxis] * change
@@ -175,10 +175,10 @@ def _transform(stamp: np.ndarray, length: int) -> np.ndarray:
 
 def _correlate(first: np.ndarray, second: np.ndarray, reach: int) -> np.ndarray:
     """Return sum_x first(x) second(x + u) for all offsets u up to a reach, the offset 0 in the middle."""
-    found = scipy.fft.irfft2(first.conj() * second, (first.shape[0],) * 2)
+    products = scipy.fft.irfft2(first.conj() * second, (first.shape[0],) * 2)
     index = np.arange(-reach, reach + 1)
-    part: np.ndarray = found[np.ix_(index, index)]
-    return part
+    middle: np.ndarray = products[np.ix_(index, index)]
+    return middle
 
 
 def _factorize(normal: np.ndarray, side: int, ridge: float) -> tuple[np.ndarray, bool]:
@@ -273,9 +273,9 @@ def solve_large(normal: np.ndarray, b: np.ndarray, ridge: float) -> np.ndarray:
     inverse = 1.0 / (np.maximum(spectrum, 0.0) + damping)
 
     def filtered(kernel: np.ndarray, transfer: np.ndarray) -> np.ndarray:
-        made = scipy.fft.irfft2(transfer * scipy.fft.rfft2(kernel, (length, length)), (length, length))
-        part: np.ndarray = made[:side, :side]
-        return part
+        product = scipy.fft.irfft2(transfer * scipy.fft.rfft2(kernel, (length, length)), (length, length))
+        corner: np.ndarray = product[:side, :side]
+        return corner
 
     kernel, rest = np.zeros_like(b), b
     step = guided = filtered(rest, inverse)
@@ -303,8 +303,8 @@ def _dots(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def match_quality(stamp: np.ndarray, target: np.ndarray, kernel: np.ndarray) -> MatchQuality:
     """Return how close a kernel brings a PSF to the target, and what it does to noise."""
     length = scipy.fft.next_fast_len(stamp.shape[0] + target.shape[0] + kernel.shape[0], real=True)
-    made = _transform(stamp, length) * _transform(kernel, length)
-    difference = scipy.fft.irfft2(made - _transform(target, length), (length, length))
+    matched = _transform(stamp, length) * _transform(kernel, length)
+    difference = scipy.fft.irfft2(matched - _transform(target, length), (length, length))
     residual = float(np.abs(difference).max() / target.max())
     return MatchQuality(residual, math.sqrt(float(np.square(kernel).sum())))
 
@@ -331,8 +331,8 @@ class KernelField:
     def at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the kernels at some positions: shape (n, side, side)."""
         terms = _chebyshev_terms(x, y, self.centre, self.half, self.order)
-        found: np.ndarray = np.tensordot(terms, self.coefficients, axes=1)
-        return found
+        kernels: np.ndarray = np.tensordot(terms, self.coefficients, axes=1)
+        return kernels
 
 
 def fit_field(kernels: np.ndarray, x: np.ndarray, y: np.ndarray, order: int) -> KernelField:

@@ -59,9 +59,9 @@ def psf_to_parameters(psf: PointSpreadFunction) -> tuple[str, dict[str, np.ndarr
         return _GAUSSIAN, {"sigma": psf.sigma, "stamp_size": psf.kernel_bbox.x.size}
     if isinstance(psf, PiffWrapper):
         return _PIFF, {"archive": _piff_to_text(psf)}
-    known = ", ".join(KINDS)
+    kinds = ", ".join(KINDS)
     raise InvalidPsfError(
-        f"A PSF of class {type(psf).__name__} cannot be written as numbers; these can: {known}. "
+        f"A PSF of class {type(psf).__name__} cannot be written as numbers; these can: {kinds}. "
         "Sample it with GriddedPsf.from_psf first."
     )
 
@@ -86,8 +86,8 @@ def psf_from_parameters(kind: str, parameters: Parameters, bounds: Bounds) -> Po
     try:
         return _make(kind, parameters, bounds)
     except KeyError as err:
-        found = ", ".join(sorted(parameters)) or "none"
-        raise InvalidPsfError(f"A PSF of kind {kind!r} needs parameter {err}; found: {found}.") from None
+        names = ", ".join(sorted(parameters)) or "none"
+        raise InvalidPsfError(f"A PSF of kind {kind!r} needs parameter {err}; found: {names}.") from None
 
 
 def _make(kind: str, parameters: Parameters, bounds: Bounds) -> PointSpreadFunction:

@@ -151,9 +151,9 @@ class WarpedPsf(PointSpreadFunction):
     def _linearize(self, x: float, y: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the original position (x, y), and its derivatives as differences over two pixels."""
         across, up = np.array([0.0, 1.0, -1.0, 0.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0, -1.0])
-        found = np.array(self.transform.apply_inverse(x=x + across, y=y + up), dtype=np.float64)
-        found[~(np.abs(found) < _FAR)] = np.nan
-        return found[:, 0], np.ascontiguousarray(0.5 * (found[:, 1::2] - found[:, 2::2]))
+        positions = np.array(self.transform.apply_inverse(x=x + across, y=y + up), dtype=np.float64)
+        positions[~(np.abs(positions) < _FAR)] = np.nan
+        return positions[:, 0], np.ascontiguousarray(0.5 * (positions[:, 1::2] - positions[:, 2::2]))
 
 
 def _is_sound(point: np.ndarray, matrix: np.ndarray) -> bool:

@@ -86,10 +86,10 @@ def _dodecahedron() -> tuple[np.ndarray, np.ndarray]:
     corners = [np.roll((0.0, a * _GOLDEN, b / _GOLDEN), turn) for turn in range(3) for a, b in signs]
     # The corners of the dodecahedron with these faces are those of a cube and of three rectangles.
     corners += [np.array(corner) for corner in itertools.product((-1.0, 1.0), repeat=3)]
-    found = np.array(faces), np.array(corners)
-    return found[0] / np.linalg.norm(found[0], axis=1)[:, None], found[1] / np.linalg.norm(found[1], axis=1)[
-        :, None
-    ]
+    first, second = (
+        vectors / np.linalg.norm(vectors, axis=1)[:, None] for vectors in map(np.array, (faces, corners))
+    )
+    return first, second
 
 
 def _upright(vectors: np.ndarray) -> np.ndarray:

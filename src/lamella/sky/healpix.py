@@ -51,7 +51,7 @@ class HealpixSkyMap(SkyMap[HealpixConfig]):
     def _cells(self) -> np.ndarray:
         """Base face, and place along its two axes, of each tract; shape (3, number of tracts)."""
         nside = self.nside
-        face, x, y = (part.ravel() for part in np.indices((12, nside, nside)))
+        face, x, y = (axis.ravel() for axis in np.indices((12, nside, nside)))
         cells = np.empty((3, len(self)), dtype=np.int64)
         cells[:, self._number(face, x, y)] = face, x, y
         return cells
@@ -73,9 +73,9 @@ class HealpixSkyMap(SkyMap[HealpixConfig]):
 
     def pixel_corners(self, tract: int) -> np.ndarray:
         """Return unit vectors of the south, east, north and west corner of a pixel, of shape (4, 3)."""
-        one = np.array([tract])
+        tracts = np.array([tract])
         corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
-        return np.concatenate([self._direction(dx, dy, one) for dx, dy in corners])
+        return np.concatenate([self._direction(dx, dy, tracts) for dx, dy in corners])
 
     def _site(self, tract: int) -> TractSite:
         center = float(self._centers[0][tract]), float(self._centers[1][tract])
@@ -134,10 +134,10 @@ def _cap_cell(
     """Return base face and pixel in it, for directions in the polar caps."""
     z = vectors[:, 2]
     column = np.minimum(quarter.astype(np.int64), 3)
-    part = quarter - column
+    across = quarter - column
     width = nside * np.hypot(vectors[:, 0], vectors[:, 1]) / np.sqrt((1.0 + np.abs(z)) / 3.0)
-    a = np.minimum((part * width).astype(np.int64), nside - 1)
-    b = np.minimum(((1.0 - part) * width).astype(np.int64), nside - 1)
+    a = np.minimum((across * width).astype(np.int64), nside - 1)
+    b = np.minimum(((1.0 - across) * width).astype(np.int64), nside - 1)
     north = z > 0.0
     return (
         np.where(north, column, column + 8),
@@ -162,8 +162,8 @@ def _ring_number(face: np.ndarray, x: np.ndarray, y: np.ndarray, nside: int) -> 
     )
     # Every other ring between the caps starts half a pixel later.
     shift = np.where((ring >= nside) & (ring <= 3 * nside), (ring - nside) % 2, 0)
-    place = (_FACE_COLUMN[face] * width + x - y + 1 + shift) // 2 - 1
-    return np.asarray(before + place % (4 * width))
+    column = (_FACE_COLUMN[face] * width + x - y + 1 + shift) // 2 - 1
+    return np.asarray(before + column % (4 * width))
 
 
 def _spread_bits(values: np.ndarray) -> np.ndarray:

@@ -285,10 +285,10 @@ def resolve_key(key: PatchKey, shape: GridShape, what: str) -> tuple[int, int]:
 
 def _parse_key(key: Any) -> tuple[int, ...] | None:
     """Return one or two integers, or `None` when the key is malformed."""
-    parts = key.split(",") if isinstance(key, str) else key if isinstance(key, tuple | list) else (key,)
-    if len(parts) not in (1, 2) or any(isinstance(part, bool) for part in parts):
+    numbers = key.split(",") if isinstance(key, str) else key if isinstance(key, tuple | list) else (key,)
+    if len(numbers) not in (1, 2) or any(isinstance(number, bool) for number in numbers):
         return None
     try:
-        return tuple(int(part) if isinstance(part, str) else operator.index(part) for part in parts)
+        return tuple(int(number) if isinstance(number, str) else operator.index(number) for number in numbers)
     except (TypeError, ValueError):
         return None

@@ -186,11 +186,11 @@ class PixelMap:
 
         To choose the spacing of a small grid takes all of its nodes, which are then wanted again.
         """
-        known = self._known_nodes
-        if known is None or not (np.isin(xs, known[0]).all() and np.isin(ys, known[1]).all()):
-            known = self._known_nodes = xs, ys, self.to_source(*np.meshgrid(xs, ys))
-        place = np.ix_(np.searchsorted(known[1], ys), np.searchsorted(known[0], xs))
-        x, y = (values[place] for values in known[2])
+        kept = self._known_nodes
+        if kept is None or not (np.isin(xs, kept[0]).all() and np.isin(ys, kept[1]).all()):
+            kept = self._known_nodes = xs, ys, self.to_source(*np.meshgrid(xs, ys))
+        nodes = np.ix_(np.searchsorted(kept[1], ys), np.searchsorted(kept[0], xs))
+        x, y = (values[nodes] for values in kept[2])
         return x, y
 
     def _excess(self, footprint: Box, source_box: Box, spacing: int, tolerance: float) -> float:
@@ -226,10 +226,10 @@ class PixelMap:
         steps = np.arange(-1, 3) * spacing
         x_all, y_all = x_cells[:, np.newaxis] + steps, y_cells[:, np.newaxis] + steps
         x_nodes, y_nodes = np.unique(x_all), np.unique(y_all)
-        found = self._at_nodes(x_nodes, y_nodes)
+        positions = self._at_nodes(x_nodes, y_nodes)
         columns, rows = np.searchsorted(x_nodes, x_all), np.searchsorted(y_nodes, y_all)
-        place = rows[:, np.newaxis, :, np.newaxis], columns[np.newaxis, :, np.newaxis, :]
-        x, y = (values[place].reshape(-1, 4, 4) for values in found)
+        corners = rows[:, np.newaxis, :, np.newaxis], columns[np.newaxis, :, np.newaxis, :]
+        x, y = (values[corners].reshape(-1, 4, 4) for values in positions)
         return x, y
 
 
@@ -248,22 +248,22 @@ def _convert(
 
 def _to_sky(projection: SkyProjection[Any], x: np.ndarray, y: np.ndarray) -> _Points:
     """Return longitude and latitude in radians, NaN where there is no such position."""
-    known = np.isfinite(x) & np.isfinite(y)
+    valid = np.isfinite(x) & np.isfinite(y)
     lon, lat = projection.pixel_to_sky_transform.apply_forward(
-        x=np.where(known, x, 0.0), y=np.where(known, y, 0.0)
+        x=np.where(valid, x, 0.0), y=np.where(valid, y, 0.0)
     )
-    known &= ~((lon == _OUTSIDE_SKY[0]) & (lat == _OUTSIDE_SKY[1]))
-    return np.where(known, lon, np.nan), np.where(known, lat, np.nan)
+    valid &= ~((lon == _OUTSIDE_SKY[0]) & (lat == _OUTSIDE_SKY[1]))
+    return np.where(valid, lon, np.nan), np.where(valid, lat, np.nan)
 
 
 def _to_pixels(projection: SkyProjection[Any], lon: np.ndarray, lat: np.ndarray) -> _Points:
     """Return pixel positions, NaN where there is none."""
-    known = np.isfinite(lon)
+    valid = np.isfinite(lon)
     x, y = projection.pixel_to_sky_transform.apply_inverse(
-        x=np.where(known, lon, 0.0), y=np.where(known, lat, 0.0)
+        x=np.where(valid, lon, 0.0), y=np.where(valid, lat, 0.0)
     )
-    known &= (x != _OUTSIDE) & (y != _OUTSIDE) & np.isfinite(x) & np.isfinite(y)
-    return np.where(known, x, np.nan), np.where(known, y, np.nan)
+    valid &= (x != _OUTSIDE) & (y != _OUTSIDE) & np.isfinite(x) & np.isfinite(y)
+    return np.where(valid, x, np.nan), np.where(valid, y, np.nan)
 
 
 def _vector(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:

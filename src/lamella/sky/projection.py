@@ -143,8 +143,8 @@ class _Reader:
     path: str | PathLike[str]
     where: str
 
-    def error(self, keyword: str, found: str, expected: str) -> ProjectionError:
-        return ProjectionError(self.path, where=f"{self.where}, {keyword}", found=found, expected=expected)
+    def error(self, keyword: str, value: str, expected: str) -> ProjectionError:
+        return ProjectionError(self.path, where=f"{self.where}, {keyword}", found=value, expected=expected)
 
     def number(self, keyword: str, default: float | None = None) -> float:
         value = self.header.get(keyword, default)
@@ -184,19 +184,19 @@ class _Reader:
 
     def types(self) -> tuple[tuple[str, str], str, str]:
         """Return the names of both axes, the code of the projection, and what follows it."""
-        found = [self.text(f"CTYPE{axis}") for axis in (1, 2)]
-        if not all(found):
+        ctypes = [self.text(f"CTYPE{axis}") for axis in (1, 2)]
+        if not all(ctypes):
             raise self.error("CTYPE1, CTYPE2", "no projection to the sky", "a celestial WCS")
-        parts = [re.fullmatch(r"([A-Z]+)-+([A-Z]{3})(-[A-Z]+)?", ctype) for ctype in found]
-        for axis, (ctype, part) in enumerate(zip(found, parts, strict=True), start=1):
-            if part is None or not _CODES.fullmatch(part[2]) or part[3] not in (None, "-SIP"):
+        matches = [re.fullmatch(r"([A-Z]+)-+([A-Z]{3})(-[A-Z]+)?", ctype) for ctype in ctypes]
+        for axis, (ctype, match) in enumerate(zip(ctypes, matches, strict=True), start=1):
+            if match is None or not _CODES.fullmatch(match[2]) or match[3] not in (None, "-SIP"):
                 raise self.error(
                     f"CTYPE{axis}", f"{ctype!r}", "a projection of the FITS standard, TAN-SIP or TPV"
                 )
-        names = (str(parts[0][1]), str(parts[1][1]))  # type: ignore[index]
-        tails = {(part[2], part[3] or "") for part in parts if part}
+        names = (str(matches[0][1]), str(matches[1][1]))  # type: ignore[index]
+        tails = {(match[2], match[3] or "") for match in matches if match}
         if names[1] not in (_AXES.get(names[0]), _LONGITUDES.get(names[0])) or len(tails) != 1:
-            raise self.error("CTYPE1, CTYPE2", f"{found[0]!r} and {found[1]!r}", "a pair of celestial axes")
+            raise self.error("CTYPE1, CTYPE2", f"{ctypes[0]!r} and {ctypes[1]!r}", "a pair of celestial axes")
         return names, *tails.pop()
 
     def refuse_unknown(self) -> None:
@@ -228,8 +228,8 @@ class _Reader:
     def has_scamp_terms(self) -> bool:
         # On the longitude axis the standard itself gives a meaning to PVi_0 to PVi_4.
         axis = 1 if self.text("CTYPE1")[:2] == "RA" or self.text("CTYPE1")[1:4] == "LON" else 2
-        found = [match for key in self.header if (match := _PV.match(key))]
-        return any(int(match[1]) != axis or int(match[2]) > 4 for match in found)
+        matches = [match for key in self.header if (match := _PV.match(key))]
+        return any(int(match[1]) != axis or int(match[2]) > 4 for match in matches)
 
     def matrix(self, order: tuple[int, int]) -> np.ndarray:
         """Return the matrix from pixels to intermediate coordinates, in the units of the header."""

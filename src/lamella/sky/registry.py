@@ -43,9 +43,9 @@ def make_skymap(kind: str, options: Mapping[str, Any] | None = None, *, name: st
     """
     cls = SKYMAP_KINDS.get(kind)
     if cls is None:
-        known = ", ".join(SKYMAP_KINDS)
+        kinds = ", ".join(SKYMAP_KINDS)
         raise ConfigError(
-            f"There is no kind of sky map {kind!r}; there are: {known}.", option="kind", found=kind
+            f"There is no kind of sky map {kind!r}; there are: {kinds}.", option="kind", found=kind
         )
     return cls(cls.config_class(**(options or {})), name=name)
 
@@ -71,8 +71,8 @@ def skymap_from_json(text: str, *, path: str | PathLike[str] = "sky map") -> Sky
     except ValueError as err:
         raise UnreadableFileError(path, found=f"broken JSON ({err})", expected="a sky map") from err
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = repr(content.get("format")) if isinstance(content, dict) else f"a {type(content).__name__}"
-        raise UnreadableFileError(path, where="format", found=found, expected=repr(FORMAT))
+        form = repr(content.get("format")) if isinstance(content, dict) else f"a {type(content).__name__}"
+        raise UnreadableFileError(path, where="format", found=form, expected=repr(FORMAT))
     try:
         skymap = make_skymap(content["kind"], content["config"], name=content["name"])
     except KeyError as err:

@@ -74,12 +74,12 @@ class RingsSkyMap(SkyMap[RingsConfig]):
     def _centers(self) -> tuple[np.ndarray, np.ndarray]:
         counts = np.array(self.ring_counts)
         ring = np.repeat(np.arange(self.config.num_rings), counts)
-        place = np.arange(len(ring)) - (self._starts[:-1] - 1)[ring]
+        column = np.arange(len(ring)) - (self._starts[:-1] - 1)[ring]
         if self.config.version == 0:
             # One tract later in all rings but the first, which gains one from the next.
             ring = np.searchsorted(np.cumsum(counts), np.maximum(np.arange(len(ring)) - 1, 0), side="right")
-            place = np.arange(len(ring)) - (self._starts[:-1] - 1)[ring]
-        ra = (self.config.ra_start + 360.0 * (place / counts[ring])) % 360.0
+            column = np.arange(len(ring)) - (self._starts[:-1] - 1)[ring]
+        ra = (self.config.ra_start + 360.0 * (column / counts[ring])) % 360.0
         dec = np.degrees(self.ring_size * (ring + 1) - 0.5 * math.pi)
         return np.concatenate([[0.0], ra, [0.0]]), np.concatenate([[-90.0], dec, [90.0]])
 
@@ -94,11 +94,11 @@ class RingsSkyMap(SkyMap[RingsConfig]):
         ring = np.clip(ring, 0, self.config.num_rings - 1)
         counts = np.array(self.ring_counts)[ring]
         around = (lon - math.radians(self.config.ra_start)) % (2.0 * math.pi)
-        place = (around / (2.0 * math.pi / counts) + 0.5).astype(np.int64) % counts
+        column = (around / (2.0 * math.pi / counts) + 0.5).astype(np.int64) % counts
         if self.config.version == 0:
-            place = np.where((place == 0) & (ring > 0), counts, place)
-        found = np.where(lat < lowest, 0, self._starts[ring] + place)
-        return np.where(lat > -lowest, len(self) - 1, found)
+            column = np.where((column == 0) & (ring > 0), counts, column)
+        tract = np.where(lat < lowest, 0, self._starts[ring] + column)
+        return np.where(lat > -lowest, len(self) - 1, tract)
 
     @property
     def _reach(self) -> float:

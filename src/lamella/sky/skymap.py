@@ -120,13 +120,13 @@ class SkyMap[C: SkyMapConfig](abc.ABC):
                 f"There is no tract {tract} in the sky map {self.name!r}; there are 0 to {len(self) - 1}.",
                 tract=tract,
             )
-        found = self._tracts.get(tract)
-        if found is None:
-            found = Tract(self, int(tract), self._site(int(tract)))
+        kept = self._tracts.get(tract)
+        if kept is None:
+            kept = Tract(self, int(tract), self._site(int(tract)))
             if len(self._tracts) >= _KEPT_TRACTS:
                 self._tracts.clear()
-            self._tracts[int(tract)] = found
-        return found
+            self._tracts[int(tract)] = kept
+        return kept
 
     def find_tracts(self, coords: SkyCoord) -> np.ndarray:
         """Return the numbers of the tracts that positions belong to.
@@ -174,11 +174,11 @@ class SkyMap[C: SkyMapConfig](abc.ABC):
             Each tract that has such patches, and these.
         """
         if isinstance(where, SkyPolygon):
-            found = [(tract, tract.overlapping_patches(where)) for tract in self.overlapping(where)]
+            pairs = [(tract, tract.overlapping_patches(where)) for tract in self.overlapping(where)]
         else:
             near = self._tracts_around(to_vectors(where).reshape(-1, 3))
-            found = [(tract, tract.find_patches(where)) for tract in near]
-        return tuple((tract, patches) for tract, patches in found if patches)
+            pairs = [(tract, tract.find_patches(where)) for tract in near]
+        return tuple((tract, patches) for tract, patches in pairs if patches)
 
     def _tracts_near(self, axis: np.ndarray, angle: float) -> list[Tract]:
         """Return all tracts that may have a point within an angle of a direction, and perhaps more."""

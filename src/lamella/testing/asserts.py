@@ -18,12 +18,12 @@ __all__ = (
 )
 
 
-def assert_bits_equal(found: np.ndarray, expected: np.ndarray, *, name: str = "array") -> None:
+def assert_bits_equal(actual: np.ndarray, expected: np.ndarray, *, name: str = "array") -> None:
     """Check that two arrays are the same to the last bit; NaN equals NaN.
 
     Parameters
     ----------
-    found, expected
+    actual, expected
         Arrays of any shape.
     name
         What they are, for the message.
@@ -33,33 +33,33 @@ def assert_bits_equal(found: np.ndarray, expected: np.ndarray, *, name: str = "a
     AssertionError
         Raised when dtype, shape or a value differs; -0.0 differs from 0.0.
     """
-    assert found.dtype == expected.dtype, f"{name}: dtype is {found.dtype}; expected {expected.dtype}."
-    assert found.shape == expected.shape, f"{name}: shape is {found.shape}; expected {expected.shape}."
-    differs = found != expected
-    if np.issubdtype(found.dtype, np.floating):
-        differs &= ~(np.isnan(found) & np.isnan(expected))
-        differs |= (found == 0) & (expected == 0) & (np.signbit(found) != np.signbit(expected))
-    _report(name, differs, found, expected)
+    assert actual.dtype == expected.dtype, f"{name}: dtype is {actual.dtype}; expected {expected.dtype}."
+    assert actual.shape == expected.shape, f"{name}: shape is {actual.shape}; expected {expected.shape}."
+    differs = actual != expected
+    if np.issubdtype(actual.dtype, np.floating):
+        differs &= ~(np.isnan(actual) & np.isnan(expected))
+        differs |= (actual == 0) & (expected == 0) & (np.signbit(actual) != np.signbit(expected))
+    _report(name, differs, actual, expected)
 
 
-def _report(name: str, differs: np.ndarray, found: np.ndarray, expected: np.ndarray) -> None:
+def _report(name: str, differs: np.ndarray, actual: np.ndarray, expected: np.ndarray) -> None:
     if not differs.any():
         return
     first = tuple(int(i) for i in np.argwhere(differs)[0])
     raise AssertionError(
         f"{name}: {int(differs.sum())} of {differs.size} values differ; "
-        f"the first at {first}: {found[first]!r}, expected {expected[first]!r}."
+        f"the first at {first}: {actual[first]!r}, expected {expected[first]!r}."
     )
 
 
 def assert_masked_images_equal(
-    found: MaskedImage, expected: MaskedImage, *, rtol: float = 0.0, atol: float = 0.0
+    actual: MaskedImage, expected: MaskedImage, *, rtol: float = 0.0, atol: float = 0.0
 ) -> None:
     """Check that two masked images are equal: box, projection, image, variance and named mask planes.
 
     Parameters
     ----------
-    found, expected
+    actual, expected
         The images.
     rtol, atol
         Relative and absolute tolerance of image and variance (the latter in
@@ -70,40 +70,40 @@ def assert_masked_images_equal(
     AssertionError
         Raised when they differ.
     """
-    assert found.sky_projection == expected.sky_projection, "the projections differ."
-    _assert_planes_close(found, expected, rtol, atol)
+    assert actual.sky_projection == expected.sky_projection, "the projections differ."
+    _assert_planes_close(actual, expected, rtol, atol)
 
 
-def _assert_planes_close(found: MaskedImage, expected: MaskedImage, rtol: float, atol: float) -> None:
-    assert found.bbox == expected.bbox, f"box is {found.bbox}; expected {expected.bbox}."
-    assert found.unit == expected.unit, f"unit is {found.unit}; expected {expected.unit}."
+def _assert_planes_close(actual: MaskedImage, expected: MaskedImage, rtol: float, atol: float) -> None:
+    assert actual.bbox == expected.bbox, f"box is {actual.bbox}; expected {expected.bbox}."
+    assert actual.unit == expected.unit, f"unit is {actual.unit}; expected {expected.unit}."
     for name, a, b in (
-        ("image", found.image, expected.image),
-        ("variance", found.variance, expected.variance),
+        ("image", actual.image, expected.image),
+        ("variance", actual.variance, expected.variance),
     ):
         _assert_images_close(name, a, b, rtol, atol)
-    names, other = set(found.mask.schema.names), set(expected.mask.schema.names)
+    names, other = set(actual.mask.schema.names), set(expected.mask.schema.names)
     assert names == other, f"mask planes differ: {sorted(names ^ other)} are in one of them only."
     for plane in sorted(names):
-        assert_bits_equal(found.mask.get(plane), expected.mask.get(plane), name=f"mask plane {plane}")
+        assert_bits_equal(actual.mask.get(plane), expected.mask.get(plane), name=f"mask plane {plane}")
 
 
-def _assert_images_close(name: str, found: Image, expected: Image, rtol: float, atol: float) -> None:
+def _assert_images_close(name: str, actual: Image, expected: Image, rtol: float, atol: float) -> None:
     if rtol == 0 and atol == 0:
-        assert_bits_equal(found.array, expected.array, name=name)
+        assert_bits_equal(actual.array, expected.array, name=name)
         return
-    close = np.isclose(found.array, expected.array, rtol=rtol, atol=atol, equal_nan=True)
-    _report(name, ~close, found.array, expected.array)
+    close = np.isclose(actual.array, expected.array, rtol=rtol, atol=atol, equal_nan=True)
+    _report(name, ~close, actual.array, expected.array)
 
 
 def assert_projections_close(
-    found: SkyProjection[Any], expected: SkyProjection[Any], box: Box, *, tolerance: float = 1e-6
+    actual: SkyProjection[Any], expected: SkyProjection[Any], box: Box, *, tolerance: float = 1e-6
 ) -> None:
     """Check that two projections put the pixels of a box at the same places of the sky.
 
     Parameters
     ----------
-    found, expected
+    actual, expected
         The projections.
     box
         Where to compare them.
@@ -116,13 +116,13 @@ def assert_projections_close(
         Raised when they differ by more.
     """
     grid = box.meshgrid(9)
-    sky = found.pixel_to_sky_transform.apply_forward(x=grid.x.astype(float), y=grid.y.astype(float))
+    sky = actual.pixel_to_sky_transform.apply_forward(x=grid.x.astype(float), y=grid.y.astype(float))
     back = expected.sky_to_pixel_transform.apply_forward(x=np.asarray(sky.x), y=np.asarray(sky.y))
     worst = float(np.max(np.hypot(np.asarray(back.x) - grid.x, np.asarray(back.y) - grid.y)))
     assert worst <= tolerance, f"the projections differ by {worst:.3g} px; expected at most {tolerance:g} px."
 
 
-def assert_exposures_equal(found: Exposure, expected: Exposure, *, tolerance: float = 1e-6) -> None:
+def assert_exposures_equal(actual: Exposure, expected: Exposure, *, tolerance: float = 1e-6) -> None:
     """Check that two exposures are the same, but for paths, filters, formats and notes.
 
     Use it to test a reader against `~lamella.testing.exposure.SimulatedExposure`:
@@ -130,7 +130,7 @@ def assert_exposures_equal(found: Exposure, expected: Exposure, *, tolerance: fl
 
     Parameters
     ----------
-    found, expected
+    actual, expected
         The exposures.
     tolerance
         For the projection in pixels, and relative for ``to_njy``.  The PSF at
@@ -142,24 +142,24 @@ def assert_exposures_equal(found: Exposure, expected: Exposure, *, tolerance: fl
         Raised when they differ.
     """
     for field in ("band", "id", "bbox", "psf_fwhm", "times"):
-        a, b = getattr(found.info, field), getattr(expected.info, field)
+        a, b = getattr(actual.info, field), getattr(expected.info, field)
         assert a == b, f"info.{field} is {a!r}; expected {b!r}."
     assert_projections_close(
-        found.info.projection, expected.info.projection, expected.info.bbox, tolerance=tolerance
+        actual.info.projection, expected.info.projection, expected.info.bbox, tolerance=tolerance
     )
-    _assert_planes_close(found.pixels, expected.pixels, 0.0, 0.0)
-    assert _same_scale(found.to_njy, expected.to_njy, tolerance), (
-        f"to_njy is {found.to_njy!r}; expected {expected.to_njy!r}."
+    _assert_planes_close(actual.pixels, expected.pixels, 0.0, 0.0)
+    assert _same_scale(actual.to_njy, expected.to_njy, tolerance), (
+        f"to_njy is {actual.to_njy!r}; expected {expected.to_njy!r}."
     )
-    a, b = _stamp(found), _stamp(expected)
+    a, b = _stamp(actual), _stamp(expected)
     assert a.shape == b.shape, f"the PSF has shape {a.shape}; expected {b.shape}."
     _report("PSF at the centre", np.abs(a - b) > 1e-3 * b.max(), a, b)
 
 
-def _same_scale(found: float | BaseField, expected: float | BaseField, tolerance: float) -> bool:
-    if isinstance(found, BaseField) or isinstance(expected, BaseField):
-        return bool(found == expected)
-    return bool(np.isclose(found, expected, rtol=tolerance, atol=0.0))
+def _same_scale(actual: float | BaseField, expected: float | BaseField, tolerance: float) -> bool:
+    if isinstance(actual, BaseField) or isinstance(expected, BaseField):
+        return bool(actual == expected)
+    return bool(np.isclose(actual, expected, rtol=tolerance, atol=0.0))
 
 
 def _stamp(exposure: Exposure) -> np.ndarray:

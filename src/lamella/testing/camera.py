@@ -112,12 +112,12 @@ def plan_visits(config: SurveyConfig) -> dict[int, Visit]:
 
 def _plan(config: SurveyConfig, k: int) -> Visit:
     rng = random_stream(config, "visit", k)
-    turn, place = divmod(k, len(config.bands))
+    turn, band = divmod(k, len(config.bands))
     east, north = rng.uniform(-config.dither, config.dither, 2)
     ra, dec = offset_sky(config.ra, config.dec, east, north)
     return Visit(
         visit=config.first_visit + k,
-        band=config.bands[place],
+        band=config.bands[band],
         mjd=round(config.first_mjd + k * config.cadence / 1440.0, 8),
         ra=round(float(ra), 9),
         dec=round(float(dec), 9),
@@ -125,12 +125,12 @@ def _plan(config: SurveyConfig, k: int) -> Visit:
         psf_fwhm=round(rng.uniform(*config.seeing), 4),
         sky_noise=round(rng.uniform(*config.sky_noise), 3),
         zero_point=round(rng.uniform(*config.zero_point), 4),
-        satellite=turn in _satellite_turns(config, place),
+        satellite=turn in _satellite_turns(config, band),
     )
 
 
-def _satellite_turns(config: SurveyConfig, place: int) -> set[int]:
-    rng = random_stream(config, "satellite", place)
+def _satellite_turns(config: SurveyConfig, band: int) -> set[int]:
+    rng = random_stream(config, "satellite", band)
     return set(rng.permutation(config.visits_per_band)[: config.satellites].tolist())
 
 

@@ -81,14 +81,14 @@ def _check_source(source: ExposureSource) -> _Problems:
     yield from _compare_pixels(copy.read().pixels, kept, "read() of the unpickled source")
 
 
-def _compare_info(found: ExposureInfo, expected: ExposureInfo, name: str, other: str) -> _Problems:
+def _compare_info(actual: ExposureInfo, expected: ExposureInfo, name: str, other: str) -> _Problems:
     for field in ("band", "id", "bbox", "projection", "polygon", "psf_fwhm", "times"):
-        a, b = getattr(found, field), getattr(expected, field)
+        a, b = getattr(actual, field), getattr(expected, field)
         if a != b:
             yield f"{field} in {name} is {a!r}, but {b!r} in {other}."
 
 
-def _compare_pixels(found: MaskedImage, expected: MaskedImage, name: str) -> _Problems:
+def _compare_pixels(actual: MaskedImage, expected: MaskedImage, name: str) -> _Problems:
     planes: tuple[tuple[str, Callable[[MaskedImage], np.ndarray]], ...] = (
         ("image", lambda p: p.image.array),
         ("variance", lambda p: p.variance.array),
@@ -96,7 +96,7 @@ def _compare_pixels(found: MaskedImage, expected: MaskedImage, name: str) -> _Pr
     )
     for plane, get in planes:
         try:
-            assert_bits_equal(get(found), get(expected), name=plane)
+            assert_bits_equal(get(actual), get(expected), name=plane)
         except AssertionError as err:
             yield f"{name} gives other pixels than the first: {err}"
 
@@ -189,15 +189,15 @@ def _check_psf(exposure: Exposure) -> _Problems:
         return
     if abs(kernel.sum() - 1) > _PSF_NORM_TOLERANCE:
         yield f"the PSF at the centre of the box sums to {kernel.sum():.6g}; expected 1."
-    place = (round(x) + 0.3, round(y) - 0.2)
-    found = psf_moments(psf, *place)
-    if not np.hypot(found[0] - place[0], found[1] - place[1]) < 0.2:
+    star = (round(x) + 0.3, round(y) - 0.2)
+    moments = psf_moments(psf, *star)
+    if not np.hypot(moments[0] - star[0], moments[1] - star[1]) < 0.2:
         yield (
-            f"the PSF image of a star at x = {place[0]:.2f}, y = {place[1]:.2f} is centred on "
-            f"x = {found[0]:.2f}, y = {found[1]:.2f}."
+            f"the PSF image of a star at x = {star[0]:.2f}, y = {star[1]:.2f} is centred on "
+            f"x = {moments[0]:.2f}, y = {moments[1]:.2f}."
         )
     if exposure.info.psf_fwhm is not None:
-        yield from _check_width(exposure.info, exposure.info.psf_fwhm, found[2])
+        yield from _check_width(exposure.info, exposure.info.psf_fwhm, moments[2])
 
 
 def _check_width(info: ExposureInfo, fwhm: float, sigma: float) -> _Problems:

@@ -136,8 +136,8 @@ def psf_moments(psf: PointSpreadFunction, x: float, y: float) -> tuple[float, fl
     """
     star = psf.compute_stellar_image(x=x, y=y)
     array = np.asarray(star.array, dtype=np.float64)
-    found = _adaptive_moments(array, x - star.bbox.x.start, y - star.bbox.y.start)
-    return found[0] + star.bbox.x.start, found[1] + star.bbox.y.start, found[2]
+    moments = _adaptive_moments(array, x - star.bbox.x.start, y - star.bbox.y.start)
+    return moments[0] + star.bbox.x.start, moments[1] + star.bbox.y.start, moments[2]
 
 
 def _adaptive_moments(data: np.ndarray, x: float, y: float) -> tuple[float, float, float]:

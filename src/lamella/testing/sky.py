@@ -50,15 +50,15 @@ class _Drawn:
     axis_ratio: list[float] = dataclasses.field(default_factory=list)
     angle: list[float] = dataclasses.field(default_factory=list)
 
-    def add(self, kind: str, place: np.ndarray, magnitude: float, slope: float, *shape: float) -> None:
+    def add(self, kind: str, offsets: np.ndarray, magnitude: float, slope: float, *shape: float) -> None:
         """Take a source in; ``shape`` is radius, index, axis ratio and angle."""
-        values = (kind, *place.tolist(), magnitude, slope, *(shape or (0.0, 0.0, 1.0, 0.0)))
+        values = (kind, *offsets.tolist(), magnitude, slope, *(shape or (0.0, 0.0, 1.0, 0.0)))
         for field, value in zip(dataclasses.fields(self), values, strict=True):
             getattr(self, field.name).append(value)
 
-    def is_free(self, place: np.ndarray, radius: float, isolation: float) -> bool:
+    def is_free(self, offsets: np.ndarray, radius: float, isolation: float) -> bool:
         """Tell whether a source of some radius can be put at a place."""
-        distance = np.hypot(np.array(self.east) - place[0], np.array(self.north) - place[1])
+        distance = np.hypot(np.array(self.east) - offsets[0], np.array(self.north) - offsets[1])
         star = radius == 0
         needed = np.where(
             (np.array(self.kind) == "star") | star, isolation + np.array(self.radius) + radius, 0.0
@@ -115,9 +115,9 @@ def _draw_sources(config: SurveyConfig) -> _Drawn:
     ):
         for _ in range(count):
             magnitude, slope = rng.uniform(*limits), rng.uniform(-1.5, 3.0)
-            place = _find_place(config, rng, drawn, 0.0)
-            if place is not None:
-                drawn.add("star", place, magnitude, slope)
+            offsets = _find_place(config, rng, drawn, 0.0)
+            if offsets is not None:
+                drawn.add("star", offsets, magnitude, slope)
     for _ in range(config.galaxies):
         _draw_galaxy(config, rng, drawn)
     return drawn
@@ -132,9 +132,9 @@ def _draw_galaxy(config: SurveyConfig, rng: np.random.Generator, drawn: _Drawn) 
     slope = rng.normal(2.6, 0.3) if red else rng.normal(0.3, 0.5)
     axis_ratio = rng.uniform(0.6, 1.0) if red else rng.uniform(0.25, 1.0)
     angle = rng.uniform(0.0, 180.0)
-    place = _find_place(config, rng, drawn, radius)
-    if place is not None:
-        drawn.add("galaxy", place, magnitude, slope, radius, 2.5 if red else 1.0, axis_ratio, angle)
+    offsets = _find_place(config, rng, drawn, radius)
+    if offsets is not None:
+        drawn.add("galaxy", offsets, magnitude, slope, radius, 2.5 if red else 1.0, axis_ratio, angle)
 
 
 def _find_place(
@@ -142,9 +142,9 @@ def _find_place(
 ) -> np.ndarray | None:
     """Return free offsets (east, north), or nothing where the field is full."""
     north, east = (size / 2 for size in config.field_size)
-    for place in rng.uniform((-east, -north), (east, north), (_TRIES, 2)):
-        if drawn.is_free(place, radius, config.isolation):
-            return np.asarray(place)
+    for offsets in rng.uniform((-east, -north), (east, north), (_TRIES, 2)):
+        if drawn.is_free(offsets, radius, config.isolation):
+            return np.asarray(offsets)
     return None
 
 

@@ -52,12 +52,12 @@ class Survey:
 
     def exposures(self, band: str | None = None) -> list[SimulatedExposure]:
         """Return the exposures of a band, or of all, ordered by visit and detector."""
-        found = [
+        simulated = [
             SimulatedExposure(self.config, visit, detector)
             for visit in self.config.visits
             for detector in self.config.detectors
         ]
-        return [exposure for exposure in found if band in (None, exposure.plan.band)]
+        return [exposure for exposure in simulated if band in (None, exposure.plan.band)]
 
     @property
     def table(self) -> Path:
@@ -196,10 +196,10 @@ def _mask_file(visit: int, detector: int) -> Path:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
         raise UnreadableFileError(path, found=str(err), expected="a JSON file") from err
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _claim_folder(survey: Survey) -> None:

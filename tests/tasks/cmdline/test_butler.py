@@ -16,13 +16,13 @@ from lamella.errors import SkyMapError
 from lamella.sky.discrete import FieldConfig, FieldSkyMap
 from lamella.tasks.cmdline.butler import CommandButler
 from lamella.tasks.cmdline.data_ref import DataRef
-from lamella.tasks.cmdline.places import find_place
+from lamella.tasks.cmdline.locations import find_location
 from lamella.tasks.repository import open_repository, register_skymap
 
 
 @pytest.fixture
 def butler(repo: Path) -> CommandButler:
-    return CommandButler(find_place(str(repo), rerun="x"))
+    return CommandButler(find_location(str(repo), rerun="x"))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_put_again_replaces(butler: CommandButler) -> None:
 def test_later_commands_leave_earlier_runs(butler: CommandButler, repo: Path) -> None:
     key = {"tract": 0, "patch": "1,0", "filter": "HSC-R"}
     butler.put({"sum": 1}, "toyCoadd_sum", key)
-    later = CommandButler(find_place(str(repo), rerun="x"))
+    later = CommandButler(find_location(str(repo), rerun="x"))
     assert later.get("toyCoadd_sum", key) == {"sum": 1}
     assert not later.datasetExists("toyCoadd_sum", key, write=True)
     later.put({"sum": 2}, "toyCoadd_sum", key)
@@ -172,7 +172,7 @@ def test_clobber_output(butler: CommandButler, repo: Path) -> None:
     butler.put({"sum": 1}, "toyCoadd_sum", key)
     butler.records.write("config/toy.py", "x")
     butler.close()
-    later = CommandButler(find_place(str(repo), rerun="x"))
+    later = CommandButler(find_location(str(repo), rerun="x"))
     later.start(clobber=True)
     assert not later.datasetExists("toyCoadd_sum", key)
     assert later.records.read("config/toy.py") is None

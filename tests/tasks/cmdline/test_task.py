@@ -21,7 +21,7 @@ from lsst.pipe.base import TaskError
 from lamella.tasks.cmdline import persistence
 from lamella.tasks.cmdline.butler import CommandButler
 from lamella.tasks.cmdline.config_files import load_config_file
-from lamella.tasks.cmdline.places import find_place
+from lamella.tasks.cmdline.locations import find_location
 from lamella.tasks.cmdline.records import Records
 from lamella.tasks.cmdline.status import EXIT_NOT_STARTED, EXIT_NOTHING
 
@@ -45,7 +45,7 @@ def test_parse_and_run_returns_a_struct(run_toy: Run, toys: Any, repo: Path) -> 
     assert isinstance(result.taskRunner, toys.ToyRunner)
     assert result.parsedCmd.id.refList[2].dataId["patch"] == "2,1"
     assert result.argumentParser.prog == "toy.py"
-    butler = CommandButler(find_place(str(repo), rerun="x"))
+    butler = CommandButler(find_location(str(repo), rerun="x"))
     for patch in ("0,0", "1,0", "2,1"):
         assert butler.get("toyCoadd_sum", tract=0, patch=patch, filter="i")["sum"] == TOTAL
 
@@ -60,7 +60,7 @@ def test_results_are_returned_when_asked_for(run_toy: Run) -> None:
 
 def test_metadata_of_the_hierarchy_is_written(run_toy: Run, repo: Path) -> None:
     run_toy(f"{ALL} --rerun x")
-    metadata = CommandButler(find_place(str(repo), rerun="x")).get(
+    metadata = CommandButler(find_location(str(repo), rerun="x")).get(
         "toy_metadata", tract=0, patch="1,0", filter="HSC-I"
     )
     assert metadata["toy.total"] == TOTAL
@@ -74,14 +74,14 @@ def test_failures_are_counted_and_the_others_go_on(run_toy: Run, repo: Path, cap
     )
     assert "Traceback" in caplog.text
     assert "3 of 3 dataRefs failed" in caplog.text
-    butler = CommandButler(find_place(str(repo), rerun="x"))
+    butler = CommandButler(find_location(str(repo), rerun="x"))
     assert "total" not in butler.get("toy_metadata", tract=0, patch="1,0", filter="HSC-I")["toy"]
 
 
 def test_one_failure_of_three(toys: Any, repo: Path) -> None:
     args = [str(repo), *ALL.split(), "-c", "title=fail 1,0", "--rerun", "x"]
     assert _exit(toys.ToyTask.parseAndRun, args) == 1
-    butler = CommandButler(find_place(str(repo), rerun="x"))
+    butler = CommandButler(find_location(str(repo), rerun="x"))
     assert [ref.dataId["patch"] for ref in butler.subset("toyCoadd_sum")] == ["0,0", "2,1"]
     assert len(butler.subset("toy_metadata")) == 3
 
@@ -189,7 +189,7 @@ class TestStart:
     def test_clobber_output(self, run_toy: Run, repo: Path) -> None:
         run_toy(f"{ALL} --rerun x")
         run_toy("--id tract=0 patch=1,1 filter=i --selectId visit=101 --rerun x -c number=2 --clobber-output")
-        butler = CommandButler(find_place(str(repo), rerun="x"))
+        butler = CommandButler(find_location(str(repo), rerun="x"))
         assert [ref.dataId["patch"] for ref in butler.subset("toyCoadd_sum")] == ["1,1"]
 
 
@@ -201,7 +201,7 @@ class TestProcesses:
     def test_two_processes_do_the_same(self, run_toy: Run, repo: Path) -> None:
         result = run_toy(f"{ALL} --rerun x -j 2")
         assert [item.exitStatus for item in result.resultList] == [0, 0, 0]
-        butler = CommandButler(find_place(str(repo), rerun="x"))
+        butler = CommandButler(find_location(str(repo), rerun="x"))
         found = [ref.get() for ref in butler.subset("toyCoadd_sum")]
         assert [item["sum"] for item in found] == [TOTAL] * 3
         assert len(butler.subset("toy_metadata")) == 3
@@ -212,7 +212,7 @@ class TestProcesses:
         args = [str(repo), *ALL.split(), "-c", "title=die 1,0", "--rerun", "x", "-j", "2"]
         assert _exit(toys.ToyTask.parseAndRun, args) == 1
         assert "died" in caplog.text
-        butler = CommandButler(find_place(str(repo), rerun="x"))
+        butler = CommandButler(find_location(str(repo), rerun="x"))
         assert [ref.dataId["patch"] for ref in butler.subset("toyCoadd_sum")] == ["0,0", "2,1"]
 
     @pytest.mark.usefixtures("quick_workers")
@@ -223,7 +223,7 @@ class TestProcesses:
     def test_task_that_cannot(self, run_toy: Run, repo: Path, caplog: Any) -> None:
         run_toy(f"{ALL} --rerun x -j 2", "SingleTask")
         assert "does not support multiprocessing" in caplog.text
-        butler = CommandButler(find_place(str(repo), rerun="x"))
+        butler = CommandButler(find_location(str(repo), rerun="x"))
         assert {ref.get()["pid"] for ref in butler.subset("toyCoadd_sum")} == {os.getpid()}
 
 
@@ -421,7 +421,7 @@ class TestRecords:
         assert len(self.files(butler)) == 3
 
     def test_write_metadata(self, toys: Any, repo: Path) -> None:
-        butler = CommandButler(find_place(str(repo), rerun="x"))
+        butler = CommandButler(find_location(str(repo), rerun="x"))
         task = toys.ToyTask(config=toys.ToyConfig())
         task.metadata["total"] = 3
         task.scale.metadata["note"] = "of the subtask"

@@ -19,8 +19,8 @@ from .butler import CommandButler
 from .command_options import add_options
 from .config_files import load_config_file
 from .data_ids import DataIdContainer, IdAction
+from .locations import find_location, resolve
 from .log_setup import LogSettings, set_up_log
-from .places import find_place, resolve
 from .processes import import_debug
 from .show import show, stops
 from .status import EXIT_NOT_STARTED
@@ -134,7 +134,7 @@ class ArgumentParser(argparse.ArgumentParser):
         Parameters
         ----------
         config
-            Configuration of the task, with the defaults of its class; changed in place.
+            Configuration of the task, with the defaults of its class; changed in location.
         args
             Arguments; by default those of the process.
         log
@@ -168,7 +168,7 @@ class ArgumentParser(argparse.ArgumentParser):
         for name, argument in self._ids.items():
             setattr(namespace, name, argument.ContainerClass())
         try:
-            namespace.butler = CommandButler(find_place(namespace.input))
+            namespace.butler = CommandButler(find_location(namespace.input))
             self._apply_overrides(config, namespace.butler, override)
             super().parse_args(args[1:], namespace)
             self._finish(namespace)
@@ -208,14 +208,14 @@ class ArgumentParser(argparse.ArgumentParser):
         if namespace.calib:
             namespace.log.warning("--calib is not used: calibrations are in the repository's own collections")
         output = namespace.output and resolve("PIPE_OUTPUT_ROOT", namespace.output)
-        place = find_place(namespace.input, rerun=namespace.rerun, output=output)
-        namespace.output = place.chain
-        if namespace.clobberOutput and not place.is_own:
+        location = find_location(namespace.input, rerun=namespace.rerun, output=output)
+        namespace.output = location.chain
+        if namespace.clobberOutput and not location.is_own:
             raise ConfigError(
                 "--clobber-output needs an output that is not the input.", option="clobber-output"
             )
-        namespace.butler.moveTo(place)
-        namespace.log.info("Input: %s; output: collection %s", namespace.input, place.chain)
+        namespace.butler.moveTo(location)
+        namespace.log.info("Input: %s; output: collection %s", namespace.input, location.chain)
         self._find_data(namespace, namespace.butler)
         if namespace.debug:
             import_debug()

@@ -18,7 +18,7 @@ from ..datasets import DATASETS, Dataset, coadd_datasets
 from ..repository import open_repository
 from .data_ref import DataRef
 from .keys import KeyTranslator, canonical
-from .places import Place, begin_run, inputs_of, records_folder, remove_runs
+from .locations import Location, begin_run, inputs_of, records_folder, remove_runs
 from .records import Records
 
 __all__ = ("CommandButler",)
@@ -38,7 +38,7 @@ class CommandButler:
 
     Parameters
     ----------
-    place
+    location
         Repository, and collections to read and write.
     run
         Run to write to; `None` until `start` makes one.
@@ -48,31 +48,31 @@ class CommandButler:
     A copy in another process opens the repository itself, once for all references.
     """
 
-    def __init__(self, place: Place, run: str | None = None) -> None:
-        self.place = place
+    def __init__(self, location: Location, run: str | None = None) -> None:
+        self.location = location
         self.run = run
         self._opened: Butler | None = None
         self._butler: Butler | None = None
         self._keys: KeyTranslator | None = None
 
     def __reduce__(self) -> tuple[Callable[..., CommandButler], tuple[Any, ...]]:
-        return _reopen, (self.place, self.run)
+        return _reopen, (self.location, self.run)
 
     @property
     def root(self) -> str:
         """Root of the repository."""
-        return self.place.root
+        return self.location.root
 
     @property
     def collection(self) -> str:
         """Chained collection of the output."""
-        return self.place.chain
+        return self.location.chain
 
     @property
     def butler(self) -> Butler:
         """Today's Butler; it can write when `start` has been called."""
         if self._butler is None:
-            collections = inputs_of(self._base, self.place) if self.run is None else [self.place.chain]
+            collections = inputs_of(self._base, self.location) if self.run is None else [self.location.chain]
             self._butler = self._base.clone(collections=collections, run=self.run)
         return self._butler
 
@@ -84,9 +84,9 @@ class CommandButler:
             self._closer = weakref.finalize(self, self._opened.close)
         return self._opened
 
-    def moveTo(self, place: Place) -> None:
+    def moveTo(self, location: Location) -> None:
         """Read and write other collections of the same repository, before anything is written."""
-        self.place = place
+        self.location = location
         self._butler = self._keys = None
 
     @property
@@ -99,7 +99,7 @@ class CommandButler:
     @property
     def records(self) -> Records:
         """The files about the output that are no datasets."""
-        return Records(records_folder(self.place))
+        return Records(records_folder(self.location))
 
     @property
     def overridePaths(self) -> list[str]:
@@ -130,10 +130,10 @@ class CommandButler:
             self._opened = open_repository(self.root, writeable=True)
             self._closer = weakref.finalize(self, self._opened.close)
             if clobber:
-                remove_runs(self._opened, self.place)
+                remove_runs(self._opened, self.location)
                 for folder in ("config", "schema"):
                     shutil.rmtree(self.records.path(folder), ignore_errors=True)
-            self.run = begin_run(self._opened, self.place)
+            self.run = begin_run(self._opened, self.location)
             undo.pop_all()
 
     def getKeys(self, datasetType: str) -> dict[str, type]:
@@ -158,10 +158,10 @@ class CommandButler:
         try:
             return self.butler.get_dataset_type(name)
         except MissingDatasetTypeError:
-            known = _known_dataset(name)
-            if known is None:
+            dataset = _known_dataset(name)
+            if dataset is None:
                 raise LookupError(f"There is no dataset type {name!r}.") from None
-            return known.make_type(self.butler.dimensions)
+            return dataset.make_type(self.butler.dimensions)
 
     def dataCoordinate(self, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> dict[str, Any]:
         """Return today's data identifier of a dataset."""
@@ -218,9 +218,9 @@ class CommandButler:
     def put(self, obj: Any, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> None:
         """Write a dataset into the run of this command; what this command wrote before is replaced."""
         self.start()
-        known = self.datasetType(datasetType)
-        self.butler.registry.registerDatasetType(known)
-        self._put(obj, known.name, self.dataCoordinate(known.name, dataId, **rest))
+        kind = self.datasetType(datasetType)
+        self.butler.registry.registerDatasetType(kind)
+        self._put(obj, kind.name, self.dataCoordinate(kind.name, dataId, **rest))
 
     def putMetadata(self, metadata: Any, datasetType: str, ref: DataRef) -> None:
         """Write the metadata of a task that worked on a reference."""
@@ -267,17 +267,17 @@ class CommandButler:
 
     def subset(self, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> list[DataRef]:
         """Return references to the existing datasets that match, in the order of their identifiers."""
-        known = self.datasetType(datasetType)
+        kind = self.datasetType(datasetType)
         given = canonical(dataId) | canonical(rest)
         try:
-            identifier = self.keys.to_gen3(known.dimensions, given)
-            found = self.butler.query_datasets(known.name, data_id=identifier, explain=False, limit=None)
+            identifier = self.keys.to_gen3(kind.dimensions, given)
+            refs = self.butler.query_datasets(kind.name, data_id=identifier, explain=False, limit=None)
         except (LookupError, MissingDatasetTypeError) as err:
             _LOG.warning("%s", err)
             return []
         extra = {key: given[key] for key in ("skymap", "instrument") if key in given}
-        coordinates = sorted((ref.dataId for ref in found), key=lambda item: item.required_values)
-        return [DataRef(self, known.name, self.keys.to_gen2(item) | extra) for item in coordinates]
+        coordinates = sorted((ref.dataId for ref in refs), key=lambda item: item.required_values)
+        return [DataRef(self, kind.name, self.keys.to_gen2(item) | extra) for item in coordinates]
 
     def close(self) -> None:
         """Close the connection to the database; the next call opens it again."""
@@ -287,8 +287,8 @@ class CommandButler:
 
 
 @functools.lru_cache(maxsize=4)
-def _reopen(place: Place, run: str | None) -> CommandButler:
-    return CommandButler(place, run)
+def _reopen(location: Location, run: str | None) -> CommandButler:
+    return CommandButler(location, run)
 
 
 def _today(name: str) -> str:

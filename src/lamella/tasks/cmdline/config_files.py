@@ -174,10 +174,10 @@ class _Reader:
             raise ValueError("the value is not a literal") from None
 
     def _config_class(self, node: ast.expr) -> type[Config]:
-        found = find_class(self._dotted(node))
-        if not (isinstance(found, type) and issubclass(found, Config)):
+        named = find_class(self._dotted(node))
+        if not (isinstance(named, type) and issubclass(named, Config)):
             raise ValueError("the value is neither a literal nor a configuration class")
-        return found
+        return named
 
     def _call(self, statement: ast.stmt, method: ast.Attribute, call: ast.Call) -> None:
         owner = walk(self._config, method.value, _option(method.value))
@@ -185,8 +185,8 @@ class _Reader:
             self._retarget(statement, owner, call)
         elif method.attr == "load" and isinstance(owner, Config | ConfigurableInstance) and not call.keywords:
             (path,) = (literal(item) for item in call.args)
-            found = owner if isinstance(owner, Config) else owner.value
-            load_config_file(found, Path(self._name).parent / str(path))
+            config = owner if isinstance(owner, Config) else owner.value
+            load_config_file(config, Path(self._name).parent / str(path))
         elif any(isinstance(owner, kind) and method.attr in names for kind, names in _CHANGES.items()):
             getattr(owner, method.attr)(*(literal(item) for item in call.args))
         else:
@@ -202,9 +202,9 @@ class _Reader:
 
     def _check_type(self, node: ast.expr) -> None:
         expected = self._dotted(node)
-        found = f"{type(self._config).__module__}.{type(self._config).__name__}"
-        if found != expected:
-            raise ValueError(f"the file is for a {expected}; found a {found}")
+        actual = f"{type(self._config).__module__}.{type(self._config).__name__}"
+        if actual != expected:
+            raise ValueError(f"the file is for a {expected}; found a {actual}")
 
     def _dotted(self, node: ast.expr) -> str:
         """Return the path of what an imported name means."""
@@ -221,10 +221,10 @@ class _Reader:
         return self._lines[statement.lineno - 1].strip()
 
     def _error(self, statement: ast.stmt, reason: str) -> ConfigError:
-        place = f"{self._name}:{statement.lineno}"
+        line = f"{self._name}:{statement.lineno}"
         if isinstance(reason, str) and reason.startswith(f"{self._name}:"):
-            return ConfigError(reason, found=place)
-        return ConfigError(f"{place}: {self._text(statement)!r}: {reason}", found=place, reason=reason)
+            return ConfigError(reason, found=line)
+        return ConfigError(f"{line}: {self._text(statement)!r}: {reason}", found=line, reason=reason)
 
 
 def _option(node: ast.expr) -> str:

@@ -72,7 +72,7 @@ class DataIdContainer:
             The parsed command, with the ``butler``.
         """
         groups: dict[tuple[Any, ...], list[DataRef]] = {}
-        found: dict[DataRef, None] = {}
+        existing: dict[DataRef, None] = {}
         for dataId in self.idList:
             # Sixteen detectors of five visits are five questions to the repository.
             group = {key: value for key, value in dataId.items() if key != "ccd"}
@@ -82,8 +82,8 @@ class DataIdContainer:
             matches = [ref for ref in groups[key] if _fits(ref, dataId)]
             if not matches:
                 _LOG.warning("No data found for dataId=%s", dataId)
-            found |= dict.fromkeys(matches)
-        self.refList += found
+            existing |= dict.fromkeys(matches)
+        self.refList += existing
 
 
 class CoaddDataIdContainer(DataIdContainer):

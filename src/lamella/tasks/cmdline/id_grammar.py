@@ -57,11 +57,11 @@ def parse_values(text: str) -> list[str]:
     """
     values: list[str] = []
     for item in text.split("^"):
-        found = _RANGE.fullmatch(item)
-        if found is None:
+        span = _RANGE.fullmatch(item)
+        if span is None:
             values.append(item)
             continue
-        first, last, stride = int(found[1]), int(found[2]), int(found[3] or 1)
+        first, last, stride = int(span[1]), int(span[2]), int(span[3] or 1)
         if stride < 1 or last < first:
             raise ValueError(f"{item!r} is not a range; expected first..last or first..last:stride")
         values.extend(str(number) for number in range(first, last + 1, stride))

@@ -83,39 +83,41 @@ class KeyTranslator:
         """
         given = canonical(dataId)
         names = set(dimensions.names)
-        found: dict[str, Any] = {}
+        identifier: dict[str, Any] = {}
         if "skymap" in names:
-            found["skymap"] = given.get("skymap") or self.only_skymap()
+            identifier["skymap"] = given.get("skymap") or self.only_skymap()
         if "instrument" in names and (instrument := self._instrument(given)):
-            found["instrument"] = instrument
+            identifier["instrument"] = instrument
         if "tract" in names and "tract" in given:
-            found["tract"] = int(given["tract"])
+            identifier["tract"] = int(given["tract"])
         if "patch" in names and "patch" in given:
-            found["patch"] = self._patch(found, given["patch"])
+            identifier["patch"] = self._patch(identifier, given["patch"])
         if "filter" in given:
-            found |= self._filter(dimensions, given["filter"])
+            identifier |= self._filter(dimensions, given["filter"])
         for key, dimension in (("visit", "visit"), ("visit", "exposure"), ("ccd", "detector")):
             if dimension in dimensions.required and key in given:
-                found[dimension] = int(given[key])
-        return found
+                identifier[dimension] = int(given[key])
+        return identifier
 
     def to_gen2(self, coordinate: DataCoordinate) -> dict[str, Any]:
         """Return the manual's identifier for one of today's, with its implied dimensions."""
-        found: dict[str, Any] = {}
+        identifier: dict[str, Any] = {}
         for key in self.keys_of(coordinate.dimensions):
             match key:
                 case "patch":
-                    found[key] = self._cell(coordinate["skymap"], coordinate["tract"], coordinate["patch"])
+                    identifier[key] = self._cell(
+                        coordinate["skymap"], coordinate["tract"], coordinate["patch"]
+                    )
                 case "filter":
-                    found[key] = self._filter_name(coordinate)
+                    identifier[key] = self._filter_name(coordinate)
                 case "visit":
                     name = "visit" if "visit" in coordinate.dimensions else "exposure"
-                    found[key] = coordinate[name]
+                    identifier[key] = coordinate[name]
                 case "ccd":
-                    found[key] = coordinate["detector"]
+                    identifier[key] = coordinate["detector"]
                 case _:
-                    found[key] = coordinate[key]
-        return found
+                    identifier[key] = coordinate[key]
+        return identifier
 
     def normal(self, dataId: Mapping[str, Any]) -> dict[str, Any]:
         """Return an identifier with the manual's names, and patches as column and row.
@@ -156,24 +158,24 @@ class KeyTranslator:
             return str(given["instrument"])
         names = {record.name for record in self._all("instrument")}
         if len(names) > 1 and "filter" in given:
-            known = self._all("physical_filter")
-            names = {record.instrument for record in known if record.name == given["filter"]} or names
+            filters = self._all("physical_filter")
+            names = {record.instrument for record in filters if record.name == given["filter"]} or names
         return _only(sorted(names), "instrument", "instrument")
 
-    def _patch(self, found: Mapping[str, Any], patch: Any) -> int:
+    def _patch(self, tract: Mapping[str, Any], patch: Any) -> int:
         """Return the index of a patch that is given as column and row, or as its index."""
-        numbers = [part.strip() for part in str(patch).split(",")]
-        if not all(part.isdecimal() for part in numbers) or len(numbers) > 2:
+        numbers = [number.strip() for number in str(patch).split(",")]
+        if not all(number.isdecimal() for number in numbers) or len(numbers) > 2:
             raise SkyMapError(f"{patch!r} is not a patch; expected column,row such as 5,4.", patch=patch)
         if len(numbers) == 1:
             return int(numbers[0])
-        if "tract" not in found:
+        if "tract" not in tract:
             raise SkyMapError(f"Patch {patch} is given without a tract.", patch=patch)
-        wanted = ",".join(str(int(part)) for part in numbers)
-        for index, cell in self._cells_of(found["skymap"], found["tract"]).items():
+        wanted = ",".join(str(int(number)) for number in numbers)
+        for index, cell in self._cells_of(tract["skymap"], tract["tract"]).items():
             if cell == wanted:
                 return index
-        raise _no_patch(found["skymap"], found["tract"], patch)
+        raise _no_patch(tract["skymap"], tract["tract"], patch)
 
     def _cell(self, skymap: Any, tract: Any, index: Any) -> str:
         """Return column and row of a patch, as the manual writes them."""
@@ -215,10 +217,10 @@ class KeyTranslator:
 
     def _all(self, element: str) -> list[DimensionRecord]:
         if element not in self._records:
-            found = self._query(element)
-            if not found:
+            records = self._query(element)
+            if not records:
                 return []
-            self._records[element] = found
+            self._records[element] = records
         return self._records[element]
 
     def _query(self, element: str, **values: Any) -> list[DimensionRecord]:

@@ -150,11 +150,11 @@ def set_path(
         except AttributeError:
             raise ConfigError(f"There is no config field {name!r}.", option=name) from None
         return
-    known = isinstance(owner, Config) and node.attr in owner._fields
+    is_option = isinstance(owner, Config) and node.attr in owner._fields
     chooses = isinstance(owner, ConfigInstanceDict) and node.attr in ("name", "names")
-    known |= isinstance(owner, ConfigurableInstance) and node.attr in owner.value._fields
-    known |= hasattr(owner, "fieldNames")  # a struct of actions takes any
-    if not (known or chooses):
+    is_option |= isinstance(owner, ConfigurableInstance) and node.attr in owner.value._fields
+    is_option |= hasattr(owner, "fieldNames")  # a struct of actions takes any
+    if not (is_option or chooses):
         raise ConfigError(f"There is no config field {name!r}.", option=name)
     if chooses:
         setattr(owner, node.attr, value)
@@ -192,7 +192,7 @@ def find_class(path: str) -> Any:
         Raised when there is no such module, or nothing of that name in it.
     """
     module, _, name = path.rpartition(".")
-    if not module or not all(part.isidentifier() for part in path.split(".")):
+    if not module or not all(word.isidentifier() for word in path.split(".")):
         raise ConfigError(f"{path!r} is not the path of a class; expected package.module.Class.", found=path)
     try:
         return getattr(importlib.import_module(module), name)

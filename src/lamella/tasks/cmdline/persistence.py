@@ -126,8 +126,8 @@ def current_versions() -> dict[str, str]:
 @functools.cache
 def _versions_of(imported: frozenset[str]) -> dict[str, str]:
     # The search takes a good part of a second, and the answer depends on what is imported.
-    found: Mapping[str, str] = Packages.fromSystem()
-    return {"python": platform.python_version(), **{str(key): str(found[key]) for key in sorted(found)}}
+    versions: Mapping[str, str] = Packages.fromSystem()
+    return {"python": platform.python_version(), **{str(key): str(versions[key]) for key in sorted(versions)}}
 
 
 def write_versions(records: Records, dataset: str, *, clobber: bool, backup: bool) -> None:
@@ -178,9 +178,9 @@ def _read(records: Records, file: str, remedy: str) -> str | None:
 
 def _parse(records: Records, file: str, text: str, remedy: str) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(text)
+        content = yaml.safe_load(text)
     except yaml.YAMLError as err:
         raise TaskError(f"{records.path(file)} cannot be read: {err}. Use {remedy} to replace it.") from err
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise TaskError(f"{records.path(file)} is not a mapping. Use {remedy} to replace it.")
-    return found
+    return content

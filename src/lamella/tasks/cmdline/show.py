@@ -83,9 +83,9 @@ class _OptionStream(io.StringIO):
         self.options: list[tuple[str, str]] = []
 
     def write(self, text: str) -> int:
-        found = re.search(r"^config\.(.+?)\s*(?:=|\.retarget\()", text, flags=re.MULTILINE)
-        if found:
-            self.options.append((found[1], text))
+        match = re.search(r"^config\.(.+?)\s*(?:=|\.retarget\()", text, flags=re.MULTILINE)
+        if match:
+            self.options.append((match[1], text))
         return len(text)
 
 
@@ -98,10 +98,10 @@ def _matcher(pattern: str) -> Any:
 
 def _show_history(config: Config, pattern: str) -> str:
     matches = _matcher(pattern)
-    found = [_history_of(owner, field) for name, owner, field in _fields(config) if matches(name)]
-    if not found:
+    histories = [_history_of(owner, field) for name, owner, field in _fields(config) if matches(name)]
+    if not histories:
         raise ConfigError(f"No config field matches {pattern!r}.", option="show", found=pattern)
-    return "\n\n".join(found)
+    return "\n\n".join(histories)
 
 
 def _history_of(config: Config, field: str) -> str:

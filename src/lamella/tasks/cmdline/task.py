@@ -40,8 +40,8 @@ class Task(lsst.pipe.base.Task):
 
     def getTaskDict(self) -> dict[str, Any]:
         """Return all tasks of the hierarchy by their full names."""
-        found = {name: reference() for name, reference in self._taskDict.items()}
-        return {name: task for name, task in found.items() if task is not None}
+        tasks = {name: reference() for name, reference in self._taskDict.items()}
+        return {name: task for name, task in tasks.items() if task is not None}
 
     def getFullMetadata(self) -> TaskMetadata:
         """Return the metadata of all tasks of the hierarchy.

@@ -33,9 +33,9 @@ from ...errors import ConfigError, UnreadableFileError
 
 __all__ = (
     "IN_PLACE",
-    "Place",
+    "Location",
     "begin_run",
-    "find_place",
+    "find_location",
     "inputs_of",
     "records_folder",
     "remove_runs",
@@ -49,7 +49,7 @@ _RERUNS = ("rerun/", "output/")
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class Location:
     """A repository, and the collections that a command reads and writes.
 
     Parameters
@@ -79,7 +79,7 @@ def resolve(variable: str, path: str) -> str:
     return os.path.abspath(Path(os.environ.get(variable) or ".") / Path(path).expanduser())
 
 
-def find_place(input: str, *, rerun: str | None = None, output: str | None = None) -> Place:
+def find_location(input: str, *, rerun: str | None = None, output: str | None = None) -> Location:
     """Return where a command reads and writes.
 
     Parameters
@@ -105,10 +105,10 @@ def find_place(input: str, *, rerun: str | None = None, output: str | None = Non
         first, colon, second = rerun.rpartition(":")
         if not second or (colon and not first):
             raise ConfigError(f"--rerun {rerun}: expected OUT or IN:OUT.", option="rerun", found=rerun)
-        return Place(root, f"rerun/{second}", f"rerun/{first}" if first else parent)
+        return Location(root, f"rerun/{second}", f"rerun/{first}" if first else parent)
     if output is not None:
-        return Place(root, _chain_of_path(root, output), parent)
-    return Place(root, parent or IN_PLACE, parent)
+        return Location(root, _chain_of_path(root, output), parent)
+    return Location(root, parent or IN_PLACE, parent)
 
 
 def _find_root(input: str) -> tuple[str, str]:
@@ -123,9 +123,9 @@ def _find_root(input: str) -> tuple[str, str]:
     raise UnreadableFileError(path, found="no butler.yaml", expected="a Butler repository")
 
 
-def _folder_of(place: str) -> str:
+def _folder_of(location: str) -> str:
     """Return the folder of an address ``file://...``, and all else as it is."""
-    return ResourcePath(place).ospath if place.startswith("file:") else place
+    return ResourcePath(location).ospath if location.startswith("file:") else location
 
 
 def _chain_of_path(root: str, output: str) -> str:
@@ -135,7 +135,7 @@ def _chain_of_path(root: str, output: str) -> str:
     return f"output/{path.as_posix().strip('/')}"
 
 
-def inputs_of(butler: Butler, place: Place) -> list[str]:
+def inputs_of(butler: Butler, location: Location) -> list[str]:
     """Return the runs that a command reads, in order of precedence.
 
     Raises
@@ -143,12 +143,12 @@ def inputs_of(butler: Butler, place: Place) -> list[str]:
     ConfigError
         Raised when the collection that the command was told to read is not there.
     """
-    runs = list(_runs_in(butler, place.chain))
-    if place.parent:
-        inherited = _runs_in(butler, place.parent)
+    runs = list(_runs_in(butler, location.chain))
+    if location.parent:
+        inherited = _runs_in(butler, location.parent)
         if not inherited:
             raise ConfigError(
-                f"The repository has no collection {place.parent}, or it is empty.", found=place.parent
+                f"The repository has no collection {location.parent}, or it is empty.", found=location.parent
             )
         runs += inherited
     every = butler.collections.query("*", collection_types={CollectionType.RUN})
@@ -166,39 +166,39 @@ def _runs_in(butler: Butler, collection: str) -> tuple[str, ...]:
         return ()
 
 
-def begin_run(butler: Butler, place: Place) -> str:
+def begin_run(butler: Butler, location: Location) -> str:
     """Make a new run at the head of the output chain and return its name.
 
     Parameters
     ----------
     butler
         The repository, opened for writing.
-    place
+    location
         Where to write.
     """
-    inputs = inputs_of(butler, place)
+    inputs = inputs_of(butler, location)
     moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    run = f"{place.chain}/{moment}"
-    butler.collections.register(place.chain, CollectionType.CHAINED)
+    run = f"{location.chain}/{moment}"
+    butler.collections.register(location.chain, CollectionType.CHAINED)
     butler.collections.register(run)
     # Not redefined: a command that runs at the same time may have added a run of its own.
-    butler.collections.prepend_chain(place.chain, run)
-    members = butler.collections.get_info(place.chain).children
+    butler.collections.prepend_chain(location.chain, run)
+    members = butler.collections.get_info(location.chain).children
     missing = [name for name in inputs if name not in members]
     if missing:
-        butler.collections.extend_chain(place.chain, missing)
+        butler.collections.extend_chain(location.chain, missing)
     return run
 
 
-def remove_runs(butler: Butler, place: Place) -> None:
+def remove_runs(butler: Butler, location: Location) -> None:
     """Remove the output chain, and all runs that commands have written into it, with their files."""
-    runs = butler.collections.query(f"{place.chain}/*", collection_types={CollectionType.RUN})
-    butler.collections.register(place.chain, CollectionType.CHAINED)
-    butler.collections.redefine_chain(place.chain, [])
+    runs = butler.collections.query(f"{location.chain}/*", collection_types={CollectionType.RUN})
+    butler.collections.register(location.chain, CollectionType.CHAINED)
+    butler.collections.redefine_chain(location.chain, [])
     butler.removeRuns(runs, unlink_from_chains=True)
 
 
-def records_folder(place: Place) -> str:
+def records_folder(location: Location) -> str:
     """Return the folder of the files about a chain that are no datasets.
 
     Raises
@@ -206,10 +206,10 @@ def records_folder(place: Place) -> str:
     ConfigError
         Raised when the repository is not a folder of this machine.
     """
-    root = ResourcePath(place.root, forceDirectory=True)
+    root = ResourcePath(location.root, forceDirectory=True)
     if not root.isLocal:
         raise ConfigError(
             f"{root} is not a folder of this machine; the command keeps its configuration beside the output.",
             found=str(root),
         )
-    return root.join(place.chain).ospath
+    return root.join(location.chain).ospath
