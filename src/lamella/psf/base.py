@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from lsst.images import Bounds, Box, Image
@@ -155,11 +155,8 @@ class StampPsf(PointSpreadFunction):
             return False
         mine, theirs = self.parameters(), other.parameters()
         return all(
-            np.array_equal(value, theirs[name], equal_nan=_is_float(value)) for name, value in mine.items()
+            np.array_equal(value, theirs[name], equal_nan=np.asarray(value).dtype.kind == "f")
+            for name, value in mine.items()
         )
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _is_float(value: Any) -> bool:
-    return bool(np.asarray(value).dtype.kind == "f")

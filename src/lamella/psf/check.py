@@ -52,7 +52,9 @@ def check_psf(psf: PointSpreadFunction, box: Box, path: str | PathLike[str]) -> 
     if max(sides) > MAX_STAMP_SIDE:
         stamps = f"stamps of {sides[0]} x {sides[1]} pixels"
         raise InputError(path, where="PSF", found=stamps, expected=f"at most {MAX_STAMP_SIDE} pixels a side")
-    positions = [(x, y) for y in _along(box.y) for x in _along(box.x) if _is_defined(psf, x, y)]
+    # A model of several images may have none at a position; others have a value everywhere.
+    is_defined = getattr(psf, "is_defined", lambda x, y: True)
+    positions = [(x, y) for y in _along(box.y) for x in _along(box.x) if is_defined(x, y)]
     if not positions:
         raise InputError(path, where="PSF", found="a model without a value", expected="one for this image")
     for x, y in positions:
@@ -64,12 +66,6 @@ def check_psf(psf: PointSpreadFunction, box: Box, path: str | PathLike[str]) -> 
 
 def _along(interval: Any) -> list[float]:
     return [interval.start + share * (interval.size - 1) for share in _SHARES]
-
-
-def _is_defined(psf: PointSpreadFunction, x: float, y: float) -> bool:
-    """Tell whether a model of several images has one at a position; others have a value everywhere."""
-    tell = getattr(psf, "is_defined", None)
-    return True if tell is None else bool(tell(x, y))
 
 
 def _problem(psf: PointSpreadFunction, x: float, y: float) -> str:

@@ -53,10 +53,7 @@ class GriddedPsf(StampPsf):
         expected = (len(self.y_nodes), len(self.x_nodes))
         if self.stamps.shape[:2] != expected:
             raise ShapeError("PSF grid", found=self.stamps.shape[:2], expected=expected)
-        self._normalize()
         super().__init__(bounds, self.stamps.shape[-1])
-
-    def _normalize(self) -> None:
         sums = self.stamps.sum(axis=(2, 3))
         absent = np.isnan(self.stamps).all(axis=(2, 3))
         # Stamps that have sum 1 already keep their bits: a model read from a file equals the one written.

@@ -89,7 +89,9 @@ def skymap_from_exposures(
         hull = SkyPolygon.hull(np.concatenate([polygon.vertices for polygon in polygons]))
         apart = 2.0 * math.degrees(hull.bounding_circle.angle)
     if apart > _MAX_DIAMETER:
-        names = " and ".join(sorted({_name(items[index]) for index in pair}))
+        far = [items[index] for index in pair]
+        labels = {str(getattr(item, "path", "") or getattr(item, "id", "") or "a region") for item in far}
+        names = " and ".join(sorted(labels))
         raise GeometryError(
             f"The exposures are up to {apart:.0f} degrees apart ({names}), too far for one tract around "
             "all of them: make a sky map of many tracts (lamella skymap make --kind rings), or give "
@@ -153,10 +155,6 @@ def _far_pair(centres: Sequence[np.ndarray]) -> tuple[tuple[int, int], float]:
     distances = angular_separation(directions, directions[end])
     other = int(np.argmax(distances))
     return (end, other), math.degrees(distances[other])
-
-
-def _name(item: SkyPolygon | Footprint) -> str:
-    return str(getattr(item, "path", "") or getattr(item, "id", "") or "a region")
 
 
 def _median_scale(items: list[SkyPolygon | Footprint]) -> float:

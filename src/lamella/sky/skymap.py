@@ -176,7 +176,10 @@ class SkyMap[C: SkyMapConfig](abc.ABC):
         if isinstance(where, SkyPolygon):
             pairs = [(tract, tract.overlapping_patches(where)) for tract in self.overlapping(where)]
         else:
-            near = self._tracts_around(to_vectors(where).reshape(-1, 3))
+            vectors = to_vectors(where).reshape(-1, 3)
+            axis = vectors.sum(axis=0)
+            axis = axis / max(float(np.linalg.norm(axis)), 1e-300)
+            near = self._tracts_near(axis, float(angular_separation(vectors, axis).max()))
             pairs = [(tract, tract.find_patches(where)) for tract in near]
         return tuple((tract, patches) for tract, patches in pairs if patches)
 
@@ -184,11 +187,6 @@ class SkyMap[C: SkyMapConfig](abc.ABC):
         """Return all tracts that may have a point within an angle of a direction, and perhaps more."""
         separation = angular_separation(self._center_vectors, axis)
         return [self[int(i)] for i in np.flatnonzero(separation <= angle + self._reach)]
-
-    def _tracts_around(self, vectors: np.ndarray) -> list[Tract]:
-        axis = vectors.sum(axis=0)
-        axis = axis / max(float(np.linalg.norm(axis)), 1e-300)
-        return self._tracts_near(axis, float(angular_separation(vectors, axis).max()))
 
     @property
     def _reach(self) -> float:

@@ -218,16 +218,13 @@ def _tangent_offsets(visit: Visit, ra: float, dec: float) -> np.ndarray:
 def _add_asteroids(config: SurveyConfig, painter: _Painter, projection: SkyProjection[Any]) -> None:
     box, sigma = detector_box(config), painter.visit.psf_sigma(config.pixel_scale)
     ra, dec, _ = detector_centre(config, painter.visit, painter.detector)
+    # As far from the centre of a detector, in arcseconds, a point source can still touch it.
+    reach = config.pixel_scale * (0.5 * float(np.hypot(*config.detector_shape)) + 60.0)
     for asteroid in make_asteroids(config):
         source = asteroid.in_visit(painter.visit)
         offsets = _tangent_offsets(painter.visit, float(source.ra[0]), float(source.dec[0]))
-        if np.hypot(*(offsets - _tangent_offsets(painter.visit, ra, dec))) > _reach(config):
+        if np.hypot(*(offsets - _tangent_offsets(painter.visit, ra, dec))) > reach:
             continue
         spot = project(source, projection, sigma)
         ends = (spot.x[0], spot.y[0], spot.x[0], spot.y[0])
         painter.add("ASTEROID", draw_gaussians(spot, box), ends)
-
-
-def _reach(config: SurveyConfig) -> float:
-    """Return how far from the centre of a detector a point source can still touch it, in arcseconds."""
-    return config.pixel_scale * (0.5 * float(np.hypot(*config.detector_shape)) + 60.0)

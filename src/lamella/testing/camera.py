@@ -114,6 +114,7 @@ def _plan(config: SurveyConfig, k: int) -> Visit:
     rng = random_stream(config, "visit", k)
     turn, band = divmod(k, len(config.bands))
     east, north = rng.uniform(-config.dither, config.dither, 2)
+    turns = random_stream(config, "satellite", band).permutation(config.visits_per_band)
     ra, dec = offset_sky(config.ra, config.dec, east, north)
     return Visit(
         visit=config.first_visit + k,
@@ -125,13 +126,8 @@ def _plan(config: SurveyConfig, k: int) -> Visit:
         psf_fwhm=round(rng.uniform(*config.seeing), 4),
         sky_noise=round(rng.uniform(*config.sky_noise), 3),
         zero_point=round(rng.uniform(*config.zero_point), 4),
-        satellite=turn in _satellite_turns(config, band),
+        satellite=turn in turns[: config.satellites].tolist(),
     )
-
-
-def _satellite_turns(config: SurveyConfig, band: int) -> set[int]:
-    rng = random_stream(config, "satellite", band)
-    return set(rng.permutation(config.visits_per_band)[: config.satellites].tolist())
 
 
 def detector_box(config: SurveyConfig) -> Box:

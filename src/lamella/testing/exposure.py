@@ -86,7 +86,9 @@ def simulate_pixels(config: SurveyConfig, visit: int, detector: int) -> Detector
         image += rng.standard_normal(model.shape) * np.sqrt(variance.astype(np.float64))
     mask = np.zeros(model.shape, dtype=np.int32)
     mask[artifacts.masked] |= _bit("COSMIC_RAY")
-    _saturate(config, image, mask)
+    full = image >= config.saturation
+    image[full] = config.saturation
+    mask[full] |= _bit("SATURATED")
     _spoil_columns(config, plan, detector, image, mask, variance)
     _mark_edge(config, mask)
     return DetectorPixels(image.astype(np.float32), mask, variance, model, artifacts)
@@ -94,12 +96,6 @@ def simulate_pixels(config: SurveyConfig, visit: int, detector: int) -> Detector
 
 def _bit(name: str) -> np.int32:
     return np.int32(bits_of(make_schema(), [name]))
-
-
-def _saturate(config: SurveyConfig, image: np.ndarray, mask: np.ndarray) -> None:
-    full = image >= config.saturation
-    image[full] = config.saturation
-    mask[full] |= _bit("SATURATED")
 
 
 def _spoil_columns(

@@ -95,15 +95,12 @@ def _make_catalogue(config: SurveyConfig) -> Table:
         table[name] = np.array(values[name], dtype=float)
         table[name].unit, table[name].description = unit or None, text
     for band in config.bands:
-        table[f"flux_{band}"] = _fluxes(drawn, band)
+        # Fluxes follow power laws of the wavelength.
+        ratio = BAND_WAVELENGTHS[band] / BAND_WAVELENGTHS[_REFERENCE]
+        flux = magnitude_to_njy(np.array(drawn.magnitude)) * ratio ** np.array(drawn.slope)
+        table[f"flux_{band}"] = flux
         table[f"flux_{band}"].unit, table[f"flux_{band}"].description = "nJy", f"Flux in {band}."
     return table
-
-
-def _fluxes(drawn: _Drawn, band: str) -> np.ndarray:
-    """Fluxes follow power laws of the wavelength."""
-    ratio = BAND_WAVELENGTHS[band] / BAND_WAVELENGTHS[_REFERENCE]
-    return magnitude_to_njy(np.array(drawn.magnitude)) * ratio ** np.array(drawn.slope)
 
 
 def _draw_sources(config: SurveyConfig) -> _Drawn:

@@ -190,10 +190,6 @@ def _exposure_file(visit: int, detector: int) -> Path:
     return Path("exposures") / f"{exposure_stem(visit, detector)}.fits"
 
 
-def _mask_file(visit: int, detector: int) -> Path:
-    return Path("truth") / "masks" / f"{exposure_stem(visit, detector)}.fits"
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -258,7 +254,7 @@ def _write_exposure(folder: Path, exposure: SimulatedExposure) -> list[Path]:
     Files get their names when they are whole, so that one that is there is whole.
     """
     key = exposure.visit, exposure.detector
-    paths = [folder / _exposure_file(*key), folder / _mask_file(*key)]
+    paths = [folder / _exposure_file(*key), folder / "truth" / "masks" / f"{exposure_stem(*key)}.fits"]
     if not all(path.exists() for path in paths):
         pixels = exposure.pixels()
         for path, hdus in zip(paths, (exposure_hdus(exposure, pixels), truth_mask_hdus(pixels)), strict=True):

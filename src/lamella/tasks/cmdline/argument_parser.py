@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -244,15 +244,11 @@ class ArgumentParser(argparse.ArgumentParser):
 
     def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
         """Return the arguments on one line of an ``@FILE``: as a shell would split it, without comments."""
-        return list(_split(arg_line))
+        return [word for word in shlex.split(arg_line, comments=True) if word.strip()]
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the command line, and end with status 2."""
         self.exit(2, f"{self.prog}: error: {message}\n")
-
-
-def _split(line: str) -> Iterator[str]:
-    yield from (word for word in shlex.split(line, comments=True) if word.strip())
 
 
 def _message(err: Exception) -> str:

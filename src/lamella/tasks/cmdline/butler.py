@@ -189,7 +189,9 @@ class CommandButler:
         name, suffix = self._split(datasetType)
         identifier = self.dataCoordinate(name, dataId, **rest)
         if suffix == "_filename":
-            return self._filenames(name, identifier)
+            primary, components = self.butler.getURIs(name, identifier)
+            uris = [primary] if primary is not None else list(components.values())
+            return [uri.ospath if uri.isLocal else str(uri) for uri in uris]
         wanted = dict(parameters or {}) | ({} if bbox is None else {"bbox": bbox})
         if suffix in _COMPONENTS:
             name = f"{name}.{self._component(name, suffix)}"
@@ -209,11 +211,6 @@ class CommandButler:
             if component in has:
                 return component
         raise LookupError(f"{name} has no {suffix.removeprefix('_')}; it has: {', '.join(has)}.")
-
-    def _filenames(self, name: str, identifier: Mapping[str, Any]) -> list[str]:
-        primary, components = self.butler.getURIs(name, identifier)
-        uris = [primary] if primary is not None else list(components.values())
-        return [uri.ospath if uri.isLocal else str(uri) for uri in uris]
 
     def put(self, obj: Any, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> None:
         """Write a dataset into the run of this command; what this command wrote before is replaced."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from ...errors import IncompleteIdError
@@ -79,7 +78,9 @@ class DataIdContainer:
             key = tuple(group.items())
             if key not in groups:
                 groups[key] = namespace.butler.subset(self.datasetType, group)
-            matches = [ref for ref in groups[key] if _fits(ref, dataId)]
+            matches = groups[key]
+            if "ccd" in dataId:
+                matches = [ref for ref in matches if ref.dataId.get("ccd") == dataId["ccd"]]
             if not matches:
                 _LOG.warning("No data found for dataId=%s", dataId)
             existing |= dict.fromkeys(matches)
@@ -122,10 +123,6 @@ class IdAction(argparse.Action):
             getattr(namespace, self.dest).idList += parse_id(values)
         except ValueError as err:
             parser.error(f"{option_string}: {err}")
-
-
-def _fits(ref: DataRef, dataId: Mapping[str, Any]) -> bool:
-    return "ccd" not in dataId or ref.dataId.get("ccd") == dataId["ccd"]
 
 
 def _cast(key: str, value: Any, kind: type) -> Any:

@@ -145,12 +145,9 @@ class KeyTranslator:
         """
         names = [record.name for record in self._all("skymap")]
         if len(names) > 1:
-            names = self._readable_skymaps() or names
+            refs = self._butler.query_datasets("skyMap", explain=False, limit=None)
+            names = sorted({str(ref.dataId["skymap"]) for ref in refs}) or names
         return _only(names, "sky map", "skymap")
-
-    def _readable_skymaps(self) -> list[str]:
-        refs = self._butler.query_datasets("skyMap", explain=False, limit=None)
-        return sorted({str(ref.dataId["skymap"]) for ref in refs})
 
     def _instrument(self, given: Mapping[str, Any]) -> str | None:
         """Return the instrument; `None` when there are several and only a search can tell."""

@@ -61,20 +61,15 @@ def write_config(records: Records, name: str, config: Config, *, clobber: bool, 
         raise TaskError(
             f"The stored configuration cannot be read: {err} Use --clobber-config to replace it."
         ) from err
-    if not _is_equal(config, old):
-        raise TaskError(
-            f"The configuration differs from that of earlier runs with this output ({records.path(file)}): "
-            "use another output, or --clobber-config."
-        )
-
-
-def _is_equal(config: Config, old: Config) -> bool:
-    """Compare two configurations, and log every difference."""
 
     def tell(text: str) -> None:
         _LOG.fatal("Comparing configuration: %s", text)
 
-    return bool(config.compare(old, shortcut=False, output=tell))
+    if not config.compare(old, shortcut=False, output=tell):
+        raise TaskError(
+            f"The configuration differs from that of earlier runs with this output ({records.path(file)}): "
+            "use another output, or --clobber-config."
+        )
 
 
 def write_schema(records: Records, name: str, catalog: Table, *, clobber: bool, backup: bool) -> None:

@@ -158,7 +158,9 @@ class TaskRunner:
         except Exception as err:
             if self.doRaise:
                 raise
-            self.log.fatal("Failed in task initialization: %s", err, exc_info=not _is_plain(err))
+            # The messages of tasks and of lamella say all.
+            trace = not isinstance(err, TaskError | LamellaError)
+            self.log.fatal("Failed in task initialization: %s", err, exc_info=trace)
             return False
         return True
 
@@ -257,8 +259,3 @@ def _report(log: logging.Logger | Any, results: list[Struct]) -> None:
 
 def _describe(dataRef: Any) -> str:
     return str(getattr(dataRef, "dataId", dataRef))
-
-
-def _is_plain(err: Exception) -> bool:
-    """Whether the message of an error says all: ours, and those of tasks."""
-    return isinstance(err, TaskError | LamellaError)

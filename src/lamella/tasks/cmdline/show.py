@@ -98,14 +98,11 @@ def _matcher(pattern: str) -> Any:
 
 def _show_history(config: Config, pattern: str) -> str:
     matches = _matcher(pattern)
-    histories = [_history_of(owner, field) for name, owner, field in _fields(config) if matches(name)]
+    options = [(owner, field) for name, owner, field in _fields(config) if matches(name)]
+    histories = [str(pex_history.format(owner, field)).rstrip() for owner, field in options]
     if not histories:
         raise ConfigError(f"No config field matches {pattern!r}.", option="show", found=pattern)
     return "\n\n".join(histories)
-
-
-def _history_of(config: Config, field: str) -> str:
-    return str(pex_history.format(config, field)).rstrip()
 
 
 def _fields(config: Config, prefix: str = "") -> Iterator[tuple[str, Config, str]]:
