@@ -27,8 +27,8 @@ def jit[R](function: Callable[..., R], **options: Any) -> Callable[..., R]:
     """Make a kernel that Python calls."""
     kernel: Any = njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
     kernel._cache = _Cache(function)  # type: ignore[no-untyped-call]
-    made: Callable[..., R] = kernel
-    return made
+    compiled: Callable[..., R] = kernel
+    return compiled
 
 
 def jit_inline[R](function: Callable[..., R]) -> Callable[..., R]:

@@ -98,11 +98,11 @@ def _find_covered_row(
     # In a loop of its own, which needs fewer registers.
     all_found, exact_found = np.int32(0), np.int32(0)
     for x in range(image.size):
-        found = np.int32(covered[x])
-        exact = found if mask[x] & inexact == 0 else np.int32(0)
-        every[x] += found
+        covers = np.int32(covered[x])
+        exact = covers if mask[x] & inexact == 0 else np.int32(0)
+        every[x] += covers
         without[x] += exact
-        all_found += found
+        all_found += covers
         exact_found += exact
     return all_found, exact_found
 
@@ -162,17 +162,17 @@ def count_bits(mask: np.ndarray, counts: np.ndarray) -> None:
         int64, shape (32,); grows by the number of pixels with bit 0, bit 1 and so on.
     """
     for start in range(0, mask.size, _BLOCK):
-        part = mask[start : start + _BLOCK]
+        block = mask[start : start + _BLOCK]
         present = np.int32(0)
-        for i in range(part.size):
-            present |= part[i]
+        for i in range(block.size):
+            present |= block[i]
         for bit in range(32):
             if (present >> np.int32(bit)) & np.int32(1) == 0:
                 continue
-            found = np.int32(0)
-            for i in range(part.size):
-                found += (part[i] >> np.int32(bit)) & np.int32(1)
-            counts[bit] += found
+            count = np.int32(0)
+            for i in range(block.size):
+                count += (block[i] >> np.int32(bit)) & np.int32(1)
+            counts[bit] += count
 
 
 @jit
@@ -189,19 +189,19 @@ def count_values(values: np.ndarray, chosen: np.ndarray, counts: np.ndarray) -> 
         int64; grows where the value is the index.
     """
     for start in range(0, values.size, _BLOCK):
-        part, good = values[start : start + _BLOCK], chosen[start : start + _BLOCK]
-        low, high = part[0], part[0]
-        for i in range(part.size):
-            low, high = min(low, part[i]), max(high, part[i])
+        block, good = values[start : start + _BLOCK], chosen[start : start + _BLOCK]
+        low, high = block[0], block[0]
+        for i in range(block.size):
+            low, high = min(low, block[i]), max(high, block[i])
         if high - low < _FEW:
             for value in range(low, high + 1):
-                found = np.int32(0)
-                for i in range(part.size):
-                    found += np.int32(good[i] & (part[i] == np.int32(value)))
-                counts[value] += found
+                seen = np.int32(0)
+                for i in range(block.size):
+                    seen += np.int32(good[i] & (block[i] == np.int32(value)))
+                counts[value] += seen
         else:
-            for i in range(part.size):
-                counts[part[i]] += 1 if good[i] else 0
+            for i in range(block.size):
+                counts[block[i]] += 1 if good[i] else 0
 
 
 @jit

@@ -91,13 +91,13 @@ def factor_kernels(
     ny, nx, side, _ = kernels.shape
     stack = kernels.reshape(-1, side, side)
     # Probes spread evenly over the nodes, both ends among them.
-    some = stack[np.unique(np.linspace(0, len(stack) - 1, _PROBES).astype(int))]
+    probes = stack[np.unique(np.linspace(0, len(stack) - 1, _PROBES).astype(int))]
     # Profiles in the order of what they explain of all kernels.
     basis = np.linalg.eigh(np.tensordot(stack, stack, axes=((0, 1), (0, 1))))[1].T[::-1]
     rank = side
     for rank in range(1, side + 1):
-        columns = _column_profiles(some, basis[:rank])
-        if columns is not None and error(columns.swapaxes(1, 2) @ basis[:rank] - some) <= tolerance:
+        columns = _column_profiles(probes, basis[:rank])
+        if columns is not None and error(columns.swapaxes(1, 2) @ basis[:rank] - probes) <= tolerance:
             break
     columns = _column_profiles(stack, basis[:rank])
     if columns is None:  # a sum that few products cannot keep
@@ -195,15 +195,15 @@ def _filter_columns(ring: Plane, order: Row, weights: Row, width: int, total: Ro
 
 @jit
 def _weigh(
-    columns: np.ndarray, cell: int, part: np.float32, y: int, left: Row, slope: Row, order: Row
+    columns: np.ndarray, cell: int, fraction: np.float32, y: int, left: Row, slope: Row, order: Row
 ) -> None:
     """Find the column profiles of a row at the left edge of a cell, and their change per pixel."""
     rank, side = columns.shape[2:]
     for j in range(rank):
         for t in range(side):
             a, b = columns[0, cell, j, t], columns[0, cell + 1, j, t]
-            at_left = a + part * (columns[1, cell, j, t] - a)
-            at_right = b + part * (columns[1, cell + 1, j, t] - b)
+            at_left = a + fraction * (columns[1, cell, j, t] - a)
+            at_right = b + fraction * (columns[1, cell + 1, j, t] - b)
             left[j * side + t] = at_left
             slope[j * side + t] = (at_right - at_left) / np.float32(CELL)
             order[j * side + t] = j * side + (y + t) % side
@@ -243,8 +243,8 @@ def _convolve(image: Plane, rows: Plane, columns: np.ndarray, cells: Plane, resu
                 y = row - half
                 if y < band * CELL:
                     continue
-                part = np.float32(y - band * CELL) / np.float32(CELL)
-                _weigh(columns[band : band + 2], cell, part, y, left, slope, order)
+                fraction = np.float32(y - band * CELL) / np.float32(CELL)
+                _weigh(columns[band : band + 2], cell, fraction, y, left, slope, order)
                 _filter_columns(ring, order, left, width, middle)
                 _filter_columns(ring, order, slope, width, change)
                 for x in range(width):

@@ -110,7 +110,7 @@ def fill_lost(
 
 @jit
 def store_good(
-    made: tuple[np.ndarray, np.ndarray, np.ndarray],
+    matched: tuple[np.ndarray, np.ndarray, np.ndarray],
     wanted: Plane,
     kept: Plane,
     weight: Plane,
@@ -147,13 +147,13 @@ def store_good(
             if not wanted[y, x]:
                 continue
             share = weight[y, x] if affected[y // CELL, x // CELL] else np.float32(1.0)
-            planes = made[1][y, x]
+            planes = matched[1][y, x]
             if np.float32(1.0) - share > limits[0]:
                 planes |= bits[0]
             if kept[y, x] == 0 or np.float32(1.0) - share > limits[1]:
                 out[1][y, x] = planes | bits[1]
                 continue
-            out[0][y, x] = made[0][y, x] / share
+            out[0][y, x] = matched[0][y, x] / share
             out[1][y, x] = planes
             # Products of profiles are not quite the squares of the kernel and might fall below what can be.
-            out[2][y, x] = max(made[2][y, x], np.float32(limits[2])) / (share * share)
+            out[2][y, x] = max(matched[2][y, x], np.float32(limits[2])) / (share * share)

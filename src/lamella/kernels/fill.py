@@ -186,10 +186,10 @@ def fill_rows(
 def _next_bad(mask: Plane, bad: int, x: int) -> int:
     """Return the first pixel from ``x`` on that has one of some bits, or the length of the row."""
     while x + _BLOCK <= mask.size:
-        found = np.int32(0)
+        bits = np.int32(0)
         for i in range(x, x + _BLOCK):
-            found |= mask[i]
-        if found & bad != 0:
+            bits |= mask[i]
+        if bits & bad != 0:
             break
         x += _BLOCK
     while x < mask.size and mask[x] & bad == 0:
@@ -287,7 +287,7 @@ def find_narrow_runs(flags: Plane, max_width: int, narrow: Plane) -> int:
         Number of their pixels.
     """
     ny, nx = flags.shape
-    found = 0
+    count = 0
     for y in range(ny):
         start = 0
         for x in range(nx + 1):
@@ -295,9 +295,9 @@ def find_narrow_runs(flags: Plane, max_width: int, narrow: Plane) -> int:
                 continue
             if start > 0 and start < x < nx and x - start <= max_width:
                 narrow[y, start:x] = True
-                found += x - start
+                count += x - start
             start = x + 1
-    return found
+    return count
 
 
 @jit

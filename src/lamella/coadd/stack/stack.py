@@ -171,8 +171,8 @@ def _checked(out: StackResult, shape: tuple[int, ...]) -> StackResult:
     for name, kind in expected.items():
         plane = getattr(out, name)
         if plane.shape != shape or not plane.flags.c_contiguous:
-            found = (plane.shape, "in one piece" if plane.flags.c_contiguous else "in pieces")
-            raise ShapeError(f"out.{name}", found=found, expected=(shape, "in one piece"))
+            layout = (plane.shape, "in one piece" if plane.flags.c_contiguous else "in pieces")
+            raise ShapeError(f"out.{name}", found=layout, expected=(shape, "in one piece"))
         if plane.dtype != kind:
             raise PixelTypeError(f"out.{name}", found=plane.dtype, expected=np.dtype(kind).name)
     return out

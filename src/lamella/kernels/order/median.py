@@ -41,11 +41,11 @@ def median(values: np.ndarray, chosen: np.ndarray) -> float:
     if count == 0:
         return math.nan
     ranks = (count - 1) // 2, count // 2
-    found = _between_limits(flat, flags, ranks)
-    if found is None:
+    between = _between_limits(flat, flags, ranks)
+    if between is None:
         sample = OrderedSample(flat, flags)
-        found = sample[ranks[0]], sample[ranks[1]]
-    lower, upper = found
+        between = sample[ranks[0]], sample[ranks[1]]
+    lower, upper = between
     return lower + 0.5 * (upper - lower)
 
 
@@ -66,7 +66,7 @@ def _between_limits(
         return None
     places = [rank - to_low for rank in ranks]
     inner = inner[: max(to_inner - to_low, 0)]
-    inside = [place for place in places if 0 <= place < inner.size]
+    inside = [rank for rank in places if 0 <= rank < inner.size]
     if inside:
         inner.partition(inside)
     first, second = (low if n < 0 else inner[n] if n < inner.size else high for n in places)
@@ -84,22 +84,22 @@ def _gather_between(
     counts = np.zeros(4, np.int64)
     flags = np.empty(_BLOCK, np.uint8)
     for start in range(0, values.size, _BLOCK):
-        part, good = values[start : start + _BLOCK], chosen[start : start + _BLOCK]
-        place = max(counts[2] - counts[1], 0)
+        block, good = values[start : start + _BLOCK], chosen[start : start + _BLOCK]
+        rank = max(counts[2] - counts[1], 0)
         below, to_low, to_inner, to_high = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
-        for i in range(part.size):
-            below += np.int32(good[i] & (part[i] < low))
-            to_low += np.int32(good[i] & (part[i] <= low))
-            to_inner += np.int32(good[i] & (part[i] < high))
-            to_high += np.int32(good[i] & (part[i] <= high))
-            flags[i] = np.uint8(good[i] & (part[i] > low) & (part[i] < high))
+        for i in range(block.size):
+            below += np.int32(good[i] & (block[i] < low))
+            to_low += np.int32(good[i] & (block[i] <= low))
+            to_inner += np.int32(good[i] & (block[i] < high))
+            to_high += np.int32(good[i] & (block[i] <= high))
+            flags[i] = np.uint8(good[i] & (block[i] > low) & (block[i] < high))
         counts[0] += below
         counts[1] += to_low
         counts[2] += to_inner
         counts[3] += to_high
-        if place + part.size <= inner.size:
+        if rank + block.size <= inner.size:
             # Without branches, which could not be predicted.
-            for i in range(part.size):
-                inner[place] = part[i]
-                place += np.int64(flags[i])
+            for i in range(block.size):
+                inner[rank] = block[i]
+                rank += np.int64(flags[i])
     return counts

@@ -99,10 +99,10 @@ def _range_of(values: np.ndarray, chosen: np.ndarray, buckets: int) -> tuple[flo
 
 def _bucket_of(value: float, low: float, scale: float, buckets: int) -> np.int32:
     """Return the bucket of a value: no smaller value has a larger one."""
-    place, last = (value - low) * scale, buckets - 1
+    position, last = (value - low) * scale, buckets - 1
     # NaN, of an infinite difference times zero, comes to the first bucket.
-    inside = np.int32(place) if (place > 0.0) & (place < last) else np.int32(0)
-    return np.int32(last) if place >= last else inside
+    inside = np.int32(position) if (position > 0.0) & (position < last) else np.int32(0)
+    return np.int32(last) if position >= last else inside
 
 
 _compiled_bucket_of = jit_inline(_bucket_of)

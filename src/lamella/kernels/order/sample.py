@@ -139,7 +139,7 @@ def _quantiles(parts: Parts, bad: int, ends: np.ndarray, fractions: Sequence[flo
     if n == 0:
         return (math.nan,) * len(fractions)
     places = [fraction * (n - 1) for fraction in fractions]
-    ranks = sorted({rank for place in places for rank in (math.floor(place), math.ceil(place))})
+    ranks = sorted({rank for position in places for rank in (math.floor(position), math.ceil(position))})
     value = dict(zip(ranks, _values_at(parts, bad, ends, np.array(ranks)), strict=True))
     return tuple(_between(value[math.floor(p)], value[math.ceil(p)], p - math.floor(p)) for p in places)
 
@@ -222,16 +222,16 @@ def _add_moments(
     used = 0
     exponents = np.empty(_BLOCK, np.int32)
     for first in range(0, bits.size, _BLOCK):
-        part = bits[first : first + _BLOCK]
+        block = bits[first : first + _BLOCK]
         count, low, high = _find_exponents(
-            part, mask[first : first + _BLOCK], np.int32(bad), centre, half_width, exponents
+            block, mask[first : first + _BLOCK], np.int32(bad), centre, half_width, exponents
         )
         used += int(count)
         if high - low < _FEW:
             for exponent in range(low, high + 1):
-                _add_one_exponent(part, exponents, exponent, sums)
+                _add_one_exponent(block, exponents, exponent, sums)
         else:
-            _add_all_exponents(part, exponents, sums)
+            _add_all_exponents(block, exponents, sums)
     return used
 
 

@@ -232,8 +232,8 @@ def _state_window(planes: Any, rule: Any, ix: int, iy: int, spans: Any) -> Any:
 @jit
 def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any, mask: Any, k: int) -> None:
     """Look again at a pixel whose window may not be plain: only taps of non-zero weight count."""
-    known = math.isfinite(row.sums[k, 0]) and math.isfinite(row.sums[k, 1])
-    if mask[k] == 0 and row.states[k] == 0 and known:
+    defined = math.isfinite(row.sums[k, 0]) and math.isfinite(row.sums[k, 1])
+    if mask[k] == 0 and row.states[k] == 0 and defined:
         return
     fractions = _split(row.x[k], rule.snap)[1], _split(row.y[k], rule.snap)[1]
     start, stride = row.starts[k], source.bits.shape[1]
@@ -241,7 +241,7 @@ def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any
     iy = source.y0 - planes.y0 + start // stride + half - 1
     spans = _span(fractions[0], half, rule.nearest), _span(fractions[1], half, rule.nearest)
     if rule.strict:
-        if not known:
+        if not defined:
             # Perhaps a column that was loaded beyond the window.
             row.sums[k] = _sum_window(planes, table, rule.y_row, half, row, k, ix, iy, spans)
     else:

@@ -206,7 +206,7 @@ def clip_pass(
     b = q - p
     sums, tallies = sum_rows(space, b), tally_rows(space, b)
     planes, inputs, kept, weights = stack.planes, stack.inputs, space.kept, space.weights
-    known = Known(limits.centre, limits.spread, limits.limit, limits.least)
+    fixed = Known(limits.centre, limits.spread, limits.limit, limits.least)
     near = Limits(limits.centre, space.work[1, :b])
     noise = Noise(sums.w, sums.wd, sums.wv, tallies.bits, tallies.used)
     scatter = Scatter(sums.w, sums.wd, sums.ww, sums.wdd, tallies.bits, tallies.used)
@@ -217,10 +217,10 @@ def clip_pass(
         four = four_of(planes, inputs, k, p, q, weights)
         values = rows_of(kept, (k, k + 1, k + 2, k + 3), 0, b)
         if adding.error != SCATTER_ERROR:
-            add_probable(values, four, adding, known, noise)
+            add_probable(values, four, adding, fixed, noise)
             continue
         for t in range(4):
-            select_probable(values[t], four.variance[t], known, chosen[t, :b])
+            select_probable(values[t], four.variance[t], fixed, chosen[t, :b])
         add_scatter(rows_of(chosen, (0, 1, 2, 3), 0, b), four, adding, near, scatter)
 
 

@@ -100,5 +100,5 @@ def quantile(keys: Plane, good: Row, fraction: float, between: bool, low: Row, h
     below, above = low.view(np.float32), high.view(np.float32)
     for j in range(good.size):
         at = fraction * max(good[j] - 1, 0)
-        part = at - np.floor(at) if between else 0.0
-        value[j] = (1.0 - part) * np.float64(below[j]) + part * np.float64(above[j])
+        share = at - np.floor(at) if between else 0.0
+        value[j] = (1.0 - share) * np.float64(below[j]) + share * np.float64(above[j])
