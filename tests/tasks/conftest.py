@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.simulated.hsc_example import HscExample, write_hsc_example
+from lamella.testing.hsc_example import HscExample, write_hsc_example
 
 from ..once import made_once
 from .postgres import PostgresServer, run_postgres

@@ -24,8 +24,6 @@ from lsst.daf.butler import Butler, CollectionType, DatasetRef
 from lsst.daf.butler.cli.cliLog import CliLog
 from lsst.images import Image
 
-from benchmarks.simulated.hsc_example import HscExample
-from benchmarks.simulated.hsc_grid import hsc_skymap
 from lamella.coadd.assemble import assemble
 from lamella.coadd.stack.prepare import input_of
 from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf
@@ -38,6 +36,8 @@ from lamella.run.patch_config import PatchConfig
 from lamella.tasks.ingest import ingest_exposures
 from lamella.tasks.repository import open_repository, register_skymap
 from lamella.testing.asserts import assert_bits_equal
+from lamella.testing.hsc_example import HscExample
+from lamella.testing.hsc_grid import hsc_skymap
 
 from ..once import made_once
 from ..processes import start_program

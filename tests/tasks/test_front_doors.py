@@ -12,7 +12,6 @@ import yaml
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from benchmarks.simulated.hsc_example import HscExample
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.config import Config
 from lamella.data.coadd import PatchCoadd
@@ -24,6 +23,7 @@ from lamella.tasks.manual.compareWarpAssembleCoadd import CompareWarpAssembleCoa
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpConfig
 from lamella.tasks.manual.safeClipAssembleCoadd import SafeClipAssembleCoaddConfig
 from lamella.tasks.repository import open_repository
+from lamella.testing.hsc_example import HscExample
 
 from .hsc_fixture import (
     ASSEMBLE_HSC_I,

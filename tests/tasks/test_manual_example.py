@@ -14,7 +14,6 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from benchmarks.simulated.hsc_example import HscExample
 from lamella.data.coadd import PatchCoadd
 from lamella.formats.archive.products import read_product
 from lamella.psf.match_control import MatchControl
@@ -25,6 +24,7 @@ from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpConfig
 from lamella.tasks.manual.safeClipAssembleCoadd import SafeClipAssembleCoaddConfig
 from lamella.tasks.manual.warpAndPsfMatch import WarperConfig
 from lamella.tasks.repository import open_repository
+from lamella.testing.hsc_example import HscExample
 
 from .hsc_fixture import (
     ASSEMBLE_HSC_I,
@@ -80,9 +80,7 @@ def page_site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> t
 
 def type_step(site: HscSite, language: str, text: str) -> str:
     """Run a program or a command in a shell, and return what it printed."""
-    command = (
-        f"PYTHONPATH={PAGE.parents[1]} python -W error - <<'END'\n{text}END" if language == "python" else text
-    )
+    command = f"python -W error - <<'END'\n{text}END" if language == "python" else text
     return site.checked(f"cd {shlex.quote(str(site.root.parent))}\n{command}", here=False)
 
 

@@ -13,13 +13,13 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from benchmarks.simulated.hsc_example import HscExample
 from lamella.data.coadd import PatchCoadd
 from lamella.formats.archive.products import read_product
 from lamella.formats.archive.write import write_archive
 from lamella.tasks.datasets import coadd_datasets
 from lamella.tasks.repository import open_repository
 from lamella.testing.asserts import assert_bits_equal
+from lamella.testing.hsc_example import HscExample
 
 from ..processes import start_program
 from .hsc_fixture import (

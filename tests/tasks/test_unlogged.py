@@ -16,10 +16,10 @@ from lsst.daf.butler import Butler, DatasetType
 from lsst.daf.butler.logging import ButlerLogRecords
 from lsst.pipe.base import TaskMetadata
 
-from benchmarks.simulated.hsc_example import HscExample
 from lamella.tasks.ingest import ingest_exposures
 from lamella.tasks.pipeline.make_warp import MakeWarpConfig
 from lamella.tasks.repository import forget_unlogged, open_repository
+from lamella.testing.hsc_example import HscExample
 
 from ..processes import start_program
 from .hsc_fixture import PIPETASK, build_site, contents

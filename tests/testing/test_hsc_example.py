@@ -15,15 +15,15 @@ except ModuleNotFoundError:
 if PLACE is None:
     pytest.skip("needs the extra [lsst]: the records are in lsst-daf-butler", allow_module_level=True)
 
-from benchmarks.simulated import hsc_records as records_module
-from benchmarks.simulated.hsc_example import HscExample, write_hsc_example
-from benchmarks.simulated.hsc_grid import hsc_skymap
-from benchmarks.simulated.hsc_records import hsc_records
 from lamella.data.exposure import ExposureSource
 from lamella.errors import MissingPartError
 from lamella.formats.recognise import open_exposures
 from lamella.sky.footprint import corner_vectors, footprint_polygon, pixel_scale
 from lamella.sky.registry import load_skymap
+from lamella.testing import hsc_records as records_module
+from lamella.testing.hsc_example import HscExample, write_hsc_example
+from lamella.testing.hsc_grid import hsc_skymap
+from lamella.testing.hsc_records import hsc_records
 
 
 @pytest.fixture(scope="module")
