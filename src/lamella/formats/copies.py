@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.exposure import ExposureInfo, ExposureSource
+from ..data.exposure import ExposureSource
 from ..errors import LamellaError
 from ..fits.read import read_rows
 from ..sky.footprint import pixel_scale
@@ -76,27 +76,27 @@ def find_copies(sources: Sequence[ExposureSource]) -> dict[int, int]:
     noise, as of a simulation, are no evidence: they are the same only if they
     are those of one file.
     """
+    by_shape: dict[tuple[object, ...], list[int]] = {}
+    for index, source in enumerate(sources):
+        by_shape.setdefault((source.info.band, *source.info.bbox.shape), []).append(index)
     copies: dict[int, int] = {}
-    for group in _groups(sources):
+    for group in (group for members in by_shape.values() for group in _close_together(sources, members)):
         copies |= _one_place({index: sources[index] for index in group})
         left = {index: sources[index] for index in group if index not in copies}
         copies |= _one_noise(left)
     return copies
 
 
-def _groups(sources: Sequence[ExposureSource]) -> Iterator[list[int]]:
-    """Yield the indices of exposures of one band, shape and centre, two at least."""
-    by_shape: dict[tuple[object, ...], list[int]] = {}
-    for index, source in enumerate(sources):
-        by_shape.setdefault((source.info.band, *source.info.bbox.shape), []).append(index)
-    for members in by_shape.values():
-        if len(members) > 1:
-            yield from _close_together([sources[index].info for index in members], members)
-
-
-def _close_together(infos: Sequence[ExposureInfo], members: Sequence[int]) -> Iterator[list[int]]:
+def _close_together(sources: Sequence[ExposureSource], members: Sequence[int]) -> Iterator[list[int]]:
     """Yield the members whose centres are linked by steps of at most `_NEAR` pixels, two at least."""
-    directions = np.array([_direction(info) for info in infos])
+    if len(members) < 2:
+        return
+    infos = [sources[index].info for index in members]
+    centres = [info.projection.pixel_to_sky(x=info.bbox.x.center, y=info.bbox.y.center) for info in infos]
+    directions = np.array([centre.cartesian.xyz.value for centre in centres], dtype=float)
+    for index in np.flatnonzero(~np.isfinite(directions).all(axis=1)):
+        # What is nowhere is far from all others.
+        directions[index] = 0.0, 0.0, float(abs(hash(infos[index].id)) % 2**32 + 9)
     reach = _NEAR * math.radians(pixel_scale(infos[0].projection, infos[0].bbox) / 3600.0)
     # Along one axis first: few have another one within reach there.  (The trees of scipy would do, but they
     # load its linear algebra into each process.)
@@ -115,15 +115,6 @@ def _close_together(infos: Sequence[ExposureInfo], members: Sequence[int]) -> It
     for group in groups:
         if len(group) > 1:
             yield [members[index] for index in sorted(group)]
-
-
-def _direction(info: ExposureInfo) -> np.ndarray:
-    """Return the centre of an exposure as a unit vector; one that is nowhere is far from all others."""
-    centre = info.projection.pixel_to_sky(x=info.bbox.x.center, y=info.bbox.y.center)
-    vector = np.array(centre.cartesian.xyz.value, dtype=float)
-    return (
-        vector if np.isfinite(vector).all() else np.array([0.0, 0.0, float(abs(hash(info.id)) % 2**32 + 9)])
-    )
 
 
 def _place_key(source: ExposureSource) -> tuple[int, int, int] | None:

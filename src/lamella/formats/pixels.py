@@ -254,7 +254,12 @@ def make_pixels(
         variance = np.where(masked, np.inf, np.ma.getdata(variance))
     check_signs(variance, "variance", path)
     mask = _mask_bits(flags, schema, image.shape, path, in_place=in_place)
-    image, variance = (_writable(plane, in_place=in_place) for plane in (image, variance))
+    image, variance = (
+        np.ascontiguousarray(plane, dtype=np.float32)
+        if in_place and plane.flags.writeable
+        else np.array(plane, dtype=np.float32, order="C")
+        for plane in (image, variance)
+    )
     _settle_missing(image, variance, mask, schema, edge_width, path)
     box = Box.from_shape(image.shape, start=start)
     return MaskedImage(
@@ -263,13 +268,6 @@ def make_pixels(
         variance=Image(variance, bbox=box),
         sky_projection=projection,
     )
-
-
-def _writable(plane: np.ndarray, *, in_place: bool) -> np.ndarray:
-    """Return a plane as a float32 array that may be changed."""
-    if in_place and plane.flags.writeable:
-        return np.ascontiguousarray(plane, dtype=np.float32)
-    return np.array(plane, dtype=np.float32, order="C")
 
 
 def _mask_bits(

@@ -213,12 +213,6 @@ def _polynomial(header: fits.Header, path: Path, where: str) -> PsfexPolynomial:
 
     zero, scale, groups = numbers("POLZERO", 2), numbers("POLSCAL", 2), numbers("POLGRP", 2)
     degrees = numbers("POLDEG", max(int(max(groups)), 1))
-    return _checked(path, where, zero, scale, groups, degrees)
-
-
-def _checked(
-    path: Path, where: str, zero: list[float], scale: list[float], groups: list[float], degrees: list[float]
-) -> PsfexPolynomial:
     counts: list[Any] = [*groups, *degrees]
     _expect(all(scale), path, f"{where}, POLSCAL", f"{scale}", "lengths that are not zero")
     _expect(all(n == int(n) for n in counts), path, f"{where}, POLGRP, POLDEG", f"{counts}", "whole numbers")

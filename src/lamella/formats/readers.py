@@ -142,17 +142,13 @@ def register_format(format: Format) -> None:
 
 def known_formats() -> tuple[Format, ...]:
     """Return all formats, in the order in which they are asked."""
-    return (*_ADDED.values(), *_installed(), *_builtin())
+    builtin = (importlib.import_module(f".{name}", __package__).FORMAT for name in _BUILTIN.values())
+    return (*_ADDED.values(), *_installed(), *builtin)
 
 
 def format_names() -> tuple[str, ...]:
     """Return the names of all formats, in the same order."""
     return (*_ADDED, *(format.name for format in _installed()), *_BUILTIN)
-
-
-@functools.cache
-def _builtin() -> tuple[Format, ...]:
-    return tuple(importlib.import_module(f".{name}", __package__).FORMAT for name in _BUILTIN.values())
 
 
 @functools.cache

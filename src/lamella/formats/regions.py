@@ -117,19 +117,28 @@ def _add_remark(line: str, metadata: dict[str, str | int]) -> bool:
 
 
 def _parse_region(line: str) -> BrightObject | None:
-    match = _REGION.fullmatch(line)
-    if match is None:
+    region = _REGION.fullmatch(line)
+    if region is None:
         return None
-    numbers = _parse_numbers(match["numbers"])
-    sizes = _sizes(match["shape"].lower(), numbers[2:])
-    if sizes is None:
+    words = _SEPARATOR.split(region["numbers"].strip().removeprefix("(").removesuffix(")").strip())
+    matches = [_DEGREES.fullmatch(word) for word in words]
+    numbers = [float(match[1]) for match in matches if match is not None]
+    if len(numbers) < len(words):
         return None
+    sizes: dict[str, float]
+    match region["shape"].lower(), numbers[2:]:
+        case "circle", [radius]:
+            sizes = {"radius": radius}
+        case "box", [width, height] | [width, height, 0.0]:
+            sizes = {"width": width, "height": height}
+        case _:
+            return None
     try:
         return BrightObject(
-            id=int(match["id"]),
+            id=int(region["id"]),
             ra=numbers[0],
             dec=numbers[1],
-            mag=float(match["mag"] or "nan"),
+            mag=float(region["mag"] or "nan"),
             shape="box" if "width" in sizes else "circle",
             **sizes,
         )
@@ -137,30 +146,11 @@ def _parse_region(line: str) -> BrightObject | None:
         return None
 
 
-def _parse_numbers(text: str) -> list[float]:
-    """Return the numbers of a region; none if one is not a number in degrees."""
-    words = _SEPARATOR.split(text.strip().removeprefix("(").removesuffix(")").strip())
-    matches = [_DEGREES.fullmatch(word) for word in words]
-    return [float(match[1]) for match in matches if match is not None] if all(matches) else []
-
-
-def _sizes(shape: str, numbers: list[float]) -> dict[str, float] | None:
-    """Return the sizes of a region by name; `None` if their number does not suit the shape."""
-    match shape, numbers:
-        case "circle", [radius]:
-            return {"radius": radius}
-        case "box", [width, height] | [width, height, 0.0]:
-            return {"width": width, "height": height}
-    return None
-
-
 def regions_to_text(catalog: BrightObjectCatalog) -> str:
     """Return the regions of bright objects as a DS9 region file that `read_bright_objects` understands."""
-    remarks = [f"# {name}: {value}" for name, value in catalog.metadata.items()]
-    return "\n".join([*remarks, "wcs; fk5", *map(_region_line, catalog)]) + "\n"
-
-
-def _region_line(region: BrightObject) -> str:
-    sizes = (region.radius,) if region.shape == "circle" else (region.width, region.height)
-    numbers = ", ".join(f"{float(value)!r}d" for value in (region.ra, region.dec, *sizes))
-    return f"{region.shape}({numbers}) # ID: {region.id}, mag: {float(region.mag)!r}"
+    lines = [*(f"# {name}: {value}" for name, value in catalog.metadata.items()), "wcs; fk5"]
+    for region in catalog:
+        sizes = (region.radius,) if region.shape == "circle" else (region.width, region.height)
+        numbers = ", ".join(f"{float(value)!r}d" for value in (region.ra, region.dec, *sizes))
+        lines.append(f"{region.shape}({numbers}) # ID: {region.id}, mag: {float(region.mag)!r}")
+    return "\n".join(lines) + "\n"

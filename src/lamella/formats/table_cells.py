@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -101,12 +100,11 @@ def _read_ecsv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
 
     with quiet_astropy():
         table = Table.read(path, format="ascii.ecsv")
-    texts = [{name: _text(row[name]) for name in table.colnames} for row in table]
-    return tuple(table.colnames), [{n: cell for n, cell in row.items() if cell} for row in texts]
-
-
-def _text(value: Any) -> str:
-    if value is np.ma.masked or value is None:
-        return ""
-    # Python's own numbers are written with all their digits.
-    return str(value.item() if isinstance(value, np.generic) else value).strip()
+    rows = []
+    for row in table:
+        cells = {name: row[name] for name in table.colnames if row[name] is not np.ma.masked}
+        # Python's own numbers are written with all their digits.
+        plain = {n: cell.item() if isinstance(cell, np.generic) else cell for n, cell in cells.items()}
+        texts = {name: str(value).strip() for name, value in plain.items() if value is not None}
+        rows.append({name: text for name, text in texts.items() if text})
+    return tuple(table.colnames), rows

@@ -152,7 +152,13 @@ def wcs_index(
         return image
     if named:
         return 0
-    sharing = [index for index in range(len(headers)) if _may_share(headers, index, taken, path)]
+    # Images of the sky whose WCS would be that of the primary header.
+    sharing = [
+        index
+        for index, header in enumerate(headers)
+        if index not in taken and flat_shape(header) is not None and not is_other_plane(header)
+        if inherits_wcs(headers, index, path)
+    ]
     if len(sharing) > 1:
         names = _hdu_names(headers, sharing)
         raise ProjectionError(
@@ -173,11 +179,3 @@ def inherits_wcs(headers: Sequence[Header], image: int, path: Path) -> bool:
     primary = parsed(headers[0], path)
     types = [header_text(primary, f"CTYPE{axis}").upper() for axis in (1, 2)]
     return all(key in primary for key in _COMPLETE) and all(map(_CELESTIAL.fullmatch, types))
-
-
-def _may_share(headers: Sequence[Header], index: int, taken: Collection[int], path: Path) -> bool:
-    """Return whether an HDU is an image of the sky whose WCS would be that of the primary header."""
-    header = headers[index]
-    if index in taken or flat_shape(header) is None or is_other_plane(header):
-        return False
-    return inherits_wcs(headers, index, path)

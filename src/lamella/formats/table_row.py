@@ -120,6 +120,10 @@ class TableRow:
         instrument = self._text("instrument", header_text(header, "INSTRUME") or "unknown")
         identity = ExposureId(instrument, self._integer("visit"), self._integer("detector"))
         wcs_path, wcs_hdu, wcs_header = self._wcs_header()
+        try:
+            width = self._optional("psf_fwhm")
+        except InputError:  # costs the exposure when its pixels are read, not the run
+            width = math.nan
         return ExposureInfo(
             id=identity,
             path=str(path),
@@ -127,7 +131,7 @@ class TableRow:
             physical_filter=self._text("physical_filter", ""),
             bbox=bbox,
             projection=detector_projection(wcs_header, identity, bbox, path=wcs_path, hdu=wcs_hdu),
-            psf_fwhm=self._psf_fwhm(),
+            psf_fwhm=width,
             quality=self._quality(),
             times=self._times(path, header),
             format="table",
@@ -253,19 +257,15 @@ class TableRow:
         stated = times_from_headers(
             [header, parsed(raw_headers(path)[0], path)], self._optional("exposure_time")
         )
-        middle, begin = self._optional("mjd"), self._begin()
+        middle, begin = self._optional("mjd"), None
+        if "date" in self.values:
+            begin = mjd_from_text(self._text("date"))
+            if begin is None:
+                expected = "date and time, e.g. 2024-01-31T03:00:00"
+                raise self._error("date", repr(self._text("date")), expected, InputError)
         if middle is None and begin is None:
             return stated
         return ExposureTimes.of(begin=begin, middle=middle, exposure_time=stated.exposure_time)
-
-    def _begin(self) -> float | None:
-        if "date" not in self.values:
-            return None
-        mjd = mjd_from_text(self._text("date"))
-        if mjd is None:
-            expected = "date and time, e.g. 2024-01-31T03:00:00"
-            raise self._error("date", repr(self._text("date")), expected, InputError)
-        return mjd
 
     def _wcs_header(self) -> tuple[Path, str | int, Header]:
         """Return file, HDU and header of the WCS: the image, or a primary HDU that it inherits from."""
@@ -357,16 +357,6 @@ class TableRow:
             exposure=integer("EXPNUM", info.id.visit),
             trust_single=True,
         )
-
-    def _psf_fwhm(self) -> float | None:
-        """Return the width in arcseconds, as selection knows it.
-
-        A cell that is no number costs the exposure when its pixels are read, not the run.
-        """
-        try:
-            return self._optional("psf_fwhm")
-        except InputError:
-            return math.nan
 
     def _subtract_sky(
         self, image: np.ndarray, variance: np.ndarray, flags: Flags | None, path: Path

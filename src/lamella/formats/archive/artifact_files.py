@@ -100,10 +100,15 @@ def read_artifacts(path: str | PathLike[str]) -> ArtifactMasks:
         _columns(path, name, columns)
         for name, columns in (("RUNS", _RUN_COLUMNS), ("VISITS", _VISIT_COLUMNS))
     )
-    box = _read_box(header, path)
+    x, y, width, height = (_integer(header, key, path) for key in ("BOXX0", "BOXY0", "BOXNX", "BOXNY"))
+    if width <= 0 or height <= 0:
+        raise InputError(path, where="HDU 0", found=f"a box of {width} x {height}", expected="pixels in it")
+    box = Box.factory[y : y + height, x : x + width]
     skymap, tract = _text(header, "SKYMAP", path), _integer(header, "TRACT", path)
-    shifts = _shifts(path, len(visits["visit"]))
-    removals = [_removal(visits, shifts, index) for index in range(len(visits["visit"]))]
+    columns = {name: column.tolist() for name, column in visits.items()}
+    columns |= _shifts(path, len(visits["visit"]))
+    rows = zip(*columns.values(), strict=True)
+    removals = [Removal(**dict(zip(columns, row, strict=True))) for row in rows]
     _check_runs(runs, {(removal.instrument, removal.visit) for removal in removals}, box, path)
     return ArtifactMasks(
         band=_text(header, "BAND", path),
@@ -196,23 +201,16 @@ def _plain(values: np.ndarray, name: str, path: str, hdu: str) -> np.ndarray:
     return np.array(texts, dtype=str)
 
 
-def _shifts(path: Path, rows: int) -> dict[str, np.ndarray]:
-    """Return by how much the sources of each visit are displaced; NaN where the file does not say."""
+def _shifts(path: Path, rows: int) -> dict[str, list[float | None]]:
+    """Return by how much the sources of each visit are displaced; `None` where the file does not say."""
     table, _ = read_table(path, "VISITS")
-    shifts = {}
+    shifts: dict[str, list[float | None]] = {}
     for name in _SHIFTS:
         values = np.asarray(table[name]) if name in table.names else np.full(rows, np.nan)
         if values.dtype.kind != "f" or values.ndim != 1:
             raise InputError(path, where=f"HDU VISITS, {name}", found=f"{values.dtype}", expected="numbers")
-        shifts[name] = values.astype(np.float64)
+        shifts[name] = [float(value) if np.isfinite(value) else None for value in values]
     return shifts
-
-
-def _removal(visits: dict[str, np.ndarray], shifts: dict[str, np.ndarray], index: int) -> Removal:
-    values: dict[str, Any] = {name: column[index].item() for name, column in visits.items()}
-    for name, column in shifts.items():
-        values[name] = float(column[index]) if np.isfinite(column[index]) else None
-    return Removal(**values)
 
 
 def _visit(removal: Removal, runs: dict[str, np.ndarray]) -> VisitMask:
@@ -261,13 +259,6 @@ def _text(header: Header, key: str, path: Path) -> str:
     if not isinstance(value, str):
         raise InputError(path, where=f"HDU 0, {key}", found=repr(value), expected="a text")
     return from_fits(value)
-
-
-def _read_box(header: Header, path: Path) -> Box:
-    x, y, width, height = (_integer(header, key, path) for key in ("BOXX0", "BOXY0", "BOXNX", "BOXNY"))
-    if width <= 0 or height <= 0:
-        raise InputError(path, where="HDU 0", found=f"a box of {width} x {height}", expected="pixels in it")
-    return Box.factory[y : y + height, x : x + width]
 
 
 def _read_projection(frame: TractFrame, path: Path) -> SkyProjection[Any]:

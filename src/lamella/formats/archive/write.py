@@ -81,11 +81,13 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
         Raised when a FITS header cannot hold the projection.
     """
     with atomic_path(path) as temporary:
+        mask = _image_hdu(coadd, "MASK", mask_plane_of(coadd), "", path)
+        add_plane_cards(mask.header, coadd.mask.schema)
         hdus = fits.HDUList(
             [
                 fits.PrimaryHDU(header=_primary_header(coadd)),
                 _image_hdu(coadd, "IMAGE", coadd.image.array, "nJy", path),
-                _mask_hdu(coadd, path),
+                mask,
                 _image_hdu(coadd, "VARIANCE", coadd.variance.array, "nJy2", path),
                 _image_hdu(coadd, "COUNT", coadd.exposure_count.array, "", path),
                 *_psf_hdus(coadd),
@@ -129,21 +131,17 @@ def _primary_header(coadd: PatchCoadd) -> fits.Header:
         len({(d.id.instrument, d.id.visit) for d in coadd.detectors}),
         "visits in this coadd",
     )
-    header.update(_depth_cards(coadd))
+    summary = summarize(coadd)
+    for key, depth, comment in (
+        ("DEPTH", summary.depth, "[mag] AB, 5 sigma point source, at blank places"),
+        ("DEPTHVAR", summary.depth_stated, "[mag] the same by the variance plane"),
+    ):
+        if depth is not None:
+            header[key] = (round(depth, 4), comment)
     header.update(time_cards(coadd.times))
     header.update(_noise_cards(coadd.noise))
     header["CREATOR"] = (f"lamella {coadd.versions.get('lamella', '')}".strip(), "software")
     return header
-
-
-def _depth_cards(coadd: PatchCoadd) -> list[tuple[str, float, str]]:
-    """Return the depth that blank places allow, and that by the variance plane."""
-    summary = summarize(coadd)
-    cards = (
-        ("DEPTH", summary.depth, "[mag] AB, 5 sigma point source, at blank places"),
-        ("DEPTHVAR", summary.depth_stated, "[mag] the same by the variance plane"),
-    )
-    return [(key, round(value, 4), comment) for key, value, comment in cards if value is not None]
 
 
 def _noise_cards(noise: SkyNoise | None) -> list[tuple[str, float, str]]:
@@ -164,12 +162,6 @@ def _image_hdu(
     if unit:
         header["BUNIT"] = unit
     return fits.ImageHDU(array, header=header, name=name)
-
-
-def _mask_hdu(coadd: MaskedImage, path: str | PathLike[str]) -> fits.ImageHDU:
-    hdu = _image_hdu(coadd, "MASK", mask_plane_of(coadd), "", path)
-    add_plane_cards(hdu.header, coadd.mask.schema)
-    return hdu
 
 
 def _psf_hdus(coadd: PatchCoadd) -> list[fits.ImageHDU]:

@@ -80,8 +80,11 @@ def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
     images = [index for index, header in enumerate(headers) if image_shape(header) is not None]
     if not images:
         raise MissingPartError(path, found="no HDU with a 2-d image", expected="one HDU per CCD")
+    number = optional_number(headers[0], "EXPNUM")
+    tables = files.starting_with("survey-ccds", near=path) if number is not None else ()
     for index in images:
         name = header_text(headers[index], "EXTNAME")
+        records = (find_ccd(table, int(number or 0), name) for table in tables)
         yield FileSource(
             DecamCcd(
                 image=path,
@@ -91,7 +94,7 @@ def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
                 ccd=name,
                 psf=_find_companion(path, name, "psfex", files),
                 sky=_find_companion(path, name, "splinesky", files),
-                record=_find_record(path, headers[0], name, files),
+                record=next((record for record in records if record), None),
                 control=opening.control,
             )
         )
@@ -113,12 +116,6 @@ def _find_companion(path: Path, ccd: str, kind: str, files: FileIndex) -> Path |
     stem = path.name.split(".", 1)[0]
     names = (f"{stem}-{ccd}-{kind}.fits", f"{stem}-{kind}.fits")
     return next((companion for name in names if (companion := files.find(name, near=path))), None)
-
-
-def _find_record(path: Path, primary: Header, ccd: str, files: FileIndex) -> CcdRecord | None:
-    number = optional_number(primary, "EXPNUM")
-    tables = files.starting_with("survey-ccds", near=path) if number is not None else ()
-    return next((row for table in tables if (row := find_ccd(table, int(number or 0), ccd))), None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -115,7 +115,12 @@ def read_spline_sky(path: Path, shape: tuple[int, int], ccd: str) -> np.ndarray:
     height, width = shape
     x = np.arange(width) + float(row["x0"])
     y = np.arange(height) + float(row["y0"])
-    _require_cover(row, x, y, path)
+    for name, grid, needed in (("xgrid", row["xgrid"], x), ("ygrid", row["ygrid"], y)):
+        # The grid ends at the middle of the last pixels or one pixel beyond.
+        if needed[0] < grid[0] - 2 or needed[-1] > grid[-1] + 2:
+            reach = f"{grid[0]:g} to {grid[-1]:g}"
+            expected = f"{needed[0]:g} to {needed[-1]:g}"
+            raise InputError(path, where=name, found=f"a grid from {reach}", expected=expected)
     degree = int(row["order"])
     spline = scipy.interpolate.RectBivariateSpline(
         row["xgrid"], row["ygrid"], row["gridvals"].T, kx=degree, ky=degree
@@ -139,12 +144,3 @@ def _pick_row(rows: fits.FITS_rec, ccd: str, path: Path) -> dict[str, np.ndarray
     except KeyError as err:
         raise MissingPartError(path, where=str(err), found="no such column", expected="a sky spline") from err
     return {name: value.astype(float) for name, value in row.items()}
-
-
-def _require_cover(row: dict[str, np.ndarray], x: np.ndarray, y: np.ndarray, path: Path) -> None:
-    for name, grid, needed in (("xgrid", row["xgrid"], x), ("ygrid", row["ygrid"], y)):
-        # The grid ends at the middle of the last pixels or one pixel beyond.
-        if needed[0] < grid[0] - 2 or needed[-1] > grid[-1] + 2:
-            reach = f"{grid[0]:g} to {grid[-1]:g}"
-            expected = f"{needed[0]:g} to {needed[-1]:g}"
-            raise InputError(path, where=name, found=f"a grid from {reach}", expected=expected)

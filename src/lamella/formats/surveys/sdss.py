@@ -11,10 +11,9 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from lsst.images import Box, SkyProjection
+from lsst.images import Box
 
 from ...data.exposure import Exposure, ExposureId, ExposureInfo, ExposureSource
 from ...data.photometry import njy_per_count
@@ -108,6 +107,12 @@ class SdssFrame:
         if self.field is not None:
             solved, _ = fit_projection(read_astrometry(self.field, band), bbox.shape, self.field)
         projection = detector_projection(solved, identity, bbox, path=self.image, hdu=0)
+        width: float | None
+        try:
+            # The width that the survey quotes is that of the noise-equivalent area, wings included.
+            width = fwhm(read_psf(self.psf, band, bbox), bbox.x.center, bbox.y.center)
+        except LamellaError:  # told when the pixels are read; it costs this exposure, not the run
+            width = None
         seconds = header_number(header, "EXPTIME", path=self.image)
         return ExposureInfo(
             id=identity,
@@ -116,7 +121,7 @@ class SdssFrame:
             physical_filter=f"SDSS {band}",
             bbox=bbox,
             projection=projection,
-            psf_fwhm=self._psf_fwhm(band, projection, bbox),
+            psf_fwhm=None if width is None else width * pixel_scale(projection, bbox),
             times=self._times(header, shape, seconds),
             format=FORMAT.name,
         )
@@ -127,24 +132,24 @@ class SdssFrame:
         counts = raw.astype(np.float32) - np.float32(header_number(header, "SOFTBIAS", path=self.image))
         variance = photon_variance(counts, self.psf, info.band)
         flags = read_mask(self.mask, (raw.shape[0], raw.shape[1]))
-        counts, sky_note = self._subtract_sky(counts, flags)
+        sky_note = "Sky left in."
+        if self.control.subtract_background != "never":
+            ignore = flags["INTERPOLATED"] | flags["SATURATED"] | flags["DETECTED"]
+            background = fit_background(counts, ignore, self.control, self.image)
+            counts, sky_note = counts - background.level, background.note
         zero_point, scale_note = self._zero_point(header, info)
+        position_note = "Positions from the header of the frame: no tsField file."
+        if self.field is not None:
+            _, error = fit_projection(read_astrometry(self.field, info.band), info.bbox.shape, self.field)
+            position_note = f"Positions of {self.field}, fitted with TAN-SIP to {error:.2g} mas."
         return make_exposure(
             info,
             (counts, variance, flags),
             psf=read_psf(self.psf, info.band, info.bbox),
             to_njy=njy_per_count(zero_point),
             edge_width=self.control.edge_width,
-            notes=(scale_note, sky_note, f"PSF model of {self.psf}.", self._position_note(info)),
+            notes=(scale_note, sky_note, f"PSF model of {self.psf}.", position_note),
         )
-
-    def _psf_fwhm(self, band: str, projection: SkyProjection[Any], bbox: Box) -> float | None:
-        # The width that the survey quotes is that of the noise-equivalent area, wings included.
-        try:
-            pixels = fwhm(read_psf(self.psf, band, bbox), bbox.x.center, bbox.y.center)
-        except LamellaError:  # told when the pixels are read; it costs this exposure, not the run
-            return None
-        return pixels * pixel_scale(projection, bbox)
 
     def _band(self, header: Header) -> str:
         band = header_text(header, "FILTER")
@@ -161,12 +166,6 @@ class SdssFrame:
         # The six columns of the camera have five CCDs each, one per band.
         detector = 10 * column + BANDS.index(self._band(header))
         return ExposureId(_INSTRUMENT, run * _FIELDS_PER_RUN + field, detector)
-
-    def _position_note(self, info: ExposureInfo) -> str:
-        if self.field is None:
-            return "Positions from the header of the frame: no tsField file."
-        _, error = fit_projection(read_astrometry(self.field, info.band), info.bbox.shape, self.field)
-        return f"Positions of {self.field}, fitted with TAN-SIP to {error:.2g} mas."
 
     def _times(self, header: Header, shape: tuple[int, int], seconds: float) -> ExposureTimes:
         """Return the times of a drift scan: rows are read one after another, each when its exposure ends."""
@@ -190,13 +189,6 @@ class SdssFrame:
         extinction = row.number("kk") * row.number("airmass")
         zero_point = 2.5 * math.log10(seconds) - row.number("aa") - extinction
         return zero_point, f"Zero point {zero_point:.4f} AB mag from {self.field}."
-
-    def _subtract_sky(self, counts: np.ndarray, flags: dict[str, np.ndarray]) -> tuple[np.ndarray, str]:
-        if self.control.subtract_background == "never":
-            return counts, "Sky left in."
-        ignore = flags["INTERPOLATED"] | flags["SATURATED"] | flags["DETECTED"]
-        background = fit_background(counts, ignore, self.control, self.image)
-        return counts - background.level, background.note
 
 
 FORMAT = Format(

@@ -58,17 +58,13 @@ class FieldAstrometry:
         row = row + polyval(column, self.row_terms or (0.0,))
         column = column + polyval(column, self.column_terms or (0.0,))
         mu, nu = (c[0] + c[1] * row + c[2] * column for c in (self.mu, self.nu))
-        return _great_circle_to_equatorial(mu, nu, self.node, self.inclination)
-
-
-def _great_circle_to_equatorial(
-    mu: np.ndarray, nu: np.ndarray, node: float, inclination: float
-) -> tuple[np.ndarray, np.ndarray]:
-    along, across, tilt = np.radians(mu - node), np.radians(nu), math.radians(inclination)
-    x = np.cos(along) * np.cos(across)
-    y = np.sin(along) * np.cos(across) * math.cos(tilt) - np.sin(across) * math.sin(tilt)
-    z = np.sin(along) * np.cos(across) * math.sin(tilt) + np.sin(across) * math.cos(tilt)
-    return (np.degrees(np.arctan2(y, x)) + node) % 360.0, np.degrees(np.arctan2(z, np.hypot(x, y)))
+        # From the great circle to the equator.
+        along, across, tilt = np.radians(mu - self.node), np.radians(nu), math.radians(self.inclination)
+        a = np.cos(along) * np.cos(across)
+        b = np.sin(along) * np.cos(across) * math.cos(tilt) - np.sin(across) * math.sin(tilt)
+        c = np.sin(along) * np.cos(across) * math.sin(tilt) + np.sin(across) * math.cos(tilt)
+        ra = (np.degrees(np.arctan2(b, a)) + self.node) % 360.0
+        return ra, np.degrees(np.arctan2(c, np.hypot(a, b)))
 
 
 def fit_projection(astrometry: FieldAstrometry, shape: tuple[int, int], path: Path) -> tuple[Header, float]:

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from lsst.images import Box
 
 from ...errors import InputError, MissingPartError
@@ -87,25 +86,22 @@ def photon_variance(counts: np.ndarray, path: Path, band: str) -> np.ndarray:
 
 def read_psf(path: Path, band: str, bbox: Box) -> PolynomialBasisPsf:
     """Read a Karhunen-Loeve PSF: eigen-images, and polynomials of row and column for their amplitudes."""
+    images: list[np.ndarray] = []
+    powers: list[tuple[int, int]] = []
+    coefficients: list[np.ndarray] = []
     with open_fits(path) as hdus:
-        rows = hdus[1 + BANDS.index(band)].data
-        images = [_stamp(row, path) for row in rows]
-        powers = [(int(row["nrow_b"]), int(row["ncol_b"])) for row in rows]
-        coefficients = [
-            np.array(row["c"][:n, :m], dtype=float) for row, (n, m) in zip(rows, powers, strict=True)
-        ]
+        for row in hdus[1 + BANDS.index(band)].data:
+            shape = int(row["RNROW"]), int(row["RNCOL"])
+            values = np.asarray(row["RROWS"], dtype=float)
+            if values.size != shape[0] * shape[1]:
+                expected = f"{shape[0]} x {shape[1]}"
+                raise InputError(path, where="RROWS", found=f"{values.size} values", expected=expected)
+            images.append(values.reshape(shape))
+            powers.append((int(row["nrow_b"]), int(row["ncol_b"])))
+            coefficients.append(np.array(row["c"][: powers[-1][0], : powers[-1][1]], dtype=float))
     if not images or len(set(powers)) != 1:
         raise InputError(path, where="nrow_b, ncol_b", found=str(powers), expected="the same for all images")
     edges = (-_PIXELS_FROM_EDGES, -_PIXELS_FROM_EDGES)
     return PolynomialBasisPsf(
         np.stack(images), np.stack(coefficients), bbox, zero=edges, scale=(_PSF_UNIT, _PSF_UNIT)
     )
-
-
-def _stamp(row: fits.FITS_record, path: Path) -> np.ndarray:
-    shape = int(row["RNROW"]), int(row["RNCOL"])
-    values = np.asarray(row["RROWS"], dtype=float)
-    if values.size != shape[0] * shape[1]:
-        expected = f"{shape[0]} x {shape[1]}"
-        raise InputError(path, where="RROWS", found=f"{values.size} values", expected=expected)
-    return values.reshape(shape)

@@ -119,6 +119,9 @@ class VisitImageFile:
         centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
         if not (math.isfinite(centre.ra.deg) and math.isfinite(centre.dec.deg)):
             raise ProjectionError(self.path, found="a position that is not finite", expected="pixels to sky")
+        quality = {name: float(getattr(summary, name, math.nan)) for name in _QUALITY}
+        if quality["nPsfStar"] == 0:  # the default: it was not counted
+            del quality["nPsfStar"]
         width = summary.psfSigma * FWHM_PER_SIGMA * pixel_scale(projection, bbox)
         begin, end = observed.datetime_begin, observed.datetime_end
         seconds = observed.exposure_time
@@ -131,7 +134,7 @@ class VisitImageFile:
             projection=projection,
             polygon=bounds if isinstance(bounds, Polygon) else None,
             psf_fwhm=width if 0 < width < math.inf else None,
-            quality=_quality(summary),
+            quality={name: value for name, value in quality.items() if math.isfinite(value)},
             times=ExposureTimes.of(
                 begin=None if begin is None else float(begin.utc.mjd),
                 end=None if end is None else float(end.utc.mjd),
@@ -154,7 +157,11 @@ class VisitImageFile:
         """Read the pixels, the PSF and the photometric scaling."""
         with _reading(self.path) as reader:
             visit_image = reader.read()
-        psf = self._psf(visit_image)
+        try:
+            psf: PointSpreadFunction = visit_image.psf
+        except (ArchiveReadError, ImportError) as err:
+            reason = " ".join(str(err).split())
+            raise MissingPartError(self.path, where="psf", found=reason, expected="a readable PSF") from err
         scale, unit_note = self._to_njy(visit_image)
         flags = {name: visit_image.mask.get(name) for name in visit_image.mask.schema.names}
         return make_archived_exposure(
@@ -166,14 +173,6 @@ class VisitImageFile:
             notes=(unit_note,),
             descriptions=dict(visit_image.mask.schema.descriptions),
         )
-
-    def _psf(self, visit_image: Any) -> PointSpreadFunction:
-        try:
-            psf: PointSpreadFunction = visit_image.psf
-        except (ArchiveReadError, ImportError) as err:
-            reason = " ".join(str(err).split())
-            raise MissingPartError(self.path, where="psf", found=reason, expected="a readable PSF") from err
-        return psf
 
     def _to_njy(self, visit_image: Any) -> tuple[Any, str]:
         unit, scaling = visit_image.unit, visit_image.photometric_scaling
@@ -190,14 +189,6 @@ class VisitImageFile:
             box = visit_image.bbox
             return float(field(x=box.x.center, y=box.y.center)), note
         return field, note
-
-
-def _quality(summary: Any) -> dict[str, float]:
-    """Return the numbers for selection that were measured: those that are not as they are by default."""
-    values = {name: float(getattr(summary, name, math.nan)) for name in _QUALITY}
-    if values["nPsfStar"] == 0:
-        del values["nPsfStar"]
-    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 FORMAT = Format(
