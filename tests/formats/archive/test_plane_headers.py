@@ -11,7 +11,7 @@ from astropy.io import fits
 from lsst.images import Box, GeneralFrame, Mask, MaskedImage, MaskSchema, SkyProjection
 from lsst.images.fits import ExtensionKey
 
-from lamella.formats.archive.plane_headers import plane_headers
+from lamella.formats.archive.write import plane_headers
 from lamella.planes import make_schema
 from lamella.sky.projection import projection_from_header
 

@@ -115,10 +115,6 @@ def _check_wcs_map(node: AstNode, inputs: int, outputs: int) -> None:
     _check_numbers(node, "WcsAx", 2)
 
 
-def _check_sph_map(node: AstNode, inputs: int, outputs: int) -> None:
-    _require((inputs, outputs) == (3, 2), node)
-
-
 def _check_sla(node: AstNode, inputs: int, outputs: int) -> None:
     """Check conversions between celestial systems, which AST looks up by their names."""
     _require((inputs, outputs) == (2, 2), node)
@@ -176,7 +172,7 @@ _MAPPINGS: dict[str, Callable[[AstNode, int, int], None]] = {
     "PolyMap": _check_poly,
     "ShiftMap": _check_square,
     "SlaMap": _check_sla,
-    "SphMap": _check_sph_map,
+    "SphMap": lambda node, inputs, outputs: _require((inputs, outputs) == (3, 2), node),
     "TranMap": _check_tran,
     "UnitMap": _check_square,
     "UnitNormMap": _check_unit_norm,

@@ -136,24 +136,19 @@ class _Builder:
         if match is None or self.result is not None or awaited != (match["verb"] == "Begin"):
             fail(f"the line {line.strip()[:60]!r} where it does not belong")
         if innermost is None or match["verb"] == "Begin":
-            self._begin(match["name"])
+            if len(self._stack) >= _MAX_DEPTH:
+                fail(f"more than {_MAX_DEPTH} objects in each other")
+            self._stack.append(_Open(AstNode(match["name"])))
         elif match["verb"] is None:
-            self._set(innermost, match["key"], match["value"])
+            key, value = match["key"], match["value"]
+            if key in innermost.values:
+                fail(f"two values of {key} in a {innermost.node.name}")
+            if value:
+                innermost.values[key] = value
+            else:
+                innermost.awaited = key
         else:
             self._close(innermost, match["name"], is_end=match["verb"] == "End")
-
-    def _begin(self, name: str) -> None:
-        if len(self._stack) >= _MAX_DEPTH:
-            fail(f"more than {_MAX_DEPTH} objects in each other")
-        self._stack.append(_Open(AstNode(name)))
-
-    def _set(self, innermost: _Open, key: str, value: str) -> None:
-        if key in innermost.values:
-            fail(f"two values of {key} in a {innermost.node.name}")
-        if value:
-            innermost.values[key] = value
-        else:
-            innermost.awaited = key
 
     def _close(self, innermost: _Open, name: str, *, is_end: bool) -> None:
         """End the values of one class, and with the last class the object."""
@@ -162,12 +157,9 @@ class _Builder:
         innermost.node.sections[name], innermost.values = innermost.values, {}
         if is_end:
             self._stack.pop()
-            self._deliver(innermost.node)
-
-    def _deliver(self, node: AstNode) -> None:
-        if not self._stack:
-            self.result = node
-            return
-        parent = self._stack[-1]
-        parent.values[parent.awaited] = node
-        parent.awaited = ""
+            if not self._stack:
+                self.result = innermost.node
+                return
+            parent = self._stack[-1]
+            parent.values[parent.awaited] = innermost.node
+            parent.awaited = ""

@@ -188,7 +188,11 @@ def _read_layer(units: tuple[Unit, ...]) -> BackgroundLayer:
         raise image.problem(f"planes of the shapes {shapes}", "three images of one shape")
     with np.errstate(over="ignore", invalid="ignore"):
         values, spread = (read_plane(unit).astype(np.float32) for unit in (image, variance))
-    bbox = _bbox(image)
+    x0, y0, width, height = (_integer(image, f"BKGD_{name}") for name in ("X0", "Y0", "WIDTH", "HEIGHT"))
+    if not (width > 0 and height > 0 and width * height <= _MAX_PIXELS and max(abs(x0), abs(y0)) < 1 << 30):
+        stated = f"{width} x {height} pixels from ({x0}, {y0})"
+        raise image.problem(stated, f"1 to {_MAX_PIXELS} pixels", "BKGD")
+    bbox = Box.factory[y0 : y0 + height, x0 : x0 + width]
     rows, columns = values.shape
     if rows > bbox.y.size or columns > bbox.x.size:
         raise image.problem(f"{columns} x {rows} cells in {bbox}", "cells of a pixel at least")
@@ -215,14 +219,6 @@ def _integer(unit: Unit, key: str, default: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise unit.problem(repr(value), "a whole number", key)
     return int(value)
-
-
-def _bbox(unit: Unit) -> Box:
-    x0, y0, width, height = (_integer(unit, f"BKGD_{name}") for name in ("X0", "Y0", "WIDTH", "HEIGHT"))
-    if not (width > 0 and height > 0 and width * height <= _MAX_PIXELS and max(abs(x0), abs(y0)) < 1 << 30):
-        stated = f"{width} x {height} pixels from ({x0}, {y0})"
-        raise unit.problem(stated, f"1 to {_MAX_PIXELS} pixels", "BKGD")
-    return Box.factory[y0 : y0 + height, x0 : x0 + width]
 
 
 def _order(unit: Unit, cells: int) -> int | None:

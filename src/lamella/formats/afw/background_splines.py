@@ -101,7 +101,15 @@ def interpolate(nodes: np.ndarray, values: np.ndarray, at: np.ndarray, style: St
         nearest: np.ndarray = values[np.searchsorted(0.5 * (nodes[1:] + nodes[:-1]), at, side="right")]
         return nearest
     cubic = _PIECES[style](nodes, values)
-    return _evaluate(nodes, cubic, at)
+    piece = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, len(nodes) - 2)
+    distance = (at - nodes[piece]).reshape(-1, *(1,) * (cubic.ndim - 2))
+    a, b, c, d = cubic[:, piece]
+    result: np.ndarray = a + distance * (b + distance * (c + distance * d))
+    # The parabolas at the ends lack the cubic term of the piece that they continue.
+    before, after = at < nodes[0], at > nodes[-1]
+    result[before] -= d[before] * distance[before] ** 3
+    result[after] -= d[after] * (at[after] - nodes[-1]).reshape(distance[after].shape) ** 3
+    return result
 
 
 def _linear(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -153,15 +161,3 @@ def _widths(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _slopes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     slopes: np.ndarray = np.diff(y, axis=0) / _widths(x, y)
     return slopes
-
-
-def _evaluate(nodes: np.ndarray, pieces: np.ndarray, at: np.ndarray) -> np.ndarray:
-    piece = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, len(nodes) - 2)
-    distance = (at - nodes[piece]).reshape(-1, *(1,) * (pieces.ndim - 2))
-    a, b, c, d = pieces[:, piece]
-    result: np.ndarray = a + distance * (b + distance * (c + distance * d))
-    # The parabolas at the ends lack the cubic term of the piece that they continue.
-    before, after = at < nodes[0], at > nodes[-1]
-    result[before] -= d[before] * distance[before] ** 3
-    result[after] -= d[after] * (at[after] - nodes[-1]).reshape(distance[after].shape) ** 3
-    return result

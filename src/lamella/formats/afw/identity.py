@@ -50,10 +50,14 @@ def identify(file: AfwFile) -> Identity:
     """
     notes: list[str] = []
     instrument = instrument_of(file)
-    detector = file.detector
-    number, detector_note = (detector.id, "") if detector is not None else _detector_of_header(file)
-    if detector_note:
-        notes.append(detector_note)
+    number = file.metadata.get("DET-ID")
+    if file.detector is not None:
+        number = file.detector.id
+    elif isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+        notes.append(f"Detector {number} taken from DET-ID of the header.")
+    else:
+        number = 0
+        notes.append("Detector taken as 0: the file has none.")
     visit, note = _visit(file, instrument, number)
     band = band_of(file.filter)
     if not band:
@@ -63,14 +67,6 @@ def identify(file: AfwFile) -> Identity:
     if band != file.filter.band:
         notes.append(f"Band {band} taken from the name of the filter, {file.filter.physical}.")
     return Identity(ExposureId(instrument, visit, number), band, (*([note] if note else []), *notes))
-
-
-def _detector_of_header(file: AfwFile) -> tuple[int, str]:
-    """Return the number of the detector by the card DET-ID, else 0, and what is to be said of it."""
-    number = file.metadata.get("DET-ID")
-    if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
-        return number, f"Detector {number} taken from DET-ID of the header."
-    return 0, "Detector taken as 0: the file has none."
 
 
 def instrument_of(file: AfwFile) -> str:

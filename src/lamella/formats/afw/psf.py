@@ -142,7 +142,11 @@ def build_psfex(record: ObjectRecord, archive: Archive) -> PsfexPsf:
         record.fail(found=f"a model of {len(zero)} variables", expected="x and y")
     if not all(0 <= degree <= _MAX_DEGREE for degree in degrees):
         record.fail(found=f"polynomials of degree {degrees}", expected=f"0 to {_MAX_DEGREE}")
-    images = _psfex_images(record, sizes, row.array("_comp"))
+    samples = row.array("_comp")
+    width, height, terms = [*sizes, 1][:3] if len(sizes) in (2, 3) else (0, 0, 0)
+    if min(width, height, terms) < 1 or width * height * terms != samples.size:
+        record.fail(found=f"{samples.size} samples of sizes {sizes}", expected="basis images")
+    images = samples.astype(np.float64).reshape(terms, height, width)
     if not 0.0 < sampling * max(images.shape[1:]) <= MAX_SIDE:
         record.fail(
             found=f"{images.shape[-1]} samples, {sampling:g} pixels apart",
@@ -155,11 +159,3 @@ def build_psfex(record: ObjectRecord, archive: Archive) -> PsfexPsf:
         degrees=tuple(degrees),
     )
     return PsfexPsf(images, polynomial, sampling, EVERYWHERE)
-
-
-def _psfex_images(record: ObjectRecord, sizes: list[int], values: np.ndarray) -> np.ndarray:
-    """Return the basis images, shape (term, y, x)."""
-    width, height, terms = [*sizes, 1][:3] if len(sizes) in (2, 3) else (0, 0, 0)
-    if min(width, height, terms) < 1 or width * height * terms != values.size:
-        record.fail(found=f"{values.size} samples of sizes {sizes}", expected="basis images")
-    return values.astype(np.float64).reshape(terms, height, width)

@@ -44,18 +44,11 @@ def _recognise(head: FileHead) -> Role:
 
 def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
     source = FileSource(AfwExposure(path, opening.control))
-    summary = _find_summary(source.info, opening.companions)
-    if summary is not None:
-        source = FileSource(AfwExposure(path, opening.control, summary))
+    for summary in _only_summaries(opening.companions):
+        if _row_of(summary, source.info) is not None:
+            source = FileSource(AfwExposure(path, opening.control, summary))
+            break
     yield source
-
-
-def _find_summary(info: ExposureInfo, companions: tuple[Path, ...]) -> Path | None:
-    """Return the first of some files that is a visit summary with this exposure."""
-    for path in _only_summaries(companions):
-        if _row_of(path, info) is not None:
-            return path
-    return None
 
 
 @functools.lru_cache(maxsize=4)

@@ -79,16 +79,12 @@ def build_sky_wcs(record: ObjectRecord, archive: Archive) -> SkyProjection[Any]:
     if not isinstance(sky, astshim.SkyFrame) or (sky.lonAxis, sky.latAxis) != (1, 2):
         record.fail(found="a frame of another kind", expected="longitude and latitude on the sky")
     projection = SkyProjection.from_ast_frame_set(frames, _FRAME)
-    _check_latitudes(record, projection)
-    return projection
-
-
-def _check_latitudes(record: ObjectRecord, projection: SkyProjection[Any]) -> None:
-    """Refuse a damaged projection that leads beyond the poles, where astropy would fail later."""
+    # A damaged projection may lead beyond the poles, where astropy would fail later.
     x, y = np.meshgrid(_PROBES, _PROBES)
     latitudes = np.abs(projection.pixel_to_sky_transform.apply_forward(x=x, y=y).y)
     if ((latitudes > _POLE) & (latitudes < _NOWHERE)).any():
         record.fail(found="latitudes beyond the poles", expected="positions on the sky")
+    return projection
 
 
 @persistable("TransformPoint2ToPoint2")

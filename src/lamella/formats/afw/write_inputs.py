@@ -139,7 +139,10 @@ def _visits(detectors: Sequence[DetectorInput], bbox: Box, wcs: int) -> list[dic
 def _add_coadd_psf(
     archive: OutputArchive, product: Warp | PatchCoadd, wcs: int, rows: Sequence[dict[str, Any]]
 ) -> int:
-    x, y = _average_position(product)
+    try:
+        x, y = product.psf.average_position()  # type: ignore[attr-defined]
+    except InvalidPsfError:
+        x, y = float(product.bbox.x.center), float(product.bbox.y.center)
     main = (
         Field("coaddwcs", "J", "archive ID for the coadd's Wcs"),
         Field("cachesize", "J", "size of the warping cache"),
@@ -156,13 +159,6 @@ def _add_coadd_psf(
     return archive.add(
         "CoaddPsf", "lsst.meas.algorithms", Part(main, [row]), Part((*_BASE, _WEIGHT, _GOOD), rows)
     )
-
-
-def _average_position(product: Warp | PatchCoadd) -> tuple[float, float]:
-    try:
-        return product.psf.average_position()  # type: ignore[attr-defined, no-any-return]
-    except InvalidPsfError:
-        return float(product.bbox.x.center), float(product.bbox.y.center)
 
 
 def add_polygon(archive: OutputArchive, polygon: Region | None) -> int:
@@ -217,10 +213,11 @@ def _add_visit(archive: OutputArchive, detector: DetectorInput) -> int:
     """Add what is on record of the visit of a detector: instrument, number and times."""
     row: dict[str, Any] = dict.fromkeys((*_NUMBERS, *_ANGLES), math.nan)
     row |= dict.fromkeys(_TEXTS, "")
+    middle = detector.times.middle
     row |= {
         "instrumentlabel": detector.id.instrument,
         "idnum": detector.id.visit,
-        "tai": _tai(detector.times.middle),
+        "tai": _NO_TIME if middle is None else round((tai_of(middle) - _UNIX_EPOCH) * _NANOSECONDS_PER_DAY),
     }
     row["exposuretime"] = math.nan if detector.times.exposure_time is None else detector.times.exposure_time
     row |= {"hasSimulatedContent": False, "rottype": 0, "version": _VISIT_VERSION}
@@ -228,10 +225,3 @@ def _add_visit(archive: OutputArchive, detector: DetectorInput) -> int:
         ("VisitInfo", detector.id.instrument, detector.id.visit, detector.times),
         lambda: archive.add("VisitInfo", "lsst.afw.image", Part(_VISIT_FIELDS, [row])),
     )
-
-
-def _tai(mjd: float | None) -> int:
-    """Return a modified Julian date in UTC as nanoseconds in TAI from 1970."""
-    if mjd is None:
-        return _NO_TIME
-    return round((tai_of(mjd) - _UNIX_EPOCH) * _NANOSECONDS_PER_DAY)

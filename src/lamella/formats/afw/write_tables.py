@@ -223,7 +223,10 @@ class OutputArchive:
         """
         self._last += 1
         for order, rows in enumerate(parts):
-            table = self._table(name, order, rows.fields)
+            key = name, order, rows.fields
+            if key not in self._tables:
+                self._tables[key] = _Table(name, len(self._tables) + 1, rows.fields)
+            table = self._tables[key]
             first = table.count
             for row in rows.rows:
                 table.append(row)
@@ -257,9 +260,3 @@ class OutputArchive:
         self._index.write(stream, index)
         for table in self._tables.values():
             table.write(stream, table.header("ARCHIVE_DATA"))
-
-    def _table(self, name: str, order: int, fields: tuple[Field, ...]) -> _Table:
-        key = name, order, fields
-        if key not in self._tables:
-            self._tables[key] = _Table(name, len(self._tables) + 1, fields)
-        return self._tables[key]

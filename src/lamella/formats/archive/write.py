@@ -8,7 +8,8 @@ from os import PathLike
 
 import numpy as np
 from astropy.io import fits
-from lsst.images import MaskedImage
+from lsst.images import Image, MaskedImage, MaskPlane, MaskSchema
+from lsst.images.fits import ExtensionKey, add_offset_wcs
 
 from ...coadd.skynoise import covered_pixels
 from ...coadd.summary import summarize
@@ -19,14 +20,14 @@ from ...errors import InvalidPsfError
 from ...files import atomic_path
 from ...fits.headers import add_plane_cards, projection_header
 from ...fits.text import table_hdu, to_fits
+from ...fits.write import dump_header
 from ...image.planes import mask_plane_of
 from ...psf.coadd import CoaddPsf
 from ..time_cards import set_time_cards, time_cards
 from .archive_file import ArchiveFile
-from .flatmask import with_flat_mask
-from .plane_headers import plane_headers
+from .flatmask import is_flat, with_flat_mask
 
-__all__ = ("psf_position", "write_archive", "write_plain_fits")
+__all__ = ("plane_headers", "psf_position", "write_archive", "write_plain_fits")
 
 
 def write_archive(
@@ -62,6 +63,42 @@ def write_archive(
         tree = archive.serialize_root(with_flat_mask(image))
         with temporary.open("wb") as stream:
             archive.write(stream, tree)
+
+
+def plane_headers(image: MaskedImage) -> dict[ExtensionKey, bytes]:
+    """Return the headers that `lsst.images` gives to image, variance, and mask if it is flat.
+
+    The cards are as they stand in a file, without those that say how the
+    pixels are stored.  `lsst.images` has astropy put each header together card by card, which takes
+    longer than to write a small image, and most of the cards are the same.
+    """
+    header = image.fits_wcs.to_header(relax=True) if image.fits_wcs else fits.Header()
+    add_offset_wcs(header, x=image.bbox.x.start, y=image.bbox.y.start)
+    offsets = dump_header(header)
+    headers = {
+        ExtensionKey("IMAGE"): _unit_card(image.image) + offsets,
+        ExtensionKey("VARIANCE"): _unit_card(image.variance) + offsets,
+    }
+    if is_flat(image.mask.schema):
+        headers[ExtensionKey("MASK")] = _schema_cards(tuple(image.mask.schema)) + offsets
+    return headers
+
+
+def _unit_card(plane: Image) -> bytes:
+    header = fits.Header()
+    if plane.unit is not None:
+        try:
+            header["BUNIT"] = plane.unit.to_string(format="fits")
+        except ValueError:  # the standard only recommends its units
+            header["BUNIT"] = plane.unit.to_string()
+    return dump_header(header)
+
+
+@functools.lru_cache(maxsize=4)
+def _schema_cards(planes: tuple[MaskPlane | None, ...]) -> bytes:
+    header = fits.Header()
+    MaskSchema(planes, dtype=np.int32).update_header(header)
+    return dump_header(header)
 
 
 def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
