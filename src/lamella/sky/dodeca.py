@@ -45,31 +45,28 @@ class DodecaSkyMap(SkyMap[DodecaConfig]):
         return 12
 
     @cached_property
-    def _faces(self) -> np.ndarray:
-        """Unit vectors of the centres of the faces, of shape (12, 3), in order of the tracts."""
+    def _solid(self) -> tuple[np.ndarray, np.ndarray]:
+        """Unit vectors of the centres of the faces (12, 3), in order of tracts, and the corners (20, 3)."""
         faces, corners = _dodecahedron()
-        faces = faces @ _upright(faces if self.config.with_tracts_on_poles else corners).T
+        turn = _upright(faces if self.config.with_tracts_on_poles else corners).T
+        faces, corners = faces @ turn, corners @ turn
         lon, _ = to_lonlat(faces)
         # Rounded, so that rounding errors do not order the faces of one latitude.
         order = np.lexsort((np.round(np.degrees(lon)) % 360.0, -np.round(faces[:, 2], 1)))
-        return np.asarray(faces[order])
-
-    @cached_property
-    def _corners(self) -> np.ndarray:
-        """Unit vectors of the corners, of shape (20, 3)."""
-        faces, corners = _dodecahedron()
-        return np.asarray(corners @ _upright(faces if self.config.with_tracts_on_poles else corners).T)
+        return faces[order], corners
 
     @cached_property
     def _centers(self) -> tuple[np.ndarray, np.ndarray]:
-        lon, lat = to_lonlat(self._faces)
+        faces, _ = self._solid
+        lon, lat = to_lonlat(faces)
         # The right ascension of a pole says how its pixel grid is turned; it must not be a rounding error.
-        lon = np.where(np.hypot(self._faces[:, 0], self._faces[:, 1]) < 1e-9, 0.0, lon)
+        lon = np.where(np.hypot(faces[:, 0], faces[:, 1]) < 1e-9, 0.0, lon)
         return np.degrees(lon), np.degrees(lat)
 
     def face_corners(self, tract: int) -> np.ndarray:
         """Return unit vectors of the five corners of the face of a tract, of shape (5, 3)."""
-        return self._corners[np.argsort(-(self._corners @ self._faces[tract]))[:5]]
+        faces, corners = self._solid
+        return np.asarray(corners[np.argsort(-(corners @ faces[tract]))[:5]])
 
     def _site(self, tract: int) -> TractSite:
         center = float(self._centers[0][tract]), float(self._centers[1][tract])

@@ -94,7 +94,9 @@ def corner_vectors(projection: SkyProjection[Any], box: Box, *, per_side: int = 
     numpy.ndarray
         Unit vectors of shape (4 * per_side, 3).
     """
-    return to_sky(projection, *_border(_corners(box), per_side))
+    x0, x1 = box.x.start - 0.5, box.x.stop - 0.5
+    y0, y1 = box.y.start - 0.5, box.y.stop - 0.5
+    return to_sky(projection, *_border([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], per_side))
 
 
 def box_polygon(projection: SkyProjection[Any], box: Box, *, per_side: int = 8) -> SkyPolygon:
@@ -158,12 +160,6 @@ def pixel_scale(projection: SkyProjection[Any], box: Box) -> float:
     steps = to_sky(projection, x + np.array([-1.0, 1.0, 0.0, 0.0]), y + np.array([0.0, 0.0, -1.0, 1.0]))
     area = np.linalg.norm(np.cross(steps[1] - steps[0], steps[3] - steps[2])) / 4.0
     return float(np.degrees(np.sqrt(area)) * 3600.0)
-
-
-def _corners(box: Box) -> Sequence[tuple[float, float]]:
-    x0, x1 = box.x.start - 0.5, box.x.stop - 0.5
-    y0, y1 = box.y.start - 0.5, box.y.stop - 0.5
-    return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 
 def _border(corners: Sequence[tuple[float, float]] | np.ndarray, per_side: int) -> tuple[Any, Any]:

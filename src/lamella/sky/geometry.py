@@ -248,16 +248,15 @@ def _chain(points: list[list[float]], order: list[int], least: float) -> list[in
     """Return one side of a convex hull (the monotone chain of Andrew 1979)."""
     chain: list[int] = []
     for i in order:
-        while len(chain) > 1 and not _stands_out(points[chain[-2]], points[chain[-1]], points[i], least):
+        while len(chain) > 1:
+            a, b, c = points[chain[-2]], points[chain[-1]], points[i]
+            ux, uy, wx, wy = b[0] - a[0], b[1] - a[1], c[0] - a[0], c[1] - a[1]
+            # A corner lies to the right of the line between its neighbours, by more than a distance.
+            if ux * wy - uy * wx > least * math.hypot(wx, wy):
+                break
             chain.pop()
         chain.append(i)
     return chain
-
-
-def _stands_out(a: list[float], b: list[float], c: list[float], least: float) -> bool:
-    """Return whether b lies to the right of the line from a to c, by more than a distance."""
-    ux, uy, wx, wy = b[0] - a[0], b[1] - a[1], c[0] - a[0], c[1] - a[1]
-    return ux * wy - uy * wx > least * math.hypot(wx, wy)
 
 
 def _in_order(vertices: np.ndarray, polygon: SkyPolygon) -> bool:

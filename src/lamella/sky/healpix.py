@@ -82,7 +82,11 @@ class HealpixSkyMap(SkyMap[HealpixConfig]):
         return TractSite(center, center, self._vertex_bounds(center, self.pixel_corners(tract)))
 
     def _find(self, vectors: np.ndarray) -> np.ndarray:
-        return self._number(*_sky_to_face(vectors, self.nside))
+        lon, _ = to_lonlat(vectors)
+        quarter, z = lon / (0.5 * np.pi), vectors[:, 2]
+        band, cap = _band_cell(quarter, z, self.nside), _cap_cell(quarter, vectors, self.nside)
+        in_band = np.abs(z) <= 2.0 / 3.0
+        return self._number(*(np.where(in_band, *cells) for cells in zip(band, cap, strict=True)))
 
     @cached_property
     def _reach(self) -> float:
@@ -108,15 +112,6 @@ def _face_to_sky(face: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     column = _FACE_COLUMN[face] * width + x - y
     lon = 0.25 * np.pi * np.divide(column, width, out=np.zeros_like(width), where=width > 0.0)
     return from_lonlat(lon, np.arctan2(z, radius))
-
-
-def _sky_to_face(vectors: np.ndarray, nside: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return base face and pixel (x, y) in it for unit vectors of shape (n, 3)."""
-    lon, _ = to_lonlat(vectors)
-    quarter, z = lon / (0.5 * np.pi), vectors[:, 2]
-    band, cap = _band_cell(quarter, z, nside), _cap_cell(quarter, vectors, nside)
-    in_band = np.abs(z) <= 2.0 / 3.0
-    return tuple(np.where(in_band, a, b) for a, b in zip(band, cap, strict=True))  # type: ignore[return-value]
 
 
 def _band_cell(quarter: np.ndarray, z: np.ndarray, nside: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

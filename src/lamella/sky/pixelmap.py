@@ -174,7 +174,10 @@ class PixelMap:
     def grid_with_spacing(self, box: Box, spacing: int) -> PositionGrid:
         """Return source positions for a box of destination pixels, at nodes of a given spacing."""
         # A ring of nodes more than needed gives areas by central differences.
-        xs, ys = (_nodes(side.start, side.stop, spacing) for side in (box.x, box.y))
+        xs, ys = (
+            np.arange(side.start // spacing - 1, (side.stop - 1) // spacing + 3) * spacing
+            for side in (box.x, box.y)
+        )
         x, y = self._at_nodes(xs, ys)
         area = _areas(x, y, spacing)
         inner = (slice(1, -1), slice(1, -1))
@@ -195,7 +198,9 @@ class PixelMap:
 
     def _excess(self, footprint: Box, source_box: Box, spacing: int, tolerance: float) -> float:
         """Return by what factor a spacing fails, looking at cells spread over the footprint."""
-        cells = [_probes(side.start, side.stop, spacing) for side in (footprint.x, footprint.y)]
+        # The first pixels of at most `_PROBES` cells along each axis, the first and the last included.
+        ends = [(side.start // spacing, (side.stop - 1) // spacing) for side in (footprint.x, footprint.y)]
+        cells = [np.unique(np.linspace(*end, _PROBES).round().astype(np.int64)) * spacing for end in ends]
         x_cell, y_cell = (values.ravel() for values in np.meshgrid(*cells))
         x, y = self._corners(cells[0], cells[1], spacing)
         near_box, half = source_box.padded(_MARGIN), spacing // 2
@@ -213,8 +218,9 @@ class PixelMap:
         if not near.any():
             # Nothing was tested: the cells are too large for this source.
             return _UNTESTED
-        right, left, above, below = zip(*(values[3:, near] for values in exact), strict=True)
-        exact_area = _cross(_difference(right, left), _difference(above, below))
+        # From 3 on: right, left, above, below.
+        across, along = ([values[i, near] - values[i + 1, near] for values in exact] for i in (3, 5))
+        exact_area = _cross(across, along)
         error = np.abs(_blend(_areas(x[near], y[near], spacing), 0.5, 0.5) / exact_area - 1.0)
         return max(excess, _worst(error) / _AREA_TOLERANCE)
 
@@ -335,33 +341,16 @@ def _bounds(values: np.ndarray, slack: float) -> tuple[float, float]:
     return low - slack * bend, high + slack * bend
 
 
-def _nodes(start: int, stop: int, spacing: int) -> np.ndarray:
-    """Return the nodes that cover pixels start to stop - 1, and one more on each side."""
-    first = start // spacing - 1
-    last = (stop - 1) // spacing + 2
-    return np.arange(first, last + 1) * spacing
-
-
-def _probes(start: int, stop: int, spacing: int) -> np.ndarray:
-    """Return the first pixels of at most `_PROBES` cells, evenly spread, the first and last included."""
-    first, last = start // spacing, (stop - 1) // spacing
-    return np.unique(np.linspace(first, last, _PROBES).round().astype(np.int64)) * spacing
-
-
 def _areas(x: np.ndarray, y: np.ndarray, spacing: int) -> np.ndarray:
     """Return the areas at the inner nodes of a lattice, in source pixels per destination pixel."""
     across = [values[..., 1:-1, 2:] - values[..., 1:-1, :-2] for values in (x, y)]
     along = [values[..., 2:, 1:-1] - values[..., :-2, 1:-1] for values in (x, y)]
-    return _cross((across[0], across[1]), (along[0], along[1])) / (2.0 * spacing) ** 2
+    return _cross(across, along) / (2.0 * spacing) ** 2
 
 
-def _cross(p: _Points, q: _Points) -> np.ndarray:
+def _cross(p: list[np.ndarray], q: list[np.ndarray]) -> np.ndarray:
     area: np.ndarray = np.abs(p[0] * q[1] - p[1] * q[0])
     return area
-
-
-def _difference(p: _Points, q: _Points) -> _Points:
-    return p[0] - q[0], p[1] - q[1]
 
 
 def _is_inside(box: Box, x: np.ndarray, y: np.ndarray) -> np.ndarray:

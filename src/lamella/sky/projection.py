@@ -116,7 +116,8 @@ def same_grid(
 def _read_cards(
     cards: list[tuple[str, Any]], path: str | PathLike[str], where: str, pixel_frame: Any
 ) -> SkyProjection[Any]:
-    text = "\n".join(f"{key:<8}= {_card_value(value)}".ljust(80) for key, value in cards)
+    texts = [f"'{value:<8}'" if isinstance(value, str) else f"{value!r:>20}".upper() for _, value in cards]
+    text = "\n".join(f"{key:<8}= {value}".ljust(80) for (key, _), value in zip(cards, texts, strict=True))
     try:
         channel = astshim.FitsChan(astshim.StringStream(text), "Encoding=FITS-WCS, SipReplace=0, IWC=1")
         frames = channel.read()
@@ -129,10 +130,6 @@ def _read_cards(
         raise ProjectionError(
             path, where=where, found=f"a projection that AST cannot read ({reason})", expected="a FITS WCS"
         ) from err
-
-
-def _card_value(value: Any) -> str:
-    return f"'{value:<8}'" if isinstance(value, str) else f"{value!r:>20}".upper()
 
 
 @dataclasses.dataclass(frozen=True)

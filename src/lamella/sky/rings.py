@@ -58,12 +58,9 @@ class RingsSkyMap(SkyMap[RingsConfig]):
     @cached_property
     def ring_counts(self) -> tuple[int, ...]:
         """Number of tracts in each ring, from south to north."""
-        return tuple(self._count(ring) for ring in range(self.config.num_rings))
-
-    def _count(self, ring: int) -> int:
-        south = self.ring_size * (ring + 0.5) - 0.5 * math.pi
-        nearest = min(abs(south), abs(south + self.ring_size))
-        return int(2.0 * math.pi * math.cos(nearest) / self.ring_size) + 1
+        souths = [self.ring_size * (ring + 0.5) - 0.5 * math.pi for ring in range(self.config.num_rings)]
+        nearest = [min(abs(south), abs(south + self.ring_size)) for south in souths]
+        return tuple(int(2.0 * math.pi * math.cos(lat) / self.ring_size) + 1 for lat in nearest)
 
     @cached_property
     def _starts(self) -> np.ndarray:

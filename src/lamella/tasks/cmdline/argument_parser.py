@@ -113,11 +113,19 @@ class ArgumentParser(argparse.ArgumentParser):
         choices
             The steps in their order.
         """
+
+        def steps_up_to(text: str) -> list[str]:
+            if text == "all":
+                return list(choices)
+            if text not in choices:
+                raise argparse.ArgumentTypeError(f"{text!r} is none of: {', '.join((*choices, 'all'))}")
+            return list(choices[: choices.index(text) + 1])
+
         self.add_argument(
             "--reuse-outputs-from",
             dest="reuse",
             default=[],
-            type=lambda text: _steps_up_to(text, choices),
+            type=steps_up_to,
             metavar="{" + ",".join((*choices, "all")) + "}",
             help="take over outputs that exist, of the steps up to this one",
         )
@@ -158,7 +166,11 @@ class ArgumentParser(argparse.ArgumentParser):
             without them the command says so and ends.
         """
         args = list(sys.argv[1:] if args is None else args)
-        self._require_input(args)
+        if not args or args[0].startswith(("-", "@")):
+            self.print_help()
+            if args in (["-h"], ["--help"]):
+                self.exit()
+            self.exit(1, f"{self.prog}: error: Must specify input as first argument\n")
         namespace = argparse.Namespace(
             input=resolve("PIPE_INPUT_ROOT", args[0]),
             config=config,
@@ -180,14 +192,6 @@ class ArgumentParser(argparse.ArgumentParser):
             self.error(_message(err))
         self._show(namespace)
         return namespace
-
-    def _require_input(self, args: Sequence[str]) -> None:
-        if args and not args[0].startswith(("-", "@")):
-            return
-        self.print_help()
-        if len(args) == 1 and args[0] in ("-h", "--help"):
-            self.exit()
-        self.exit(1, f"{self.prog}: error: Must specify input as first argument\n")
 
     def _apply_overrides(
         self, config: Config, butler: CommandButler, override: Callable[[Config], Any] | None
@@ -253,11 +257,3 @@ class ArgumentParser(argparse.ArgumentParser):
 
 def _message(err: Exception) -> str:
     return str(err.args[0] if isinstance(err, KeyError) and err.args else err)
-
-
-def _steps_up_to(text: str, choices: Sequence[str]) -> list[str]:
-    if text == "all":
-        return list(choices)
-    if text not in choices:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of: {', '.join((*choices, 'all'))}")
-    return list(choices[: choices.index(text) + 1])

@@ -14,7 +14,7 @@ from lsst.daf.butler import Butler, DatasetRef, DatasetType, MissingDatasetTypeE
 from lsst.daf.butler.registry import ConflictingDefinitionError
 from lsst.pipe.base import Instrument
 
-from ..datasets import DATASETS, Dataset, coadd_datasets
+from ..datasets import DATASETS, coadd_datasets
 from ..repository import open_repository
 from .data_ref import DataRef
 from .keys import KeyTranslator, canonical
@@ -158,10 +158,11 @@ class CommandButler:
         try:
             return self.butler.get_dataset_type(name)
         except MissingDatasetTypeError:
-            dataset = _known_dataset(name)
-            if dataset is None:
-                raise LookupError(f"There is no dataset type {name!r}.") from None
-            return dataset.make_type(self.butler.dimensions)
+            prefix, coadd, _ = name.partition("Coadd")
+            for dataset in (*DATASETS, *(coadd_datasets(prefix) if coadd else ())):
+                if dataset.name == name:
+                    return dataset.make_type(self.butler.dimensions)
+            raise LookupError(f"There is no dataset type {name!r}.") from None
 
     def dataCoordinate(self, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> dict[str, Any]:
         """Return today's data identifier of a dataset."""
@@ -194,7 +195,11 @@ class CommandButler:
             return [uri.ospath if uri.isLocal else str(uri) for uri in uris]
         wanted = dict(parameters or {}) | ({} if bbox is None else {"bbox": bbox})
         if suffix in _COMPONENTS:
-            name = f"{name}.{self._component(name, suffix)}"
+            has = self.datasetType(name).storageClass.allComponents()
+            component = next((component for component in _COMPONENTS[suffix] if component in has), None)
+            if component is None:
+                raise LookupError(f"{name} has no {suffix.removeprefix('_')}; it has: {', '.join(has)}.")
+            name = f"{name}.{component}"
         read = self.butler.get if immediate else self.butler.getDeferred
         return read(name, identifier, parameters=wanted or None)
 
@@ -204,13 +209,6 @@ class CommandButler:
             if name.endswith(suffix):
                 return _today(name.removesuffix(suffix)), suffix
         return _today(name), ""
-
-    def _component(self, name: str, suffix: str) -> str:
-        has = self.datasetType(name).storageClass.allComponents()
-        for component in _COMPONENTS[suffix]:
-            if component in has:
-                return component
-        raise LookupError(f"{name} has no {suffix.removeprefix('_')}; it has: {', '.join(has)}.")
 
     def put(self, obj: Any, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> None:
         """Write a dataset into the run of this command; what this command wrote before is replaced."""
@@ -293,10 +291,3 @@ def _today(name: str) -> str:
     if name.endswith("Coadd_skyMap"):
         return "skyMap"
     return name.removesuffix("_tempExp") + "_directWarp" if name.endswith("Coadd_tempExp") else name
-
-
-def _known_dataset(name: str) -> Dataset | None:
-    """Return what lamella writes under a name, for any kind of coadd."""
-    prefix, coadd, _ = name.partition("Coadd")
-    candidates = (*DATASETS, *(coadd_datasets(prefix) if coadd else ()))
-    return next((dataset for dataset in candidates if dataset.name == name), None)

@@ -12,29 +12,11 @@ __all__ = ("add_options",)
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all command-line tasks have."""
-    _add_places(parser)
-    _add_config(parser)
-    _add_log(parser)
-    _add_running(parser)
-    _add_persistence(parser)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value
-
-
-def _add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calib", metavar="PATH", help="accepted, and not used")
     parser.add_argument("--output", metavar="PATH", help="output; its path becomes the name of a collection")
     parser.add_argument(
         "--rerun", metavar="[IN:]OUT", help="output collection rerun/OUT, which builds on rerun/IN"
     )
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-c", "--config", nargs="*", action=ConfigValueAction, metavar="NAME=VALUE",
         default=argparse.SUPPRESS,
@@ -48,18 +30,12 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         "--show", nargs="+", default=[], metavar="WHAT",
         help="print config[=GLOB[:NOIGNORECASE]], history=GLOB, tasks or data, and stop; with run, go on",
     )  # fmt: skip
-
-
-def _add_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-L", "--loglevel", nargs="*", action=LogLevelAction, metavar="LEVEL|COMPONENT=LEVEL",
         help=f"log levels: {', '.join(LEVELS)}",
     )  # fmt: skip
     parser.add_argument("--longlog", action="store_true", help="log times, data and places in the code")
     parser.add_argument("-d", "--debug", action="store_true", help="import your module debug")
-
-
-def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--doraise", action="store_true", help="raise the first error instead of logging it")
     parser.add_argument("--noExit", action="store_true", help="end with status 0 even if data failed")
     parser.add_argument("--profile", metavar="FILE", help="write a profile of this process")
@@ -67,9 +43,6 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "-j", "--processes", type=_positive, default=1, metavar="N", help="number of processes"
     )
     parser.add_argument("-t", "--timeout", type=float, metavar="SEC", help="seconds that one target may take")
-
-
-def _add_persistence(parser: argparse.ArgumentParser) -> None:
     for option, name, text in (
         ("--clobber-output", "clobberOutput", "remove the output of earlier runs first"),
         ("--clobber-config", "clobberConfig", "replace the stored configuration and schemas"),
@@ -78,3 +51,10 @@ def _add_persistence(parser: argparse.ArgumentParser) -> None:
         ("--no-versions", "noVersions", "neither store nor compare versions of the software"),
     ):
         parser.add_argument(option, dest=name, action="store_true", help=text)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value

@@ -121,7 +121,11 @@ class _Reader:
             try:
                 self._read(statement)
             except (TypeError, ValueError, LookupError) as err:
-                raise self._error(statement, str(err)) from err
+                line, reason = f"{self._name}:{statement.lineno}", str(err)
+                if reason.startswith(f"{self._name}:"):
+                    raise ConfigError(reason, found=line) from err
+                text = f"{line}: {self._text(statement)!r}: {reason}"
+                raise ConfigError(text, found=line, reason=reason) from err
 
     def _read(self, statement: ast.stmt) -> None:
         match statement:
@@ -140,7 +144,10 @@ class _Reader:
             case ast.Expr(value=ast.Call(func=ast.Attribute() as method) as call):
                 self._call(statement, method, call)
             case ast.Assert(test=ast.Compare(left=ast.Call(func=ast.Name(id="type")), comparators=[kind])):
-                self._check_type(kind)
+                expected = self._dotted(kind)
+                actual = f"{type(self._config).__module__}.{type(self._config).__name__}"
+                if actual != expected:
+                    raise ValueError(f"the file is for a {expected}; found a {actual}")
             case ast.Pass() | ast.Expr(value=ast.Constant(value=str())):
                 pass
             case _:
@@ -182,7 +189,12 @@ class _Reader:
     def _call(self, statement: ast.stmt, method: ast.Attribute, call: ast.Call) -> None:
         owner = walk(self._config, method.value, _option(method.value))
         if method.attr == "retarget" and isinstance(owner, ConfigurableInstance):
-            self._retarget(statement, owner, call)
+            named = {keyword.arg: keyword.value for keyword in call.keywords}
+            named |= dict(zip(("target", "ConfigClass"), call.args, strict=False))
+            if "target" not in named or set(named) - {"target", "ConfigClass"}:
+                raise ValueError("retarget takes a target, and a ConfigClass if it is not that of the target")
+            classes = {key: find_class(self._dotted(node)) for key, node in named.items()}
+            retarget(owner, classes["target"], classes.get("ConfigClass"), self._at(statement))
         elif method.attr == "load" and isinstance(owner, Config | ConfigurableInstance) and not call.keywords:
             (path,) = (literal(item) for item in call.args)
             config = owner if isinstance(owner, Config) else owner.value
@@ -191,20 +203,6 @@ class _Reader:
             getattr(owner, method.attr)(*(literal(item) for item in call.args))
         else:
             raise ValueError(f"{ast.unparse(method)}() is not something a configuration file may call")
-
-    def _retarget(self, statement: ast.stmt, owner: ConfigurableInstance[Any], call: ast.Call) -> None:
-        named = {keyword.arg: keyword.value for keyword in call.keywords}
-        named |= dict(zip(("target", "ConfigClass"), call.args, strict=False))
-        if "target" not in named or set(named) - {"target", "ConfigClass"}:
-            raise ValueError("retarget takes a target, and a ConfigClass if it is not that of the target")
-        classes = {key: find_class(self._dotted(node)) for key, node in named.items()}
-        retarget(owner, classes["target"], classes.get("ConfigClass"), self._at(statement))
-
-    def _check_type(self, node: ast.expr) -> None:
-        expected = self._dotted(node)
-        actual = f"{type(self._config).__module__}.{type(self._config).__name__}"
-        if actual != expected:
-            raise ValueError(f"the file is for a {expected}; found a {actual}")
 
     def _dotted(self, node: ast.expr) -> str:
         """Return the path of what an imported name means."""
@@ -219,12 +217,6 @@ class _Reader:
 
     def _text(self, statement: ast.stmt) -> str:
         return self._lines[statement.lineno - 1].strip()
-
-    def _error(self, statement: ast.stmt, reason: str) -> ConfigError:
-        line = f"{self._name}:{statement.lineno}"
-        if isinstance(reason, str) and reason.startswith(f"{self._name}:"):
-            return ConfigError(reason, found=line)
-        return ConfigError(f"{line}: {self._text(statement)!r}: {reason}", found=line, reason=reason)
 
 
 def _option(node: ast.expr) -> str:

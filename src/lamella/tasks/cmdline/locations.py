@@ -107,7 +107,12 @@ def find_location(input: str, *, rerun: str | None = None, output: str | None = 
             raise ConfigError(f"--rerun {rerun}: expected OUT or IN:OUT.", option="rerun", found=rerun)
         return Location(root, f"rerun/{second}", f"rerun/{first}" if first else parent)
     if output is not None:
-        return Location(root, _chain_of_path(root, output), parent)
+        path = Path(_folder_of(output))
+        if "://" not in root and path.is_relative_to(root):
+            chain = path.relative_to(root).as_posix().removeprefix(".") or IN_PLACE
+        else:
+            chain = f"output/{path.as_posix().strip('/')}"
+        return Location(root, chain, parent)
     return Location(root, parent or IN_PLACE, parent)
 
 
@@ -126,13 +131,6 @@ def _find_root(input: str) -> tuple[str, str]:
 def _folder_of(location: str) -> str:
     """Return the folder of an address ``file://...``, and all else as it is."""
     return ResourcePath(location).ospath if location.startswith("file:") else location
-
-
-def _chain_of_path(root: str, output: str) -> str:
-    path = Path(_folder_of(output))
-    if "://" not in root and path.is_relative_to(root):
-        return path.relative_to(root).as_posix().removeprefix(".") or IN_PLACE
-    return f"output/{path.as_posix().strip('/')}"
 
 
 def inputs_of(butler: Butler, location: Location) -> list[str]:

@@ -82,14 +82,9 @@ def set_up_log(settings: LogSettings) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("lsst.utils.packages").setLevel(logging.ERROR)  # warns that eups is absent, as it is
     for component, level in settings.levels:
-        for name in _loggers_of(component):
+        names = (component, f"lamella.{component}") if component else _OURS
+        for name in ("root",) if component == "." else names:
             logging.getLogger(name).setLevel(level)
-
-
-def _loggers_of(component: str) -> tuple[str, ...]:
-    if component == ".":
-        return ("root",)
-    return (component, f"lamella.{component}") if component else _OURS
 
 
 @contextlib.contextmanager

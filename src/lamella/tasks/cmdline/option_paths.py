@@ -54,16 +54,21 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
     ):
         retarget(owner, find_class(text.strip()), None, at)
         return
-    error: Exception | None = None
-    for value in _readings(_current(owner, node), text):
+    readings: list[Any] = []
+    if not isinstance(_current(owner, node), MutableSequence | MutableMapping):
+        readings.append(text)  # a list would take a text letter by letter
+    with contextlib.suppress(SyntaxError, ValueError):
+        readings.append(literal(ast.parse(text.strip(), mode="eval").body))
+    reason = f"expected a literal such as ['A', 'B'] or {{'A': 1}}, found {text!r}"
+    for value in readings:
         try:
             set_path(owner, node, value, name, at)
             return
+        except ConfigError:
+            raise
         except (TypeError, ValueError) as err:
-            error = err
-            if isinstance(err, ConfigError):
-                break
-    raise _refusal(name, text, error)
+            reason = _short(err)
+    raise ConfigError(f"{name}={text}: {reason}", option=name, found=text, reason=reason)
 
 
 def _parse_name(name: str) -> ast.Attribute | ast.Subscript:
@@ -74,25 +79,6 @@ def _parse_name(name: str) -> ast.Attribute | ast.Subscript:
     if not isinstance(node, ast.Attribute | ast.Subscript):
         raise ConfigError(f"{name!r} is not the name of an option.", option=name)
     return node
-
-
-def _readings(current: Any, text: str) -> list[Any]:
-    """Return what a text may mean, in order of preference, for an option that now holds ``current``."""
-    readings: list[Any] = []
-    if not isinstance(current, MutableSequence | MutableMapping):
-        readings.append(text)  # a list would take a text letter by letter
-    with contextlib.suppress(SyntaxError, ValueError):
-        readings.append(literal(ast.parse(text.strip(), mode="eval").body))
-    return readings
-
-
-def _refusal(name: str, text: str, error: Exception | None) -> ConfigError:
-    if isinstance(error, ConfigError):
-        return error
-    reason = (
-        _short(error) if error else f"expected a literal such as ['A', 'B'] or {{'A': 1}}, found {text!r}"
-    )
-    return ConfigError(f"{name}={text}: {reason}", option=name, found=text, reason=reason)
 
 
 def _short(error: Exception) -> str:

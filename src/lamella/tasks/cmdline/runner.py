@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-import logging
 import os
 from typing import Any
 
@@ -114,15 +113,16 @@ class TaskRunner:
             if not self.precall(parsedCmd):
                 self.hasStarted = False
                 return []
-            results = self._do(targets)
-        _report(self.log, results)
-        return results
-
-    def _do(self, targets: list[Target]) -> list[Struct]:
-        work = functools.partial(_in_worker if min(self.numProcesses, len(targets)) > 1 else _here, self)
-        results: dict[int, Struct] = {}
-        for outcome in run_in_processes(list(enumerate(targets)), work, self.numProcesses):
-            results[outcome.job[0]] = self._result_of(outcome)
+            work = functools.partial(_in_worker if min(self.numProcesses, len(targets)) > 1 else _here, self)
+            results: dict[int, Struct] = {}
+            for outcome in run_in_processes(list(enumerate(targets)), work, self.numProcesses):
+                results[outcome.job[0]] = self._result_of(outcome)
+        failed = sum(result.exitStatus != 0 for result in results.values())
+        nothing = sum(result.nothing for result in results.values())
+        if failed:
+            self.log.error("%d of %d dataRefs failed", failed, len(results))
+        if nothing:
+            self.log.warning("%d of %d dataRefs had nothing to do", nothing, len(results))
         return [results[number] for number in sorted(results)]
 
     def _result_of(self, outcome: Outcome[tuple[int, Target], Struct]) -> Struct:
@@ -246,15 +246,6 @@ def _in_worker(runner: TaskRunner, job: tuple[int, Target]) -> Struct:
     """Do one target in a process of its own."""
     prepare_process(runner.logSettings, runner.debug, "LSST_ALLOW_IMPLICIT_THREADS" in os.environ)
     return runner(job[1])
-
-
-def _report(log: logging.Logger | Any, results: list[Struct]) -> None:
-    failed = sum(result.exitStatus != 0 for result in results)
-    nothing = sum(result.nothing for result in results)
-    if failed:
-        log.error("%d of %d dataRefs failed", failed, len(results))
-    if nothing:
-        log.warning("%d of %d dataRefs had nothing to do", nothing, len(results))
 
 
 def _describe(dataRef: Any) -> str:

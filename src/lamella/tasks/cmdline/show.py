@@ -55,9 +55,17 @@ def _show_one(item: str, namespace: argparse.Namespace) -> str:
                 "--show history needs a value, e.g. history=*.sigmaClip.", option="show", found=item
             )
         case "tasks" if not equals:
-            return _show_tasks(namespace.config)
+            names = [
+                f"{name}: {owner.target.__module__}.{owner.target.__name__}"
+                for name, owner in sorted(_subtasks(namespace.config))
+            ]
+            return "\n".join(["Subtasks:", *names])
         case "data" if not equals:
-            return _show_data(namespace)
+            lines = []
+            for name in namespace.idNames:
+                refs = getattr(namespace, name).refList
+                lines += [f"{name} dataRef: {ref.dataId}" for ref in refs] or [f"{name} dataRef: none"]
+            return "\n".join(lines)
     raise ConfigError(
         f"--show {item} is unknown; there are: config[=GLOB], history=GLOB, tasks, data, run.",
         option="show",
@@ -115,14 +123,6 @@ def _fields(config: Config, prefix: str = "") -> Iterator[tuple[str, Config, str
         yield name, config, field
 
 
-def _show_tasks(config: Config) -> str:
-    lines = [
-        f"{name}: {owner.target.__module__}.{owner.target.__name__}"
-        for name, owner in sorted(_subtasks(config))
-    ]
-    return "\n".join(["Subtasks:", *lines])
-
-
 def _subtasks(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for field in config._fields:
         value = getattr(config, field)
@@ -131,11 +131,3 @@ def _subtasks(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from _subtasks(value.value, f"{prefix}{field}.")
         elif isinstance(value, Config):
             yield from _subtasks(value, f"{prefix}{field}.")
-
-
-def _show_data(namespace: argparse.Namespace) -> str:
-    lines = []
-    for name in namespace.idNames:
-        refs = getattr(namespace, name).refList
-        lines += [f"{name} dataRef: {ref.dataId}" for ref in refs] or [f"{name} dataRef: none"]
-    return "\n".join(lines)
