@@ -35,8 +35,8 @@ def test_files_are_found_by_the_start_of_their_name_nearest_first() -> None:
     index = FileIndex(
         [Path("/d/survey-ccds-1.fits"), Path("/d/n/survey-ccds-2.fits.gz"), Path("/d/n/i.fits")]
     )
-    found = index.starting_with("survey-ccds", near=Path("/d/n/i.fits"))
-    assert [path.name for path in found] == ["survey-ccds-2.fits.gz", "survey-ccds-1.fits"]
+    paths = index.starting_with("survey-ccds", near=Path("/d/n/i.fits"))
+    assert [path.name for path in paths] == ["survey-ccds-2.fits.gz", "survey-ccds-1.fits"]
 
 
 def test_an_absent_folder_adds_no_file(tmp_path: Path) -> None:

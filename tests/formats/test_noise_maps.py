@@ -34,8 +34,8 @@ SHAPE = (60, 80)
 
 
 def spoil(values: np.ndarray) -> np.ndarray:
-    for place, value in zip(PLACES, BAD_VALUES, strict=True):
-        values[place] = value
+    for pixel, value in zip(PLACES, BAD_VALUES, strict=True):
+        values[pixel] = value
     return values
 
 
@@ -43,7 +43,7 @@ def assert_bad_there_alone(exposure: Exposure, kind: str) -> None:
     mask, schema = exposure.pixels.mask.array[..., 0], exposure.pixels.mask.schema
     for name in ("BAD", "NO_DATA"):
         flagged = np.argwhere(mask & bits_of(schema, [name]))
-        assert [tuple(map(int, place)) for place in flagged] == list(PLACES)
+        assert [tuple(map(int, pixel)) for pixel in flagged] == list(PLACES)
     assert np.isnan(exposure.pixels.image.array).sum() == len(PLACES)
     assert np.isposinf(exposure.pixels.variance.array).sum() == len(PLACES)
     assert f"3 pixels with a negative {kind} taken as bad." in exposure.notes
@@ -161,7 +161,7 @@ def quantised(
     tile=st.sampled_from([(1, 80), (7, 33), (60, 80)]),
     level=st.floats(1e-6, 1e4),
     share=st.floats(0.0, 0.6),
-    part=st.sampled_from([(slice(None), slice(None)), (slice(3, 50), slice(11, 70))]),
+    window=st.sampled_from([(slice(None), slice(None)), (slice(3, 50), slice(11, 70))]),
 )
 def test_zeros_come_back_from_any_quantisation(
     tmp_path_factory: pytest.TempPathFactory,
@@ -170,18 +170,18 @@ def test_zeros_come_back_from_any_quantisation(
     tile: tuple[int, int],
     level: float,
     share: float,
-    part: tuple[slice, slice],
+    window: tuple[slice, slice],
 ) -> None:
     rng = np.random.default_rng(seed)
     values = (level * rng.normal(1.0, 0.02, SHAPE)).astype(np.float32)
     dead = rng.random(SHAPE) < share
     values[dead] = 0.0
     unit = quantised(tmp_path_factory.mktemp("q"), values, method, tile, seed)
-    data = unit.data[part].copy()
-    restore_zeros(unit, data, *part)
-    assert (data[dead[part]] == 0).all()
+    data = unit.data[window].copy()
+    restore_zeros(unit, data, *window)
+    assert (data[dead[window]] == 0).all()
     # Where the noise of a tile is that of its zeros, its steps are wide; what is left is a measurement.
-    alive, stored = data[~dead[part]], unit.data[part][~dead[part]]
+    alive, stored = data[~dead[window]], unit.data[window][~dead[window]]
     assert (alive[alive != 0] == stored[alive != 0]).all()
     if share < 0.3:
         assert (alive != 0).all()
@@ -193,18 +193,18 @@ def test_a_compressed_map_loses_no_good_pixel_and_gains_no_bad_one(
 ) -> None:
     rng = np.random.default_rng(8)
     values = rng.normal(4.0, 0.05, SHAPE).astype(np.float32)
-    for place in PLACES:
-        values[place] = 0.0
+    for pixel in PLACES:
+        values[pixel] = 0.0
     image = rng.normal(size=SHAPE).astype(np.float32)
     compressed = fits.CompImageHDU(
         values, name="NOISE", quantize_level=4.0, quantize_method=1, dither_seed=77, tile_shape=(60, 80)
     )
     fits.HDUList([fits.PrimaryHDU(image, tan_cards(SHAPE)), compressed]).writeto(tmp_path / "a.fits")
     stored = fits.getdata(tmp_path / "a.fits", "NOISE")
-    assert (np.array([stored[place] for place in PLACES]) != 0).any()
+    assert (np.array([stored[pixel] for pixel in PLACES]) != 0).any()
     exposure = open_row(tmp_path, **{f"{plane}_hdu": "NOISE"}).read()
     missing = np.argwhere(np.isnan(exposure.pixels.image.array))
-    assert [tuple(map(int, place)) for place in missing] == list(PLACES)
+    assert [tuple(map(int, pixel)) for pixel in missing] == list(PLACES)
 
 
 @pytest.mark.parametrize("folder", ["decam-dither1", "decam-electrons"])

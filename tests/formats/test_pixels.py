@@ -118,8 +118,8 @@ def test_what_a_masked_pixel_holds_changes_nothing_else(
     first = make(projection, image, variance, 2, **{name: masked})
     image[masked], variance[masked] = value, spread
     second = make(projection, image, variance, 2, **{name: masked})
-    for part in ("image", "variance"):
-        same = getattr(first, part).array, getattr(second, part).array
+    for key in ("image", "variance"):
+        same = getattr(first, key).array, getattr(second, key).array
         np.testing.assert_array_equal(*(plane[~masked] for plane in same))
     for other in set(first.mask.schema.names) - {"NO_DATA"}:
         np.testing.assert_array_equal(plane(first, other), plane(second, other))
@@ -162,13 +162,13 @@ def test_flags_as_integers_give_what_planes_give(projection: Any, seed: int, sha
     values = np.where(rng.random((12, 9)) < share, rng.integers(0, 32, (12, 9)), 0).astype(kind)
     values[5, 5] = 0
     planes = {name: (values & values.dtype.type(value)) != 0 for name, value in bits.items()}
-    found, expected = (
+    flagged, expected = (
         make_pixels(image, variance, flags, path=PATH, projection=projection, edge_width=2)
         for flags in (Flags(values, bits), planes)
     )
-    assert found.mask == expected.mask
-    np.testing.assert_array_equal(found.image.array, expected.image.array)
-    np.testing.assert_array_equal(found.variance.array, expected.variance.array)
+    assert flagged.mask == expected.mask
+    np.testing.assert_array_equal(flagged.image.array, expected.image.array)
+    np.testing.assert_array_equal(flagged.variance.array, expected.variance.array)
 
 
 def test_the_highest_bit_of_signed_flags_counts(projection: Any) -> None:
@@ -194,5 +194,5 @@ def test_a_gaussian_has_the_width_that_was_asked_for() -> None:
 
 
 def test_fits_cards_serve_as_they_are(tan_cards: Callable[..., fits.Header]) -> None:
-    found = projection_from_header(tan_cards((60, 80)), path=PATH, hdu=1)
-    assert pixel_scale(found, Box.from_shape((60, 80))) == pytest.approx(0.262, rel=1e-6)
+    projection = projection_from_header(tan_cards((60, 80)), path=PATH, hdu=1)
+    assert pixel_scale(projection, Box.from_shape((60, 80))) == pytest.approx(0.262, rel=1e-6)

@@ -61,20 +61,20 @@ def test_kernels_are_centred_and_vary(shared: Path, name: str) -> None:
     corner = psf.compute_kernel_image(x=box.x.start, y=box.y.start)
     middle = psf.compute_kernel_image(x=np.mean([box.x.min, box.x.max]), y=np.mean([box.y.min, box.y.max]))
     assert corner.array.sum() == pytest.approx(1.0, abs=1e-12)
-    found = adaptive_moments(middle)
-    assert np.hypot(found.x, found.y) < 0.02
+    moments = adaptive_moments(middle)
+    assert np.hypot(moments.x, moments.y) < 0.02
     assert np.abs(corner.array - middle.array).max() > 1e-3
 
 
 def decam(shared: Path) -> list[tuple[Path, dict[str, float]]]:
     folder = shared / "data" / "decam"
-    found = []
+    models = []
     for row in Table.read(folder / "survey-ccds-1.fits.gz"):
         stem = Path(str(row["image_filename"]).strip()).name.removesuffix(".fits").replace(".", "-")
-        found.append(
+        models.append(
             (folder / "psfex" / f"{stem}-psfex.fits", {n: float(row[n]) for n in ("fwhm", "psfnorm")})
         )
-    return found
+    return models
 
 
 def test_decam_models_have_the_width_and_norm_of_the_survey(shared: Path) -> None:

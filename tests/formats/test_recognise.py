@@ -90,8 +90,8 @@ def test_what_is_wrong_in_a_folder_is_skipped_and_reported(decam: DecamWriter) -
     cut.write_bytes(image.read_bytes()[:3000])
     inputs = open_exposures([decam.folder])
     assert len(inputs) == 1
-    found = {problem.path: type(problem.error) for problem in inputs.problems}
-    assert found == {
+    errors = {problem.path: type(problem.error) for problem in inputs.problems}
+    assert errors == {
         str(lonely): MissingPartError,
         str(image): UnknownFormatError,
         str(cut): UnreadableFileError,
@@ -140,8 +140,8 @@ def test_only_the_format_that_is_asked_for_is_tried(decam: DecamWriter) -> None:
     assert len(open_exposures([path], format="decam")) == 1
     with pytest.raises(UnknownFormatError, match="expected one of: sdss"):
         open_exposures([path], format="sdss")
-    known = "there are: decam, sdss, afw, lsst-images, table"
-    with pytest.raises(ConfigError, match=f"no format 'fits'; {known}"):
+    names = "there are: decam, sdss, afw, lsst-images, table"
+    with pytest.raises(ConfigError, match=f"no format 'fits'; {names}"):
         open_exposures([path], format="fits")
 
 

@@ -35,20 +35,20 @@ def read(tmp_path):
     ],
 )
 def test_forms_of_a_circle(read, line):
-    (found,) = read(line)
-    assert found == BrightObject(id=77, ra=150.5, dec=-1.25, shape="circle", radius=0.02, mag=11.5)
+    (region,) = read(line)
+    assert region == BrightObject(id=77, ra=150.5, dec=-1.25, shape="circle", radius=0.02, mag=11.5)
 
 
 @pytest.mark.parametrize("end", ["", ",0", ", 0.0d", " 0"])
 def test_forms_of_a_box(read, end):
-    (found,) = read(f"box(150.5,-1.25,0.001d,0.25d{end}) # ID: 8, mag: 9")
-    assert found == BrightObject(id=8, ra=150.5, dec=-1.25, shape="box", width=0.001, height=0.25, mag=9)
+    (region,) = read(f"box(150.5,-1.25,0.001d,0.25d{end}) # ID: 8, mag: 9")
+    assert region == BrightObject(id=8, ra=150.5, dec=-1.25, shape="box", width=0.001, height=0.25, mag=9)
 
 
 def test_magnitude_may_be_missing(read):
-    (found,) = read("circle(1,2,3) # ID: 2686323686542153088")
-    assert math.isnan(found.mag)
-    assert found.id == 2686323686542153088
+    (region,) = read("circle(1,2,3) # ID: 2686323686542153088")
+    assert math.isnan(region.mag)
+    assert region.id == 2686323686542153088
 
 
 @pytest.mark.parametrize("frame", ["wcs; fk5", "WCS;FK5", "  wcs ;  fk5 "])
@@ -57,14 +57,14 @@ def test_frame_in_any_spelling(read, frame):
 
 
 def test_comments_become_metadata(read):
-    found = read("", "# Made by hand", "#filter : HSC-R", "# BRIGHT STAR CATALOG: Goulding S18A", "#")
-    assert dict(found.metadata) == {
+    catalog = read("", "# Made by hand", "#filter : HSC-R", "# BRIGHT STAR CATALOG: Goulding S18A", "#")
+    assert dict(catalog.metadata) == {
         "tract": 9813,
         "patch": "5,4",
         "filter": "HSC-R",
         "bright star catalog": "Goulding S18A",
     }
-    assert len(found) == 0
+    assert len(catalog) == 0
 
 
 @pytest.mark.parametrize(
@@ -129,17 +129,17 @@ def test_files_that_cannot_be_read(tmp_path):
 )
 def test_real_catalogues_are_read_completely(shared, name, circles, boxes, tract, patch):
     path = shared / "data" / "psf_and_regions" / name
-    found = read_bright_objects(path)
+    catalog = read_bright_objects(path)
     lines = path.read_text().splitlines()
     for shape, count in (("circle", circles), ("box", boxes)):
-        assert sum(one.shape == shape for one in found) == count
+        assert sum(region.shape == shape for region in catalog) == count
         assert sum(line.startswith(shape) for line in lines) == count
-    assert (found.metadata["tract"], found.metadata["patch"]) == (tract, patch)
+    assert (catalog.metadata["tract"], catalog.metadata["patch"]) == (tract, patch)
 
 
 def test_radii_of_a_real_catalogue_follow_its_law(shared):
     """The README of the files: log10(radius in degrees) = a - 0.146 G, with a = -0.01 in i."""
-    found = read_bright_objects(shared / "data" / "psf_and_regions" / "brightObjectMask_9813_28_i.reg")
-    for one in found:
-        if one.shape == "circle":
-            assert math.log10(one.radius) == pytest.approx(-0.01 - 0.146 * one.mag, abs=0.03)
+    catalog = read_bright_objects(shared / "data" / "psf_and_regions" / "brightObjectMask_9813_28_i.reg")
+    for region in catalog:
+        if region.shape == "circle":
+            assert math.log10(region.radius) == pytest.approx(-0.01 - 0.146 * region.mag, abs=0.03)

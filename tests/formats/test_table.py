@@ -106,9 +106,9 @@ def test_a_row_becomes_an_exposure(table: Callable[..., Path], name: str) -> Non
 def test_times_are_those_of_the_table_or_of_the_headers(table: Callable[..., Path], image: Path) -> None:
     def of(**cells: Any) -> ExposureTimes:
         path = table("a.csv", **cells)
-        found = open_exposures([path]).sources[0].info.times
+        times = open_exposures([path]).sources[0].info.times
         path.unlink()
-        return found
+        return times
 
     assert of() == UNKNOWN_TIMES
     begin = ExposureTimes.of(begin=60310.125, exposure_time=30.0)
@@ -149,7 +149,7 @@ def test_a_wcs_in_the_primary_header_is_that_of_the_only_image(
         hdus["SMALL"].name = "WEIGHT"
     inherited = read(table("inherited.csv", **cells))
     x, y = np.array([0.0, 49.0]), np.array([0.0, 39.0])
-    there, here = (one.info.projection.pixel_to_sky(x=x, y=y) for one in (own, inherited))
+    there, here = (source.info.projection.pixel_to_sky(x=x, y=y) for source in (own, inherited))
     assert here.separation(there).arcsec.max() < 1e-9
     assert "WCS taken from the primary header." in inherited.notes
     assert not any("primary" in note for note in own.notes)
@@ -438,8 +438,8 @@ def test_the_simulated_survey_is_read_bit_for_bit(tmp_path: Path) -> None:
         assert ours.info.id == theirs.info.id
         assert ours.to_njy == theirs.to_njy
         for name in ("image", "variance", "mask"):
-            found, expected = getattr(ours.pixels, name).array, getattr(theirs.pixels, name).array
-            np.testing.assert_array_equal(found, expected)
+            plane, expected = getattr(ours.pixels, name).array, getattr(theirs.pixels, name).array
+            np.testing.assert_array_equal(plane, expected)
 
 
 def test_flags_that_nobody_names_are_bad(table: Callable[..., Path]) -> None:

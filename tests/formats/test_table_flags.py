@@ -34,8 +34,8 @@ def test_other_spellings_are_refused(told: str) -> None:
 
 
 def test_flags_become_planes() -> None:
-    found = decode([0, 1, 2, 3, 4], "BAD=1 SAT=6")
-    assert found == {"BAD": [False, True, False, True, False], "SATURATED": [False, False, True, True, True]}
+    flags = decode([0, 1, 2, 3, 4], "BAD=1 SAT=6")
+    assert flags == {"BAD": [False, True, False, True, False], "SATURATED": [False, False, True, True, True]}
 
 
 def test_bits_of_headers_count_from_zero() -> None:

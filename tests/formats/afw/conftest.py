@@ -49,7 +49,7 @@ class ArchiveWriter:
     def add(self, name: str, *tables: dict[str, Any], module: str = "lsst.afw", id: int | None = None) -> int:
         """Add an object with rows in tables of its own; a key ``flags`` names flags."""
         id = len({entry[0] for entry in self.index}) + 1 if id is None else id
-        for part, values in enumerate(tables):
+        for number, values in enumerate(tables):
             values = dict(values)
             flags = values.pop("flags", {})
             hdu = fits.BinTableHDU.from_columns(columns_of(values, flags))
@@ -58,7 +58,7 @@ class ArchiveWriter:
             for bit, flag in enumerate(flags, start=1):
                 hdu.header[f"TFLAG{bit}"] = flag
             self.tables.append(hdu)
-            self.index.append((id, len(self.tables), part, 0, len(hdu.data), name, module))
+            self.index.append((id, len(self.tables), number, 0, len(hdu.data), name, module))
         if not tables:
             self.index.append((id, -1, 0, 0, 0, name, module))
         return id

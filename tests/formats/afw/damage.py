@@ -50,7 +50,7 @@ def flip_bits(data: bytearray, file: Container, rng: np.random.Generator) -> byt
     """Flip a few bits, anywhere, in one header, or in the data of one HDU."""
     unit = pick(rng, list(file.units))
     places = [(0, len(data)), (unit.origin, unit.start), (unit.start, unit.start + unit.size)]
-    low, high = pick(rng, [place for place in places if place[1] > place[0]])
+    low, high = pick(rng, [limits for limits in places if limits[1] > limits[0]])
     for _ in range(int(2 ** rng.uniform(0, 6))):
         data[int(rng.integers(low, high))] ^= 1 << int(rng.integers(8))
     return data
@@ -115,11 +115,11 @@ def change_references(data: bytearray, file: Container, rng: np.random.Generator
     """Let objects refer to themselves, to each other in a ring, or to something of another kind."""
     index = tables(file, "ARCHIVE_INDEX")
     ids = index[0].rows().column("id").tolist() if index else [1]
-    found = [(table, name) for table in tables(file) for name in LINKS if name in table.names]
-    if not found:
+    references = [(table, name) for table in tables(file) for name in LINKS if name in table.names]
+    if not references:
         return flip_bits(data, file, rng)
     for _ in range(int(rng.integers(1, 9))):
-        table, name = pick(rng, found)
+        table, name = pick(rng, references)
         put(data, table, name, pick(rng, [*ids, *ids, -1, 2**31 - 1]), rng)
     return data
 
@@ -137,11 +137,11 @@ def change_index(data: bytearray, file: Container, rng: np.random.Generator) -> 
 
 def change_sizes(data: bytearray, file: Container, rng: np.random.Generator) -> bytearray:
     """Put absurd values into numbers, among them sizes, orders, and places in the heap."""
-    found = [(table, name) for table in tables(file) for name in table.names]
-    if not found:
+    columns = [(table, name) for table in tables(file) for name in table.names]
+    if not columns:
         return change_counts(data, file, rng)
     for _ in range(int(rng.integers(1, 5))):
-        table, name = pick(rng, found)
+        table, name = pick(rng, columns)
         put(data, table, name, pick(rng, list(ABSURD)), rng)
     return data
 
@@ -153,7 +153,7 @@ def put(data: bytearray, table: Table, name: str, value: int, rng: np.random.Gen
     row = int(rng.integers(len(table)))
     base, shape = dtype.subdtype or (dtype, ())
     count = int(np.prod(shape)) or 1
-    place = table.unit.start + row * table._width + offset + base.itemsize * int(rng.integers(count))
+    start = table.unit.start + row * table._width + offset + base.itemsize * int(rng.integers(count))
     if base.kind in "if":
         number = (
             np.array([pick(rng, [np.nan, np.inf, -1e300, 1e300, float(value)])]) if base.kind == "f" else None
@@ -162,7 +162,7 @@ def put(data: bytearray, table: Table, name: str, value: int, rng: np.random.Gen
             raw = (np.array([value % 2**63]) if number is None else number).astype(base).tobytes()
     else:
         raw = rng.bytes(base.itemsize)
-    data[place : place + base.itemsize] = raw
+    data[start : start + base.itemsize] = raw
 
 
 def change_text(data: bytearray, file: Container, rng: np.random.Generator) -> bytearray:
@@ -191,8 +191,8 @@ def change_text(data: bytearray, file: Container, rng: np.random.Generator) -> b
             ]
         else:
             new = bytes(rng.permutation(list(line)).astype(np.uint8)) if line else line
-        place = first + sum(len(one) + 1 for one in lines[:number])
-        data[place : place + len(line)] = new
+        begin = first + sum(len(earlier) + 1 for earlier in lines[:number])
+        data[begin : begin + len(line)] = new
     return data
 
 

@@ -69,14 +69,14 @@ def memory(key: str) -> float:
 def look_at_objects(path: Path) -> None:
     """Build all objects of the archive, and use them."""
     archive = AfwFile(path).archive
-    found: list[Exception] = []
+    errors: list[Exception] = []
     for id in archive.ids if archive is not None else ():
         try:
             use(archive.get(id))
         except LamellaError as err:
-            found.append(err)
-    if found:
-        raise found[0]
+            errors.append(err)
+    if errors:
+        raise errors[0]
 
 
 def use(value: Any) -> None:

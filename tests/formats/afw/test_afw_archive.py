@@ -93,9 +93,9 @@ def test_unknown_classes_are_named_once_and_leave_the_rest_usable(writer, nodes)
     writer.add("Node", node(2, 1))
     archive = writer.archive()
     with pytest.warns(ArchiveWarning, match=r"class Alien of lsst\.elsewhere") as caught:
-        found = [archive.get(id) for id in (1, 3, 2)]
-    assert found[0] == UnknownObject(1, "Alien", "lsst.elsewhere")
-    assert found[1] == (2, found[0])
+        objects = [archive.get(id) for id in (1, 3, 2)]
+    assert objects[0] == UnknownObject(1, "Alien", "lsst.elsewhere")
+    assert objects[1] == (2, objects[0])
     assert len(caught) == 1
     assert len(archive.notes) == 1
     with pytest.raises(MissingPartError, match=r"class Alien of lsst\.elsewhere; expected a tuple"):
@@ -194,7 +194,7 @@ def test_two_builders_of_one_class_are_a_mistake():
 
 
 def test_every_object_that_afw_wrote_is_read_or_refused_for_its_reason(afw_files):
-    refused, unknown, known = {}, set(), 0
+    refused, unknown, count = {}, set(), 0
     for path in sorted(afw_files.glob("*.fits*")):
         archive = Archive.find(Container(path))
         for id in archive.ids if archive is not None else ():
@@ -207,7 +207,7 @@ def test_every_object_that_afw_wrote_is_read_or_refused_for_its_reason(afw_files
                     continue
             if isinstance(value, UnknownObject):
                 unknown.add(value.name)
-            known += 1
+            count += 1
     assert sorted(refused) == ["afw_photoCalib-noversion.fits", "afw_photoCalib-version0.fits"]
     assert all("in maggies" in message for message in refused.values())
     assert not unknown & {
@@ -220,7 +220,7 @@ def test_every_object_that_afw_wrote_is_read_or_refused_for_its_reason(afw_files
         "Detector",
         "ApCorrMap",
     }
-    assert known > 1500
+    assert count > 1500
 
 
 def test_nothing_that_a_file_names_is_imported(writer, monkeypatch):

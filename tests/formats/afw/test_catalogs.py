@@ -98,8 +98,8 @@ def test_the_first_version_of_the_catalogue(afw_files):
 
 def test_objects_are_read_when_they_are_asked_for(writer):
     unknown = writer.add("NewPsf", {"a": np.array([1.0])}, module="lsst.new")
-    known = writer.add("GaussianPsf", gaussian(2.0))
-    writer.units = [catalog_hdu(rows(psf=np.array([unknown, known], dtype=np.int32)))]
+    gaussian_id = writer.add("GaussianPsf", gaussian(2.0))
+    writer.units = [catalog_hdu(rows(psf=np.array([unknown, gaussian_id], dtype=np.int32)))]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         first, second = ExposureCatalog.read(writer.write())

@@ -18,7 +18,7 @@ COLUMNS = "file,band,visit,detector,image_hdu,variance_hdu,mask_hdu,zero_point,p
 
 def run(*arguments):
     with pytest.raises(SystemExit) as ended:
-        main([str(one) for one in arguments])
+        main([str(argument) for argument in arguments])
     return ended.value.code or 0
 
 
@@ -56,8 +56,8 @@ def test_a_coadd_equals_that_of_the_same_exposures_in_a_table(folder, tmp_path):
     noise = float(np.sqrt(np.median(theirs.variance.array[good])))
     np.testing.assert_allclose(ours.image.array[good], theirs.image.array[good], rtol=1e-5, atol=1e-4 * noise)
     np.testing.assert_allclose(ours.variance.array, theirs.variance.array, rtol=1e-5)
-    assert [(one.id, one.weight) for one in ours.detectors] == [
-        (one.id, pytest.approx(one.weight, rel=1e-5)) for one in theirs.detectors
+    assert [(detector.id, detector.weight) for detector in ours.detectors] == [
+        (detector.id, pytest.approx(detector.weight, rel=1e-5)) for detector in theirs.detectors
     ]
     widths = [psf_fwhm(c.psf, c.bbox.x.center, c.bbox.y.center) for c in (ours, theirs)]
     assert widths[0] == pytest.approx(widths[1], rel=1e-5)
@@ -74,9 +74,9 @@ def test_a_visit_summary_leaves_exposures_out(folder, tmp_path):
     limit = "select.max_size_scatter=0.1"
     assert run("coadd", folder, summary, "-o", out, "--workers", 1, "-q", "--set", limit) == 0
     (path,) = [p for p in out.glob("coadd-r-*.fits") if is_product(p)]
-    made = read_product(path)
-    assert [one.id.visit for one in made.detectors] == [7, 9]
-    (rejected,) = made.rejections
+    again = read_product(path)
+    assert [detector.id.visit for detector in again.detectors] == [7, 9]
+    (rejected,) = again.rejections
     assert (rejected.id.visit, rejected.stage) == (8, "select")
 
 

@@ -29,16 +29,16 @@ PATIENCE = 600.0
 
 def lines(process: subprocess.Popen[str]) -> queue.Queue[str]:
     """Return what a process prints, line by line; an empty text is its end."""
-    found: queue.Queue[str] = queue.Queue()
+    outcomes: queue.Queue[str] = queue.Queue()
 
     def pump() -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            found.put(line)
-        found.put("")
+            outcomes.put(line)
+        outcomes.put("")
 
     threading.Thread(target=pump, daemon=True).start()
-    return found
+    return outcomes
 
 
 def watch(folder: Path, temporary: Path, first: int, stop: int) -> list[dict[str, Any]]:
@@ -73,12 +73,12 @@ def test_damaged_files_end_in_an_answer_or_a_typed_error(afw_files: Path, tmp_pa
     results: list[dict[str, Any]] = []
     while len(results) < COUNT:
         results += watch(afw_files, tmp_path, len(results), COUNT)
-    outcomes = collections.Counter(one["outcome"].split()[0] for one in results)
-    slowest, largest = (max(results, key=lambda one, k=key: one[k]) for key in ("seconds", "mib"))  # type: ignore[misc]
+    outcomes = collections.Counter(result["outcome"].split()[0] for result in results)
+    slowest, largest = (max(results, key=lambda result, k=key: result[k]) for key in ("seconds", "mib"))  # type: ignore[misc]
     print(f"{COUNT} variants: {dict(outcomes.most_common())}")
     print(f"slowest {slowest}, largest {largest}")
-    assert [one for one in results if one["outcome"].startswith("UNTYPED")] == []
-    assert [one for one in results if one["seconds"] > SECONDS or one["mib"] > MIB] == []
+    assert [result for result in results if result["outcome"].startswith("UNTYPED")] == []
+    assert [result for result in results if result["seconds"] > SECONDS or result["mib"] > MIB] == []
     # They are not all refused at the first byte.
     assert outcomes["answer"] > 0.01 * COUNT
     assert len(outcomes) > 4

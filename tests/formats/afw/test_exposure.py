@@ -27,9 +27,9 @@ def test_exposures_of_every_layout_open_with_all_components(afw_files, name):
     x0, y0, width, height = IMAGES[name]
     assert file.bbox == Box.factory[y0 : y0 + height, x0 : x0 + width]
     corner = Box.factory[y0 + 3 : y0 + 7, x0 + 2 : x0 + 9]
-    part = file.read(corner)
-    assert part.bbox == corner
-    assert part.variance.array.min() >= 0
+    cutout = file.read(corner)
+    assert cutout.bbox == corner
+    assert cutout.variance.array.min() >= 0
     sky = file.projection.pixel_to_sky(x=x0, y=y0)
     assert np.isfinite([sky.ra.deg, sky.dec.deg]).all()
     for component in ("photo_calib", "detector", "valid_polygon", "summary"):
@@ -37,7 +37,7 @@ def test_exposures_of_every_layout_open_with_all_components(afw_files, name):
     assert file.unit is None
     assert isinstance(file.filter, FilterLabel)
     if width < 1000:
-        np.testing.assert_array_equal(file.read()[corner].image.array, part.image.array)
+        np.testing.assert_array_equal(file.read()[corner].image.array, cutout.image.array)
 
 
 def test_names_of_filters_by_layout(afw_files):
@@ -96,9 +96,9 @@ def test_references_that_lead_nowhere_and_newer_layouts(afw_files, tmp_path, old
 
 def test_damage_of_one_component_leaves_the_others(afw_files, tmp_path):
     data = (afw_files / "afw_exposure-version-2.fits").read_bytes()
-    place = data.find(b"1 SkyWcs 0")
+    offset = data.find(b"1 SkyWcs 0")
     copy = tmp_path / "copy.fits"
-    copy.write_bytes(data[:place] + b"9 SkyWcs 0" + data[place + 10 :])
+    copy.write_bytes(data[:offset] + b"9 SkyWcs 0" + data[offset + 10 :])
     file = AfwFile(copy)
     with pytest.raises(InputError, match=r"object 1 \(SkyWcs\)"):
         _ = file.projection

@@ -40,11 +40,11 @@ def test_calibrations_are_those_of_the_columns_of_the_visit_summary(afw_files, v
     container = Container(afw_files / f"drp_tasks_visitSummary_{visit}.fits.gz")
     archive = Archive(container)
     rows = Table(container.unit(1)).rows()
-    found = [archive.require(row.integer("photoCalib"), PhotoCalib).zero_point for row in rows]
+    zero_points = [archive.require(row.integer("photoCalib"), PhotoCalib).zero_point for row in rows]
     column = rows.column("zeroPoint")
-    assert len(found) == 103
+    assert len(zero_points) == 103
     # The column is in single precision: half a unit in its last place.
-    np.testing.assert_allclose(found, column, rtol=0, atol=0.5 * np.spacing(np.float32(column.max())))
+    np.testing.assert_allclose(zero_points, column, rtol=0, atol=0.5 * np.spacing(np.float32(column.max())))
     assert np.ptp(column) > 0.01
 
 

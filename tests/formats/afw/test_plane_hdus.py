@@ -62,9 +62,9 @@ def test_planes_and_boxes_of_them_are_what_was_written(tmp_path, compress):
     for kind, expected in arrays().items():
         unit = find_plane(container, kind)
         assert plane_bbox(unit) == BBOX
-        found = read_plane(unit)
-        assert found.dtype == expected.dtype
-        np.testing.assert_array_equal(found, expected)
+        plane = read_plane(unit)
+        assert plane.dtype == expected.dtype
+        np.testing.assert_array_equal(plane, expected)
         np.testing.assert_array_equal(read_plane(unit, BOX), expected[PART])
         last = read_plane(unit, Box.factory[9:10, 139:140])
         np.testing.assert_array_equal(last, expected[-1:, -1:])
@@ -75,11 +75,11 @@ def test_lossy_planes_are_what_astropy_makes_of_them(tmp_path):
     container = write(tmp_path / "x.fits", values, compress="RICE_1")
     with fits.open(container.path) as hdus:
         expected = hdus[1].data.copy()
-    found = read_plane(container.unit(1))
-    np.testing.assert_array_equal(found, expected)
+    plane = read_plane(container.unit(1))
+    np.testing.assert_array_equal(plane, expected)
     np.testing.assert_array_equal(read_plane(container.unit(1), BOX), expected[PART])
-    difference = found - values["IMAGE"]
-    assert np.isnan(found[4, 7])
+    difference = plane - values["IMAGE"]
+    assert np.isnan(plane[4, 7])
     assert 0 < np.nanstd(difference) < 0.3
 
 
@@ -216,8 +216,8 @@ def test_damaged_tiles_are_an_error_or_other_pixels_but_no_crash(tmp_path, compr
     refused = 0
     for _ in range(25):
         damaged = bytearray(data)
-        for place in rng.integers(unit.start, unit.start + unit.size, 4):
-            damaged[place] ^= 1 << int(rng.integers(8))
+        for offset in rng.integers(unit.start, unit.start + unit.size, 4):
+            damaged[offset] ^= 1 << int(rng.integers(8))
         container.path.write_bytes(damaged)
         try:
             assert read_plane(unit).shape == SHAPE

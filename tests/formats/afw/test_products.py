@@ -55,8 +55,11 @@ def test_a_coadd(tmp_path):
     coadd = read_product(path)
     assert isinstance(coadd, PatchCoadd)
     assert (coadd.band, coadd.skymap, coadd.tract, coadd.bbox) == ("r", "none", 0, BOX)
-    assert [one.id for one in coadd.detectors] == [ExposureId("HSC", n, 3, "r") for n in (7, 8)]
-    assert [(one.weight, one.good_pixels) for one in coadd.detectors] == [(0.5, 100), (0.25, 100)]
+    assert [detector.id for detector in coadd.detectors] == [ExposureId("HSC", n, 3, "r") for n in (7, 8)]
+    assert [(detector.weight, detector.good_pixels) for detector in coadd.detectors] == [
+        (0.5, 100),
+        (0.25, 100),
+    ]
     planes = pixels(7)
     np.testing.assert_allclose(coadd.image.array, planes["IMAGE"] * SCALE, rtol=1e-6)
     missing = np.isnan(planes["IMAGE"])
@@ -75,14 +78,14 @@ def test_a_coadd_goes_into_an_archive_of_lamella(tmp_path):
     write_archive(coadd, str(tmp_path / "ours.fits"))
     again = read_product(tmp_path / "ours.fits")
     np.testing.assert_array_equal(again.image.array, coadd.image.array)
-    assert [one.id for one in again.detectors] == [one.id for one in coadd.detectors]
+    assert [detector.id for detector in again.detectors] == [detector.id for detector in coadd.detectors]
 
 
 def test_a_box_of_a_coadd(tmp_path):
     path, box = write_coadd(tmp_path / "coadd.fits"), Box.factory[10:20, 5:30]
-    part = read_product(path, bbox=box)
-    assert part.bbox == box
-    np.testing.assert_array_equal(part.image.array, read_product(path)[box].image.array)
+    cutout = read_product(path, bbox=box)
+    assert cutout.bbox == box
+    np.testing.assert_array_equal(cutout.image.array, read_product(path)[box].image.array)
 
 
 def test_links_that_the_catalogue_lacks_are_those_of_the_psf(tmp_path):

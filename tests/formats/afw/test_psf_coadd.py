@@ -99,7 +99,10 @@ def test_the_psf_of_a_coadd_is_the_mean_of_those_of_its_inputs(writer):
     archive = writer.archive()
     psf = archive.get(id)
     assert psf.bounds == EVERYWHERE
-    assert [(part.label, part.weight, part.good_pixels, part.bbox) for part in psf.components] == [
+    assert [
+        (component.label, component.weight, component.good_pixels, component.bbox)
+        for component in psf.components
+    ] == [
         ("input 7", 1.0, 10.0, BOX),
         ("input 8", 3.0, 20.0, BOX),
     ]

@@ -137,8 +137,8 @@ def test_chebyshev_functions_of_any_order(writer, order):
         factors = []
         for values in sets:
             matrix = np.zeros((order + 1, order + 1))
-            for place, value in zip(places, values, strict=True):
-                matrix[place] = value
+            for position, value in zip(places, values, strict=True):
+                matrix[position] = value
             factors.append(np.polynomial.chebyshev.chebval2d(x / 50.0 - 1.0, y / 100.0 - 1.0, matrix))
         expected = normal(np.tensordot(factors, IMAGES, axes=1))
         np.testing.assert_allclose(kernel_image(psf, x, y), expected, rtol=1e-10)

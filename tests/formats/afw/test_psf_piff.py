@@ -61,8 +61,8 @@ def archive_of(writer, content, *, trust):
 def test_no_pickle_is_loaded_unless_it_is_asked_for(writer, tmp_path):
     harmed = tmp_path / "harmed"
     archive = archive_of(writer, Harm(harmed), trust=False)
-    found = archive.get(1)
-    assert isinstance(found, SkippedObject)
+    psf = archive.get(1)
+    assert isinstance(psf, SkippedObject)
     assert not harmed.exists()
     assert archive.notes == [
         f"{writer.path}: PSF models of Piff are Python pickles, and are read only on request."

@@ -74,9 +74,9 @@ def test_every_file_of_the_stack_is_an_exposure_or_refused_for_a_reason(afw_file
 
 
 def test_a_folder_of_all_these_files_skips_what_is_no_exposure(afw_files):
-    found = open_exposures([afw_files])
-    assert [source.info.band for source in found] == ["i", "r", "i"]
-    refused = {problem.path.rpartition("/")[2] for problem in found.problems}
+    inputs = open_exposures([afw_files])
+    assert [source.info.band for source in inputs] == ["i", "r", "i"]
+    refused = {problem.path.rpartition("/")[2] for problem in inputs.problems}
     assert refused == {name for name, wanted in MADE_OF.items() if isinstance(wanted, str)}
 
 
@@ -268,7 +268,7 @@ def test_a_visit_summary_beside_exposures_has_the_numbers_for_selection(tmp_path
     infos = [source.info for source in sources]
     chosen = select_exposures(infos, footprint_polygon(infos[0]), SelectControl(max_size_scatter=0.1))
     assert [info.id.detector for info in chosen.kept] == [3, 3]
-    assert [one.code for one in chosen.rejected] == ["psf_size_scatter"]
+    assert [rejection.code for rejection in chosen.rejected] == ["psf_size_scatter"]
     # Without it, nothing is known.
     assert open_exposures([first]).sources[0].info.quality == {}
 
@@ -309,5 +309,5 @@ def test_a_summary_serves_exposures_of_other_formats_from_python(tmp_path):
 
 def test_other_catalogues_are_left_alone(tmp_path, afw_files):
     exposure = write_exposure(tmp_path / "a.fits")
-    found = open_exposures([exposure, afw_files / "afw_version-1-ExposureCatalog.fits"])
-    assert len(found) == 1
+    inputs = open_exposures([exposure, afw_files / "afw_version-1-ExposureCatalog.fits"])
+    assert len(inputs) == 1

@@ -48,8 +48,8 @@ def test_corners_are_those_of_the_projection(summaries, visit):
         box = entry.bbox
         x = np.array([box.x.start, box.x.stop, box.x.stop, box.x.start]) - 0.5
         y = np.array([box.y.start, box.y.start, box.y.stop, box.y.stop]) - 0.5
-        found = entry.projection.pixel_to_sky(x=x, y=y)
-        worst = max(worst, float(found.separation(entry.corners).to_value("mas").max()))
+        sky = entry.projection.pixel_to_sky(x=x, y=y)
+        worst = max(worst, float(sky.separation(entry.corners).to_value("mas").max()))
     assert worst < 1e-3
 
 
@@ -179,15 +179,15 @@ def test_which_detectors_overlap_which_patch_is_what_brute_force_finds(summaries
         if touches
     }
 
-    found = {
+    patches_of = {
         (info.id.detector, tract.id, patch.sequential)
         for info in infos
-        for tract, some in skymap.find_tract_patches(footprint_polygon(info))
-        for patch in some
+        for tract, members in skymap.find_tract_patches(footprint_polygon(info))
+        for patch in members
     }
-    assert found == expected
-    assert {detector for detector, _, _ in found} == {info.id.detector for info in infos}
-    assert len({(tract, patch) for _, tract, patch in found}) > 60
+    assert patches_of == expected
+    assert {detector for detector, _, _ in patches_of} == {info.id.detector for info in infos}
+    assert len({(tract, patch) for _, tract, patch in patches_of}) > 60
     for patch in patches[:: len(patches) // 3]:
         kept = select_exposures(infos, patch).kept
         wanted = {d for d, tract, number in expected if (tract, number) == (patch.tract, patch.sequential)}

@@ -37,16 +37,16 @@ def test_boxes_of_a_warp_of_afw_are_those_of_the_product(tmp_path):
     )
     assert source.schema == product.mask.schema
     box = Box.factory[2:12, 3:20]
-    part = source.read(box)
+    cutout = source.read(box)
     for name, plane in (("image", product.image), ("variance", product.variance)):
-        np.testing.assert_array_equal(getattr(part, name), plane[box].array)
-        assert getattr(part, name).dtype == np.float32
-    np.testing.assert_array_equal(part.mask, product.mask[box].array[..., 0])
-    assert part.mask.flags.writeable
-    assert part.image.flags.writeable
+        np.testing.assert_array_equal(getattr(cutout, name), plane[box].array)
+        assert getattr(cutout, name).dtype == np.float32
+    np.testing.assert_array_equal(cutout.mask, product.mask[box].array[..., 0])
+    assert cutout.mask.flags.writeable
+    assert cutout.image.flags.writeable
     record = source.as_input()
     assert record.key == ("HSC", 7)
-    assert [one.id for one in record.detectors] == [ExposureId("HSC", 7, 3, "r")]
+    assert [detector.id for detector in record.detectors] == [ExposureId("HSC", 7, 3, "r")]
     assert isinstance(record.detectors[0], DetectorInput)
 
 
@@ -59,8 +59,8 @@ def test_the_coadd_of_warps_of_afw_is_that_of_the_same_warps_in_archives(tmp_pat
     for files in (paths, copies):
         sources = [open_warp(path) for path in files]
         assert isinstance(sources[0], AfwWarp if files is paths else ArchiveWarp)
-        target = target_around([one.bbox for one in sources], sources[0].projection)
-        coadds.append(assemble([one.as_input() for one in sources], target=target))
+        target = target_around([warp.bbox for warp in sources], sources[0].projection)
+        coadds.append(assemble([warp.as_input() for warp in sources], target=target))
     first, second = coadds
     for name in ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked"):
         assert getattr(first, name).array.tobytes() == getattr(second, name).array.tobytes(), name
@@ -77,10 +77,10 @@ def test_an_exported_warp_is_read_in_boxes(tmp_path):
         source = open_warp(tmp_path / "a.fits")
         assert isinstance(source, AfwWarp)
         box = Box.factory[100:110, 200:230]
-        found = source.read(box)
-        assert found.image.tobytes() == warp[box].image.array.tobytes()
-        assert found.variance.tobytes() == warp[box].variance.array.tobytes()
-        assert found.mask.tobytes() == warp[box].mask.array.tobytes()
+        planes = source.read(box)
+        assert planes.image.tobytes() == warp[box].image.array.tobytes()
+        assert planes.variance.tobytes() == warp[box].variance.array.tobytes()
+        assert planes.mask.tobytes() == warp[box].mask.array.tobytes()
         assert (source.matched_psf is None) == (warp.matched_psf is None)
         assert source.projection.pixel_frame == warp.sky_projection.pixel_frame
 

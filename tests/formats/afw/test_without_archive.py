@@ -28,11 +28,11 @@ def take_off(path: Path, target: Path, *, keep: int = 4, cards: dict | None = No
     return target
 
 
-def same_planes(one: AfwFile, other: AfwFile) -> None:
+def same_planes(file: AfwFile, other: AfwFile) -> None:
     for name in ("image", "variance"):
-        np.testing.assert_array_equal(getattr(one.read(), name).array, getattr(other.read(), name).array)
-    assert one.read().mask == other.read().mask
-    assert one.bbox == other.bbox
+        np.testing.assert_array_equal(getattr(file.read(), name).array, getattr(other.read(), name).array)
+    assert file.read().mask == other.read().mask
+    assert file.bbox == other.bbox
 
 
 @pytest.mark.parametrize(

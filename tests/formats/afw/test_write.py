@@ -87,9 +87,9 @@ def make_coadd(**changes):
     return makers.make_coadd(planes(), np.full(BOX.shape, 2), **(identity | values | changes))
 
 
-def worst_pixel(found, wanted, box):
+def worst_pixel(ours, wanted, box):
     x, y = (axis.ravel() for axis in np.meshgrid(box.x.arange, box.y.arange))
-    there = found.sky_to_pixel(wanted.pixel_to_sky(x=x, y=y))
+    there = ours.sky_to_pixel(wanted.pixel_to_sky(x=x, y=y))
     return max(np.abs(there.x - x).max(), np.abs(there.y - y).max())
 
 
@@ -107,14 +107,14 @@ def test_a_coadd_comes_back_with_all_components(tmp_path, compress):
         assert getattr(again, name) == getattr(coadd, name), name
     assert again.sky_projection.pixel_frame == TRACT
     assert worst_pixel(again.sky_projection, coadd.sky_projection, BOX) < 1e-6
-    for found, wanted in zip(again.detectors, coadd.detectors, strict=True):
+    for ours, wanted in zip(again.detectors, coadd.detectors, strict=True):
         for name in ("id", "band", "bbox", "good_pixels", "weight"):
-            assert getattr(found, name) == getattr(wanted, name), name
-        assert worst_pixel(found.projection, wanted.projection, DETECTOR) < 1e-6
-        assert (found.polygon is None) == (wanted.polygon is None)
-        assert found.psf.sigma == wanted.psf.sigma
+            assert getattr(ours, name) == getattr(wanted, name), name
+        assert worst_pixel(ours.projection, wanted.projection, DETECTOR) < 1e-6
+        assert (ours.polygon is None) == (wanted.polygon is None)
+        assert ours.psf.sigma == wanted.psf.sigma
     np.testing.assert_array_equal(again.detectors[0].polygon.x_vertices, [1.0, 100.0, 100.0, 1.0])
-    stamps = [one.psf.compute_kernel_image(x=225.0, y=120.0).array for one in (again, coadd)]
+    stamps = [product.psf.compute_kernel_image(x=225.0, y=120.0).array for product in (again, coadd)]
     np.testing.assert_allclose(stamps[0], stamps[1], atol=1e-9)
 
 
@@ -125,7 +125,7 @@ def test_a_warp_comes_back_as_a_warp(tmp_path):
     assert isinstance(again, Warp)
     assert_same_planes(again, warp)
     assert (again.instrument, again.visit, again.band, again.matched_psf) == ("HSC", 7, "i2", None)
-    assert [(one.id, one.weight) for one in again.detectors] == [
+    assert [(detector.id, detector.weight) for detector in again.detectors] == [
         (ExposureId("HSC", 7, 3, "i2"), 1.0), (ExposureId("HSC", 7, 50, "i2"), 1.0)
     ]  # fmt: skip
     box = Box.factory[110:120, 210:220]
@@ -150,10 +150,12 @@ def test_matched_products_have_the_model_as_their_psf(tmp_path):
 
 def test_instruments_of_inputs_are_kept_apart(tmp_path):
     both = detectors([7])
-    both += [dataclasses.replace(one, id=ExposureId("DECam", 7, one.id.detector)) for one in both]
+    both += [
+        dataclasses.replace(detector, id=ExposureId("DECam", 7, detector.id.detector)) for detector in both
+    ]
     write_afw(make_coadd(detectors=both), tmp_path / "a.fits")
     again = read_product(tmp_path / "a.fits")
-    assert {one.id for one in again.detectors} == {one.id for one in both}
+    assert {detector.id for detector in again.detectors} == {detector.id for detector in both}
 
 
 def test_what_was_read_is_written_and_read_again_without_loss(tmp_path):
@@ -187,7 +189,9 @@ def test_a_psf_that_cannot_be_written_is_named_and_the_rest_is_there(tmp_path, m
     monkeypatch.setattr("lamella.formats.afw.plain_psf._SPACING", 10)
     coadd = make_coadd(detectors=detectors([7, 8], psf=Strange(2.0, DETECTOR, 21)))
     notes = write_afw(coadd, tmp_path / "a.fits")
-    assert any("HSC visit 7 detector 3 is not complete: No class of afw comes close" in one for one in notes)
+    assert any(
+        "HSC visit 7 detector 3 is not complete: No class of afw comes close" in note for note in notes
+    )
     assert notes[-1] == "The file has no PSF."
     again = read_product(tmp_path / "a.fits")
     assert_same_planes(again, coadd)
@@ -216,11 +220,11 @@ def test_the_valid_region_is_around_the_data(tmp_path):
     whole = AfwFile(tmp_path / "a.fits").valid_polygon
     # Detectors cover all of the box.
     assert whole.area == pytest.approx(40 * 50, rel=1e-6)
-    part = dataclasses.replace(detectors([7])[1], bbox=Box.factory[30:90, 0:110])
-    write_afw(make_warp(detectors=[part]), tmp_path / "b.fits")
-    found = AfwFile(tmp_path / "b.fits").valid_polygon
-    assert found.area == pytest.approx(50 * (139.5 - 109.5), rel=1e-6)
-    far = dataclasses.replace(part, bbox=Box.factory[0:5, 0:5])
+    detector = dataclasses.replace(detectors([7])[1], bbox=Box.factory[30:90, 0:110])
+    write_afw(make_warp(detectors=[detector]), tmp_path / "b.fits")
+    polygon = AfwFile(tmp_path / "b.fits").valid_polygon
+    assert polygon.area == pytest.approx(50 * (139.5 - 109.5), rel=1e-6)
+    far = dataclasses.replace(detector, bbox=Box.factory[0:5, 0:5])
     write_afw(make_warp(detectors=[far]), tmp_path / "c.fits")
     assert AfwFile(tmp_path / "c.fits").valid_polygon is None
 
@@ -253,8 +257,8 @@ def test_astropy_reads_pixels_projection_and_planes(tmp_path, compress):
         # The second projection has the pixels of the parent frame.
         # afw writes the unit in capitals, which astropy mends, and says so.
         with pytest.warns(FITSFixedWarning, match="PIXEL"):
-            place = WCS(image.header, key="A").wcs_pix2world([[0, 0]], 0)[0]
-        np.testing.assert_allclose(place, [BOX.x.start, BOX.y.start])
+            position = WCS(image.header, key="A").wcs_pix2world([[0, 0]], 0)[0]
+        np.testing.assert_allclose(position, [BOX.x.start, BOX.y.start])
         assert (image.header["LTV1"], image.header["LTV2"]) == (-BOX.x.start, -BOX.y.start)
         bits = {key[3:]: value for key, value in mask.header.items() if key.startswith("MP_")}
     wanted = {legacy_name(name): bit for bit, name in enumerate(STANDARD_PLANES)}
@@ -313,14 +317,14 @@ def test_components_have_their_numbers_under_both_names(hdus):
 @pytest.mark.parametrize("make", [make_warp, make_coadd])
 def test_the_primary_header_has_the_times_in_tai(tmp_path, make):
     times = ExposureTimes.of(begin=60000.25, exposure_time=100.0)
-    dated = [dataclasses.replace(one, times=times) for one in make().detectors]
+    dated = [dataclasses.replace(detector, times=times) for detector in make().detectors]
     write_afw(make(detectors=dated), tmp_path / "dated.fits")
     primary = fits.getheader(tmp_path / "dated.fits", 0)
     assert (primary["TIMESYS"], primary["DATE-OBS"]) == ("TAI", "2023-02-25T06:00:37.000")
     assert primary["DATE-AVG"] == "2023-02-25T06:01:27.000"
     dates = [primary[f"MJD-{event}"] for event in ("BEG", "AVG", "END")]
     assert dates == pytest.approx([60000.25 + seconds / 86400 for seconds in (37, 87, 137)], abs=1e-9)
-    visits = len({one.id.visit for one in dated})
+    visits = len({detector.id.visit for detector in dated})
     assert (primary["EXPTIME"], primary["NDATED"]) == (100.0 * visits, visits)
     assert visit_info_from_header(primary).times.middle == pytest.approx(times.middle, abs=1e-8)
     assert read_product(tmp_path / "dated.fits").times.begin == pytest.approx(times.begin, abs=1e-8)
@@ -381,7 +385,7 @@ def test_columns_are_those_of_files_that_afw_wrote(hdus, afw_files, file, name, 
     def columns(table):
         cards = table.header
         numbers = range(1, cards["TFIELDS"] + 1)
-        found = {
+        rows = {
             (
                 cards[f"TTYPE{n}"],
                 cards[f"TFORM{n}"].partition("(")[0],
@@ -391,7 +395,7 @@ def test_columns_are_those_of_files_that_afw_wrote(hdus, afw_files, file, name, 
             for n in numbers
             if cards[f"TTYPE{n}"] not in ours_has_more
         }
-        return found, {value for key, value in cards.items() if key.startswith("TFLAG")}
+        return rows, {value for key, value in cards.items() if key.startswith("TFLAG")}
 
     ours = next(table for table in hdus[5:] if table.header["AR_NAME"] == name)
     with fits.open(afw_files / file, disable_image_compression=True) as theirs:

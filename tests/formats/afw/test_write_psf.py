@@ -33,12 +33,12 @@ def round_trip(tmp_path, psf, bbox=BBOX):
     with path.open("wb") as stream:
         stream.write((primary + b"END".ljust(80)).ljust(2880))
         archive.write(stream)
-    found = Archive(Container(path))
-    return found.get(number), found.record(number).name, note
+    reader = Archive(Container(path))
+    return reader.get(number), reader.record(number).name, note
 
 
-def worst(found, wanted, places=PLACES):
-    stamps = [[one.compute_kernel_image(x=x, y=y).array for x, y in places] for one in (found, wanted)]
+def worst(psf, wanted, places=PLACES):
+    stamps = [[model.compute_kernel_image(x=x, y=y).array for x, y in places] for model in (psf, wanted)]
     return max(np.abs(a - b).max() / b.max() for a, b in zip(*stamps, strict=True))
 
 
@@ -49,11 +49,11 @@ def gaussian_stamps(sigmas, side=15):
 
 
 def test_gaussians_are_the_same(tmp_path):
-    found, name, note = round_trip(tmp_path, GaussianPointSpreadFunction(1.7, BBOX, 19))
-    assert (name, note, found.sigma, found.kernel_bbox.x.size) == ("GaussianPsf", "", 1.7, 19)
+    psf, name, note = round_trip(tmp_path, GaussianPointSpreadFunction(1.7, BBOX, 19))
+    assert (name, note, psf.sigma, psf.kernel_bbox.x.size) == ("GaussianPsf", "", 1.7, 19)
     model = DoubleGaussianPsf(1.5, 3.2, 0.07, BBOX, 23)
-    found, name, note = round_trip(tmp_path, model)
-    assert (name, note, found.parameters()) == ("DoubleGaussianPsf", "", model.parameters())
+    psf, name, note = round_trip(tmp_path, model)
+    assert (name, note, psf.parameters()) == ("DoubleGaussianPsf", "", model.parameters())
 
 
 @pytest.mark.parametrize("zero", [(-0.5, -0.5), (150.0, 200.0)])
@@ -64,30 +64,30 @@ def test_images_with_polynomials_are_a_kernel(tmp_path, zero):
     coefficients[0] = 0.0
     coefficients[0, 0, 0] = 1.0
     model = PolynomialBasisPsf(images, coefficients, BBOX, zero=zero, scale=(1000.0, 900.0))
-    found, name, note = round_trip(tmp_path, model)
+    psf, name, note = round_trip(tmp_path, model)
     assert (name, note) == ("KernelPsf", "")
-    assert worst(found, model) < 1e-12
+    assert worst(psf, model) < 1e-12
 
 
 def test_models_of_psfex_are_the_same(tmp_path, afw_files):
     file = AfwFile(afw_files / "jointcal_cfht_calexp-849375-12.fits.fz")
     model = read_psf(file)
-    found, name, note = round_trip(tmp_path, model, file.bbox)
+    psf, name, note = round_trip(tmp_path, model, file.bbox)
     assert (name, note) == ("PsfexPsf", "")
     places = [(10.0, 20.0), (1000.0, 2500.0), (2040.0, 4600.0)]
-    assert worst(found, model, places) == 0.0
+    assert worst(psf, model, places) == 0.0
 
 
 def columns(path):
     """Return names, types, kinds and units of the columns of PSFEx models, table by table."""
-    found = []
+    tables = []
     with fits.open(path, disable_image_compression=True) as hdus:
         for hdu in hdus[1:]:
             if hdu.header.get("AR_NAME") == "PsfexPsf":
                 cards, numbers = hdu.header, range(1, hdu.header["TFIELDS"] + 1)
                 keys = ("TTYPE", "TFORM", "TCCLS", "TUNIT")
-                found.append([[cards.get(f"{key}{number}") for key in keys] for number in numbers])
-    return found
+                tables.append([[cards.get(f"{key}{number}") for key in keys] for number in numbers])
+    return tables
 
 
 def test_columns_of_psfex_models_are_those_that_afw_wrote(tmp_path, afw_files):
@@ -103,19 +103,19 @@ def test_files_of_psfex_are_kept_in_single_precision(tmp_path, shared):
     for path in sorted((shared / "data" / "psf_and_regions").glob("*.psf")):
         model = read_psfex(path, bounds=BBOX)
         assert isinstance(model, PsfexPsf)
-        found, name, _ = round_trip(tmp_path, model)
+        psf, name, _ = round_trip(tmp_path, model)
         assert name == "PsfexPsf"
-        assert worst(found, model) < 1e-6
+        assert worst(psf, model) < 1e-6
 
 
 def test_two_stamps_along_an_axis_are_exact_in_between(tmp_path):
     model = GriddedPsf(gaussian_stamps([[1.5, 2.0], [1.8, 2.4]]), [0.0, 299.0], [0.0, 399.0], BBOX)
-    found, name, note = round_trip(tmp_path, model)
+    psf, name, note = round_trip(tmp_path, model)
     assert (name, note) == ("KernelPsf", "")
-    assert worst(found, model) < 1e-12
-    (one, _, _) = round_trip(tmp_path, GriddedPsf(gaussian_stamps([[1.5]]), [3.0], [4.0], BBOX))
+    assert worst(psf, model) < 1e-12
+    (single, _, _) = round_trip(tmp_path, GriddedPsf(gaussian_stamps([[1.5]]), [3.0], [4.0], BBOX))
     np.testing.assert_allclose(
-        one.compute_kernel_image(x=200, y=10).array, gaussian_stamps([[1.5]])[0, 0], atol=1e-14
+        single.compute_kernel_image(x=200, y=10).array, gaussian_stamps([[1.5]])[0, 0], atol=1e-14
     )
 
 
@@ -123,10 +123,10 @@ def test_larger_grids_are_approximated_which_is_said(tmp_path):
     nodes = np.linspace(0.0, 299.0, 6)
     sigmas = [[2.0 + 0.2 * np.sin(x / 200.0) for x in nodes]] * 2
     model = GriddedPsf(gaussian_stamps(sigmas), nodes, [0.0, 399.0], BBOX)
-    found, name, note = round_trip(tmp_path, model)
+    psf, name, note = round_trip(tmp_path, model)
     assert name == "KernelPsf"
     assert note.startswith("PSF (GriddedPsf) written as polynomials through samples, 0.")
-    assert 0 < worst(found, model) < 0.01
+    assert 0 < worst(psf, model) < 0.01
 
 
 def test_models_that_nothing_comes_close_to_are_refused(tmp_path):

@@ -78,7 +78,7 @@ def test_astropy_gets_what_was_written(written):
         assert hdus[3].header["NAXIS1"] == 117
         assert table.data["number"].tolist() == [2**40 + row for row in range(3)]
         assert table.data["flags"].tolist() == [[True, False], [False, True], [False, False]]
-        assert [bytes(one) for one in table.data["blob"]] == [one["blob"] for one in ROWS]
+        assert [bytes(blob) for blob in table.data["blob"]] == [blob["blob"] for blob in ROWS]
         kinds = {table.header[f"TTYPE{n}"]: table.header.get(f"TCCLS{n}") for n in range(1, 15)}
         assert kinds["flags"] is None
         assert (kinds["number"], kinds["angle"], kinds["label"]) == ("Scalar", "Angle", "String")

@@ -35,13 +35,13 @@ class _Record:
         return np.frombuffer(self.text, np.uint8)
 
 
-def worst(found, wanted, box):
+def worst(ours, wanted, box):
     rng = np.random.default_rng(0)
     x, y = (rng.uniform(i.start - 0.5, i.stop - 0.5, 300) for i in (box.x, box.y))
     sky = wanted.pixel_to_sky(x=x, y=y)
     # AST's own way back from galactic coordinates is off by 3e-5 pixels.
-    there, back = found.sky_to_pixel(sky), wanted.sky_to_pixel(sky)
-    mas = float(found.pixel_to_sky(x=x, y=y).separation(sky).to_value("mas").max())
+    there, back = ours.sky_to_pixel(sky), wanted.sky_to_pixel(sky)
+    mas = float(ours.pixel_to_sky(x=x, y=y).separation(sky).to_value("mas").max())
     return max(np.abs(there.x - back.x).max(), np.abs(there.y - back.y).max()), mas
 
 
@@ -95,10 +95,10 @@ def test_the_middle_frame_of_a_tangent_plane_is_linear():
 
 def test_projections_of_afw_are_kept_as_they_are(afw_files):
     summary = VisitSummary.read(afw_files / "drp_tasks_visitSummary_1176.fits.gz")
-    found = [(entry.projection, entry.bbox) for entry in (summary.find(1176, n) for n in (0, 50, 103))]
+    outlines = [(entry.projection, entry.bbox) for entry in (summary.find(1176, n) for n in (0, 50, 103))]
     names = ("obs_base_calexp_hsc.fits", "afw_exposure-version-2.fits")
-    found += [(file.projection, file.bbox) for file in (AfwFile(afw_files / name) for name in names)]
-    for projection, box in found:
+    outlines += [(file.projection, file.bbox) for file in (AfwFile(afw_files / name) for name in names)]
+    for projection, box in outlines:
         again = build_sky_wcs(_Record(sky_wcs_text(projection, box)), None)
         assert again == projection
 
@@ -106,7 +106,7 @@ def test_projections_of_afw_are_kept_as_they_are(afw_files):
 def test_one_projection_is_one_object():
     archive = OutputArchive()
     first, second = (projection_from_header(CARDS[name], path="t", hdu=0) for name in ("equator", "pole"))
-    numbers = [add_projection(archive, one, BOX) for one in (first, second, first)]
+    numbers = [add_projection(archive, projection, BOX) for projection in (first, second, first)]
     assert numbers == [1, 2, 1]
 
 

@@ -49,9 +49,9 @@ def test_plain_archives_are_those_of_lsst_images(make: Any, again: bool, tmp_pat
     )
     with fits.open(tmp_path / "ours.fits") as ours, fits.open(tmp_path / "theirs.fits") as theirs:
         assert [hdu.name for hdu in ours] == [hdu.name for hdu in theirs]
-        for one, other in zip(ours, theirs, strict=True):
-            assert cards_of(one) == cards_of(other)
-            assert one.data is other.data is None or one.data.tobytes() == other.data.tobytes()
+        for mine, other in zip(ours, theirs, strict=True):
+            assert cards_of(mine) == cards_of(other)
+            assert mine.data is other.data is None or mine.data.tobytes() == other.data.tobytes()
         assert ("TELESCOP" in ours[0].header) is again
 
 
@@ -87,7 +87,7 @@ def test_the_primary_header_of_a_warp_has_the_times_of_its_visit_however_often_i
     write_archive(warp, tmp_path / "undated.fits")
     assert time_cards_of(tmp_path / "undated.fits") == {"NDATED": 0}
     for times in TIMES:
-        warp.detectors = tuple(replace_times(one, times) for one in warp.detectors)
+        warp.detectors = tuple(replace_times(detector, times) for detector in warp.detectors)
         write_archive(warp, tmp_path / "warp.fits")
         cards = time_cards_of(tmp_path / "warp.fits")
         assert (cards["MJD-BEG"], cards["MJD-AVG"], cards["MJD-END"]) == (
@@ -135,8 +135,8 @@ def test_threads_do_not_change_a_file(tmp_path: Path) -> None:
     warp = make_warp()
     for threads in (1, 3):
         write_archive(warp, tmp_path / f"{threads}.fits", threads=threads)
-    with fits.open(tmp_path / "1.fits", disable_image_compression=True) as one:
-        dates = {hdu.header["DATE"] for hdu in one}
+    with fits.open(tmp_path / "1.fits", disable_image_compression=True) as single:
+        dates = {hdu.header["DATE"] for hdu in single}
     first, second = ((tmp_path / f"{threads}.fits").read_bytes() for threads in (1, 3))
     assert len(dates) == 1
     (date,) = dates
@@ -176,9 +176,9 @@ def test_shared_parts_are_written_once(tmp_path: Path) -> None:
         archive.write(stream, archive.serialize_root(warp))
     with FitsInputArchive.open(str(tmp_path / "a.fits")) as reader:
         model = WarpSerializationModel[PointerModel].model_fields["sky_projection"].annotation.__args__[0]
-        for one in (saved[0], pointer):
-            found = reader.deserialize_pointer(one, model, lambda tree, source: tree.deserialize(source))
-            assert found.pixel_to_sky(x=3.0, y=4.0) == projection.pixel_to_sky(x=3.0, y=4.0)
+        for address in (saved[0], pointer):
+            read = reader.deserialize_pointer(address, model, lambda tree, source: tree.deserialize(source))
+            assert read.pixel_to_sky(x=3.0, y=4.0) == projection.pixel_to_sky(x=3.0, y=4.0)
 
 
 def test_numbers_are_not_compressed(tmp_path: Path) -> None:

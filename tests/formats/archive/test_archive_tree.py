@@ -55,14 +55,14 @@ def test_it_is_the_same_as_by_lsst_images(make: Any, by: str, tmp_path: Path) ->
         assert quick.metadata == {**product.metadata}
         for name in ("sky_projection", "bbox"):
             assert quick.get_component(name) == slow.get_component(name)
-        found, expected = (parameters_of(one.get_component("detectors")) for one in (quick, slow))
-        assert repr(found) == repr(expected)
+        ours, expected = (parameters_of(reader.get_component("detectors")) for reader in (quick, slow))
+        assert repr(ours) == repr(expected)
         assert psf_to_parameters(quick.get_component("matched_psf"))[0] == "gaussian"
         # Planes come by way of `lsst.images`.
         box = BOX.factory[1003:1010, 2004:2020]
         for name in ("image", "mask"):
-            part = quick.get_component(name, bbox=box)
-            np.testing.assert_array_equal(part.array, slow.get_component(name, bbox=box).array)
+            cutout = quick.get_component(name, bbox=box)
+            np.testing.assert_array_equal(cutout.array, slow.get_component(name, bbox=box).array)
 
 
 @pytest.mark.parametrize("compress", [False, True])
@@ -115,10 +115,10 @@ def test_texts_in_another_form_are_left_to_lsst_images(path: Path) -> None:
         assert reader is None
 
 
-@pytest.mark.parametrize("part", [0.3, 0.8, 0.95])
-def test_a_file_that_is_cut_is_damage(path: Path, part: float) -> None:
+@pytest.mark.parametrize("share", [0.3, 0.8, 0.95])
+def test_a_file_that_is_cut_is_damage(path: Path, share: float) -> None:
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(part * len(whole))])
+    path.write_bytes(whole[: int(share * len(whole))])
     for read in (ArchiveWarp, read_metadata):
         with pytest.raises(UnreadableFileError, match=r"a\.fits"):
             read(path)

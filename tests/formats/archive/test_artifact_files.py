@@ -86,7 +86,7 @@ def test_the_same_value_comes_back(masks: ArtifactMasks, tmp_path: Path) -> None
     assert is_artifact_file(path)
     again = read_artifacts(path)
     x, y = np.array([2000.0, 2049.0, 2010.5]), np.array([1000.0, 1001.0, 1039.0])
-    ours, theirs = (one.projection.pixel_to_sky(x=x, y=y) for one in (masks, again))
+    ours, theirs = (artifacts.projection.pixel_to_sky(x=x, y=y) for artifacts in (masks, again))
     assert ours.separation(theirs).to_value(u.arcsec).max() < 1e-6
     assert again.projection.pixel_frame == TractFrame(skymap="test", tract=3, bbox=BOX)
 
@@ -119,12 +119,12 @@ def test_astropy_alone_can_draw_them(masks: ArtifactMasks, tmp_path: Path) -> No
     np.testing.assert_array_equal(drawn, masks.counts())
     visits = Table.read(path, hdu="VISITS")
     assert visits["visit"].tolist() == [11, 12, 2**40]
-    assert visits["removed"].tolist() == [one.removed for one in masks.removals]
-    place = masks.projection.pixel_to_sky(x=2003.0, y=1004.0)
+    assert visits["removed"].tolist() == [removal.removed for removal in masks.removals]
+    sky = masks.projection.pixel_to_sky(x=2003.0, y=1004.0)
     with fits.open(path) as hdus:
         np.testing.assert_array_equal(hdus["COUNT"].data, masks.counts())
         wcs = WCS(hdus["COUNT"].header)
-    x, y = wcs.world_to_pixel(SkyCoord(place.ra, place.dec))
+    x, y = wcs.world_to_pixel(SkyCoord(sky.ra, sky.dec))
     assert (float(x), float(y)) == (pytest.approx(3.0, abs=1e-4), pytest.approx(4.0, abs=1e-4))
 
 
@@ -197,4 +197,4 @@ def test_nothing_is_half_written(
     with pytest.raises(ProjectionError, match=r"a\.fits, the WCS: "):
         write_artifacts(masks, path)
     assert path.read_text() == "mine"
-    assert [one.name for one in tmp_path.iterdir()] == ["a.fits"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.fits"]

@@ -41,11 +41,11 @@ def make_image(projection: SkyProjection[GeneralFrame] | None, unit: u.UnitBase 
 def test_headers_are_those_of_lsst_images(projection, unit, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     image = make_image(projection(), unit)
     image.write(str(tmp_path / "a.fits"), compression_options=dict.fromkeys(("image", "mask", "variance")))
-    found = plane_headers(image)
+    headers = plane_headers(image)
     with fits.open(tmp_path / "a.fits") as hdus:
         for name in ("IMAGE", "MASK", "VARIANCE"):
             cards = [str(card) for card in hdus[name].header.cards if card.keyword not in STRUCTURE]
-            assert found[ExtensionKey(name)].decode("ascii") == "".join(cards)
+            assert headers[ExtensionKey(name)].decode("ascii") == "".join(cards)
 
 
 def test_masks_that_are_stored_in_another_way_are_left_out() -> None:

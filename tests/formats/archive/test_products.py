@@ -55,16 +55,16 @@ def warp() -> Warp:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "compressed"])
 def path(warp: Warp, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found: Path = tmp_path_factory.mktemp("archives") / "warp.fits"
-    write_archive(warp, found, compress=request.param)
-    return found
+    file: Path = tmp_path_factory.mktemp("archives") / "warp.fits"
+    write_archive(warp, file, compress=request.param)
+    return file
 
 
 @pytest.fixture(scope="module")
 def coadd_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = tmp_path_factory.mktemp("archives") / "coadd.fits"
-    write_archive(make_coadd(), found)
-    return found
+    file = tmp_path_factory.mktemp("archives") / "coadd.fits"
+    write_archive(make_coadd(), file)
+    return file
 
 
 @pytest.mark.parametrize("opened", [False, True])
@@ -77,11 +77,11 @@ def test_a_box_of_a_warp_is_its_slice(path: Path, warp: Warp, opened: bool, data
     archive, expected = ArchiveWarp(path), ImageSource(warp).read(box)
     if opened:
         with archive:
-            found = archive.read(box)
+            planes = archive.read(box)
     else:
-        found = archive.read(box)
+        planes = archive.read(box)
     for name, kind in (("image", np.float32), ("mask", np.int32), ("variance", np.float32)):
-        ours, theirs = getattr(found, name), getattr(expected, name)
+        ours, theirs = getattr(planes, name), getattr(expected, name)
         assert ours.dtype == kind
         assert ours.flags.c_contiguous
         assert ours.flags.writeable
@@ -153,9 +153,9 @@ def test_planes_in_other_forms_are_read_too(tmp_path: Path, warp: Warp, kind: st
         str(tmp_path / "a.fits"), compression_options={"image": None, "variance": None, "mask": option}
     )
     with ArchiveWarp(tmp_path / "a.fits") as archive:
-        found = archive.read(BOX)
-    assert np.array_equal(found.mask, warp.mask.array[..., 0])
-    assert np.array_equal(found.image, warp.image.array, equal_nan=True)
+        planes = archive.read(BOX)
+    assert np.array_equal(planes.mask, warp.mask.array[..., 0])
+    assert np.array_equal(planes.image, warp.image.array, equal_nan=True)
 
 
 def test_threads_may_read_at_a_time(path: Path, warp: Warp) -> None:
@@ -180,13 +180,13 @@ def test_parts_of_a_coadd(coadd_path: Path) -> None:
     whole = read_product(coadd_path)
     assert isinstance(whole, PatchCoadd)
     box = Box.factory[1003:1010, 2001:2020]
-    part = read_product(coadd_path, bbox=box)
-    assert isinstance(part, PatchCoadd)
-    assert part.bbox == box
+    cutout = read_product(coadd_path, bbox=box)
+    assert isinstance(cutout, PatchCoadd)
+    assert cutout.bbox == box
     for name in ("image", "variance", "exposure_count"):
         expected = getattr(whole, name)[box].array
-        assert np.array_equal(getattr(part, name).array, expected, equal_nan=expected.dtype.kind == "f")
-    assert np.array_equal(part.mask.array, whole.mask[box].array)
+        assert np.array_equal(getattr(cutout, name).array, expected, equal_nan=expected.dtype.kind == "f")
+    assert np.array_equal(cutout.mask.array, whole.mask[box].array)
     assert np.array_equal(read_image(coadd_path).array, whole.image.array, equal_nan=True)
 
 
@@ -223,9 +223,9 @@ def test_a_box_outside_is_an_error(path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
-@pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.5, 0.8])
-def test_a_truncated_archive_is_a_typed_error(path: Path, tmp_path: Path, part: float) -> None:
-    cut = _truncate(path, tmp_path, part)
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.8])
+def test_a_truncated_archive_is_a_typed_error(path: Path, tmp_path: Path, share: float) -> None:
+    cut = _truncate(path, tmp_path, share)
     with pytest.raises(UnreadableFileError, match=r"cut\.fits"):
         ArchiveWarp(cut)
     with pytest.raises(UnreadableFileError, match=r"cut\.fits"):
@@ -233,33 +233,35 @@ def test_a_truncated_archive_is_a_typed_error(path: Path, tmp_path: Path, part: 
 
 
 @pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
-@pytest.mark.parametrize("part", [0.85, 0.9, 0.95, 0.98, 0.999])
-def test_no_truncated_archive_gives_other_pixels(path: Path, warp: Warp, tmp_path: Path, part: float) -> None:
+@pytest.mark.parametrize("share", [0.85, 0.9, 0.95, 0.98, 0.999])
+def test_no_truncated_archive_gives_other_pixels(
+    path: Path, warp: Warp, tmp_path: Path, share: float
+) -> None:
     # The last bytes are an index and padding, which reading can do without.
     try:
-        found = ArchiveWarp(_truncate(path, tmp_path, part)).read(BOX)
+        planes = ArchiveWarp(_truncate(path, tmp_path, share)).read(BOX)
     except UnreadableFileError:
         return
-    assert np.array_equal(found.image, warp.image.array, equal_nan=True)
-    assert np.array_equal(found.mask, warp.mask.array[..., 0])
-    assert np.array_equal(found.variance, warp.variance.array)
+    assert np.array_equal(planes.image, warp.image.array, equal_nan=True)
+    assert np.array_equal(planes.mask, warp.mask.array[..., 0])
+    assert np.array_equal(planes.variance, warp.variance.array)
 
 
-def _truncate(path: Path, folder: Path, part: float) -> Path:
+def _truncate(path: Path, folder: Path, share: float) -> Path:
     content = path.read_bytes()
     cut = folder / "cut.fits"
-    cut.write_bytes(content[: int(len(content) * part)])
+    cut.write_bytes(content[: int(len(content) * share)])
     return cut
 
 
 @settings(max_examples=20)
-@given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), in_tree=st.booleans())
+@given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), in_tree=st.booleans())
 def test_flipped_bits_give_an_answer_or_a_typed_error(
-    path: Path, place: float, bit: int, in_tree: bool
+    path: Path, position: float, bit: int, in_tree: bool
 ) -> None:
     content = bytearray(path.read_bytes())
     start = content.rfind(b"XTENSION") if in_tree else 0  # the last HDU names all parts
-    content[start + int(place * (len(content) - start))] ^= 1 << bit
+    content[start + int(position * (len(content) - start))] ^= 1 << bit
     damaged = path.with_name("damaged.fits")
     damaged.write_bytes(content)
     with warnings.catch_warnings():

@@ -100,9 +100,9 @@ def test_the_planes_are_those_of_the_coadd(coadd: PatchCoadd, plain: Path) -> No
             ("VARIANCE", coadd.variance.array),
             ("COUNT", coadd.exposure_count.array),
         ):
-            found = hdus[name].data
-            assert found.dtype.kind + str(found.dtype.itemsize) == expected.dtype.kind + "4"
-            assert np.array_equal(found, expected, equal_nan=expected.dtype.kind == "f")
+            plane = hdus[name].data
+            assert plane.dtype.kind + str(plane.dtype.itemsize) == expected.dtype.kind + "4"
+            assert np.array_equal(plane, expected, equal_nan=expected.dtype.kind == "f")
 
 
 def test_units_are_understood_by_astropy(plain: Path) -> None:
@@ -163,7 +163,9 @@ def test_the_psf_is_that_at_its_position(coadd: PatchCoadd, plain: Path) -> None
 def test_a_psf_that_is_not_defined_in_the_middle_is_that_at_another_position() -> None:
     coadd = make_coadd()
     corner = Box.factory[BOX.y.start : BOX.y.start + 10, BOX.x.start : BOX.x.start + 10]
-    coadd = coadd.replace(detectors=tuple(dataclasses.replace(one, bbox=corner) for one in coadd.detectors))
+    coadd = coadd.replace(
+        detectors=tuple(dataclasses.replace(detector, bbox=corner) for detector in coadd.detectors)
+    )
     x, y = psf_position(coadd)
     assert coadd.psf.is_defined(x=x, y=y)
     assert corner.contains(x=int(x), y=int(y))
@@ -180,8 +182,8 @@ def test_the_tables_can_be_read(coadd: PatchCoadd, plain: Path) -> None:
 
 def test_the_primary_header_identifies_the_coadd(plain: Path) -> None:
     header = fits.getheader(plain, 0)
-    found = {key: header[key] for key in ("BAND", "SKYMAP", "TRACT", "PATCH", "NVISITS", "CREATOR")}
-    assert found == {
+    cards = {key: header[key] for key in ("BAND", "SKYMAP", "TRACT", "PATCH", "NVISITS", "CREATOR")}
+    assert cards == {
         "BAND": "r", "SKYMAP": "test", "TRACT": 3, "PATCH": "4,5", "NVISITS": 2, "CREATOR": "lamella 0.1.0",
     }  # fmt: skip
 
@@ -224,13 +226,13 @@ def test_a_full_disk_leaves_the_old_file(coadd: PatchCoadd, tmp_path: Path, writ
 @pytest.mark.parametrize("compress", [False, True])
 def test_archives_keep_all_bits(coadd: PatchCoadd, tmp_path: Path, compress: bool) -> None:
     write_archive(coadd, tmp_path / "a.fits", compress=compress)
-    found = read_product(tmp_path / "a.fits")
-    assert isinstance(found, PatchCoadd)
+    again = read_product(tmp_path / "a.fits")
+    assert isinstance(again, PatchCoadd)
     for name in ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked"):
-        ours, theirs = getattr(coadd, name).array, getattr(found, name).array
+        ours, theirs = getattr(coadd, name).array, getattr(again, name).array
         assert np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f")
-    assert found.rejections == coadd.rejections
-    assert [d.id for d in found.detectors] == [d.id for d in coadd.detectors]
+    assert again.rejections == coadd.rejections
+    assert [d.id for d in again.detectors] == [d.id for d in coadd.detectors]
 
 
 def test_a_matched_coadd_has_its_model_and_artifacts_have_a_table(tmp_path: Path) -> None:

@@ -77,10 +77,10 @@ def test_flags_and_weights_reach_the_mask(decam: DecamWriter) -> None:
         arrays["d"][20, 40], arrays["i"][20, 40] = 8, 9e4
 
     exposure = open_exposures([decam.write(change=spoil)]).sources[0].read()
-    found = {
+    columns = {
         name: np.argwhere(plane(exposure, name))[:, 1].tolist() for name in ("COSMIC_RAY", "SATURATED", "BAD")
     }
-    assert found == {"COSMIC_RAY": [20], "SATURATED": [25], "BAD": [20, 35, 40]}
+    assert columns == {"COSMIC_RAY": [20], "SATURATED": [25], "BAD": [20, 35, 40]}
     assert np.argwhere(plane(exposure, "TRANSIENT")).tolist() == [[20, 30]]
     assert np.argwhere(plane(exposure, "NO_DATA"))[:, 1].tolist() == [20, 25, 35, 40]
     assert np.nanmax(exposure.pixels.image.array) < 50
@@ -136,8 +136,8 @@ def test_threads_read_what_one_reads_alone(decam: DecamWriter) -> None:
     filters = list(warnings.filters)
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda source: source.read().pixels.image.array, open_exposures(paths)))
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for ours, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(ours, other)
     assert warnings.filters == filters
 
 
@@ -273,8 +273,8 @@ def test_positions_agree_better_with_the_survey_s_corrections(
         image = np.ascontiguousarray(exposure.pixels.image.array)
         bad = ~np.isfinite(image)
         sigma = float(np.sqrt(np.median(exposure.pixels.variance.array[~bad])))
-        found = sep.extract(image, 10 * sigma, mask=bad, minarea=8)
-        x, y, _ = sep.winpos(image, found["x"], found["y"], 2.0, mask=bad)
+        sources = sep.extract(image, 10 * sigma, mask=bad, minarea=8)
+        x, y, _ = sep.winpos(image, sources["x"], sources["y"], 2.0, mask=bad)
         return x, y
 
     def spread(skies: list[SkyCoord]) -> float:

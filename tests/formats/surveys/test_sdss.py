@@ -61,8 +61,8 @@ def rows_of(exposure: Exposure, catalogue: dict[str, np.ndarray], which: str) ->
 
 def test_two_epochs_in_two_bands_are_found(real: Inputs) -> None:
     assert not real.problems
-    found = [(source.info.id.visit, source.info.id.detector, source.info.band) for source in real]
-    assert found == [
+    identities = [(source.info.id.visit, source.info.id.detector, source.info.band) for source in real]
+    assert identities == [
         (41920300, 42, "r"), (41920300, 43, "i"), (63770399, 42, "r"), (63770399, 43, "i"),
     ]  # fmt: skip
     assert all(source.info.bbox.shape == (1489, 2048) for source in real)
@@ -176,7 +176,7 @@ def test_without_a_calibration_the_header_serves(copy: Path, exposures: list[Exp
     exposure, reference = source.read(), exposures[2]
     assert float(exposure.to_njy) == pytest.approx(float(reference.to_njy), rel=0.01)
     x, y = np.array([10.0, 1000.0, 2000.0]), np.array([10.0, 700.0, 1400.0])
-    ours, theirs = (one.info.projection.pixel_to_sky(x=x, y=y) for one in (exposure, reference))
+    ours, theirs = (frame.info.projection.pixel_to_sky(x=x, y=y) for frame in (exposure, reference))
     assert ours.separation(theirs).mas.max() < 200
     text = " ".join(exposure.notes)
     assert "FLUX20" in text

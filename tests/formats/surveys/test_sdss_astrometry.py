@@ -62,13 +62,13 @@ def test_the_fit_is_good_to_a_milliarcsecond_anywhere(inclination: float, mu0: f
     projection = projection_from_header(header, path="x", hdu=0)
     rng = np.random.default_rng(1)
     x, y = rng.uniform(0, 2047, 200), rng.uniform(0, 1488, 200)
-    found = projection.pixel_to_sky(x=x, y=y)
+    sky = projection.pixel_to_sky(x=x, y=y)
     ra, dec = field.to_sky(x, y)
-    east = (found.ra.deg - ra + 180) % 360 - 180
-    apart = 3.6e6 * np.hypot(east * np.cos(np.radians(dec)), found.dec.deg - dec)
+    east = (sky.ra.deg - ra + 180) % 360 - 180
+    apart = 3.6e6 * np.hypot(east * np.cos(np.radians(dec)), sky.dec.deg - dec)
     assert error_mas < 0.01
     assert apart.max() < 0.01
-    back = projection.sky_to_pixel(found)
+    back = projection.sky_to_pixel(sky)
     np.testing.assert_allclose([back.x, back.y], [x, y], atol=1e-6)
 
 

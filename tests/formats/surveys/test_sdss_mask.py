@@ -21,8 +21,8 @@ def write(path: Path, spans: dict[str, list[list[Span]]], names: tuple[str, ...]
     for name in names:
         objects = spans.get(name, [])
         packed = np.empty(len(objects), dtype=object)
-        for n, one in enumerate(objects):
-            packed[n] = np.frombuffer(np.array(one, dtype=">i2").tobytes(), dtype=np.uint8)
+        for n, runs in enumerate(objects):
+            packed[n] = np.frombuffer(np.array(runs, dtype=">i2").tobytes(), dtype=np.uint8)
         columns = [
             fits.Column(c, "J", array=np.zeros(len(objects), dtype=np.int32)) for c in ("row0", "col0")
         ]
