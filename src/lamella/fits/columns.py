@@ -95,11 +95,8 @@ def parse_column(cards: Cards, number: int) -> Column:
     zero, scale = cards.get(f"TZERO{number}", 0), cards.get(f"TSCAL{number}", 1)
     if scale != 1 or not isinstance(zero, int | float) or not float(zero).is_integer() or abs(zero) > 2**62:
         raise ValueError(f"a column {name} of scaled numbers")
-    shape = _shape(cards.get(f"TDIM{number}"), count)
-    return Column(number, name, parsed[2], count, shape=shape, zero=int(zero))
-
-
-def _shape(text: object, count: int) -> tuple[int, ...] | None:
-    """Return the shape that TDIM gives, where it fits."""
+    text = cards.get(f"TDIM{number}")
     sizes = [int(size) for size in re.findall(r"\d{1,9}", text)] if isinstance(text, str) else []
-    return tuple(reversed(sizes)) if sizes and math.prod(sizes) == count else None
+    # A TDIM that does not fit is passed over.
+    shape = tuple(reversed(sizes)) if sizes and math.prod(sizes) == count else None
+    return Column(number, name, parsed[2], count, shape=shape, zero=int(zero))

@@ -62,8 +62,14 @@ def physical_values(
     undefined = _undefined(raw, header)
     if (zero, scale) == (0, 1):
         return raw, undefined
-    if raw.dtype.kind in "iu" and scale == 1 and zero == _sign_offset(raw.dtype):
-        return _other_sign(raw), undefined
+    if raw.dtype.kind in "iu" and scale == 1:
+        # With this BZERO FITS stores integers of the other sign; bytes are unsigned in files.
+        half = 1 << (8 * raw.dtype.itemsize - 1)
+        if zero == (-half if raw.dtype.kind == "u" else half):
+            unsigned = raw.dtype.str.replace("i", "u")
+            flipped: np.ndarray = raw.view(unsigned) ^ np.dtype(unsigned).type(half)
+            signed = raw.dtype.str.replace("u", "i")
+            return flipped if raw.dtype.kind == "i" else flipped.view(signed), undefined
     kind = _float_type(raw.dtype)
     values = raw.astype(kind)
     if scale != 1:
@@ -97,18 +103,6 @@ def _undefined(raw: np.ndarray, header: _Values) -> np.ndarray | None:
         return None
     result = np.asarray(raw == int(blank))
     return result if result.any() else None
-
-
-def _sign_offset(dtype: np.dtype) -> int:
-    """Return the BZERO by which FITS stores integers of the other sign; bytes are unsigned in files."""
-    half = 1 << (8 * dtype.itemsize - 1)
-    return -half if dtype.kind == "u" else half
-
-
-def _other_sign(raw: np.ndarray) -> np.ndarray:
-    unsigned = raw.dtype.str.replace("i", "u")
-    flipped: np.ndarray = raw.view(unsigned) ^ np.dtype(unsigned).type(1 << (8 * raw.dtype.itemsize - 1))
-    return flipped if raw.dtype.kind == "i" else flipped.view(raw.dtype.str.replace("u", "i"))
 
 
 def _float_type(dtype: np.dtype) -> np.dtype:

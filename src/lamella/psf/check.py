@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from os import PathLike
-from typing import Any
 
 import numpy as np
 from lsst.images import Box
@@ -54,7 +53,8 @@ def check_psf(psf: PointSpreadFunction, box: Box, path: str | PathLike[str]) -> 
         raise InputError(path, where="PSF", found=stamps, expected=f"at most {MAX_STAMP_SIDE} pixels a side")
     # A model of several images may have none at a position; others have a value everywhere.
     is_defined = getattr(psf, "is_defined", lambda x, y: True)
-    positions = [(x, y) for y in _along(box.y) for x in _along(box.x) if is_defined(x, y)]
+    xs, ys = ([side.start + share * (side.size - 1) for share in _SHARES] for side in (box.x, box.y))
+    positions = [(x, y) for y in ys for x in xs if is_defined(x, y)]
     if not positions:
         raise InputError(path, where="PSF", found="a model without a value", expected="one for this image")
     for x, y in positions:
@@ -62,10 +62,6 @@ def check_psf(psf: PointSpreadFunction, box: Box, path: str | PathLike[str]) -> 
         if problem:
             where = f"PSF at x={x:.1f}, y={y:.1f}"
             raise InputError(path, where=where, found=problem, expected="the image of a star")
-
-
-def _along(interval: Any) -> list[float]:
-    return [interval.start + share * (interval.size - 1) for share in _SHARES]
 
 
 def _problem(psf: PointSpreadFunction, x: float, y: float) -> str:

@@ -85,7 +85,11 @@ def adaptive_moments(image: Image) -> Moments:
         Raised when the iteration does not converge: there is no compact core.
     """
     values = np.asarray(image.array, dtype=np.float64)
-    moments = _first_guess(image, values)
+    if not np.isfinite(values).all():
+        raise InvalidPsfError("An image with values that are not finite has no moments.")
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    box = image.bbox
+    moments = Moments(float(box.x.start + column), float(box.y.start + row), 4.0, 4.0, 0.0)
     for _ in range(_MAX_ITERATIONS):
         weight = _gaussian(image, moments)
         under = _without_sampling(_weighted(image, values * weight), _weighted(image, weight**2), moments)
@@ -100,14 +104,6 @@ def adaptive_moments(image: Image) -> Moments:
     raise InvalidPsfError(
         "The adaptive moments of an image do not converge: it has no compact, resolved core."
     )
-
-
-def _first_guess(image: Image, values: np.ndarray) -> Moments:
-    if not np.isfinite(values).all():
-        raise InvalidPsfError("An image with values that are not finite has no moments.")
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    box = image.bbox
-    return Moments(float(box.x.start + column), float(box.y.start + row), 4.0, 4.0, 0.0)
 
 
 def _gaussian(image: Image, m: Moments) -> np.ndarray:

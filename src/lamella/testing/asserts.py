@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, Image, MaskedImage, SkyProjection
+from lsst.images import Box, MaskedImage, SkyProjection
 from lsst.images.fields import BaseField
 
 from ..data.exposure import Exposure
@@ -81,19 +81,15 @@ def _assert_planes_close(actual: MaskedImage, expected: MaskedImage, rtol: float
         ("image", actual.image, expected.image),
         ("variance", actual.variance, expected.variance),
     ):
-        _assert_images_close(name, a, b, rtol, atol)
+        if rtol == 0 and atol == 0:
+            assert_bits_equal(a.array, b.array, name=name)
+            continue
+        close = np.isclose(a.array, b.array, rtol=rtol, atol=atol, equal_nan=True)
+        _report(name, ~close, a.array, b.array)
     names, other = set(actual.mask.schema.names), set(expected.mask.schema.names)
     assert names == other, f"mask planes differ: {sorted(names ^ other)} are in one of them only."
     for plane in sorted(names):
         assert_bits_equal(actual.mask.get(plane), expected.mask.get(plane), name=f"mask plane {plane}")
-
-
-def _assert_images_close(name: str, actual: Image, expected: Image, rtol: float, atol: float) -> None:
-    if rtol == 0 and atol == 0:
-        assert_bits_equal(actual.array, expected.array, name=name)
-        return
-    close = np.isclose(actual.array, expected.array, rtol=rtol, atol=atol, equal_nan=True)
-    _report(name, ~close, actual.array, expected.array)
 
 
 def assert_projections_close(
@@ -151,7 +147,11 @@ def assert_exposures_equal(actual: Exposure, expected: Exposure, *, tolerance: f
     assert _same_scale(actual.to_njy, expected.to_njy, tolerance), (
         f"to_njy is {actual.to_njy!r}; expected {expected.to_njy!r}."
     )
-    a, b = _stamp(actual), _stamp(expected)
+    centres = [
+        (exposure.psf, exposure.info.bbox.x.center, exposure.info.bbox.y.center)
+        for exposure in (actual, expected)
+    ]
+    a, b = (psf.compute_kernel_image(x=x, y=y).array for psf, x, y in centres)
     assert a.shape == b.shape, f"the PSF has shape {a.shape}; expected {b.shape}."
     _report("PSF at the centre", np.abs(a - b) > 1e-3 * b.max(), a, b)
 
@@ -160,8 +160,3 @@ def _same_scale(actual: float | BaseField, expected: float | BaseField, toleranc
     if isinstance(actual, BaseField) or isinstance(expected, BaseField):
         return bool(actual == expected)
     return bool(np.isclose(actual, expected, rtol=tolerance, atol=0.0))
-
-
-def _stamp(exposure: Exposure) -> np.ndarray:
-    box = exposure.info.bbox
-    return exposure.psf.compute_kernel_image(x=box.x.center, y=box.y.center).array

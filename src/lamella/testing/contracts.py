@@ -196,12 +196,10 @@ def _check_psf(exposure: Exposure) -> _Problems:
             f"the PSF image of a star at x = {star[0]:.2f}, y = {star[1]:.2f} is centred on "
             f"x = {moments[0]:.2f}, y = {moments[1]:.2f}."
         )
-    if exposure.info.psf_fwhm is not None:
-        yield from _check_width(exposure.info, exposure.info.psf_fwhm, moments[2])
-
-
-def _check_width(info: ExposureInfo, fwhm: float, sigma: float) -> _Problems:
-    width = FWHM_PER_SIGMA * sigma * pixel_scale(info.projection, info.bbox)
+    fwhm = exposure.info.psf_fwhm
+    if fwhm is None:
+        return
+    width = FWHM_PER_SIGMA * moments[2] * pixel_scale(exposure.info.projection, exposure.info.bbox)
     if not 1 / _WIDTH_FACTOR < width / fwhm < _WIDTH_FACTOR:
         yield (
             f"info.psf_fwhm is {fwhm:.3g} arcsec, but the PSF model has a FWHM of about "

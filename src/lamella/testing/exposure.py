@@ -90,7 +90,10 @@ def simulate_pixels(config: SurveyConfig, visit: int, detector: int) -> Detector
     image[full] = config.saturation
     mask[full] |= _bit("SATURATED")
     _spoil_columns(config, plan, detector, image, mask, variance)
-    _mark_edge(config, mask)
+    width = config.edge_width
+    rim = np.ones(mask.shape, dtype=bool)
+    rim[width : mask.shape[0] - width, width : mask.shape[1] - width] = False
+    mask[rim] |= _bit("DETECTION_EDGE")
     return DetectorPixels(image.astype(np.float32), mask, variance, model, artifacts)
 
 
@@ -116,13 +119,6 @@ def _spoil_columns(
     image[:, dead] = np.nan
     variance[:, dead] = np.inf
     mask[:, dead] |= _bit("NO_DATA")
-
-
-def _mark_edge(config: SurveyConfig, mask: np.ndarray) -> None:
-    width = config.edge_width
-    rim = np.ones(mask.shape, dtype=bool)
-    rim[width : mask.shape[0] - width, width : mask.shape[1] - width] = False
-    mask[rim] |= _bit("DETECTION_EDGE")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -73,11 +73,11 @@ class HscExample:
     def pairs(self) -> dict[str, tuple[tuple[int, int], ...]]:
         """Visit and detector of the exposures of each filter, ordered."""
         records = hsc_records()
-        found: dict[str, tuple[tuple[int, int], ...]] = {}
-        for one in records.regions:
-            name = records.visits[one.visit].physical_filter
-            found[name] = (*found.get(name, ()), (one.visit, one.detector))
-        return found
+        pairs: dict[str, tuple[tuple[int, int], ...]] = {}
+        for region in records.regions:
+            name = records.visits[region.visit].physical_filter
+            pairs[name] = (*pairs.get(name, ()), (region.visit, region.detector))
+        return pairs
 
 
 def write_hsc_example(folder: str | PathLike[str]) -> HscExample:
@@ -178,7 +178,9 @@ class _Simulated:
         """Make the pixels: image and variance in counts, and mask."""
         header, _ = detector_geometry(self.region)
         image, mask, variance = self._planes()
-        header.update(self._cards())
+        header.update({"INSTRUME": hsc_records().instrument, "VISIT": self.visit.visit})
+        header.update({"CCD": self.region.detector, "FILTER": self.visit.physical_filter})
+        header["EXPTIME"] = self.visit.exposure_time
         return fits.HDUList(
             [
                 fits.PrimaryHDU(),
@@ -187,15 +189,6 @@ class _Simulated:
                 fits.ImageHDU(variance, name="VARIANCE"),
             ]
         )
-
-    def _cards(self) -> dict[str, Any]:
-        return {
-            "INSTRUME": hsc_records().instrument,
-            "VISIT": self.visit.visit,
-            "CCD": self.region.detector,
-            "FILTER": self.visit.physical_filter,
-            "EXPTIME": self.visit.exposure_time,
-        }
 
     def _planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         conditions = _conditions(self.visit.visit)

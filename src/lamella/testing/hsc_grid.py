@@ -74,7 +74,10 @@ def detector_geometry(region: DetectorRegion) -> tuple[Header, Box]:
     lsst.images.Box
         Pixels of about 8.4 arcsec.
     """
-    corners = _pixel_order(region.corners)
+    # In the order of pixels: counterclockwise on the sky as we see it, a short side first.
+    seen = region.corners[::-1]
+    first, second = (np.linalg.norm(seen[k] - seen[k + 1]) for k in (0, 1))
+    corners = seen if first < second else np.roll(seen, -1, axis=0)
     sides = np.degrees(np.arccos(np.sum(corners * np.roll(corners, -1, axis=0), axis=1))) * 3600.0
     width, height = (math.ceil(sides[k::2].max() / _SCALE) for k in (0, 1))
     crval, plane = _tangent_plane(corners, width, height)
@@ -88,13 +91,6 @@ def detector_geometry(region: DetectorRegion) -> tuple[Header, Box]:
     header.update({f"CD{i + 1}_{j + 1}": float(cd[i, j]) for i, j in np.ndindex(2, 2)})
     header.update({"A_ORDER": 2, "B_ORDER": 2, "A_1_1": float(bend[0]), "B_1_1": float(bend[1])})
     return header, Box.factory[0:height, 0:width]
-
-
-def _pixel_order(corners: np.ndarray) -> np.ndarray:
-    """Order corners as those of pixels: counterclockwise on the sky as we see it, a short side first."""
-    seen = corners[::-1]
-    first, second = (np.linalg.norm(seen[k] - seen[k + 1]) for k in (0, 1))
-    return seen if first < second else np.roll(seen, -1, axis=0)
 
 
 def _tangent_plane(corners: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

@@ -113,16 +113,16 @@ def hsc_records() -> HscRecords:
     """
     folder = _folder()
     visits, maps = _read(folder / _VISITS), _read(folder / _SKYMAP)
-    bands = {one["name"]: one["band"] for one in visits["physical_filter"]}
+    bands = {record["name"]: record["band"] for record in visits["physical_filter"]}
     regions = [
-        DetectorRegion(one["visit"], one["detector"], one["region"])
-        for one in visits["visit_detector_region"]
+        DetectorRegion(record["visit"], record["detector"], record["region"])
+        for record in visits["visit_detector_region"]
     ]
     skymap, tract = maps["skymap"][0], maps["tract"][0]
     return HscRecords(
         instrument=visits["instrument"][0]["name"],
-        visits={one["id"]: _visit(one, bands) for one in visits["visit"]},
-        regions=tuple(sorted(regions, key=lambda one: (one.visit, one.detector))),
+        visits={record["id"]: _visit(record, bands) for record in visits["visit"]},
+        regions=tuple(sorted(regions, key=lambda region: (region.visit, region.detector))),
         skymap=skymap["name"],
         tract=tract["region"],
         patches=(skymap["patch_nx_max"], skymap["patch_ny_max"]),
@@ -145,11 +145,11 @@ def _visit(record: dict[str, Any], bands: dict[str, str]) -> VisitRecord:
 def _folder() -> Path:
     """Return where the package keeps the records; looking for it does not import it."""
     try:
-        found = importlib.util.find_spec("lsst.daf.butler")
+        spec = importlib.util.find_spec("lsst.daf.butler")
     except ModuleNotFoundError:
-        found = None
-    for place in (found and found.submodule_search_locations) or ():
-        folder = Path(place) / "tests" / "registry_data"
+        spec = None
+    for location in (spec and spec.submodule_search_locations) or ():
+        folder = Path(location) / "tests" / "registry_data"
         if (folder / _VISITS).is_file():
             return folder
     raise MissingPartError(

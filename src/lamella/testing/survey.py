@@ -133,7 +133,12 @@ def simulate_survey(
         Raised when the folder cannot be written to, or holds another survey.
     """
     survey = Survey(config or SurveyConfig(), make_folder(folder))
-    _claim_folder(survey)
+    path = survey._folder() / _CONFIG_FILE
+    description = {"layout": _LAYOUT, "config": survey.config.to_dict()}
+    if not path.exists():
+        write_text(path, json.dumps(description, indent=2) + "\n")
+    elif _read_json(path) != description:
+        raise OutputError(survey._folder(), reason="the folder holds a survey with other options")
     if not _is_complete(survey):
         _write_survey(survey, progress)
     return survey
@@ -198,16 +203,6 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _claim_folder(survey: Survey) -> None:
-    """Write the description of a survey, or check that the one that is there is the same."""
-    path = survey._folder() / _CONFIG_FILE
-    mine = {"layout": _LAYOUT, "config": survey.config.to_dict()}
-    if not path.exists():
-        write_text(path, json.dumps(mine, indent=2) + "\n")
-    elif _read_json(path) != mine:
-        raise OutputError(survey._folder(), reason="the folder holds a survey with other options")
-
-
 def _listed_sizes(folder: Path) -> dict[str, int]:
     path = folder / _MANIFEST_FILE
     return _read_json(path).get("bytes", {}) if path.exists() else {}
@@ -223,17 +218,13 @@ def _has_size(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
 
 
-def _drop_damaged(folder: Path) -> None:
-    """Remove the manifest, and the files that are not as it says."""
+def _write_survey(survey: Survey, progress: Callable[[int, int], Any] | None) -> None:
+    folder = survey._folder()
+    # Without the manifest, and the files that are not as it says, an interrupted survey is continued.
     for name, size in _listed_sizes(folder).items():
         if not _has_size(folder / name, size):
             (folder / name).unlink(missing_ok=True)
     (folder / _MANIFEST_FILE).unlink(missing_ok=True)
-
-
-def _write_survey(survey: Survey, progress: Callable[[int, int], Any] | None) -> None:
-    folder = survey._folder()
-    _drop_damaged(folder)
     for name in ("exposures", "truth/masks"):
         make_folder(folder / name)
     exposures = survey.exposures()
