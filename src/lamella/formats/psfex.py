@@ -83,8 +83,7 @@ def read_psfex(
         single = trust_single and len(table.data) == 1
         row = 0 if single else _pick_row(table.data, names, number, exposure, path, where)
         header = _row_header(table, row)
-        mask = _unpadded(np.asarray(table.data[column][row], dtype=np.float64), table, row, path, where)
-        images = _cube(mask, header, path, where)
+        images = _images(table, column, row, header, path, where)
         polynomial = _polynomial(header, path, where)
         sampling = header_number(header, "PSF_SAMP", path=path, where=where)
     try:
@@ -173,26 +172,27 @@ def _row_header(table: fits.BinTableHDU, row: int) -> fits.Header:
     return header
 
 
-def _unpadded(mask: np.ndarray, table: fits.BinTableHDU, row: int, path: Path, where: str) -> np.ndarray:
-    """Return the part of the images that a row has, where rows of several sizes are in one table."""
-    names = {name.lower(): name for name in table.columns.names}
-    axes = [names[key] for axis in (3, 2, 1) if (key := f"psfaxis{axis}") in names]
-    if mask.ndim != 3 or len(axes) != 3:
-        return mask
-    shape = [int(table.data[name][row]) for name in axes]
-    fits_in = all(0 < size <= room for size, room in zip(shape, mask.shape, strict=True))
-    _expect(fits_in, path, f"{where}, PSFAXIS", f"{shape}", f"at most {mask.shape}")
-    return mask[: shape[0], : shape[1], : shape[2]]
-
-
-def _cube(values: np.ndarray, header: fits.Header, path: Path, where: str) -> np.ndarray:
-    """Return the basis images with shape (term, y, x), from a column with or without TDIM."""
+def _images(
+    table: fits.BinTableHDU, column: str, row: int, header: fits.Header, path: Path, where: str
+) -> np.ndarray:
+    """Return the basis images of a row with shape (term, y, x), from a column with or without TDIM."""
+    values = np.asarray(table.data[column][row], dtype=np.float64)
     if values.ndim == 1:
         shape = [int(header_number(header, f"PSFAXIS{n}", path=path, where=where)) for n in (2, 1)]
         fits_in = min(shape) > 0 and values.size % (shape[0] * shape[1]) == 0
         _expect(fits_in, path, f"{where}, PSF_MASK", f"{values.size} numbers", f"images of {shape} pixels")
         return values.reshape(-1, *shape)
-    return values if values.ndim != 2 else values[np.newaxis]
+    if values.ndim == 2:
+        return values[np.newaxis]
+    # Where rows of several sizes are in one table, those of this row.
+    names = {name.lower(): name for name in table.columns.names}
+    axes = [names[key] for axis in (3, 2, 1) if (key := f"psfaxis{axis}") in names]
+    if values.ndim != 3 or len(axes) != 3:
+        return values
+    shape = [int(table.data[name][row]) for name in axes]
+    fits_in = all(0 < size <= room for size, room in zip(shape, values.shape, strict=True))
+    _expect(fits_in, path, f"{where}, PSFAXIS", f"{shape}", f"at most {values.shape}")
+    return values[: shape[0], : shape[1], : shape[2]]
 
 
 def _polynomial(header: fits.Header, path: Path, where: str) -> PsfexPolynomial:

@@ -82,10 +82,10 @@ def add_inputs(writer):
     return [add_wcs(writer, DETECTOR)] * 2, psfs
 
 
-def assert_same_psf(found, wanted, places=((60.0, 50.0), (81.3, 44.8))):
-    assert found.kernel_bbox == wanted.kernel_bbox
+def assert_same_psf(ours, wanted, places=((60.0, 50.0), (81.3, 44.8))):
+    assert ours.kernel_bbox == wanted.kernel_bbox
     for x, y in places:
-        first, second = (psf.compute_stellar_image(x=x, y=y).array for psf in (found, wanted))
+        first, second = (psf.compute_stellar_image(x=x, y=y).array for psf in (ours, wanted))
         np.testing.assert_allclose(first, second, atol=1e-7)
 
 

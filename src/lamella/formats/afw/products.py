@@ -88,7 +88,10 @@ def read_afw_product(
     inputs = inputs_of(file)
     if inputs is None:
         raise MissingPartError(path, where="COADD_INPUTS", found="no inputs", expected="a warp or a coadd")
-    band = band_of(file.filter) or _band_of_inputs(inputs)
+    band = band_of(file.filter)
+    if not band:
+        bands = {entry.row.text("filter", "") for entry in (*inputs.visits, *inputs.detectors)} - {""}
+        band = bands.pop() if len(bands) == 1 else ""
     if not band:
         raise MissingPartError(
             path, where="filter", found=f"filter {file.filter.physical!r}", expected="a passband"
@@ -204,11 +207,6 @@ def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> M
         variance=Image(variance, bbox=box, unit=u.nJy**2),
         sky_projection=file.projection,
     )
-
-
-def _band_of_inputs(inputs: CoaddInputs) -> str:
-    bands = {entry.row.text("filter", "") for entry in (*inputs.visits, *inputs.detectors)} - {""}
-    return bands.pop() if len(bands) == 1 else ""
 
 
 def _detectors(file: AfwFile, inputs: CoaddInputs, band: str, notes: list[str]) -> list[DetectorInput]:

@@ -137,9 +137,9 @@ def build_combination(record: ObjectRecord, archive: Archive) -> StoredKernel:
     return _combine(record, images, center, functions)
 
 
-def _require_same_count(record: ObjectRecord, found: int, expected: int) -> None:
-    if found != expected:
-        record.fail(found=f"{found} factors", expected=f"{expected}, one per component")
+def _require_same_count(record: ObjectRecord, factors: int, components: int) -> None:
+    if factors != components:
+        record.fail(found=f"{factors} factors", expected=f"{components}, one per component")
 
 
 def _combine(

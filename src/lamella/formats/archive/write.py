@@ -14,7 +14,6 @@ from lsst.images.fits import ExtensionKey, add_offset_wcs
 from ...coadd.skynoise import covered_pixels
 from ...coadd.summary import summarize
 from ...data.coadd import PatchCoadd
-from ...data.noise import SkyNoise
 from ...data.warp import Warp
 from ...errors import InvalidPsfError
 from ...files import atomic_path
@@ -176,20 +175,16 @@ def _primary_header(coadd: PatchCoadd) -> fits.Header:
         if depth is not None:
             header[key] = (round(depth, 4), comment)
     header.update(time_cards(coadd.times))
-    header.update(_noise_cards(coadd.noise))
+    if coadd.noise is not None:
+        for key, ratio, comment in (
+            ("NOISEPIX", coadd.noise.pixel, "variance of pixels, measured / propagated"),
+            ("NOISEPSF", coadd.noise.psf, "the same for fluxes of point sources"),
+            ("VARSCALE", coadd.noise.applied, "propagated variance was multiplied by this"),
+        ):
+            if ratio is not None:
+                header[key] = (ratio, comment)
     header["CREATOR"] = (f"lamella {coadd.versions.get('lamella', '')}".strip(), "software")
     return header
-
-
-def _noise_cards(noise: SkyNoise | None) -> list[tuple[str, float, str]]:
-    if noise is None:
-        return []
-    cards = (
-        ("NOISEPIX", noise.pixel, "variance of pixels, measured / propagated"),
-        ("NOISEPSF", noise.psf, "the same for fluxes of point sources"),
-        ("VARSCALE", noise.applied, "propagated variance was multiplied by this"),
-    )
-    return [(key, value, comment) for key, value, comment in cards if value is not None]
 
 
 def _image_hdu(

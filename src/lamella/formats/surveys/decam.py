@@ -191,13 +191,19 @@ class DecamCcd:
         zero_point, scale_note = self._zero_point(primary)
         image, sky_note = self._subtract_sky(image, ~usable(variance) | flags.get("NO_DATA", False))
         psf, psf_note = self._read_psf(header, info.bbox)
+        position_note = ""
+        if self.record is not None and self.record.offset != (0.0, 0.0):
+            east, north = (f"{1000 * offset:.0f}" for offset in self.record.offset)
+            position_note = (
+                f"Position moved by {east} mas east and {north} mas north, as {self.record.table} says."
+            )
         return make_exposure(
             info,
             (image, variance, flags),
             psf=psf,
             to_njy=njy_per_count(zero_point),
             edge_width=self.control.edge_width,
-            notes=(scale_note, weight_note, sky_note, psf_note, self._position_note()),
+            notes=(scale_note, weight_note, sky_note, psf_note, position_note),
         )
 
     def _moved(self, header: Header) -> Header:
@@ -209,14 +215,6 @@ class DecamCcd:
         moved["CRVAL1"] += east / math.cos(math.radians(moved["CRVAL2"]))
         moved["CRVAL2"] += north
         return moved
-
-    def _position_note(self) -> str:
-        if self.record is None or self.record.offset == (0.0, 0.0):
-            return ""
-        east, north = (1000 * offset for offset in self.record.offset)
-        return (
-            f"Position moved by {east:.0f} mas east and {north:.0f} mas north, as {self.record.table} says."
-        )
 
     def _fwhm(self, header: Header) -> float | None:
         if self.record is not None and self.record.fwhm is not None:

@@ -97,7 +97,12 @@ def fit_projection(astrometry: FieldAstrometry, shape: tuple[int, int], path: Pa
         axis.ravel() for axis in np.meshgrid(np.linspace(0, width - 1, 33), np.linspace(0, height - 1, 33))
     )
     ra0, dec0 = (float(angle) for angle in astrometry.to_sky(np.array(x0), np.array(y0)))
-    xi, eta = _tangent_plane(*astrometry.to_sky(x, y), ra0, dec0)
+    # Gnomonic projection about the middle: degrees east and north.
+    ra, dec = astrometry.to_sky(x, y)
+    a, d, d0 = np.radians(ra - ra0), np.radians(dec), math.radians(dec0)
+    depth = np.sin(d) * math.sin(d0) + np.cos(d) * math.cos(d0) * np.cos(a)
+    xi = np.degrees(np.cos(d) * np.sin(a) / depth)
+    eta = np.degrees((np.sin(d) * math.cos(d0) - np.cos(d) * math.sin(d0) * np.cos(a)) / depth)
     if not (np.isfinite(xi).all() and np.isfinite(eta).all()):
         raise ProjectionError(path, found="a solution that is not finite", expected="pixels to sky")
     matrix, terms, error = _fit_polynomial(x - x0, y - y0, xi, eta)
@@ -106,15 +111,6 @@ def fit_projection(astrometry: FieldAstrometry, shape: tuple[int, int], path: Pa
         fit = f"a solution that TAN-SIP fits to {error_mas:.2g} mas only"
         raise ProjectionError(path, found=fit, expected=f"{_TOLERANCE_MAS:g} mas")
     return _header((x0, y0), (ra0, dec0), matrix, terms), error_mas
-
-
-def _tangent_plane(ra: np.ndarray, dec: np.ndarray, ra0: float, dec0: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gnomonic projection about a point: degrees east and north."""
-    a, d, d0 = np.radians(ra - ra0), np.radians(dec), math.radians(dec0)
-    depth = np.sin(d) * math.sin(d0) + np.cos(d) * math.cos(d0) * np.cos(a)
-    xi = np.cos(d) * np.sin(a) / depth
-    eta = (np.sin(d) * math.cos(d0) - np.cos(d) * math.sin(d0) * np.cos(a)) / depth
-    return np.degrees(xi), np.degrees(eta)
 
 
 type _Terms = dict[tuple[int, int], np.ndarray]

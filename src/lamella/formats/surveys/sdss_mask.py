@@ -93,8 +93,13 @@ def _definitions(hdus: fits.HDUList, path: Path) -> dict[str, int]:
 def _fill(rows: fits.FITS_rec, shape: tuple[int, int], path: Path, kind: str) -> np.ndarray:
     if rows is None or not len(rows):
         return np.zeros(shape, dtype=bool)
-    spans = np.concatenate([_spans(row) for row in rows])
-    y, first, last = _clip(spans, shape, path, kind).T
+    spans: list[np.ndarray] = []
+    for row in rows:
+        # Runs of one object: row, first and last column, from its corner.
+        packed = np.asarray(row["s"], dtype=np.uint8).tobytes()
+        runs = np.frombuffer(packed, dtype=_SPAN).reshape(-1, 3).astype(np.int64)
+        spans.append(runs + np.array([row["row0"], row["col0"], row["col0"]], dtype=np.int64))
+    y, first, last = _clip(np.concatenate(spans), shape, path, kind).T
     # Runs become their ends, and a running sum fills them.
     ends = np.zeros((shape[0], shape[1] + 1), dtype=np.int32)
     np.add.at(ends, (y, first), 1)
@@ -114,11 +119,3 @@ def _clip(spans: np.ndarray, shape: tuple[int, int], path: Path, kind: str) -> n
     inside: np.ndarray = spans[(y >= 0) & (y < height) & (last >= 0) & (first < width)]
     inside[:, 1:] = inside[:, 1:].clip(0, width - 1)
     return inside
-
-
-def _spans(row: fits.FITS_record) -> np.ndarray:
-    """Return the runs of one object: row, first and last column, shape (n, 3)."""
-    packed = np.asarray(row["s"], dtype=np.uint8).tobytes()
-    runs = np.frombuffer(packed, dtype=_SPAN).reshape(-1, 3).astype(np.int64)
-    start = np.array([row["row0"], row["col0"], row["col0"]], dtype=np.int64)
-    return np.asarray(runs + start)
