@@ -54,7 +54,11 @@ def show_files(
     exposures, failures = [], []
     for file in files:
         try:
-            if not _show_afw(console, file, verbose) and not _show_own(console, file, verbose):
+            description, is_exposure = describe_afw(file, verbose=verbose) or (None, True)
+            if description is not None:
+                console.print(description)
+            # Exposures of afw are listed with others, too.
+            if is_exposure and not _show_own(console, file, verbose):
                 exposures.append(file)
         except LamellaError as err:
             failures.append(Skipped(str(file), str(err)))
@@ -82,15 +86,6 @@ def _show_own(console: Console, file: Path, verbose: bool) -> bool:
     else:
         console.print(describe_warp(product, file, verbose=verbose))
     return True
-
-
-def _show_afw(console: Console, file: Path, verbose: bool) -> bool:
-    """Describe what afw wrote; return whether that is all: exposures are listed with others, too."""
-    description = describe_afw(file, verbose=verbose)
-    if description is None:
-        return False
-    console.print(description[0])
-    return not description[1]
 
 
 def _show_exposures(

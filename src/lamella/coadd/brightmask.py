@@ -144,7 +144,12 @@ def paint_bright_objects(
         if region.shape == "circle":
             touched += _paint_circle(layer, bit.mask, column, row, int(region.radius / scale))
         else:
-            touched += _paint_box(layer, bit.mask, column, row, region.width / scale, region.height / scale)
+            rows, columns = (
+                slice(max(math.floor(middle - size / 2), 0), max(math.floor(middle + size / 2) + 1, 0))
+                for middle, size in ((row, region.height / scale), (column, region.width / scale))
+            )
+            layer[rows, columns] |= bit.mask
+            touched += layer[rows, columns].size > 0
     return touched
 
 
@@ -159,15 +164,6 @@ def _paint_circle(layer: np.ndarray, bit: np.integer[Any], x: int, y: int, radiu
             layer[row, start:stop] |= bit
             touched = True
     return touched
-
-
-def _paint_box(
-    layer: np.ndarray, bit: np.integer[Any], x: int, y: int, box_width: float, box_height: float
-) -> bool:
-    rows = slice(max(math.floor(y - box_height / 2), 0), max(math.floor(y + box_height / 2) + 1, 0))
-    columns = slice(max(math.floor(x - box_width / 2), 0), max(math.floor(x + box_width / 2) + 1, 0))
-    layer[rows, columns] |= bit
-    return layer[rows, columns].size > 0
 
 
 def _pixels(projection: SkyProjection[Any], bbox: Box, catalog: BrightObjectCatalog) -> np.ndarray:

@@ -11,7 +11,6 @@ import dataclasses
 import math
 
 import numpy as np
-from lsst.images import Box
 
 from ..data.coadd import PatchCoadd
 from ..data.noise import SkyNoise
@@ -52,7 +51,11 @@ def measure_sky_noise(coadd: PatchCoadd) -> SkyNoise:
     if not covered.count:
         return SkyNoise()
     x, y = covered.centre
-    window = _box_around(coadd.bbox, x, y)
+    y0, x0 = (
+        max(min(middle - side.start - _NOISE_BOX // 2, side.size - _NOISE_BOX), 0)
+        for middle, side in ((y, coadd.bbox.y), (x, coadd.bbox.x))
+    )
+    window = slice(y0, y0 + _NOISE_BOX), slice(x0, x0 + _NOISE_BOX)
     not_sky = Layout(coadd.mask.schema).bits(_NOT_SKY, missing_ok=True)
     usable = covered.pixels[window] & (coadd.mask.array[..., 0][window] & not_sky == 0)
     image = np.zeros(usable.shape)
@@ -169,14 +172,6 @@ def _psf_image(coadd: PatchCoadd, x: int, y: int) -> np.ndarray | None:
     total = float(stamp.sum())
     normalised: np.ndarray | None = stamp / total if 0.0 < total < math.inf else None
     return normalised
-
-
-def _box_around(bbox: Box, x: int, y: int) -> tuple[slice, slice]:
-    def around(middle: int, start: int, size: int) -> slice:
-        first = max(min(middle - start - _NOISE_BOX // 2, size - _NOISE_BOX), 0)
-        return slice(first, first + _NOISE_BOX)
-
-    return around(y, bbox.y.start, bbox.y.size), around(x, bbox.x.start, bbox.x.size)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -182,16 +182,13 @@ def _count_reasons(rejected: Table) -> tuple[Rejected, ...]:
     """Count exposures by stage and cause: reasons that differ in numbers and file names are one cause."""
     rows = ((str(row["stage"]), str(row["reason"]), str(row["path"])) for row in rejected)
     groups = by_cause(rows, lambda row: (row[0], cause_of(row[1], row[2])))
-    return tuple(
-        sorted(
-            Rejected(group[0][0], _typical([reason for _, reason, _ in group]), len(group))
-            for group in groups
-        )
-    )
-
-
-def _typical(reasons: list[str]) -> str:
-    return reasons[0] if len(set(reasons)) == 1 else f"{reasons[0].rstrip('.')} (and the like)"
+    counts = []
+    for group in groups:
+        stage, first, _ = group[0]
+        alike = all(reason == first for _, reason, _ in group)
+        text = first if alike else f"{first.rstrip('.')} (and the like)"
+        counts.append(Rejected(stage, text, len(group)))
+    return tuple(sorted(counts))
 
 
 def _coverage_numbers(coadd: PatchCoadd, covered: Coverage) -> dict[str, Any]:

@@ -70,13 +70,9 @@ def visit_warnings(checks: Sequence[VisitCheck], removals: Sequence[Removal]) ->
     warnings = [(f"{instrument} visit {visit}", text) for (instrument, visit), text in told.items()]
     for removal in removals:
         before = told.get((removal.instrument, removal.visit), "")
-        text = _without_advice_of(before, removal.warning)
+        repeated = tuple(advice for advice in (ASTROMETRY, ZERO_POINT) if advice in before)
+        sentences = _SENTENCE.split(removal.warning)
+        text = " ".join(sentence for sentence in sentences if not sentence.endswith(repeated))
         if text:
             warnings.append((f"{removal.instrument} visit {removal.visit}", text))
     return warnings
-
-
-def _without_advice_of(before: str, warning: str) -> str:
-    """Return the sentences of a warning whose advice another one does not give."""
-    repeated = tuple(advice for advice in (ASTROMETRY, ZERO_POINT) if advice in before)
-    return " ".join(text for text in _SENTENCE.split(warning) if not text.endswith(repeated))

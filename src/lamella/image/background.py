@@ -112,7 +112,9 @@ def fit_background(image: np.ndarray, ignore: np.ndarray, control: MeshOptions, 
 
 def _without_sources(residual: np.ndarray, bad: np.ndarray, meshes: SkyMeshes) -> SkyMeshes | None:
     """Measure what is left of the sky without sources; `None` where nothing else is left."""
-    cores = _find_sources(residual, bad, meshes.rms)
+    smooth = scipy.ndimage.gaussian_filter(np.where(bad, np.float32(0), residual), _SMOOTHING, mode="nearest")
+    # White noise of unit variance keeps 1 / (4 pi s^2) of its variance in a Gaussian filter of width s.
+    cores = smooth > _THRESHOLD * (meshes.rms / np.sqrt(4.0 * np.pi * _SMOOTHING**2))
     for growth in _GROWTHS:
         sources = scipy.ndimage.maximum_filter(cores, 2 * growth + 1)
         blank = measure_meshes(residual, ~(bad | sources), meshes.size)
@@ -123,11 +125,3 @@ def _without_sources(residual: np.ndarray, bad: np.ndarray, meshes: SkyMeshes) -
 
 def _has_sky(meshes: SkyMeshes) -> bool:
     return bool(np.isfinite(meshes.level).any())
-
-
-def _find_sources(residual: np.ndarray, bad: np.ndarray, rms: float) -> np.ndarray:
-    smooth = scipy.ndimage.gaussian_filter(np.where(bad, np.float32(0), residual), _SMOOTHING, mode="nearest")
-    # White noise of unit variance keeps 1 / (4 pi s^2) of its variance in a Gaussian filter of width s.
-    noise = rms / np.sqrt(4.0 * np.pi * _SMOOTHING**2)
-    cores: np.ndarray = smooth > _THRESHOLD * noise
-    return cores

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from os import PathLike
 
 import numpy as np
-from lsst.images import Mask
 from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
@@ -180,7 +179,11 @@ def mask_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
     in part shows its colour in part, but enough of it to be seen.
     """
     canvas = dimmed(coadd.image.array, max_side)
-    planes = _planes_by_area(coadd.mask)
+    names = list(coadd.mask.schema.names)
+    planes = [
+        (name, plane_color(name, names.index(name)), fraction)
+        for name, fraction in sorted(mask_fractions(coadd.mask).items(), key=lambda item: -item[1])
+    ]
     layout = Layout(coadd.mask.schema)
     bits = [layout.bits([name]) for name, _, _ in planes]
     parts = flagged_parts(coadd.mask.array[..., 0], bits, max_side)
@@ -391,11 +394,3 @@ def count_swatches(counts: np.ndarray, colors: np.ndarray, first: int = 0) -> tu
         for number, (color, fraction) in enumerate(zip(colors, fractions, strict=True), start=first)
         if fraction > 0
     )
-
-
-def _planes_by_area(mask: Mask) -> list[tuple[str, tuple[int, int, int], float]]:
-    """Return name, colour and covered part of the planes that have pixels, the widest first."""
-    fractions = mask_fractions(mask)
-    indices = {name: index for index, name in enumerate(mask.schema.names)}
-    planes = [(name, plane_color(name, indices[name]), fraction) for name, fraction in fractions.items()]
-    return sorted(planes, key=lambda plane: -plane[2])

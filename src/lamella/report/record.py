@@ -19,7 +19,7 @@ import numpy as np
 from astropy.table import Table
 
 from ..causes import by_cause, cause_of
-from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_note
+from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_notes
 from ..coadd.summary import CoaddSummary
 from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues
@@ -196,10 +196,8 @@ def coadd_record(
 
 
 def _warnings(coadd: PatchCoadd) -> tuple[Skipped, ...]:
-    method = coadd.settings.get("assemble", {}).get("reject", {}).get("method", "none")
-    note = rejection_note(method, coadd.removals)
     planes = tuple(Skipped("warps", notice) for notice in plane_notices(coadd.settings))
-    notes = () if note is None else (Skipped("artifacts", note),)
+    notes = (Skipped("artifacts", note) for note in rejection_notes(coadd.settings, coadd.removals))
     # Of a single visit the note says it all.
     removals = coadd.removals if len(coadd.removals) > 1 else ()
     visits = (Skipped(*warning) for warning in visit_warnings(coadd.visit_checks, removals))

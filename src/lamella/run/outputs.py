@@ -141,7 +141,12 @@ class CoaddWork:
         write_archive(coadd, files.archive, threads=self.resources.threads)
         write_plain_fits(coadd, files.plain)
         write_png(files.picture, image_picture(coadd))
-        _write_artifacts(coadd, masks, files)
+        if masks is None:  # those of an earlier run would be taken for those of this coadd
+            files.artifacts.unlink(missing_ok=True)
+            files.artifact_picture.unlink(missing_ok=True)
+        else:
+            write_artifacts(masks, files.artifacts)
+            write_png(files.artifact_picture, artifact_picture(coadd, masks))
         summary = summarize(coadd, seconds=time.perf_counter() - start)
         record = coadd_record(
             coadd,
@@ -152,15 +157,6 @@ class CoaddWork:
         record = dataclasses.replace(record, name=files.name, fingerprint=stamp)
         write_record(files.record, record)
         return record
-
-
-def _write_artifacts(coadd: PatchCoadd, masks: ArtifactMasks | None, files: CoaddFiles) -> None:
-    if masks is None:  # those of an earlier run would be taken for those of this coadd
-        files.artifacts.unlink(missing_ok=True)
-        files.artifact_picture.unlink(missing_ok=True)
-        return
-    write_artifacts(masks, files.artifacts)
-    write_png(files.artifact_picture, artifact_picture(coadd, masks))
 
 
 def finished_record(

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..causes import told_once
 from ..coadd.assemble import assemble
-from ..coadd.reject.artifact_masks import rejection_note
+from ..coadd.reject.artifact_masks import rejection_notes
 from ..coadd.reject.reject import Findings
 from ..coadd.stack.prepare import input_of, target_around, weigh
 from ..coadd.warp.information import exposure_information
@@ -129,13 +129,13 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
             resources=room_for_tiles(work.resources, target.outer_bbox.area),
             on_findings=work.on_findings,
         )
-    note = rejection_note(config.assemble.reject.method, coadd.removals)
+    notes = rejection_notes(coadd.settings, coadd.removals)
     settings = {**coadd.settings, **config.to_dict()}
     if matching is not None:
         settings["matching"] = matching.summary
     if job.reading:
         settings["read"] = dict(job.reading)
-    return coadd.replace(settings=settings, notes=coadd.notes + (() if note is None else (note,)))
+    return coadd.replace(settings=settings, notes=(*coadd.notes, *notes))
 
 
 def visits_of(job: PatchJob) -> list[tuple[ExposureSource, ...]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from lsst.images import TractFrame
 
 from ..coadd.assemble import assemble
-from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_note
+from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_notes
 from ..coadd.reject.reject import Findings
 from ..coadd.stack.prepare import target_around
 from ..coadd.summary import summarize
@@ -89,9 +89,8 @@ class StackRun:
                 resources=room_for_tiles(self.resources, target.outer_bbox.area),
                 on_findings=findings.append,
             )
-        note = rejection_note(self.config.assemble.reject.method, coadd.removals)
-        if note is not None:
-            coadd = coadd.replace(notes=(*coadd.notes, note))
+        notes = rejection_notes(coadd.settings, coadd.removals)
+        coadd = coadd.replace(notes=(*coadd.notes, *notes))
         write_archive(coadd, self.output, threads=self.resources.threads)
         if self.plain is not None:
             write_plain_fits(coadd, self.plain)

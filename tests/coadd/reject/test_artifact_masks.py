@@ -8,7 +8,7 @@ from lsst.images import Box
 
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
-from lamella.coadd.reject.artifact_masks import ArtifactMasks, rejection_note
+from lamella.coadd.reject.artifact_masks import ArtifactMasks, rejection_notes
 from lamella.coadd.reject.reject import Findings
 from lamella.coadd.reject.reject_control import RejectControl
 from lamella.coadd.reject.scene import count_visits
@@ -64,13 +64,12 @@ def removal(visit: int, warning: str = "") -> Removal:
 
 
 def test_a_single_visit_gets_a_note() -> None:
-    note = rejection_note("compare_warp", [removal(7)])
-    assert note is not None
+    compared, clipped = ({"assemble": {"reject": {"method": m}}} for m in ("compare_warp", "safe_clip"))
+    (note,) = rejection_notes(compared, [removal(7)])
     assert "Cam visit 7 is the only visit" in note
-    assert rejection_note("compare_warp", [removal(7), removal(8)]) is None
-    assert rejection_note("none", []) is None
-    limits = rejection_note("safe_clip", [removal(7), removal(8)])
-    assert limits is not None
+    assert rejection_notes(compared, [removal(7), removal(8)]) == ()
+    assert rejection_notes({}, []) == ()
+    (limits,) = rejection_notes(clipped, [removal(7), removal(8)])
     assert "moves by less than its own width" in limits
 
 

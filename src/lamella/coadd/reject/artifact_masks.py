@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...image.spans import Runs, SpanMask, no_runs, shared_runs
 from .reject import Findings
 from .scene import count_visits
 
-__all__ = ("ArtifactMasks", "VisitMask", "rejection_note")
+__all__ = ("ArtifactMasks", "VisitMask", "rejection_notes")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,22 +128,23 @@ _SAFE_CLIP_LIMITS = (
 )
 
 
-def rejection_note(method: str, removals: Sequence[Removal]) -> str | None:
+def rejection_notes(settings: Mapping[str, Any], removals: Sequence[Removal]) -> tuple[str, ...]:
     """Return what a user should know of a method of rejection: what it cannot do, here or at all.
 
     Parameters
     ----------
-    method
-        The method that was asked for.
+    settings
+        Those of a coadd, which hold the method that was asked for.
     removals
         One per visit.
     """
+    method = settings.get("assemble", {}).get("reject", {}).get("method", "none")
     if method == "none" or not removals:
-        return None
+        return ()
     if len(removals) > 1:
-        return _SAFE_CLIP_LIMITS if method == "safe_clip" else None
+        return (_SAFE_CLIP_LIMITS,) if method == "safe_clip" else ()
     only = removals[0]
     return (
         f"Artifacts were looked for ({method}), but {only.instrument} visit {only.visit} is the only visit: "
-        "there is nothing to compare it with, and its artifacts stay."
+        "there is nothing to compare it with, and its artifacts stay.",
     )

@@ -79,9 +79,15 @@ def compare_with(template: Template, scene: Scene) -> list[VisitArtifacts]:
         compared = list(pool.map(comparison.compare, inputs, scene.fwhm))
         few = _few_epochs(witnesses.differing, template, control)
         few_foreign = _few_epochs(witnesses.foreign, template, control, foreign=True)
-        transients = list(
-            pool.map(lambda visit: _transients(visit, few, few_foreign, bbox, control), compared)
-        )
+
+        def transients_of(visit: Compared) -> Runs:
+            # The pixels of the footprints that are seen in few epochs.
+            candidates, at = visit.candidates, visit.candidates.pixels(bbox)
+            in_few = np.where(visit.foreign, at.sum(at.of(few_foreign)), at.sum(at.of(few)))
+            seldom = candidates.select(in_few / candidates.areas > control.spatial_threshold)
+            return seldom.grow(control.grow, bbox).runs()
+
+        transients = list(pool.map(transients_of, compared))
     most = float(max_epochs(len(inputs), control, sky=True))
     ghosts = find_ghosts([visit.bins for visit in compared], bbox, control.ghosts, most)
     artifacts = [
@@ -120,15 +126,6 @@ def _few_epochs(
     limit = np.where(sky, max_epochs(epochs, control, sky=True), max_epochs(epochs, control))
     few[y, x] = counts[y, x] <= limit
     return few
-
-
-def _transients(
-    visit: Compared, few: np.ndarray, few_foreign: np.ndarray, bbox: Box, control: CompareWarpControl
-) -> Runs:
-    """Return the pixels of a visit's footprints that are seen in few epochs."""
-    at = visit.candidates.pixels(bbox)
-    share = np.where(visit.foreign, at.sum(at.of(few_foreign)), at.sum(at.of(few))) / visit.candidates.areas
-    return visit.candidates.select(share > control.spatial_threshold).grow(control.grow, bbox).runs()
 
 
 def _keep_last(

@@ -65,10 +65,13 @@ class Findings:
 
     def apply(self, inputs: Sequence[WarpInput]) -> tuple[WarpInput, ...]:
         """Return the inputs with their artifacts as alternate planes."""
-        return tuple(
-            dataclasses.replace(warp, alternate=_joined(warp.alternate, mask)) if mask.planes else warp
-            for warp, mask in zip(inputs, self.artifacts, strict=True)
-        )
+        applied = []
+        for warp, mask in zip(inputs, self.artifacts, strict=True):
+            planes = {} if warp.alternate is None else dict(warp.alternate.planes)
+            for name, runs in mask.planes.items():
+                planes[name] = united_runs(planes.get(name, no_runs()), runs)
+            applied.append(dataclasses.replace(warp, alternate=SpanMask(planes)) if mask.planes else warp)
+        return tuple(applied)
 
 
 def find_rejections(scene: Scene) -> Findings:
@@ -110,10 +113,3 @@ def _planes(visit: VisitArtifacts) -> SpanMask:
         "NO_DATA": visit.kinds.get("untested", no_runs()),
     }
     return SpanMask({name: runs for name, runs in planes.items() if runs.area})
-
-
-def _joined(first: SpanMask | None, second: SpanMask) -> SpanMask:
-    planes = {} if first is None else dict(first.planes)
-    for name, runs in second.planes.items():
-        planes[name] = united_runs(planes.get(name, no_runs()), runs)
-    return SpanMask(planes)

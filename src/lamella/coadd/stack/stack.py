@@ -125,11 +125,13 @@ def statistics_stack(
     else:
         table = checked_ranges(weights, n, pixels, control)
         inputs, weighted = kernel_inputs(n, table), table is not None
+    noise = control.statistic == "NOISECLIP"
+    limit = max(control.sigma_clip, control.least_noise_clip) if noise else control.sigma_clip
     stack = Stack(
         Planes(*(plane.reshape(n, pixels) for plane in cube)),
         inputs,
         kernel_rules(control, weighted),
-        _clip(control),
+        Clip(limit, control.clip_iter, control.flux_tolerance, control.gradient_tolerance),
         kernel_masking(control),
         result.flat(),
     )
@@ -138,12 +140,6 @@ def statistics_stack(
         for i in inputs.rows:
             _poison(result, _is_poison(cube.image[i], cube.mask[i], control))
     return result
-
-
-def _clip(control: StackControl) -> Clip:
-    noise = control.statistic == "NOISECLIP"
-    limit = max(control.sigma_clip, control.least_noise_clip) if noise else control.sigma_clip
-    return Clip(limit, control.clip_iter, control.flux_tolerance, control.gradient_tolerance)
 
 
 def _strict_inputs(n: int, weights: ArrayLike | WeightRanges | None, control: StackControl) -> Inputs:
@@ -171,8 +167,8 @@ def _checked(out: StackResult, shape: tuple[int, ...]) -> StackResult:
     for name, kind in expected.items():
         plane = getattr(out, name)
         if plane.shape != shape or not plane.flags.c_contiguous:
-            layout = (plane.shape, "in one piece" if plane.flags.c_contiguous else "in pieces")
-            raise ShapeError(f"out.{name}", found=layout, expected=(shape, "in one piece"))
+            layout = "in one piece" if plane.flags.c_contiguous else "in pieces"
+            raise ShapeError(f"out.{name}", found=(plane.shape, layout), expected=(shape, "in one piece"))
         if plane.dtype != kind:
             raise PixelTypeError(f"out.{name}", found=plane.dtype, expected=np.dtype(kind).name)
     return out
@@ -244,7 +240,11 @@ class StreamingMean:
         planes = kernel_planes(*(np.asanyarray(plane)[np.newaxis] for plane in (image, mask, variance)))
         if planes.image.shape[1:] != self._shape:
             raise ShapeError("image", found=planes.image.shape[1:], expected=self._shape)
-        self._note_weight(weight)
+        if self._has_weights not in (None, weight is not None):
+            raise ConfigError(
+                "either all inputs of a mean have a weight, or none.", option="weight", found=weight
+            )
+        self._has_weights = weight is not None
         if weight is not None and not isinstance(weight, WeightRanges):
             weight = np.reshape(np.asarray(weight, dtype=np.float64), (1,))
         table = ranges_of(weight, 1, planes.image.size, control)
@@ -271,13 +271,6 @@ class StreamingMean:
         read_mean(rules, masking, self._sums, result.flat())
         _poison(result, self._poisoned)
         return result
-
-    def _note_weight(self, weight: object) -> None:
-        if self._has_weights not in (None, weight is not None):
-            raise ConfigError(
-                "either all inputs of a mean have a weight, or none.", option="weight", found=weight
-            )
-        self._has_weights = weight is not None
 
 
 def neighbours(control: StackControl) -> int:
