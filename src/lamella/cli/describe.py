@@ -41,6 +41,8 @@ _FEW = 12
 def describe_coadd(coadd: PatchCoadd, path: Path, *, verbose: bool = False) -> RenderableType:
     """Describe a coadd: place, coverage, depth, inputs, what was left out, mask planes."""
     summary = summarize(coadd)
+    notes = (*coadd.notes, *summary.notes)
+    few = verbose or len(notes) <= _FEW_NOTES
     facts = {
         "coadd": f"band {coadd.band}, tract {coadd.tract}, patch {coadd.patch[0]},{coadd.patch[1]} "
         f"of sky map {coadd.skymap}",
@@ -54,7 +56,7 @@ def describe_coadd(coadd: PatchCoadd, path: Path, *, verbose: bool = False) -> R
         "statistic": str(coadd.settings.get("assemble", {}).get("statistic", "unknown")),
         **matching_facts(coadd.settings.get("matching", {})),
         "made by": f"lamella {coadd.versions.get('lamella', '?')}",
-        "notes": _notes((*coadd.notes, *summary.notes), verbose=verbose),
+        "notes": ("\n".join(notes) or "none") if few else f"{len(notes)} about the inputs (-v shows them)",
     }
     parts = [facts_table(path, facts), _planes(coadd.mask.schema, summary.mask_fractions)]
     if coadd.removals:
@@ -188,12 +190,6 @@ def _quality(summary: CoaddSummary) -> dict[str, str]:
         "errors": f"of point-source fluxes are {number(summary.psf_noise_ratio)} of what the variance says"
         + (f", which was multiplied by {factor:.4g} ({correction})" if correction != "none" else ""),
     }
-
-
-def _notes(notes: Sequence[str], *, verbose: bool) -> str:
-    if verbose or len(notes) <= _FEW_NOTES:
-        return "\n".join(notes) or "none"
-    return f"{len(notes)} about the inputs (-v shows them)"
 
 
 def _fractions(mask: Mask) -> dict[str, float]:

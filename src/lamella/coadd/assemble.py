@@ -120,12 +120,7 @@ def assemble(
     # The PSF model is the mean over all inputs at a position; where some are missing it is another one.
     causes = layout.sensor_edge | layout.clipped | layout.rejected
     mark_where(planes.mask.reshape(-1), np.int32(causes), np.int32(layout.inexact_psf))
-    # A warp with owners has the weights of its detectors already.
-    detectors = tuple(
-        detector if visit.owners is not None else dataclasses.replace(detector, weight=visit.weight or 0.0)
-        for visit in inputs
-        for detector in visit.detectors
-    )
+    detectors = tuple(detector for visit in inputs for detector in _weighted(visit))
     provenance = Provenance(
         detectors=detectors,
         rejections=tuple(sorted((*rejected, *prepared.rejected))),
@@ -240,6 +235,14 @@ def _check_identities(inputs: Sequence[WarpInput]) -> None:
                 found="two warps of this visit",
                 expected="one warp per visit",
             )
+
+
+def _weighted(visit: WarpInput) -> Iterable[DetectorInput]:
+    """Return the records of the detectors of a visit with their weights in the coadd."""
+    # A warp with owners has the weights of its detectors already.
+    if visit.owners is not None:
+        return visit.detectors
+    return (dataclasses.replace(detector, weight=visit.weight or 0.0) for detector in visit.detectors)
 
 
 def notes_of(detectors: Iterable[DetectorInput]) -> tuple[str, ...]:

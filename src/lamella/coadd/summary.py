@@ -141,11 +141,17 @@ def summarize(coadd: PatchCoadd, *, seconds: float | None = None) -> CoaddSummar
     x, y = covered.centre
     inputs, projection = coadd.inputs, coadd.sky_projection
     scale = _finite(pixel_scale(projection, coadd.bbox)) if projection is not None else None
-    psf = _measure_psf(coadd, x, y, notes) if covered.count else None
+    width: float | None = None
+    area: float | None = None
+    try:
+        if covered.count and coadd.psf is not None:
+            width, area = fwhm(coadd.psf, x, y), effective_area(coadd.psf, x, y)
+    except InvalidPsfError as err:
+        notes.append(f"No PSF at the centre of the data: {err.message}")
     variance = _finite(median(coadd.variance.array, covered.pixels))
     # As measured when it was made: the correction of the variance plane must not be undone by a second look.
     noise = coadd.noise or measure_sky_noise(coadd)
-    stated = stated_depth(variance, psf.area if psf else None)
+    stated = stated_depth(variance, area)
     depth = measured_depth(noise, stated)
     if depth is None and stated is not None:
         notes.append("No depth at blank places: there is too little blank sky to measure it.")
@@ -161,9 +167,9 @@ def summarize(coadd: PatchCoadd, *, seconds: float | None = None) -> CoaddSummar
         pixel_scale=scale,
         # Square arcminutes; one scale, that at the centre, serves for the patch.
         area=_finite(covered.count * scale**2 / 3600) if scale else None,
-        psf_fwhm=_finite(psf.fwhm * scale) if psf and scale else None,
-        psf_position=(x, y) if psf else None,
-        psf_area=psf.area if psf else None,
+        psf_fwhm=_finite(width * scale) if width is not None and scale else None,
+        psf_position=(x, y) if area is not None else None,
+        psf_area=area,
         median_variance=variance,
         depth=depth,
         depth_stated=stated,
@@ -195,24 +201,17 @@ def _coverage_numbers(coadd: PatchCoadd, covered: Coverage) -> dict[str, Any]:
     count = coadd.exposure_count.array
     numbers = np.zeros(int(count.max(initial=0)) + 1, dtype=np.int64)
     count_values(kernel_array(count, np.int32).reshape(-1), covered.pixels.reshape(-1), numbers)
+    # The two in the middle of an even number of pixels, the same one twice of an odd number.
+    ends = np.cumsum(numbers)
+    total = int(ends[-1])
+    middle = np.searchsorted(ends, [(total - 1) // 2, total // 2], side="right")
     return {
         "width": coadd.bbox.x.size,
         "height": coadd.bbox.y.size,
         "covered_fraction": covered.count / covered.pixels.size if covered.pixels.size else 0.0,
-        "median_count": _median_of(numbers),
+        "median_count": float(middle.mean()) if total else None,
         "max_count": len(numbers) - 1,
     }
-
-
-def _median_of(numbers: np.ndarray) -> float | None:
-    """Return the median of integers of which ``numbers`` says how often each occurs."""
-    ends = np.cumsum(numbers)
-    total = int(ends[-1])
-    if total == 0:
-        return None
-    # The two in the middle of an even number, the same one twice of an odd number.
-    middle = np.searchsorted(ends, [(total - 1) // 2, total // 2], side="right")
-    return float(middle.mean())
 
 
 def mask_fractions(mask: Mask) -> dict[str, float]:
@@ -230,25 +229,6 @@ def mask_fractions(mask: Mask) -> dict[str, float]:
     layout = Layout(mask.schema)
     pixels = {name: int(counts[layout.bits([name]).bit_length() - 1]) for name in layout.names}
     return {name: count / bits.size for name, count in pixels.items() if count}
-
-
-@dataclasses.dataclass(frozen=True)
-class _PsfNumbers:
-    """Width and area of the PSF at a pixel, in pixels."""
-
-    fwhm: float
-    area: float
-
-
-def _measure_psf(coadd: PatchCoadd, x: float, y: float, notes: list[str]) -> _PsfNumbers | None:
-    try:
-        psf = coadd.psf
-        if psf is None:
-            return None
-        return _PsfNumbers(fwhm(psf, x, y), effective_area(psf, x, y))
-    except InvalidPsfError as err:
-        notes.append(f"No PSF at the centre of the data: {err.message}")
-        return None
 
 
 def stated_depth(variance: float | None, area: float | None) -> float | None:

@@ -256,6 +256,16 @@ def _compare_sources(
     aperture = square <= half**2
     # A window of that width follows a Gaussian star by this share of its way.
     follow = _WINDOW**2 / (1.0 + _WINDOW**2)
+
+    def measure(stamp: np.ndarray) -> tuple[float, float, float, float]:
+        # Centroid (x, y) in the window, from the middle of a stamp, and fluxes in aperture and window.
+        image = stamp.astype(np.float64) - np.median(_rim(stamp))
+        weighted = image * window
+        total = weighted.sum()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cx, cy = (weighted.sum(axis=0) @ offsets) / total, (weighted.sum(axis=1) @ offsets) / total
+        return float(cx), float(cy), float(image[aperture].sum()), float(total)
+
     ratios = []
     for y, x in zip(sources.y.tolist(), sources.x.tolist(), strict=True):
         y0, x0 = y + bbox.y.start - half, x + bbox.x.start - half
@@ -268,24 +278,10 @@ def _compare_sources(
         reference = coadd.part(box).image
         if not np.isfinite(reference).all():
             continue
-        (dx, dy, flux, light), (cx, cy, total, whole) = (
-            _measure(stamp, window, aperture, offsets) for stamp in (planes.image, reference)
-        )
+        (dx, dy, flux, light), (cx, cy, total, whole) = measure(planes.image), measure(reference)
         ratios.append(((dx - cx) / follow, (dy - cy) / follow, flux / total, light / whole))
     measured = np.array(ratios).reshape(-1, 4)
     return measured[np.isfinite(measured).all(axis=1)]
-
-
-def _measure(
-    stamp: np.ndarray, window: np.ndarray, aperture: np.ndarray, offsets: np.ndarray
-) -> tuple[float, float, float, float]:
-    """Return centroid (x, y) in a window, from the middle of a stamp, and fluxes in aperture and window."""
-    image = stamp.astype(np.float64) - np.median(_rim(stamp))
-    weighted = image * window
-    total = weighted.sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x, y = (weighted.sum(axis=0) @ offsets) / total, (weighted.sum(axis=1) @ offsets) / total
-    return float(x), float(y), float(image[aperture].sum()), float(total)
 
 
 def _noise(warp: WarpInput, coadd: StackedPlanes, layout: Layout, bad: int, *, alone: bool) -> float | None:

@@ -167,22 +167,17 @@ def _filtered(level: np.ndarray, width: int) -> np.ndarray:
 
     A slope over all of the image stays: at its ends, medians of what is left of a window would flatten it.
     """
-    slope = _slope(level)
+    # The plane with the median slopes between neighbours, which single meshes do not move.
+    slope = np.zeros_like(level)
+    for axis, length in enumerate(level.shape):
+        if length > 1:
+            step = float(np.median(np.diff(level, axis=axis)))
+            slope += np.expand_dims(step * np.arange(length), 1 - axis)
     reach = width // 2
     padded = np.pad(level - slope, reach, constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
     medians: np.ndarray = np.nanmedian(windows, axis=(2, 3))
     return np.asarray(medians + slope)
-
-
-def _slope(level: np.ndarray) -> np.ndarray:
-    """Return the plane with the median slopes between neighbours, which single meshes do not move."""
-    plane = np.zeros_like(level)
-    for axis, length in enumerate(level.shape):
-        if length > 1:
-            step = float(np.median(np.diff(level, axis=axis)))
-            plane += np.expand_dims(step * np.arange(length), 1 - axis)
-    return plane
 
 
 def _spline(nodes: np.ndarray, step: int, length: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -223,9 +224,12 @@ def make_color_pictures(records: Sequence[CoaddRecord], folder: Path) -> tuple[P
 def _color_picture(bands: Mapping[str, CoaddRecord], folder: Path, name: str) -> PictureRecord | None:
     path, note = folder / f"{name}.png", folder / f"{name}.json"
     made_of = {band: record.fingerprint.removesuffix(_WITH_WARPS) for band, record in sorted(bands.items())}
-    kept = _read_color(note) if path.exists() else None
-    if kept is not None and kept[0] == made_of:
-        return kept[1]
+    if path.exists():
+        # One that is damaged or of another version is drawn again.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(note.read_text(encoding="utf-8"))
+            if content["coadds"] == made_of:
+                return PictureRecord.from_dict(content["picture"])
     images = {band: read_image(CoaddFiles(folder, record.name).archive) for band, record in bands.items()}
     picture, small = composite(images), composite(images, max_side=_PAGE_SIDE)
     if picture is None or small is None:
@@ -235,11 +239,3 @@ def _color_picture(bands: Mapping[str, CoaddRecord], folder: Path, name: str) ->
     write_png(path, picture)
     write_text(note, json.dumps({"coadds": made_of, "picture": record.to_dict()}))
     return record
-
-
-def _read_color(note: Path) -> tuple[dict[str, str], PictureRecord] | None:
-    try:
-        content = json.loads(note.read_text(encoding="utf-8"))
-        return content["coadds"], PictureRecord.from_dict(content["picture"])
-    except (OSError, ValueError, KeyError, TypeError):  # absent, damaged, of another version: drawn again
-        return None

@@ -161,25 +161,6 @@ def warp_visit(sources: Sequence[ExposureSource], target: CoaddTarget, config: P
 
     An exposure that cannot be read or resampled is left out, and the others are used.
     """
-    exposures, rejected = _read(sources)
-    # Pixels that nobody else has may be changed.
-    in_place = all(getattr(source, "reads_afresh", False) for source in sources)
-    warp, failed = _warp(exposures, target, config, in_place=in_place)
-    used = {detector.id for detector in warp.detectors} if warp is not None else set()
-    failed_ids = {rejection.id for rejection in failed}
-    empty = [_reason_for_nothing(e) for e in exposures if e.info.id not in used | failed_ids]
-    return VisitWarp(warp, tuple(sorted((*rejected, *failed, *empty))))
-
-
-def _reason_for_nothing(exposure: Exposure) -> Rejection:
-    """Return why an exposure without an error is not in the warp of its visit."""
-    information = exposure_information(exposure)
-    if information is WeightProblem.NOT_POSITIVE:
-        return Rejection(exposure.info.id, exposure.info.path, "weight", str(information))
-    return Rejection(exposure.info.id, exposure.info.path, "warp", _OUTSIDE)
-
-
-def _read(sources: Sequence[ExposureSource]) -> tuple[list[Exposure], list[Rejection]]:
     exposures: list[Exposure] = []
     rejected: list[Rejection] = []
     for source in sources:
@@ -187,7 +168,22 @@ def _read(sources: Sequence[ExposureSource]) -> tuple[list[Exposure], list[Rejec
             exposures.append(source.read())
         except (LamellaError, OSError) as err:
             rejected.append(Rejection(source.info.id, source.info.path, "read", str(err)))
-    return exposures, rejected
+    # Pixels that nobody else has may be changed.
+    in_place = all(getattr(source, "reads_afresh", False) for source in sources)
+    warp, failed = _warp(exposures, target, config, in_place=in_place)
+    used = {detector.id for detector in warp.detectors} if warp is not None else set()
+    rejected += failed
+    told = used | {rejection.id for rejection in failed}
+    for exposure in exposures:
+        info = exposure.info
+        if info.id in told:
+            continue
+        # Without an error: it has no weight, or no pixel here.
+        information = exposure_information(exposure)
+        weightless = information is WeightProblem.NOT_POSITIVE
+        stage, reason = ("weight", str(information)) if weightless else ("warp", _OUTSIDE)
+        rejected.append(Rejection(info.id, info.path, stage, reason))
+    return VisitWarp(warp, tuple(sorted(rejected)))
 
 
 def _warp(

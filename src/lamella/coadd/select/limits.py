@@ -52,7 +52,7 @@ def beyond_limits(info: ExposureInfo, control: SelectControl) -> Iterator[Verdic
         yield "visit", f"visit {info.id.visit} is excluded"
     if info.id.detector in control.exclude_detectors:
         yield "detector", f"detector {info.id.detector} is excluded"
-    for check in (*_width_checks(info, control), *_quality_checks(info, control)):
+    for check in _checks(info, control):
         verdict = check.verdict(control.require_known)
         if verdict is not None:
             yield check.code, verdict
@@ -71,17 +71,13 @@ def visit_beyond_limits(infos: Iterable[ExposureInfo], control: SelectControl) -
     return None
 
 
-def _width_checks(info: ExposureInfo, control: SelectControl) -> Iterator[Check]:
-    c, width = control, info.psf_fwhm
+def _checks(info: ExposureInfo, control: SelectControl) -> Iterator[Check]:
+    c, width, quality = control, info.psf_fwhm, standard_quality(info.quality)
     yield Check("psf_fwhm", "PSF FWHM", width, c.min_psf_fwhm, c.max_psf_fwhm, "arcsec")
     low, high = c.min_psf_fwhm_pixels, c.max_psf_fwhm_pixels
     if low is not None or high is not None:
         pixels = None if width is None else width / pixel_scale(info.projection, info.bbox)
         yield Check("psf_fwhm", "PSF FWHM", pixels, low, high, "pixel")
-
-
-def _quality_checks(info: ExposureInfo, control: SelectControl) -> Iterator[Check]:
-    c, quality = control, standard_quality(info.quality)
 
     def at_most(name: str, high: float | None, unit: str = "") -> Check:
         return Check(name, _label(name), quality.get(name), high=high, unit=unit)

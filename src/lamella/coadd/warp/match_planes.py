@@ -75,7 +75,8 @@ class MatchedPlanes:
     ) -> None:
         """Match the wanted pixels of a window, which are within some rows of it."""
         old, layout, scratch = self._old.part(window), self._layout, self._scratch
-        cells = _any_in_cells(wanted)
+        starts = [np.arange(0, size, CELL) for size in wanted.shape]
+        cells = np.logical_or.reduceat(np.logical_or.reduceat(wanted, starts[0], 0), starts[1], 1)
         lost_cells = np.zeros_like(cells)
         shape = old.image.shape
         filled = (scratch.get(0, shape), scratch.get(1, shape), scratch.get(2, shape))
@@ -116,13 +117,6 @@ class MatchedPlanes:
             match_records=records,
             bad_mask_planes=warp.bad_mask_planes,
         )
-
-
-def _any_in_cells(flags: np.ndarray) -> np.ndarray:
-    """Return in which cells any flag is set."""
-    starts = [np.arange(0, size, CELL) for size in flags.shape]
-    cells: np.ndarray = np.logical_or.reduceat(np.logical_or.reduceat(flags, starts[0], 0), starts[1], 1)
-    return cells
 
 
 def _near(lost_cells: np.ndarray, shape: tuple[int, ...], reach: int) -> np.ndarray:
