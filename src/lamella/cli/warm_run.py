@@ -30,6 +30,7 @@ _STATISTICS: tuple[Statistic, ...] = ("NOISECLIP", "MEANCLIP", "MEDIAN", "MEAN",
 _COARSE = 0.5
 """Arcseconds: pixels larger than those of the survey are means of several points."""
 _KERNELS: tuple[ImageKernel, ...] = ("lanczos5", "bilinear")
+_METHODS: tuple[Literal["safe_clip", "compare_warp"], ...] = ("safe_clip", "compare_warp")
 
 
 def do_everything(folder: Path) -> Iterator[str]:
@@ -37,11 +38,21 @@ def do_everything(folder: Path) -> Iterator[str]:
     survey = simulate_survey(folder / "survey", _SURVEY)
     several = simulate_survey(folder / "several", _SEVERAL)
     yield "simulated survey"
-    for what, config in _configs():
+    statistics = {
+        f"statistic {name}": PatchConfig(assemble=AssembleConfig(statistic=name)) for name in _STATISTICS
+    }
+    kernels = {f"kernel {name}": PatchConfig(warp=WarpControl(kernel=name)) for name in _KERNELS}
+    rejections = {
+        f"rejection {name}": PatchConfig(
+            assemble=AssembleConfig(statistic="MEAN", reject=RejectControl(method=name))
+        )
+        for name in _METHODS
+    }
+    for what, config in (statistics | kernels | rejections).items():
         for coadd in coadd_exposures(open_exposures([survey.table]).sources, config=config):
             write_archive(coadd, folder / "coadd.fits")
         yield what
-    for config in _statistics().values():
+    for config in statistics.values():
         for _ in coadd_exposures(open_exposures([several.table]).sources, config=config):
             pass
     yield "several detectors"
@@ -51,17 +62,3 @@ def do_everything(folder: Path) -> Iterator[str]:
         yield "larger pixels"
     read_product(folder / "coadd.fits")
     yield "reading and writing"
-
-
-def _statistics() -> dict[str, PatchConfig]:
-    return {f"statistic {name}": PatchConfig(assemble=AssembleConfig(statistic=name)) for name in _STATISTICS}
-
-
-def _configs() -> Iterator[tuple[str, PatchConfig]]:
-    yield from _statistics().items()
-    for kernel in _KERNELS:
-        yield f"kernel {kernel}", PatchConfig(warp=WarpControl(kernel=kernel))
-    methods: tuple[Literal["safe_clip", "compare_warp"], ...] = ("safe_clip", "compare_warp")
-    for method in methods:
-        reject = AssembleConfig(statistic="MEAN", reject=RejectControl(method=method))
-        yield f"rejection {method}", PatchConfig(assemble=reject)

@@ -67,21 +67,14 @@ def measure_sky_noise(coadd: PatchCoadd) -> SkyNoise:
     noise, pixel = noise_ratio(image, weight, usable)
     stamp = _psf_image(coadd, x, y)
     flux, of_sources = (None, None) if stamp is None else psf_noise_ratio(image, weight, usable, stamp)
-    if flux is not None:
-        flux *= _depth_elsewhere(coadd.variance.array, covered.pixels, window)
+    if flux is not None and usable.size < covered.pixels.size:
+        # The box may be deeper or shallower than the coadd is typically.
+        variance, inside = coadd.variance.array, covered.pixels[window]
+        ratio = math.sqrt(median(variance, covered.pixels) / median(variance[window], inside))
+        flux *= ratio if 0.0 < ratio < math.inf else 1.0
     return SkyNoise(
         pixel_noise=_rounded(noise), pixel=_square(pixel), psf=_square(of_sources), flux_noise=_rounded(flux)
     )
-
-
-def _depth_elsewhere(variance: np.ndarray, covered: np.ndarray, box: tuple[slice, slice]) -> float:
-    """Return the noise that the variance plane has typically, over that in a box around the centre."""
-    inside = covered[box]
-    if inside.size == covered.size:
-        return 1.0
-    # The box may be deeper or shallower than the coadd is typically.
-    ratio = math.sqrt(median(variance, covered) / median(variance[box], inside))
-    return ratio if 0.0 < ratio < math.inf else 1.0
 
 
 def corrected(coadd: PatchCoadd, kind: VarianceCorrection) -> PatchCoadd:

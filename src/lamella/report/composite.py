@@ -103,13 +103,17 @@ def color_picture(
     for name, image in (("green", green), ("blue", blue)):
         if image is not None and image.shape != red.shape:
             raise ShapeError(f"The {name} image", found=image.shape, expected=red.shape)
-    layers = [
-        _layer(image, band, max_side)
-        for image, band in zip((red, green, blue), bands, strict=True)
-        if image is not None
-    ]
-    cube = np.stack([image for image, _ in layers], axis=-1)
-    noise = np.array([level for _, level in layers])
+    layers, levels = [], []
+    for image, band in zip((red, green, blue), bands, strict=True):
+        if image is None:
+            continue
+        values = block_mean(image, max_side)
+        sky, level = clipped_sky(values)
+        # Flux of a body as hot as the Sun relative to 0.62 micrometres, so that unknown bands fit in with 1.
+        white = _planck(WAVELENGTHS.get(band, WAVELENGTHS["r"])) / _planck(WAVELENGTHS["r"])
+        layers.append((values - sky) / white)
+        levels.append(level / white)
+    cube, noise = np.stack(layers, axis=-1), np.array(levels)
     if green is None:
         cube = np.insert(cube, 1, cube.mean(axis=-1), axis=-1)
         noise = np.insert(noise, 1, noise.mean())
@@ -121,15 +125,6 @@ def color_picture(
         pixels=upright(_mix(cube, noise), ~np.isfinite(cube).all(axis=-1)),
         photographic=True,
     )
-
-
-def _layer(image: np.ndarray, band: str, max_side: int) -> tuple[np.ndarray, float]:
-    """Return an image less its sky on the common white scale, and its noise."""
-    values = block_mean(image, max_side)
-    sky, noise = clipped_sky(values)
-    # Flux of a body as hot as the Sun relative to 0.62 micrometres, so that unknown bands fit in with 1.
-    white = _planck(WAVELENGTHS.get(band, WAVELENGTHS["r"])) / _planck(WAVELENGTHS["r"])
-    return (values - sky) / white, noise / white
 
 
 def _planck(wavelength: float) -> float:

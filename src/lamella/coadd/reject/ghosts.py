@@ -65,7 +65,13 @@ def find_ghosts(epochs: Sequence[Bins], bbox: Box, control: GhostControl, max_ep
     cube = np.array([bins.sums for bins in epochs])
     least = _LEAST_SHARE * control.bin_size**2
     fine, _ = _significance(cube, least)
-    coarse, height = _significance(_around(cube), _LEAST_AROUND * least)
+    padded, (rows, columns) = np.pad(cube, ((0, 0), (0, 0), (1, 1), (1, 1))), cube.shape[2:]
+    # Of three by three bins together.
+    around = sum(
+        (padded[..., y : y + rows, x : x + columns] for y in range(3) for x in range(3)),
+        start=np.zeros_like(cube),
+    )
+    coarse, height = _significance(around, _LEAST_AROUND * least)
     if len(epochs) > 2:
         fine, coarse, height = np.abs(fine), np.abs(coarse), np.abs(height)
     outliers = [_outliers(*planes, control) for planes in zip(fine, coarse, height, strict=True)]
@@ -75,17 +81,6 @@ def find_ghosts(epochs: Sequence[Bins], bbox: Box, control: GhostControl, max_ep
         pixels = np.repeat(np.repeat(flags & few, size, axis=0), size, axis=1)
         ghosts.append(Runs.from_array(pixels[: bbox.y.size, : bbox.x.size], bbox))
     return ghosts
-
-
-def _around(cube: np.ndarray) -> np.ndarray:
-    """Add up three by three bins."""
-    padded = np.pad(cube, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    rows, columns = cube.shape[2:]
-    total: np.ndarray = sum(
-        (padded[..., y : y + rows, x : x + columns] for y in range(3) for x in range(3)),
-        start=np.zeros_like(cube),
-    )
-    return total
 
 
 def _significance(cube: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
