@@ -147,11 +147,8 @@ def assert_exposures_equal(actual: Exposure, expected: Exposure, *, tolerance: f
     assert _same_scale(actual.to_njy, expected.to_njy, tolerance), (
         f"to_njy is {actual.to_njy!r}; expected {expected.to_njy!r}."
     )
-    centres = [
-        (exposure.psf, exposure.info.bbox.x.center, exposure.info.bbox.y.center)
-        for exposure in (actual, expected)
-    ]
-    a, b = (psf.compute_kernel_image(x=x, y=y).array for psf, x, y in centres)
+    x, y = expected.info.bbox.x.center, expected.info.bbox.y.center
+    a, b = (psf.compute_kernel_image(x=x, y=y).array for psf in (actual.psf, expected.psf))
     assert a.shape == b.shape, f"the PSF has shape {a.shape}; expected {b.shape}."
     _report("PSF at the centre", np.abs(a - b) > 1e-3 * b.max(), a, b)
 

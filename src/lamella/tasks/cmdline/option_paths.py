@@ -44,7 +44,12 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
     ConfigError
         Raised when there is no such option, or it cannot have the value.
     """
-    node = _parse_name(name)
+    try:
+        node = ast.parse(f"config.{name}", mode="eval").body
+    except SyntaxError:
+        node = None
+    if not isinstance(node, ast.Attribute | ast.Subscript):
+        raise ConfigError(f"{name!r} is not the name of an option.", option=name)
     at = history_entry(source, 0, f"{name}={text}")
     owner = walk(config, node.value, name)
     if (
@@ -69,16 +74,6 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
         except (TypeError, ValueError) as err:
             reason = _short(err)
     raise ConfigError(f"{name}={text}: {reason}", option=name, found=text, reason=reason)
-
-
-def _parse_name(name: str) -> ast.Attribute | ast.Subscript:
-    try:
-        node = ast.parse(f"config.{name}", mode="eval").body
-    except SyntaxError:
-        node = None
-    if not isinstance(node, ast.Attribute | ast.Subscript):
-        raise ConfigError(f"{name!r} is not the name of an option.", option=name)
-    return node
 
 
 def _short(error: Exception) -> str:

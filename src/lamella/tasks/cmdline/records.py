@@ -70,19 +70,15 @@ class Records:
         path = self.path(name)
         make_folder(path.parent)
         if backup and path.exists():
-            _keep(path)
+            # A second name, path~1: the file also keeps its own until it is replaced.
+            count = 1
+            while _numbered(path, count).exists():
+                count += 1
+            for number in range(count, 1, -1):
+                _numbered(path, number - 1).rename(_numbered(path, number))
+            os.link(path, _numbered(path, 1))
         write_text(path, text)
         return path
-
-
-def _keep(path: Path) -> None:
-    """Give a file a second name, ``path~1``; it also keeps its own until it is replaced."""
-    count = 1
-    while _numbered(path, count).exists():
-        count += 1
-    for number in range(count, 1, -1):
-        _numbered(path, number - 1).rename(_numbered(path, number))
-    os.link(path, _numbered(path, 1))
 
 
 def _numbered(path: Path, number: int) -> Path:
