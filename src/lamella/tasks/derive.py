@@ -161,22 +161,18 @@ def derive_field(core: type[Config], option: str) -> Field[Any]:
     unit = core.units().get(option, "")
     doc = (info.description or option) + (f" [{unit}]" if unit else "")
     kind, optional = _simplify(info.annotation)
-    default = None if info.default is PydanticUndefined else info.default
+    default: Any = None if info.default is PydanticUndefined else info.default
     if isinstance(kind, type) and issubclass(kind, Config):
         inner = derive_config(kind)
         return ConfigField(doc, inner, default=None if default in (None, kind()) else from_core(default))
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        return _make_choice_of_configs(doc, kind, default)
+        classes = [_simplify(item)[0] for item in typing.get_args(kind)]
+        choices = {_tag_of(item): derive_config(item) for item in classes}
+        return ConfigChoiceField(doc, choices, default=_tag_of(default))
     try:
         return _make_plain_field(doc, kind, info, default=_to_pex(default), optional=optional)
     except (TypeError, ValueError) as err:
         raise TypeError(f"{core.__name__}.{option}: no field of the middleware holds {kind}: {err}") from err
-
-
-def _make_choice_of_configs(doc: str, kind: Any, default: Any) -> Field[Any]:
-    classes = [_simplify(item)[0] for item in typing.get_args(kind)]
-    choices = {_tag_of(item): derive_config(item) for item in classes}
-    return ConfigChoiceField(doc, choices, default=_tag_of(default))
 
 
 def _tag_of(config: Config | type[Config]) -> str:

@@ -147,35 +147,28 @@ class _Export:
         for ref in self.butler.query_datasets(name, collections, explain=False, limit=None):
             path = self.folder / layout_path(name, coadd_name=self.coadd_name, **self._identity(ref))
             is_coadd = name == f"{self.coadd_name}Coadd"
+            self._prepare(path)
             if is_coadd and self.form == "plain":
-                self._prepare(path)
                 write_plain_fits(self.butler.get(ref), path)
             else:
-                self._copy(ref, path)
+                with atomic_path(path) as temporary, self.butler.getURI(ref).as_local() as local:
+                    shutil.copyfile(local.ospath, temporary)
             if is_coadd:
                 self.coadds.append((ref, path))
 
     def _identity(self, ref: DatasetRef) -> dict[str, Any]:
         key: dict[str, Any] = dict(self.butler.registry.expandDataId(ref.dataId).mapping)
-        skymap = self._skymap(key["skymap"])
-        patch = skymap[key["tract"]].patch(key["patch"]).label
-        name = key.get("physical_filter") or coadd_filter(self.butler, ref)
-        visit = {"visit": key["visit"]} if "visit" in key else {}
-        return {"filter": name, "tract": key["tract"], "patch": patch, **visit}
-
-    def _skymap(self, name: str) -> SkyMap[Any]:
+        name = key["skymap"]
         if name not in self.skymaps:
             self.skymaps[name] = stored_skymap(self.butler, name)
-        return self.skymaps[name]
+        patch = self.skymaps[name][key["tract"]].patch(key["patch"]).label
+        filter_name = key.get("physical_filter") or coadd_filter(self.butler, ref)
+        visit = {"visit": key["visit"]} if "visit" in key else {}
+        return {"filter": filter_name, "tract": key["tract"], "patch": patch, **visit}
 
     def _prepare(self, path: Path) -> None:
         make_folder(path.parent)
         self.written.add(path)
-
-    def _copy(self, ref: DatasetRef, path: Path) -> None:
-        self._prepare(path)
-        with atomic_path(path) as temporary, self.butler.getURI(ref).as_local() as local:
-            shutil.copyfile(local.ospath, temporary)
 
     def copy_skymaps(self) -> None:
         """Write the sky maps: under the one name of the layout if there is one, else under their own."""

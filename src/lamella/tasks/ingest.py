@@ -149,7 +149,17 @@ def _ingest_visit(butler: Butler, visit: Visit, run: str, transfer: Transfer) ->
             _require_same(butler, present[source.info.id.detector], source)
     new = [source for source in visit.sources if source.info.id.detector not in present]
     with _staging_folder(butler) as folder:
-        staged = {source.info.id.detector: _stage(source, Path(folder), transfer) for source in new}
+        staged: dict[int, Path] = {}
+        for source in new:
+            detector = source.info.id.detector
+            if transfer == "direct":
+                path = Path(folder) / f"{detector}.json"
+                path.write_text(source_to_json(source), encoding="utf-8")
+            else:
+                path = Path(folder) / f"{detector}.fits"
+                image = ExposureImage(source.read())
+                write_archive(image, str(path), compression_options=dict.fromkeys(PLANES))
+            staged[detector] = path
         with butler.transaction():
             insert_visit(butler, visit)
             kind, expand = butler.get_dataset_type("calexp"), butler.registry.expandDataId
@@ -184,12 +194,3 @@ def _staging_folder(butler: Butler) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(
         prefix=f"{TEMPORARY_PREFIX}ingest-", dir=parent, ignore_cleanup_errors=True
     )
-
-
-def _stage(source: ExposureSource, folder: Path, transfer: Transfer) -> Path:
-    path = folder / f"{source.info.id.detector}.{'json' if transfer == 'direct' else 'fits'}"
-    if transfer == "direct":
-        path.write_text(source_to_json(source), encoding="utf-8")
-    else:
-        write_archive(ExposureImage(source.read()), str(path), compression_options=dict.fromkeys(PLANES))
-    return path

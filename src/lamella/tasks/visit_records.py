@@ -289,7 +289,7 @@ def _sync_region(
     *,
     may_be_apart: bool = False,
 ) -> None:
-    """Make sure that the region of a record holds some directions."""
+    """Make sure that the region of a record holds some directions: it becomes the hull of both."""
     if record is None or record.region is None:
         region: Region | None = to_region(vertices)
     else:
@@ -298,15 +298,11 @@ def _sync_region(
             raise DuplicateInputError(
                 visit.first.path, where=where, found="another place on the sky", expected="that on record"
             )
-        region = _grown(record.region, vertices)
+        region = None
+        if isinstance(record.region, ConvexPolygon):
+            old = from_region(record.region)
+            hull = SkyPolygon.hull(np.concatenate([old.vertices, vertices]))
+            if hull.area > old.area * (1.0 + _GROWTH):
+                region = to_region(hull)
     if region is not None:
         butler.registry.syncDimensionData(element, {**row, "region": region}, update=True)
-
-
-def _grown(region: Region, vertices: np.ndarray) -> ConvexPolygon | None:
-    """Return the hull of a region and some directions; `None` when the region holds them."""
-    if not isinstance(region, ConvexPolygon):
-        return None
-    old = from_region(region)
-    new = SkyPolygon.hull(np.concatenate([old.vertices, vertices]))
-    return None if new.area <= old.area * (1.0 + _GROWTH) else to_region(new)

@@ -132,15 +132,12 @@ class AssembleCoaddTask(CoaddBaseTask):
         )
         self.processResults(retStruct.coaddExposure, dataRef)
         if self.config.doWrite:
-            self._write(retStruct, dataRef)
+            name = self.getCoaddDatasetName(self.warpType)
+            self.log.info("Persisting %s", name)
+            dataRef.put(retStruct.coaddExposure, name)
+            if self.config.doNImage and retStruct.nImage is not None:
+                dataRef.put(retStruct.nImage, f"{name}_nImage")
         return retStruct
-
-    def _write(self, retStruct: Struct, dataRef: Any) -> None:
-        name = self.getCoaddDatasetName(self.warpType)
-        self.log.info("Persisting %s", name)
-        dataRef.put(retStruct.coaddExposure, name)
-        if self.config.doNImage and retStruct.nImage is not None:
-            dataRef.put(retStruct.nImage, f"{name}_nImage")
 
     def _supplement(self, dataRef: Any, selectDataList: Sequence[Any], warpRefList: Sequence[Any]) -> Any:
         return self.makeSupplementaryData(dataRef, selectDataList)
@@ -733,20 +730,17 @@ class AssembleCoaddTask(CoaddBaseTask):
         if brightObjectMasks is None:
             self.log.warning("Unable to apply bright object mask: none supplied")
             return
-        self._compare_identity(dataId or {}, brightObjectMasks.metadata)
+        where, metadata = "in metadata of the bright object masks", brightObjectMasks.metadata
+        for key, value in (dataId or {}).items():
+            if key not in metadata:
+                self.log.warning("Expected to see %s %s", key, where)
+            elif str(metadata[key]) != str(value):
+                self.log.warning("Expected to see %s == %s %s, saw %s", key, value, where, metadata[key])
         assert exposure.sky_projection is not None
         painted = paint_bright_objects(
             exposure.mask, exposure.sky_projection, brightObjectMasks, self.config.brightObjectMaskName
         )
         self.log.info("Applied %d of %d bright object masks", painted, len(brightObjectMasks))
-
-    def _compare_identity(self, dataId: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-        where = "in metadata of the bright object masks"
-        for key, value in dataId.items():
-            if key not in metadata:
-                self.log.warning("Expected to see %s %s", key, where)
-            elif str(metadata[key]) != str(value):
-                self.log.warning("Expected to see %s == %s %s, saw %s", key, value, where, metadata[key])
 
 
 def _check_length(name: str, values: Sequence[Any], warps: Sequence[Any]) -> None:

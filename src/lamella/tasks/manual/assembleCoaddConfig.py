@@ -122,7 +122,11 @@ class AssembleCoaddConfig(CoaddBaseConfig):
                 "doInterp",
                 f"a coadd of {self.statistic} cannot be interpolated; there are: {_FILLABLE}",
             )
-        if not self.doScaleZeroPoint and _is_changed(self.scaleZeroPoint):
+        scaling: Any = self.scaleZeroPoint
+        if not self.doScaleZeroPoint and (
+            scaling.target is not ScaleZeroPointTask
+            or not scaling.value.compare(ScaleZeroPointTask.ConfigClass())
+        ):
             refuse(self, "scaleZeroPoint", "it has no effect without doScaleZeroPoint = True")
         for name, reason in _REFUSED.items():
             if getattr(self, name):
@@ -137,8 +141,3 @@ _REFUSED = {
     "doSelectVisits": "the command line selects with --selectId; the pipeline task has this option",
     "doInputMap": "maps of inputs are not made; the coadd's table of inputs has their polygons",
 }
-
-
-def _is_changed(scaleZeroPoint: object) -> bool:
-    target, value = scaleZeroPoint.target, scaleZeroPoint.value  # type: ignore[attr-defined]
-    return target is not ScaleZeroPointTask or not value.compare(ScaleZeroPointTask.ConfigClass())

@@ -10,7 +10,7 @@ from lsst.images import Image
 from lsst.pex.config import Config, ConfigField, ConfigurableField, Field, ListField
 from lsst.pipe.base import Struct
 
-from ...coadd.reject.compare_control import CompareWarpControl, TemplateControl
+from ...coadd.reject.compare_control import CompareWarpControl
 from ...coadd.reject.compare_warps import compare_with, max_epochs
 from ...coadd.reject.reject_control import RejectControl
 from ...coadd.reject.template import Template, pixel_weight
@@ -142,8 +142,12 @@ class CompareWarpAssembleCoaddConfig(RejectArtifactsConfig):
     def rejectControl(self) -> RejectControl:
         """Return how artifacts are found, in the core's form."""
         rest: CompareWarpControl = to_core(self.comparison)
+        sky = self.assembleStaticSkyModel.value
+        template = {option: getattr(sky, name) for option, name in _TEMPLATE.items() if hasattr(sky, name)}
+        if "bad_mask_planes" in template:
+            template["bad_mask_planes"] = plane_names(template["bad_mask_planes"])
         compare = rest.replace(
-            template=self._template(rest.template),
+            template=rest.template.replace(**template),
             noise=to_core(self.scaleWarpVariance),
             streaks=to_core(self.maskStreaks),
             variables=rest.variables.replace(
@@ -154,13 +158,6 @@ class CompareWarpAssembleCoaddConfig(RejectArtifactsConfig):
             **core_values(self, CompareWarpControl),
         )
         return RejectControl(method="compare_warp", compare_warp=compare, **core_values(self, RejectControl))
-
-    def _template(self, rest: TemplateControl) -> TemplateControl:
-        sky = self.assembleStaticSkyModel.value
-        values = {option: getattr(sky, name) for option, name in _TEMPLATE.items() if hasattr(sky, name)}
-        if "bad_mask_planes" in values:
-            values["bad_mask_planes"] = plane_names(values["bad_mask_planes"])
-        return rest.replace(**values)
 
     def validate(self) -> None:
         """Check the options one by one, against each other, and together as the core does."""

@@ -74,7 +74,12 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
             ``skyMap``.
         """
         records = [r if isinstance(r, SelectStruct) else make_select_struct(r) for r in dataRefList]
-        old = self._old_skymap(butler) if self.config.doAppend else None
+        if self.config.doAppend and self.config.skyMapName is None:
+            raise ConfigError(
+                "with doAppend, skyMapName must name the new sky map: one that is there does not change.",
+                option="skyMapName",
+            )
+        old = butler.get(f"{self.config.coaddName}Coadd_skyMap") if self.config.doAppend else None
         return self._finish(butler, self.run([record.info for record in records], old).skyMap)
 
     def run(self, infos: Sequence[ExposureInfo], oldSkyMap: DiscreteSkyMap | None = None) -> Struct:
@@ -121,14 +126,6 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
         circle = SkyPolygon.hull(np.concatenate(vertices)).bounding_circle
         lon, lat = np.degrees(to_lonlat(np.array(circle.axis)))
         return float(lon), float(lat), float(np.degrees(circle.angle)) + self.config.borderSize
-
-    def _old_skymap(self, butler: Any) -> Any:
-        if self.config.skyMapName is None:
-            raise ConfigError(
-                "with doAppend, skyMapName must name the new sky map: one that is there does not change.",
-                option="skyMapName",
-            )
-        return butler.get(f"{self.config.coaddName}Coadd_skyMap")
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:

@@ -276,16 +276,11 @@ class SpatialScaleZeroPointTask(ScaleZeroPointTask):
         scales = self.selectFluxMag0.run(dataRef.dataId if dataRef is not None else {})
         xList, yList, scaleList = [], [], []
         for info in scales.fluxMagInfoList:
-            x, y = _mean_position(exposure, info.coordList)
-            xList.append(x)
-            yList.append(y)
+            if not len(info.coordList):
+                raise NoInputsError("A photometric scale comes without coordinates.")
+            pixels = [exposure.sky_projection.sky_to_pixel(coord) for coord in info.coordList]
+            xList.append(float(np.mean([pixel.x for pixel in pixels])))
+            yList.append(float(np.mean([pixel.y for pixel in pixels])))
             scaleList.append(self.scaleFromFluxMag0(info.fluxMag0).scale)
         self.log.info("found %d points with a photometric scale", len(scaleList))
         return SpatialImageScaler(self.config.interpStyle, xList, yList, scaleList)
-
-
-def _mean_position(exposure: Any, coords: Sequence[SkyCoord]) -> tuple[float, float]:
-    if not len(coords):
-        raise NoInputsError("A photometric scale comes without coordinates.")
-    pixels = [exposure.sky_projection.sky_to_pixel(coord) for coord in coords]
-    return float(np.mean([p.x for p in pixels])), float(np.mean([p.y for p in pixels]))

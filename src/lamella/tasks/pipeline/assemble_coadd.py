@@ -12,7 +12,7 @@ from typing import Any
 import lsst.pipe.base.connectionTypes as ct
 import numpy as np
 from lsst.daf.butler import DeferredDatasetHandle
-from lsst.images import Box, Mask
+from lsst.images import Mask
 from lsst.pex.config import ChoiceField, ConfigurableField, Field, FieldValidationError
 from lsst.pipe.base import (
     NoWorkFound,
@@ -34,7 +34,6 @@ from ...data.coadd import PatchCoadd, Rejection
 from ...data.inputs import CoaddTarget, WarpInput, WarpSource
 from ...data.visit_check import visit_warnings
 from ...data.warp import Warp
-from ...image.spans import SpanMask
 from ...planes import Layout
 from ...resources import Resources
 from ...run.scratch import write_scratch
@@ -185,8 +184,12 @@ class AssembleCoaddPipelineConnections(
     def __init__(self, *, config: Any = None) -> None:
         super().__init__(config=config)
         if config.warpType == "psfMatched":
+            names = config.connections
+            templates = {template: getattr(names, template) for template in _TEMPLATES}
+            templates |= {"warpType": "psfMatched", "warpTypeSuffix": "PsfMatched"}
             for name in ("inputWarps", "coaddExposure", "nImage"):
-                setattr(self, name, _of_matched(getattr(self, name), name, config.connections))
+                matched_name = getattr(names, name).format(**templates)
+                setattr(self, name, dataclasses.replace(getattr(self, name), name=matched_name))
         if not config.comparesWarps or config.warpType == "psfMatched":
             del self.psfMatchedWarps
         if not config.doWriteArtifactMasks:
@@ -197,13 +200,6 @@ class AssembleCoaddPipelineConnections(
             del self.brightObjectMask
         if not config.doNImage:
             del self.nImage
-
-
-def _of_matched(connection: Any, name: str, names: Any) -> Any:
-    """Return a connection with the name that it has for coadds of PSF-matched warps."""
-    templates = {template: getattr(names, template) for template in _TEMPLATES}
-    templates |= {"warpType": "psfMatched", "warpTypeSuffix": "PsfMatched"}
-    return dataclasses.replace(connection, name=getattr(names, name).format(**templates))
 
 
 class AssembleCoaddPipelineConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddPipelineConnections):
@@ -258,9 +254,12 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         """Make the coadd of the quantum's patch and band."""
         inputs = butlerQC.get(inputRefs)
         _, target = patch_of(butlerQC, inputs["skyMap"])
-        selection = inputs.get("selectedVisits")
+        warps, selection = inputs["inputWarps"], inputs.get("selectedVisits")
+        if selection is not None:
+            visits = selected_visits(selection)
+            warps = [handle for handle in warps if _key_of(handle.dataId) in visits]
         result = self.run(
-            _choose(inputs["inputWarps"], selection),
+            warps,
             target,
             psfMatchedWarps=inputs.get("psfMatchedWarps", ()),
             brightObjects=inputs.get("brightObjectMask"),
@@ -271,7 +270,10 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         for ref in getattr(outputRefs, "artifactMasks", ()):
             artifacts = result.artifacts.get(_key_of(ref.dataId))
             if artifacts is not None:
-                butlerQC.put(_mask_of(*artifacts), ref)
+                bbox, spans = artifacts
+                layout = Layout.of(names=spans.planes)
+                bits = spans.bits(bbox, layout)[..., np.newaxis]
+                butlerQC.put(Mask(bits, bbox=bbox, schema=layout.schema), ref)
         butlerQC.put(Struct(coaddExposure=result.coaddExposure, nImage=result.nImage), outputRefs)
 
     def run(
@@ -430,16 +432,3 @@ def _put_away(folder: Path | None, name: str, source: WarpSource) -> WarpSource:
 
 def _key_of(dataId: Any) -> tuple[str, int]:
     return str(dataId["instrument"]), int(dataId["visit"])
-
-
-def _mask_of(bbox: Box, planes: SpanMask) -> Mask:
-    """Return planes that are kept as runs as a mask."""
-    layout = Layout.of(names=planes.planes)
-    return Mask(planes.bits(bbox, layout)[..., np.newaxis], bbox=bbox, schema=layout.schema)
-
-
-def _choose(handles: Sequence[DeferredDatasetHandle], selection: Any) -> list[DeferredDatasetHandle]:
-    if selection is None:
-        return list(handles)
-    visits = selected_visits(selection)
-    return [handle for handle in handles if _key_of(handle.dataId) in visits]

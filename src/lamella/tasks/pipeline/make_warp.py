@@ -277,7 +277,10 @@ class MakeWarpTask(CoaddPipelineTask):
             reasons = "; ".join(sorted({item.reason for item in rejected})) or "none overlaps the patch"
             nothing = NoWorkFound(f"None of {len(sources)} exposures has data on the patch: {reasons}")
             raise _read_error(rejected) or nothing
-        self._describe(visit.warp, len(sources))
+        detectors = visit.warp.detectors
+        pixels = sum(detector.good_pixels for detector in detectors)
+        self.log.info("Warped %d of %d exposures; %d pixels have data.", len(detectors), len(sources), pixels)
+        self.metadata["exposures"], self.metadata["goodPixels"] = len(detectors), pixels
         settings = {"select": plain_settings(self.select.config), "warp": plain_settings(self.warp.config)}
         record_history(visit.warp, visit.rejected, settings)
         matched = self._match(visit.warp, target) if self.config.makePsfMatched else None
@@ -296,12 +299,6 @@ class MakeWarpTask(CoaddPipelineTask):
         self.metadata["psfMatched"] = result.warp is not None
         matched: Warp | None = result.warp
         return matched
-
-    def _describe(self, warp: Warp, offered: int) -> None:
-        pixels = sum(detector.good_pixels for detector in warp.detectors)
-        self.log.info("Warped %d of %d exposures; %d pixels have data.", len(warp.detectors), offered, pixels)
-        self.metadata["exposures"] = len(warp.detectors)
-        self.metadata["goodPixels"] = pixels
 
 
 def _read_error(rejected: Sequence[Rejection]) -> UnreadableFileError | None:
