@@ -5,6 +5,7 @@ They are forked from one that has imported everything, which takes each of them 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import resource
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-__all__ = ("PRELOADED", "limited_files", "start_program")
+__all__ = ("PRELOADED", "kept_logs", "limited_files", "start_program")
 
 PRELOADED = multiprocessing.get_context("forkserver")
 PRELOADED.set_forkserver_preload(
@@ -48,6 +49,20 @@ def start_program(code: str, *arguments: object, log: Path) -> BaseProcess:
     process = PRELOADED.Process(target=exec, args=(_START, names))
     process.start()
     return process
+
+
+@contextmanager
+def kept_logs() -> Iterator[None]:
+    """Take back what commands that run in this process do to its loggers."""
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    levels = {name: logging.getLogger(name).level for name in ("", "lamella", "lsst", "timer")}
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 @contextmanager

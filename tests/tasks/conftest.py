@@ -14,6 +14,7 @@ import pytest
 from lamella.testing.hsc_example import HscExample, write_hsc_example
 
 from ..once import made_once
+from ..processes import kept_logs
 from .postgres import PostgresServer, run_postgres
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ def _one_look_at_the_packages() -> Iterator[None]:
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packages, "packages_distributions", functools.cache(packages.packages_distributions))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _kept_logs() -> Iterator[None]:
+    """Commands that tests run in this process set the levels of its loggers."""
+    with kept_logs():
         yield
 
 

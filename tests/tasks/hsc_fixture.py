@@ -40,7 +40,7 @@ from lamella.testing.hsc_example import HscExample
 from lamella.testing.hsc_grid import hsc_skymap
 
 from ..once import made_once
-from ..processes import start_program
+from ..processes import kept_logs, start_program
 from ..same import COUNTS, assert_same_planes
 from .registries import Registry
 
@@ -217,18 +217,13 @@ def _status_of(program: Callable[[], object]) -> int:
 @contextlib.contextmanager
 def _fresh_logs() -> Iterator[None]:
     """Let a program find the loggers as in a new process, and take back what it does to them."""
-    root = logging.getLogger()
-    handlers = list(root.handlers)
-    levels = {name: logging.getLogger(name).level for name in ("", "lamella", "lsst", "timer")}
-    root.handlers[:] = []
-    try:
-        yield
-    finally:
-        CliLog.resetLog()
-        logging.captureWarnings(False)
-        root.handlers[:] = handlers
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+    with kept_logs():
+        logging.getLogger().handlers[:] = []
+        try:
+            yield
+        finally:
+            CliLog.resetLog()
+            logging.captureWarnings(False)
 
 
 def build_site(root: Path, example: HscExample, registry: Registry) -> HscSite:

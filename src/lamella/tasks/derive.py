@@ -121,19 +121,16 @@ def from_core(value: Config) -> DerivedConfig:
     """Return the derived configuration with the values of a core one."""
     derived = derive_config(type(value))()
     for option in type(value).model_fields:
-        _set(derived, field_name(option), getattr(value, option))
+        name, item = field_name(option), getattr(value, option)
+        if not isinstance(item, Config):
+            setattr(derived, name, _to_pex(item))
+        elif isinstance(derived._fields[name], ConfigChoiceField):
+            choice = getattr(derived, name)
+            choice.name = _tag_of(item)
+            choice[choice.name] = from_core(item)
+        else:
+            setattr(derived, name, from_core(item))
     return derived
-
-
-def _set(config: PexConfig, name: str, value: Any) -> None:
-    if not isinstance(value, Config):
-        setattr(config, name, _to_pex(value))
-    elif isinstance(config._fields[name], ConfigChoiceField):
-        choice = getattr(config, name)
-        choice.name = _tag_of(value)
-        choice[choice.name] = from_core(value)
-    else:
-        setattr(config, name, from_core(value))
 
 
 def _to_pex(value: Any) -> Any:

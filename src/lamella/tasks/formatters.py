@@ -10,7 +10,6 @@ from astropy.io import fits
 from lsst.daf.butler import FormatterV2
 from lsst.images import Box
 from lsst.images.formatters import GenericFormatter
-from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import open_archive
 from lsst.resources import ResourcePath
 
@@ -68,12 +67,9 @@ class ArchiveFormatter(GenericFormatter):
         return {} if recipe == "lossless" else super()._get_compression_options()
 
     def _read_from_resource_path(self, uri: Any, component: str | None = None) -> Any:
-        if component == "psf":
-            return self._read_psf(uri)
-        return super()._read_from_resource_path(uri, component)
-
-    def _read_psf(self, uri: Any) -> PointSpreadFunction:
-        """Return the PSF of a warp or a coadd: that of its inputs, or the model that they were matched to."""
+        if component != "psf":
+            return super()._read_from_resource_path(uri, component)
+        # That of the inputs of a warp or a coadd, or the model that they were matched to.
         kind: type[Warp | PatchCoadd] = self.file_descriptor.storageClass.pytype
         with open_archive(uri, cls=kind, partial=True) as reader:
             box: Box = reader.get_component("bbox")

@@ -54,9 +54,15 @@ def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool =
     between both steps; making the dataset again replaces it.
     """
     registered, limit = _registered_files(butler), time.time() - older_than
+    folders: list[Path] = []  # of nothing but datasets: those of runs, and those of files to be ingested
+    for root in butler.get_datastore_roots().values():
+        if root is not None and root.isLocal:
+            folder = Path(root.ospath).resolve()
+            folders += [folder / run for run in find_runs(butler)]
+            folders += folder.glob(f"{TEMPORARY_PREFIX}*")
     orphans = {
         path
-        for folder in _data_folders(butler)
+        for folder in folders
         for path in folder.rglob("*")
         if path.is_file() and path not in registered and path.stat().st_mtime <= limit
     }
@@ -65,15 +71,6 @@ def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool =
         if path.parent.name.startswith(TEMPORARY_PREFIX) and not any(path.parent.iterdir()):
             path.parent.rmdir()
     return sorted(map(str, orphans))
-
-
-def _data_folders(butler: Butler) -> Iterator[Path]:
-    """Yield the folders that hold nothing but datasets: those of runs, and those of files to be ingested."""
-    for root in butler.get_datastore_roots().values():
-        if root is not None and root.isLocal:
-            folder = Path(root.ospath).resolve()
-            yield from (folder / run for run in find_runs(butler))
-            yield from folder.glob(f"{TEMPORARY_PREFIX}*")
 
 
 def _registered_files(butler: Butler) -> set[Path]:
@@ -106,19 +103,17 @@ def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool
         The records, in order of task, run and data ID.
     """
     limit = time.time() - older_than
-    records = [ref for label in _labels(butler) for ref in _unlogged(butler, label, limit)]
+    # Tasks of which the repository may have records, logs and configurations.
+    names = {kind.name for kind in butler.registry.queryDatasetTypes()}
+    ending = METADATA_OUTPUT_TEMPLATE.format(label="")
+    others = (LOG_OUTPUT_TEMPLATE, CONFIG_INIT_OUTPUT_TEMPLATE)
+    records: list[DatasetRef] = []
+    for label in sorted(name.removesuffix(ending) for name in names if name.endswith(ending)):
+        if names.issuperset(other.format(label=label) for other in others):
+            records += _unlogged(butler, label, limit)
     if records and not dry_run:
         butler.pruneDatasets(records, disassociate=True, unstore=True, purge=True)
     return records
-
-
-def _labels(butler: Butler) -> list[str]:
-    """Return the labels of all tasks of which the repository may have records, logs and configurations."""
-    names = {kind.name for kind in butler.registry.queryDatasetTypes()}
-    ending = METADATA_OUTPUT_TEMPLATE.format(label="")
-    labels = sorted(name.removesuffix(ending) for name in names if name.endswith(ending))
-    others = (LOG_OUTPUT_TEMPLATE, CONFIG_INIT_OUTPUT_TEMPLATE)
-    return [label for label in labels if names.issuperset(other.format(label=label) for other in others)]
 
 
 def _unlogged(butler: Butler, label: str, limit: float) -> Iterator[DatasetRef]:

@@ -27,6 +27,11 @@ FORMAT = "lamella-exposure-1"
 
 _EXPECTED = "a reference to an exposure"
 
+_MOVED = {
+    f"lamella.formats.{name}": f"lamella.formats.surveys.{name}" for name in ("decam", "sdss", "visit_image")
+}
+"""Modules of readers in the recipes of version 0.1.0."""
+
 
 def source_to_json(source: ExposureSource) -> str:
     """Return how an exposure on disk is read, as text.
@@ -84,24 +89,15 @@ def source_from_json(text: str, *, path: str) -> FileSource:
         content = json.loads(text)
         if content["format"] != FORMAT:
             raise UnreadableFileError(path, where="format", found=repr(content["format"]), expected=FORMAT)
-        cls = _recipe_class(content["class"], path)
+        module, _, qualname = content["class"].partition(":")
+        cls: Any = getattr(importlib.import_module(_MOVED.get(module, module)), qualname)
+        # Nothing but a recipe is used.
+        if not (dataclasses.is_dataclass(cls) and hasattr(cls, "describe") and hasattr(cls, "load")):
+            raise UnreadableFileError(
+                path, where="class", found=content["class"], expected="a recipe of an exposure"
+            )
         return FileSource(pydantic.TypeAdapter(cls).validate_python(content["recipe"]))
     except (ValueError, TypeError, KeyError, ImportError, AttributeError) as err:
         if isinstance(err, UnreadableFileError):
             raise
         raise UnreadableFileError(path, found=" ".join(str(err).split()), expected=_EXPECTED) from err
-
-
-_MOVED = {
-    f"lamella.formats.{name}": f"lamella.formats.surveys.{name}" for name in ("decam", "sdss", "visit_image")
-}
-"""Modules of readers in the recipes of version 0.1.0."""
-
-
-def _recipe_class(name: str, path: str) -> Any:
-    """Import a class, and make sure that it is that of a recipe before it is used."""
-    module, _, qualname = name.partition(":")
-    cls = getattr(importlib.import_module(_MOVED.get(module, module)), qualname)
-    if not (dataclasses.is_dataclass(cls) and hasattr(cls, "describe") and hasattr(cls, "load")):
-        raise UnreadableFileError(path, where="class", found=name, expected="a recipe of an exposure")
-    return cls

@@ -72,7 +72,10 @@ def register_skymap(
     SkyMapError
         Raised when there is no such tract, or the name is too long.
     """
-    skymap = _renamed(skymap, name)
+    if name not in (None, skymap.name):
+        skymap = type(skymap)(skymap.config, name=name or "")
+    if len(skymap.name) > _NAME_LENGTH:
+        raise SkyMapError(f"The name {skymap.name!r} has more than {_NAME_LENGTH} characters.")
     _require_same(butler, skymap)
     present = {record.id for record in _query(butler, "tract", skymap.name)}
     wanted = sorted(set(range(len(skymap)) if tracts is None else tracts) - present)
@@ -88,20 +91,6 @@ def register_skymap(
         if not _has_skymap(butler, skymap.name):
             butler.put(skymap, "skyMap", skymap=skymap.name, run=SKYMAP_RUN)
     return skymap.name
-
-
-def _renamed(skymap: SkyMap[Any], name: str | None) -> SkyMap[Any]:
-    """Return a sky map under the name that it has in a repository.
-
-    Raises
-    ------
-    SkyMapError
-        Raised when the name is longer than a repository can hold.
-    """
-    renamed = skymap if name in (None, skymap.name) else type(skymap)(skymap.config, name=name or "")
-    if len(renamed.name) > _NAME_LENGTH:
-        raise SkyMapError(f"The name {renamed.name!r} has more than {_NAME_LENGTH} characters.")
-    return renamed
 
 
 def _skymap_record(skymap: SkyMap[Any]) -> dict[str, Any]:

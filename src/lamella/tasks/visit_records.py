@@ -204,8 +204,17 @@ def insert_visit(butler: Butler, visit: Visit) -> None:
             for detector in visit.polygons
         ],
     )
-    if not _insert_new(butler, visit):
-        _grow_visit(butler, visit)
+    record = _visit_record(butler, visit)
+    if record is None:
+        _insert_new(butler, visit)
+    else:
+        name = filter_name(visit.first)
+        if record.physical_filter != name:
+            raise DuplicateInputError(
+                visit.first.path, where=f"{visit.first.id}", found=name, expected=record.physical_filter
+            )
+        vertices = np.concatenate([polygon.vertices for polygon in visit.polygons.values()])
+        _sync_region(butler, "visit", record.toDict(), record, vertices, visit, may_be_apart=True)
     existing = {
         record.detector: record
         for record in butler.query_dimension_records("visit_detector_region", **visit.key, explain=False)
@@ -228,10 +237,8 @@ def _insert_filter(butler: Butler, visit: Visit) -> None:
     butler.registry.insertDimensionData("physical_filter", row, skip_existing=True)
 
 
-def _insert_new(butler: Butler, visit: Visit) -> bool:
-    """Add the records of a visit that is not there; tell whether that was done."""
-    if _visit_record(butler, visit) is not None:
-        return False
+def _insert_new(butler: Butler, visit: Visit) -> None:
+    """Add the records of a visit that is not there."""
     number = visit.number
     group = str(visit.first.id.visit)  # what the bands of one visit share
     common = {"instrument": visit.key["instrument"]}
@@ -265,18 +272,6 @@ def _insert_new(butler: Butler, visit: Visit) -> bool:
     }
     for element, row in rows.items():
         butler.registry.insertDimensionData(element, row, skip_existing=True)
-    return True
-
-
-def _grow_visit(butler: Butler, visit: Visit) -> None:
-    record = _visit_record(butler, visit)
-    name = filter_name(visit.first)
-    if record.physical_filter != name:
-        raise DuplicateInputError(
-            visit.first.path, where=f"{visit.first.id}", found=name, expected=record.physical_filter
-        )
-    vertices = np.concatenate([polygon.vertices for polygon in visit.polygons.values()])
-    _sync_region(butler, "visit", record.toDict(), record, vertices, visit, may_be_apart=True)
 
 
 def _sync_region(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -89,19 +88,6 @@ def toys(repo: Path) -> Any:
     import cmdline_toys
 
     return cmdline_toys
-
-
-@pytest.fixture(autouse=True)
-def _restore_logs() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, levels = (
-        list(root.handlers),
-        {name: logging.getLogger(name).level for name in ("", "lamella", "lsst")},
-    )
-    yield
-    root.handlers[:] = handlers
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture
