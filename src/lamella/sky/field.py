@@ -82,7 +82,11 @@ def skymap_from_exposures(
         raise NoInputsError("A sky map cannot be made without exposures.")
     layout = FieldLayout(**options)
     if layout.pixel_scale is None:
-        layout = layout.replace(pixel_scale=_median_scale(items))
+        footprints = [item for item in items if not isinstance(item, SkyPolygon)]
+        if not footprints:
+            raise ConfigError("Regions on the sky have no pixels; give a pixel_scale.", option="pixel_scale")
+        scale = np.median([pixel_scale(footprint.projection, footprint.bbox) for footprint in footprints])
+        layout = layout.replace(pixel_scale=float(f"{scale:.4g}"))
     polygons = [_polygon(item) for item in items]
     pair, apart = _far_pair([polygon.vertices.mean(axis=0) for polygon in polygons])
     if apart <= _MAX_DIAMETER:  # else there may be no hull
@@ -155,13 +159,6 @@ def _far_pair(centres: Sequence[np.ndarray]) -> tuple[tuple[int, int], float]:
     distances = angular_separation(directions, directions[end])
     other = int(np.argmax(distances))
     return (end, other), math.degrees(distances[other])
-
-
-def _median_scale(items: list[SkyPolygon | Footprint]) -> float:
-    scales = [pixel_scale(item.projection, item.bbox) for item in items if not isinstance(item, SkyPolygon)]
-    if not scales:
-        raise ConfigError("Regions on the sky have no pixels; give a pixel_scale.", option="pixel_scale")
-    return float(f"{np.median(scales):.4g}")
 
 
 def _scale(layout: FieldLayout) -> float:

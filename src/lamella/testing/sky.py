@@ -203,13 +203,12 @@ def make_asteroids(config: SurveyConfig) -> tuple[Asteroid, ...]:
     """Return the asteroids of a survey; they are near the field's centre halfway through it."""
     middle = config.first_mjd + (len(config.visits) - 1) / 2 * config.cadence / 1440.0
     flux = float(magnitude_to_njy(config.asteroid_magnitude))
-    return tuple(_make_asteroid(config, number, middle, flux) for number in range(config.asteroids))
-
-
-def _make_asteroid(config: SurveyConfig, number: int, mjd: float, flux: float) -> Asteroid:
-    rng = random_stream(config, "asteroid", number)
     reach = min(config.field_size) / 6
-    ra, dec = offset_sky(config.ra, config.dec, *rng.uniform(-reach, reach, 2))
-    angle = rng.uniform(0.0, 2 * np.pi)
-    east, north = config.asteroid_rate * np.sin(angle), config.asteroid_rate * np.cos(angle)
-    return Asteroid(number, float(ra), float(dec), mjd, float(east), float(north), flux)
+    asteroids = []
+    for number in range(config.asteroids):
+        rng = random_stream(config, "asteroid", number)
+        ra, dec = offset_sky(config.ra, config.dec, *rng.uniform(-reach, reach, 2))
+        angle = rng.uniform(0.0, 2 * np.pi)
+        east, north = config.asteroid_rate * np.sin(angle), config.asteroid_rate * np.cos(angle)
+        asteroids.append(Asteroid(number, float(ra), float(dec), middle, float(east), float(north), flux))
+    return tuple(asteroids)

@@ -49,7 +49,11 @@ def _show_one(item: str, namespace: argparse.Namespace) -> str:
         case "config":
             return _show_config(namespace.config, pattern)
         case "history" if equals and pattern:
-            return _show_history(namespace.config, pattern)
+            matches = _matcher(pattern)
+            options = [(owner, field) for name, owner, field in _fields(namespace.config) if matches(name)]
+            if not options:
+                raise ConfigError(f"No config field matches {pattern!r}.", option="show", found=pattern)
+            return "\n\n".join(str(pex_history.format(*pair)).rstrip() for pair in options)
         case "history":
             raise ConfigError(
                 "--show history needs a value, e.g. history=*.sigmaClip.", option="show", found=item
@@ -102,15 +106,6 @@ def _matcher(pattern: str) -> Any:
     exact = pattern.removesuffix(":NOIGNORECASE")
     flags = 0 if exact != pattern else re.IGNORECASE
     return re.compile(fnmatch.translate(exact.removeprefix("config.")), flags).match
-
-
-def _show_history(config: Config, pattern: str) -> str:
-    matches = _matcher(pattern)
-    options = [(owner, field) for name, owner, field in _fields(config) if matches(name)]
-    histories = [str(pex_history.format(owner, field)).rstrip() for owner, field in options]
-    if not histories:
-        raise ConfigError(f"No config field matches {pattern!r}.", option="show", found=pattern)
-    return "\n\n".join(histories)
 
 
 def _fields(config: Config, prefix: str = "") -> Iterator[tuple[str, Config, str]]:
