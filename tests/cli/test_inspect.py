@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from lamella.testing.survey import Survey
 
@@ -112,3 +114,11 @@ def test_one_bad_file_does_not_hide_the_others(
     assert "Not understood" in ended.err
     assert "cut.fits" in "".join(ended.err.split())
     assert "a.txt" in "".join(ended.err.split())
+
+
+def test_any_fits_file_is_shown_by_its_headers(tmp_path: Path) -> None:
+    hdu = fits.PrimaryHDU(np.zeros((4, 6), np.float32), fits.Header({"MAGZPT": 25.5, "EXPTIME": 30.0}))
+    hdu.writeto(tmp_path / "mine.fits")
+    text = words(inspect(tmp_path / "mine.fits"))
+    for piece in ("6×4 float32", "zero point MAGZPT = 25.5", "exposure time EXPTIME = 30.0", "celestial WCS"):
+        assert piece in text, piece

@@ -21,7 +21,10 @@ __all__ = ("command",)
 def command(
     ctx: click.Context, /, files: tuple[Path, ...], format_name: str | None, pixels: bool, verbose: bool
 ) -> None:
-    """Say what FILES hold: exposures, warps, coadds, artifacts or sky maps."""
+    """Say what FILES hold: exposures, warps, coadds, artifacts or sky maps.
+
+    Of any other FITS file it shows the HDUs, the WCS, and the cards that a coadd could use.
+    """
     with quick_imports():
         from .show import show_files
         from .tell import tell_skipped

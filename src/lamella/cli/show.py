@@ -11,7 +11,10 @@ from ..data.coadd import PatchCoadd
 from ..errors import LamellaError
 from ..formats.archive.artifact_files import is_artifact_file, read_artifacts
 from ..formats.archive.products import is_product, read_product
-from ..formats.recognise import open_exposures
+from ..formats.contents import contents_of
+from ..formats.file_index import is_fits_name
+from ..formats.readers import Role
+from ..formats.recognise import open_exposures, recognise
 from ..report.record import Skipped
 from ..sky.registry import load_skymap
 from .describe import (
@@ -24,6 +27,7 @@ from .describe import (
 )
 from .describe_afw import describe_afw
 from .describe_artifacts import describe_artifacts
+from .describe_fits import describe_fits
 from .describe_skymap import describe_skymap
 
 __all__ = ("show_files",)
@@ -59,7 +63,10 @@ def show_files(
                 console.print(description)
             # Exposures of afw are listed with others, too.
             if is_exposure and not _show_own(console, file, verbose):
-                exposures.append(file)
+                if format_name is None and file.is_file() and _is_other_fits(file):
+                    console.print(describe_fits(contents_of(file)))
+                else:
+                    exposures.append(file)
         except LamellaError as err:
             failures.append(Skipped(str(file), str(err)))
     if exposures:
@@ -86,6 +93,12 @@ def _show_own(console: Console, file: Path, verbose: bool) -> bool:
     else:
         console.print(describe_warp(product, file, verbose=verbose))
     return True
+
+
+def _is_other_fits(file: Path) -> bool:
+    """Return whether a file is FITS and neither an exposure nor of lamella: a companion, or anything else."""
+    _, role = recognise(file)
+    return is_fits_name(file) and role is not Role.EXPOSURE
 
 
 def _show_exposures(

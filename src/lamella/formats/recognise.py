@@ -18,12 +18,13 @@ from ..errors import (
     UnreadableFileError,
 )
 from ..fits.read import image_shape, read_headers
+from .contents import contents_of
 from .copies import find_copies, is_one_place
 from .file_index import FileIndex, is_fits_name, walk
 from .read_control import ReadControl
 from .readers import FileHead, Format, Opening, Role, find_format, known_formats
 
-__all__ = ("InputProblem", "Inputs", "open_exposures")
+__all__ = ("InputProblem", "Inputs", "open_exposures", "recognise")
 
 _TOLD = 3
 """Number of causes that the message about having no input tells."""
@@ -114,6 +115,29 @@ def open_exposures(
         strict=strict,
     )
     return finder.run([Path(path) for path in paths])
+
+
+def recognise(path: Path, formats: Sequence[Format] | None = None) -> tuple[Format | None, Role]:
+    """Return the format that knows a file, and the role of the file in it.
+
+    Parameters
+    ----------
+    path
+        A file.
+    formats
+        The formats to ask; by default all.
+
+    Raises
+    ------
+    InputError
+        Raised when the file cannot be read.
+    """
+    head = FileHead(path)
+    for format in known_formats() if formats is None else formats:
+        role = format.recognise(head)
+        if role is not Role.FOREIGN:
+            return format, role
+    return None, Role.FOREIGN
 
 
 class _Finder:
@@ -217,12 +241,12 @@ class _Finder:
         """Return the format that knows a file, and the role of the file."""
         if not candidate.path.is_file():
             raise UnreadableFileError(candidate.path, found="no such file", expected="a file or a folder")
-        head = FileHead(candidate.path)
-        for format in self.formats:
-            role = format.recognise(head)
-            if role is not Role.FOREIGN:
-                return format, role
-        if candidate.named or (head.is_fits and any(map(image_shape, read_headers(candidate.path)))):
+        format, role = recognise(candidate.path, self.formats)
+        if format is not None:
+            return format, role
+        if candidate.named or (
+            is_fits_name(candidate.path) and any(map(image_shape, read_headers(candidate.path)))
+        ):
             raise self._unknown(candidate.path)
         return None, Role.FOREIGN
 
@@ -237,10 +261,16 @@ class _Finder:
                 expected="an exposure table, which needs them",
             )
         names = ", ".join(format.name for format in self.formats)
+        if not is_fits_name(path):
+            expected = f"one of: {names}"
+            return UnknownFormatError(path, found="a file that no reader recognises", expected=expected)
+        contents = contents_of(path)
+        lacking = f"; there is not {' nor '.join(contents.missing)}" if contents.missing else ""
         return UnknownFormatError(
             path,
-            found="a file that no reader recognises",
-            expected=f"one of: {names} (other files can be described in an exposure table)",
+            found=f"a file that no reader recognises ({contents}){lacking}",
+            expected=f"one of: {names}. `lamella inspect {path.name}` shows more, and an exposure table can "
+            "describe any image with a WCS",
         )
 
     def _add(self, source: ExposureSource) -> None:
