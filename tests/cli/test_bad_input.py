@@ -100,6 +100,11 @@ def test_an_exposure_with_bad_pixels_is_a_reported_rejection(
     assert squeezed(row["reason"])[:40] in squeezed((out / "index.html").read_text())
     assert squeezed("1 ×") in squeezed(ended.out)
     assert no_leftovers(out)
+    # Nothing is left out under --strict, nor is a coadd kept that lacks it.
+    strict = coadd(own_survey, out, "--strict")
+    assert strict.status == 1
+    assert reason in squeezed(strict.err)
+    assert "strict" in strict.err
 
 
 @pytest.mark.parametrize(
@@ -129,6 +134,7 @@ def test_an_exposure_with_a_bad_header_is_skipped_in_a_folder_and_an_error_by_na
         assert reason in squeezed(text)
     assert json.loads((out / "coadd-r-0-0,0.json").read_text())["summary"]["detectors"] == 3
     assert path.name in one_line(coadd(own_survey, tmp_path / "strict", where=own_survey.table))
+    assert path.name in one_line(coadd(own_survey, tmp_path / "strict", "--strict"))
     assert not (tmp_path / "strict").exists()
 
 

@@ -21,6 +21,7 @@ from .run_options import (
     format_option,
     grid_options,
     resource_options,
+    strict_option,
     take_resources,
 )
 from .startup import quick_imports
@@ -34,6 +35,7 @@ _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *REA
 @click.argument("exposures", nargs=-1, metavar="EXPOSURES...", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the results.  [required]")
 @format_option
+@strict_option
 @grid_options
 @click.option(
     "--bright-objects",

@@ -24,6 +24,7 @@ __all__ = (
     "format_option",
     "grid_options",
     "resource_options",
+    "strict_option",
     "take_resources",
     "workers_option",
 )
@@ -55,6 +56,13 @@ format_option = click.option(
     "format_name",
     type=click.Choice(format_names()),
     help="Format of the exposures.  [default: recognised from the headers]",
+)
+
+strict_option = click.option(
+    "--strict",
+    is_flag=True,
+    help="Guess nothing and leave out nothing: a file that cannot be used, or a value that no header and no "
+    "table tells, is an error.",
 )
 
 workers_option = click.option(

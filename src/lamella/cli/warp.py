@@ -18,6 +18,7 @@ from .run_options import (
     format_option,
     grid_options,
     resource_options,
+    strict_option,
     take_resources,
 )
 from .startup import quick_imports
@@ -31,6 +32,7 @@ _OPTIONS = (*WARP_OPTIONS, *MATCH_OPTIONS, *SELECT_OPTIONS, *READ_OPTIONS)
 @click.argument("exposures", nargs=-1, metavar="EXPOSURES...", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the warps.  [required]")
 @format_option
+@strict_option
 @grid_options
 @config_options(CoaddConfig, _OPTIONS)
 @config_file_options

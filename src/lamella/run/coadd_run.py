@@ -20,7 +20,7 @@ from .execute import Outcome, run_in_processes
 from .folder import hold_folder
 from .jobs import PatchJob
 from .outputs import PRODUCTS, CoaddWork, finished_record, make_color_pictures, save_skymap
-from .patch import visits_of
+from .patch import is_lost, visits_of
 from .patch_config import CoaddConfig
 from .plan import RunPlan, plan_run
 
@@ -46,6 +46,9 @@ class CoaddRun:
     """Patches that are made at a time, or threads of a single one; memory of all together."""
     format: str | None = None
     """Name of the format of the exposures; `None` to recognise it."""
+    strict: bool = False
+    """Whether nothing is guessed or left out: a file that cannot be used, or a value that no header tells,
+    ends the run, and an exposure whose pixels cannot be used its coadd."""
     bright_objects: Path | None = None
     """DS9 region file of bright objects, whose masks are painted on the coadds."""
     keep_warps: bool = False
@@ -81,7 +84,14 @@ class CoaddRun:
             Raised when the results cannot be written; what is finished stays.
         """
         started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
-        plan = plan_run(exposures, self.config, self.grid, format=self.format, leave_out=self.output)
+        plan = plan_run(
+            exposures,
+            self.config,
+            self.grid,
+            format=self.format,
+            strict=self.strict,
+            leave_out=self.output,
+        )
         jobs = self._jobs(plan)
         skymap = plan.skymap
         with hold_folder(self.output, PRODUCTS) as folder:
@@ -124,7 +134,7 @@ class CoaddRun:
         done: dict[str, CoaddRecord] = {}
         for job in jobs if not self.overwrite else ():
             record = finished_record(job, config, folder, keep_warps=self.keep_warps)
-            if record is not None:
+            if record is not None and not (self.strict and _has_lost(record)):
                 done[job.name] = record
         empty: list[Skipped] = []
         failures: list[Skipped] = []
@@ -158,11 +168,16 @@ class CoaddRun:
             Resources(threads=max(1, workers // processes), memory=self.resources.memory / processes),
             keep_warps=self.keep_warps,
             on_visit=None if processes > 1 else advance,
+            strict=self.strict,
         )
         for outcome in run_in_processes(jobs, work, processes):
             if processes > 1:
                 advance()
             yield outcome
+
+
+def _has_lost(record: CoaddRecord) -> bool:
+    return any(is_lost(row["stage"], row["reason"]) for row in record.rejected)
 
 
 def _sorted(items: Sequence[Skipped]) -> tuple[Skipped, ...]:

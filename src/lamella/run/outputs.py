@@ -112,6 +112,7 @@ class CoaddWork:
     resources: Resources
     keep_warps: bool = False
     on_visit: Callable[[], None] | None = None
+    strict: bool = False
 
     def __call__(self, job: PatchJob) -> CoaddRecord:
         """Do the work and return the record of the coadd."""
@@ -129,6 +130,7 @@ class CoaddWork:
             keep_matched=keep if self.config.needs_matched else None,
             on_visit=self.on_visit,
             on_findings=findings.append,
+            strict=self.strict,
         )
         coadd = make_patch(job, self.config, work)
         masks = ArtifactMasks.of(coadd, findings[0])

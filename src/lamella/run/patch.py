@@ -24,7 +24,7 @@ from ..data.exposure import Exposure, ExposureInfo, ExposureSource
 from ..data.inputs import CoaddTarget, WarpInput, WarpSource
 from ..data.warp import Warp
 from ..data.weights import WeightProblem
-from ..errors import LamellaError, NoCoverageError, NoInputsError, OutputError, PsfMatchError
+from ..errors import InputError, LamellaError, NoCoverageError, NoInputsError, OutputError, PsfMatchError
 from ..files import TEMPORARY_PREFIX
 from ..resources import Resources
 from ..sky.footprint import pixel_scale
@@ -36,7 +36,16 @@ from .memory import matching_bytes, room_for_tiles, room_for_warps
 from .patch_config import PatchConfig
 from .scratch import write_scratch
 
-__all__ = ("PatchWork", "VisitWarp", "make_patch", "visits_of", "warp_area", "warp_visit")
+__all__ = (
+    "PatchWork",
+    "VisitWarp",
+    "is_lost",
+    "make_patch",
+    "require_all",
+    "visits_of",
+    "warp_area",
+    "warp_visit",
+)
 
 _WIDEST = 200.0
 """Greatest width in pixels that memory is set aside for: what a header says beyond is hardly of a PSF."""
@@ -59,6 +68,8 @@ class PatchWork:
     """Called after each visit, e.g. to move a progress bar."""
     on_findings: Callable[[Findings], None] | None = None
     """Called with the artifacts that were found in the visits, before they are combined."""
+    strict: bool = False
+    """Whether a selected exposure that cannot be used is an error, where it would be left out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,6 +197,26 @@ def warp_visit(sources: Sequence[ExposureSource], target: CoaddTarget, config: P
     return VisitWarp(warp, tuple(sorted(rejected)))
 
 
+def is_lost(stage: str, reason: str) -> bool:
+    """Return whether an exposure was left out although it was selected and touches the patch."""
+    return stage != "select" and reason != _OUTSIDE
+
+
+def require_all(rejected: Sequence[Rejection]) -> None:
+    """Check that nothing was left out but what does not touch the patch.
+
+    Raises
+    ------
+    InputError
+        Raised for the first exposure that cannot be used.
+    """
+    for rejection in rejected:
+        if is_lost(rejection.stage, rejection.reason):
+            found = f"an exposure that cannot be used ({rejection.reason.rstrip('.')})"
+            where = str(rejection.id)
+            raise InputError(rejection.path, where=where, found=found, expected="all to be used (strict)")
+
+
 def _warp(
     exposures: Sequence[Exposure], target: CoaddTarget, config: PatchConfig, *, in_place: bool
 ) -> tuple[Warp | None, list[Rejection]]:
@@ -267,6 +298,8 @@ class _PatchInputs:
 
     def _make_input(self, sources: Sequence[ExposureSource]) -> tuple[list[WarpInput], list[Rejection]]:
         visit = warp_visit(sources, self._target, self._config)
+        if self._work.strict:
+            require_all(visit.rejected)
         if visit.warp is None:
             return [], list(visit.rejected)
         if self._work.keep_warp is not None:

@@ -38,6 +38,7 @@ def plan_run(
     grid: GridOptions,
     *,
     format: str | None = None,
+    strict: bool = False,
     leave_out: Path | None = None,
 ) -> RunPlan:
     """Open the exposures in files and folders, and plan the work on the patches that they overlap.
@@ -52,6 +53,8 @@ def plan_run(
         The pixels, and the bands and patches on them.
     format
         Name of the format of the exposures; `None` to recognise it.
+    strict
+        Whether a file that cannot be used, and a value that no header tells, is an error.
     leave_out
         Folder of results: that its files are no exposures is no news.
 
@@ -64,8 +67,15 @@ def plan_run(
     ------
     NoInputsError
         Raised when there is no exposure.
+    InputError
+        Raised when a file that was named cannot be used; with ``strict``, for every file, and for an
+        exposure that needs a value measured or assumed.
+    GeometryError
+        With ``strict``, raised for an exposure whose place on the sky cannot be told.
     """
-    opened = open_exposures([path.absolute() for path in paths], format=format, control=config.read)
+    opened = open_exposures(
+        [path.absolute() for path in paths], format=format, control=config.read, strict=strict or None
+    )
     results = leave_out.absolute() if leave_out is not None else None
     problems = [
         problem
@@ -77,6 +87,8 @@ def plan_run(
         try:
             _ = source.info.footprint  # which is kept, and looked at again
         except GeometryError as err:
+            if strict:
+                raise
             problems.append(InputProblem(source.info.path, err))
         else:
             sources.append(source)

@@ -20,7 +20,7 @@ from .execute import run_jobs
 from .folder import hold_folder
 from .memory import matching_bytes, matching_threads
 from .outputs import PRODUCTS, save_skymap
-from .patch import visits_of, warp_visit
+from .patch import require_all, visits_of, warp_visit
 from .patch_config import CoaddConfig
 from .plan import plan_run
 from .warp_files import Visit, WarpFiles
@@ -67,6 +67,8 @@ class WarpRun:
     """Threads, and memory of the process."""
     format: str | None = None
     """Name of the format of the exposures; `None` to recognise it."""
+    strict: bool = False
+    """Whether an exposure that cannot be used, or a value that no header tells, ends the run."""
     compress: bool = False
     """Whether the files are compressed, without loss."""
     overwrite: bool = False
@@ -92,7 +94,14 @@ class WarpRun:
         OutputError
             Raised when the warps cannot be written; what is finished stays.
         """
-        plan = plan_run(exposures, self.config, self.grid, format=self.format, leave_out=self.output)
+        plan = plan_run(
+            exposures,
+            self.config,
+            self.grid,
+            format=self.format,
+            strict=self.strict,
+            leave_out=self.output,
+        )
         with hold_folder(self.output, PRODUCTS) as folder, ThreadPoolExecutor(self.resources.threads) as pool:
             save_skymap(plan.skymap, folder)
             patches = [WarpFiles.of(folder, job, self.config, compress=self.compress) for job in plan.jobs]
@@ -116,6 +125,8 @@ class WarpRun:
         if not self.overwrite and files.has(visit):
             return _Result(files, visit, _kept(files.path(visit)))
         resampled = warp_visit(sources, files.job.target(), self.config)
+        if self.strict:
+            require_all(resampled.rejected)
         row = None if resampled.warp is None else _written(resampled.warp, files)
         return _Result(files, visit, row, resampled.rejected)
 
