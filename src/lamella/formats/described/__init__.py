@@ -1,0 +1,1 @@
+"""Surveys as descriptions: from TOML to rows of exposure tables."""
