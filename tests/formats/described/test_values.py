@@ -111,3 +111,8 @@ def test_the_number_of_a_visit_without_one_depends_on_name_and_date_and_not_on_f
 def test_what_is_no_value_is_refused(told: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_value(told)
+
+
+def test_the_groups_of_a_pattern_are_joined() -> None:
+    assert parse_value({"name": r"(\d\d)(\d+)_r"}).number(CARDS, {}) == Cell("0042", "name of the file")
+    assert parse_value({"card": "LONG", "match": r"^(\w) (\w+)(x)?"}).text(CARDS).text == "rDECam"

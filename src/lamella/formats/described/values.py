@@ -39,10 +39,10 @@ class Value:
     literal
         A text that is the value itself.
     card, match, map, default
-        A card; a pattern whose first group is taken; what the text becomes, by patterns that it must match
-        as a whole; and the text that it becomes where no pattern does.
+        A card; a pattern whose groups, joined, are taken; what the text becomes, by patterns that it must
+        match as a whole; and the text that it becomes where no pattern does.
     name
-        Pattern whose first group, in the name of the file, is the value.
+        Pattern whose groups, joined, are the value in the name of the file.
     hash
         Whether the value is a number made from name and time of the exposure.
     when
@@ -138,7 +138,7 @@ class Value:
             if matched is None:
                 expected = f"one that matches {self.name.pattern!r}"
                 raise MissingPartError(cards.path, found="another name", expected=expected)
-            return self._mapped(matched[matched.re.groups and 1] or "", cards, "name of the file")
+            return self._mapped(_joined(matched), cards, "name of the file")
         key = self.card or (self.expression.text if self.expression is not None else "")
         return self._mapped(self._matched(cards.text(key), key, cards), cards, f"header {key}")
 
@@ -149,7 +149,7 @@ class Value:
         if matched is None:
             where, expected = f"{cards.where}, {key}", f"a text that matches {self.match.pattern!r}"
             raise InputError(cards.path, where=where, found=repr(text), expected=expected)
-        return matched[matched.re.groups and 1] or ""
+        return _joined(matched)
 
     def _mapped(self, text: str, cards: Cards, origin: str) -> Cell:
         for pattern, value in self.map:
@@ -189,6 +189,11 @@ class CardTable:
             return self.default
         expected = f"one of {', '.join(pattern.pattern for pattern, _ in self.numbers)}"
         raise InputError(cards.path, where=f"{cards.where}, {self.card}", found=repr(text), expected=expected)
+
+
+def _joined(matched: re.Match[str]) -> str:
+    """Return the groups of a match, one after another: day and number of an exposure are its visit."""
+    return "".join(group or "" for group in matched.groups()) if matched.re.groups else matched[0]
 
 
 def visit_hash(cards: Cards) -> int:

@@ -1,0 +1,33 @@
+"""Tests of the descriptions that are shipped."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import lamella.formats.described
+from lamella.formats.described.description import read_description
+
+FOLDER = Path(lamella.formats.described.__file__).parent / "surveys"
+PATHS = sorted(FOLDER.glob("*.toml"))
+NO_FACT = ({"measured": True},)
+"""A section of only this says that nothing is known."""
+
+
+def test_the_surveys_that_people_use_are_described() -> None:
+    shipped = {path.stem for path in PATHS}
+    space = {"hst-acs", "hst-wfc3", "jwst", "wise", "irac", "euclid-vis"}
+    ground = {"ztf", "ps1-warp", "ps1-stack", "sdss-frame", "des", "vista", "wfcam", "skymapper", "blackgem"}
+    assert shipped >= space | ground | {"lco", "cfht-megacam", "noirlab-cp", "ccddata", "dragons"}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_each_fact_of_a_description_has_its_source(path: Path) -> None:
+    description = read_description(path)
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    stating = {"match", "noise", "mask", "flux", "psf", "refuse", "tables", "wcs"}
+    facts = {name for name in stating & content.keys() if content[name] not in NO_FACT}
+    assert facts <= description.sources.keys()
+    assert all(len(source) > 10 for source in description.sources.values())
