@@ -13,6 +13,7 @@ from lamella.coadd.summary import summarize
 from lamella.data.coadd import PatchCoadd, Rejection
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
+from lamella.data.origins import OriginSummary
 from lamella.planes import bits_of, make_schema
 from lamella.report.composite import composite
 from lamella.report.record import CoaddRecord, RunRecord, Skipped, coadd_record, picture_record
@@ -186,6 +187,7 @@ def run(records: tuple[CoaddRecord, ...], three_bands: dict[str, PatchCoadd]) ->
         seconds=104.2,
         skymap="discrete, one tract",
         coadds=records,
+        origins=(OriginSummary(f"noise {HOSTILE}", "measured", "per mesh", 12, "5.1 to 5.3"),),
         skipped=(Skipped(f"{HOSTILE}.fits", "no WCS <b>at all</b>"),),
         failures=(Skipped("z 0 · 5,4", "disk full & out of luck"),),
         settings={"threads": 2},

@@ -6,7 +6,8 @@ import io
 import pytest
 from rich.console import Console
 
-from lamella.report.console import skipped_table, summary_table
+from lamella.data.origins import OriginSummary
+from lamella.report.console import origins_table, skipped_table, summary_table
 from lamella.report.record import Skipped
 
 
@@ -28,6 +29,13 @@ def test_the_summary_fits_into_80_columns_and_says_it_all(records):
     words = " ".join(text.split())
     assert "2 × does not overlap" in words
     assert "is wider than" in words
+
+
+def test_origins_of_values_fit_into_80_columns():
+    rows = [OriginSummary("zero point [x]", "header", "MAGZP", 3, "26 to 26.5")]
+    text = printed(origins_table(rows))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "zero point [x] header MAGZP 3 26 to 26.5" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

@@ -205,6 +205,12 @@ def test_the_headline_counts(run, page):
     assert "1 coadd could not be made" in page.text
 
 
+def test_measured_values_are_told(run, page):
+    assert "measuredper mesh125.1 to 5.3" in page.text
+    html = render_page(dataclasses.replace(run, origins=()))
+    assert "Where values come from" not in html
+
+
 def test_a_run_without_coadds_has_a_page():
     html = render_page(RunRecord(title="Nothing"))
     assert "There is no coadd." in html

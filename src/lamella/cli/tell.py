@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from ..data.origins import OriginSummary
 from ..errors import NoInputsError
-from ..report.console import skipped_table, summary_table
+from ..report.console import origins_table, skipped_table, summary_table
 from ..report.record import CoaddRecord, Skipped
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def run_coadds(run: CoaddRun, exposures: Sequence[Path], *, quiet: bool = False)
         "Warnings",
     )
     if not quiet:
+        tell_origins(record.origins)
         Console().print(summary_table(record.coadds))
         click.echo(f"Report: {run.output / 'index.html'}")
     return not record.failures
@@ -77,6 +79,7 @@ def tell_warps(record: WarpRunRecord) -> None:
     tell_skipped(record.skipped, "Skipped")
     if not record.warps:
         raise NoInputsError("No warp was made: no exposure has valid data on a chosen patch.")
+    tell_origins(record.origins)
     table = Table("warp", "detectors", "pixels with data", box=None, pad_edge=False)
     for warp in record.warps:
         table.add_row(warp.name, warp.detectors, warp.pixels)
@@ -87,6 +90,12 @@ def tell_stack(record: CoaddRecord) -> None:
     """Print the summary of a coadd of warps, after its warnings."""
     tell_skipped(record.warnings, "Warnings")
     Console().print(summary_table([record]))
+
+
+def tell_origins(origins: Sequence[OriginSummary]) -> None:
+    """Print where values of the exposures come from, where a reader chose or measured them."""
+    if origins:
+        Console().print(origins_table(origins))
 
 
 def tell_skipped(items: Iterable[Skipped], title: str) -> None:

@@ -16,6 +16,7 @@ from ..image.masked_arrays import settle_masked
 from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
+from .origins import Origin
 from .times import UNKNOWN_TIMES, ExposureTimes
 
 __all__ = ("Exposure", "ExposureId", "ExposureInfo", "ExposureSource")
@@ -63,6 +64,9 @@ class ExposureInfo:
     """When the exposure was taken, and how long it is, as far as known."""
     format: str = ""
     """Name of the reader."""
+    origins: Mapping[str, Origin] = dataclasses.field(default_factory=dict)
+    """Where values come from, by name (``"zero point"``, ``"noise"``, ``"PSF"`` ...), for readers that choose
+    or measure them; empty where the format itself says it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))

@@ -8,10 +8,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ..data.origins import OriginSummary
 from .record import CoaddRecord, Skipped, alike_once
 from .wording import duration, number, reasons
 
-__all__ = ("skipped_table", "summary_table")
+__all__ = ("origins_table", "skipped_table", "summary_table")
 
 
 def summary_table(records: Iterable[CoaddRecord]) -> Table:
@@ -40,6 +41,16 @@ def summary_table(records: Iterable[CoaddRecord]) -> Table:
             "kept" if record.kept else duration(summary.seconds),
         )
         table.add_row(*map(Text, cells))  # Text, not str: a bracket in a file name is no markup.
+    return table
+
+
+def origins_table(origins: Iterable[OriginSummary]) -> Table:
+    """Return one line per value of the exposures and way in which it was got: header, measured or assumed."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Taken from", title_justify="left")
+    for name in ("Value", "From", "How", "Exposures", "Is"):
+        table.add_column(name, overflow="fold", justify="right" if name == "Exposures" else "left")
+    for origin in origins:
+        table.add_row(*map(Text, (origin.name, origin.kind, origin.how, str(origin.count), origin.values)))
     return table
 
 

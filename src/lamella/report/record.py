@@ -24,6 +24,7 @@ from ..coadd.summary import CoaddSummary
 from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues
 from ..data.coadd import PatchCoadd
+from ..data.origins import OriginSummary
 from ..data.visit_check import visit_warnings
 from ..errors import UnreadableFileError
 from ..files import write_text
@@ -115,6 +116,8 @@ class CoaddRecord(PlainValues):
     """How visits were matched to a common PSF, if they were."""
     planes: dict[str, str] = dataclasses.field(default_factory=dict)
     """Meaning of the mask planes that have pixels."""
+    origins: tuple[OriginSummary, ...] = ()
+    """Where values of the exposures come from, as far as their reader chose or measured them."""
     files: dict[str, str] = dataclasses.field(default_factory=dict)
     """Files that belong to the coadd: what it is, and the path relative to the page."""
     kept: bool = False
@@ -142,6 +145,8 @@ class RunRecord:
     skymap: str = ""
     """What the sky map is, in words."""
     coadds: tuple[CoaddRecord, ...] = ()
+    origins: tuple[OriginSummary, ...] = ()
+    """Where values of the exposures come from, as far as their reader chose or measured them."""
     skipped: tuple[Skipped, ...] = ()
     """Inputs that could not be used at all."""
     failures: tuple[Skipped, ...] = ()

@@ -103,6 +103,7 @@ class CoaddRun:
                 started=started.strftime("%Y-%m-%d %H:%M UTC"),
                 skymap=f"{skymap.name}, {len(skymap)} tract{'s' if len(skymap) != 1 else ''}",
                 coadds=coadds,
+                origins=plan.origins,
                 skipped=plan.skipped,
                 empty=empty,
                 failures=failures,

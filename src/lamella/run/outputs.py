@@ -16,6 +16,7 @@ from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..coadd.reject.reject import Findings
 from ..coadd.summary import summarize
 from ..data.coadd import PatchCoadd
+from ..data.origins import summarize_origins
 from ..data.warp import Warp
 from ..errors import UnreadableFileError
 from ..files import make_folder, write_text
@@ -134,10 +135,18 @@ class CoaddWork:
         )
         coadd = make_patch(job, self.config, work)
         masks = ArtifactMasks.of(coadd, findings[0])
-        return self._write(coadd, masks, CoaddFiles(self.folder, job.name), stamp, start)
+        files = CoaddFiles(self.folder, job.name)
+        record = dataclasses.replace(
+            self._write(coadd, masks, files, start),
+            name=files.name,
+            fingerprint=stamp,
+            origins=summarize_origins(source.info.origins for source in job.sources),
+        )
+        write_record(files.record, record)
+        return record
 
     def _write(
-        self, coadd: PatchCoadd, masks: ArtifactMasks | None, files: CoaddFiles, stamp: str, start: float
+        self, coadd: PatchCoadd, masks: ArtifactMasks | None, files: CoaddFiles, start: float
     ) -> CoaddRecord:
         # An older record would vouch for the new files while they are being written.
         files.record.unlink(missing_ok=True)
@@ -151,15 +160,12 @@ class CoaddWork:
             write_artifacts(masks, files.artifacts)
             write_png(files.artifact_picture, artifact_picture(coadd, masks))
         summary = summarize(coadd, seconds=time.perf_counter() - start)
-        record = coadd_record(
+        return coadd_record(
             coadd,
             summary,
             pictures=coadd_pictures(coadd, summary, masks),
             files={what: path.name for what, path in files.described(self.config).items()},
         )
-        record = dataclasses.replace(record, name=files.name, fingerprint=stamp)
-        write_record(files.record, record)
-        return record
 
 
 def finished_record(

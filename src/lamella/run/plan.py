@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..data.origins import OriginSummary, summarize_origins
 from ..errors import GeometryError, NoInputsError
 from ..formats.recognise import InputProblem, Inputs, open_exposures
 from ..report.record import Skipped
@@ -30,6 +31,11 @@ class RunPlan:
     def skipped(self) -> tuple[Skipped, ...]:
         """Files that cannot be used, and why."""
         return tuple(Skipped(problem.path, str(problem.error)) for problem in self.inputs.problems)
+
+    @property
+    def origins(self) -> tuple[OriginSummary, ...]:
+        """Where values of the exposures come from, as far as their reader chose or measured them."""
+        return summarize_origins(source.info.origins for source in self.inputs.sources)
 
 
 def plan_run(

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..coadd.warp.pairs import CommonPsf
 from ..data.coadd import Rejection
 from ..data.exposure import ExposureSource
+from ..data.origins import OriginSummary
 from ..data.warp import Warp
 from ..errors import InputError
 from ..formats.archive.products import ArchiveWarp, read_product
@@ -51,6 +52,8 @@ class WarpRunRecord:
     """Sorted by name; those included that an earlier run had made."""
     skipped: tuple[Skipped, ...]
     """Files and exposures that are in no warp, and why."""
+    origins: tuple[OriginSummary, ...] = ()
+    """Where values of the exposures come from, as far as their reader chose or measured them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,6 +119,7 @@ class WarpRun:
         return WarpRunRecord(
             tuple(sorted((result.row for result in results if result.row), key=lambda row: row.name)),
             (*plan.skipped, *(Skipped(f"{item.id} ({item.path})", item.reason) for item in sorted(rejected))),
+            plan.origins,
         )
 
     def _make(self, task: tuple[WarpFiles, tuple[ExposureSource, ...]]) -> _Result:
