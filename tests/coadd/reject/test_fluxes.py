@@ -19,14 +19,23 @@ def spot(y: float, x: float, peak: float, sigma: float) -> np.ndarray:
     return peak * np.exp(-0.5 * ((ROWS - y) ** 2 + (COLUMNS - x) ** 2) / sigma**2)
 
 
-def unlike(difference: np.ndarray, sky: np.ndarray, **options: float) -> list[float]:
+def unlike(
+    difference: np.ndarray,
+    sky: np.ndarray,
+    *,
+    tolerance: np.ndarray | float = 0.0,
+    flagged: np.ndarray | None = None,
+    **options: float,
+) -> list[float]:
     noise = np.random.default_rng(3).normal(0, 1, BOX.shape)
     image = (difference + noise).astype(np.float32)
     plane = np.zeros(BOX.shape, np.float32)
-    template = Template(BOX, sky.astype(np.float32), plane, plane.astype(np.int32), plane, plane)
-    footprints = Footprints.find(np.abs(difference) > 3.0, BOX)
+    # Of two epochs, each with a noise of one.
+    template = Template(BOX, sky.astype(np.float32), plane + 0.5, plane.astype(np.int32) + 2, plane, plane)
+    footprints = Footprints.find(np.abs(difference) > 3.0 if flagged is None else flagged, BOX)
     control = VariableControl(**options)
-    matched = Difference(BOX, image, plane + 1, plane.astype(np.int32), plane == 0, template)
+    spread = (plane + 1.0 + tolerance**2).astype(np.float32)
+    matched = Difference(BOX, image, spread, plane.astype(np.int32), plane == 0, template)
     return unlike_template(footprints, matched, control).tolist()
 
 
@@ -70,6 +79,17 @@ def test_nothing_varies_on_empty_sky_nor_when_it_is_switched_off() -> None:
     assert varies(STAR, np.zeros(BOX.shape)) == [False]
     assert varies(STAR, -STAR) == [False]
     assert varies(STAR, STAR, enabled=False) == [False]
+
+
+@pytest.mark.parametrize("peak", [100.0, 1e5])
+def test_a_source_is_one_however_much_it_may_differ(peak: float) -> None:
+    # The peak of a narrow star is seen before matching alone; after it nothing is there but noise.
+    star, nothing = spot(20, 25, peak, 1.4), np.zeros(BOX.shape)
+    three = np.zeros(BOX.shape, bool)
+    three[20, 24:27] = True
+    assert unlike(nothing, star, tolerance=0.5 * peak * np.ones(BOX.shape), flagged=three) == [0.0]
+    faint = spot(20, 25, 1.0, 1.4)
+    assert unlike(nothing, faint, tolerance=0.5 * np.ones(BOX.shape), flagged=three) == [1.0]
 
 
 def test_each_footprint_is_judged_by_itself() -> None:

@@ -78,3 +78,22 @@ def test_their_coadd_has_width_and_depth(epochs: Epochs) -> None:
     assert summary.depth is not None
     box = coadd.bbox
     assert summary.psf_fwhm == pytest.approx(PIXEL * fwhm(coadd.psf, box.x.center, box.y.center), rel=0.2)
+
+
+@pytest.mark.parametrize("width", [1.2, 1.7])
+def test_two_visits_that_are_turned_lose_no_star(width: float) -> None:
+    # Before matching a star of 1.2 pixels is up to seven times as bright as in the static sky, depending on
+    # where within a pixel it is.
+    config = simulate(width).config
+    quiet = InjectionConfig(satellites=0, cosmic_rays=0, asteroids=0, ghosts=0, variable_stars=0)
+    epochs = simulate_epochs(config.replace(visits=2, stars=300, injection=quiet), 5)
+    sources, box = epochs.sources, epochs.target.outer_bbox
+    peak = sources.flux / (1.13 * 3.2**2)  # in a matched warp
+    bright = peak > 10.0 * np.sqrt(np.nanmedian(epochs.variance))
+    y, x = (
+        np.rint(values[bright]).astype(int) for values in (sources.y - box.y.start, sources.x - box.x.start)
+    )
+    inside = (x >= 0) & (y >= 0) & (x < box.x.size) & (y < box.y.size)
+    assert inside.sum() > 15
+    outcome, _ = outcome_of_rejection(epochs, matched_inputs(epochs), RejectControl(method="compare_warp"))
+    assert not outcome.removed[:, y[inside], x[inside]].any()

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...data.removals import told_apart
 from ...data.visit_check import ZERO_POINT
-from ...image.footprints import Footprints
+from ...image.footprints import Footprints, Pixels
 from .compare_control import FluxControl, VariableControl
 from .template import Difference
 
@@ -93,7 +93,21 @@ def unlike_template(footprints: Footprints, matched: Difference, control: Variab
     centred = dd - of_d**2 / total, dt - of_d * of_sky / total, tt - of_sky**2 / total
     least = _ROUNDING * tt
     unlike = np.maximum(_unexplained(dd, dt, tt, noise, least), _unexplained(*centred, noise, least))
-    return np.where(tt > control.significance**2, unlike, 1.0)
+    return np.where(_significance(at, sky, matched) > control.significance, unlike, 1.0)
+
+
+def _significance(at: Pixels, sky: np.ndarray, matched: Difference) -> np.ndarray:
+    """Return the signal to noise, in one epoch, of what the template holds in each footprint.
+
+    The noise of the difference will not do: where visits may differ by half of a source, it holds that, and
+    no source of a few pixels is significant, however bright.
+    """
+    template = matched.template
+    variance, epochs = (at.of(matched.of_template(plane)) for plane in (template.variance, template.epochs))
+    with np.errstate(invalid="ignore"):  # where there is no epoch
+        squares = sky**2 / (variance * epochs)
+    significance: np.ndarray = np.sqrt(at.sum(np.nan_to_num(squares)))
+    return significance
 
 
 def _unexplained(
