@@ -35,6 +35,7 @@ EXAMPLES = [
     errors.UnitError("a.fits", where="BUNIT", found="'s'", expected="a unit of flux"),
     errors.DuplicateInputError("a.fits", found="visit 1", expected="another visit"),
     errors.MixedBandsError("Cam visit 2", where="band", found="'g'", expected="'r'"),
+    errors.MixedUnitsError("Cam visit 2", where="flux unit", found="adu", expected="nJy"),
     errors.OutputError("out.fits", reason="No space left on device"),
     errors.WorkerError("The process died."),
 ]

@@ -24,6 +24,7 @@ __all__ = (
     "MaskPlaneError",
     "MissingPartError",
     "MixedBandsError",
+    "MixedUnitsError",
     "NoCoverageError",
     "NoInputsError",
     "NoMatchedWarpsError",
@@ -263,6 +264,10 @@ class DuplicateInputError(InputError):
 
 class MixedBandsError(InputError):
     """Images of different bands are to become one."""
+
+
+class MixedUnitsError(InputError):
+    """Images whose fluxes are in different units are to become one."""
 
 
 class OutputError(LamellaError, OSError):

@@ -18,8 +18,9 @@ from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.stack.prepare import input_of
 from lamella.data.coadd import PatchCoadd, Rejection
 from lamella.data.exposure import ExposureId
+from lamella.data.flux_unit import FluxUnit
 from lamella.data.inputs import CoaddTarget, WarpInput
-from lamella.errors import ConfigError, DuplicateInputError, MixedBandsError, NoInputsError
+from lamella.errors import ConfigError, DuplicateInputError, MixedBandsError, MixedUnitsError, NoInputsError
 from lamella.image.spans import SpanMask
 from lamella.planes import make_schema
 from lamella.resources import Resources
@@ -287,6 +288,26 @@ def test_bands_are_not_mixed(maker) -> None:
     warps[2].visit, warps[2].band = 4, "r"  # one visit in two bands
     with pytest.raises(MixedBandsError, match="Cam visit 4, band: found 'r'; expected 'i'"):
         assemble([warps[2], warps[0]])
+
+
+def test_fluxes_of_different_units_are_not_combined(maker) -> None:
+    warps = [maker.warp(visit) for visit in (2, 4, 7)]
+    unit = FluxUnit("adu", "a.fits")
+    warps[2].detectors = tuple(dataclasses.replace(one, flux_unit=unit) for one in warps[2].detectors)
+    for order in (warps, warps[::-1]):
+        with pytest.raises(MixedUnitsError) as caught:
+            assemble(order)
+        assert (caught.value.path, caught.value.found) == ("Cam visit 7", str(unit))
+        assert caught.value.expected.startswith("nJy, the unit of Cam visit 2")
+
+
+def test_a_coadd_has_the_unit_of_its_warps_and_says_what_it_means(maker) -> None:
+    warp, unit = maker.warp(2), FluxUnit("adu", "a.fits")
+    warp.detectors = tuple(dataclasses.replace(one, flux_unit=unit) for one in warp.detectors)
+    coadd = assemble([warp], MEAN)
+    assert (coadd.flux_unit, coadd.image.unit, coadd.variance.unit) == (unit, u.adu, u.adu**2)
+    assert unit.note in coadd.notes
+    assert assemble([maker.warp(2)], MEAN).image.unit == u.nJy
 
 
 def test_records_need_a_target(maker) -> None:

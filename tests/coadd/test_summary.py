@@ -17,6 +17,7 @@ from lamella.coadd.summary import CoaddSummary, Rejected, summarize
 from lamella.data.coadd import PatchCoadd, Rejection
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
+from lamella.data.flux_unit import NJY, FluxUnit
 from lamella.data.photometry import AB_FLUX_NJY
 from lamella.errors import InvalidPsfError
 from lamella.planes import bits_of, make_schema
@@ -273,3 +274,24 @@ def test_foreign_values_are_refused():
 def test_summary_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         summarize(make_coadd()).depth = 30.0
+
+
+def test_fluxes_without_magnitudes_have_a_limit_and_no_depth():
+    unit = FluxUnit("adu", "a.fits")
+    detectors = [dataclasses.replace(make_detector(1, 5), flux_unit=unit)]
+    summary, absolute = summarize(make_coadd(detectors=detectors)), summarize(make_coadd())
+    assert (summary.depth, summary.depth_stated) == (None, None)
+    assert summary.flux_limit == absolute.flux_limit
+    assert summary.flux_limit_stated == pytest.approx(5 * NOISE * math.sqrt(4 * math.pi) * SIGMA, rel=2e-3)
+    assert (summary.fluxes, absolute.fluxes) == (unit, NJY)
+    assert absolute.depth == pytest.approx(-2.5 * math.log10(absolute.flux_limit / AB_FLUX_NJY))
+    assert CoaddSummary.from_dict(json.loads(json.dumps(summary.to_dict()))) == summary
+
+
+def test_summaries_of_older_records_are_in_njy():
+    plain = summarize(make_coadd()).to_dict()
+    for name in ("flux_unit", "flux_reference", "flux_limit", "flux_limit_stated"):
+        del plain[name]
+    summary = CoaddSummary.from_dict(plain)
+    assert summary.fluxes == NJY
+    assert summary.depth == plain["depth"]

@@ -21,6 +21,7 @@ from lamella.data.coadd import PatchCoadd, PatchId, Provenance, Rejection
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.data.exposure_archive import ExposureImage
+from lamella.data.flux_unit import FluxUnit
 from lamella.data.noise import SkyNoise
 from lamella.data.owners import Owners
 from lamella.data.removals import Removal
@@ -34,6 +35,7 @@ from lamella.planes import bits_of, make_schema
 from lamella.psf.gridded import GriddedPsf
 
 BOX = Box.factory[100:116, 200:220]
+FLUXES = FluxUnit("adu", "visit7-1.fits")
 TIMES = ExposureTimes(begin=60310.0, middle=60310.25, end=60310.5, exposure_time=43200.0)
 SETTINGS = {"assemble": {"statistic": "MEAN", "weights": {"rule": "variance"}}, "select": {"max_fwhm": None}}
 REMOVALS = (
@@ -75,7 +77,7 @@ def psf() -> GriddedPsf:
     return GriddedPsf(np.array([[stamp, stamp.T], [stamp, stamp]]), [200, 219], [100, 115], BOX)
 
 
-def detectors() -> list[DetectorInput]:
+def detectors(fluxes: FluxUnit = FLUXES) -> list[DetectorInput]:
     corners = np.array([[200.0, 100.0], [218.0, 101.0], [217.0, 114.0], [201.0, 113.0]])
     return [
         DetectorInput(
@@ -92,13 +94,14 @@ def detectors() -> list[DetectorInput]:
             psf_fwhm=0.7 if number == 1 else None,
             times=TIMES,
             notes=("sky subtracted", "second note"),
+            flux_unit=fluxes,
         )
         for number in (1, 2)
     ]
 
 
-def warp(*, matched: bool = False) -> Warp:
-    pixels, records = planes(), [MatchRecord(ExposureId("Cam", 7, 1, "r"), 0.015625, 0.5)]
+def warp(*, matched: bool = False, fluxes: FluxUnit = FLUXES) -> Warp:
+    pixels, records = planes(fluxes.unit), [MatchRecord(ExposureId("Cam", 7, 1, "r"), 0.015625, 0.5)]
     owner = np.zeros(BOX.shape, np.int32)
     owner[:, 9:] = 1
     return Warp(
@@ -108,7 +111,7 @@ def warp(*, matched: bool = False) -> Warp:
         instrument="Cam",
         visit=7,
         band="r",
-        detectors=detectors(),
+        detectors=detectors(fluxes),
         owners=None if matched else Owners.from_array(owner, BOX),
         matched_psf=GaussianPointSpreadFunction(2.5, BOX, 21) if matched else None,
         match_records=records if matched else (),
@@ -117,8 +120,8 @@ def warp(*, matched: bool = False) -> Warp:
     )
 
 
-def coadd() -> PatchCoadd:
-    pixels = planes()
+def coadd(fluxes: FluxUnit = FLUXES) -> PatchCoadd:
+    pixels = planes(fluxes.unit)
     count = np.arange(BOX.area, dtype=np.int32).reshape(BOX.shape) % 4
     return PatchCoadd(
         pixels.image,
@@ -128,7 +131,7 @@ def coadd() -> PatchCoadd:
         exposure_count_unmasked=Image(count + 1, bbox=BOX),
         id=PatchId("r", "test", 3, (5, 4), Box.factory[102:114, 203:218]),
         provenance=Provenance(
-            detectors=tuple(detectors()),
+            detectors=tuple(detectors(fluxes)),
             rejections=(Rejection(ExposureId("Cam", 9, 3, "r"), "visit9.fits", "select", "PSF too wide"),),
             settings=SETTINGS,
             versions={"lamella": "0.1.0"},
@@ -141,8 +144,8 @@ def coadd() -> PatchCoadd:
     )
 
 
-def exposure() -> Exposure:
-    (detector, _), pixels = detectors(), planes(u.ct)
+def exposure(fluxes: FluxUnit = FLUXES) -> Exposure:
+    (detector, _), pixels = detectors(fluxes), planes(u.ct)
     info = ExposureInfo(
         id=detector.id,
         path=detector.path,
@@ -155,6 +158,7 @@ def exposure() -> Exposure:
         quality={"effTime": 12.5},
         times=TIMES,
         format="table",
+        flux_unit=fluxes,
     )
     return Exposure(info=info, pixels=pixels, psf=psf(), to_njy=57.5, notes=detector.notes)
 

@@ -18,6 +18,7 @@ from lsst.images.serialization import ArrayReferenceModel, open_archive
 from lamella.data.coadd import PatchCoaddSerializationModel
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure_archive import ExposureImage, ExposureSerializationModel
+from lamella.data.flux_unit import NJY
 from lamella.data.times import UNKNOWN_TIMES, ExposureTimes
 from lamella.data.warp import WarpSerializationModel
 from lamella.formats.archive.artifact_files import read_artifacts
@@ -43,6 +44,8 @@ def unpack(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Pa
         return path
 
     file.first = request.param == "0.1.0"  # type: ignore[attr-defined]
+    # The older ones know nJy only.
+    file.fluxes = archived.FLUXES if request.param == "flux-units" else NJY  # type: ignore[attr-defined]
     return file
 
 
@@ -73,7 +76,11 @@ def assert_same_detectors(detectors: Any, expected: Any, *, first: bool) -> None
 
 @pytest.mark.parametrize("name", ["warp", "matched_warp"])
 def test_warps_of_all_versions_are_read(unpack: Any, name: str) -> None:
-    warp, expected = read_product(unpack(name)), archived.warp(matched=name == "matched_warp")
+    warp, expected = (
+        read_product(unpack(name)),
+        archived.warp(matched=name == "matched_warp", fluxes=unpack.fluxes),
+    )
+    assert warp.flux_unit == unpack.fluxes
     assert_same_planes(warp, expected)
     assert (warp.instrument, warp.visit, warp.band) == ("Cam", 7, "r")
     assert warp.metadata["settings"] == expected.metadata["settings"]
@@ -92,7 +99,8 @@ def test_warps_of_all_versions_are_read(unpack: Any, name: str) -> None:
 
 
 def test_coadds_of_all_versions_are_read(unpack: Any) -> None:
-    coadd, expected = read_product(unpack("coadd")), archived.coadd()
+    coadd, expected = read_product(unpack("coadd")), archived.coadd(unpack.fluxes)
+    assert coadd.flux_unit == unpack.fluxes
     assert_same_planes(coadd, expected)
     for name in ("exposure_count", "exposure_count_unmasked"):
         np.testing.assert_array_equal(getattr(coadd, name).array, getattr(expected, name).array)
@@ -112,7 +120,7 @@ def test_coadds_of_all_versions_are_read(unpack: Any) -> None:
 def test_exposures_of_all_versions_are_read(unpack: Any) -> None:
     with open_archive(str(unpack("exposure")), ExposureImage) as reader:
         exposure = reader.read().exposure
-    expected = archived.exposure()
+    expected = archived.exposure(unpack.fluxes)
     assert_same_planes(exposure.pixels, expected.pixels)
     assert numbers_of(exposure.psf) == numbers_of(expected.psf)
     assert (exposure.to_njy, exposure.notes) == (expected.to_njy, expected.notes)

@@ -12,6 +12,7 @@ from astropy.table import Table
 from lsst.images.psfs import GaussianPointSpreadFunction
 
 from lamella.data.exposure import Exposure
+from lamella.data.flux_unit import FluxUnit
 from lamella.data.photometry import njy_per_count
 from lamella.data.times import UNKNOWN_TIMES, ExposureTimes
 from lamella.errors import (
@@ -101,6 +102,15 @@ def test_a_row_becomes_an_exposure(table: Callable[..., Path], name: str) -> Non
     assert np.argwhere(mask & bits_of(schema, ["SATURATED"])).tolist() == [[10, 12], [10, 13]]
     # The file says that its sky is subtracted, unless told otherwise.
     assert np.nanmedian(exposure.pixels.image.array) == pytest.approx(30.0, abs=0.3)
+
+
+@pytest.mark.parametrize(("cells", "name"), [({"unit": "ELECTRONS/S"}, "electron / s"), ({}, "adu")])
+def test_fluxes_without_a_zero_point_are_those_of_a_reference(
+    table: Callable[..., Path], cells: dict[str, Any], name: str
+) -> None:
+    exposure = read(table(zero_point=None, flux_scale=0.25, flux_reference="a.fits", **cells))
+    assert exposure.to_njy == 0.25
+    assert exposure.info.flux_unit == FluxUnit(name, "a.fits")
 
 
 def test_times_are_those_of_the_table_or_of_the_headers(table: Callable[..., Path], image: Path) -> None:
@@ -359,6 +369,18 @@ def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], i
         ({"zero_point": np.nan}, InputError, "row 1, column 'zero_point': found 'nan'"),
         ({"zero_point": None}, MissingPartError, "row 1, column 'zero_point': found neither"),
         ({"zero_point": None, "unit": "km"}, UnitError, "row 1, column 'unit': found 'km'"),
+        ({"flux_scale": 2.0}, InputError, "row 1, column 'flux_scale': found a number beside zero_point"),
+        (
+            {"flux_reference": "b"},
+            MissingPartError,
+            "row 1, column 'flux_reference': found 'b'; expected a col",
+        ),
+        ({"zero_point": None, "flux_scale": -2.0}, InputError, "row 1, column 'flux_scale': found '-2.0'"),
+        (
+            {"zero_point": None, "flux_scale": 2.0, "unit": "nJy"},
+            UnitError,
+            "row 1, column 'unit': found 'nJy'; expected a unit of counts",
+        ),
         ({"zero_point": None, "unit": "widgets"}, UnitError, "row 1, column 'unit': found 'widgets'"),
         ({"psf_fwhm": None}, MissingPartError, "row 1: found neither psf_fwhm nor psf_file"),
         ({"psf_fwhm": -1.0}, InputError, "row 1, column 'psf_fwhm': found -1"),

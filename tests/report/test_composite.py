@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import astropy.units as u
 import numpy as np
 import pytest
 from lsst.images import Box, Image
@@ -64,6 +65,16 @@ def test_hue_does_not_depend_on_brightness():
         return pixel[0] / pixel[2]
 
     assert ratio(3e2) == pytest.approx(ratio(3e4), rel=0.15)
+
+
+def test_bands_without_a_common_unit_are_each_on_the_scale_of_their_noise():
+    counts, calibrated = star_field(300, 1), star_field(300, 2)
+    bands = {"g": Image(counts, unit=u.adu), "r": Image(calibrated, unit=u.nJy)}
+    scaled = bands | {"g": Image(1000 * counts, unit=u.adu)}
+    assert np.abs(composite(bands).pixels.astype(int) - composite(scaled).pixels).max() <= 1
+    # With one unit the ratio of bands is a colour.
+    same = {band: Image(image.array, unit=u.adu) for band, image in scaled.items()}
+    assert np.abs(composite(same).pixels.astype(int) - composite(bands).pixels).max() > 50
 
 
 def test_noise_is_nearly_grey_and_dark():

@@ -20,7 +20,18 @@ from ..data.exposure import Exposure, ExposureId, ExposureSource
 from ..data.times import ExposureTimes, TotalTimes
 from ..data.warp import Warp
 from ..fits.text import from_fits
-from ..report.wording import ABSENT, exposed, number, percent, plain, reasons, significant, span
+from ..report.wording import (
+    ABSENT,
+    depth,
+    depth_stated,
+    exposed,
+    number,
+    percent,
+    plain,
+    reasons,
+    significant,
+    span,
+)
 from .describe_artifacts import match_facts, matching_facts, removals_table
 from .terminal import box_text, facts_table, place_facts, rows_table
 
@@ -83,7 +94,7 @@ def describe_warp(warp: Warp, path: Path, *, verbose: bool = False) -> Renderabl
         "exposure": exposed(times, 1),
         **place_facts(warp.bbox, warp.sky_projection),
         "data": f"{percent(float(good.mean()))} of the pixels",
-        "noise": f"{significant(noise)} nJy per pixel, by the variance",
+        "noise": f"{significant(noise)} {warp.flux_unit} per pixel, by the variance",
         **match_facts(warp),
     }
     return Group(
@@ -116,7 +127,7 @@ def describe_exposure(exposure: Exposure) -> RenderableType:
     facts = {
         "data": f"{percent(float(good.mean()))} of the pixels",
         "noise": f"{significant(noise)} {pixels.unit or 'counts'} per pixel, by the variance",
-        "scale": f"{exposure.to_njy:.6g} nJy per unit"
+        "scale": f"{exposure.to_njy:.6g} {exposure.info.flux_unit} per unit"
         if isinstance(exposure.to_njy, float)
         else "varies over the pixels",
         "notes": "\n".join(exposure.notes) or "none",
@@ -179,13 +190,15 @@ def _by_instrument(rows: Sequence[tuple[ExposureId, dict[str, str]]]) -> Rendera
 
 def _quality(summary: CoaddSummary) -> dict[str, str]:
     factor, correction = summary.variance_factor, summary.variance_correction
+    absolute = summary.fluxes.is_absolute
     return {
         "data": f"{percent(summary.covered_fraction)} of the pixels; visits per pixel: "
         f"median {number(summary.median_count, 0)}, at most {summary.max_count}",
         "PSF": f"{number(summary.psf_fwhm)} arcsec full width at half maximum, at the centre of the data",
-        "depth": f"{number(summary.depth)} mag (AB) for a point source of 5 sigma at blank places; "
-        f"{number(summary.depth_stated)} by the variance plane",
-        "noise": f"{significant(summary.pixel_noise)} nJy per pixel of blank sky; "
+        "depth": f"{depth(summary)}{' (AB)' if absolute else ''} for a point source of 5 sigma at blank "
+        f"places; {depth_stated(summary)} by the variance plane",
+        **({} if absolute else {"fluxes": f"in {summary.fluxes}, without magnitudes"}),
+        "noise": f"{significant(summary.pixel_noise)} {summary.flux_unit} per pixel of blank sky; "
         f"{number(summary.noise_ratio)} of what the variance says",
         "errors": f"of point-source fluxes are {number(summary.psf_noise_ratio)} of what the variance says"
         + (f", which was multiplied by {factor:.4g} ({correction})" if correction != "none" else ""),

@@ -13,6 +13,7 @@ from lsst.images import Image, Mask
 
 from ..data.coadd import PatchCoadd, PatchId, Provenance, Rejection
 from ..data.detector import DetectorInput
+from ..data.flux_unit import flux_unit_of
 from ..data.inputs import CoaddTarget, WarpInput
 from ..data.visit_check import VisitCheck
 from ..data.warp import Warp
@@ -84,7 +85,7 @@ def assemble(
     Returns
     -------
     PatchCoadd
-        Image in nJy, mask, variance, counts, inputs with weights, and PSF.
+        Image in nJy (or the flux unit of the warps), mask, variance, counts, inputs with weights, and PSF.
 
     Raises
     ------
@@ -94,6 +95,8 @@ def assemble(
         Raised when matched warps are to be compared and there is none.
     MixedBandsError
         Raised when the warps are of different bands.
+    MixedUnitsError
+        Raised when their fluxes are in different units.
     DuplicateInputError
         Raised when two warps are the same visit.
     """
@@ -128,7 +131,7 @@ def assemble(
             "assemble": config.to_dict(),
             **planes_record([visit.bad_mask_planes for visit in inputs], config.bad_mask_planes),
         },
-        notes=notes_of(detectors),
+        notes=tuple(filter(None, (*notes_of(detectors), inputs[0].flux_unit.note))),
         removals=findings.removals,
         visit_checks=checks,
         matched_psf=prepared.model_psf(),
@@ -274,9 +277,11 @@ def finish(
     provenance
         Inputs, options and measurements; the versions of packages are added.
     flux_mag0
-        Counts of a source of AB magnitude 0, where the image is in counts; by default it is in nJy.
+        Counts of a source of AB magnitude 0, where the image is in counts; by default it is in the flux
+        unit of the inputs.
     """
-    bbox, unit = target.outer_bbox, u.nJy if flux_mag0 is None else u.ct
+    unit = flux_unit_of(provenance.detectors).unit if flux_mag0 is None else u.ct
+    bbox = target.outer_bbox
     inner_bbox = target.inner_bbox or bbox
     return PatchCoadd(
         Image(planes.image, bbox=bbox, unit=unit, sky_projection=target.projection),

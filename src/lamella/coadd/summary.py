@@ -13,9 +13,9 @@ from lsst.images import Mask
 from ..causes import by_cause, cause_of
 from ..config import PlainValues
 from ..data.coadd import PatchCoadd
+from ..data.flux_unit import NJY, FluxUnit
 from ..data.noise import SkyNoise
 from ..data.options import VarianceCorrection
-from ..data.photometry import magnitude
 from ..data.times import TotalTimes
 from ..errors import InvalidPsfError
 from ..kernels.arrays import count_bits, count_values, kernel_array
@@ -29,8 +29,8 @@ __all__ = (
     "CoaddSummary",
     "Rejected",
     "mask_fractions",
-    "measured_depth",
-    "stated_depth",
+    "measured_limit",
+    "stated_limit",
     "summarize",
 )
 
@@ -83,13 +83,22 @@ class CoaddSummary(PlainValues):
     psf_area: float | None
     """Effective area of the PSF (one over the sum of its squares), pixels."""
     median_variance: float | None
-    """Median of the variance plane where there are data, nJy squared."""
+    """Median of the variance plane where there are data, nJy squared (or that of ``flux_unit``)."""
     depth: float | None
-    """AB magnitude of a point source of 5 sigma: that which blank places allow (see `summarize`)."""
+    """AB magnitude of a point source of 5 sigma: that which blank places allow (see `summarize`); `None` also
+    where fluxes have no magnitudes."""
     depth_stated: float | None = None
     """The same by the variance plane, which does not hold what pixels share."""
+    flux_limit: float | None = None
+    """Flux of a point source of 5 sigma by blank places, nJy or ``flux_unit``."""
+    flux_limit_stated: float | None = None
+    """The same by the variance plane."""
+    flux_unit: str = NJY.name
+    """Unit of fluxes."""
+    flux_reference: str = ""
+    """The exposure whose pixels are in that unit, where no zero point is known."""
     pixel_noise: float | None
-    """Measured noise of a pixel of blank sky, nJy."""
+    """Measured noise of a pixel of blank sky, nJy or ``flux_unit``."""
     noise_ratio: float | None
     """Measured noise of pixels over what the variance plane says."""
     psf_noise_ratio: float | None
@@ -111,6 +120,11 @@ class CoaddSummary(PlainValues):
     def label(self) -> str:
         """Tract and patch for people, e.g. ``"0 · 5,4"``."""
         return f"{self.tract} · {self.patch[0]},{self.patch[1]}"
+
+    @property
+    def fluxes(self) -> FluxUnit:
+        """Unit of fluxes, and the exposure that it is of."""
+        return FluxUnit(self.flux_unit, self.flux_reference)
 
     @property
     def rejected_count(self) -> int:
@@ -151,9 +165,9 @@ def summarize(coadd: PatchCoadd, *, seconds: float | None = None) -> CoaddSummar
     variance = _finite(median(coadd.variance.array, covered.pixels))
     # As measured when it was made: the correction of the variance plane must not be undone by a second look.
     noise = coadd.noise or measure_sky_noise(coadd)
-    stated = stated_depth(variance, area)
-    depth = measured_depth(noise, stated)
-    if depth is None and stated is not None:
+    unit, stated = coadd.flux_unit, stated_limit(variance, area)
+    limit = measured_limit(noise, stated)
+    if limit is None and stated is not None:
         notes.append("No depth at blank places: there is too little blank sky to measure it.")
     return CoaddSummary(
         visits=len({(row["instrument"], row["visit"]) for row in inputs}),
@@ -171,8 +185,12 @@ def summarize(coadd: PatchCoadd, *, seconds: float | None = None) -> CoaddSummar
         psf_position=(x, y) if area is not None else None,
         psf_area=area,
         median_variance=variance,
-        depth=depth,
-        depth_stated=stated,
+        depth=_magnitude(limit, unit),
+        depth_stated=_magnitude(stated, unit),
+        flux_limit=limit,
+        flux_limit_stated=stated,
+        flux_unit=unit.name,
+        flux_reference=unit.reference,
         mask_fractions=mask_fractions(coadd.mask),
         times=coadd.times,
         seconds=seconds,
@@ -231,39 +249,43 @@ def mask_fractions(mask: Mask) -> dict[str, float]:
     return {name: count / bits.size for name, count in pixels.items() if count}
 
 
-def stated_depth(variance: float | None, area: float | None) -> float | None:
-    """Return the AB magnitude of a point source of 5 sigma.
+def _magnitude(flux: float | None, unit: FluxUnit) -> float | None:
+    value = None if flux is None else unit.magnitude(flux)
+    return None if value is None else _finite(value)
+
+
+def stated_limit(variance: float | None, area: float | None) -> float | None:
+    """Return the flux of a point source of 5 sigma.
 
     Parameters
     ----------
     variance
-        Variance of a pixel, nJy squared.
+        Variance of a pixel, the square of a flux.
     area
         Effective area of the PSF, pixels.
     """
     if variance is None or area is None:
         return None
     # The flux of an optimal fit has the variance of a pixel times the effective area of the PSF.
-    return _finite(magnitude(5 * math.sqrt(variance * area)))
+    return _finite(5 * math.sqrt(variance * area))
 
 
-def measured_depth(noise: SkyNoise, stated: float | None) -> float | None:
-    """Return the AB magnitude of a point source of 5 sigma by the scatter of fluxes at blank places.
+def measured_limit(noise: SkyNoise, stated: float | None) -> float | None:
+    """Return the flux of a point source of 5 sigma by the scatter of fluxes at blank places.
 
     Parameters
     ----------
     noise
-        What was measured of the noise.  In files of lamella 0.1.0 it has no scatter of fluxes; the depth then
+        What was measured of the noise.  In files of lamella 0.1.0 it has no scatter of fluxes; the flux then
         follows from its factor.
     stated
-        Depth by the variance plane as it is.
+        That flux by the variance plane as it is.
     """
     if noise.flux_noise is not None:
-        return _finite(magnitude(5 * noise.flux_noise))
+        return _finite(5 * noise.flux_noise)
     if stated is None or noise.psf is None:
         return None
-    # 2.5 log10 of a ratio of noises is 1.25 log10 of one of variances.
-    return _finite(stated - 1.25 * math.log10(noise.psf / noise.applied))
+    return _finite(stated * math.sqrt(noise.psf / noise.applied))
 
 
 def _noise_numbers(noise: SkyNoise) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import EllipsisType
 from typing import Any, ClassVar, Generic, Never
 
+import astropy.units as u
 import pydantic
 from astropy.table import Table
 from lsst.images import Box, Image, ImageSerializationModel, Mask, MaskedImage
@@ -22,8 +23,10 @@ from lsst.images.serialization import (
 )
 
 from ..errors import ShapeError
+from ..fits.text import unit_text
 from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, IdModel, P, make_psf, serialize_detectors
 from .exposure import ExposureId
+from .flux_unit import NJY, FluxUnit, flux_unit_of
 from .noise import SkyNoise
 from .removals import Removal
 from .tables import INPUT_COLUMNS, REJECTION_COLUMNS, REMOVAL_COLUMNS, make_table
@@ -109,11 +112,11 @@ class PatchCoadd(MaskedImage):
     Parameters
     ----------
     image
-        Image in nJy, shape (y, x); NaN where no input contributed and the gap was not filled.
+        Image in nJy (`flux_unit`), shape (y, x); NaN where no input contributed and the gap was not filled.
     mask
         int32 mask; NO_DATA where no input contributed, also under filled gaps.
     variance
-        Variance in nJy squared; +inf where there is no measurement.
+        Variance in the square of that; +inf where there is no measurement.
     exposure_count
         Number of visits really used at each pixel (int32).
     exposure_count_unmasked
@@ -179,8 +182,13 @@ class PatchCoadd(MaskedImage):
     def inputs(self) -> Table:
         """One row per detector: identity, weight, good pixels, PSF width, times, file, notes, polygon."""
         table = make_table(INPUT_COLUMNS, self.detectors)
-        table["weight"].unit = weight_unit(self.settings)
+        table["weight"].unit = weight_unit(self.settings, self.flux_unit)
         return table
+
+    @property
+    def flux_unit(self) -> FluxUnit:
+        """Unit of the fluxes: nJy, or that of a reference exposure where no zero point is known."""
+        return flux_unit_of(self.detectors)
 
     @property
     def times(self) -> TotalTimes:
@@ -272,10 +280,11 @@ _PLAIN_FIELDS = ("settings", "versions", "notes", "noise", "removals", "visit_ch
 """Fields of the record that an archive holds as they are."""
 
 
-def weight_unit(settings: Mapping[str, Any]) -> str:
-    """Return the unit of the weights of a coadd that was made with some options."""
+def weight_unit(settings: Mapping[str, Any], flux_unit: FluxUnit = NJY) -> str:
+    """Return the unit of the weights of a coadd that was made with some options, as text of a FITS header."""
     rule = settings.get("assemble", {}).get("weights", {}).get("rule", "variance")
-    return "arcsec2 nJy-2" if rule == "information" else "nJy-2"
+    unit = flux_unit.unit**-2
+    return unit_text(u.arcsec**2 * unit if rule == "information" else unit)
 
 
 class RejectionModel(IdModel):
@@ -294,7 +303,7 @@ class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP
     """Serialized form of a `PatchCoadd`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_patch_coadd"
-    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = SCHEMA_URL
     PUBLIC_TYPE: ClassVar[type] = PatchCoadd

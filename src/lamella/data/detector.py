@@ -26,12 +26,13 @@ from ..errors import InvalidPsfError
 from ..kernels.resample.support import LANCZOS3, ResamplingKernel
 from ..psf.coadd import CoaddPsf, PsfComponent
 from .exposure import Exposure, ExposureId
+from .flux_unit import NJY, FluxUnit
 from .psf_archive import PsfModel, dump_psf, load_numbers, load_psf
 from .times import UNKNOWN_TIMES, ExposureTimes
 
 __all__ = ("SHARED_FIELDS", "DetectorInput", "psf_components")
 
-SHARED_FIELDS = ("id", "path", "band", "bbox", "projection", "polygon", "psf_fwhm", "times")
+SHARED_FIELDS = ("id", "path", "band", "bbox", "projection", "polygon", "psf_fwhm", "times", "flux_unit")
 """Fields that the record of a detector and the description of an exposure share."""
 
 
@@ -53,14 +54,16 @@ class DetectorInput:
     weight: float = 1.0
     """1 in a warp; in a coadd the weight of the pixels that it owns."""
     information: float | None = None
-    """Information of its image per sky area (see `lamella.coadd.warp.information`), arcsec2 / nJy2; `None`
-    where that is not known."""
+    """Information of its image per sky area (see `lamella.coadd.warp.information`), arcsec2 / nJy2 (or
+    the square of ``flux_unit``); `None` where that is not known."""
     path: str = ""
     psf_fwhm: float | None = None
     """Arcseconds."""
     times: ExposureTimes = UNKNOWN_TIMES
     """When the exposure was taken, as far as known."""
     notes: tuple[str, ...] = ()
+    flux_unit: FluxUnit = NJY
+    """Unit of its fluxes in the warp."""
     kernel: ResamplingKernel = LANCZOS3
     """Kernel that its pixels were resampled with."""
 
@@ -155,6 +158,10 @@ class DetectorModel(IdModel, Generic[P]):  # noqa: UP046
     psf_fwhm: float | None
     times: ExposureTimes | None = None  # Not in files of version 0.1.0.
     notes: list[str]
+    flux_unit: str = pydantic.Field(default=NJY.name, description="Unit of fluxes; nJy in older archives.")
+    flux_reference: str = pydantic.Field(
+        default="", description="The exposure whose pixels are in that unit, where no zero point is known."
+    )
     kernel: ResamplingKernel = pydantic.Field(
         default=LANCZOS3,
         description="What the pixels were resampled with; Lanczos-3 in older archives, which do not say.",
@@ -200,6 +207,8 @@ def serialize_detectors(
                 polygon=None if detector.polygon is None else detector.polygon.wkt,
                 times=detector.times,
                 notes=list(detector.notes),
+                flux_unit=detector.flux_unit.name,
+                flux_reference=detector.flux_unit.reference,
             )
         )
     array = archive.add_array(np.concatenate(numbers), name="numbers") if numbers else None
@@ -217,4 +226,5 @@ def load_detector(row: DetectorModel[Any], numbers: np.ndarray, archive: InputAr
         polygon=polygon if isinstance(polygon, Polygon) else None,
         times=row.times or UNKNOWN_TIMES,
         notes=tuple(row.notes),
+        flux_unit=FluxUnit(row.flux_unit, row.flux_reference),
     )

@@ -16,6 +16,7 @@ from ..image.masked_arrays import settle_masked
 from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
+from .flux_unit import NJY, FluxUnit
 from .origins import Origin
 from .times import UNKNOWN_TIMES, ExposureTimes
 
@@ -67,6 +68,8 @@ class ExposureInfo:
     origins: Mapping[str, Origin] = dataclasses.field(default_factory=dict)
     """Where values come from, by name (``"zero point"``, ``"noise"``, ``"PSF"`` ...), for readers that choose
     or measure them; empty where the format itself says it."""
+    flux_unit: FluxUnit = NJY
+    """Unit of its fluxes once they are on the scale of `Exposure.to_njy`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
@@ -113,7 +116,8 @@ class Exposure:
     psf
         PSF model in the pixel frame of the image.
     to_njy
-        nJy per unit of the image: a number, or a field over the pixels.
+        nJy per unit of the image: a number, or a field over the pixels.  Where no zero point is known,
+        and ``info.flux_unit`` says so, units of the reference exposure per unit of the image.
     notes
         Remarks of the reader for a user, e.g. a sky subtraction.
 

@@ -115,7 +115,7 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
     """Serialized form of an `ExposureImage`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_exposure"
-    SCHEMA_VERSION: ClassVar[str] = "1.0.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = SCHEMA_URL
     PUBLIC_TYPE: ClassVar[type] = ExposureImage

@@ -11,6 +11,7 @@ from lsst.images.psfs import PointSpreadFunction
 from ..image.planes import Planes
 from ..image.spans import SpanMask
 from .detector import DetectorInput
+from .flux_unit import FluxUnit, flux_unit_of
 from .owners import Owners
 from .weights import MeanVariance
 
@@ -70,6 +71,11 @@ class WarpInput:
     """Further planes (e.g. artifacts found later) to be or-ed into the mask."""
     bad_mask_planes: tuple[str, ...] | None = None
     """Planes whose pixels had no influence on others when the warp was made; `None` if it is not known."""
+
+    @property
+    def flux_unit(self) -> FluxUnit:
+        """Unit of the fluxes of ``source``; nJy where no detector is on record."""
+        return flux_unit_of(self.detectors)
 
     @property
     def key(self) -> tuple[str, int]:

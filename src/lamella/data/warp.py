@@ -26,6 +26,7 @@ from ..image.planes import conform_mask
 from ..planes import Layout, plane_names
 from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, IdModel, P, make_psf, serialize_detectors
 from .exposure import ExposureId
+from .flux_unit import FluxUnit, flux_unit_of
 from .owners import Owners, OwnersModel, load_owners, serialize_owners
 from .psf_archive import PsfModel, dump_psf, load_numbers, load_psf
 from .times import TotalTimes
@@ -51,12 +52,12 @@ class Warp(MaskedImage):
     Parameters
     ----------
     image
-        Image in nJy, shape (y, x), NaN where the visit has no data.  Its box is
+        Image in nJy (`flux_unit`), shape (y, x), NaN where the visit has no data.  Its box is
         the part of the patch that the visit covers.
     mask
         int32 mask with the schema of `lamella.planes.make_schema`.
     variance
-        Variance in nJy squared, +inf where the visit has no data.
+        Variance in the square of that, +inf where the visit has no data.
     instrument, visit, band
         Identity of the visit.
     detectors
@@ -105,6 +106,11 @@ class Warp(MaskedImage):
     def psf(self) -> PointSpreadFunction:
         """PSF of the warp: the model it was matched to, or that of the detector at the position, warped."""
         return self.matched_psf or make_psf(self.detectors, self.sky_projection, self.bbox)
+
+    @property
+    def flux_unit(self) -> FluxUnit:
+        """Unit of the fluxes: nJy, or that of a reference exposure where no zero point is known."""
+        return flux_unit_of(self.detectors)
 
     @property
     def times(self) -> TotalTimes:
@@ -221,7 +227,7 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
     """Serialized form of a `Warp`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_warp"
-    SCHEMA_VERSION: ClassVar[str] = "1.3.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.4.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = SCHEMA_URL
     PUBLIC_TYPE: ClassVar[type] = Warp

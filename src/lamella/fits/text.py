@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 
+import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.table import Column, Table
 
-__all__ = ("OWN_CARD", "from_fits", "own_text", "table_hdu", "to_fits")
+__all__ = ("OWN_CARD", "from_fits", "own_text", "table_hdu", "to_fits", "unit_text")
 
 OWN_CARD = "LAMELLA"
 """Card of the primary header of files that lamella wrote."""
@@ -42,6 +43,14 @@ def own_text(header: fits.Header, key: str) -> str:
     """Return a text from a header without surrounding blanks, or an empty text; decoded if it is ours."""
     text = str(header.get(key, "")).strip()
     return from_fits(text) if OWN_CARD in header else text
+
+
+def unit_text(unit: u.UnitBase) -> str:
+    """Return a unit as text of a header: in the form of the FITS standard, if that knows the unit."""
+    try:
+        return str(unit.to_string(format="fits"))
+    except ValueError:  # the standard only recommends its units
+        return str(unit.to_string())
 
 
 def table_hdu(table: Table, name: str) -> fits.BinTableHDU:

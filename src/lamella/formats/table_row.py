@@ -14,6 +14,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.select.quality import QUALITY
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
+from ..data.flux_unit import NJY, FluxUnit
 from ..data.photometry import njy_per_count
 from ..data.times import ExposureTimes, mjd_from_text
 from ..errors import InputError, MissingPartError, UnitError, UnreadableFileError
@@ -45,7 +46,7 @@ from .table_hdus import (
     wcs_index,
 )
 from .time_cards import times_from_headers
-from .units import is_counts
+from .units import is_counts, relative_unit
 
 __all__ = ("COLUMNS", "QUALITY_PREFIX", "TableRow")
 
@@ -63,8 +64,11 @@ COLUMNS: dict[str, str] = {
     "mask_file": "file of the flags, if another",
     "flags": "meaning of the flags, NAME=value ..., e.g. 'BAD=1 SATURATED=2 IGNORE=4', where IGNORE is "
     "harmless; others are BAD; default: MP_ or MSKN cards",
-    "zero_point": "AB magnitude of one count (this, unit or BUNIT in the header is required)",
-    "unit": "unit of the pixels, if it is one of flux density, e.g. nJy",
+    "zero_point": "AB magnitude of one count (this, unit, flux_scale or BUNIT in the header is required)",
+    "unit": "unit of the pixels, if it is one of flux density, e.g. nJy; with flux_scale that of the "
+    "reference exposure, e.g. adu",
+    "flux_scale": "units of the reference exposure per unit of the pixels, where no zero point is known",
+    "flux_reference": "name of the reference exposure, with flux_scale",
     "psf_fwhm": "full width at half maximum of the PSF in arcseconds (this or psf_file is required)",
     "psf_file": "PSFEx file",
     "instrument": "name of the instrument; default: INSTRUME of the header, or 'unknown'",
@@ -135,6 +139,7 @@ class TableRow:
             quality=self._quality(),
             times=self._times(path, header),
             format="table",
+            flux_unit=self._flux_unit(path, hdu, header),
         )
 
     def load(self, info: ExposureInfo) -> Exposure:
@@ -185,6 +190,12 @@ class TableRow:
         value = parse_number(text)
         if value is None or not math.isfinite(value):
             raise self._error(column, repr(text), "a finite number", InputError)
+        return value
+
+    def _positive(self, column: str) -> float:
+        value = self._number(column)
+        if value <= 0.0:
+            raise self._error(column, repr(self._text(column)), "a positive number", InputError)
         return value
 
     def _optional(self, column: str) -> float | None:
@@ -319,7 +330,24 @@ class TableRow:
             mask = np.where(undefined, mask.dtype.type(0), mask)
         return decode_mask(mask, header if told else parsed(header, path), told, image_hdu, cell)
 
+    def _flux_unit(self, path: Path, hdu: str | int, header: Header) -> FluxUnit:
+        """Return nJy, or the unit in which exposures without a zero point are tied to each other."""
+        reference = self._text("flux_reference", "")
+        if "flux_scale" not in self.values:
+            if reference:
+                raise self._error("flux_reference", repr(reference), "a column flux_scale with it")
+            return NJY
+        if "zero_point" in self.values:
+            raise self._error("flux_scale", "a number beside zero_point", "one of them", InputError)
+        if "unit" in self.values:
+            name, location = self._text("unit"), (self.table, self._where("unit"))
+        else:
+            name, location = header_text(header, "BUNIT"), (path, f"{hdu_label(hdu)}, BUNIT")
+        return relative_unit(name, reference, path=location[0], where=location[1])
+
     def _scale(self, path: Path, hdu: str | int, header: Header) -> float:
+        if "flux_scale" in self.values:
+            return self._positive("flux_scale")
         if "zero_point" in self.values:
             return njy_per_count(self._number("zero_point"))
         if "unit" in self.values:

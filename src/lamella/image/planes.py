@@ -61,12 +61,14 @@ class Planes:
         for field in dataclasses.fields(self)[1:]:
             getattr(self, field.name)[at] = getattr(planes, field.name)
 
-    def as_image(self, schema: MaskSchema, projection: SkyProjection[Any] | None) -> MaskedImage:
-        """Return the planes, in nJy, as an image of `lsst.images`, whose masks have a third axis."""
+    def as_image(
+        self, schema: MaskSchema, projection: SkyProjection[Any] | None, unit: u.UnitBase = u.nJy
+    ) -> MaskedImage:
+        """Return the planes, in some unit, as an image of `lsst.images`, whose masks have a third axis."""
         return MaskedImage(
-            Image(self.image, bbox=self.box, unit=u.nJy, sky_projection=projection),
+            Image(self.image, bbox=self.box, unit=unit, sky_projection=projection),
             mask=Mask(self.mask[..., np.newaxis], schema=schema, bbox=self.box),
-            variance=Image(self.variance, bbox=self.box, unit=u.nJy**2),
+            variance=Image(self.variance, bbox=self.box, unit=unit**2),
         )
 
 

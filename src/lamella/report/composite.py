@@ -54,7 +54,8 @@ def composite(images: Mapping[str, Image], *, max_side: int = MAX_SIDE) -> Pictu
     Parameters
     ----------
     images
-        The image of each band, in nJy; all of one box.
+        The image of each band, all of one box.  Bands whose units differ, such as nJy and the units of an
+        exposure, have no colours in common: each is then on the scale of its own noise.
 
     Raises
     ------
@@ -64,9 +65,12 @@ def composite(images: Mapping[str, Image], *, max_side: int = MAX_SIDE) -> Pictu
     bands = choose_bands(images)
     if bands is None:
         return None
-    red, blue = images[bands[0]].array, images[bands[-1]].array
+    layers = [images[band].array for band in bands]
+    if len({images[band].unit for band in bands}) > 1:
+        layers = [layer / (clipped_sky(layer)[1] or 1.0) for layer in layers]
+    red, blue = layers[0], layers[-1]
     if len(bands) == 3:
-        return color_picture(red, images[bands[1]].array, blue, bands=bands, max_side=max_side)
+        return color_picture(red, layers[1], blue, bands=bands, max_side=max_side)
     return color_picture(red, None, blue, bands=(bands[0], "", bands[1]), max_side=max_side)
 
 

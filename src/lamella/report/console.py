@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..data.origins import OriginSummary
 from .record import CoaddRecord, Skipped, alike_once
-from .wording import duration, number, reasons
+from .wording import depth, duration, number, reasons
 
 __all__ = ("origins_table", "skipped_table", "summary_table")
 
@@ -18,15 +18,17 @@ __all__ = ("origins_table", "skipped_table", "summary_table")
 def summary_table(records: Iterable[CoaddRecord]) -> Table:
     """Return one line per coadd: inputs, rejections with reasons, depth, PSF width and time.
 
-    The table fits into 80 columns.
+    The table fits into 80 columns.  The depth is a magnitude, and a flux of a coadd whose fluxes have none.
     """
+    records = tuple(records)
+    absolute = all(record.summary.fluxes.is_absolute for record in records)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column("Band", no_wrap=True)
     table.add_column("Patch", no_wrap=True)
     for name in ("Used", "Out"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Why left out", ratio=1, overflow="fold")
-    for name in ("5σ mag", "PSF ″", "Time"):
+    for name in ("5σ mag" if absolute else "5σ", "PSF ″", "Time"):
         table.add_column(name, justify="right", no_wrap=True)
     for record in records:
         summary = record.summary
@@ -36,7 +38,7 @@ def summary_table(records: Iterable[CoaddRecord]) -> Table:
             str(summary.detectors),
             str(summary.rejected_count),
             "\n".join(reasons(summary.rejected)),
-            number(summary.depth),
+            number(summary.depth) if absolute else depth(summary),
             number(summary.psf_fwhm),
             "kept" if record.kept else duration(summary.seconds),
         )

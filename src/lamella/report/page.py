@@ -14,7 +14,19 @@ from markupsafe import Markup
 from ..data.removals import KINDS
 from ..files import write_text
 from .record import RunRecord, alike_once
-from .wording import day, duration, exposed, number, percent, plain, reasons, significant, span
+from .wording import (
+    day,
+    depth,
+    depth_stated,
+    duration,
+    exposed,
+    number,
+    percent,
+    plain,
+    reasons,
+    significant,
+    span,
+)
 
 __all__ = ("render_page", "write_page")
 
@@ -58,7 +70,20 @@ def _environment() -> jinja2.Environment:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    helpers = (alike_once, day, duration, exposed, number, percent, plain, reasons, significant, span)
+    helpers = (
+        alike_once,
+        day,
+        depth,
+        depth_stated,
+        duration,
+        exposed,
+        number,
+        percent,
+        plain,
+        reasons,
+        significant,
+        span,
+    )
     environment.globals |= {helper.__name__: helper for helper in helpers}
     environment.globals |= {"flatten": _flatten, "share": _share, "heaviest": _heaviest, "link": quote}
     environment.globals |= {"kinds_of": _kinds_of, "matched_visits": _matched_visits}

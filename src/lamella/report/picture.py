@@ -143,12 +143,14 @@ def variance_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
     low, high = min(low, high / 1.05), max(high, low * 1.05)
     position = np.log(np.where(good, values, low) / low) / math.log(high / low)
     ticks = tuple((tick, f"{low * (high / low) ** tick:.3g}") for tick in (0, 0.5, 1))
+    name = coadd.flux_unit.name
+    unit = f"{name}²" if name.isalpha() else f"({name})²"
     return Picture(
         name="variance",
         title="Variance",
-        alt=f"Variance of the pixels, from {low:.3g} to {high:.3g} nJy²; pixels without data are slate.",
+        alt=f"Variance of the pixels, from {low:.3g} to {high:.3g} {unit}; pixels without data are slate.",
         pixels=upright(colors_at(position), ~good),
-        scale=Scale(gradient(), ticks, "nJy²") if good.any() else None,
+        scale=Scale(gradient(), ticks, unit) if good.any() else None,
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..coadd.summary import CoaddSummary
 from ..data.times import TotalTimes, date_text
 
 __all__ = (
     "ABSENT",
     "day",
+    "depth",
+    "depth_stated",
     "duration",
     "exposed",
     "number",
@@ -50,6 +53,25 @@ def plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain(item) for item in value) or "none"
     return str(value)
+
+
+def depth(summary: CoaddSummary) -> str:
+    """Return the depth at blank places: a magnitude, or a flux where fluxes have no magnitudes."""
+    return _limit(summary, summary.depth, summary.flux_limit)
+
+
+def depth_stated(summary: CoaddSummary) -> str:
+    """Return the depth by the variance plane, as `depth`."""
+    return _limit(summary, summary.depth_stated, summary.flux_limit_stated)
+
+
+def _limit(summary: CoaddSummary, magnitude: float | None, flux: float | None) -> str:
+    value, text, unit = (
+        (magnitude, number(magnitude), "mag")
+        if summary.fluxes.is_absolute
+        else (flux, significant(flux), summary.flux_unit)
+    )
+    return text if value is None else f"{text} {unit}"
 
 
 def percent(fraction: float | None) -> str:

@@ -16,8 +16,9 @@ from ..coadd.reject.reject import Findings
 from ..coadd.stack.prepare import target_around
 from ..coadd.summary import summarize
 from ..coadd.warp.pairs import with_matched
+from ..data.flux_unit import flux_unit_of
 from ..data.inputs import CoaddTarget, WarpInput
-from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsError
+from ..errors import ConfigError, DuplicateInputError, InputError, MixedBandsError, MixedUnitsError
 from ..formats.archive.artifact_files import write_artifacts
 from ..formats.archive.open_warp import WarpFile, open_warp
 from ..formats.archive.write import write_archive, write_plain_fits
@@ -162,6 +163,11 @@ def _check_one_grid(sources: Sequence[WarpFile]) -> None:
                 where="band",
                 found=f"{other.band!r} of {other.instrument} visit {other.visit}",
                 expected=f"{first.band!r}, as {first.instrument} visit {first.visit} in {first.path} has it",
+            )
+        units = flux_unit_of(other.detectors), flux_unit_of(first.detectors)
+        if units[0] != units[1]:
+            raise MixedUnitsError(
+                other.path, where="flux unit", found=str(units[0]), expected=f"{units[1]}, as in {first.path}"
             )
 
 

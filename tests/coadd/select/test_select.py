@@ -11,6 +11,7 @@ from lsst.images import Box, GeneralFrame, Polygon, SkyProjection
 from lamella.coadd.select.select import Selection, select_exposures
 from lamella.coadd.select.select_control import SelectControl
 from lamella.data.exposure import ExposureId, ExposureInfo
+from lamella.data.flux_unit import NJY, FluxUnit
 from lamella.data.times import ExposureTimes
 from lamella.errors import ConfigError, GeometryError
 from lamella.sky.footprint import footprint_polygon
@@ -372,3 +373,16 @@ def test_an_exposure_without_a_place_on_the_sky_names_its_file() -> None:
     item = dataclasses.replace(info(code="CAR", scale=3600.0, size=400), path="/in/far.fits")
     with pytest.raises(GeometryError, match=r"^/in/far.fits, .* visit 1 detector 1: no region of the sky: "):
         _ = item.footprint
+
+
+def test_a_coadd_is_of_one_flux_unit(patch):
+    counts, others = FluxUnit("adu", "a.fits"), FluxUnit("adu", "b.fits")
+    infos = [info(visit, flux_unit=unit) for visit, unit in enumerate([others, counts, counts, NJY], 1)]
+    selection = select_exposures(infos, patch)
+    assert [i.id.visit for i in selection.kept] == [4]
+    assert [(r.info.id.visit, r.code) for r in selection.rejected] == [(n, "flux_unit") for n in (1, 2, 3)]
+    assert "b.fits" in selection.rejected[0].reason
+    assert "nJy" in selection.rejected[0].reason
+    # Without magnitudes, the unit of most exposures; of equally many, the first by name.
+    assert kept(infos[:3], patch) == [2, 3]
+    assert kept(infos[:2], patch) == kept(infos[1::-1], patch) == [2]

@@ -16,6 +16,7 @@ from lsst.images.fields import ChebyshevField
 from lamella.coadd.warp.warp import make_warp, warp_exposure
 from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.exposure import Exposure
+from lamella.data.flux_unit import FluxUnit
 from lamella.errors import CalibrationError, ConfigError, DuplicateInputError, InputError
 from lamella.planes import bits_of, make_schema
 from lamella.sky.pixelmap import PixelMap
@@ -385,6 +386,10 @@ def test_two_exposures_with_one_identity_are_refused() -> None:
     [
         ({"visit": 8}, "8-2.fits, visit: found 8; expected 7"),
         ({"band": "g"}, "7-2.fits, band: found g; expected r"),
+        (
+            {"flux_unit": FluxUnit("adu", "a")},
+            "7-2.fits, flux unit: found adu of the reference exposure a; expected nJy, as in 7-1",
+        ),
     ],
 )
 def test_exposures_of_two_visits_or_bands_are_refused(change: dict[str, Any], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import astropy.units as u
@@ -15,6 +16,7 @@ from lsst.images import Image, MaskedImage
 from lsst.pipe.base import Struct
 
 from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
+from lamella.data.flux_unit import FluxUnit
 from lamella.errors import CalibrationError, NoInputsError, ShapeError
 from lamella.tasks.manual.scaleZeroPoint import (
     ImageScaler,
@@ -70,6 +72,9 @@ def test_exposures_in_njy_and_exposures_with_a_scale(maker) -> None:
     assert PhotoCalib.from_exposure(exposure).getInstFluxAtZeroMagnitude() == pytest.approx(
         10**10.8, rel=1e-3
     )
+    relative = dataclasses.replace(info, flux_unit=FluxUnit("adu", "a.fits"))
+    with pytest.raises(CalibrationError, match="no magnitudes"):
+        PhotoCalib.from_exposure(dataclasses.replace(exposure, info=relative))
     unknown = counts_image(maker, 25.0)
     del unknown.metadata["fluxMag0"]
     with pytest.raises(CalibrationError, match="expected nJy"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ class Deselected:
         The exposure.
     code
         What decided, one word: ``"footprint"``, ``"projection"``, ``"visit"``,
-        ``"detector"``, ``"time"``, ``"psf_fwhm"``, ``"rank"``, or the name of a
+        ``"detector"``, ``"time"``, ``"psf_fwhm"``, ``"flux_unit"``, ``"rank"``, or the name of a
         number in ``info.quality``.
     reason
         One sentence with the value and the limit.
@@ -75,9 +76,11 @@ def select_exposures(
 
     Notes
     -----
-    The footprint is tested first, then the limits on exposures, then those on
-    visits, and last the ranking by seeing, which sees only visits that passed
-    all else.  What a visit is ranked by, and its means, are those over its
+    The footprint is tested first, then the limits on exposures, then their flux
+    units, then the limits on visits, and last the ranking by seeing, which sees only visits that passed
+    all else.  A coadd is of one flux unit: with any exposure that has magnitudes,
+    those without are left out; otherwise the unit of most exposures is that of
+    the coadd.  What a visit is ranked by, and its means, are those over its
     exposures here that passed; a visit of unknown seeing ranks last, and of
     equal ones that of the lower number is first.
     """
@@ -91,7 +94,7 @@ def select_exposures(
             kept.append(info)
         else:
             rejected.append(Deselected(info, *verdict))
-    for judge in (_judge_visits, _judge_ranks):
+    for judge in (_judge_units, _judge_visits, _judge_ranks):
         kept, outvoted = judge(kept, control)
         rejected += outvoted
     return Selection(tuple(kept), tuple(sorted(rejected, key=lambda item: item.info.id)))
@@ -112,6 +115,19 @@ type _Judgement = tuple[list[ExposureInfo], list[Deselected]]
 
 def _visit_of(info: ExposureInfo) -> _Visit:
     return info.id.instrument, info.id.visit
+
+
+def _judge_units(infos: Sequence[ExposureInfo], control: SelectControl) -> _Judgement:
+    """Leave out the exposures whose fluxes do not add up with those of the others."""
+    counts = collections.Counter(info.flux_unit for info in infos)
+    if len(counts) < 2:
+        return list(infos), []
+    chosen = min(counts, key=lambda unit: (not unit.is_absolute, -counts[unit], unit))
+    others = [info for info in infos if info.flux_unit != chosen]
+    return [info for info in infos if info.flux_unit == chosen], [
+        Deselected(info, "flux_unit", f"fluxes are in {info.flux_unit}, those of the coadd in {chosen}")
+        for info in others
+    ]
 
 
 def _judge_visits(infos: Sequence[ExposureInfo], control: SelectControl) -> _Judgement:

@@ -12,11 +12,12 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ...data.coadd import Rejection
 from ...data.exposure import ExposureId
+from ...data.flux_unit import FluxUnit
 from ...data.inputs import CoaddTarget, WarpInput
 from ...data.options import WeightControl
 from ...data.warp import Warp
 from ...data.weights import WeightProblem, warp_weight, weight_of_mean
-from ...errors import MixedBandsError, NoInputsError, PsfMatchError
+from ...errors import MixedBandsError, MixedUnitsError, NoInputsError, PsfMatchError
 from ...planes import Layout, plane_names
 from ...psf.parameters import psf_to_parameters
 from ...sky.footprint import pixel_scale
@@ -26,6 +27,7 @@ __all__ = (
     "Prepared",
     "WeightControl",
     "check_one_band",
+    "check_one_unit",
     "input_of",
     "prepare_inputs",
     "rejections_of",
@@ -110,6 +112,8 @@ def prepare_inputs(
     ------
     MixedBandsError
         Raised when the warps are of different bands.
+    MixedUnitsError
+        Raised when their fluxes are in different units.
     """
     records: list[WarpInput] = []
     inputs: list[WarpInput] = []
@@ -120,6 +124,7 @@ def prepare_inputs(
         if isinstance(warp, Warp):
             projection = warp.sky_projection
     check_one_band((record.instrument, record.visit, record.band) for record in records)
+    check_one_unit((record.instrument, record.visit, record.flux_unit) for record in records)
     for record in records:
         weighed = weigh(record, control, bad_mask_planes)
         if isinstance(weighed, WarpInput):
@@ -156,6 +161,31 @@ def check_one_band(visits: Iterable[tuple[str, int, str]]) -> None:
             )
 
 
+def check_one_unit(visits: Iterable[tuple[str, int, FluxUnit]]) -> None:
+    """Refuse warps whose fluxes are in different units.
+
+    Parameters
+    ----------
+    visits
+        Instrument, visit and unit of each warp, in any order.
+
+    Raises
+    ------
+    MixedUnitsError
+        Raised with the first two, in the order of visits and units, that differ.
+    """
+    ordered = sorted(visits)
+    for instrument, visit, unit in ordered:
+        first = ordered[0]
+        if unit != first[2]:
+            raise MixedUnitsError(
+                f"{instrument} visit {visit}",
+                where="flux unit",
+                found=str(unit),
+                expected=f"{first[2]}, the unit of {first[0]} visit {first[1]}: a coadd is of one unit",
+            )
+
+
 def input_of(warp: Warp) -> WarpInput:
     """Return the record of a warp in memory, without a weight."""
     projection = warp.sky_projection
@@ -177,7 +207,7 @@ def warp_of(warp: WarpInput, projection: SkyProjection[Any]) -> Warp:
 
     The scale of the record and its alternate planes are not applied.
     """
-    pixels = warp.source.read(warp.source.bbox).as_image(warp.source.schema, projection)
+    pixels = warp.source.read(warp.source.bbox).as_image(warp.source.schema, projection, warp.flux_unit.unit)
     return Warp(
         pixels.image,
         mask=pixels.mask,

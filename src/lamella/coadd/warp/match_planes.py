@@ -103,7 +103,7 @@ class MatchedPlanes:
 
     def as_warp(self, warp: Warp, target: PointSpreadFunction, records: Sequence[MatchRecord]) -> Warp:
         """Return the planes as a warp."""
-        pixels = self._new.as_image(self._layout.schema, warp.sky_projection)
+        pixels = self._new.as_image(self._layout.schema, warp.sky_projection, warp.flux_unit.unit)
         return Warp(
             pixels.image,
             mask=pixels.mask,

@@ -14,7 +14,7 @@ from ...data.exposure import Exposure
 from ...data.owners import Owners
 from ...data.warp import Warp
 from ...data.weights import WeightProblem
-from ...errors import DuplicateInputError, InputError, MixedBandsError
+from ...errors import DuplicateInputError, InputError, MixedBandsError, MixedUnitsError
 from ...image.planes import Planes
 from ...kernels.resample.merge import blank_bad, put_best
 from ...planes import Layout
@@ -27,7 +27,7 @@ __all__ = ("WarpControl", "make_warp", "warp_exposure")
 def warp_exposure(
     exposure: Exposure, projection: SkyProjection[Any], box: Box, control: WarpControl | None = None
 ) -> MaskedImage | None:
-    """Resample an exposure to the pixel grid of a tract, in nJy.
+    """Resample an exposure to the pixel grid of a tract, in nJy (or in the flux unit of its ``info``).
 
     The flux of sources is kept: a pixel twice as large in both axes holds four
     times the value.  Pixels outside of the exposure's polygon hold no data.
@@ -64,7 +64,7 @@ def warp_exposure(
     planes = resampled.planes
     if not (np.isfinite(planes.image) & (planes.mask & layout.no_data == 0)).any():
         return None
-    return planes.as_image(layout.schema, projection)
+    return planes.as_image(layout.schema, projection, exposure.info.flux_unit.unit)
 
 
 def make_warp(
@@ -110,6 +110,8 @@ def make_warp(
         Raised when two exposures have the same identity.
     MixedBandsError
         Raised when the exposures are of different bands.
+    MixedUnitsError
+        Raised when their fluxes are in different units.
     InputError
         Raised when the exposures are of different visits or instruments.
     CalibrationError
@@ -145,8 +147,8 @@ def make_warp(
     ]
     if not detectors:
         return None
-    pixels = merged.as_image(layout.schema, projection)
     first = ordered[0].info
+    pixels = merged.as_image(layout.schema, projection, first.flux_unit.unit)
     return Warp(
         pixels.image,
         mask=pixels.mask,
@@ -195,6 +197,9 @@ def _merge(
     return merged, counts.tolist(), owner
 
 
+_MIXED = {"band": MixedBandsError, "flux unit": MixedUnitsError}
+
+
 def _check_one_visit(ordered: Sequence[Exposure]) -> None:
     for before, after in itertools.pairwise(ordered):
         if before.info.id == after.info.id:
@@ -208,10 +213,10 @@ def _check_one_visit(ordered: Sequence[Exposure]) -> None:
             ("instrument", after.info.id.instrument, before.info.id.instrument),
             ("visit", after.info.id.visit, before.info.id.visit),
             ("band", after.info.band, before.info.band),
+            ("flux unit", after.info.flux_unit, before.info.flux_unit),
         ):
             if value != expected:
-                error = MixedBandsError if name == "band" else InputError
-                raise error(
+                raise _MIXED.get(name, InputError)(
                     after.info.path,
                     where=name,
                     found=str(value),

@@ -18,10 +18,11 @@ from ...errors import InvalidPsfError, LamellaError, MissingPartError, OutputErr
 from ...files import atomic_path
 from ...fits.compression import submit_tiles
 from ...fits.headers import add_plane_cards, projection_header
-from ...fits.text import to_fits
+from ...fits.text import to_fits, unit_text
 from ...fits.write import Card, dump_header, write_hdu, write_image, write_tiles
 from ...image.planes import mask_plane_of
 from ..time_cards import in_tai, time_cards
+from ..units import reference_cards
 from .coverage import outlines
 from .own import OWN_CARD, box_to_card
 from .write_inputs import add_polygon, add_records
@@ -36,8 +37,6 @@ _LAYOUT = 2
 _ARCHIVE_HDU = 5
 """The archive follows the empty primary HDU and three planes; FITS counts from 1."""
 _LABEL_LENGTH = 32
-_VARIANCE_UNIT = "nJy**2"
-"""As afw writes it."""
 
 
 def write_afw(
@@ -45,8 +44,8 @@ def write_afw(
 ) -> tuple[str, ...]:
     """Write a warp or a coadd as an exposure of the C++ stack (afw), all or nothing.
 
-    The file has image (nJy), mask and variance, and an archive with projection,
-    calibration, filter, inputs, valid region and PSF.  Equal products make
+    The file has image (nJy, or the flux unit of the product), mask and variance,
+    and an archive with projection, calibration, filter, inputs, valid region and PSF.  Equal products make
     equal files, byte by byte.
 
     Parameters
@@ -61,7 +60,8 @@ def write_afw(
     Returns
     -------
     tuple of str
-        What the file does not say, or not exactly, because afw has no class for it.
+        What the file does not say, or not exactly, because afw has no class for it.  Fluxes without a zero
+        point are one such thing: there is no calibration then, and afw gives no magnitudes.
 
     Raises
     ------
@@ -105,9 +105,12 @@ def _add_components(
         psf = _add_model(archive, product, notes)
     if psf == 0:
         notes.append("The file has no PSF.")
+    unit = product.flux_unit
+    if not unit.is_absolute:
+        notes.append(f"{unit.note} The file has no calibration (PhotoCalib).")
     numbers = {
         "SKYWCS": wcs,
-        "PHOTOCALIB": _add_calibration(archive),
+        "PHOTOCALIB": _add_calibration(archive) if unit.is_absolute else 0,
         "FILTER": _add_filter(archive, product.band),
         "COADD_INPUTS": records.inputs,
         "VALID_POLYGON": add_polygon(archive, _valid_region(product)),
@@ -213,6 +216,7 @@ def _describe(header: fits.Header, product: Warp | PatchCoadd) -> None:
     header[OWN_CARD] = (__version__, "written by this version of lamella")
     header["PRODUCT"] = "warp" if isinstance(product, Warp) else "coadd"
     header["BAND"] = (to_fits(product.band), "passband")
+    header.update(reference_cards(product.flux_unit))
     if product.sky_projection is not None and isinstance(product.sky_projection.pixel_frame, TractFrame):
         frame = product.sky_projection.pixel_frame
         header["SKYMAP"] = (to_fits(frame.skymap), "name of the sky map")
@@ -229,10 +233,11 @@ def _write_planes(
     stream: IO[bytes], product: Warp | PatchCoadd, path: str | PathLike[str], *, compress: bool
 ) -> None:
     """Write the HDUs of the three planes."""
+    fluxes = product.flux_unit
     planes: dict[str, tuple[np.ndarray, str]] = {
-        "IMAGE": (product.image.array, "nJy"),
+        "IMAGE": (product.image.array, unit_text(fluxes.unit)),
         "MASK": (mask_plane_of(product), ""),
-        "VARIANCE": (product.variance.array, _VARIANCE_UNIT),
+        "VARIANCE": (product.variance.array, "nJy**2" if fluxes.is_absolute else unit_text(fluxes.unit**2)),
     }
     with ThreadPoolExecutor(1) as pool:
         for name, (array, unit) in planes.items():

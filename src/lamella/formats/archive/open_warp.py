@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 from lsst.images import SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
+from ...data.detector import DetectorInput
 from ...data.inputs import WarpInput, WarpSource
 from .products import ArchiveWarp, afw
 
@@ -21,6 +22,7 @@ class WarpFile(WarpSource, Protocol):
     instrument: str
     visit: int
     band: str
+    detectors: tuple[DetectorInput, ...]
     matched_psf: PointSpreadFunction | None
     projection: SkyProjection[Any]
 

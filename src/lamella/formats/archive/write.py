@@ -12,17 +12,18 @@ from lsst.images import Image, MaskedImage, MaskPlane, MaskSchema
 from lsst.images.fits import ExtensionKey, add_offset_wcs
 
 from ...coadd.skynoise import covered_pixels
-from ...coadd.summary import summarize
+from ...coadd.summary import CoaddSummary, summarize
 from ...data.coadd import PatchCoadd
 from ...data.warp import Warp
 from ...errors import InvalidPsfError
 from ...files import atomic_path
 from ...fits.headers import add_plane_cards, projection_header
-from ...fits.text import table_hdu, to_fits
+from ...fits.text import table_hdu, to_fits, unit_text
 from ...fits.write import dump_header
 from ...image.planes import mask_plane_of
 from ...psf.coadd import CoaddPsf
 from ..time_cards import set_time_cards, time_cards
+from ..units import reference_cards
 from .archive_file import ArchiveFile
 from .flatmask import is_flat, with_flat_mask
 
@@ -34,7 +35,7 @@ def write_archive(
 ) -> None:
     """Write a warp or a coadd as an `lsst.images` archive, all or nothing.
 
-    Its primary header has the cards of the times of the inputs.
+    Its primary header has the cards of the times of the inputs, and of a unit of fluxes without magnitudes.
 
     Parameters
     ----------
@@ -57,11 +58,16 @@ def write_archive(
             pool if compress else None,
             image._opaque_metadata,
             plane_headers(image),
-            functools.partial(set_time_cards, times=image.times),
+            functools.partial(_set_cards, image=image),
         )
         tree = archive.serialize_root(with_flat_mask(image))
         with temporary.open("wb") as stream:
             archive.write(stream, tree)
+
+
+def _set_cards(header: fits.Header, image: Warp | PatchCoadd) -> None:
+    set_time_cards(header, image.times)
+    header.update(reference_cards(image.flux_unit))
 
 
 def plane_headers(image: MaskedImage) -> dict[ExtensionKey, bytes]:
@@ -86,10 +92,7 @@ def plane_headers(image: MaskedImage) -> dict[ExtensionKey, bytes]:
 def _unit_card(plane: Image) -> bytes:
     header = fits.Header()
     if plane.unit is not None:
-        try:
-            header["BUNIT"] = plane.unit.to_string(format="fits")
-        except ValueError:  # the standard only recommends its units
-            header["BUNIT"] = plane.unit.to_string()
+        header["BUNIT"] = unit_text(plane.unit)
     return dump_header(header)
 
 
@@ -103,7 +106,7 @@ def _schema_cards(planes: tuple[MaskPlane | None, ...]) -> bytes:
 def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
     """Write a coadd as a FITS file that needs nothing of lamella to be read.
 
-    The extensions are IMAGE (nJy), MASK (one bit per plane, named by ``MP_*``
+    The extensions are IMAGE (nJy, or the flux unit of the coadd), MASK (one bit per plane, named by ``MP_*``
     cards and described by comments), VARIANCE, COUNT (visits used), PSF (at the
     position in its header), INPUTS and REJECTED (tables), and, where artifacts
     were looked for, ARTIFACTS (a table of what each visit lost).  All images
@@ -116,15 +119,16 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
     ProjectionError
         Raised when a FITS header cannot hold the projection.
     """
+    unit = coadd.flux_unit.unit
     with atomic_path(path) as temporary:
         mask = _image_hdu(coadd, "MASK", mask_plane_of(coadd), "", path)
         add_plane_cards(mask.header, coadd.mask.schema)
         hdus = fits.HDUList(
             [
                 fits.PrimaryHDU(header=_primary_header(coadd)),
-                _image_hdu(coadd, "IMAGE", coadd.image.array, "nJy", path),
+                _image_hdu(coadd, "IMAGE", coadd.image.array, unit_text(unit), path),
                 mask,
-                _image_hdu(coadd, "VARIANCE", coadd.variance.array, "nJy2", path),
+                _image_hdu(coadd, "VARIANCE", coadd.variance.array, unit_text(unit**2), path),
                 _image_hdu(coadd, "COUNT", coadd.exposure_count.array, "", path),
                 *_psf_hdus(coadd),
                 table_hdu(coadd.inputs, "INPUTS"),
@@ -168,12 +172,8 @@ def _primary_header(coadd: PatchCoadd) -> fits.Header:
         "visits in this coadd",
     )
     summary = summarize(coadd)
-    for key, depth, comment in (
-        ("DEPTH", summary.depth, "[mag] AB, 5 sigma point source, at blank places"),
-        ("DEPTHVAR", summary.depth_stated, "[mag] the same by the variance plane"),
-    ):
-        if depth is not None:
-            header[key] = (round(depth, 4), comment)
+    header.update(_depth_cards(summary))
+    header.update(reference_cards(coadd.flux_unit))
     header.update(time_cards(coadd.times))
     if coadd.noise is not None:
         for key, ratio, comment in (
@@ -185,6 +185,19 @@ def _primary_header(coadd: PatchCoadd) -> fits.Header:
                 header[key] = (ratio, comment)
     header["CREATOR"] = (f"lamella {coadd.versions.get('lamella', '')}".strip(), "software")
     return header
+
+
+def _depth_cards(summary: CoaddSummary) -> list[tuple[str, float, str]]:
+    cards = (
+        ("DEPTH", summary.depth, "[mag] AB, 5 sigma point source, at blank places"),
+        ("DEPTHVAR", summary.depth_stated, "[mag] the same by the variance plane"),
+    )
+    if not summary.fluxes.is_absolute:
+        cards = (
+            ("FLUXLIM", summary.flux_limit, "5 sigma point source, at blank places"),
+            ("FLUXLVAR", summary.flux_limit_stated, "the same by the variance plane"),
+        )
+    return [(key, float(f"{value:.6g}"), comment) for key, value, comment in cards if value is not None]
 
 
 def _image_hdu(

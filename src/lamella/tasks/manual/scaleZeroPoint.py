@@ -58,9 +58,11 @@ class PhotoCalib:
         Raises
         ------
         CalibrationError
-            Raised when the exposure is neither in nJy nor tells its scale.
+            Raised when the exposure is neither in nJy nor tells its scale, or has no zero point.
         """
         if isinstance(exposure, Exposure):
+            if note := exposure.info.flux_unit.note:
+                raise CalibrationError(f"{exposure.info.path}: {note}", path=exposure.info.path)
             scale: Any = exposure.to_njy
             if isinstance(scale, BaseField):
                 bbox = exposure.pixels.bbox

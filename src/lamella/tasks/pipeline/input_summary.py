@@ -174,8 +174,8 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
     "weight": (
         "f8",
         "",
-        "Weight of its pixels in the coadd, arcsec2 / nJy2 (1 / nJy2 by the rule of variance); 0 for what is "
-        "not in it.",
+        "Weight of its pixels in the coadd, arcsec2 / nJy2 (1 / nJy2 by the rule of variance), or in the "
+        "unit of the coadd without a zero point; 0 for what is not in it.",
     ),
     "good_pixels": ("i8", "", "Pixels of the patch that the exposure owns in the warp."),
     "psf_fwhm": ("f8", "arcsec", "Width of the PSF at half maximum; NaN if not known."),
