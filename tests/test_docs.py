@@ -214,3 +214,15 @@ def test_the_table_of_mask_planes_has_both_names() -> None:
 def test_the_table_of_public_names_is_complete() -> None:
     table = from_code.public_names()
     assert all(f"`{name} <" in table for name in lamella.__all__ if name != "__version__")
+
+
+def test_the_tables_of_formats_have_every_description_and_its_sources() -> None:
+    told = from_code.descriptions()
+    table, sources = from_code.described_formats(), from_code.sources_of_formats()
+    assert len(told) == table.count("\n") - 1 >= 20
+    for description in told:
+        assert f"| `{description.name}` | " in table
+        assert f"### {description.name}\n" in sources
+        assert all(f"- *{name}*: {text}\n" in sources for name, text in description.sources.items())
+    assert "| inverse variance |" in table
+    assert "zero point `MAGZP`" in table

@@ -11,6 +11,7 @@ import inspect
 import pkgutil
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -18,9 +19,20 @@ import click
 import lamella
 from lamella.cli import main as lamella_main
 from lamella.config import Config
+from lamella.formats.described.description import Description, read_description
+from lamella.formats.described.values import Value
 from lamella.planes import STANDARD_PLANES, legacy_name
 
-__all__ = ("command_reference", "mask_planes", "modules", "option_table", "public_names", "setup")
+__all__ = (
+    "command_reference",
+    "described_formats",
+    "mask_planes",
+    "modules",
+    "option_table",
+    "public_names",
+    "setup",
+    "sources_of_formats",
+)
 
 
 def root_command() -> click.Group:
@@ -130,6 +142,91 @@ def mask_planes() -> str:
     return "\n".join(rows)
 
 
+def descriptions() -> list[Description]:
+    """Return the descriptions of surveys that come with lamella, by name."""
+    folder = Path(inspect.getfile(Description)).parent / "surveys"
+    return [read_description(path) for path in sorted(folder.glob("*.toml"))]
+
+
+def described_formats() -> str:
+    """Return a table of the formats that are described: where noise, flags, flux and PSF come from."""
+    rows = ["| format | files | noise | flags | flux | PSF |", "|---|---|---|---|---|---|"]
+    for told in descriptions():
+        cells = (_noise(told), _flags(told), _flux(told), _psf(told))
+        rows.append(f"| `{told.name}` | {_text(told)} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def sources_of_formats() -> str:
+    """Return, for each format that is described, how its files are recognised and where each fact was read."""
+    parts = []
+    for told in descriptions():
+        match = [f"the name matches `{told.match.name.pattern}`"] if told.match.name is not None else []
+        match += [f"{key} {_condition(value.told)}" for key, value in told.match.cards.items()]
+        hdus = [f"`{getattr(hdu, 'pattern', hdu)}`" for hdu in told.match.hdus]
+        match += [f"there is an HDU {', '.join(hdus)}"] if hdus else []
+        parts += [f"### {told.name}", "", f"{_text(told)}. Recognised where {', and '.join(match)}.", ""]
+        parts += [*(f"- *{section}*: {source}" for section, source in told.sources.items()), ""]
+    return "\n".join(parts)
+
+
+_MAPS = {
+    "stddev": "standard deviation",
+    "variance": "variance",
+    "weight": "inverse variance",
+    "confidence": "relative confidence, on the measured noise",
+    "utype": "by UTYPE",
+    "counts": "gain and read noise",
+    "measured": "measured",
+}
+
+
+def _text(told: Description) -> str:
+    return told.description.replace("<", "&lt;")
+
+
+def _noise(told: Description) -> str:
+    return ", else ".join(_MAPS[word] for noise in told.noise for word in noise.given(*_MAPS))
+
+
+def _flags(told: Description) -> str:
+    names: list[str] = []
+    for mask in told.mask:
+        planes = mask.flags or mask.bits or mask.codes or {}
+        names += [f"`{name}`" for name in planes if name != "IGNORE"]
+        names += [f"`{mask.nonzero}`"] if mask.nonzero else []
+        names += [f"value {mask.bad_value:g}"] if mask.bad_value is not None else []
+    return ", ".join(names) or "–"
+
+
+def _flux(told: Description) -> str:
+    for value, what in ((told.flux.zero_point, "zero point"), (told.flux.unit, "unit")):
+        if value is not None:
+            return f"{what} {_ways(value)}"
+    return "measured, relative"
+
+
+def _psf(told: Description) -> str:
+    words = {"fwhm": "width", "fwhm_pixels": "width in pixels", "file": "PSFEx", "stamp": "image"}
+    ways = []
+    for psf in told.psf:
+        for word in psf.given(*words, "measured"):
+            value = getattr(psf, word)
+            ways.append(
+                f"{words[word]} {_ways(value)}" if isinstance(value, Value) else words.get(word, word)
+            )
+    return ", else ".join(ways)
+
+
+def _ways(value: Value) -> str:
+    texts = (way.literal or (way.expression and way.expression.text) for way in (value, *value.alternatives))
+    return " or ".join(f"`{text}`" for text in texts if text).replace("|", "\\|")
+
+
+def _condition(told: str | bool | float) -> str:
+    return f"is {'there' if told else 'absent'}" if isinstance(told, bool) else f"is `{told}`"
+
+
 def public_names() -> str:
     """Return a table of the names that can be imported from `lamella`."""
     rows = ["| name | defined in | what |", "|---|---|---|"]
@@ -174,6 +271,8 @@ def setup(app: Any) -> dict[str, Any]:
     app.add_directive("command-reference", directive(command_reference, 0))
     app.add_directive("option-table", directive(option_table, 1))
     app.add_directive("mask-planes", directive(mask_planes, 0))
+    app.add_directive("described-formats", directive(described_formats, 0))
+    app.add_directive("sources-of-formats", directive(sources_of_formats, 0))
     app.add_directive("public-names", directive(public_names, 0))
     app.add_directive("modules", directive(modules, 1))
     return {"version": lamella.__version__, "parallel_read_safe": True}
