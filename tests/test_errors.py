@@ -28,6 +28,7 @@ EXAMPLES = [
     errors.PsfMatchError("The target is narrower.", residual=0.1, noise_gain=2.0),
     errors.IncompleteIdError("--id must include tract", key="tract"),
     errors.InputError("a.fits", where="HDU 1", found="7", expected="8"),
+    errors.FaultsError("t.csv", faults=[errors.InputError("t.csv", where="row 1", found="7", expected="8")]),
     errors.UnreadableFileError("a.fits", found="17 bytes", expected="a FITS file"),
     errors.UnknownFormatError("a.txt", found="text", expected="an exposure"),
     errors.MissingPartError("a.fits", where="BUNIT", found="nothing", expected="a unit"),

@@ -8,7 +8,7 @@ an error raised in a worker process arrives whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from os import PathLike, fspath
 from typing import Any
 
@@ -16,6 +16,7 @@ __all__ = (
     "CalibrationError",
     "ConfigError",
     "DuplicateInputError",
+    "FaultsError",
     "GeometryError",
     "IncompleteIdError",
     "InputError",
@@ -233,6 +234,29 @@ class InputError(LamellaError, ValueError):
 
     def _arguments(self) -> dict[str, Any]:
         return self._values
+
+
+class FaultsError(InputError):
+    """Several things in an input are not what they must be.
+
+    Parameters
+    ----------
+    path
+        The file.
+    faults
+        One error for each.
+    """
+
+    faults: tuple[InputError, ...]
+
+    def __init__(self, path: str | PathLike[str], *, faults: Iterable[InputError]) -> None:
+        errors = tuple(faults)
+        causes = " ".join(str(error) for error in errors)
+        super().__init__(path, found=f"{len(errors)} faults", expected=f"none. {causes.rstrip('.')}")
+        self.faults = errors
+
+    def _arguments(self) -> dict[str, Any]:
+        return {"path": self._values["path"], "faults": self.faults}
 
 
 class UnreadableFileError(InputError, OSError):

@@ -63,6 +63,7 @@ def image(tmp_path: Path, tan_cards: Cards) -> Path:
         fits.ImageHDU(quality, name="DQ"),
         fits.ImageHDU(np.zeros((39, 50), dtype=np.float32), name="SMALL"),
         fits.ImageHDU(np.zeros(SHAPE, dtype=np.float32), name="NOWCS"),
+        fits.ImageHDU(np.full(SHAPE, 4.5, dtype=np.float32), name="NOISE"),
     ]
     path = tmp_path / "images" / "a.fits"
     path.parent.mkdir()
@@ -211,7 +212,15 @@ def test_columns_for_selection_become_numbers_of_the_exposure(table: Callable[..
         open_exposures([table("b.ecsv", psf_stars="many")])
 
 
-@pytest.mark.parametrize("width", ["nan", "inf", "0", "-1", "400", "1e-6", "wide"])
+@pytest.mark.parametrize("width", ["nan", "inf", "0", "-1", "wide", "1 +"])
+def test_a_width_that_is_none_is_told_when_the_table_is_opened(
+    table: Callable[..., Path], width: str
+) -> None:
+    with pytest.raises(InputError, match=r"exposures.csv, row 1, column 'psf_fwhm': found .*; expected "):
+        open_exposures([table("exposures.csv", psf_fwhm=width)]).sources[0].read()
+
+
+@pytest.mark.parametrize("width", ["400", "1e-6"])
 def test_a_width_that_no_psf_can_have_costs_the_exposure_when_it_is_read_not_the_run(
     table: Callable[..., Path], width: str
 ) -> None:
@@ -365,7 +374,11 @@ def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], i
             r"row 1, column 'file': found .*b\.fits: found No such file",
         ),
         ({"visit": 1.5}, InputError, "row 1, column 'visit': found 1.5; expected a whole number"),
-        ({"detector": "S1"}, InputError, "row 1, column 'detector': found 'S1'; expected a finite number"),
+        (
+            {"detector": "S1"},
+            InputError,
+            "row 1, column 'detector': found 'S1', but .*; expected a finite number",
+        ),
         ({"zero_point": np.nan}, InputError, "row 1, column 'zero_point': found 'nan'"),
         ({"zero_point": None}, MissingPartError, "row 1, column 'zero_point': found neither"),
         ({"zero_point": None, "unit": "km"}, UnitError, "row 1, column 'unit': found 'km'"),
@@ -388,7 +401,7 @@ def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], i
         ({"variance_hdu": "XX"}, MissingPartError, "HDU XX: found only HDUs"),
         ({"variance_hdu": "SMALL"}, ShapeError, r"variance has shape \(39, 50\)"),
         ({"mask_hdu": "SMALL"}, ShapeError, "mask has shape"),
-        ({"mask_hdu": "VAR"}, InputError, "HDU VAR: found flags of type float32"),
+        ({"mask_hdu": "NOISE"}, InputError, "HDU NOISE: found flags of type float32 that are not whole"),
         ({"image_hdu": "XX"}, MissingPartError, "HDU XX: found only HDUs 0, 1 SCI"),
         ({"image_hdu": 0}, InputError, "HDU 0: found no 2-d image"),
         ({"image_hdu": "NOWCS"}, ProjectionError, "NOWCS"),
@@ -398,14 +411,14 @@ def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], i
         (
             {"sky": "blue"},
             InputError,
-            "row 1, column 'sky': found 'blue'; expected 'subtracted' or 'present'",
+            "row 1, column 'sky': found 'blue'; expected 'subtracted', 'present' or 'file'",
         ),
         (
             {"date": "2024-01-31"},
             InputError,
             "row 1, column 'date': found '2024-01-31'; expected date and time",
         ),
-        ({"colour": 1.0}, InputError, "column 'colour': found an unknown column"),
+        ({"colour": 1.0}, InputError, r"column 'colour': found an unknown column.*did you mean color\?"),
     ],
 )
 def test_each_mistake_names_its_row_and_column(

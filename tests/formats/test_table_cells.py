@@ -160,5 +160,7 @@ def test_visits_that_are_no_whole_numbers_are_told(tmp_path: Path, tan_cards: An
     fits.PrimaryHDU(np.ones((60, 80), np.float32), tan_cards()).writeto(tmp_path / "a.fits")
     head = ["file", "image_hdu", "band", "visit", "detector"]
     path = write_csv(tmp_path / "t.csv", [head, ["a.fits", "0", "r", visit, "1"]])
-    with pytest.raises(InputError, match=f"row 1, column 'visit': found '?{visit}'?; expected a"):
+    with pytest.raises(
+        InputError, match=f"found 3 faults.*row 1, column 'visit': found '?{visit}'?; expected a"
+    ):
         open_exposures([path])

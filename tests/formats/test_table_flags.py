@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamella.errors import InputError, MissingPartError
-from lamella.formats.table_flags import Location, decode_mask, flag_values
+from lamella.formats.table_flags import Location, check_flags, decode_mask, flag_values
 
 IMAGE, CELL = Location(Path("m.fits"), "HDU 2"), Location(Path("t.csv"), "row 1, column 'flags'")
 
@@ -122,5 +122,55 @@ def test_every_bit_of_every_type_is_a_flag(kind: str, bits: set[int], unnamed: b
 def test_flags_need_a_meaning_and_must_be_integers() -> None:
     with pytest.raises(MissingPartError, match="flags without a meaning"):
         decode([0])
-    with pytest.raises(InputError, match="flags of type float64"):
-        decode_mask(np.zeros((1, 1)), fits.Header(), "BAD=1", IMAGE, CELL)
+    with pytest.raises(InputError, match="flags of type float64 that are not whole"):
+        decode_mask(np.full((1, 1), 0.5), fits.Header(), "BAD=1", IMAGE, CELL)
+
+
+def test_flags_that_are_whole_floating_point_numbers_are_flags() -> None:
+    flags, note = decode_mask(
+        np.array([[0.0, 1.0, 2.0, 3.0, np.nan]]), fits.Header(), "BAD=1 SAT=2", IMAGE, CELL
+    )
+    planes = {name: (flags.translate({name: 1})[0] == 1).tolist() for name in flags.planes}
+    assert planes == {"BAD": [False, True, False, True, True], "SATURATED": [False, False, True, True, False]}
+    assert note == "1 pixels whose flags are not finite taken as BAD."
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.uint32, bool])
+def test_all_values_but_zero_mean_one_plane(dtype: type) -> None:
+    flags, _ = decode_mask(np.array([[0, 1, 1, 0]], dtype), fits.Header(), "NONZERO=CR", IMAGE, CELL)
+    assert flags.translate({"COSMIC_RAY": 1}).tolist() == [[0, 1, 1, 0]]
+
+
+def test_a_mask_of_zeros_and_others_may_have_any_values() -> None:
+    mask = np.array([[0.0, 0.5, -3.0, np.nan]])
+    flags, _ = decode_mask(mask, fits.Header(), "NONZERO=BAD", IMAGE, CELL)
+    assert flags.translate({"BAD": 1}).tolist() == [[0, 1, 1, 1]]
+
+
+def test_codes_exclude_each_other() -> None:
+    told = "codes: BAD=1 NO_DATA=1 SATURATED=3,NO_DATA=2 IGNORE=6"
+    flags, _ = decode_mask(np.array([[0, 1, 2, 3, 6, 7]]), fits.Header(), told, IMAGE, CELL)
+    planes = {name: flags.translate({name: 1})[0].tolist() for name in flags.planes}
+    assert planes == {
+        "BAD": [0, 1, 0, 0, 0, 1],
+        "NO_DATA": [0, 1, 1, 0, 0, 0],
+        "SATURATED": [0, 0, 0, 1, 0, 0],
+    }
+
+
+def test_other_codes_may_be_harmless() -> None:
+    flags, note = decode_mask(np.array([[0, 1, 7]]), fits.Header(), "codes: BAD=1 IGNORE=*", IMAGE, CELL)
+    assert flags.translate({"BAD": 1}).tolist() == [[0, 1, 0]]
+    assert not note
+
+
+def test_all_32_bits_of_unsigned_flags_can_be_used() -> None:
+    mask = np.array([[0, 1, 1 << 31, (1 << 31) | 2]], np.uint32)
+    flags, _ = decode_mask(mask, fits.Header(), "BAD=0x80000000 IGNORE=*", IMAGE, CELL)
+    assert flags.translate({"BAD": 1}).tolist() == [[0, 0, 1, 1]]
+
+
+@pytest.mark.parametrize("told", ["NONZERO=BADD", "codes: BAD", "codes: BADD=1", "BADD=1", "BAD"])
+def test_a_meaning_that_cannot_be_read_is_told_without_the_mask(told: str) -> None:
+    with pytest.raises(InputError, match=r"t\.csv, row 1, column 'flags'"):
+        check_flags(told, CELL)

@@ -58,6 +58,8 @@ _FILTERS = threading.RLock()
 _SYMPTOMS = (".*truncated.*", "Error validating header.*", "An exception occurred matching an HDU header.*")
 _MAX_COUNT = 999
 """Axes and columns that the standard allows."""
+_COLORS = 3
+"""Planes of a cube of colours."""
 _EXACT = 2**53
 """Up to this, floating point numbers are the whole numbers that somebody meant."""
 # Of a damaged header, astropy misses keywords, attributes, and sizes that make sense.
@@ -257,6 +259,7 @@ def read_images(
     *,
     noise: Collection[tuple[Path, str | int]] = (),
     flags: Collection[tuple[Path, str | int]] = (),
+    layer: int | None = None,
 ) -> list[ImageData]:
     """Read 2-d images in the machine's byte order, opening each file once.
 
@@ -268,6 +271,8 @@ def read_images(
         Those that are maps of weights or variances, whose zeros are restored.
     flags
         Those that are integer flags, which stay integers.
+    layer
+        Which plane of cubes of three planes is read; by default such a cube is no 2-d image.
 
     Returns
     -------
@@ -284,7 +289,7 @@ def read_images(
         with open_fits(path, as_stored=True) as hdus:
             for located in dict.fromkeys(places):
                 if located[0] == path:
-                    image = _take_image(hdus, located[1], path, is_noise=located in noise)
+                    image = _take_image(hdus, located[1], path, layer, is_noise=located in noise)
                     if located not in flags:
                         image = ImageData(with_nan(image.pixels, image.undefined), image.header)
                     images[located] = image
@@ -303,9 +308,13 @@ def read_flags(path: Path, hdu: str | int) -> ImageData:
     return image
 
 
-def _take_image(hdus: fits.HDUList, hdu: str | int, path: Path, *, is_noise: bool) -> ImageData:
+def _take_image(
+    hdus: fits.HDUList, hdu: str | int, path: Path, layer: int | None, *, is_noise: bool
+) -> ImageData:
     unit = _find_hdu(hdus, hdu, path)
     data = unit.data
+    if isinstance(data, np.ndarray) and layer is not None and data.ndim >= 3 and data.shape[-3] == _COLORS:
+        data = data[..., layer, :, :].copy()
     if isinstance(data, np.ndarray) and data.ndim > 2 and set(data.shape[:-2]) == {1}:
         data = data.reshape(data.shape[-2:])
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.dtype.names is not None:
@@ -367,7 +376,10 @@ def read_rows(path: Path, hdu: int, rows: Sequence[slice]) -> np.ndarray:
 
 
 def _find_hdu(hdus: fits.HDUList, hdu: str | int, path: Path) -> Any:
+    name, comma, version = str(hdu).rpartition(",")
     try:
+        if comma and version.strip().isdecimal() and hdu not in hdus:
+            return hdus[name.strip(), int(version)]
         return hdus[hdu]
     except (KeyError, IndexError):
         names = ", ".join(f"{n} {unit.name}".strip() for n, unit in enumerate(hdus))

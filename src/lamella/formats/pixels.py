@@ -72,6 +72,15 @@ class Flags:
         translate_flags(values, old, np.array([*bits.values()], np.int64), result)
         return result
 
+    def with_planes(self, more: Mapping[str, np.ndarray]) -> Flags:
+        """Return the flags and further ones: bool arrays of shape (y, x) by the names of their planes."""
+        names = [*dict.fromkeys((*self.planes, *more))]
+        bits = {name: 1 << index for index, name in enumerate(names)}
+        values = self.translate({name: bits[name] for name in self.planes})
+        for name, plane in more.items():
+            values[plane] |= bits[name]
+        return Flags(values, bits)
+
 
 _ALL = 2**64 - 1
 

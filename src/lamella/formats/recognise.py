@@ -288,7 +288,8 @@ class _Finder:
         """Tell the faults of one file, e.g. of the rows of a table: as one error where they are fatal."""
         first = faults[0] if faults else None
         if len(faults) > 1 and isinstance(first, InputError) and self._is_fatal(candidate):
-            causes = " ".join(told_once((str(fault), str(candidate.path)) for fault in faults))
+            errors = [error for fault in faults for error in getattr(fault, "faults", (fault,))]
+            causes = " ".join(told_once((str(error), str(candidate.path)) for error in errors))
             count = f"{len(faults)} exposures that cannot be used"
             raise InputError(candidate.path, found=count, expected=f"none. {causes.rstrip('.')}") from first
         for fault in faults:

@@ -11,10 +11,15 @@ from pathlib import Path
 
 from ..data.exposure import ExposureSource
 from ..errors import InputError, MissingPartError
+from ..suggestions import nearest
 from .readers import FileHead, Format, Opening, Role
+from .row_cells import RowCells
+from .row_check import check_cells
+from .row_expand import expanded_rows
 from .source import FileSource
 from .table_cells import read_cells
-from .table_row import COLUMNS, QUALITY_PREFIX, TableRow
+from .table_columns import COLUMNS, QUALITY_PREFIX
+from .table_row import TableRow
 
 __all__ = ("FORMAT", "TABLE_SUFFIXES", "is_exposure_table", "missing_columns")
 
@@ -45,12 +50,21 @@ def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
     if missing:
         absent = f"no column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
         raise MissingPartError(path, where=missing[0], found=absent, expected=", ".join(_REQUIRED))
-    unknown = sorted(name for name in names if name not in COLUMNS and not name.startswith(QUALITY_PREFIX))
+    unknown = [name for name in names if name not in COLUMNS and not name.startswith(QUALITY_PREFIX)]
     if unknown:
+        where = f"column{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}"
+        hints = "".join(dict.fromkeys(nearest(name, COLUMNS) for name in unknown))
         columns = ", ".join((*COLUMNS, f"{QUALITY_PREFIX}NAME"))
-        raise InputError(path, where=f"column {unknown[0]!r}", found="an unknown column", expected=columns)
+        content = "unknown columns" if len(unknown) > 1 else "an unknown column"
+        raise InputError(path, where=where, found=content, expected=f"{columns}{hints}")
     for number, values in enumerate(rows, start=1):
-        yield FileSource(TableRow(path, number, values, opening.control))
+        try:
+            check_cells(RowCells(path, number, values))
+            several = list(expanded_rows(RowCells(path, number, values)))
+        except InputError:
+            several = [values]  # told with the faults of the other rows
+        for row in several:
+            yield FileSource(TableRow(path, number, row, opening.control))
 
 
 FORMAT = Format(

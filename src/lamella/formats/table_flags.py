@@ -1,4 +1,4 @@
-"""Integer flags of pixels, and the two conventions of FITS headers for the meaning of their bits."""
+"""Flags of pixels: bits, codes or zeros and others, and two conventions of FITS headers for their meaning."""
 
 from __future__ import annotations
 
@@ -16,11 +16,17 @@ from ..fits.read import Header
 from ..planes import STANDARD_PLANES, is_standard, plane_name, suggestion
 from .pixels import Flags, as_unsigned
 
-__all__ = ("HARMLESS", "Location", "decode_mask", "flag_values")
+__all__ = ("CODES", "HARMLESS", "NONZERO", "Location", "check_flags", "decode_mask", "flag_values")
 
+CODES = "codes:"
+"""First word of flags whose values exclude each other."""
+NONZERO = "NONZERO"
+"""Name of all values but zero, which then mean one plane."""
 HARMLESS = "IGNORE"
 """Name of the bits that say nothing against a pixel."""
 _EVERY_BIT = 2**64 - 1
+_EXACT = 2**53
+"""Floating point numbers below this hold each whole number."""
 
 _ITEM = re.compile(r"^(\w+)=(0[xX][0-9a-fA-F]+|\d+)$")
 
@@ -45,11 +51,13 @@ def decode_mask(
     Parameters
     ----------
     mask
-        Flags, shape (y, x).
+        Flags, shape (y, x): integers, or floating point numbers that are whole (``NONZERO``: any), of which
+        those that are not finite are bad.
     header
         Header of the HDU that holds them.
     told
-        Meaning of the flags as a person wrote it (see `flag_values`); when
+        Meaning of the flags as a person wrote it: ``NONZERO=PLANE``, codes that exclude each other
+        (``codes: BAD=1 BAD=2 ...``), or bits (see `flag_values`); when
         empty it is taken from the cards ``MP_name = bit`` or ``MSKNnnnn = name``.
     image, cell
         Where the flags, and ``told``, stand.
@@ -67,10 +75,24 @@ def decode_mask(
     MissingPartError
         Raised when nothing says what the flags mean.
     InputError
-        Raised when the mask is not of integers, or a name is unknown.
+        Raised when the mask is not of whole numbers, or a name is unknown.
     """
-    if not np.issubdtype(mask.dtype, np.integer):
-        raise image.error(f"flags of type {mask.dtype}", "integers")
+    if told.upper().startswith(f"{NONZERO}="):
+        plane = _nonzero_plane(told, cell)
+        return Flags((mask != 0).view(np.uint8), {plane: 1}), ""
+    mask, lost = _as_integers(mask, image)
+    if told.lower().startswith(CODES):
+        mask, told = _bits_of_codes(mask, told, cell)
+    flags, note = _decode_bits(mask, header, told, image, cell)
+    if lost is None:
+        return flags, note
+    more = f"{np.count_nonzero(lost)} pixels whose flags are not finite taken as BAD."
+    return flags.with_planes({"BAD": lost}), f"{note} {more}".strip()
+
+
+def _decode_bits(
+    mask: np.ndarray, header: Header, told: str, image: Location, cell: Location
+) -> tuple[Flags, str]:
     values = flag_values(told, cell) if told else _values_of_header(header, image)
     harmless = values.pop(HARMLESS, 0)
     planes = {name: value for name, value in values.items() if is_standard(name)}
@@ -82,6 +104,64 @@ def decode_mask(
     if bad:
         planes["BAD"] = planes.get("BAD", 0) | bad
     return Flags(mask, planes), _note_unnamed(bits, strange, unnamed)
+
+
+def check_flags(told: str, cell: Location) -> None:
+    """Raise an `InputError` where the meaning of flags is not written as `decode_mask` reads it."""
+    if told.upper().startswith(f"{NONZERO}="):
+        _nonzero_plane(told, cell)
+    elif told.lower().startswith(CODES):
+        _code_values(told, cell)
+    else:
+        flag_values(told, cell)
+
+
+def _nonzero_plane(told: str, cell: Location) -> str:
+    name = told.partition("=")[2].strip()
+    if plane_name(name) not in STANDARD_PLANES:
+        expected = f"one of {', '.join(STANDARD_PLANES)}{suggestion(name)}"
+        raise cell.error(f"the unknown plane {name}", expected)
+    return plane_name(name)
+
+
+def _as_integers(mask: np.ndarray, image: Location) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return flags as integers, and where they are not finite; `None` when they all are."""
+    if mask.dtype == np.bool_:
+        return mask.view(np.uint8), None
+    if np.issubdtype(mask.dtype, np.integer):
+        return mask, None
+    finite = np.isfinite(mask)
+    whole = np.where(finite, mask, 0.0)
+    with np.errstate(invalid="ignore"):
+        integers = whole.astype(np.int64)
+    if not (integers == whole).all() or np.abs(whole).max(initial=0.0) >= _EXACT:
+        expected = f"integers, or {NONZERO}=BAD for a mask of zeros and others"
+        raise image.error(f"flags of type {mask.dtype} that are not whole", expected)
+    return integers, None if finite.all() else ~finite
+
+
+def _code_values(told: str, cell: Location) -> dict[int, list[str]]:
+    """Return the planes of each code, without those of ``*``; that of the harmless others is -1."""
+    codes: dict[int, list[str]] = {}
+    for item in told[len(CODES) :].replace(",", " ").split():
+        name, value = _split_item(item, cell)
+        codes.setdefault(-1 if value is None else value, []).append(name)
+    return codes
+
+
+def _bits_of_codes(mask: np.ndarray, told: str, cell: Location) -> tuple[np.ndarray, str]:
+    """Turn codes that exclude each other into bits, and tell the meaning of these."""
+    codes = _code_values(told, cell)
+    names = list(dict.fromkeys(name for planes in codes.values() for name in planes if name != HARMLESS))
+    others = 1 << len(names)
+    if not codes.keys() & {-1}:
+        bits = np.where(mask == 0, 0, others).astype(np.uint32)
+    else:
+        bits = np.zeros(mask.shape, np.uint32)
+    for code, planes in codes.items():
+        if code >= 0:
+            bits[mask == code] = sum(1 << names.index(name) for name in planes if name != HARMLESS)
+    return bits, " ".join(f"{name}={1 << index}" for index, name in enumerate(names)) or f"{HARMLESS}=*"
 
 
 def _union(values: Iterable[int]) -> int:

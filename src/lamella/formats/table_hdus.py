@@ -9,7 +9,16 @@ from pathlib import Path
 from ..errors import InputError, MissingPartError, ProjectionError
 from ..fits.read import Header, hdu_label, header_text, image_axes, parsed
 
-__all__ = ("default_image", "flat_shape", "hdu_index", "inherits_wcs", "require_distinct", "wcs_index")
+__all__ = (
+    "default_image",
+    "flat_shape",
+    "hdu_index",
+    "hdu_name",
+    "inherits_wcs",
+    "is_other_plane",
+    "require_distinct",
+    "wcs_index",
+)
 
 _OTHER_PLANE = re.compile(
     r"(VAR|VARIANCE|ERR|ERRORS?|SIGMA|STD|STDEV|STDDEV|RMS|UNC|UNCERT|UNCERTAINTY|NOISE"
@@ -33,7 +42,7 @@ def flat_shape(header: Header) -> tuple[int, int] | None:
 
 
 def hdu_index(headers: Sequence[Header], hdu: str | int, path: Path) -> int:
-    """Return the index of an HDU that is given by its index or name (EXTNAME, in any case).
+    """Return the index of an HDU that is given by its index or name: EXTNAME, or EXTNAME,EXTVER, in any case.
 
     Raises
     ------
@@ -41,11 +50,17 @@ def hdu_index(headers: Sequence[Header], hdu: str | int, path: Path) -> int:
         Raised when there is no such HDU.
     """
     for index, header in enumerate(headers):
-        name = header_text(header, "EXTNAME") or ("PRIMARY" if index == 0 else "")
-        if hdu == index or (isinstance(hdu, str) and hdu.upper() == name.upper()):
+        name = hdu_name(header, index)
+        version = f"{name},{header.get('EXTVER', 1)}"
+        if hdu == index or (isinstance(hdu, str) and hdu.upper().replace(" ", "") in (name, version)):
             return index
     names = _hdu_names(headers, range(len(headers)))
     raise MissingPartError(path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU")
+
+
+def hdu_name(header: Header, index: int) -> str:
+    """Return the EXTNAME of an HDU in capitals; PRIMARY for a first one without."""
+    return header_text(header, "EXTNAME").upper() or ("PRIMARY" if index == 0 else "")
 
 
 def _hdu_names(headers: Sequence[Header], indices: Iterable[int]) -> str:
@@ -58,7 +73,9 @@ def is_other_plane(header: Header) -> bool:
     return _OTHER_PLANE.fullmatch(header_text(header, "EXTNAME")) is not None
 
 
-def default_image(headers: Sequence[Header], taken: Collection[int], path: Path) -> int:
+def default_image(
+    headers: Sequence[Header], taken: Collection[int], path: Path, *, cube: bool = False
+) -> int:
     """Return the index of the HDU that is the image where nobody names one.
 
     Parameters
@@ -69,6 +86,8 @@ def default_image(headers: Sequence[Header], taken: Collection[int], path: Path)
         Indices of HDUs that are other planes.
     path
         The file, for messages.
+    cube
+        Whether a cube of three planes is an image, too.
 
     Returns
     -------
@@ -86,7 +105,7 @@ def default_image(headers: Sequence[Header], taken: Collection[int], path: Path)
         axes = image_axes(header)
         if index in taken or not axes or is_other_plane(header):
             continue
-        if flat_shape(header) is None:
+        if flat_shape(header) is None and not (cube and axes[-3] == 3):
             size = " x ".join(map(str, reversed(axes)))
             where, array = hdu_label(index), f"an array of {size} numbers"
             raise MissingPartError(path, where=where, found=array, expected=expected)

@@ -2,99 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import math
 from pathlib import Path
 
-import astropy.units as u
 import numpy as np
 from lsst.images import Box
-from lsst.images.psfs import PointSpreadFunction
 
-from ..coadd.select.quality import QUALITY
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
-from ..data.flux_unit import NJY, FluxUnit
-from ..data.photometry import njy_per_count
 from ..data.times import ExposureTimes, mjd_from_text
-from ..errors import InputError, MissingPartError, UnitError, UnreadableFileError
-from ..fits.read import (
-    Header,
-    ImageData,
-    hdu_label,
-    header_text,
-    optional_number,
-    parsed,
-    raw_headers,
-    read_images,
-    require_shape,
-)
-from ..image.background import fit_background
-from ..sky.footprint import pixel_scale
-from .noise_maps import check_signs, usable, variance_from_weight
-from .pixels import Flags, detector_projection, gaussian_psf, make_exposure
-from .psfex import read_psfex
+from ..fits.read import ImageData, header_text, parsed, read_images, require_shape
+from .bayer import super_pixels, worst_of_super_pixels
+from .noise_maps import usable
+from .pixels import Flags, detector_projection, make_exposure
 from .read_control import ReadControl
-from .table_cells import parse_integer, parse_number
-from .table_flags import Location, decode_mask
-from .table_hdus import (
-    default_image,
-    flat_shape,
-    hdu_index,
-    inherits_wcs,
-    require_distinct,
-    wcs_index,
-)
+from .row_cells import RowCells
+from .row_check import check_cells
+from .row_flags import flags_of_values, read_mask, unusable
+from .row_noise import RowNoise, variance_of_map
+from .row_places import NOISE_MAPS, RowPlaces
+from .row_psf import row_fwhm, row_psf
+from .row_scale import RowScale, linear_from_asinh, row_flux_unit, row_scale, softening_of
+from .row_sky import RowSky, sky_state
+from .table_columns import COLUMNS, QUALITY_PREFIX
 from .time_cards import times_from_headers
-from .units import is_counts, relative_unit
 
 __all__ = ("COLUMNS", "QUALITY_PREFIX", "TableRow")
 
-COLUMNS: dict[str, str] = {
-    "file": "FITS file of the image (required)",
-    "band": "short name of the passband (required)",
-    "visit": "number of the visit (required)",
-    "detector": "number of the detector (required)",
-    "image_hdu": "name or index of the image's HDU; default: the first 2-d image",
-    "variance_hdu": "HDU of the variance (this or weight_hdu is required)",
-    "variance_file": "file of the variance, if another",
-    "weight_hdu": "HDU of the inverse variance, zero where there is no measurement",
-    "weight_file": "file of the weight, if another",
-    "mask_hdu": "HDU of integer flags",
-    "mask_file": "file of the flags, if another",
-    "flags": "meaning of the flags, NAME=value ..., e.g. 'BAD=1 SATURATED=2 IGNORE=4', where IGNORE is "
-    "harmless; others are BAD; default: MP_ or MSKN cards",
-    "zero_point": "AB magnitude of one count (this, unit, flux_scale or BUNIT in the header is required)",
-    "unit": "unit of the pixels, if it is one of flux density, e.g. nJy; with flux_scale that of the "
-    "reference exposure, e.g. adu",
-    "flux_scale": "units of the reference exposure per unit of the pixels, where no zero point is known",
-    "flux_reference": "name of the reference exposure, with flux_scale",
-    "psf_fwhm": "full width at half maximum of the PSF in arcseconds (this or psf_file is required)",
-    "psf_file": "PSFEx file",
-    "instrument": "name of the instrument; default: INSTRUME of the header, or 'unknown'",
-    "physical_filter": "full name of the filter",
-    "mjd": "modified Julian date (UTC) of the middle of the exposure; default, as date: dates of the header",
-    "date": "date and time (UTC) of the begin of the exposure, e.g. 2024-01-31T03:00:00",
-    "exposure_time": "seconds; default: EXPTIME, XPOSURE or EXPOSURE of the header",
-    "sky": "'subtracted' (default) or 'present'",
-    **{name: f"{meaning}; for selection" for name, meaning in QUALITY.items()},
-}
-"""Columns of an exposure table, and their meanings."""
-
-QUALITY_PREFIX = "quality_"
-"""Columns of this beginning hold further numbers for selection, which go by the rest of the name."""
-
-_SKY = ("subtracted", "present")
-_OTHER_UNITS = {
-    "nmgy": "3630.7805477010024 nJy",
-    "nanomaggy": "3630.7805477010024 nJy",
-    "nanomaggies": "3630.7805477010024 nJy",
-}
-"""Names of units that surveys use and astropy does not know."""
-
-type _Places = dict[str, tuple[Path, str | int]]
-"""File and HDU of each plane."""
 type _Planes = dict[str, ImageData]
+
+_FILES = (
+    "file",
+    *(f"{kind}_file" for kind in (*NOISE_MAPS, "mask", "sky", "pixel_area", "psf_stamp", "psf")),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,313 +43,193 @@ class TableRow:
 
     table: Path
     number: int
-    """Number of the row, counted from 1."""
+    """Number of the row, counted from 1; 0 for a row that a description gave."""
     values: dict[str, str]
     """Cells that are not empty."""
     control: ReadControl
+    format: str = "table"
+    """Name of the format that gave the row."""
+
+    @property
+    def cells(self) -> RowCells:
+        """The cells."""
+        return RowCells(self.table, self.number, self.values)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that hold the exposure; the cells of the table are in ``values``."""
-        columns = ("file", "variance_file", "weight_file", "mask_file", "psf_file")
-        return tuple(self.table.parent / self._text(name) for name in columns if name in self.values)
+        columns = (*_FILES, "wcs_head")
+        return tuple(self.table.parent / self.cells.text(name) for name in columns if name in self.values)
 
     def describe(self) -> ExposureInfo:
-        """Read headers only."""
-        path, hdu, header = self._image_header()
-        shape = flat_shape(header)
-        if shape is None:
-            raise InputError(path, where=hdu_label(hdu), found="no 2-d image", expected="one")
-        bbox = Box.from_shape(shape)
-        instrument = self._text("instrument", header_text(header, "INSTRUME") or "unknown")
-        identity = ExposureId(instrument, self._integer("visit"), self._integer("detector"))
-        wcs_path, wcs_hdu, wcs_header = self._wcs_header()
-        try:
-            width = self._optional("psf_fwhm")
-        except InputError:  # costs the exposure when its pixels are read, not the run
-            width = math.nan
-        return ExposureInfo(
-            id=identity,
-            path=str(path),
-            band=self._text("band"),
-            physical_filter=self._text("physical_filter", ""),
-            bbox=bbox,
-            projection=detector_projection(wcs_header, identity, bbox, path=wcs_path, hdu=wcs_hdu),
-            psf_fwhm=width,
-            quality=self._quality(),
-            times=self._times(path, header),
-            format="table",
-            flux_unit=self._flux_unit(path, hdu, header),
-        )
+        """Read headers only.
+
+        Raises
+        ------
+        FaultsError
+            Raised when cells are not what they must be: it holds one error for each.
+        """
+        check_cells(self.cells)
+        return _describe(RowPlaces(self.cells), self.format)
 
     def load(self, info: ExposureInfo) -> Exposure:
         """Read the pixels, and apply the cells of the row."""
-        places = self._places()
-        noise = [location for kind, location in places.items() if kind in ("variance", "weight")]
-        masks = [places["mask"]] if "mask" in places else []
-        planes = dict(zip(places, read_images([*places.values()], noise=noise, flags=masks), strict=True))
-        (image, header, _), (path, hdu) = planes["image"], places["image"]
-        variance, noise_note = self._variance(places, planes)
-        flags, flag_note = self._flags(places, planes)
-        scale = self._scale(path, hdu, header)
-        psf, psf_note = self._psf(info)
-        image, sky_note = self._subtract_sky(image, variance, flags, path)
-        headers = raw_headers(path)
-        inherited = inherits_wcs(headers, hdu_index(headers, hdu, path), path)
-        wcs_note = "WCS taken from the primary header." if inherited else ""
-        return make_exposure(
-            info,
-            (image, variance, flags or {}),
-            psf=psf,
-            to_njy=scale,
-            edge_width=self.control.edge_width,
-            notes=(wcs_note, noise_note, flag_note, sky_note, psf_note),
-        )
-
-    # Cells.
-
-    def _where(self, column: str) -> str:
-        return f"row {self.number}, column {column!r}"
-
-    def _error(
-        self, where: str, content: str, expected: str, kind: type[InputError] = MissingPartError
-    ) -> InputError:
-        """Return an error of the row, or of a column."""
-        location = self._where(where) if where else f"row {self.number}"
-        return kind(self.table, where=location, found=content, expected=expected)
-
-    def _text(self, column: str, default: str | None = None) -> str:
-        if column not in self.values:
-            if default is None:
-                raise self._error(column, "an empty cell", COLUMNS[column])
-            return default
-        return str(self.values[column]).strip()  # recipes of old repositories have numbers
-
-    def _number(self, column: str) -> float:
-        text = self._text(column)
-        value = parse_number(text)
-        if value is None or not math.isfinite(value):
-            raise self._error(column, repr(text), "a finite number", InputError)
-        return value
-
-    def _positive(self, column: str) -> float:
-        value = self._number(column)
-        if value <= 0.0:
-            raise self._error(column, repr(self._text(column)), "a positive number", InputError)
-        return value
-
-    def _optional(self, column: str) -> float | None:
-        return self._number(column) if column in self.values else None
-
-    def _quality(self) -> dict[str, float]:
-        """Return the numbers for selection; "nan" means measured but invalid, unlike an empty cell."""
-        numbers: dict[str, float] = {}
-        for column in sorted(self.values):
-            if column in QUALITY or column.startswith(QUALITY_PREFIX):
-                text = self._text(column)
-                value = parse_number(text)
-                if value is None:
-                    raise self._error(column, repr(text), "a number", InputError)
-                numbers[column.removeprefix(QUALITY_PREFIX)] = value
-        return numbers
-
-    def _integer(self, column: str) -> int:
-        text = self._text(column)
-        value = parse_integer(text)
-        if value is None:
-            self._number(column)
-            raise self._error(column, text, "a whole number of at most 64 bits, in digits", InputError)
-        return value
-
-    def _hdu(self, column: str) -> str | int:
-        text = self._text(column)
-        return int(text) if text.isascii() and text.isdecimal() else text
-
-    def _file(self, column: str, default: Path) -> Path:
-        name = self._text(column, "")
-        return self.table.parent / name if name else default
-
-    # Parts of the exposure.
-
-    def _image_header(self) -> tuple[Path, str | int, Header]:
-        path = self.table.parent / self._text("file")
-        try:
-            headers = raw_headers(path)
-        except UnreadableFileError as err:
-            raise self._error("file", str(err).rstrip("."), "an image", UnreadableFileError) from err
-        others = self._other_indices(path)
-        hdu: str | int
-        if "image_hdu" in self.values:
-            hdu = self._hdu("image_hdu")
-            index = hdu_index(headers, hdu, path)
-        else:
-            hdu = index = default_image(headers, [at for file, at in others.values() if file == path], path)
-        require_distinct((path, index), others, f"{self.table}, row {self.number}")
-        return path, hdu, parsed(headers[index], path)
-
-    def _other_indices(self, image: Path) -> dict[str, tuple[Path, int]]:
-        """Return file and HDU of the planes that are not the image, as far as the row names them rightly."""
-        places: dict[str, tuple[Path, int]] = {}
-        for kind in ("variance", "weight", "mask"):
-            if f"{kind}_hdu" in self.values:
-                path = self._file(f"{kind}_file", image)
-                # What is not there is told when it is read.
-                with contextlib.suppress(MissingPartError, UnreadableFileError):
-                    places[kind] = path, hdu_index(raw_headers(path), self._hdu(f"{kind}_hdu"), path)
-        return places
+        return _RowPixels(RowPlaces(self.cells), self.control, info).exposure()
 
     def image_place(self) -> tuple[Path, int]:
         """Return file and HDU of the image."""
-        path, hdu, _ = self._image_header()
-        return path, hdu_index(raw_headers(path), hdu, path)
+        places = RowPlaces(self.cells)
+        return places.path, places.index
 
-    def _times(self, path: Path, header: Header) -> ExposureTimes:
-        """Return the times of the cells; without a date, or an exposure time, those of the headers."""
-        stated = times_from_headers(
-            [header, parsed(raw_headers(path)[0], path)], self._optional("exposure_time")
+
+def _describe(places: RowPlaces, format: str) -> ExposureInfo:
+    cells, cards = places.cells, places.cards
+    bbox = Box.from_shape(places.shape)
+    instrument = cells.text("instrument", header_text(places.header, "INSTRUME") or "unknown")
+    identity = ExposureId(instrument, cells.integer("visit", cards), cells.integer("detector", cards))
+    path, hdu, header = places.wcs
+    projection = detector_projection(header, identity, bbox, path=path, hdu=hdu)
+    return ExposureInfo(
+        id=identity,
+        path=str(places.path),
+        band=cells.text("band"),
+        physical_filter=cells.text("physical_filter", ""),
+        bbox=bbox,
+        projection=projection,
+        psf_fwhm=row_fwhm(cells, cards, projection, bbox),
+        quality=cells.quality(),
+        times=_times(places),
+        format=format,
+        flux_unit=row_flux_unit(cells, cards),
+        origins=cells.origins(cards),
+    )
+
+
+def _times(places: RowPlaces) -> ExposureTimes:
+    """Return the times of the cells; without a date, or an exposure time, those of the headers."""
+    cells, cards = places.cells, places.cards
+    headers = [places.header, parsed(places.headers[0], places.path)]
+    stated = times_from_headers(headers, cells.optional("exposure_time", cards))
+    middle, begin = cells.optional("mjd", cards), None
+    if "date" in cells:
+        begin = mjd_from_text(cells.text("date"))
+    if middle is None and begin is None:
+        return stated
+    return ExposureTimes.of(begin=begin, middle=middle, exposure_time=stated.exposure_time)
+
+
+class _RowPixels:
+    """The pixels of a row while they become an exposure."""
+
+    def __init__(self, places: RowPlaces, control: ReadControl, info: ExposureInfo) -> None:
+        self.places, self.cells, self.cards = places, places.cells, places.cards
+        self.control, self.info = control, info
+        self.notes: list[str] = ["WCS taken from the primary header."] if places.inherits else []
+        self.noise = RowNoise.of(self.cells, self.cards)
+        if places.pattern is not None and places.color is not None:
+            self.noise = self.noise.with_samples(places.pattern.count(places.color))
+
+    def exposure(self) -> Exposure:
+        places, cells = self.places, self.cells
+        located = places.planes()
+        planes = self._read(located)
+        image = planes["image"].pixels
+        scale = self._scale()
+        psf, psf_note = row_psf(places, self.info)
+        flags, undefined = self._flags(planes, image)
+        image = self._reduced(self._linear("image", planes, image))
+        bad = unusable(flags, image.shape)
+        variance = None
+        if self.noise.kind in planes and self.noise.kind != "confidence":
+            variance = self._variance_of_map(self.noise.kind, planes)
+            require_shape(f"{located[self.noise.kind][0]}: {self.noise.kind}", variance, image.shape)
+            bad |= ~usable(variance)
+        sky = RowSky(image, bad, sky_state(cells), self.control, places.path, planes.get("sky"))
+        if variance is None:
+            variance, note = self.noise.variance(image, bad, planes.get("confidence"), sky.level)
+            self.notes.append(note)
+        if undefined is not None and undefined.shape == variance.shape:
+            # Nobody says what such a pixel is.
+            variance = np.where(undefined, np.float32(np.inf), variance)
+        image, sky_note = sky.subtracted()
+        image, variance = self._per_area(image, variance, planes)
+        self.notes += [sky_note, scale.note, psf_note]
+        return make_exposure(
+            self.info,
+            (image, variance, flags or {}),
+            psf=psf,
+            to_njy=scale.factor,
+            edge_width=self.control.edge_width,
+            notes=self.notes,
         )
-        middle, begin = self._optional("mjd"), None
-        if "date" in self.values:
-            begin = mjd_from_text(self._text("date"))
-            if begin is None:
-                expected = "date and time, e.g. 2024-01-31T03:00:00"
-                raise self._error("date", repr(self._text("date")), expected, InputError)
-        if middle is None and begin is None:
-            return stated
-        return ExposureTimes.of(begin=begin, middle=middle, exposure_time=stated.exposure_time)
 
-    def _wcs_header(self) -> tuple[Path, str | int, Header]:
-        """Return file, HDU and header of the WCS: the image, or a primary HDU that it inherits from."""
-        path, hdu, header = self._image_header()
-        headers = raw_headers(path)
-        image, others = hdu_index(headers, hdu, path), self._other_indices(path).values()
-        taken = [index for file, index in others if file == path]
-        if wcs_index(headers, image, taken, path, named="image_hdu" in self.values) == image:
-            return path, hdu, header
-        return path, 0, parsed(headers[0], path)
+    def _read(self, located: dict[str, tuple[Path, str | int]]) -> _Planes:
+        """Read all planes but those that others read, and the one of several noise maps that is used."""
+        skipped = {"psf_stamp", *NOISE_MAPS} - {self.noise.kind}
+        places = {kind: place for kind, place in located.items() if kind not in skipped}
+        noise = [place for kind, place in places.items() if kind in NOISE_MAPS]
+        masks = [places["mask"]] if "mask" in places else []
+        color = self.places.color if self.places.pattern is None else None
+        layer = None if color is None else "RGB".index(color)
+        images = read_images([*places.values()], noise=noise, flags=masks, layer=layer)
+        return dict(zip(places, images, strict=True))
 
-    def _places(self) -> _Places:
-        """Return where the planes are."""
-        if "image_hdu" in self.values:
-            places: _Places = {"image": (self.table.parent / self._text("file"), self._hdu("image_hdu"))}
-        else:
-            places = {"image": self._image_header()[:2]}
-        for kind in ("variance", "weight"):
-            if f"{kind}_hdu" in self.values:
-                places[kind] = self._file(f"{kind}_file", places["image"][0]), self._hdu(f"{kind}_hdu")
-                break
-        else:
-            raise self._error("", "neither variance_hdu nor weight_hdu", "one of them")
-        if "mask_hdu" in self.values:
-            places["mask"] = self._file("mask_file", places["image"][0]), self._hdu("mask_hdu")
-        return places
+    def _scale(self) -> RowScale:
+        info = self.info
+        scale = row_scale(self.cells, self.cards, info.projection, info.bbox)
+        if math.isnan(scale.factor):
+            expected = "stars in common with other exposures, or a number"
+            raise self.cells.error("flux_scale", "'measured', but no stars", expected)
+        return scale
 
-    def _variance(self, places: _Places, planes: _Planes) -> tuple[np.ndarray, str]:
-        kind = "variance" if "variance" in planes else "weight"
-        path, values = places[kind][0], planes[kind].pixels
-        require_shape(f"{path}: {kind}", values, planes["image"].pixels.shape)
-        if kind == "weight":
-            variance, note = variance_from_weight(values, path)
-        else:
-            variance, note = values, check_signs(values, kind, path)
-        undefined = planes["mask"].undefined if "mask" in planes else None
-        if undefined is None or undefined.shape != variance.shape:
-            return variance, note
-        # Nobody says what such a pixel is.
-        lost = f"{np.count_nonzero(undefined)} pixels whose flags are undefined (BLANK) taken as bad."
-        return np.where(undefined, np.float32(np.inf), variance), f"{note} {lost}".strip()
-
-    def _flags(self, places: _Places, planes: _Planes) -> tuple[Flags | None, str]:
-        if "mask" not in planes:
-            return None, ""
-        (path, hdu), (mask, header, undefined) = places["mask"], planes["mask"]
-        require_shape(f"{path}: mask", mask, planes["image"].pixels.shape)
-        image_hdu, cell = Location(path, hdu_label(hdu)), Location(self.table, self._where("flags"))
-        told = self._text("flags", "")
+    def _flags(self, planes: _Planes, image: np.ndarray) -> tuple[Flags | None, np.ndarray | None]:
+        flags, undefined = None, None
+        if "mask" in planes:
+            place = self.places.planes()["mask"]
+            flags, note, undefined = read_mask(self.places, place, planes["mask"], image.shape)
+            self.notes.append(note)
         if undefined is not None:
-            mask = np.where(undefined, mask.dtype.type(0), mask)
-        return decode_mask(mask, header if told else parsed(header, path), told, image_hdu, cell)
+            lost = f"{np.count_nonzero(undefined)} pixels whose flags are undefined (BLANK) taken as bad."
+            self.notes.append(lost)
+        more, notes = flags_of_values(image, self.cells, self.cards)
+        self.notes += notes
+        if more:
+            pattern, color = self.places.pattern, self.places.color
+            if pattern is not None and color is not None:
+                more = {name: worst_of_super_pixels(plane, pattern, color) for name, plane in more.items()}
+            shape = next(iter(more.values())).shape
+            flags = (flags or Flags(np.zeros(shape, np.int32), {})).with_planes(more)
+        return flags, undefined
 
-    def _flux_unit(self, path: Path, hdu: str | int, header: Header) -> FluxUnit:
-        """Return nJy, or the unit in which exposures without a zero point are tied to each other."""
-        reference = self._text("flux_reference", "")
-        if "flux_scale" not in self.values:
-            if reference:
-                raise self._error("flux_reference", repr(reference), "a column flux_scale with it")
-            return NJY
-        if "zero_point" in self.values:
-            raise self._error("flux_scale", "a number beside zero_point", "one of them", InputError)
-        if "unit" in self.values:
-            name, location = self._text("unit"), (self.table, self._where("unit"))
-        else:
-            name, location = header_text(header, "BUNIT"), (path, f"{hdu_label(hdu)}, BUNIT")
-        return relative_unit(name, reference, path=location[0], where=location[1])
+    def _linear(self, kind: str, planes: _Planes, values: np.ndarray) -> np.ndarray:
+        """Return the values of a plane, made linear where it is asinh."""
+        own = self.cards
+        if kind != "image":
+            path = self.places.planes()[kind][0]
+            own = dataclasses.replace(own, path=path, headers=(parsed(planes[kind].header, path),))
+        softening = softening_of(self.cells, self.cards, own)
+        return values if softening is None else linear_from_asinh(values, *softening)
 
-    def _scale(self, path: Path, hdu: str | int, header: Header) -> float:
-        if "flux_scale" in self.values:
-            return self._positive("flux_scale")
-        if "zero_point" in self.values:
-            return njy_per_count(self._number("zero_point"))
-        if "unit" in self.values:
-            return _njy_per_unit(self._text("unit"), self.table, self._where("unit"))
-        unit = header_text(parsed(header, path), "BUNIT")
-        if not unit:
-            missing = "neither a zero point nor a unit, nor BUNIT in the header"
-            raise self._error("zero_point", missing, "one of them")
-        return _njy_per_unit(unit, path, f"{hdu_label(hdu)}, BUNIT")
+    def _variance_of_map(self, kind: str, planes: _Planes) -> np.ndarray:
+        values = self._linear(kind, planes, planes[kind].pixels)
+        variance, note = variance_of_map(kind, values, self.places.planes()[kind][0])
+        self.notes.append(note)
+        return self._reduced(variance, is_variance=True)
 
-    def _psf(self, info: ExposureInfo) -> tuple[PointSpreadFunction, str]:
-        if "psf_file" in self.values:
-            return self._psfex(info), ""
-        if "psf_fwhm" not in self.values:
-            raise self._error("", "neither psf_fwhm nor psf_file", "one of them")
-        arcsec, where = self._number("psf_fwhm"), self._where("psf_fwhm")
-        pixels = arcsec / pixel_scale(info.projection, info.bbox)
-        psf = gaussian_psf(pixels, info.bbox, path=self.table, where=where, told=f"{arcsec:g} arcsec")
-        return psf, f"PSF taken as a Gaussian of {arcsec:.3g} arcsec FWHM."
+    def _reduced(self, values: np.ndarray, *, is_variance: bool = False) -> np.ndarray:
+        """Return a plane of the super-pixels, where the image is a mosaic."""
+        pattern, color = self.places.pattern, self.places.color
+        if pattern is None or color is None:
+            return values
+        return super_pixels(values, pattern, color, is_variance=is_variance)
 
-    def _psfex(self, info: ExposureInfo) -> PointSpreadFunction:
-        """Read the model of the CCD; its numbers are those of the headers, if these have some."""
-        path, _, header = self._image_header()
-        headers = header, parsed(raw_headers(path)[0], path)
-
-        def integer(key: str, default: int) -> int:
-            numbers = (optional_number(header, key) for header in headers)
-            return next((int(n) for n in numbers if n is not None and n == int(n)), default)
-
-        return read_psfex(
-            self._file("psf_file", self.table),
-            bounds=info.bbox,
-            ccd=[header_text(header, key) for key in ("CCDNAME", "DETPOS", "EXTNAME")],
-            number=integer("CCDNUM", info.id.detector),
-            exposure=integer("EXPNUM", info.id.visit),
-            trust_single=True,
-        )
-
-    def _subtract_sky(
-        self, image: np.ndarray, variance: np.ndarray, flags: Flags | None, path: Path
-    ) -> tuple[np.ndarray, str]:
-        sky = self._text("sky", "subtracted")
-        if sky not in _SKY:
-            raise self._error("sky", repr(sky), " or ".join(map(repr, _SKY)), InputError)
-        choice = self.control.subtract_background
-        if choice == "never" or (choice == "auto" and sky == "subtracted"):
-            return image, "" if sky == "subtracted" else "Sky left in."
-        ignore = ~usable(variance)
-        if flags is not None:
-            unusable = {name: 1 for name in flags.planes if not name.startswith("DETECTED")}
-            ignore |= flags.translate(unusable) != 0
-        background = fit_background(image, ignore, self.control, path)
-        return image - background.level, background.note
-
-
-def _njy_per_unit(text: str, path: Path, where: str) -> float:
-    if is_counts(text):
-        expected = "a unit of flux density, e.g. nJy, or a column zero_point that says what a count is"
-        raise UnitError(path, where=where, found=f"{text!r}, which is a count", expected=expected)
-    try:
-        unit = u.Unit(_OTHER_UNITS.get(text.lower(), text))
-        return float(unit.to(u.nJy))
-    except (ValueError, TypeError, u.UnitConversionError):
-        expected = "a unit of flux density, e.g. nJy"
-        raise UnitError(path, where=where, found=repr(text), expected=expected) from None
+    def _per_area(
+        self, image: np.ndarray, variance: np.ndarray, planes: _Planes
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Turn surface brightness into flux where pixels differ in area."""
+        if "pixel_area" not in planes:
+            return image, variance
+        area = planes["pixel_area"].pixels
+        require_shape(f"{self.places.planes()['pixel_area'][0]}: pixel_area", area, image.shape)
+        self.notes.append(f"Pixels multiplied by their area, {np.nanmedian(area):.4g} (median).")
+        return image * area, variance * area**2

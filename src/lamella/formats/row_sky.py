@@ -1,0 +1,101 @@
+"""The sky of the exposure of a row: in the pixels, subtracted, or a map."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, MissingPartError
+from ..fits.read import ImageData, require_shape
+from ..image.background import Background, fit_background
+from .read_control import ReadControl
+from .row_cells import RowCells
+
+__all__ = ("STATES", "RowSky", "sky_state")
+
+STATES = ("subtracted", "present", "file")
+"""What the column sky may say."""
+
+
+def sky_state(cells: RowCells) -> str:
+    """Return whether the sky is in the pixels, and whether a map of it is to be subtracted.
+
+    Raises
+    ------
+    InputError
+        Raised when the cell says something else.
+    MissingPartError
+        Raised when there is no map where there must be one.
+    """
+    has_map = "sky_hdu" in cells or "sky_file" in cells
+    state = cells.text("sky", "file" if has_map else "subtracted")
+    if state not in STATES:
+        raise cells.error("sky", repr(state), "'subtracted', 'present' or 'file'")
+    if state == "file" and not has_map:
+        raise cells.error("sky", "'file' without sky_hdu or sky_file", "one of them", MissingPartError)
+    if state != "file" and has_map:
+        raise cells.error("sky", f"{state!r} beside a map of the sky", "'file'")
+    return state
+
+
+@dataclasses.dataclass
+class RowSky:
+    """The sky of an image, which is fitted when it is first asked for."""
+
+    image: np.ndarray
+    """Shape (y, x), as in the file."""
+    bad: np.ndarray
+    """True where a pixel is no measurement."""
+    state: str
+    control: ReadControl
+    path: Path
+    plane: ImageData | None = None
+    """The map, where there is one."""
+
+    @functools.cached_property
+    def fitted(self) -> Background:
+        """The sky of a mesh."""
+        return fit_background(self.image, self.bad, self.control, self.path)
+
+    @functools.cached_property
+    def map(self) -> np.ndarray:
+        """The map of the sky.
+
+        Raises
+        ------
+        ShapeError
+            Raised when it has another shape than the image.
+        """
+        assert self.plane is not None
+        require_shape(f"{self.path}: sky", self.plane.pixels, self.image.shape)
+        return self.plane.pixels
+
+    def level(self) -> np.ndarray:
+        """Return the sky that is in the pixels, for their noise.
+
+        Raises
+        ------
+        InputError
+            Raised when it was subtracted and nobody says how much it was.
+        """
+        if self.state == "file":
+            return self.map
+        if self.state == "present":
+            return self.fitted.level
+        expected = "pixels with their sky, or its map, as its photons make the noise"
+        raise InputError(
+            self.path, where="noise = counts", found="a sky that is subtracted", expected=expected
+        )
+
+    def subtracted(self) -> tuple[np.ndarray, str]:
+        """Return the image without sky, as the options want it, and a note."""
+        choice = self.control.subtract_background
+        if choice == "never" or (choice == "auto" and self.state == "subtracted"):
+            return self.image, "" if self.state == "subtracted" else "Sky left in."
+        if choice == "auto" and self.state == "file":
+            level = self.map
+            return self.image - level, f"Sky of {np.nanmedian(level):.6g} (median) subtracted, from its map."
+        return self.image - self.fitted.level, self.fitted.note
