@@ -1,0 +1,196 @@
+"""The stars of an image: where they are, how bright, and how wide."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from ..errors import ShapeError
+from .star_fit import StarFit, fit_star
+
+__all__ = ("StarField", "StarWidth", "measure_stars")
+
+FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
+_PIXEL_FWHM = FWHM_PER_SIGMA / math.sqrt(12.0)
+"""Width of the Gaussian that scatters as much as the position of light within a pixel."""
+_DETECTION = 5.0
+_LEAST_PIXELS = 3
+_MOST_FITS, _MOST_TRIES = 60, 200
+_LEAST_SIGNIFICANCE = 20.0
+_LEAST_FWHM = 0.55
+"""Pixels; what is narrower is a hot pixel, or nobody's star."""
+_MISFIT = 0.08
+"""Cosmic rays, blends and stars that are cut off leave more of themselves."""
+_SPREAD = 0.12
+"""Stars of an image differ in width by less than this part."""
+_APERTURE = 1.5
+"""Radius of the apertures in widths of stars: so the share of light outside does not depend on the seeing."""
+_WIDTH_SCATTER = 0.01
+"""Part by which widths of stars scatter beyond their noise, as PSFs change over an image."""
+_TRUNCATED = 2
+"""Flag of sep: an object reaches beyond the image."""
+_HIGHEST = 1e5
+_WIDER = 1.4
+"""A star so much wider than the guess is fitted again in a larger stamp."""
+_WIDEST = 12.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StarWidth:
+    """The width of the stars of an image."""
+
+    fwhm: float
+    """Full width at half maximum in pixels, of the light before it falls on pixels."""
+    error: float
+    """Its standard deviation, from noise and the differences of stars."""
+    stars: int
+    """Number of stars that it comes from."""
+
+    @property
+    def sampled(self) -> float:
+        """The width with that of a pixel in it: of the profile whose samples the pixels are."""
+        return math.hypot(self.fwhm, _PIXEL_FWHM)
+
+
+@dataclasses.dataclass(frozen=True)
+class StarField:
+    """Stars of an image, the brightest first; arrays of shape (n,), float64."""
+
+    x: np.ndarray
+    """Pixels; the middle of the first one is 0."""
+    y: np.ndarray
+    position_error: np.ndarray
+    """Standard deviation of x and of y, in pixels."""
+    flux: np.ndarray
+    """In an aperture of 1.5 widths radius, in the unit of the image."""
+    flux_error: np.ndarray
+    """Its standard deviation, from the variance of the pixels."""
+    width: StarWidth | None
+    """`None` where there is no star."""
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def measure_stars(residual: np.ndarray, variance: np.ndarray, bad: np.ndarray) -> StarField:
+    """Find the stars of an image, and measure them.
+
+    Of what stands out (`sep`, after Bertin & Arnouts 1996), elliptical Moffat profiles are fitted to the
+    brightest; stars are those that such a profile fits and whose widths agree.
+
+    Parameters
+    ----------
+    residual
+        Image less its sky, shape (y, x); any finite value where bad.
+    variance
+        Variance of its pixels, the same shape.
+    bad
+        True where a pixel is no measurement, e.g. saturated.
+
+    Returns
+    -------
+    StarField
+        Stars without a bad pixel in their apertures; perhaps none.
+
+    Raises
+    ------
+    ShapeError
+        Raised when the planes differ in shape.
+    """
+    for name, plane in (("variance", variance), ("bad", bad)):
+        if plane.shape != residual.shape:
+            raise ShapeError(name, found=plane.shape, expected=residual.shape)
+    lost = bad | ~np.isfinite(residual) | ~np.isfinite(variance)
+    image = np.where(lost, 0.0, residual).astype(np.float32)
+    sigma = np.sqrt(np.where(lost, 1.0, variance), dtype=np.float32)
+    fits = _fits(image, sigma, lost)
+    width, stars = _agreeing(fits)
+    if width is None:
+        return _field(image, sigma, [], None)
+    radius = _APERTURE * width.sampled
+    whole = [star for star in stars if _is_whole(lost, star.x, star.y, radius)]
+    return _field(image, sigma, whole, width)
+
+
+def _fits(image: np.ndarray, sigma: np.ndarray, lost: np.ndarray) -> list[StarFit]:
+    """Return the fits to the brightest objects that a profile describes."""
+    weights = np.where(lost, np.inf, sigma)
+    fits: list[StarFit] = []
+    for x, y, guess in _candidates(image, sigma, lost)[:_MOST_TRIES]:
+        if len(fits) == _MOST_FITS:
+            break
+        fit = fit_star(image, weights, x, y, guess)
+        if fit is not None and fit.fwhm > _WIDER * guess:
+            fit = fit_star(image, weights, fit.x, fit.y, fit.fwhm)
+        if fit is not None and _is_star(fit):
+            fits.append(fit)
+    return fits
+
+
+def _candidates(image: np.ndarray, sigma: np.ndarray, lost: np.ndarray) -> list[tuple[float, float, float]]:
+    """Return x, y and width of the objects that may be stars, those of the brightest pixels first."""
+    import sep
+
+    threshold, objects = _DETECTION, None
+    sep.set_extract_pixstack(max(sep.get_extract_pixstack(), image.size))
+    while objects is None:
+        try:
+            objects = sep.extract(image, threshold, err=sigma, mask=lost, minarea=_LEAST_PIXELS)
+        except Exception:  # sep has no class of its own: too many objects overlap
+            threshold *= 4.0
+            if threshold > _HIGHEST:
+                return []
+    objects = objects[objects["flag"] & _TRUNCATED == 0]
+    objects = objects[np.lexsort((objects["x"], objects["y"], -objects["cpeak"]))]
+    rows = ((float(row["x"]), float(row["y"]), float(row["a"]), float(row["b"])) for row in objects)
+    candidates = [(x, y, min(max(1.0, FWHM_PER_SIGMA * math.sqrt(a * b)), _WIDEST)) for x, y, a, b in rows]
+    return [item for item in candidates if _is_whole(lost, item[0], item[1], 0.5 * item[2] + 1.0)]
+
+
+def _is_star(fit: StarFit) -> bool:
+    return (
+        fit.significance > _LEAST_SIGNIFICANCE
+        and fit.misfit < _MISFIT
+        and fit.fwhm > _LEAST_FWHM
+        and fit.fwhm_error < _SPREAD * fit.fwhm
+    )
+
+
+def _is_whole(lost: np.ndarray, x: float, y: float, radius: float) -> bool:
+    """Return whether all pixels within a circle are measurements."""
+    rows, columns = (np.arange(math.floor(at - radius), math.ceil(at + radius) + 1) for at in (y, x))
+    if rows[0] < 0 or columns[0] < 0 or rows[-1] >= lost.shape[0] or columns[-1] >= lost.shape[1]:
+        return False
+    near = np.add.outer((rows - y) ** 2, (columns - x) ** 2) <= (radius + 0.5) ** 2
+    return not (lost[np.ix_(rows, columns)] & near).any()
+
+
+def _agreeing(fits: list[StarFit]) -> tuple[StarWidth | None, list[StarFit]]:
+    """Return the width that most objects have, and those that have it: galaxies differ among each other."""
+    if not fits:
+        return None, []
+    logs = np.log([fit.fwhm for fit in fits])
+    apart = np.abs(np.subtract.outer(logs, logs))
+    members = np.count_nonzero(apart < _SPREAD, axis=1)
+    # Nothing is narrower than a star; of two widths that as many have it is the smaller one.
+    middle = min(range(len(fits)), key=lambda index: (-members[index], logs[index]))
+    stars = [fit for fit, distance in zip(fits, apart[middle], strict=True) if distance < _SPREAD]
+    widths = np.array([fit.fwhm for fit in stars])
+    weights = 1.0 / (np.square([fit.fwhm_error for fit in stars]) + (_WIDTH_SCATTER * widths) ** 2)
+    mean = float(np.average(widths, weights=weights))
+    scatter = float(np.sum(weights * (widths - mean) ** 2)) / max(len(stars) - 1, 1)
+    error = math.sqrt(max(scatter, 1.0) / float(weights.sum()))
+    return StarWidth(mean, error, len(stars)), stars
+
+
+def _field(image: np.ndarray, sigma: np.ndarray, stars: list[StarFit], width: StarWidth | None) -> StarField:
+    """Return the stars with their fluxes in apertures."""
+    import sep
+
+    x, y, error = np.array([(star.x, star.y, star.position_error) for star in stars]).reshape(-1, 3).T.copy()
+    radius = 1.0 if width is None else _APERTURE * width.sampled
+    flux, flux_error, _ = sep.sum_circle(image, x, y, radius, err=sigma, subpix=0)
+    order = np.lexsort((x, y, -flux))
+    return StarField(x[order], y[order], error[order], flux[order], flux_error[order], width)
