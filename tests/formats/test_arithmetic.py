@@ -34,6 +34,8 @@ def value(text: str) -> float:
         ("(1 + 2) * 3 / 4 - +5", 9 / 4 - 5),
         ("sqrt(abs(-4)) + log(1) + min(3, 2)", 4.0),
         ("25", 25.0),
+        ("0030000120", 30000120.0),
+        ("-1e-3", -0.001),
     ],
 )
 def test_arithmetic_is_that_of_a_pocket_calculator(text: str, expected: float) -> None:

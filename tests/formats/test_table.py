@@ -411,7 +411,7 @@ def test_the_unit_of_the_header_is_the_last_resort(table: Callable[..., Path], i
         (
             {"sky": "blue"},
             InputError,
-            "row 1, column 'sky': found 'blue'; expected 'subtracted', 'present' or 'file'",
+            "row 1, column 'sky': found 'blue'; expected 'subtracted', 'present', 'file' or 'measured'",
         ),
         (
             {"date": "2024-01-31"},

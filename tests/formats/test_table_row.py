@@ -300,6 +300,9 @@ def test_faults_of_all_rows_are_one_message_with_counts(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found 40 exposures that cannot be used") as caught:
         open_exposures([table])
     message = str(caught.value)
-    assert "found 'blue'; expected 'subtracted', 'present' or 'file' (the same for 38 others)" in message
+    assert (
+        "found 'blue'; expected 'subtracted', 'present', 'file' or 'measured' (the same for 38 others)"
+        in message
+    )
     assert "found 'bluegreen'" in message
     assert "'wide +': no arithmetic on keywords" in message

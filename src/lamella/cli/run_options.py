@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from ..formats.readers import format_names
 from ..resources import Resources
 
 __all__ = (
@@ -18,6 +17,7 @@ __all__ = (
     "READ_OPTIONS",
     "SELECT_OPTIONS",
     "WARP_OPTIONS",
+    "FormatType",
     "PositionType",
     "area_options",
     "count_cores",
@@ -51,11 +51,30 @@ COADD_OPTIONS = (
     "assemble.correct_variance",
 )
 
+
+class FormatType(click.ParamType):
+    """Name of a format, or a file with the description of one; names are read when one is given."""
+
+    name = "format"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or refuse it with those that there are."""
+        from ..formats.readers import format_names
+        from ..suggestions import nearest
+
+        names = format_names()
+        if not value.lower().endswith(".toml") and value not in names:
+            told = f"{value!r} is not one of {', '.join(names)}, or a file NAME.toml{nearest(value, names)}"
+            self.fail(told, param, ctx)
+        return value
+
+
 format_option = click.option(
     "--format",
     "format_name",
-    type=click.Choice(format_names()),
-    help="Format of the exposures.  [default: recognised from the headers]",
+    type=FormatType(),
+    metavar="NAME|FILE.toml",
+    help="Format of the exposures, or a description of it.  [default: recognised from the headers]",
 )
 
 strict_option = click.option(

@@ -32,6 +32,7 @@ _SIGNS: dict[type[ast.unaryop], float] = {ast.UAdd: 1.0, ast.USub: -1.0}
 # Keywords may have a hyphen (PC-ZP, MJD-OBS), and those of ESO begin with a digit or have blanks.
 _HYPHENATED = re.compile(r"(\"[^\"]*\"|'[^']*')|\b([A-Za-z_]\w*(?:-[A-Za-z]\w*)+)")
 _BLANKS = re.compile(r"[A-Z][A-Z0-9_-]*( [A-Z0-9_][A-Z0-9_-]*)+")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MAX_LENGTH = 1000
 """Characters: a longer text is no arithmetic of a person."""
 _MAX_DEPTH = 50
@@ -101,6 +102,8 @@ def parse_expression(text: str) -> Expression:
     stripped = text.strip()
     if _BLANKS.fullmatch(stripped):
         return Expression(stripped, ast.Constant(stripped))
+    if _NUMBER.fullmatch(stripped):  # leading zeros included, which identifiers have
+        return Expression(stripped, ast.Constant(float(stripped)))
     quoted = _HYPHENATED.sub(lambda match: match[1] or repr(match[2]), stripped)
     try:
         tree = ast.parse(quoted, mode="eval").body

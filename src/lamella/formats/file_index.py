@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ..errors import UnreadableFileError
 
-__all__ = ("FileIndex", "bare_name", "is_fits_name", "walk")
+__all__ = ("FITS_SUFFIXES", "FileIndex", "bare_name", "is_fits_name", "walk")
 
 _COMPRESSIONS = (".gz", ".fz", ".bz2")
-_FITS_SUFFIXES = (".fits", ".fit", ".fts")
+FITS_SUFFIXES = (".fits", ".fit", ".fts")
 
 
 def bare_name(path: Path | str) -> str:
@@ -24,7 +24,7 @@ def bare_name(path: Path | str) -> str:
 
 def is_fits_name(path: Path) -> bool:
     """Return whether a name is that of a FITS file, compressed or not."""
-    return bare_name(path).lower().endswith(_FITS_SUFFIXES)
+    return bare_name(path).lower().endswith(FITS_SUFFIXES)
 
 
 def walk(folder: Path) -> list[Path]:

@@ -9,9 +9,10 @@ import importlib
 import importlib.metadata
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..suggestions import nearest
 from .file_index import FileIndex, is_fits_name
 from .read_control import ReadControl
 
@@ -102,6 +103,12 @@ class Format:
     companion_folders
         Names of folders, beside an exposure or beside its folder, in which its
         companions may lie.
+    companions
+        Returns the files that belong to a file with exposures, whatever they look like by themselves.
+    described
+        The description that it was made from, if it was.
+    last_resort
+        Whether it is asked for files only that no other format knows and that belong to no exposure.
     """
 
     name: str
@@ -109,6 +116,9 @@ class Format:
     recognise: Callable[[FileHead], Role]
     open: Callable[[Path, Opening], Iterable[ExposureSource]]
     companion_folders: tuple[str, ...] = ()
+    companions: Callable[[Path, FileIndex], Iterable[Path]] | None = None
+    described: Path | None = None
+    last_resort: bool = False
 
 
 _ADDED: dict[str, Format] = {}
@@ -120,6 +130,8 @@ _BUILTIN = {
     "lsst-images": "surveys.visit_image",
     "table": "table",
 }
+_LAST: dict[str, str] = {}
+"""What is asked when no other format knows a file."""
 """The formats that come with lamella, and their modules, which are imported when they are needed."""
 
 
@@ -142,13 +154,32 @@ def register_format(format: Format) -> None:
 
 def known_formats() -> tuple[Format, ...]:
     """Return all formats, in the order in which they are asked."""
-    builtin = (importlib.import_module(f".{name}", __package__).FORMAT for name in _BUILTIN.values())
-    return (*_ADDED.values(), *_installed(), *builtin)
+    builtin, last = (
+        [importlib.import_module(f".{name}", __package__).FORMAT for name in modules.values()]
+        for modules in (_BUILTIN, _LAST)
+    )
+    described = _described()
+    own = (described.described_format(each) for each in described.user_descriptions())
+    shipped = (described.described_format(each) for each in described.shipped_descriptions())
+    return (*_ADDED.values(), *_installed(), *builtin, *own, *shipped, *last)
+
+
+def _described() -> Any:
+    """Return the module of descriptions, which needs this one."""
+    return importlib.import_module(".described.formats", __package__)
 
 
 def format_names() -> tuple[str, ...]:
     """Return the names of all formats, in the same order."""
-    return (*_ADDED, *(format.name for format in _installed()), *_BUILTIN)
+    own = (description.name for description in _described().user_descriptions())
+    names = (
+        *_ADDED,
+        *(format.name for format in _installed()),
+        *_BUILTIN,
+        *own,
+        *_described().shipped_names(),
+    )
+    return tuple(dict.fromkeys((*names, *_LAST)))
 
 
 @functools.cache
@@ -158,15 +189,24 @@ def _installed() -> tuple[Format, ...]:
 
 
 def find_format(name: str) -> Format:
-    """Return the format of a name.
+    """Return the format of a name, or that of a file with a description (``my.toml``).
 
     Raises
     ------
     ConfigError
         Raised when there is none.
+    InputError
+        Raised when a description cannot be read, or something in it is wrong.
     """
-    formats = {format.name: format for format in known_formats()}
+    if name.lower().endswith(".toml"):
+        format: Format = _described().file_format(Path(name))
+        return format
+    # Of two with a name, that of the user is asked first.
+    formats = {format.name: format for format in reversed(known_formats())}
     if name not in formats:
-        names = ", ".join(formats)
-        raise ConfigError(f"There is no format {name!r}; there are: {names}.", option="format", found=name)
+        names = ", ".join(reversed(formats))
+        told = (
+            f"There is no format {name!r}; there are: {names}, or a file NAME.toml{nearest(name, formats)}."
+        )
+        raise ConfigError(told.replace("?.", "?"), option="format", found=name)
     return formats[name]

@@ -133,11 +133,17 @@ def recognise(path: Path, formats: Sequence[Format] | None = None) -> tuple[Form
         Raised when the file cannot be read.
     """
     head = FileHead(path)
+    companion: Format | None = None
     for format in known_formats() if formats is None else formats:
+        if format.last_resort and companion is not None:
+            break
         role = format.recognise(head)
-        if role is not Role.FOREIGN:
+        if role is Role.COMPANION and format.described is not None:
+            # By its name alone, which may be that of an exposure of another format.
+            companion = companion or format
+        elif role is not Role.FOREIGN:
             return format, role
-    return None, Role.FOREIGN
+    return companion, Role.FOREIGN if companion is None else Role.COMPANION
 
 
 class _Finder:
@@ -208,18 +214,63 @@ class _Finder:
         """Return the files with exposures and their formats; readers learn which companions are there."""
         exposures: list[tuple[_Candidate, Format]] = []
         companions: list[Path] = []
+        last = [format for format in self.formats if format.last_resort]
+        left = candidates
+        for formats in ([format for format in self.formats if not format.last_resort], last):
+            more, left, companions_here = self._ask(left, formats)
+            exposures += more
+            # What belongs to an exposure is none, whatever it looks like.
+            owned = self._owned(exposures)
+            exposures = [item for item in exposures if item[0].path.absolute() not in owned]
+            companions += companions_here
+            companions += [file.path for file in left if file.path.absolute() in owned]
+            left = [file for file in left if file.path.absolute() not in owned]
+        for candidate in left:
+            self._tell_unknown(candidate)
+        self.opening = dataclasses.replace(self.opening, companions=tuple(companions))
+        return sorted(exposures, key=lambda item: item[0].path.absolute())
+
+    def _ask(
+        self, candidates: list[_Candidate], formats: Sequence[Format]
+    ) -> tuple[list[tuple[_Candidate, Format]], list[_Candidate], list[Path]]:
+        """Return the files with exposures, those that no format knows, and companions."""
+        exposures, left, companions = [], [], []
         for candidate in candidates:
             try:
-                format, role = self._recognise(candidate)
+                if not candidate.path.is_file():
+                    expected = "a file or a folder"
+                    raise UnreadableFileError(candidate.path, found="no such file", expected=expected)
+                format, role = recognise(candidate.path, formats)
             except LamellaError as err:
                 self._skip(candidate, err)
                 continue
-            if format is not None and role is Role.EXPOSURE:
+            if format is None:
+                left.append(candidate)
+            elif role is Role.EXPOSURE:
                 exposures.append((candidate, format))
-            elif role is Role.COMPANION:
+            else:
                 companions.append(candidate.path)
-        self.opening = dataclasses.replace(self.opening, companions=tuple(companions))
-        return exposures
+        return exposures, left, companions
+
+    def _owned(self, exposures: list[tuple[_Candidate, Format]]) -> set[Path]:
+        """Return the files that belong to exposures, by what the formats of these say."""
+        return {
+            path.absolute()
+            for candidate, format in exposures
+            if format.companions is not None
+            for path in format.companions(candidate.path, self.opening.files)
+            if path.absolute() != candidate.path.absolute()
+        }
+
+    def _tell_unknown(self, candidate: _Candidate) -> None:
+        """Tell of a file that no format knows, if it was named or holds an image."""
+        try:
+            if candidate.named or (
+                is_fits_name(candidate.path) and any(map(image_shape, read_headers(candidate.path)))
+            ):
+                raise self._unknown(candidate.path)
+        except LamellaError as err:
+            self._skip(candidate, err)
 
     def _open(self, candidate: _Candidate, format: Format) -> None:
         faults: list[LamellaError] = []
@@ -236,19 +287,6 @@ class _Finder:
         except LamellaError as err:
             faults.append(err)
         self._skip_faulty(candidate, faults)
-
-    def _recognise(self, candidate: _Candidate) -> tuple[Format | None, Role]:
-        """Return the format that knows a file, and the role of the file."""
-        if not candidate.path.is_file():
-            raise UnreadableFileError(candidate.path, found="no such file", expected="a file or a folder")
-        format, role = recognise(candidate.path, self.formats)
-        if format is not None:
-            return format, role
-        if candidate.named or (
-            is_fits_name(candidate.path) and any(map(image_shape, read_headers(candidate.path)))
-        ):
-            raise self._unknown(candidate.path)
-        return None, Role.FOREIGN
 
     def _unknown(self, path: Path) -> InputError:
         from .table import TABLE_SUFFIXES, missing_columns

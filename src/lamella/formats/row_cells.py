@@ -203,9 +203,11 @@ class RowCells:
                 origins[name] = self._origin(column)
         for column, name in _TOLD.items():
             if column in NUMBERS and column in self.values and name in origins:
-                value = self.optional(column, cards)
+                whole = column == "visit"
+                value = self.integer(column, cards) if whole else self.optional(column, cards)
                 if value is not None:
-                    origins[name] = dataclasses.replace(origins[name], value=f"{value:.6g}")
+                    told = str(value) if whole else f"{value:.6g}"
+                    origins[name] = dataclasses.replace(origins[name], value=told)
         if self.number and "notes" not in self.values:
             # Who wrote a table knows what stands in it, but not what comes from elsewhere.
             return {name: origin for name, origin in origins.items() if origin.kind not in ("table", "file")}

@@ -11,7 +11,7 @@ from ..errors import InputError, MissingPartError, UnreadableFileError
 from ..fits.read import Header, hdu_label, header_text, image_axes, parsed, raw_headers
 from .bayer import COLORS, is_pattern, shifted_pattern, super_pixel_header
 from .cards import Cards
-from .head_files import override_cards
+from .head_files import override_cards, read_head
 from .row_cells import RowCells
 from .table_hdus import (
     default_image,
@@ -71,10 +71,17 @@ class RowPlaces:
         """Header of the image, parsed, with the cards of wcs_head and radesys over it."""
         header = parsed(self.headers[self.index], self.path)
         if "wcs_head" in self.cells:
-            images = [index for index, other in enumerate(self.headers) if flat_shape(other) is not None]
-            number = images.index(self.index) if self.index in images else 0
-            header = override_cards(header, self.cells.file("wcs_head", self.path), number)
+            path = self.cells.file("wcs_head", self.path)
+            header = override_cards(header, path, self._number_of_head(len(read_head(path))))
         return header
+
+    def _number_of_head(self, count: int) -> int:
+        """Return which of some headers beside the file is that of the image, from 0."""
+        images = [index for index, header in enumerate(self.headers) if len(image_axes(header)) > 1]
+        # Weights and flags in the same file may have one of their own, or not.
+        own = [index for index in images if "CTYPE1" in self.headers[index] or index == self.index]
+        members = own if len(own) == count else images
+        return members.index(self.index) if self.index in members else 0
 
     @property
     def cards(self) -> Cards:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from .row_cells import RowCells
 
 __all__ = ("STATES", "RowSky", "sky_state")
 
-STATES = ("subtracted", "present", "file")
+STATES = ("subtracted", "present", "file", "measured")
 """What the column sky may say."""
+_PRESENT = 3.0
+"""A sky of so many standard deviations of a pixel was not subtracted."""
 
 
 def sky_state(cells: RowCells) -> str:
@@ -33,12 +36,23 @@ def sky_state(cells: RowCells) -> str:
     has_map = "sky_hdu" in cells or "sky_file" in cells
     state = cells.text("sky", "file" if has_map else "subtracted")
     if state not in STATES:
-        raise cells.error("sky", repr(state), "'subtracted', 'present' or 'file'")
+        raise cells.error("sky", repr(state), "'subtracted', 'present', 'file' or 'measured'")
     if state == "file" and not has_map:
         raise cells.error("sky", "'file' without sky_hdu or sky_file", "one of them", MissingPartError)
     if state != "file" and has_map:
         raise cells.error("sky", f"{state!r} beside a map of the sky", "'file'")
     return state
+
+
+def _stands_out(image: np.ndarray, bad: np.ndarray) -> bool:
+    """Return whether the median of the pixels is further from zero than their noise allows."""
+    values = image[~bad & np.isfinite(image)]
+    if not values.size:
+        return False
+    middle = float(np.median(values))
+    steps = np.diff(values[: values.size // 2 * 2].reshape(-1, 2).astype(np.float64), axis=1)
+    sigma = 1.4826 * float(np.median(np.abs(steps))) / math.sqrt(2.0)
+    return abs(middle) > _PRESENT * sigma
 
 
 @dataclasses.dataclass
@@ -54,6 +68,10 @@ class RowSky:
     path: Path
     plane: ImageData | None = None
     """The map, where there is one."""
+
+    def __post_init__(self) -> None:
+        if self.state == "measured":
+            self.state = "present" if _stands_out(self.image, self.bad) else "subtracted"
 
     @functools.cached_property
     def fitted(self) -> Background:

@@ -56,7 +56,8 @@ COLUMNS: dict[str, str] = {
     "mjd": "modified Julian date (UTC) of the middle of the exposure; default, as date: dates of the header",
     "date": "date and time (UTC) of the begin of the exposure, e.g. 2024-01-31T03:00:00",
     "exposure_time": "seconds; default: EXPTIME, XPOSURE or EXPOSURE of the header",
-    "sky": "'subtracted' (default), 'present', or 'file': a map that is subtracted",
+    "sky": "'subtracted' (default), 'present', 'file': a map that is subtracted, or "
+    "'measured': by the median of the pixels",
     "sky_hdu": "HDU of the map of the sky",
     "sky_file": "file of the map of the sky, if another",
     "color": "R, G or B: of a mosaic (bayer) or of a cube of three planes",

@@ -11,7 +11,7 @@ from lsst.images import Box
 
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..data.times import ExposureTimes, mjd_from_text
-from ..fits.read import ImageData, header_text, parsed, read_images, require_shape
+from ..fits.read import ImageData, parsed, read_images, require_shape
 from .bayer import super_pixels, worst_of_super_pixels
 from .noise_maps import usable
 from .pixels import Flags, detector_projection, make_exposure
@@ -85,7 +85,7 @@ class TableRow:
 def _describe(places: RowPlaces, format: str) -> ExposureInfo:
     cells, cards = places.cells, places.cards
     bbox = Box.from_shape(places.shape)
-    instrument = cells.text("instrument", header_text(places.header, "INSTRUME") or "unknown")
+    instrument = cells.text("instrument", str(cards.get("INSTRUME") or "unknown"))
     identity = ExposureId(instrument, cells.integer("visit", cards), cells.integer("detector", cards))
     path, hdu, header = places.wcs
     projection = detector_projection(header, identity, bbox, path=path, hdu=hdu)

@@ -25,7 +25,7 @@ class Cell:
 
     text: str
     origin: str
-    """E.g. ``"header MAGZP"``."""
+    """Kind and way, as in `lamella.data.origins.Origin`: ``"header MAGZP"``."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,21 +124,21 @@ class Value:
         value = cards.evaluate(self.expression, tables)
         names = self.expression.names
         if not names:
-            return Cell(self.expression.text, "assumed by the description")
+            return Cell(self.expression.text, "table the description")
         origin = f"header {self.expression.text}"
         return Cell(repr(value) if tables.keys() & set(names) else self.expression.text, origin)
 
     def _own_text(self, cards: Cards) -> Cell:
         if self.literal is not None:
-            return Cell(self.literal, "stated by the description")
+            return Cell(self.literal, "table the description")
         if self.hash:
-            return Cell(str(visit_hash(cards)), "made from the file's name and DATE-OBS")
+            return Cell(str(visit_hash(cards)), "assumed from the file's name and DATE-OBS")
         if self.name is not None:
             matched = self.name.search(bare_name(cards.path))
             if matched is None:
                 expected = f"one that matches {self.name.pattern!r}"
                 raise MissingPartError(cards.path, found="another name", expected=expected)
-            return self._mapped(_joined(matched), cards, "name of the file")
+            return self._mapped(_joined(matched), cards, "file its name")
         key = self.card or (self.expression.text if self.expression is not None else "")
         return self._mapped(self._matched(cards.text(key), key, cards), cards, f"header {key}")
 
