@@ -217,3 +217,49 @@ def test_area_of_a_change_of_scale() -> None:
 def test_tolerance_must_be_positive() -> None:
     with pytest.raises(ValueError, match="tolerance must be positive"):
         PixelMap(sip(), TRACT).spacing(DETECTOR, 0.0)
+
+
+def with_tables() -> SkyProjection[Any]:
+    """TAN-SIP of a detector whose pixels are shifted by tables, by 0.1 pixels from node to node."""
+    nodes = {"CRPIX1": 1.0, "CRPIX2": 1.0, "CDELT1": 64.0, "CDELT2": 60.0}
+    rng = np.random.default_rng(0)
+    values = {version: rng.normal(0.0, 0.05, (20, 12)) for version in range(1, 5)}
+    cards: dict[str, Any] = {"NAXIS1": 512, "NAXIS2": 1024}
+    for axis in (1, 2):
+        cards |= {f"CPDIS{axis}": "LOOKUP", f"DP{axis}.EXTVER": axis}
+        cards |= {f"D2IMDIS{axis}": "LOOKUP", f"D2IM{axis}.EXTVER": axis + 2}
+    return projection_from_header(
+        header() | cards, path="detector", hdu=0, tables=lambda name, version: (values[version], nodes)
+    )
+
+
+def test_kinks_of_lookup_tables_are_not_smoothed() -> None:
+    pixel_map = PixelMap(with_tables(), TRACT)
+    spacing = pixel_map.spacing(DETECTOR)
+    assert spacing == 1
+    footprint = pixel_map.destination_box(DETECTOR)
+    assert footprint is not None
+    grid = pixel_map.grid_with_spacing(footprint, spacing)
+    x, y = np.meshgrid(footprint.x.arange[::7], footprint.y.arange[::5])
+    exact_x, exact_y = pixel_map.to_source(x, y)
+    near = inside(DETECTOR, exact_x, exact_y)
+    at = y - grid.y0, x - grid.x0
+    assert np.hypot(grid.x[at] - exact_x, grid.y[at] - exact_y)[near].max() < 1e-3
+    # Without the tables positions are others, by more than that.
+    plain = PixelMap(sip(), TRACT).to_source(x, y)
+    assert 0.05 < np.hypot(plain[0] - exact_x, plain[1] - exact_y)[near].max() < 0.5
+
+
+def test_positions_through_lookup_tables_do_not_depend_on_the_box() -> None:
+    maps = [PixelMap(with_tables(), TRACT) for _ in range(2)]
+    for pixel_map in maps:
+        pixel_map.spacing(DETECTOR)
+    footprint = maps[0].destination_box(DETECTOR)
+    assert footprint is not None
+    y, x = footprint.y.start, footprint.x.start
+    whole = maps[0].grid_with_spacing(Box.factory[y : y + 300, x : x + 400], 1)
+    part = maps[1].grid_with_spacing(Box.factory[y + 37 : y + 90, x + 101 : x + 333], 1)
+    rows, columns = part.y0 - whole.y0, part.x0 - whole.x0
+    for name in ("x", "y", "area"):
+        ours = getattr(whole, name)[rows : rows + 53, columns : columns + 232]
+        np.testing.assert_array_equal(ours, getattr(part, name)[:53, :232])

@@ -33,6 +33,7 @@ from ..psf.gaussian import FWHM_PER_SIGMA
 from ..sky.projection import projection_from_header
 from .noise_maps import check_signs, usable
 from .read_control import ReadControl
+from .wcs_tables import lookup_tables
 
 __all__ = (
     "Flags",
@@ -124,15 +125,19 @@ def detector_projection(
 ) -> SkyProjection[Any]:
     """Return the projection of a header, for the pixels of a detector.
 
+    Lookup tables that it names are read from the file of the header.
+
     Raises
     ------
     ProjectionError
         Raised when the header has no projection that can be used.
+    MissingPartError
+        Raised when a lookup table is not in the file.
     """
     frame = DetectorFrame(
         instrument=identity.instrument, visit=identity.visit, detector=identity.detector, bbox=bbox
     )
-    return projection_from_header(header, path=path, hdu=hdu, pixel_frame=frame)
+    return projection_from_header(header, path=path, hdu=hdu, pixel_frame=frame, tables=lookup_tables(path))
 
 
 def make_exposure(

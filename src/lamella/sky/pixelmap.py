@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import numpy.typing as npt
-from lsst.images import ICRS, Box, SkyProjection
+from lsst.images import Box, GeneralFrame, SkyProjection
 
+from ..kernels.resample.lookups import spread_nodes, undo_lookup
 from ..kernels.resample.resample import PositionGrid
+from .convert import convert_positions
+from .lookup import LookupTable, split_lookups
 
 __all__ = ("PixelMap",)
 
-_OUTSIDE = -np.finfo(np.float64).max
-"""What AST returns for a position that does not exist."""
-# The projection brings angles into their standard range, this value too.
-_OUTSIDE_SKY = (ICRS.standardize_x(_OUTSIDE), ICRS.standardize_y(_OUTSIDE))
-_CLOSED = 4e-15
-"""Angle in radians below which two directions are the same: some roundings."""
-_CONVERGED = 1e-9
-"""Step in pixels after which a position found by iteration is taken as found."""
-_ITERATIONS = 8
 _COARSE = 128
 _SAFETY = 2.0
 # The scatter of a star's flux from the resampling itself is 5e-5.
@@ -51,6 +47,10 @@ class PixelMap:
     Positions are functions of one point each: they do not depend on what else
     is asked for at the same time.  A position without a counterpart, e.g.
     behind the tangent plane, is NaN.
+
+    Grids of a source with lookup tables have a node per pixel: what follows the
+    tables is interpolated between nodes as for others, and the tables are then
+    undone pixel by pixel, so that their kinks stay where they are.
     """
 
     def __init__(self, source: SkyProjection[Any], destination: SkyProjection[Any]) -> None:
@@ -58,6 +58,17 @@ class PixelMap:
         self.destination = destination
         self._known_box: tuple[Box, Box | None] | None = None
         self._known_nodes: tuple[np.ndarray, np.ndarray, _Points] | None = None
+        self._smooth_spacing = 1
+
+    @functools.cached_property
+    def _lookups(self) -> tuple[list[LookupTable], PixelMap] | None:
+        """Tables at the beginning of the source, and the map without them; `None` where there are none."""
+        split = split_lookups(self.source.pixel_to_sky_transform._ast_mapping)
+        if split is None:
+            return None
+        tables, frames = split
+        rest = SkyProjection.from_ast_frame_set(frames, GeneralFrame(unit=u.pix))
+        return tables, PixelMap(rest, self.destination)
 
     def to_source(self, x: npt.ArrayLike, y: npt.ArrayLike) -> _Points:
         """Return the source position of destination positions, exact to 1e-9 pixels or so.
@@ -72,11 +83,11 @@ class PixelMap:
         x, y : `numpy.ndarray`
             Positions in the source, pixels.
         """
-        return _convert(self.destination, self.source, x, y)
+        return convert_positions(self.destination, self.source, x, y)
 
     def to_destination(self, x: npt.ArrayLike, y: npt.ArrayLike) -> _Points:
         """Return the destination position of source positions; see `to_source`."""
-        return _convert(self.source, self.destination, x, y)
+        return convert_positions(self.source, self.destination, x, y)
 
     def derivatives(self, x: npt.ArrayLike, y: npt.ArrayLike) -> np.ndarray:
         """Return the derivatives of the destination position at source positions.
@@ -148,6 +159,7 @@ class PixelMap:
         there the grid is compared with exact positions, and the spacing halved
         until twice the error is within the tolerance and the areas are right to
         1e-5 of themselves.  A spacing of 1, where each pixel is a node, is exact.
+        With lookup tables it is always 1, and the one for what follows the tables is kept.
 
         Parameters
         ----------
@@ -161,6 +173,9 @@ class PixelMap:
         footprint = self.destination_box(source_box)
         if footprint is None:
             return 1
+        if self._lookups is not None:
+            self._smooth_spacing = self._lookups[1].spacing(source_box, tolerance)
+            return 1
         spacing = _COARSE
         while spacing > 1:
             excess = self._excess(footprint, source_box, spacing, tolerance)
@@ -172,13 +187,16 @@ class PixelMap:
         return spacing
 
     def grid_with_spacing(self, box: Box, spacing: int) -> PositionGrid:
-        """Return source positions for a box of destination pixels, at nodes of a given spacing."""
+        """Return source positions for a box of destination pixels, at nodes of a spacing; see `spacing`."""
         # A ring of nodes more than needed gives areas by central differences.
         xs, ys = (
             np.arange(side.start // spacing - 1, (side.stop - 1) // spacing + 3) * spacing
             for side in (box.x, box.y)
         )
-        x, y = self._at_nodes(xs, ys)
+        if self._lookups is not None and spacing == 1:
+            x, y = self._at_pixels(xs, ys, *self._lookups)
+        else:
+            x, y = self._at_nodes(xs, ys)
         area = _areas(x, y, spacing)
         inner = (slice(1, -1), slice(1, -1))
         x, y = (np.ascontiguousarray(values[inner]) for values in (x, y))
@@ -194,6 +212,21 @@ class PixelMap:
             kept = self._known_nodes = xs, ys, self.to_source(*np.meshgrid(xs, ys))
         nodes = np.ix_(np.searchsorted(kept[1], ys), np.searchsorted(kept[0], xs))
         x, y = (values[nodes] for values in kept[2])
+        return x, y
+
+    def _at_pixels(
+        self, xs: np.ndarray, ys: np.ndarray, tables: list[LookupTable], smooth: PixelMap
+    ) -> _Points:
+        """Return the source positions of pixels: the smooth part interpolated, the tables undone."""
+        spacing, shape = self._smooth_spacing, (ys.size, xs.size)
+        columns, rows = (
+            np.arange(side[0] // spacing, side[-1] // spacing + 2) * spacing for side in (xs, ys)
+        )
+        nodes = smooth._at_nodes(columns, rows)
+        start = int(ys[0] - rows[0]), int(xs[0] - columns[0])
+        x, y = (spread_nodes(values, spacing, start, np.empty(shape)) for values in nodes)
+        for table in reversed(tables):
+            undo_lookup(x, y, table)
         return x, y
 
     def _excess(self, footprint: Box, source_box: Box, spacing: int, tolerance: float) -> float:
@@ -237,85 +270,6 @@ class PixelMap:
         corners = rows[:, np.newaxis, :, np.newaxis], columns[np.newaxis, :, np.newaxis, :]
         x, y = (values[corners].reshape(-1, 4, 4) for values in positions)
         return x, y
-
-
-def _convert(
-    start: SkyProjection[Any], end: SkyProjection[Any], x: npt.ArrayLike, y: npt.ArrayLike
-) -> _Points:
-    x, y = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
-    if not x.size:
-        return x.copy(), y.copy()
-    shape = x.shape
-    lon, lat = _to_sky(start, x.ravel(), y.ravel())
-    there_x, there_y = _to_pixels(end, lon, lat)
-    there_x, there_y = _polish(end, _vector(lon, lat), there_x, there_y)
-    return there_x.reshape(shape), there_y.reshape(shape)
-
-
-def _to_sky(projection: SkyProjection[Any], x: np.ndarray, y: np.ndarray) -> _Points:
-    """Return longitude and latitude in radians, NaN where there is no such position."""
-    valid = np.isfinite(x) & np.isfinite(y)
-    lon, lat = projection.pixel_to_sky_transform.apply_forward(
-        x=np.where(valid, x, 0.0), y=np.where(valid, y, 0.0)
-    )
-    valid &= ~((lon == _OUTSIDE_SKY[0]) & (lat == _OUTSIDE_SKY[1]))
-    return np.where(valid, lon, np.nan), np.where(valid, lat, np.nan)
-
-
-def _to_pixels(projection: SkyProjection[Any], lon: np.ndarray, lat: np.ndarray) -> _Points:
-    """Return pixel positions, NaN where there is none."""
-    valid = np.isfinite(lon)
-    x, y = projection.pixel_to_sky_transform.apply_inverse(
-        x=np.where(valid, lon, 0.0), y=np.where(valid, lat, 0.0)
-    )
-    valid &= (x != _OUTSIDE) & (y != _OUTSIDE) & np.isfinite(x) & np.isfinite(y)
-    return np.where(valid, x, np.nan), np.where(valid, y, np.nan)
-
-
-def _vector(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    cos_lat = np.cos(lat)
-    return np.stack([cos_lat * np.cos(lon), cos_lat * np.sin(lon), np.sin(lat)])
-
-
-def _polish(projection: SkyProjection[Any], target: np.ndarray, x: np.ndarray, y: np.ndarray) -> _Points:
-    """Bring pixel positions to the directions ``target`` (3, n) by Newton's method.
-
-    Inverses of distorted projections are approximate (the polynomials that
-    headers give are wrong by up to 0.2 pixels), forward maps are not.
-    """
-    x, y = x.copy(), y.copy()
-    active = np.flatnonzero(np.isfinite(x))
-    for _ in range(_ITERATIONS):
-        if not active.size:
-            break
-        residual = target[:, active] - _vector(*_to_sky(projection, x[active], y[active]))
-        # Here and below written so that NaN stays active.
-        far = ~(np.abs(residual).max(axis=0) <= _CLOSED)
-        active, residual = active[far], residual[:, far]
-        if not active.size:
-            break
-        dx, dy = _newton_step(projection, residual, x[active], y[active])
-        x[active] += dx
-        y[active] += dy
-        active = active[~(np.hypot(dx, dy) <= _CONVERGED)]
-    x[active] = y[active] = np.nan
-    return x, y
-
-
-def _newton_step(
-    projection: SkyProjection[Any], residual: np.ndarray, x: np.ndarray, y: np.ndarray
-) -> _Points:
-    """Return the step in pixels that takes away a residual (3, n) of directions."""
-
-    def at(dx: float, dy: float) -> np.ndarray:
-        return _vector(*_to_sky(projection, x + dx, y + dy))
-
-    across, along = at(0.5, 0.0) - at(-0.5, 0.0), at(0.0, 0.5) - at(0.0, -0.5)
-    aa, bb, ab = (np.sum(p * q, axis=0) for p, q in ((across, across), (along, along), (across, along)))
-    ra, rb = np.sum(residual * across, axis=0), np.sum(residual * along, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        determinant = aa * bb - ab * ab
-        return (bb * ra - ab * rb) / determinant, (aa * rb - ab * ra) / determinant
 
 
 def _lattice(box: Box, n: int) -> _Points:

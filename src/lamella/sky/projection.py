@@ -7,7 +7,6 @@ refused by name.  The rest is left to AST, through `lsst.images`.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -23,25 +22,25 @@ from lsst.images._transforms import _ast as astshim
 
 from ..astlock import guard_ast
 from ..errors import ProjectionError
+from .distortion_tables import TableReader, has_tables, header_tables
+from .iraf import PlaneCorrection, is_corrected, read_correction
+from .lookup import prepend_tables
+from .sip import SipTerms, has_sip, inverse_sip_alone
+from .wcs_cards import LATITUDES, WcsCards
+from .wcs_matrix import matrix_notes, pixel_matrix
+from .wcs_system import system_cards, system_notes
 
-__all__ = ("projection_from_header", "same_grid")
+__all__ = ("projection_from_header", "projection_notes", "same_grid")
 
 guard_ast()
 
-_AXES = {"RA": "DEC", "GLON": "GLAT", "ELON": "ELAT", "SLON": "SLAT"}
-_LONGITUDES = {latitude: longitude for longitude, latitude in _AXES.items()}
-# The projections of FITS paper II, HPX, and TPV (TAN with a polynomial in PV).
-_CODES = re.compile(
-    "AZP|SZP|TAN|STG|SIN|ARC|ZPN|ZEA|AIR|CYP|CEA|CAR|MER|COP|COE|COD|COO|"
-    "SFL|PAR|MOL|AIT|BON|PCO|TSC|CSC|QSC|HPX|TPV"
-)
-_SYSTEMS = frozenset({"ICRS", "FK5", "FK4", "FK4-NO-E"})
-_DISTORTION = re.compile(r"(CPDIS|CQDIS|D2IMDIS)\d|D[PQ]\d(\..*)?$|AXISCORR$|D2IM\d|PC\d{6}$")
-_SIP = re.compile(r"([AB])_(\d+)_(\d+)$")
-_INVERSE_SIP = re.compile(r"[AB]P_(ORDER|\d+_\d+)$")
-_PV = re.compile(r"PV([12])_(\d+)$")
-_MIN_SIP, _MAX_SIP = 2, 9
+_PV = re.compile(r"PV([12])_(\d+)")
+_OLD_PV = re.compile(r"PROJP(\d)")
 _MAX_TPV = 39
+_IRAF = {"TNX": "TAN", "ZPX": "ZPN"}
+_AIPS = {"NCP": "SIN", "GLS": "SFL"}
+
+type _Cards = list[tuple[str, Any]]
 
 
 def projection_from_header(
@@ -52,14 +51,17 @@ def projection_from_header(
     pixel_frame: Any = None,
     x0: int = 0,
     y0: int = 0,
+    tables: TableReader | None = None,
 ) -> SkyProjection[Any]:
     """Return the projection that a FITS header defines, in ICRS.
 
-    All projections of the FITS standard are understood, and three kinds of
-    distortion: SIP (also where CTYPE does not say so, which is common), TPV,
-    and SCAMP's TAN with PV keywords, which means the same.  Where both SIP and
+    All projections of the FITS standard are understood, and these distortions:
+    SIP on any of them (also where CTYPE does not say so, which is common), TPV,
+    SCAMP's TAN with PV keywords, which means the same, TNX and ZPX of IRAF, and
+    lookup tables (CPDIS, D2IMDIS, AXISCORR).  Where both SIP and
     PV are there CTYPE decides, and if it does not, the header is refused.  The
     inverse polynomials of SIP (AP, BP) are not used: inverses are computed.
+    Of more than two axes the first two are taken, of several descriptions the primary one.
 
     Parameters
     ----------
@@ -71,6 +73,9 @@ def projection_from_header(
         Frame of the pixels; by default a `lsst.images.GeneralFrame`.
     x0, y0
         Coordinates of the first pixel of the array.
+    tables
+        What reads the HDUs of lookup tables: takes EXTNAME and EXTVER, and
+        returns array and header.  Without it a header with tables is refused.
 
     Returns
     -------
@@ -83,9 +88,50 @@ def projection_from_header(
         Raised when the header has no celestial projection, one that is not
         finite or singular, or a distortion that is not understood.
     """
-    where = f"HDU {hdu}" if isinstance(hdu, int) else str(hdu)
-    cards = list(_Reader(header, path, where).cards(x0, y0))
-    return _read_cards(cards, path, where, pixel_frame)
+    cards = WcsCards.of(header, path, hdu)
+    names, code, suffix = cards.types()
+    order = (1, 2) if names[0] in LATITUDES else (2, 1)
+    # The array's first pixel is 1 in FITS and (x0, y0) here.
+    origin = (x0 - 1.0, y0 - 1.0)
+    distortion = _distortion(cards, code, suffix, order)
+    sip = SipTerms(cards) if distortion == "sip" else None
+    lookups = header_tables(cards, tables, sip, origin)
+    try:
+        if code in _IRAF:
+            frames = _corrected_plane(cards, code, order, origin)
+        else:
+            code = "TPV" if distortion == "tpv" else _AIPS.get(code, code)
+            taken = _linear_cards(cards, code if sip is None else f"{code}-SIP", order, origin)
+            # TAN has no parameters: beside SIP they are left from SCAMP.
+            taken += [] if sip is not None and code == "TAN" else _parameters(cards, order, code)
+            frames = _read_frames([*taken, *(sip.cards() if sip is not None else ())])
+        if lookups:
+            prepend_tables(frames, lookups)
+        # On the frame set, not on its frame: only so the mapping follows.
+        frames.system = "ICRS"
+        frame = pixel_frame if pixel_frame is not None else GeneralFrame(unit=u.pix)
+        return SkyProjection.from_ast_frame_set(frames, frame)
+    except ProjectionError:
+        raise
+    except Exception as err:
+        reason = " ".join(str(err).split()) or type(err).__name__
+        found = f"a projection that AST cannot read ({reason})"
+        raise ProjectionError(path, where=cards.where, found=found, expected="a FITS WCS") from err
+
+
+def projection_notes(
+    header: Mapping[str, Any], *, path: str | PathLike[str], hdu: int | str
+) -> tuple[str, ...]:
+    """Return what `projection_from_header` took although another card of the header says something else.
+
+    Raises
+    ------
+    ProjectionError
+        Raised as there.
+    """
+    cards = WcsCards.of(header, path, hdu)
+    order = (1, 2) if cards.types()[0][0] in LATITUDES else (2, 1)
+    return (*matrix_notes(cards, order), *system_notes(cards))
 
 
 def same_grid(
@@ -113,225 +159,119 @@ def same_grid(
     return bool(np.maximum(np.abs(there.x - x), np.abs(there.y - y)).max() <= tolerance)
 
 
-def _read_cards(
-    cards: list[tuple[str, Any]], path: str | PathLike[str], where: str, pixel_frame: Any
-) -> SkyProjection[Any]:
+def _distortion(cards: WcsCards, code: str, suffix: str, order: tuple[int, int]) -> str:
+    """Return ``"sip"``, ``"tpv"`` or an empty string."""
+    has_tables(cards)
+    forward, inverse = has_sip(cards), inverse_sip_alone(cards)
+    if inverse:
+        raise cards.error(inverse, "an inverse distortion alone", "the forward distortion (A, B)")
+    surface = is_corrected(cards)
+    if surface and code not in _IRAF:
+        raise cards.error(
+            f"CTYPE1, {surface}", f"{code} beside a correction of IRAF", "TNX or ZPX, or no correction"
+        )
+    if code in _IRAF and (forward or suffix):
+        raise cards.error(f"CTYPE1, {forward or 'CTYPE2'}", f"{code} with SIP", "one distortion")
+    if code == "TPV" and not suffix:
+        return "tpv"
+    if suffix:
+        return "sip"
+    scamp = code == "TAN" and _has_scamp_terms(cards, order)
+    if forward and scamp:
+        raise cards.error(forward, f"SIP terms beside {code} with PV terms", "one distortion, named in CTYPE")
+    return "sip" if forward else "tpv" if scamp else ""
+
+
+def _has_scamp_terms(cards: WcsCards, order: tuple[int, int]) -> bool:
+    # On the longitude axis the standard itself gives a meaning to PVi_0 to PVi_4.
+    matches = [match for key in cards if (match := _PV.fullmatch(key))]
+    return any(int(match[1]) != order[0] or int(match[2]) > 4 for match in matches)
+
+
+def _linear_cards(cards: WcsCards, ctype: str, order: tuple[int, int], origin: tuple[float, float]) -> _Cards:
+    """Return the keywords of a header with longitude first, degrees, and a CD matrix."""
+    matrix = _degrees(cards, order)
+    taken = _sky_cards(cards, order, ctype)
+    taken += [(f"CD{i}_{j}", float(matrix[i - 1, j - 1])) for i in (1, 2) for j in (1, 2)]
+    return taken + [(f"CRPIX{axis}", cards.number(f"CRPIX{axis}") + origin[axis - 1]) for axis in (1, 2)]
+
+
+def _degrees(cards: WcsCards, order: tuple[int, int]) -> np.ndarray:
+    """Return the matrix from pixels to longitude and latitude, in degrees."""
+    scales = np.array([[cards.unit_scale(axis)] for axis in (1, 2)])
+    rows: np.ndarray = (pixel_matrix(cards, order) * scales)[np.array(order) - 1]
+    return rows
+
+
+def _sky_cards(cards: WcsCards, order: tuple[int, int], ctype: str) -> _Cards:
+    """Return the keywords of the sky, longitude first: types, reference values and system."""
+    names = cards.types()[0]
+    taken: _Cards = []
+    for i, axis in enumerate(order, start=1):
+        taken.append((f"CTYPE{i}", f"{names[axis - 1]:-<4}-{ctype}"))
+        taken.append((f"CUNIT{i}", "deg"))
+        taken.append((f"CRVAL{i}", cards.number(f"CRVAL{axis}") * cards.unit_scale(axis)))
+    return taken + list(system_cards(cards))
+
+
+def _parameters(cards: WcsCards, order: tuple[int, int], code: str) -> Iterator[tuple[str, Any]]:
+    """Yield the parameters of a projection, those of older conventions under their present names."""
+    if cards.types()[1] in _AIPS:
+        yield from _aips_parameters(cards, cards.types()[1], order)
+        return
+    for key in cards:
+        if match := _PV.fullmatch(key):
+            axis, term = order.index(int(match[1])) + 1, int(match[2])
+            if code == "TPV" and term > _MAX_TPV:
+                raise cards.error(key, "a term", f"no term beyond {_MAX_TPV}")
+            yield f"PV{axis}_{term}", cards.number(key)
+        elif (match := _OLD_PV.fullmatch(key)) and f"PV{order[1]}_{match[1]}" not in cards:
+            yield f"PV2_{match[1]}", cards.number(key)
+
+
+def _aips_parameters(cards: WcsCards, code: str, order: tuple[int, int]) -> Iterator[tuple[str, Any]]:
+    """Yield what makes SIN the NCP of AIPS, and SFL its GLS (FITS paper II, 6.1)."""
+    latitude = cards.number(f"CRVAL{order[1]}") * cards.unit_scale(order[1])
+    if code == "NCP":
+        sine = math.sin(math.radians(latitude))
+        if sine == 0.0:
+            raise cards.error(f"CTYPE1, CRVAL{order[1]}", "NCP on the equator", "another projection")
+        yield "PV2_1", 0.0
+        yield "PV2_2", math.cos(math.radians(latitude)) / sine
+    elif latitude:
+        yield from (("PV1_0", 1.0), ("PV1_1", 0.0), ("PV1_2", latitude))
+
+
+def _corrected_plane(cards: WcsCards, code: str, order: tuple[int, int], origin: tuple[float, float]) -> Any:
+    """Return the frames of TNX or ZPX: matrix, correction of the plane in degrees, projection."""
+    correction = read_correction(cards, order)
+    if code == "ZPX" and not any(correction.parameters.values()):
+        raise cards.error("WAT1_001, projp", "no parameters of ZPX", "the polynomial of ZPN")
+    numbers = [(f"PV2_{index}", value) for index, value in correction.parameters.items() if code == "ZPX"]
+    plane = [("CRPIX1", 0.0), ("CRPIX2", 0.0), ("CD1_1", 1.0), ("CD2_2", 1.0)]
+    frames = _read_frames(_sky_cards(cards, order, _IRAF[code]) + plane + numbers)
+    centre = [-cards.number(f"CRPIX{axis}") - origin[axis - 1] for axis in (1, 2)]
+    linear = astshim.ShiftMap(centre).then(astshim.MatrixMap(_degrees(cards, order)))
+    mapping = linear.then(_surface_map(correction))
+    current, base = frames.current, frames.base
+    frames.addFrame(base, mapping.inverted(), astshim.Frame(2, "Domain=GRID"))
+    frames.base, frames.current = frames.current, current
+    return frames
+
+
+def _surface_map(correction: PlaneCorrection) -> Any:
+    """Return the mapping that adds a correction to both coordinates; its inverse is found by iteration."""
+    rows = []
+    for axis, surface in enumerate((correction.longitude, correction.latitude), start=1):
+        own = (1, 0) if axis == 1 else (0, 1)
+        powers = {own: 0.0} | {(int(i), int(j)): float(surface[i, j]) for i, j in np.argwhere(surface)}
+        powers[own] += 1.0
+        rows += [[value, axis, *power] for power, value in powers.items()]
+    return astshim.PolyMap(np.array(rows), 2, "IterInverse=1, NIterInverse=50, TolInverse=1e-14")
+
+
+def _read_frames(cards: _Cards) -> Any:
     texts = [f"'{value:<8}'" if isinstance(value, str) else f"{value!r:>20}".upper() for _, value in cards]
     text = "\n".join(f"{key:<8}= {value}".ljust(80) for (key, _), value in zip(cards, texts, strict=True))
-    try:
-        channel = astshim.FitsChan(astshim.StringStream(text), "Encoding=FITS-WCS, SipReplace=0, IWC=1")
-        frames = channel.read()
-        # On the frame set, not on its frame: only so the mapping follows.
-        frames.system = "ICRS"
-        frame = pixel_frame if pixel_frame is not None else GeneralFrame(unit=u.pix)
-        return SkyProjection.from_ast_frame_set(frames, frame)
-    except Exception as err:
-        reason = " ".join(str(err).split()) or type(err).__name__
-        raise ProjectionError(
-            path, where=where, found=f"a projection that AST cannot read ({reason})", expected="a FITS WCS"
-        ) from err
-
-
-@dataclasses.dataclass(frozen=True)
-class _Reader:
-    """Takes the celestial projection out of a header, and checks each keyword on the way."""
-
-    header: Mapping[str, Any]
-    path: str | PathLike[str]
-    where: str
-
-    def error(self, keyword: str, value: str, expected: str) -> ProjectionError:
-        return ProjectionError(self.path, where=f"{self.where}, {keyword}", found=value, expected=expected)
-
-    def number(self, keyword: str, default: float | None = None) -> float:
-        value = self.header.get(keyword, default)
-        if value is None:
-            raise self.error(keyword, "nothing", "a number")
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-            raise self.error(keyword, f"{value!r}", "a number")
-        if not math.isfinite(value):
-            raise self.error(keyword, f"{value}", "a finite number")
-        return float(value)
-
-    def text(self, *keywords: str) -> str:
-        for keyword in keywords:
-            value = str(self.header.get(keyword) or "").strip()
-            if value:
-                return value
-        return ""
-
-    def cards(self, x0: int, y0: int) -> Iterator[tuple[str, Any]]:
-        """Yield the keywords of a header with longitude first, degrees, and a CD matrix."""
-        names, code, suffix = self.types()
-        self.refuse_unknown()
-        distortion = self.distortion(code, suffix)
-        ctype = {"sip": "TAN-SIP", "tpv": "TPV"}.get(distortion, code)
-        order = (1, 2) if names[0] in _AXES else (2, 1)
-        matrix, scales = self.matrix(order), [self.unit_scale(axis) for axis in (1, 2)]
-        for i, axis in enumerate(order, start=1):
-            yield f"CTYPE{i}", f"{names[axis - 1]:-<4}-{ctype}"
-            yield f"CUNIT{i}", "deg"
-            yield f"CRVAL{i}", self.number(f"CRVAL{axis}") * scales[axis - 1]
-            yield from ((f"CD{i}_{j}", float(matrix[axis - 1, j - 1]) * scales[axis - 1]) for j in (1, 2))
-        # The array's first pixel is 1 in FITS and (x0, y0) here.
-        yield "CRPIX1", self.number("CRPIX1") - 1.0 + x0
-        yield "CRPIX2", self.number("CRPIX2") - 1.0 + y0
-        yield from self.sip() if distortion == "sip" else self.pv(order, distortion == "tpv")
-        yield from self.system()
-
-    def types(self) -> tuple[tuple[str, str], str, str]:
-        """Return the names of both axes, the code of the projection, and what follows it."""
-        ctypes = [self.text(f"CTYPE{axis}") for axis in (1, 2)]
-        if not all(ctypes):
-            raise self.error("CTYPE1, CTYPE2", "no projection to the sky", "a celestial WCS")
-        matches = [re.fullmatch(r"([A-Z]+)-+([A-Z]{3})(-[A-Z]+)?", ctype) for ctype in ctypes]
-        for axis, (ctype, match) in enumerate(zip(ctypes, matches, strict=True), start=1):
-            if match is None or not _CODES.fullmatch(match[2]) or match[3] not in (None, "-SIP"):
-                raise self.error(
-                    f"CTYPE{axis}", f"{ctype!r}", "a projection of the FITS standard, TAN-SIP or TPV"
-                )
-        names = (str(matches[0][1]), str(matches[1][1]))  # type: ignore[index]
-        tails = {(match[2], match[3] or "") for match in matches if match}
-        if names[1] not in (_AXES.get(names[0]), _LONGITUDES.get(names[0])) or len(tails) != 1:
-            raise self.error("CTYPE1, CTYPE2", f"{ctypes[0]!r} and {ctypes[1]!r}", "a pair of celestial axes")
-        return names, *tails.pop()
-
-    def refuse_unknown(self) -> None:
-        for keyword, value in self.header.items():
-            if _DISTORTION.match(keyword):
-                raise self.error(keyword, f"{value!r}", "no distortion but SIP or TPV")
-            if keyword.startswith("WAT") and re.search(r"lngcor|latcor", str(value)):
-                raise self.error(keyword, "a TNX or ZPX distortion", "no distortion but SIP or TPV")
-
-    def distortion(self, code: str, suffix: str) -> str:
-        """Return ``"sip"``, ``"tpv"`` or an empty string."""
-        forward = [key for key in self.header if _SIP.match(key) or key in ("A_ORDER", "B_ORDER")]
-        inverse = [key for key in self.header if _INVERSE_SIP.match(key)]
-        if inverse and not forward:
-            raise self.error(inverse[0], "an inverse distortion alone", "the forward distortion (A, B)")
-        if code == "TPV" and not suffix:
-            return "tpv"
-        if suffix and code != "TAN":
-            raise self.error("CTYPE1", f"SIP on a {code} projection", "TAN-SIP")
-        if suffix:
-            return "sip"
-        scamp = code == "TAN" and self.has_scamp_terms()
-        if forward and (scamp or code != "TAN"):
-            raise self.error(
-                forward[0], f"SIP terms beside {code} with PV terms", "one distortion, named in CTYPE"
-            )
-        return "sip" if forward else "tpv" if scamp else ""
-
-    def has_scamp_terms(self) -> bool:
-        # On the longitude axis the standard itself gives a meaning to PVi_0 to PVi_4.
-        axis = 1 if self.text("CTYPE1")[:2] == "RA" or self.text("CTYPE1")[1:4] == "LON" else 2
-        matches = [match for key in self.header if (match := _PV.match(key))]
-        return any(int(match[1]) != axis or int(match[2]) > 4 for match in matches)
-
-    def matrix(self, order: tuple[int, int]) -> np.ndarray:
-        """Return the matrix from pixels to intermediate coordinates, in the units of the header."""
-        pairs = [(i, j) for i in (1, 2) for j in (1, 2)]
-        if any(f"CD{i}_{j}" in self.header for i, j in pairs):
-            values = [self.number(f"CD{i}_{j}", 0.0) for i, j in pairs]
-            matrix = np.array(values).reshape(2, 2)
-            self.require_same_as_pc(matrix)
-        else:
-            matrix = self.scaled_matrix(order)
-        if abs(np.linalg.det(matrix)) <= 1e-12 * np.abs(matrix).max() ** 2:
-            raise self.error("CD matrix", f"the singular matrix {matrix.tolist()}", "an invertible matrix")
-        return matrix
-
-    def require_same_as_pc(self, matrix: np.ndarray) -> None:
-        """Refuse a CD matrix beside a PC matrix that says something else.
-
-        The standard forbids one beside the other, and programs differ in which of them they take.
-        """
-        cards = [f"PC{i}_{j}" for i in (1, 2) for j in (1, 2) if f"PC{i}_{j}" in self.header]
-        if not cards:
-            return
-        scale = np.array([self.number(f"CDELT{axis}", 1.0) for axis in (1, 2)])
-        other = np.diag(scale) @ self.pc_matrix()
-        # Both are often rounded to seven digits or so.
-        if np.abs(other - matrix).max() > 1e-6 * np.abs(matrix).max():
-            raise self.error(
-                f"CD1_1, {cards[0]}",
-                f"the CD matrix {matrix.tolist()} beside CDELT and PC, whose product is {other.tolist()}",
-                "one of them, or the same in both",
-            )
-
-    def pc_matrix(self) -> np.ndarray:
-        return np.array([[self.number(f"PC{i}_{j}", float(i == j)) for j in (1, 2)] for i in (1, 2)])
-
-    def scaled_matrix(self, order: tuple[int, int]) -> np.ndarray:
-        if "CDELT1" not in self.header or "CDELT2" not in self.header:
-            raise self.error("CD1_1", "neither a CD matrix nor CDELT", "a scale of the pixels")
-        scale = np.array([self.number("CDELT1"), self.number("CDELT2")])
-        turn = math.radians(self.number(f"CROTA{order[1]}", 0.0))
-        if any(f"PC{i}_{j}" in self.header for i in (1, 2) for j in (1, 2)):
-            return np.asarray(np.diag(scale) @ self.pc_matrix())
-        if turn and order == (2, 1):
-            raise self.error("CROTA1", "a rotation with latitude on the first axis", "a CD or PC matrix")
-        rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-        return np.asarray(rotation @ np.diag(scale))
-
-    def unit_scale(self, axis: int) -> float:
-        unit = self.text(f"CUNIT{axis}") or "deg"
-        try:
-            return float(u.Unit(unit).to(u.deg))
-        except (ValueError, u.UnitConversionError) as err:
-            raise self.error(f"CUNIT{axis}", f"{unit!r}", "a unit of angle") from err
-
-    def sip(self) -> Iterator[tuple[str, Any]]:
-        """Yield all terms of SIP up to the order, those that are zero and not in the header included.
-
-        Without a term in its own coordinate, AST takes that coordinate for
-        lost, and with it the identity that SIP adds its terms to.
-        """
-        terms = {name: self.sip_terms(name) for name in "AB"}
-        order = max(self.sip_order(name, terms[name]) for name in "AB")
-        for name in "AB":
-            yield f"{name}_ORDER", order
-            for power in range(order + 1):
-                for other in range(order + 1 - power):
-                    yield f"{name}_{power}_{other}", terms[name].get((power, other), 0.0)
-
-    def sip_terms(self, name: str) -> dict[tuple[int, int], float]:
-        """Return the terms of one axis in the header, by the powers of both coordinates."""
-        matches = [match for key in self.header if (match := _SIP.match(key)) and match[1] == name]
-        return {(int(match[2]), int(match[3])): self.number(match[0]) for match in matches}
-
-    def sip_order(self, name: str, terms: Mapping[tuple[int, int], float]) -> int:
-        """Return the order of one axis, but 2 at least."""
-        order = self.number(f"{name}_ORDER")
-        if order not in range(_MAX_SIP + 1):
-            raise self.error(f"{name}_ORDER", f"{order:g}", f"an integer from 0 to {_MAX_SIP}")
-        beyond = next((power for power in terms if sum(power) > order), None)
-        if beyond is not None:
-            key = f"{name}_{beyond[0]}_{beyond[1]}"
-            raise self.error(key, "a term", f"no term beyond {name}_ORDER = {order:g}")
-        return max(int(order), _MIN_SIP)
-
-    def pv(self, order: tuple[int, int], tpv: bool) -> Iterator[tuple[str, Any]]:
-        for key in self.header:
-            if match := _PV.match(key):
-                axis, term = order.index(int(match[1])) + 1, int(match[2])
-                if tpv and term > _MAX_TPV:
-                    raise self.error(key, "a term", f"no term beyond {_MAX_TPV}")
-                yield f"PV{axis}_{term}", self.number(key)
-
-    def system(self) -> Iterator[tuple[str, Any]]:
-        """Yield what defines the celestial system, by the rules of the standard where it is implicit."""
-        system = self.text("RADESYS", "RADECSYS").upper()
-        if system:
-            if system not in _SYSTEMS:
-                raise self.error("RADESYS", f"{system!r}", f"one of {', '.join(sorted(_SYSTEMS))}")
-            yield "RADESYS", system
-        for keyword in ("EQUINOX", "EPOCH"):
-            if keyword in self.header:
-                yield "EQUINOX", self.number(keyword)
-                break
-        for keyword in ("LONPOLE", "LATPOLE"):
-            if keyword in self.header:
-                yield keyword, self.number(keyword)
-        if system.startswith("FK4") and "MJD-OBS" in self.header:
-            yield "MJD-OBS", self.number("MJD-OBS")
+    channel = astshim.FitsChan(astshim.StringStream(text), "Encoding=FITS-WCS, SipReplace=0, IWC=1")
+    return channel.read()
