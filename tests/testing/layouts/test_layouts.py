@@ -13,7 +13,7 @@ from lamella.testing.survey import Survey
 
 QUADRANTS = [f"1-1.{quadrant}.{kind}" for quadrant in "EF" for kind in ("SCI", "RMS", "FLG")]
 IMAGES = {
-    "blackgem": ("*_red.fits.fz", ["PRIMARY", "COMPRESSED_IMAGE"], "float32"),
+    "blackgem": ("ML1*_red.fits.fz", ["PRIMARY", "COMPRESSED_IMAGE"], "float32"),
     "ccddata": ("*.fits", ["PRIMARY", "MASK", "UNCERT"], "float32"),
     "cfht-megacam": ("*p.fits.fz", ["PRIMARY", "CCD00", "CCD01"], "uint16"),
     "des": ("*_immasked.fits.fz", ["PRIMARY", "SCI", "MSK", "WGT"], "float32"),

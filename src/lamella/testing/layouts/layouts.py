@@ -68,7 +68,7 @@ LAYOUTS: dict[str, Layout] = {
     "jwst": Layout(space.write_jwst, "F150W", distorted=True),
     "lco": Layout(observatories.write_lco, rounding=_UNPACKED),
     "noirlab-cp": Layout(observatories.write_noirlab, "z", rounding=_UNPACKED),
-    "ps1-stack": Layout(surveys.write_ps1_stack, noise="measured", rounding=_UNPACKED),
+    "ps1-stack": Layout(surveys.write_ps1_stack, rounding=_UNPACKED),
     "ps1-warp": Layout(surveys.write_ps1, rounding=_UNPACKED),
     "sdss-frame": Layout(surveys.write_sdss, noise="measured", masked=(), rounding=0.02),
     "skymapper": Layout(surveys.write_skymapper, noise="measured", masked=(), rounding=_INTEGERS),

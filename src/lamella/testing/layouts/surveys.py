@@ -77,9 +77,13 @@ def write_ps1_stack(visit: Sequence[Frame], folder: Path) -> None:
         header = with_cards(_skycell(frame), cards)
         # Magnitudes per e-fold, as Lupton, Gunn and Szalay (1999, AJ 118, 1406) have them.
         image = 2.5 * np.log10(np.e) * np.arcsinh((frame.image() - offset) / (2 * softening))
+        variance = 2.5 * np.log10(np.e) * np.arcsinh(np.nan_to_num(frame.variance(), posinf=np.nan) / 20.0)
         flags = frame.flags(values, "u2")
-        for suffix, data in {"": image.astype(np.float32), ".mask": flags, ".num": flags}.items():
-            save(folder / f"{stem}{suffix}.fits", [primary_hdu({}), packed_hdu(data, header)])
+        planes = {"": image, ".wt": variance, ".mask": flags, ".num": flags}
+        for suffix, data in planes.items():
+            own = header if suffix != ".wt" else with_cards(header, {"BSOFTEN": 10.0, "BOFFSET": 0.0})
+            data = data.astype(np.float32) if suffix in ("", ".wt") else data
+            save(folder / f"{stem}{suffix}.fits", [primary_hdu({}), packed_hdu(data, own)])
 
 
 def write_sdss(visit: Sequence[Frame], folder: Path) -> None:
@@ -129,16 +133,17 @@ def write_skymapper(visit: Sequence[Frame], folder: Path) -> None:
 
 
 def write_blackgem(visit: Sequence[Frame], folder: Path) -> None:
-    """Write a visit as MeerLICHT images, packed, with their masks: electrons with the sky."""
+    """Write a visit as images of MeerLICHT and BlackGEM, a telescope per detector: electrons, with masks."""
     values = {"BAD": 1, "SATURATED": 4, "COSMIC_RAY": 2, "NO_DATA": 1, "DETECTION_EDGE": 32}
     for frame in visit:
-        stem = f"ML1_2025{frame.plan.visit:04d}_{frame.detector:06d}"
+        telescope = ("ML1", "BG2", "BG3", "BG4")[frame.detector]
+        stem = f"{telescope}_20251121_{frame.plan.visit:06d}"
         electrons = frame.plan.to_njy / frame.gain
         airmass, extinction = 1.2, 0.1
         zero_point = frame.rate_zero_point + 2.5 * float(np.log10(frame.gain)) + airmass * extinction
         cards: dict[str, Number] = {"FILTER": "r", "EXPTIME": frame.seconds, "MJD-OBS": frame.begin}
         cards |= {"BUNIT": "e-", "GAIN": 1.0, "RDNOISE": 4.0, "PC-ZP": zero_point, "PC-EXTCO": extinction}
-        cards |= {"AIRMASSC": airmass, "PSF-SEE": frame.plan.psf_fwhm, "TELESCOP": "ML1"}
+        cards |= {"AIRMASSC": airmass, "PSF-SEE": frame.plan.psf_fwhm, "TELESCOP": telescope}
         header = with_cards(frame.wcs(), cards)
         image = np.nan_to_num(frame.image(electrons, frame.gain * frame.sky_for(4.0)))
         save(folder / f"{stem}_red.fits.fz", [primary_hdu({}), packed_hdu(image, header)])
