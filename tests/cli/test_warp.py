@@ -27,6 +27,21 @@ def test_the_warps_are_those_that_the_coadd_keeps(survey: Survey, coadds: Path, 
     assert (tmp_path / "skymap.json").read_bytes() == (coadds / "skymap.json").read_bytes()
 
 
+def test_the_grid_of_a_coadd_gives_the_same_bits(survey: Survey, coadds: Path, tmp_path: Path) -> None:
+    for number, grid in enumerate(
+        (f"{coadds}/coadd-r-0-0,0-plain.fits,IMAGE", f"{coadds}/coadd-r-0-0,0.fits")
+    ):
+        out = tmp_path / str(number)
+        lamella_ok("warp", survey.table, "-o", out, "--band", "r", "--workers", 1, "--grid", grid)
+        made = sorted(out.glob("warp-*"))
+        assert len(made) == 2
+        for path in made:
+            ours, theirs = read_product(path), read_product(coadds / "warps" / path.name)
+            assert ours.bbox == theirs.bbox
+            for plane in ("image", "mask", "variance"):
+                assert getattr(ours, plane).array.tobytes() == getattr(theirs, plane).array.tobytes()
+
+
 def test_a_rerun_makes_what_is_missing_or_changed(own_survey: Survey, tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = ["warp", own_survey.table, "-o", out, "--band", "r", "--workers", 1]

@@ -15,7 +15,8 @@ def skymap():
 
 
 def test_kinds():
-    assert tuple(SKYMAP_KINDS) == KINDS == ("discrete", "dodeca", "equatorial", "field", "healpix", "rings")
+    names = ("discrete", "dodeca", "equatorial", "field", "healpix", "image", "rings")
+    assert tuple(SKYMAP_KINDS) == KINDS == names
     assert all(cls.kind == kind for kind, cls in SKYMAP_KINDS.items())
 
 

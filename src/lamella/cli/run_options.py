@@ -133,6 +133,11 @@ def area_options[F: Callable[..., Any]](function: F) -> F:
     """Add the options that say for which area a sky map is made."""
     options = (
         click.option(
+            "--grid",
+            metavar="FILE[,HDU]",
+            help="FITS image, or text file of header cards, whose pixels the coadd gets: its WCS and shape.",
+        ),
+        click.option(
             "--center",
             type=PositionType(),
             help='Centre of the coadd, as "RA,DEC" in degrees or "hh:mm:ss,dd:mm:ss"; with --size.',
@@ -147,6 +152,11 @@ def area_options[F: Callable[..., Any]](function: F) -> F:
             type=click.FloatRange(0, min_open=True),
             metavar="NUMBER",
             help="Size of a pixel of the coadd.  [arcsec; default: the median of the exposures]",
+        ),
+        click.option(
+            "--like-first/--north-up",
+            default=False,
+            help="Turn the pixels as those of the first exposure.  [default: north up]",
         ),
     )
     for option in reversed(options):

@@ -15,18 +15,26 @@ if TYPE_CHECKING:
 
 __all__ = ("GridOptions", "choose_skymap")
 
+_ANGLE_DIGITS = 6
+"""Digits behind the point of a rotation in degrees: 0.03 milliarcseconds half a degree away."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GridOptions:
     """What a person said about the pixels, and about the bands and patches on them."""
 
     skymap: str | None = None
+    """File of a sky map, or name of its kind."""
+    grid: str | None = None
+    """FITS image, or text of header cards, whose pixels are taken, as ``FILE`` or ``FILE,HDU``."""
     center: tuple[float, float] | None = None
     """Right ascension and declination in degrees, ICRS."""
     size: tuple[float, float] | None = None
     """Width and height in degrees."""
     scale: float | None = None
     """Arcseconds per pixel."""
+    like_first: bool = False
+    """Whether pixels are turned as those of the first exposure by identity; by default north is up."""
     bands: tuple[str, ...] = ()
     """Bands that are used; empty means all."""
     patches: tuple[str, ...] = ()
@@ -75,13 +83,15 @@ def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **option
     from ..sky.registry import load_skymap, make_skymap
 
     if grid.skymap is not None:
-        if grid.center is not None or grid.size is not None or grid.scale is not None:
-            raise ConfigError(
-                "--skymap fixes the pixel grid; --center, --size and --scale are for making one."
-            )
+        _require_alone(grid, "skymap")
         if grid.skymap in KINDS:
             return make_skymap(grid.skymap)
         return load_skymap(Path(grid.skymap))
+    if grid.grid is not None:
+        _require_alone(grid, "grid")
+        return _image_skymap(grid.grid, options)
+    if grid.like_first:
+        options = {"rotation": _turn_of_first(exposures), **options}
     if grid.center is None and grid.size is None:
         return skymap_from_exposures(exposures, pixel_scale=grid.scale, **options)
     if grid.center is None or grid.size is None:
@@ -91,3 +101,38 @@ def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **option
     scale = grid.scale or float(np.median([pixel_scale(info.projection, info.bbox) for info in exposures]))
     center = SkyCoord(*grid.center, unit="deg", frame="icrs")
     return skymap_for_area(center, grid.size * u.deg, scale * u.arcsec, **options)
+
+
+_MAKING = ("center", "size", "scale", "like_first")
+
+
+def _require_alone(grid: GridOptions, chosen: str) -> None:
+    """Refuse options that a grid which is chosen whole leaves nothing to say for."""
+    others = [name for name in ("skymap", "grid", *_MAKING) if name != chosen and getattr(grid, name)]
+    if others:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+        raise ConfigError(f"--{chosen} fixes the pixel grid; found {given} beside it.", option=others[0])
+
+
+def _image_skymap(text: str, options: dict[str, Any]) -> SkyMap[Any]:
+    from ..formats.grid_file import skymap_from_image, split_hdu
+
+    unknown = set(options) - {"name", "patch_size", "patch_border"}
+    if unknown:
+        name = min(unknown)
+        raise ConfigError(
+            f"--grid fixes the pixel grid; it has patch_size and patch_border to set, not {name}.",
+            option=name,
+        )
+    path, hdu = split_hdu(text)
+    return skymap_from_image(path, hdu, **options)
+
+
+def _turn_of_first(exposures: Sequence[ExposureInfo]) -> float:
+    """Return the angle from north through east to the y axis of the first exposure, in degrees."""
+    if not exposures:
+        raise ConfigError("--like-first needs exposures.", option="like_first")
+    first = min(exposures, key=lambda info: info.id)
+    x, y = first.bbox.x.center, first.bbox.y.center
+    below, above = (first.projection.pixel_to_sky(x=x, y=y + step) for step in (-0.5, 0.5))
+    return round(float(below.position_angle(above).wrap_at("180d").deg), _ANGLE_DIGITS)

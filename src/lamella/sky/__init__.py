@@ -4,5 +4,5 @@ from __future__ import annotations
 
 __all__ = ("KINDS",)
 
-KINDS = ("discrete", "dodeca", "equatorial", "field", "healpix", "rings")
+KINDS = ("discrete", "dodeca", "equatorial", "field", "healpix", "image", "rings")
 """Names of the kinds of sky maps, which `lamella.sky.registry.make_skymap` makes."""

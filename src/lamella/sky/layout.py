@@ -6,7 +6,7 @@ import dataclasses
 import math
 import operator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 import pydantic
@@ -123,6 +123,18 @@ class PixelBounds(NamedTuple):
     y_max: float
 
 
+type Cards = tuple[tuple[str, int | float | str], ...]
+"""Keywords and values of a FITS header."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageGrid:
+    """Pixel grid of an image: the keywords of its projection, and its width and height."""
+
+    cards: Cards
+    size: tuple[int, int]
+
+
 @dataclasses.dataclass(frozen=True)
 class TractSite:
     """Where a tract lies on the sky, and what it must enclose.
@@ -140,6 +152,21 @@ class TractSite:
     center: tuple[float, float]
     crval: tuple[float, float]
     bounds: PixelBounds
+    image: ImageGrid | None = None
+
+    @classmethod
+    def of_image(cls, center: tuple[float, float], cards: Cards, size: tuple[int, int]) -> Self:
+        """Return the site of a tract that is an image of some width and height."""
+        bounds = PixelBounds(0.0, size[0] - 1.0, 0.0, size[1] - 1.0)
+        return cls(center, center, bounds, ImageGrid(cards, size))
+
+    def cut(self, inner: tuple[int, int]) -> TractGrid:
+        """Return the grid of patches whose inner boxes have some width and height."""
+        if self.image is None:
+            return cut_tract(self.bounds, inner)
+        width, height = self.image.size
+        shape = GridShape(math.ceil(width / inner[0]), math.ceil(height / inner[1]))
+        return TractGrid(Box.factory[0:height, 0:width], shape, (0, 0))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,7 +30,7 @@ from .wcs_cards import LATITUDES, WcsCards
 from .wcs_matrix import matrix_notes, pixel_matrix
 from .wcs_system import system_cards, system_notes
 
-__all__ = ("projection_from_header", "projection_notes", "same_grid")
+__all__ = ("projection_cards", "projection_from_header", "projection_notes", "same_grid")
 
 guard_ast()
 
@@ -100,11 +100,7 @@ def projection_from_header(
         if code in _IRAF:
             frames = _corrected_plane(cards, code, order, origin)
         else:
-            code = "TPV" if distortion == "tpv" else _AIPS.get(code, code)
-            taken = _linear_cards(cards, code if sip is None else f"{code}-SIP", order, origin)
-            # TAN has no parameters: beside SIP they are left from SCAMP.
-            taken += [] if sip is not None and code == "TAN" else _parameters(cards, order, code)
-            frames = _read_frames([*taken, *(sip.cards() if sip is not None else ())])
+            frames = _read_frames(_plain_cards(cards, _plain_code(code, distortion), sip, order, origin))
         if lookups:
             prepend_tables(frames, lookups)
         # On the frame set, not on its frame: only so the mapping follows.
@@ -132,6 +128,48 @@ def projection_notes(
     cards = WcsCards.of(header, path, hdu)
     order = (1, 2) if cards.types()[0][0] in LATITUDES else (2, 1)
     return (*matrix_notes(cards, order), *system_notes(cards))
+
+
+def _plain_code(code: str, distortion: str) -> str:
+    return "TPV" if distortion == "tpv" else _AIPS.get(code, code)
+
+
+def _plain_cards(
+    cards: WcsCards, code: str, sip: SipTerms | None, order: tuple[int, int], origin: tuple[float, float]
+) -> _Cards:
+    """Return the keywords of a projection without lookup tables or corrections of IRAF."""
+    taken = _linear_cards(cards, code if sip is None else f"{code}-SIP", order, origin)
+    # TAN has no parameters: beside SIP they are left from SCAMP.
+    taken += [] if sip is not None and code == "TAN" else _parameters(cards, order, code)
+    return [*taken, *(sip.cards() if sip is not None else ())]
+
+
+def projection_cards(
+    header: Mapping[str, Any], *, path: str | PathLike[str], hdu: int | str
+) -> tuple[tuple[str, int | float | str], ...]:
+    """Return the keywords of the celestial projection of a header, and nothing else.
+
+    The longitude is on the first axis, units are degrees, and the matrix is in CD keywords.
+
+    Parameters
+    ----------
+    header, path, hdu
+        As for `projection_from_header`.
+
+    Raises
+    ------
+    ProjectionError
+        Raised as by `projection_from_header`, and for distortions by lookup tables, TNX and ZPX.
+    """
+    cards = WcsCards.of(header, path, hdu)
+    names, code, suffix = cards.types()
+    order = (1, 2) if names[0] in LATITUDES else (2, 1)
+    distortion = _distortion(cards, code, suffix, order)
+    if code in _IRAF or has_tables(cards):
+        distorted = f"a {code} distortion" if code in _IRAF else "a distortion in lookup tables"
+        raise ProjectionError(path, where=cards.where, found=distorted, expected="none, or SIP")
+    sip = SipTerms(cards) if distortion == "sip" else None
+    return tuple(_plain_cards(cards, _plain_code(code, distortion), sip, order, (0.0, 0.0)))
 
 
 def same_grid(

@@ -12,6 +12,7 @@ from ..errors import ConfigError, UnreadableFileError
 from .discrete import DiscreteSkyMap, FieldSkyMap
 from .dodeca import DodecaSkyMap
 from .healpix import HealpixSkyMap
+from .image import ImageSkyMap
 from .rings import EquatorialSkyMap, RingsSkyMap
 from .skymap import FORMAT, SkyMap
 
@@ -19,7 +20,15 @@ __all__ = ("SKYMAP_KINDS", "load_skymap", "make_skymap", "skymap_from_json")
 
 SKYMAP_KINDS: dict[str, type[SkyMap[Any]]] = {
     cls.kind: cls
-    for cls in (DiscreteSkyMap, DodecaSkyMap, EquatorialSkyMap, FieldSkyMap, HealpixSkyMap, RingsSkyMap)
+    for cls in (
+        DiscreteSkyMap,
+        DodecaSkyMap,
+        EquatorialSkyMap,
+        FieldSkyMap,
+        HealpixSkyMap,
+        ImageSkyMap,
+        RingsSkyMap,
+    )
 }
 """Kinds of sky maps by name."""
 

@@ -21,13 +21,14 @@ from .geometry import SkyPolygon
 from .layout import (
     CellPatches,
     GridShape,
+    ImageGrid,
     LegacyPatches,
     PatchKey,
     TractSite,
-    cut_tract,
     resolve_key,
     tract_wcs,
 )
+from .projection import projection_from_header
 from .vectors import angular_separation
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Tract:
     def __init__(self, parent: TractParent, id: int, site: TractSite) -> None:
         self._parent = parent
         self._site = site
-        self._grid = cut_tract(site.bounds, parent.config.patches.inner_size)
+        self._grid = site.cut(parent.config.patches.inner_size)
         self.id = id
 
     @property
@@ -111,6 +112,11 @@ class Tract:
     @property
     def fits_wcs(self) -> WCS:
         """The projection as a new FITS WCS for an image of the whole tract, with all its digits."""
+        if self._site.image is not None:
+            from astropy.io import fits
+            from astropy.wcs import WCS
+
+            return WCS(fits.Header(self._site.image.cards))
         config = self._parent.config
         return tract_wcs(
             config.projection,
@@ -124,7 +130,11 @@ class Tract:
     def projection(self) -> SkyProjection[TractFrame]:
         """Tract pixels to ICRS."""
         frame = TractFrame(skymap=self.skymap, tract=self.id, bbox=self.bbox)
-        return SkyProjection.from_fits_wcs(self.fits_wcs, frame)
+        image = self._site.image
+        # An image without distortion takes the way of all others: the same grid has the same bits.
+        if image is None or not _is_distorted(image):
+            return SkyProjection.from_fits_wcs(self.fits_wcs, frame)
+        return projection_from_header(dict(image.cards), path=self.skymap, hdu="cards", pixel_frame=frame)
 
     @cached_property
     def polygon(self) -> SkyPolygon:
@@ -253,7 +263,7 @@ class Tract:
         low = np.arange(count) * float(inner) - self.layout.border_size
         high = low + inner + 2 * self.layout.border_size
         if self.layout.clipped:
-            low, high = np.maximum(low, 0.0), np.minimum(high, count * inner)
+            low, high = np.maximum(low, 0.0), np.minimum(high, (self.bbox.x.size, self.bbox.y.size)[axis])
         return low - 0.5, high - 0.5
 
     def __eq__(self, other: object) -> bool:
@@ -270,6 +280,12 @@ class Tract:
 
     def __repr__(self) -> str:
         return f"Tract({self.skymap!r}, {self.id})"
+
+
+def _is_distorted(image: ImageGrid) -> bool:
+    """Return whether a projection is other than astropy and AST read alike: distorted, or not in ICRS."""
+    cards = dict(image.cards)
+    return "A_ORDER" in cards or cards.get("RADESYS") != "ICRS" or not str(cards["CTYPE1"]).startswith("RA")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -336,7 +352,10 @@ class Patch:
         (width, height), (x, y) = self.parent.layout.inner_size, self.index
         inner = Box.factory[y * height : (y + 1) * height, x * width : (x + 1) * width]
         outer = inner.dilated_by(self.parent.layout.border_size)
-        return inner, outer.intersection(self.parent.bbox) if self.parent.layout.clipped else outer
+        if not self.parent.layout.clipped:
+            return inner, outer
+        # Of an image the last patches may be smaller.
+        return inner.intersection(self.parent.bbox), outer.intersection(self.parent.bbox)
 
     @property
     def inner_bbox(self) -> Box:
