@@ -52,7 +52,7 @@ COADD_OPTIONS = (
 )
 
 
-class FormatType(click.ParamType):
+class FormatType(click.ParamType):  # type: ignore[type-arg]
     """Name of a format, or a file with the description of one; names are read when one is given."""
 
     name = "format"
