@@ -82,7 +82,7 @@ class LookupTable(NamedTuple):
             for key, values in knots.items()
             for i, value in enumerate(values.tolist(), 1)
         ]
-        lines += ["NiterInv = 50", "TolInv = 1e-12", "End SplineMap"]
+        lines += ["NiterInv = 20", "TolInv = 1e-10", "End SplineMap"]
         return astshim.Mapping.fromString("\n".join(lines))
 
 

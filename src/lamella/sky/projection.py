@@ -305,7 +305,7 @@ def _surface_map(correction: PlaneCorrection) -> Any:
         powers = {own: 0.0} | {(int(i), int(j)): float(surface[i, j]) for i, j in np.argwhere(surface)}
         powers[own] += 1.0
         rows += [[value, axis, *power] for power, value in powers.items()]
-    return astshim.PolyMap(np.array(rows), 2, "IterInverse=1, NIterInverse=50, TolInverse=1e-14")
+    return astshim.PolyMap(np.array(rows), 2, "IterInverse=1, NIterInverse=20, TolInverse=1e-11")
 
 
 def _read_frames(cards: _Cards) -> Any:
