@@ -12,6 +12,7 @@ from lsst.images import Box
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..data.times import ExposureTimes, mjd_from_text
 from ..fits.read import ImageData, parsed, read_images, require_shape
+from ..sky.projection import projection_notes
 from .bayer import super_pixels, worst_of_super_pixels
 from .noise_maps import usable
 from .pixels import Flags, detector_projection, make_exposure
@@ -125,6 +126,8 @@ class _RowPixels:
         self.places, self.cells, self.cards = places, places.cells, places.cards
         self.control, self.info = control, info
         self.notes: list[str] = ["WCS taken from the primary header."] if places.inherits else []
+        path, hdu, header = places.wcs
+        self.notes += projection_notes(header, path=path, hdu=hdu)
         self.noise = RowNoise.of(self.cells, self.cards)
         if places.pattern is not None and places.color is not None:
             self.noise = self.noise.with_samples(places.pattern.count(places.color))
