@@ -105,6 +105,7 @@ class RowNoise:
     cells: RowCells
     cards: Cards
     kind: str
+    """One of `NOISE_MAPS` or of `KINDS`, or ``"equal"``: 1 for all pixels."""
     gain: float | None
     read_noise: float
 
@@ -125,6 +126,11 @@ class RowNoise:
             if value is not None and (value < 0 or (column == "gain" and value == 0)):
                 raise cells.error(column, f"{value:g}", "a positive number")
         return cls(cells, cards, kind, gain, read_noise or 0.0)
+
+    @classmethod
+    def equal(cls, cells: RowCells, cards: Cards) -> RowNoise:
+        """Return a noise that is 1 for all pixels."""
+        return cls(cells, cards, "equal", None, 0.0)
 
     def with_samples(self, samples: int) -> RowNoise:
         """Return the noise of super-pixels that are four times the mean of some pixels."""
@@ -159,6 +165,8 @@ class RowNoise:
             Raised when there is no noise to measure.
         """
         path = self.cards.path
+        if self.kind == "equal":
+            return np.ones(image.shape, np.float32), ""
         if self.kind == "counts":
             assert self.gain is not None
             by = f"a gain of {self.gain:g} and a read noise of {self.read_noise:g} electrons"
