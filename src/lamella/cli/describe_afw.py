@@ -34,7 +34,7 @@ from ..formats.afw.summaries import VisitSummary
 from ..formats.read_control import ReadControl
 from ..formats.source import FileSource
 from ..report.wording import number
-from .describe import describe_coadd, describe_warp
+from .describe_products import describe_coadd, describe_warp
 from .terminal import box_text, facts_table, place_facts, rows_table
 
 __all__ = ("describe_afw", "describe_afw_object")

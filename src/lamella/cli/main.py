@@ -25,6 +25,8 @@ _COMMANDS = {
     "coadd": "Coadd exposures: one coadd per band and patch.",
     "warp": "Resample exposures to the pixels of a patch, one warp per visit.",
     "stack": "Combine warps on one pixel grid into a coadd.",
+    "describe": "Write the exposure table of files, with all that is known or measured of them.",
+    "formats": "List what is read, show a description, or check one of your own.",
     "skymap": "Make a sky map, or ask where a position or an exposure falls.",
     "inspect": "Say what an exposure, a warp, a coadd or a sky map holds.",
     "export": "Write warps and coadds for other software, e.g. the C++ stack of LSST.",

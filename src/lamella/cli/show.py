@@ -17,7 +17,10 @@ from ..formats.readers import Role
 from ..formats.recognise import open_exposures, recognise
 from ..report.record import Skipped
 from ..sky.registry import load_skymap
-from .describe import (
+from .describe_afw import describe_afw
+from .describe_artifacts import describe_artifacts
+from .describe_fits import describe_fits
+from .describe_products import (
     describe_coadd,
     describe_exposure,
     describe_plain_fits,
@@ -25,9 +28,6 @@ from .describe import (
     exposure_table,
     is_plain_fits,
 )
-from .describe_afw import describe_afw
-from .describe_artifacts import describe_artifacts
-from .describe_fits import describe_fits
 from .describe_skymap import describe_skymap
 
 __all__ = ("show_files",)

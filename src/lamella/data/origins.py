@@ -9,10 +9,11 @@ from typing import Literal, get_args
 
 __all__ = ("KINDS", "Origin", "OriginSummary", "summarize_origins")
 
-type Kind = Literal["header", "table", "file", "measured", "assumed"]
+type Kind = Literal["header", "table", "description", "file", "measured", "assumed"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind.__value__)
-"""A card of the file; a cell of an exposure table; a map or model of a file; the pixels; nothing at all."""
+"""A card of the file; a cell of an exposure table; the description of a format; a map or model of a file; the
+pixels; nothing at all."""
 
 _FEW = 3
 """Texts that a summary tells."""
@@ -81,6 +82,8 @@ def _range_of(values: Iterable[str]) -> str:
     except ValueError:
         numbers = []
     if len(texts) > 1 and numbers and all(map(math.isfinite, numbers)):
+        if all(text.isdecimal() for text in texts):  # numbers of visits, with all their digits
+            return f"{min(texts, key=int)} to {max(texts, key=int)}"
         return f"{numbers[0]:.6g} to {numbers[-1]:.6g}"
     more = len(texts) - _FEW
     return ", ".join(texts[:_FEW]) + (f" and {more} more" if more > 0 else "")

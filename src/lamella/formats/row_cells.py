@@ -195,9 +195,8 @@ class RowCells:
         origins: dict[str, Origin] = {}
         for name, _, told in notes:
             kind, _, how = told.strip().partition(" ")
-            for known in KINDS:
-                if kind == known:
-                    origins[name.strip()] = Origin(known, how)
+            if kind in KINDS:
+                origins[name.strip()] = Origin(kind, how)
         for column, name in _TOLD.items():
             if column in self.values and name not in origins:
                 origins[name] = self._origin(column)
@@ -220,5 +219,5 @@ class RowCells:
         if column in NUMBERS and self.expression(column).names:
             return Origin("header", text)
         if column.endswith("_hdu"):
-            return Origin("file", f"HDU {text} ({column.removesuffix('_hdu')})")
-        return Origin("table", column, text)
+            return Origin("file", f"HDU of {column.removesuffix('_hdu')}", text)
+        return Origin("table" if self.number else "description", column, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 
 from lsst.images import Box
@@ -54,6 +55,16 @@ class TableRow:
         """The files that hold the exposure; the cells of the table are in ``values``."""
         columns = (*_FILES, "wcs_head")
         return tuple(self.table.parent / self.cells.text(name) for name in columns if name in self.values)
+
+    def cells_from(self, folder: Path) -> dict[str, str]:
+        """Return the cells with names of files as they are seen from a folder."""
+        here = folder.absolute()
+        return {
+            column: os.path.relpath((self.table.parent / text).absolute(), here)
+            if column in (*_FILES, "wcs_head")
+            else text
+            for column, text in self.values.items()
+        }
 
     def describe(self) -> ExposureInfo:
         """Read headers only.

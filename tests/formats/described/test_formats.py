@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from lamella.data.origins import Origin
 from lamella.errors import ConfigError, InputError, MissingPartError, NoInputsError
 from lamella.formats.described.formats import shipped_descriptions, shipped_names, user_folder
 from lamella.formats.read_control import ReadControl
@@ -110,7 +111,7 @@ def test_a_folder_of_a_described_survey_is_read(survey: Callable[..., Path]) -> 
         assert np.argwhere(bad).tolist() == [[10, 10 + ccd]]
         assert abs(np.median(exposure.pixels.image.array)) < 1
         assert source.info.origins["zero point"].how == "MAGZP + 2.5*log10(EXPTIME) + ab"
-        assert source.info.origins["noise"].how == f"HDU Q{ccd}.ERR (stddev)"
+        assert source.info.origins["noise"] == Origin("file", "HDU of stddev", f"Q{ccd}.ERR")
 
 
 def test_alternatives_are_taken_where_cards_and_files_are(survey: Callable[..., Path]) -> None:

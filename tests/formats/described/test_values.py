@@ -27,19 +27,19 @@ TABLES = {"ab_offset": parse_table({"card": "FILTER", "gp": 0.5, "Ks?": 1.8})}
 @pytest.mark.parametrize(
     ("told", "cell"),
     [
-        (25, Cell("25", "table the description")),
+        (25, Cell("25", "description its word")),
         ("MAGZP", Cell("MAGZP", "header MAGZP")),
         ("MAGZP - 1", Cell("MAGZP - 1", "header MAGZP - 1")),
         ("MAGZP + ab_offset", Cell("26.5", "header MAGZP + ab_offset")),
         (["PHOTZP", "MAGZP"], Cell("MAGZP", "header MAGZP")),
-        ({"is": "7"}, Cell("7", "table the description")),
+        ({"is": "7"}, Cell("7", "description its word")),
         ({"name": r"_(\d+)_"}, Cell("0042", "file its name")),
         ({"card": "FILTER", "map": {"gp": "3.5"}}, Cell("3.5", "header FILTER")),
         (
             [{"when": {"UNIT": "electrons"}, "value": "1"}, {"when": {"UNIT": ".*/s"}, "value": "EXPTIME"}],
             Cell("EXPTIME", "header EXPTIME"),
         ),
-        ([{"when": {"UNIT": "x"}, "value": "1"}, 2.5], Cell("2.5", "table the description")),
+        ([{"when": {"UNIT": "x"}, "value": "1"}, 2.5], Cell("2.5", "description its word")),
     ],
 )
 def test_numbers(told: object, cell: Cell) -> None:

@@ -118,8 +118,7 @@ class _RowMaker:
     def _set(self, column: str, cell: Cell, name: str = "") -> None:
         self.cells[column] = cell.text
         if name:
-            told = cell.origin.replace("the description", f"description {self.description.name}")
-            self.origins[name] = told.replace(";", ",")
+            self.origins[name] = cell.origin.replace(";", ",")
 
     def _optional(self, column: str, value: Value | None, name: str = "") -> None:
         """Fill a cell if the cards for it are there."""

@@ -115,7 +115,7 @@ class Value:
         if self.expression is None:
             cell = self._own_text(cards)
             try:
-                return Cell(repr(float(cell.text)) if not cell.text.isdecimal() else cell.text, cell.origin)
+                return Cell(cell.text if cell.text.isdecimal() else _digits(float(cell.text)), cell.origin)
             except ValueError:
                 expected = "a number"
                 raise InputError(
@@ -124,13 +124,13 @@ class Value:
         value = cards.evaluate(self.expression, tables)
         names = self.expression.names
         if not names:
-            return Cell(self.expression.text, "table the description")
+            return Cell(self.expression.text, "description its word")
         origin = f"header {self.expression.text}"
-        return Cell(repr(value) if tables.keys() & set(names) else self.expression.text, origin)
+        return Cell(_digits(value) if tables.keys() & set(names) else self.expression.text, origin)
 
     def _own_text(self, cards: Cards) -> Cell:
         if self.literal is not None:
-            return Cell(self.literal, "table the description")
+            return Cell(self.literal, "description its word")
         if self.hash:
             return Cell(str(visit_hash(cards)), "assumed from the file's name and DATE-OBS")
         if self.name is not None:
@@ -271,3 +271,8 @@ def _text(told: object) -> str:
     if isinstance(told, bool) or not isinstance(told, str | int | float):
         raise ValueError(f"{told!r} is no text and no number")
     return str(told)
+
+
+def _digits(value: float) -> str:
+    """Return a number with all its digits; a whole one, such as that of a detector, without a point."""
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)

@@ -1,0 +1,43 @@
+"""``lamella formats``: what is read, and whether a description of one's own fits a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .startup import quick_imports
+
+__all__ = ("command",)
+
+
+@click.command("formats")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option(
+    "--check",
+    nargs=2,
+    metavar="NAME.toml FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Check a description of your own, and say what it would read of a file.",
+)
+def command(*, name: str | None, check: tuple[Path, Path] | None) -> None:
+    """List the formats that are read, or show the description NAME.
+
+    Descriptions of your own are used with --format NAME.toml, or always when
+    they lie in your configuration folder, which the list names.
+
+    \b
+    Examples:
+      lamella formats ztf
+      lamella formats --check mycam.toml night1/a.fits
+    """
+    if name is not None and check is not None:
+        raise click.UsageError("NAME and --check do not go together.")
+    with quick_imports():
+        from .show_formats import check_description, list_formats, show_format
+    if check is not None:
+        check_description(*check)
+    elif name is not None:
+        show_format(name)
+    else:
+        list_formats()
