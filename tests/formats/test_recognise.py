@@ -15,6 +15,7 @@ from lamella.errors import (
     DuplicateInputError,
     MissingPartError,
     NoInputsError,
+    ProjectionError,
     UnknownFormatError,
     UnreadableFileError,
 )
@@ -93,7 +94,7 @@ def test_what_is_wrong_in_a_folder_is_skipped_and_reported(decam: DecamWriter) -
     errors = {problem.path: type(problem.error) for problem in inputs.problems}
     assert errors == {
         str(lonely): MissingPartError,
-        str(image): UnknownFormatError,
+        str(image): ProjectionError,
         str(cut): UnreadableFileError,
     }
     assert all(str(problem).startswith(problem.path) for problem in inputs.problems)
@@ -115,8 +116,8 @@ def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
 
 
 def test_an_unknown_file_names_what_could_be_read(tmp_path: Path) -> None:
-    path = tmp_path / "picture.fits"
-    fits.PrimaryHDU(np.zeros((4, 4), dtype=np.float32)).writeto(path)
+    path = tmp_path / "catalog.fits"
+    fits.BinTableHDU.from_columns([fits.Column("x", "E", array=[1.0])]).writeto(path)
     with pytest.raises(UnknownFormatError, match="one of: decam, sdss, afw, lsst-images, table"):
         open_exposures([path])
 
@@ -141,8 +142,8 @@ def test_only_the_format_that_is_asked_for_is_tried(decam: DecamWriter) -> None:
     with pytest.raises(UnknownFormatError, match="expected one of: sdss"):
         open_exposures([path], format="sdss")
     names = "there are: decam, sdss, afw, lsst-images, table"
-    with pytest.raises(ConfigError, match=f"no format 'fits'; {names}"):
-        open_exposures([path], format="fits")
+    with pytest.raises(ConfigError, match=f"no format 'hubble'; {names}"):
+        open_exposures([path], format="hubble")
 
 
 def test_a_folder_with_an_exposure_table_is_what_the_table_says(decam: DecamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Files of cards beside an image that override those of its header, as SCAMP writes them (``.head``)."""
+"""Cards beside an image that override those of its header: ``.head`` of SCAMP, ``.wcs`` of plate solvers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _WCS_CARD = re.compile(
     r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)\d|(CD|PC|PV)\d+_\d+|PC\d{6}|(A|B|AP|BP)_(ORDER|DMAX|\d+_\d+)"
     r"|(LON|LAT)POLE|RADESYS|RADECSYS|EQUINOX|WCSAXES|(CPDIS|CQDIS|D2IMDIS|DP|DQ|D2IM)\d.*"
 )
-_NO_VALUE = ("COMMENT", "HISTORY", "END", "")
+_NO_VALUE = ("COMMENT", "HISTORY", "END", "", "SIMPLE", "BITPIX", "NAXIS", "EXTEND")
+"""What is no card of the image."""
 _EXPECTED = "cards of a header, as SCAMP writes them"
 
 
@@ -43,8 +44,11 @@ def _read_head(path: Path, mtime: int, size: int) -> tuple[Header, ...]:
     headers = [fits.Header()]
     with quiet_astropy():
         # SCAMP signs with a character that is no ASCII.
-        for line in path.read_text(encoding="latin-1").splitlines():
-            if line.split() == ["END"]:
+        text = path.read_text(encoding="latin-1")
+        # Astrometry.net writes a FITS header, whose cards are not lines.
+        cards = text.splitlines() if "\n" in text else re.findall(".{1,80}", text)
+        for line in cards:
+            if line.split()[:1] == ["END"]:
                 headers.append(fits.Header())
             if line[:8].strip() in _NO_VALUE:
                 continue

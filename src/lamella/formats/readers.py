@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..suggestions import nearest
+from .description_files import description_names
 from .file_index import FileIndex, is_fits_name
 from .read_control import ReadControl
 
@@ -130,7 +131,7 @@ _BUILTIN = {
     "lsst-images": "surveys.visit_image",
     "table": "table",
 }
-_LAST: dict[str, str] = {}
+_LAST = {"fits": "plain.fits"}
 """What is asked when no other format knows a file."""
 """The formats that come with lamella, and their modules, which are imported when they are needed."""
 
@@ -171,15 +172,8 @@ def _described() -> Any:
 
 def format_names() -> tuple[str, ...]:
     """Return the names of all formats, in the same order."""
-    own = (description.name for description in _described().user_descriptions())
-    names = (
-        *_ADDED,
-        *(format.name for format in _installed()),
-        *_BUILTIN,
-        *own,
-        *_described().shipped_names(),
-    )
-    return tuple(dict.fromkeys((*names, *_LAST)))
+    coded = (*_ADDED, *(format.name for format in _installed()), *_BUILTIN)
+    return tuple(dict.fromkeys((*coded, *description_names(), *_LAST)))
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from .cards import Cards
 from .row_cells import RowCells
 from .units import is_counts, relative_unit
 
-__all__ = ("RowScale", "linear_from_asinh", "row_flux_unit", "row_scale", "softening_of")
+__all__ = ("RowScale", "is_flux_unit", "linear_from_asinh", "row_flux_unit", "row_scale", "softening_of")
 
 _OTHER_UNITS = {
     "nmgy": "3630.7805477010024 nJy",
@@ -115,6 +115,17 @@ def _scale_of_unit(told: str, path: Path, where: str, area: Any) -> RowScale:
     except (ValueError, TypeError, u.UnitConversionError):
         expected = "a unit of flux density, e.g. nJy, or of surface brightness, e.g. MJy/sr"
         raise UnitError(path, where=where, found=repr(told), expected=expected) from None
+
+
+def is_flux_unit(text: str) -> bool:
+    """Return whether a text names a unit of flux density or of surface brightness."""
+    if not text or is_counts(text):
+        return False
+    try:
+        unit = u.Unit(_OTHER_UNITS.get(text.lower(), text))
+    except (ValueError, TypeError):
+        return False
+    return bool(unit.is_equivalent(u.nJy) or unit.is_equivalent(u.nJy / u.sr))
 
 
 def softening_of(cells: RowCells, cards: Cards, plane: Cards) -> tuple[float, float] | None:

@@ -13,7 +13,8 @@ from astropy.io import fits
 
 from lamella.data.origins import Origin
 from lamella.errors import ConfigError, InputError, MissingPartError, NoInputsError
-from lamella.formats.described.formats import shipped_descriptions, shipped_names, user_folder
+from lamella.formats.described.formats import shipped_descriptions
+from lamella.formats.description_files import SHIPPED, description_names, description_paths, user_folder
 from lamella.formats.read_control import ReadControl
 from lamella.formats.readers import find_format, format_names
 from lamella.formats.recognise import Inputs, open_exposures, recognise
@@ -179,7 +180,8 @@ def test_cards_beside_the_image_override_its_own(survey: Callable[..., Path]) ->
 def test_descriptions_of_the_user_are_asked_before_those_that_are_shipped(
     survey: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lamella.formats.described.formats.user_folder", lambda: tmp_path / "own")
+    for module in ("described.formats", "description_files"):
+        monkeypatch.setattr(f"lamella.formats.{module}.user_folder", lambda: tmp_path / "own")
     (tmp_path / "own").mkdir()
     shutil.copy(survey(), tmp_path / "own" / "mycam.toml")
     assert "mycam" in format_names()
@@ -196,8 +198,9 @@ def test_the_folder_of_the_user_is_one_for_configurations() -> None:
 
 
 def test_shipped_descriptions_are_formats() -> None:
-    assert [description.name for description in shipped_descriptions()] == [*shipped_names()]
-    assert set(shipped_names()) <= set(format_names())
+    names = [description.name for description in shipped_descriptions()]
+    assert names == [path.stem for path in description_paths(SHIPPED)]
+    assert set(names) <= set(description_names()) <= set(format_names())
     with pytest.raises(ConfigError, match=r"no format 'zft'.*did you mean ztf\?"):
         find_format("zft")
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ...data.exposure import Exposure, ExposureInfo, ExposureSource
+from ...data.exposure import ExposureSource
 from ...errors import ConfigError, InputError
 from ...fits.read import Header, raw_headers
 from ..cards import Cards, Condition
+from ..description_files import SHIPPED, description_paths, user_folder
+from ..faulty_row import FaultyRow
 from ..file_index import FileIndex, bare_name
 from ..readers import FileHead, Format, Opening, Role
 from ..source import FileSource
@@ -19,32 +20,7 @@ from ..table_row import TableRow
 from .description import Description, read_description
 from .rows import companions_of, described_rows
 
-__all__ = (
-    "described_format",
-    "file_format",
-    "shipped_descriptions",
-    "shipped_names",
-    "user_descriptions",
-    "user_folder",
-)
-
-_SHIPPED = Path(__file__).parent / "surveys"
-
-
-@dataclasses.dataclass(frozen=True)
-class FaultyRow:
-    """An exposure that cannot be described: it tells why when it is asked."""
-
-    path: Path
-    error: InputError
-
-    def describe(self) -> ExposureInfo:
-        """Raise the error."""
-        raise self.error
-
-    def load(self, info: ExposureInfo) -> Exposure:
-        """Raise the error."""
-        raise self.error
+__all__ = ("described_format", "file_format", "shipped_descriptions", "user_descriptions")
 
 
 def described_format(description: Description) -> Format:
@@ -126,19 +102,7 @@ def _hdu_names(headers: Iterable[Header]) -> list[str]:
 @functools.cache
 def shipped_descriptions() -> tuple[Description, ...]:
     """Return the descriptions that come with lamella, by name."""
-    return tuple(read_description(path) for path in sorted(_SHIPPED.glob("*.toml")))
-
-
-def shipped_names() -> tuple[str, ...]:
-    """Return their names, without reading them."""
-    return tuple(path.stem for path in sorted(_SHIPPED.glob("*.toml")))
-
-
-def user_folder() -> Path:
-    """Return the folder of the user's own descriptions, in the configuration folder of the platform."""
-    import click
-
-    return Path(click.get_app_dir("lamella")) / "formats"
+    return tuple(map(read_description, description_paths(SHIPPED)))
 
 
 def user_descriptions() -> tuple[Description, ...]:
@@ -149,11 +113,7 @@ def user_descriptions() -> tuple[Description, ...]:
     ConfigError
         Raised when one of them cannot be read; it tells all faults.
     """
-    folder = user_folder()
-    descriptions = []
-    for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
-        try:
-            descriptions.append(read_description(path))
-        except InputError as err:
-            raise ConfigError(f"A format of yours cannot be read. {err}", option="format") from err
-    return tuple(descriptions)
+    try:
+        return tuple(map(read_description, description_paths(user_folder())))
+    except InputError as err:
+        raise ConfigError(f"A format of yours cannot be read. {err}", option="format") from err

@@ -1,0 +1,215 @@
+"""The last resort: any file with an image and a projection to the sky."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...data.exposure import ExposureSource
+from ...errors import InputError, MissingPartError, ProjectionError
+from ...fits.read import Header, header_text, image_axes, parsed, raw_headers
+from ..bayer import COLORS, is_pattern, shifted_pattern
+from ..cards import Cards
+from ..described.siblings import ImagePlace
+from ..described.values import Cell, parse_value
+from ..faulty_row import FaultyRow
+from ..file_index import FileIndex
+from ..readers import FileHead, Format, Opening, Role
+from ..row_cells import RowCells
+from ..row_places import RowPlaces
+from ..row_scale import is_flux_unit
+from ..source import FileSource
+from ..table_hdus import flat_shape, is_other_plane
+from ..table_row import TableRow
+from .keywords import DETECTOR, FLUX_SCALE, SATURATION, VISIT, ZERO_POINT, band_of, gain_of, number_or_none
+from .planes import companions_of, head_of, is_companion_name, mask_cells, noise_cells
+
+__all__ = ("FORMAT", "plain_rows")
+
+_HASH = parse_value({"hash": True})
+_CELESTIAL = re.compile(r"(RA|DEC|\wLON|\wLAT)-.*", re.IGNORECASE)
+_SOLVERS = (
+    "a WCS, which a plate solver makes without a network: solve-field of astrometry.net, ASTAP, or SCAMP; "
+    "a file NAME.wcs or NAME.head beside the image is read, too"
+)
+
+type Row = dict[str, str]
+
+
+def _recognise(head: FileHead) -> Role:
+    if not head.is_fits or _is_made_here(head.headers[0]):
+        return Role.FOREIGN
+    if is_companion_name(head.path):
+        return Role.COMPANION
+    headers = head.headers if any(map(_is_image, head.headers)) else raw_headers(head.path)
+    return Role.EXPOSURE if any(map(_is_image, headers)) else Role.FOREIGN
+
+
+def _is_made_here(primary: Header) -> bool:
+    """Return whether a file is a product of lamella, which lies in a folder of exposures."""
+    return header_text(primary, "CREATOR").startswith("lamella")
+
+
+def _is_image(header: Header) -> bool:
+    """Return whether an HDU holds an image of the sky, or one in three colours."""
+    axes = image_axes(header)
+    is_cube = len(axes) == 3 and axes[0] == len(COLORS)
+    return (flat_shape(header) is not None or is_cube) and min(axes[-2:]) > 1 and not is_other_plane(header)
+
+
+def plain_rows(path: Path, files: FileIndex) -> Iterator[Row | InputError]:
+    """Iterate over the exposures of a file: one for each image, and for each colour of one.
+
+    Yields
+    ------
+    dict or InputError
+        The cells of each exposure, with files relative to the folder of the image; or why it has none.
+
+    Raises
+    ------
+    InputError
+        Raised when the file is damaged, or has no image.
+    """
+    headers = raw_headers(path)
+    images = [index for index, header in enumerate(headers) if _is_image(parsed(header, path))]
+    if len(images) > 1:
+        # Images without a place on the sky of their own are previews, or planes of other names.
+        placed = [index for index in images if "CTYPE1" in headers[index]]
+        images = placed or images
+    if not images:
+        raise MissingPartError(path, found="no 2-d image", expected="one")
+    for count, index in enumerate(images, start=1):
+        try:
+            yield from _PlainImage(ImagePlace(path, headers, index, count), files, len(images)).rows()
+        except InputError as err:
+            yield err
+
+
+class _PlainImage:
+    """The cells of one image while they are gathered."""
+
+    def __init__(self, place: ImagePlace, files: FileIndex, count: int) -> None:
+        self.place, self.files, self.count = place, files, count
+        self.cells: Row = {"file": place.path.name, "image_hdu": place.hdu}
+        self.origins: dict[str, str] = {}
+        head = head_of(place.path, files)
+        if head is not None:
+            self.cells["wcs_head"] = os.path.relpath(head.absolute(), place.path.absolute().parent)
+            self.origins["WCS"] = f"file *{head.suffix}"
+        self.places = RowPlaces(RowCells(place.path, 0, self.cells))
+        self.cards: Cards = self.places.cards
+
+    def rows(self) -> Iterator[Row]:
+        """Iterate over the rows: one, or one for each colour."""
+        self._require_wcs()
+        self._identity()
+        self._flux()
+        self._noise()
+        self.cells |= {"psf_fwhm": "measured", "sky": "measured"}
+        for color in self._colors() or [{}]:
+            told = dict(self.origins)
+            if color:
+                told["band"] = f"header {color.pop('told')}"
+            notes = "; ".join(f"{name}: {origin}" for name, origin in told.items())
+            yield {**self.cells, **color, "notes": notes}
+
+    def _require_wcs(self) -> None:
+        path, hdu, header = self.places.wcs
+        if not all(_CELESTIAL.fullmatch(header_text(header, f"CTYPE{axis}")) for axis in (1, 2)):
+            where = hdu if isinstance(hdu, str) else f"HDU {hdu}"
+            raise ProjectionError(path, where=where, found="no projection to the sky", expected=_SOLVERS)
+
+    def _set(self, column: str, cell: Cell, name: str) -> None:
+        self.cells[column] = cell.text
+        self.origins[name] = cell.origin.replace(";", ",")
+
+    def _identity(self) -> None:
+        self._set("band", band_of(self.cards), "band")
+        detector, visit = number_or_none(DETECTOR, self.cards), number_or_none(VISIT, self.cards)
+        # Without a number of the detector, that of the exposure may be one of a night or a program only.
+        self._set(
+            "visit",
+            visit if visit and (detector or self.count > 1) else _HASH.number(self.cards, {}),
+            "visit",
+        )
+        self.cells["detector"] = detector.text if detector is not None else str(self.place.count)
+
+    def _flux(self) -> None:
+        unit = str(self.cards.get("BUNIT") or "")
+        zero_point, scale = number_or_none(ZERO_POINT, self.cards), number_or_none(FLUX_SCALE, self.cards)
+        if is_flux_unit(unit):
+            self._set("unit", Cell(unit, "header BUNIT"), "unit")
+        elif zero_point is not None:
+            self._set("zero_point", zero_point, "zero point")
+        elif scale is not None:
+            self._set("flux_scale", scale, "relative scale")
+        else:
+            self.cells["flux_scale"] = "measured"
+
+    def _noise(self) -> None:
+        gain = gain_of(self.cards, str(self.cards.get("BUNIT") or ""))
+        if gain is not None:
+            self._set("gain", gain, "gain")
+        saturation = number_or_none(SATURATION, self.cards)
+        if saturation is not None:
+            self._set("saturation", saturation, "saturation")
+        noise, mask = noise_cells(self.place, self.files), mask_cells(self.place, self.files)
+        self.cells |= {"noise": "measured"} if noise is None else noise.cells
+        if noise is not None:
+            self.origins["noise"] = noise.origin
+        if mask is not None:
+            self.cells |= mask.cells
+            self.origins["mask"] = mask.origin
+        if noise is None and mask is None:
+            self.cells["defects"] = "measured"
+            self.origins["mask"] = "measured in the pixels"
+
+    def _colors(self) -> list[Row]:
+        """Return the cells of the three colours of a cube or a mosaic; none for an image of one colour."""
+        header = self.place.headers[self.place.index]
+        axes = image_axes(header)
+        if len(axes) == 3 and axes[0] == len(COLORS):
+            return [
+                {"color": color, "band": color, "told": f"plane {n}"} for n, color in enumerate(COLORS, 1)
+            ]
+        key = next((key for key in ("BAYERPAT", "COLORTYP") if self.cards.get(key) is not None), None)
+        if key is None or not is_pattern(self._pattern(key)):
+            return []
+        pattern = self._pattern(key)
+        return [{"color": color, "bayer": pattern, "band": color, "told": key} for color in COLORS]
+
+    def _pattern(self, key: str) -> str:
+        """Return the colours of the first pixels of the file."""
+        pattern = self.cards.text(key).strip().upper()
+        if not is_pattern(pattern):
+            return ""
+        x, y = (int(self.cards.number(key)) if self.cards.get(key) else 0 for key in ("XBAYROFF", "YBAYROFF"))
+        shape = flat_shape(self.place.headers[self.place.index])
+        # Patterns are told from the top: it is the last row of the file where rows go up.
+        if str(self.cards.get("ROWORDER") or "").upper() == "BOTTOM-UP" and shape is not None:
+            y += shape[0] - 1
+        return shifted_pattern(pattern, x, y)
+
+
+def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
+    for row in plain_rows(path, opening.files):
+        if isinstance(row, InputError):
+            yield FileSource(FaultyRow(path, row))
+        else:
+            yield FileSource(TableRow(path, 0, row, opening.control, FORMAT.name))
+
+
+def _companions(path: Path, files: FileIndex) -> Iterator[Path]:
+    return (file for _, file in companions_of(path, files))
+
+
+FORMAT = Format(
+    name="fits",
+    description="any image with a WCS: what its cards and neighbours do not tell is measured",
+    recognise=_recognise,
+    open=_open,
+    companions=_companions,
+    last_resort=True,
+)

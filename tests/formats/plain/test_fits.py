@@ -1,0 +1,225 @@
+"""Tests of the last resort: any file with an image and a WCS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from lamella.errors import InputError, MissingPartError, NoInputsError, ProjectionError
+from lamella.formats.file_index import FileIndex
+from lamella.formats.plain.fits import plain_rows
+from lamella.formats.recognise import open_exposures, recognise
+
+SHAPE = (50, 60)
+IMAGE = np.random.default_rng(2).normal(100.0, 5.0, SHAPE).astype(np.float32)
+
+type Row = dict[str, str]
+
+
+@pytest.fixture
+def write(tmp_path: Path, tan_cards: Callable[..., fits.Header]) -> Callable[..., Path]:
+    """Return what writes an image and further HDUs, and gives its path."""
+
+    def write_file(
+        name: str = "a.fits",
+        cards: dict[str, Any] | None = None,
+        image: np.ndarray = IMAGE,
+        **hdus: np.ndarray,
+    ) -> Path:
+        header = tan_cards(SHAPE)
+        header.update(cards or {})
+        units = [
+            fits.PrimaryHDU(image, header),
+            *(fits.ImageHDU(data, name=key) for key, data in hdus.items()),
+        ]
+        fits.HDUList(units).writeto(tmp_path / name)
+        return tmp_path / name
+
+    return write_file
+
+
+def rows_of(path: Path) -> list[Row]:
+    files = FileIndex(path.parent.iterdir())
+    rows = []
+    for row in plain_rows(path, files):
+        if isinstance(row, InputError):
+            raise row
+        rows.append(row)
+    return rows
+
+
+def test_what_an_image_does_not_tell_is_measured(write: Callable[..., Path]) -> None:
+    (row,) = rows_of(write(cards={"FILTER": "R", "EXPTIME": 60.0}))
+    assert {row[column] for column in ("noise", "psf_fwhm", "flux_scale", "sky", "defects")} == {"measured"}
+    assert (row["band"], row["detector"]) == ("R", "1")
+    assert int(row["visit"]) > 0
+    assert "visit: assumed from the file's name and DATE-OBS" in row["notes"]
+
+
+@pytest.mark.parametrize(
+    ("cards", "column", "cell"),
+    [
+        ({"MAGZP": 25.5}, "zero_point", "MAGZP"),
+        ({"MAGZPT": 25.5, "EXPTIME": 3.0}, "zero_point", "MAGZPT + 2.5*log10(EXPTIME)"),
+        ({"L1ZP": 23.0, "EXPTIME": 3.0}, "zero_point", "L1ZP + 2.5*log10(EXPTIME)"),
+        ({"PC-ZP": 23.0}, "zero_point", "'PC-ZP'"),
+        ({"MAGZP": 0.0, "PHOTZP": 24.0}, "zero_point", "PHOTZP"),
+        ({"MAGZEROP": 30.0, "FLXSCALE": 1.2}, "zero_point", "MAGZEROP - 2.5*log10(FLXSCALE)"),
+        ({"FLXSCALE": 1.2}, "flux_scale", "FLXSCALE"),
+        ({"MAGZP": -99.0}, "flux_scale", "measured"),
+        ({"MAGZP": "n/a"}, "flux_scale", "measured"),
+        ({"BUNIT": "MJy/sr", "MAGZP": 20.0}, "unit", "MJy/sr"),
+        ({"BUNIT": "nanomaggy"}, "unit", "nanomaggy"),
+        ({"BUNIT": "adu"}, "flux_scale", "measured"),
+        ({"BUNIT": "adu", "GAIN": 1.5}, "gain", "GAIN"),
+        ({"BUNIT": "adu/s", "GAIN": 1.5, "EXPTIME": 9.0}, "gain", "GAIN * EXPTIME"),
+        ({"BUNIT": "electrons", "GAIN": 1.5}, "gain", "1"),
+        ({"BUNIT": "ELECTRONS/S", "EXPTIME": 9.0}, "gain", "1 * EXPTIME"),
+        ({"BUNIT": "nanomaggy", "GAIN": 1.5}, "gain", None),
+        ({"GAIN": 120.0}, "gain", None),
+        ({"INSTRUME": "ZWO ASI1600MM", "GAIN": 1.0}, "gain", None),
+        ({"INSTRUME": "ZWO ASI1600MM", "GAIN": 139, "EGAIN": 1.1}, "gain", "EGAIN"),
+        ({"SWCREATE": "N.I.N.A. 2.1", "GAIN": 10}, "gain", None),
+        ({"SATURATE": 60000}, "saturation", "SATURATE"),
+        ({"FILTER": "r DECam SDSS c0002"}, "band", "r"),
+        ({"FILTER1": "CLEAR1L", "FILTER2": "F814W"}, "band", "F814W"),
+        ({"FILTER": "SDSS r / new"}, "band", "SDSS_r_new"),
+        ({}, "band", "unknown"),
+        ({"EXPNUM": 77, "CCDNUM": 3}, "visit", "EXPNUM"),
+        ({"EXPNUM": 77, "CCDNUM": 3}, "detector", "CCDNUM"),
+    ],
+)
+def test_cards_are_used_where_they_mean_what_they_say(
+    write: Callable[..., Path], cards: dict[str, Any], column: str, cell: str | None
+) -> None:
+    (row,) = rows_of(write(cards=cards))
+    assert row.get(column) == cell
+
+
+def test_a_number_of_the_night_is_no_visit(write: Callable[..., Path]) -> None:
+    (row,) = rows_of(write(cards={"EXPNUM": 12}))
+    assert row["visit"].isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("hdu", "cells"),
+    [
+        ("ERR", {"stddev_hdu": "ERR"}),
+        ("SIGMA", {"stddev_hdu": "SIGMA"}),
+        ("VAR", {"variance_hdu": "VAR"}),
+        ("IVAR", {"weight_hdu": "IVAR"}),
+        ("WEIGHT", {"confidence_hdu": "WEIGHT"}),
+        ("MASK", {"mask_hdu": "MASK", "flags": "NONZERO=BAD"}),
+        ("DQ", {"mask_hdu": "DQ", "flags": "NONZERO=BAD"}),
+        ("OTHER", {"noise": "measured", "defects": "measured"}),
+    ],
+)
+def test_hdus_beside_the_image_are_known_by_their_names(
+    write: Callable[..., Path], hdu: str, cells: dict[str, str]
+) -> None:
+    (row,) = rows_of(write(**{hdu: np.ones(SHAPE, np.int16)}))
+    assert row.items() >= cells.items()
+    (small,) = rows_of(write("b.fits", **{hdu: np.ones((5, 6), np.int16)}))
+    assert small["noise"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("utype", "column"),
+    [
+        ("StdDevUncertainty", "stddev_hdu"),
+        ("VarianceUncertainty", "variance_hdu"),
+        ("InverseVariance", "weight_hdu"),
+    ],
+)
+def test_the_kind_of_an_uncertainty_is_that_of_its_card(
+    write: Callable[..., Path], utype: str, column: str
+) -> None:
+    path = write(UNCERT=np.ones(SHAPE, np.float32))
+    fits.setval(path, "UTYPE", value=utype, ext=1)
+    assert rows_of(path)[0][column] == "UNCERT"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "column"),
+    [
+        (".weight", "confidence_file"),
+        ("_rms", "stddev_file"),
+        ("-mask", "mask_file"),
+        (".var", "variance_file"),
+    ],
+)
+def test_files_beside_the_image_are_known_by_their_names(
+    write: Callable[..., Path], suffix: str, column: str
+) -> None:
+    path = write()
+    other = write(f"a{suffix}.fits", image=np.ones(SHAPE, np.float32))
+    assert rows_of(path)[0][column] == other.name
+    inputs = open_exposures([path.parent])
+    assert [Path(source.info.path).name for source in inputs] == ["a.fits"]
+    assert not inputs.problems
+
+
+def test_the_cards_of_a_solver_are_read(write: Callable[..., Path], tmp_path: Path) -> None:
+    path = write()
+    header = fits.getheader(path)
+    for key in ("CTYPE1", "CTYPE2"):
+        fits.delval(path, key)
+    with pytest.raises(ProjectionError, match=r"found no projection to the sky; expected a WCS.*solve-field"):
+        rows_of(path)
+    fits.HDUList([fits.PrimaryHDU(header=header)]).writeto(tmp_path / "a.wcs")
+    (row,) = rows_of(path)
+    assert row["wcs_head"] == "a.wcs"
+    (source,) = open_exposures([path])
+    assert source.info.bbox.shape == SHAPE
+
+
+def test_mosaics_and_cubes_are_three_bands(write: Callable[..., Path]) -> None:
+    rows = rows_of(write(cards={"BAYERPAT": "GRBG"}))
+    assert [(row["band"], row["color"], row["bayer"]) for row in rows] == [(c, c, "GRBG") for c in "RGB"]
+    rows = rows_of(write("b.fits", image=np.stack([IMAGE] * 3)))
+    assert [(row["band"], row["color"], row.get("bayer")) for row in rows] == [(c, c, None) for c in "RGB"]
+
+
+@pytest.mark.parametrize(
+    ("cards", "pattern"),
+    [({"XBAYROFF": 1}, "RGGB"), ({"YBAYROFF": 1}, "BGGR"), ({"ROWORDER": "BOTTOM-UP"}, "BGGR")],
+)
+def test_patterns_begin_where_the_cards_say(
+    write: Callable[..., Path], cards: dict[str, Any], pattern: str
+) -> None:
+    assert {row["bayer"] for row in rows_of(write(cards={"BAYERPAT": "GRBG", **cards}))} == {pattern}
+
+
+def test_a_pattern_that_is_none_leaves_one_band(write: Callable[..., Path]) -> None:
+    assert len(rows_of(write(cards={"BAYERPAT": "MONO"}))) == 1
+
+
+def test_each_image_with_a_wcs_is_an_exposure(tmp_path: Path, tan_cards: Callable[..., fits.Header]) -> None:
+    units = [fits.PrimaryHDU()]
+    for number in (1, 2):
+        units.append(fits.ImageHDU(IMAGE, tan_cards(SHAPE), name="CHIP", ver=number))
+        units.append(fits.ImageHDU(IMAGE, name="ERR", ver=number))
+    units.append(fits.ImageHDU(IMAGE[:5, :5], name="PREVIEW"))
+    fits.HDUList(units).writeto(tmp_path / "m.fits")
+    rows = rows_of(tmp_path / "m.fits")
+    assert [(row["image_hdu"], row["stddev_hdu"], row["detector"]) for row in rows] == [
+        ("CHIP,1", "ERR,1", "1"),
+        ("CHIP,2", "ERR,2", "2"),
+    ]
+    assert len({row["visit"] for row in rows}) == 1
+
+
+def test_tables_and_products_of_lamella_are_no_exposures(write: Callable[..., Path], tmp_path: Path) -> None:
+    fits.BinTableHDU.from_columns([fits.Column("x", "E", array=[1.0])]).writeto(tmp_path / "t.fits")
+    write("c.fits", cards={"CREATOR": "lamella 0.1.0"})
+    assert recognise(tmp_path / "t.fits")[0] is None
+    assert recognise(tmp_path / "c.fits")[0] is None
+    with pytest.raises(NoInputsError):
+        open_exposures([tmp_path])
+    with pytest.raises(MissingPartError, match="no 2-d image"):
+        rows_of(tmp_path / "t.fits")
