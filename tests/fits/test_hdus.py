@@ -60,7 +60,7 @@ def test_a_gzip_stream_that_ends_early_or_is_too_long_is_refused(file, tmp_path,
     packed = tmp_path / "packed.fits.gz"
     data = gzip.compress(file.read_bytes())
     packed.write_bytes(data[:-20])
-    with pytest.raises(UnreadableFileError, match="end of a gzip stream"):
+    with pytest.raises(UnreadableFileError, match="ended before the end-of-stream"):
         _ = Container(packed).units
     packed.write_bytes(data)
     monkeypatch.setattr(module, "_MAX_INFLATED", 3000)

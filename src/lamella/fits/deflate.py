@@ -10,9 +10,14 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ("DeflateError", "deflate", "inflate", "library_name")
+__all__ = ("DeflateError", "deflate", "inflate", "library_name", "open_gzip")
 
 _LIBRARIES = ("isal.isal_zlib", "zlib_ng.zlib_ng", "zlib")
+_FILES = {
+    "isal": ("isal.igzip", "IGzipFile"),
+    "zlib_ng": ("zlib_ng.gzip_ng", "GzipNGFile"),
+    "zlib": ("gzip", "GzipFile"),
+}
 _GZIP = 31
 _LEVEL = 1
 
@@ -63,3 +68,9 @@ def inflate(data: bytes | bytearray | memoryview, size: int) -> bytes:
     if len(inflated) <= size and not inflater.eof:
         raise DeflateError("the end of a gzip stream is missing")
     return inflated
+
+
+def open_gzip(stored: Any) -> Any:
+    """Return a file object that reads what a gzip file holds."""
+    module, name = _FILES[library_name()]
+    return getattr(importlib.import_module(module), name)(fileobj=stored, mode="rb")

@@ -9,21 +9,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import io
 import math
 import os
 import re
+import sys
 import threading
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
 from astropy.io import fits
 
-from ..errors import InputError, MissingPartError, UnreadableFileError
-from .cards import BEGINNING, BLOCK, CARD, Cards, parse_cards
-from .read import Header, quiet_astropy
+from ..errors import InputError, LamellaError, MissingPartError, UnreadableFileError
+from .cards import BEGINNING, BLOCK, CARD, Cards, image_text, irregular_cards
+from .packed import MAGIC, PACKED_ERRORS, find_opener
+from .quiet import Header, quiet_astropy
 
 __all__ = ("Container", "Unit", "primary_cards")
 
@@ -32,10 +34,12 @@ _MAX_HEADER = 4_000_000
 """Bytes of a header; more is damage."""
 _MAX_UNITS = 10_000
 _MAX_AXES = 999
+_MAX_FIELDS = 10_000
 _MAX_INFLATED = 1 << 29
-"""Bytes of a file that is gzipped as a whole."""
+"""Bytes of a file that is compressed as a whole, and held."""
+_STEP = 1 << 16
+"""Bytes of a compressed file that are read at a time."""
 _UNPRINTABLE = re.compile(rb"[^ -~]")
-_GZIP = b"\x1f\x8b"
 _BITPIX = frozenset({8, 16, 32, 64, -32, -64})
 # One lock for all files, so that a container can be pickled.
 _OPENING = threading.Lock()
@@ -65,8 +69,8 @@ class Unit:
 
     @functools.cached_property
     def cards(self) -> Cards:
-        """Values of the header; do not change them."""
-        return parse_cards(self.text)
+        """Values of the header."""
+        return Cards(self.text)
 
     @functools.cached_property
     def header(self) -> Header:
@@ -77,9 +81,26 @@ class Unit:
         UnreadableFileError
             Raised when one cannot be parsed.
         """
+        return self._header(self.text)
+
+    @property
+    def image_header(self) -> Header:
+        """All cards, those of an image in compressed tiles as they were before the compression.
+
+        Raises
+        ------
+        UnreadableFileError
+            Raised when one cannot be parsed.
+        """
+        return self._header(image_text(self.text, self.cards)) if self.is_compressed else self.header
+
+    def _header(self, text: str) -> Header:
         with quiet_astropy():
-            header = fits.Header.fromstring(self.text)
-            for number, card in enumerate(header.cards):
+            header = fits.Header.fromstring(text)
+            # astropy parses a card when it is asked for, which takes long for all of them; those that it
+            # would warn about or fail on are parsed now.
+            for number in irregular_cards(text):
+                card = header.cards[number]
                 try:
                     # An unquoted NaN and the like become texts; that is no error of the pixels.
                     with contextlib.suppress(fits.VerifyError):
@@ -92,15 +113,43 @@ class Unit:
                     ) from err
         return header
 
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Any]:
+        """Open the HDU alone with astropy, as if it were in a file of its own; numbers are left as stored.
+
+        Raises
+        ------
+        UnreadableFileError
+            Raised when astropy, or what is done with the HDU, fails.
+        """
+        stored = self.container.read(self.origin, self.start + self.size - self.origin, self.label)
+        padding = b"\0" * (-len(stored) % BLOCK)
+        primary = fits.PrimaryHDU().header.tostring().encode("ascii") if self.origin else b""
+        stream = io.BytesIO(primary + stored + padding)
+        try:
+            with quiet_astropy(), fits.open(stream, memmap=False, do_not_scale_image_data=True) as hdus:
+                yield hdus[-1]
+        except (LamellaError, MemoryError):
+            raise
+        except Exception as err:
+            # The decoders have errors of their own, and let those of struct, zlib and numpy through.
+            reason = " ".join(str(err).split())[:200].rstrip(".") or type(err).__name__
+            raise self.damage(reason, "a compressed image") from err
+
     @functools.cached_property
     def size(self) -> int:
         """Bytes of the data, without padding."""
         bits, axes = self.cards.get("BITPIX"), self.whole("NAXIS")
-        if bits not in _BITPIX or axes > _MAX_AXES:
-            raise self.damage(f"BITPIX {bits}, NAXIS {axes}", "those of FITS")
+        for key, limit in (("NAXIS", _MAX_AXES), ("ZNAXIS", _MAX_AXES), ("TFIELDS", _MAX_FIELDS)):
+            if self.whole(key, 0) > limit:
+                raise self.damage(f"{key} is {self.cards[key]}", f"at most {limit}")
+        if bits not in _BITPIX:
+            raise self.damage(f"BITPIX {bits}", "one of FITS")
         if axes == 0:
             return 0
-        pixels = math.prod(self.whole(f"NAXIS{axis}") for axis in range(1, axes + 1))
+        # The first axis of random groups has no length.
+        first = 2 if self.cards.get("GROUPS") is True and self.cards.get("NAXIS1") == 0 else 1
+        pixels = math.prod(self.whole(f"NAXIS{axis}") for axis in range(first, axes + 1))
         return abs(int(bits)) // 8 * self.whole("GCOUNT", 1) * (self.whole("PCOUNT", 0) + pixels)
 
     @property
@@ -124,13 +173,18 @@ class Unit:
         return self.cards.get("XTENSION") == "BINTABLE" and not self.is_compressed
 
     @property
-    def shape(self) -> tuple[int, int] | None:
-        """Shape (y, x) of the 2-d image, compressed or not; `None` when it is none."""
+    def axes(self) -> tuple[int, ...]:
+        """Shape (..., y, x) of the image, compressed or not; empty when it is none."""
         prefix = "Z" if self.is_compressed else ""
         is_image = self.is_compressed or self.cards.get("XTENSION", "IMAGE") == "IMAGE"
-        if not is_image or self.cards.get(f"{prefix}NAXIS") != 2:
-            return None
-        return self.whole(f"{prefix}NAXIS2"), self.whole(f"{prefix}NAXIS1")
+        count = self.whole(f"{prefix}NAXIS") if is_image else 0
+        return tuple(self.whole(f"{prefix}NAXIS{axis}") for axis in range(count, 0, -1))
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Shape (y, x) of the 2-d image, compressed or not; `None` when it is none."""
+        axes = self.axes
+        return (axes[0], axes[1]) if len(axes) == 2 else None
 
     @property
     def has_data(self) -> bool:
@@ -178,8 +232,12 @@ class Container:
     Parameters
     ----------
     path
-        The file, as it is or gzipped as a whole; in that case it is inflated
-        into memory when it is first used.
+        The file, as it is or compressed as a whole (gzip, bzip2, xz, or zip);
+        in that case it is inflated into memory when it is first used.
+    in_order
+        Whether it is read from its beginning to its end, by one thread: then
+        what is compressed as a whole is inflated only as far as it is read, and
+        is not held.
 
     Raises
     ------
@@ -188,8 +246,8 @@ class Container:
         FITS, or ends before its headers say.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | PathLike[str], *, in_order: bool = False) -> None:
+        self.path, self.in_order = Path(path), in_order
         self._descriptor, self._users = -1, 0
 
     def __repr__(self) -> str:
@@ -222,22 +280,16 @@ class Container:
         """Header of the primary HDU."""
         return self.units[0].header
 
-    @functools.cached_property
-    def is_gzipped(self) -> bool:
-        """Whether the file is gzipped as a whole."""
-        try:
-            with self:
-                return os.pread(self._descriptor, len(_GZIP), 0) == _GZIP
-        except UnreadableFileError:
-            raise
-        except OSError as err:
-            raise self._unreadable(err) from err
+    @property
+    def is_packed(self) -> bool:
+        """Whether the file is compressed as a whole."""
+        return self._opener is not None
 
     @functools.cached_property
     def size(self) -> int:
-        """Size of the (inflated) file in bytes."""
-        if self._inflated is not None:
-            return len(self._inflated)
+        """Size of the (inflated) file in bytes; `sys.maxsize` where only its end tells."""
+        if self.is_packed:
+            return sys.maxsize if self.in_order else len(self._inflated)
         with self:
             return os.fstat(self._descriptor).st_size
 
@@ -253,28 +305,44 @@ class Container:
         """Iterate over the HDUs in order; headers behind the last one asked for are not read."""
         position = 0
         for index in range(_MAX_UNITS):
-            if index and not self.read(position, min(max(self.size - position, 0), BLOCK)).strip(b"\0 "):
+            block = bytearray(BLOCK)
+            if position > self.size:
+                raise self.damage(f"a file of {self.size} bytes", f"data up to byte {position}")
+            with self:
+                del block[self._fill_some(position, memoryview(block)) :]
+            if index and not block.strip(b"\0 "):
                 return  # nothing but padding follows
-            unit = self.unit_at(position, index)
+            unit = self._scan(position, index, block)
             yield unit
             position = unit.start + -(-unit.size // BLOCK) * BLOCK
         raise self.damage(f"more than {_MAX_UNITS} HDUs", "fewer")
 
-    def unit_at(self, position: int, index: int = -1) -> Unit:
+    def unit_at(self, position: int) -> Unit:
         """Return the HDU whose header begins at a byte."""
+        return self._scan(
+            position, -1 if position else 0, self.read(position, BLOCK, f"HDU at byte {position}")
+        )
+
+    def _scan(self, position: int, index: int, block: bytearray) -> Unit:
+        """Return the HDU whose header begins at a byte, with the block that stands there."""
         first = b"XTENSION" if position else BEGINNING[:8]
         where = f"HDU {index}" if index >= 0 else f"HDU at byte {position}"
+        if not block.startswith(first):
+            content = "bytes that are no FITS header" if block else "an empty file"
+            raise self.damage(content, first.decode().strip(), where)
         text, start = bytearray(), position
-        while not text.endswith(_END):
-            block = self.read(start, BLOCK, where)
-            if not text and not block.startswith(first):
-                raise self.damage("bytes that are no FITS header", first.decode().strip(), where)
+        while True:
+            if len(block) < BLOCK:
+                raise self.damage(f"the end at byte {start + len(block)}", "a complete header", where)
+            end = next((n for n in range(0, BLOCK, CARD) if block.startswith(_END, n)), BLOCK)
+            text += block[:end]
+            start += BLOCK
+            if end < BLOCK:
+                break
             if len(text) > _MAX_HEADER:
                 raise self.damage(f"a header without an end in {_MAX_HEADER} bytes", "END", where)
-            end = next((n for n in range(0, BLOCK, CARD) if block.startswith(_END, n)), BLOCK)
-            text += block[: end + CARD]
-            start += BLOCK
-        cards = _UNPRINTABLE.sub(b"?", bytes(text[:-CARD])).decode("ascii")
+            block = self.read(start, BLOCK, where)
+        cards = _UNPRINTABLE.sub(b"?", bytes(text)).decode("ascii")
         unit = Unit(self, index, cards, position, start)
         if start + unit.size > self.size:
             raise unit.damage(f"a file of {self.size} bytes", f"data up to byte {start + unit.size}")
@@ -308,17 +376,38 @@ class Container:
     def fill_open(self, start: int, buffer: Any, where: str = "") -> None:
         """Fill a buffer as `fill` does, while the file is kept open."""
         view = memoryview(buffer).cast("B")
-        if self._inflated is not None:
-            view[:] = self._inflated[start : start + len(view)]
-            return
-        while view:
+        count = self._fill_some(start, view)
+        if count < len(view):
+            raise self.damage(f"the end at byte {start + count}", f"{len(view) - count} bytes more", where)
+
+    def _fill_some(self, start: int, view: memoryview) -> int:
+        """Fill a buffer as far as the file goes, and return the number of bytes."""
+        if not self.is_packed:
+            return self._fill_stored(start, view)
+        if not self.in_order:
+            held = memoryview(self._inflated)[start : start + len(view)]
+            view[: len(held)] = held
+            return len(held)
+        try:
+            end, count = self._inflating.seek(start), 0
+            if end < start:
+                raise self.damage(f"the end at byte {end}", f"data up to byte {start}")
+            while step := self._inflating.readinto(view[count:]):
+                count += step
+            return count
+        except PACKED_ERRORS as err:
+            raise self._unreadable(err) from err
+
+    def _fill_stored(self, start: int, view: memoryview) -> int:
+        """Fill a buffer as `_fill_some` does, with the bytes as they are stored."""
+        count = 0
+        with self:
             try:
-                count = os.preadv(self._descriptor, [view], start)
+                while step := os.preadv(self._descriptor, [view[count:]], start + count):
+                    count += step
             except OSError as err:
                 raise self._unreadable(err) from err
-            if count == 0:
-                raise self.damage(f"the end at byte {start}", f"{len(view)} bytes more", where)
-            view, start = view[count:], start + count
+        return count
 
     def damage(self, found: str, expected: str, where: str = "") -> UnreadableFileError:
         """Return an error about this file."""
@@ -339,38 +428,66 @@ class Container:
         return self.damage(reason or type(err).__name__, "a complete FITS file")
 
     @functools.cached_property
-    def _inflated(self) -> bytes | None:
-        """The whole file when it is gzipped, else `None`."""
-        if not self.is_gzipped:
-            return None
+    def _opener(self) -> Callable[[Any], Any] | None:
+        magic = bytearray(MAGIC)
+        self._fill_stored(0, memoryview(magic))
+        return find_opener(bytes(magic))
+
+    def _open_packed(self) -> Any:
+        """Return a file object of what is compressed."""
+        assert self._opener is not None
         try:
-            data = self.path.read_bytes()
-            pieces: list[bytes] = []
-            left = _MAX_INFLATED
-            while data:
-                # A gzip file may consist of several members.
-                inflater = zlib.decompressobj(wbits=31)
-                pieces.append(inflater.decompress(data, left))
-                if not inflater.eof:
-                    stated = "more than 512 MB" if inflater.unconsumed_tail else "the end of a gzip stream"
-                    raise self.damage(stated, "a complete gzipped FITS file of at most 512 MB")
-                left = max(left - len(pieces[-1]), 1)
-                data = inflater.unused_data.lstrip(b"\0")
-            return b"".join(pieces)
-        except UnreadableFileError:
-            raise
-        except (OSError, zlib.error) as err:
+            return self._opener(_Stored(self))
+        except PACKED_ERRORS as err:
             raise self._unreadable(err) from err
 
+    _inflating = functools.cached_property(_open_packed)
+    """What is compressed, of a file that is read in order."""
 
-def primary_cards(path: str | PathLike[str]) -> Cards | None:
+    @functools.cached_property
+    def _inflated(self) -> bytes:
+        """The whole of a file that is compressed."""
+        try:
+            data: bytes = self._open_packed().read(_MAX_INFLATED + 1)
+        except PACKED_ERRORS as err:
+            raise self._unreadable(err) from err
+        if len(data) > _MAX_INFLATED:
+            raise self.damage("more than 512 MB", "a compressed FITS file of at most 512 MB")
+        return data
+
+
+class _Stored(io.RawIOBase):
+    """The bytes of a file as they are stored, which is open only while it is read."""
+
+    def __init__(self, file: Container) -> None:
+        self._file, self._position = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        # What inflates asks for more than headers need.
+        count = self._file._fill_stored(self._position, memoryview(buffer).cast("B")[:_STEP])
+        self._position += count
+        return count
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}
+        self._position = offset + (bases[whence] if whence in bases else self._file.path.stat().st_size)
+        return self._position
+
+
+def primary_cards(path: str | PathLike[str]) -> Cards:
     """Return the values of the first header of a file.
 
-    `None` when the file is absent or damaged, is not FITS, or is compressed as a whole.
+    There are none when the file is absent or damaged, is not FITS, or is compressed as a whole.
     """
     container = Container(path)
     try:
         with container:
-            return None if container.is_gzipped else container.unit_at(0, 0).cards
+            return Cards("") if container.is_packed else container.unit_at(0).cards
     except UnreadableFileError:
-        return None
+        return Cards("")

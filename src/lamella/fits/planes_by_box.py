@@ -8,7 +8,6 @@ else by astropy.
 
 from __future__ import annotations
 
-import io
 import math
 import sys
 import threading
@@ -16,13 +15,10 @@ from collections.abc import Collection
 from typing import Protocol
 
 import numpy as np
-from astropy.io import fits
 
-from ..errors import LamellaError
 from ..kernels.byteorder import join_bytes, swap_words
 from .deflate import DeflateError, inflate
 from .hdus import Container, Unit
-from .read import quiet_astropy
 from .scaling import restore_zeros
 from .tables import Table
 
@@ -256,19 +252,8 @@ class _AstropyPlane:
 
     def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
         """Fill an array with a box of the plane."""
-        unit = self.unit
-        stored = unit.container.read(unit.origin, unit.start + unit.size - unit.origin, unit.label)
-        padding = b"\0" * (-len(stored) % 2880)
-        stream = io.BytesIO(fits.PrimaryHDU().header.tostring().encode("ascii") + stored + padding)
-        try:
-            with quiet_astropy(), fits.open(stream, memmap=False, do_not_scale_image_data=True) as hdus:
-                data = np.array(hdus[1].section[rows, columns])
-                if unit.kind == "VARIANCE":
-                    restore_zeros(hdus[1], data, rows, columns)
-                out[...] = data
-        except (LamellaError, MemoryError):
-            raise
-        except Exception as err:
-            # The decoders have errors of their own, and let those of struct, zlib and numpy through.
-            reason = " ".join(str(err).split())[:200].rstrip(".") or type(err).__name__
-            raise unit.damage(reason, "a compressed image") from err
+        with self.unit.opened() as hdu:
+            data = np.array(hdu.section[rows, columns])
+            if self.unit.kind == "VARIANCE":
+                restore_zeros(hdu, data, rows, columns)
+            out[...] = data

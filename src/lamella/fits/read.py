@@ -1,28 +1,23 @@
-"""Reading FITS files that others wrote, with errors that name the file, the HDU and the field.
-
-Real surveys bend the FITS standard in harmless ways (units without quotes,
-old keywords), and astropy warns about each.  Those warnings are of no use to a
-person who wants a coadd and are dropped here; the one that matters, a file
-that is shorter than its headers say, becomes an error.
-"""
+"""Reading FITS files that others wrote, with errors that name the file, the HDU and the field."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import threading
-import warnings
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import InputError, LamellaError, MissingPartError, ShapeError, UnreadableFileError
+from .hdus import Container, Unit
+from .quiet import Header, quiet_astropy
 from .scaling import physical_values, restore_zeros, with_nan
 
 __all__ = (
@@ -34,11 +29,9 @@ __all__ = (
     "header_text",
     "image_axes",
     "image_shape",
+    "is_hdu",
     "open_fits",
     "optional_number",
-    "parsed",
-    "quiet_astropy",
-    "raw_headers",
     "read_flags",
     "read_headers",
     "read_image",
@@ -48,21 +41,9 @@ __all__ = (
     "require_shape",
 )
 
-type Header = fits.Header
-"""Header of one HDU."""
-
-# `warnings.catch_warnings` changes the state of the whole process, so that two
-# threads that read at a time would undo each other's filters.
-_FILTERS = threading.RLock()
-# A file that is cut off in the data, or in a header: astropy would give what is left.
-_SYMPTOMS = (".*truncated.*", "Error validating header.*", "An exception occurred matching an HDU header.*")
-_MAX_COUNT = 999
-"""Axes and columns that the standard allows."""
-_COLORS = 3
-"""Planes of a cube of colours."""
 _EXACT = 2**53
 """Up to this, floating point numbers are the whole numbers that somebody meant."""
-# Of a damaged header, astropy misses keywords, attributes, and sizes that make sense.
+# Of a damaged table, astropy misses keywords, attributes, and sizes that make sense.
 _DAMAGE = (
     OSError,
     EOFError,
@@ -73,46 +54,14 @@ _DAMAGE = (
     AttributeError,
     LookupError,
     fits.VerifyError,
-    AstropyWarning,
 )
-
-
-class _ImpossibleHDU(fits.PrimaryHDU):  # type: ignore[misc]
-    """Is no HDU, but has astropy take headers for damaged that state more axes or columns than there can be.
-
-    astropy would count up to that number, which takes years.
-    """
-
-    @classmethod
-    def match_header(cls, header: Any) -> bool:
-        for key in ("NAXIS", "ZNAXIS", "TFIELDS"):
-            count = header.get(key, 0)
-            if isinstance(count, int) and count > _MAX_COUNT:
-                raise ValueError(f"{key} is {count}")
-        return False
-
-
-fits.register_hdu(_ImpossibleHDU)
+_PIXEL_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+"""Types of pixels by BITPIX."""
 
 
 @contextlib.contextmanager
-def quiet_astropy() -> Iterator[None]:
-    """Drop the warnings of astropy, in one thread at a time."""
-    with _FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        yield
-
-
-@contextlib.contextmanager
-def open_fits(path: Path, *, as_stored: bool = False) -> Iterator[fits.HDUList]:
-    """Open a FITS file, compressed or not, and turn damage into a typed error.
-
-    Parameters
-    ----------
-    path
-        The file.
-    as_stored
-        Whether images are left as they are stored, without BSCALE, BZERO and BLANK.
+def open_fits(path: Path) -> Iterator[fits.HDUList]:
+    """Open a file of tables with astropy, and turn damage into a typed error.
 
     Yields
     ------
@@ -124,33 +73,47 @@ def open_fits(path: Path, *, as_stored: bool = False) -> Iterator[fits.HDUList]:
     UnreadableFileError
         Raised when the file is absent, truncated, or not FITS.
     """
-    with quiet_astropy():
-        for symptom in _SYMPTOMS:
-            warnings.filterwarnings("error", symptom, AstropyWarning)
-        # astropy leaves a file open that it fails on; one that we open is closed.
-        with (
-            _damage_told(path),
-            path.open("rb") as stream,
-            fits.open(stream, memmap=False, do_not_scale_image_data=as_stored) as hdus,
-        ):
-            yield hdus
-
-
-@contextlib.contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
+    # astropy counts up to any number of axes or columns, and gives what is left of a file that is cut off.
+    read_headers(path)
     try:
-        yield
+        # It leaves a file open that it fails on; one that we open is closed.
+        with quiet_astropy(), path.open("rb") as stream, fits.open(stream, memmap=False) as hdus:
+            yield hdus
     except LamellaError:
         raise
     except _DAMAGE as err:
         reason = " ".join(str(err).split()).rstrip(".") or type(err).__name__
-        # What astropy says here goes on with advice to those who call it.
-        reason = "no FITS header" if reason.startswith("No SIMPLE card") else reason
         raise UnreadableFileError(path, found=reason, expected="a complete FITS file") from err
+
+
+class _Headers:
+    """Headers of a file, read as far as they have been asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._file, self._lock = Container(path, in_order=True), threading.Lock()
+        self._start()
+
+    def _start(self) -> None:
+        self._units, self._headers = self._file.walk(), list[Header]()
+
+    def first(self, limit: int | None) -> tuple[Header, ...]:
+        """Return the headers of at most ``limit`` HDUs."""
+        with self._lock:
+            more = None if limit is None else max(limit - len(self._headers), 0)
+            try:
+                with self._file:
+                    self._headers += (unit.image_header for unit in itertools.islice(self._units, more))
+            except LamellaError:
+                self._start()
+                raise
+            return tuple(self._headers[:limit])
 
 
 def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
     """Read the headers of a file, of at most ``limit`` HDUs, but no pixels.
+
+    Headers of images in compressed tiles are those of the images.  A file that
+    is compressed as a whole is inflated up to the last of these headers.
 
     The headers of the last few files are remembered, because a file can hold
     some sixty exposures; they must not be changed.
@@ -160,65 +123,16 @@ def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
     UnreadableFileError
         Raised when the file is absent, truncated, or not FITS.
     """
-    return _parsed_headers(path, limit, _stamp(path))
-
-
-def raw_headers(path: Path) -> tuple[Header, ...]:
-    """Read all headers of a file as `read_headers` does, but leave their cards unparsed.
-
-    To parse takes longer than to read: take the header that you want through
-    `parsed`.
-    """
-    return _raw_headers(path, None, _stamp(path))
-
-
-def _stamp(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
     except OSError as err:
         raise UnreadableFileError(path, found=err.strerror or str(err), expected="a FITS file") from err
-    return stat.st_mtime_ns, stat.st_size
+    return _headers_of(path, (stat.st_mtime_ns, stat.st_size)).first(limit)
 
 
 @functools.lru_cache(maxsize=16)
-def _parsed_headers(path: Path, limit: int | None, stamp: tuple[int, int]) -> tuple[Header, ...]:
-    return tuple(parsed(header, path) for header in _raw_headers(path, limit, stamp))
-
-
-@functools.lru_cache(maxsize=16)
-def _raw_headers(path: Path, limit: int | None, stamp: tuple[int, int]) -> tuple[Header, ...]:
-    with open_fits(path) as hdus:
-        headers: list[Header] = []
-        while limit is None or len(headers) < limit:
-            try:
-                headers.append(hdus[len(headers)].header)
-            except IndexError:
-                break
-        return tuple(headers)
-
-
-def parsed(header: Header, path: Path) -> Header:
-    """Parse all cards of a header, so that one that is malformed (an unquoted NaN) is a text and no error.
-
-    Parameters
-    ----------
-    header
-        Header; it is changed, and returned.
-    path
-        Its file, for messages.
-
-    Raises
-    ------
-    UnreadableFileError
-        Raised when a card cannot be parsed.
-    """
-    with _damage_told(path), quiet_astropy():
-        for card in header.cards:
-            try:
-                card.value  # noqa: B018
-            except fits.VerifyError:
-                card.verify("silentfix")
-    return header
+def _headers_of(path: Path, stamp: tuple[int, int]) -> _Headers:
+    return _Headers(path)
 
 
 def read_image(path: Path, hdu: str | int, *, is_noise: bool = False) -> tuple[np.ndarray, Header]:
@@ -240,7 +154,7 @@ def read_image(path: Path, hdu: str | int, *, is_noise: bool = False) -> tuple[n
         Raised when the HDU is not a 2-d image.
     """
     (image,) = read_images([(path, hdu)], noise=[(path, hdu)] if is_noise else ())
-    return image.pixels, parsed(image.header, path)
+    return image.pixels, image.header
 
 
 class ImageData(NamedTuple):
@@ -249,7 +163,6 @@ class ImageData(NamedTuple):
     pixels: np.ndarray
     """Shape (y, x), in the machine's byte order, with NaN where it is undefined (BLANK)."""
     header: Header
-    """Take it through `parsed` before you use it."""
     undefined: np.ndarray | None = None
     """Of flags, which have no NaN: bool, true where they are undefined; `None` where none is."""
 
@@ -259,7 +172,6 @@ def read_images(
     *,
     noise: Collection[tuple[Path, str | int]] = (),
     flags: Collection[tuple[Path, str | int]] = (),
-    layer: int | None = None,
 ) -> list[ImageData]:
     """Read 2-d images in the machine's byte order, opening each file once.
 
@@ -271,8 +183,6 @@ def read_images(
         Those that are maps of weights or variances, whose zeros are restored.
     flags
         Those that are integer flags, which stay integers.
-    layer
-        Which plane of cubes of three planes is read; by default such a cube is no 2-d image.
 
     Returns
     -------
@@ -286,14 +196,41 @@ def read_images(
     """
     images: dict[tuple[Path, str | int], ImageData] = {}
     for path in dict.fromkeys(path for path, _ in places):
-        with open_fits(path, as_stored=True) as hdus:
-            for located in dict.fromkeys(places):
-                if located[0] == path:
-                    image = _take_image(hdus, located[1], path, layer, is_noise=located in noise)
-                    if located not in flags:
-                        image = ImageData(with_nan(image.pixels, image.undefined), image.header)
-                    images[located] = image
+        hdus = dict.fromkeys(hdu for other, hdu in places if other == path)
+        for hdu, unit in _find_units(path, hdus):
+            located = path, hdu
+            image = _take_image(unit, hdu, is_noise=located in noise)
+            if located not in flags:
+                image = ImageData(with_nan(image.pixels, image.undefined), image.header)
+            images[located] = image
     return [images[located] for located in places]
+
+
+def _find_units(path: Path, hdus: Collection[str | int]) -> Iterator[tuple[str | int, Unit]]:
+    """Iterate over some HDUs of a file as they lie there; it is not read beyond the last of them."""
+    missing, names = dict.fromkeys(hdus), list[str]()
+    with Container(path, in_order=True) as file:
+        for unit in file.walk():
+            names.append(f"{unit.index} {_extension_name(unit.index, unit.cards)}".strip())
+            for hdu in [hdu for hdu in missing if is_hdu(hdu, unit.index, unit.cards)]:
+                del missing[hdu]
+                yield hdu, unit
+            if not missing:
+                return
+    hdu, *_ = missing
+    present = f"only HDUs {', '.join(names)}"
+    raise MissingPartError(path, where=hdu_label(hdu), found=present, expected="this HDU")
+
+
+def is_hdu(hdu: str | int, index: int, header: Header | Mapping[str, Any]) -> bool:
+    """Return whether an HDU, with this index and header, is the one of an index or a name (in any case)."""
+    return hdu == index or (
+        isinstance(hdu, str) and hdu.strip().upper() == _extension_name(index, header).upper()
+    )
+
+
+def _extension_name(index: int, header: Header | Mapping[str, Any]) -> str:
+    return str(header.get("EXTNAME", "")).strip() or ("PRIMARY" if index == 0 else "")
 
 
 def read_flags(path: Path, hdu: str | int) -> ImageData:
@@ -308,24 +245,24 @@ def read_flags(path: Path, hdu: str | int) -> ImageData:
     return image
 
 
-def _take_image(
-    hdus: fits.HDUList, hdu: str | int, path: Path, layer: int | None, *, is_noise: bool
-) -> ImageData:
-    unit = _find_hdu(hdus, hdu, path)
-    data = unit.data
-    if isinstance(data, np.ndarray) and layer is not None and data.ndim >= 3 and data.shape[-3] == _COLORS:
-        data = data[..., layer, :, :].copy()
-    if isinstance(data, np.ndarray) and data.ndim > 2 and set(data.shape[:-2]) == {1}:
-        data = data.reshape(data.shape[-2:])
-    if not isinstance(data, np.ndarray) or data.ndim != 2 or data.dtype.names is not None:
-        shape = "no data" if data is None else f"an array of shape {data.shape}"
-        raise InputError(path, where=hdu_label(hdu), found=shape, expected="a 2-d image")
-    if is_noise:
-        restore_zeros(unit, data)
-    # What is changed in place must not be given to others.
-    del unit.data
-    pixels, undefined = physical_values(_native(data), unit.header, path, hdu_label(hdu))
-    return ImageData(pixels, unit.header, undefined)
+def _take_image(unit: Unit, hdu: str | int, *, is_noise: bool) -> ImageData:
+    axes, path = unit.axes, unit.container.path
+    if len(axes) > 2 and set(axes[:-2]) == {1}:
+        axes = axes[-2:]
+    if len(axes) != 2 or 0 in axes:
+        content = f"an array of shape {axes}" if axes else "no image"
+        raise InputError(path, where=hdu_label(hdu), found=content, expected="a 2-d image")
+    if unit.is_compressed:
+        with unit.opened() as opened:
+            data = opened.data.reshape(axes)
+            if is_noise:
+                restore_zeros(opened, data)
+    else:
+        dtype = np.dtype(_PIXEL_TYPES[unit.cards["BITPIX"]])
+        data = np.frombuffer(unit.container.read(unit.start, math.prod(axes) * dtype.itemsize), dtype)
+    header = unit.image_header
+    pixels, undefined = physical_values(_native(data.reshape(axes)), header, path, hdu_label(hdu))
+    return ImageData(pixels, header, undefined)
 
 
 def _native(data: np.ndarray) -> np.ndarray:
@@ -346,12 +283,12 @@ def read_table(path: Path, hdu: str | int) -> tuple[fits.FITS_rec, Header]:
     InputError
         Raised when the HDU is not a table.
     """
-    with open_fits(path) as hdus:
-        table = _find_hdu(hdus, hdu, path)
-        if not isinstance(table, fits.BinTableHDU):
-            kind = type(table).__name__
-            raise InputError(path, where=hdu_label(hdu), found=f"a {kind}", expected="a binary table")
-        return table.data, parsed(table.header, path)
+    ((_, unit),) = _find_units(path, [hdu])
+    if not unit.is_table:
+        kind = "an image" if unit.axes else f"a {unit.cards.get('XTENSION', 'primary')} HDU"
+        raise InputError(path, where=hdu_label(hdu), found=kind, expected="a binary table")
+    with unit.opened() as table:
+        return table.data, unit.header
 
 
 def read_rows(path: Path, hdu: int, rows: Sequence[slice]) -> np.ndarray:
@@ -369,23 +306,22 @@ def read_rows(path: Path, hdu: int, rows: Sequence[slice]) -> np.ndarray:
     `numpy.ndarray`
         All these rows, one below the other: shape (y, x).
     """
-    with open_fits(path, as_stored=True) as hdus:
-        unit = hdus[hdu]
-        first = (0,) * (len(unit.shape) - 2)
-        return np.concatenate([np.asarray(unit.section[(*first, block, slice(None))]) for block in rows])
-
-
-def _find_hdu(hdus: fits.HDUList, hdu: str | int, path: Path) -> Any:
-    name, comma, version = str(hdu).rpartition(",")
-    try:
-        if comma and version.strip().isdecimal() and hdu not in hdus:
-            return hdus[name.strip(), int(version)]
-        return hdus[hdu]
-    except (KeyError, IndexError):
-        names = ", ".join(f"{n} {unit.name}".strip() for n, unit in enumerate(hdus))
-        raise MissingPartError(
-            path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU"
-        ) from None
+    ((_, unit),) = _find_units(path, [hdu])
+    if unit.is_compressed:
+        with unit.opened() as opened:
+            first = (0,) * (len(unit.axes) - 2)
+            return np.concatenate(
+                [np.asarray(opened.section[(*first, block, slice(None))]) for block in rows]
+            )
+    dtype, width = np.dtype(_PIXEL_TYPES[unit.cards["BITPIX"]]), unit.axes[-1]
+    pieces = (
+        unit.container.read(
+            unit.start + block.start * width * dtype.itemsize,
+            (block.stop - block.start) * width * dtype.itemsize,
+        )
+        for block in rows
+    )
+    return np.frombuffer(b"".join(pieces), dtype).reshape(-1, width)
 
 
 def hdu_label(hdu: str | int) -> str:
@@ -401,11 +337,9 @@ def image_shape(header: Header) -> tuple[int, int] | None:
 
 def image_axes(header: Header) -> tuple[int, ...]:
     """Return the shape of the image that a header describes, compressed or not; empty when it has none."""
-    # Tile-compressed images look like tables to a reader of headers alone.
-    key = "ZNAXIS" if header.get("ZIMAGE") else "NAXIS"
-    if header.get("XTENSION") == "BINTABLE" and key == "NAXIS":
+    if header.get("XTENSION") == "BINTABLE":
         return ()
-    return tuple(int(header[f"{key}{axis}"]) for axis in range(int(header.get(key, 0)), 0, -1))
+    return tuple(int(header[f"NAXIS{axis}"]) for axis in range(int(header.get("NAXIS", 0)), 0, -1))
 
 
 def header_number(header: Header, key: str, *, path: Path, where: str = "") -> float:

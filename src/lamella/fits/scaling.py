@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -14,18 +15,12 @@ from ..errors import InputError
 __all__ = ("physical_values", "restore_zeros", "with_nan")
 
 
-class _Values(Protocol):
-    """A header, parsed by anyone."""
-
-    def get(self, key: str, default: Any = None, /) -> Any: ...
-
-
 _SINGLE = 2
 """Bytes of the widest integers that float32 holds exactly."""
 
 
 def physical_values(
-    raw: np.ndarray, header: _Values, path: Path, where: str
+    raw: np.ndarray, header: Mapping[str, Any], path: Path, where: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return what stored numbers mean, and where they mean nothing.
 
@@ -88,14 +83,14 @@ def with_nan(values: np.ndarray, undefined: np.ndarray | None) -> np.ndarray:
     return result
 
 
-def _number(header: _Values, key: str, default: int, path: Path, where: str) -> float:
+def _number(header: Mapping[str, Any], key: str, default: int, path: Path, where: str) -> float:
     value = header.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(path, where=f"{where}, {key}", found=repr(value), expected="a finite number")
     return value
 
 
-def _undefined(raw: np.ndarray, header: _Values) -> np.ndarray | None:
+def _undefined(raw: np.ndarray, header: Mapping[str, Any]) -> np.ndarray | None:
     if raw.dtype.kind not in "iu":
         return None
     blank = header.get("BLANK", header.get("ZBLANK"))

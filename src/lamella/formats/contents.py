@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..fits.read import Header, header_text, image_axes, parsed, raw_headers
+from ..fits.read import Header, header_text, image_axes, read_headers
 
 __all__ = ("Card", "FitsContents", "HduContents", "contents_of")
 
@@ -127,7 +127,7 @@ def contents_of(path: Path) -> FitsContents:
     UnreadableFileError
         Raised when the file is absent, truncated, or not FITS.
     """
-    headers = [parsed(header, path) for header in raw_headers(path)]
+    headers = read_headers(path)
     hdus = tuple(_describe_hdu(index, header) for index, header in enumerate(headers))
     return FitsContents(path, hdus, tuple(_telling_cards(headers)))
 

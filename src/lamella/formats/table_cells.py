@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UnreadableFileError
-from ..fits.read import quiet_astropy
+from ..fits.quiet import quiet_astropy
 
 __all__ = ("parse_integer", "parse_number", "read_cells")
 

@@ -72,7 +72,7 @@ def kind_of(path: str | PathLike[str]) -> Kind | None:
 def is_afw_image(path: str | PathLike[str]) -> bool:
     """Return whether afw wrote a file and it is an image; of a damaged file this cannot be said."""
     # Most files that are asked about are archives, and headers of those are read much faster raw.
-    if "DATAMODL" in (primary_cards(path) or {}):
+    if "DATAMODL" in primary_cards(path):
         return False
     try:
         return kind_of(path) is Kind.IMAGE

@@ -30,7 +30,7 @@ from lsst.images.serialization import (
 )
 
 from ...fits.compression import Tiles, submit_tiles
-from ...fits.read import quiet_astropy
+from ...fits.quiet import quiet_astropy
 from ...fits.write import (
     BITPIX,
     Card,

@@ -69,15 +69,16 @@ def open_tree[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]
     UnreadableFileError
         Raised when the file ends too early.
     """
-    cards = primary_cards(path) if is_fits_name(Path(path)) else None
-    url = str((cards or {}).get("DATAMODL", ""))
+    cards = primary_cards(path)
+    url = str(cards.get("DATAMODL", ""))
     name, _, version = url.rpartition("/schemas/")[2].rpartition("-")
-    model = class_for_schema(name) if cards is not None and cards.get("FMTVER") == LAYOUT else None
-    if cards is None or model is None or not issubclass(public_type_for_schema(name) or object, kind):
+    is_archive = is_fits_name(Path(path)) and cards.get("FMTVER") == LAYOUT
+    model = class_for_schema(name) if is_archive else None
+    if model is None or not issubclass(public_type_for_schema(name) or object, kind):
         yield None
         return
     with Container(path) as file:
-        primary = file.unit_at(0, 0)
+        primary = file.unit_at(0)
         end = primary.whole("INDXADDR") + primary.whole("INDXSIZE")
         if end > file.size:
             raise file.damage(f"a file of {file.size} bytes", f"an index up to byte {end}")

@@ -18,7 +18,8 @@ from ...data.removals import Removal
 from ...errors import InputError, MissingPartError
 from ...files import atomic_path
 from ...fits.headers import projection_header
-from ...fits.read import Header, quiet_astropy, read_headers, read_image, read_table
+from ...fits.quiet import quiet_astropy
+from ...fits.read import Header, read_headers, read_image, read_table
 from ...fits.text import from_fits, table_hdu, to_fits
 from ...image.spans import SpanMask, merge_runs, no_runs
 

@@ -40,7 +40,7 @@ _SCHEMAS = ("lamella_warp", "lamella_patch_coadd")
 
 def is_product(path: str | PathLike[str]) -> bool:
     """Return whether a file is a warp or a coadd, of lamella or of afw."""
-    cards = primary_cards(path) or {}
+    cards = primary_cards(path)
     if "JSONADDR" in cards:
         return is_fits_name(Path(path)) and any(name in str(cards.get("DATAMODL", "")) for name in _SCHEMAS)
     if not afw("kinds").is_afw_image(path):
