@@ -160,7 +160,7 @@ def test_a_file_that_is_cut_while_it_is_open_ends_in_an_error(tmp_path: Path) ->
     assert opened is not None
     with path.open("r+b") as stream:
         stream.truncate(3 * 2880)
-        with pytest.raises(UnreadableFileError, match="the end at byte"):
+        with pytest.raises(UnreadableFileError, match=r"the end at byte|another file than before"):
             opened["MASK"].read(slice(0, SHAPE[0]), slice(0, SHAPE[1]), np.empty(SHAPE, np.int32))
 
 

@@ -20,6 +20,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 from astropy.io import fits
 
 from ..errors import InputError, LamellaError, MissingPartError, UnreadableFileError
@@ -27,7 +28,11 @@ from .cards import BEGINNING, BLOCK, CARD, Cards, image_text, irregular_cards
 from .packed import MAGIC, PACKED_ERRORS, find_opener
 from .quiet import Header, quiet_astropy
 
-__all__ = ("Container", "Unit", "primary_cards")
+__all__ = ("PIXEL_TYPES", "Container", "Unit", "primary_cards")
+
+_NAMES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+PIXEL_TYPES = {bits: np.dtype(name) for bits, name in _NAMES.items()}
+"""Types of pixels, as they are stored, by BITPIX."""
 
 _END = b"END" + b" " * 77
 _MAX_HEADER = 4_000_000
@@ -40,7 +45,6 @@ _MAX_INFLATED = 1 << 29
 _STEP = 1 << 16
 """Bytes of a compressed file that are read at a time."""
 _UNPRINTABLE = re.compile(rb"[^ -~]")
-_BITPIX = frozenset({8, 16, 32, 64, -32, -64})
 # One lock for all files, so that a container can be pickled.
 _OPENING = threading.Lock()
 
@@ -143,7 +147,7 @@ class Unit:
         for key, limit in (("NAXIS", _MAX_AXES), ("ZNAXIS", _MAX_AXES), ("TFIELDS", _MAX_FIELDS)):
             if self.whole(key, 0) > limit:
                 raise self.damage(f"{key} is {self.cards[key]}", f"at most {limit}")
-        if bits not in _BITPIX:
+        if bits not in PIXEL_TYPES:
             raise self.damage(f"BITPIX {bits}", "one of FITS")
         if axes == 0:
             return 0
@@ -249,6 +253,7 @@ class Container:
     def __init__(self, path: str | PathLike[str], *, in_order: bool = False) -> None:
         self.path, self.in_order = Path(path), in_order
         self._descriptor, self._users = -1, 0
+        self._stamp: tuple[int, int, int] | None = None
 
     def __repr__(self) -> str:
         return f"Container({str(self.path)!r})"
@@ -260,6 +265,13 @@ class Container:
                     self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
                 except OSError as err:
                     raise self._unreadable(err) from err
+                # What is known of where things lie holds for the file that was first opened alone.
+                stat = os.fstat(self._descriptor)
+                stamp = stat.st_ino, stat.st_size, stat.st_mtime_ns
+                if (self._stamp or stamp) != stamp:
+                    os.close(self._descriptor)
+                    raise self.damage("another file than before", "one that is left alone while it is read")
+                self._stamp = stamp
             self._users += 1
         return self
 

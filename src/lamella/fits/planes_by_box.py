@@ -8,6 +8,7 @@ else by astropy.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 import threading
@@ -18,14 +19,12 @@ import numpy as np
 
 from ..kernels.byteorder import join_bytes, swap_words
 from .deflate import DeflateError, inflate
-from .hdus import Container, Unit
+from .hdus import PIXEL_TYPES, Container, Unit
 from .scaling import restore_zeros
 from .tables import Table
 
-__all__ = ("Plane", "open_plane", "open_planes")
+__all__ = ("PlainPlane", "Plane", "open_plane", "open_planes")
 
-_PIXEL_TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
-"""Types of pixels by BITPIX, in the byte order of the machine."""
 _MAX_OVERHEAD = 1024
 """Bytes by which a tile of noise may become larger, beyond its own size; more is damage."""
 _MAX_RATIO = 1100
@@ -35,8 +34,15 @@ _MAX_RATIO = 1100
 class Plane(Protocol):
     """Pixels of an HDU as they are stored, without BSCALE and BZERO."""
 
-    shape: tuple[int, int]
-    dtype: np.dtype
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (y, x)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type in the byte order of the machine."""
+        ...
 
     def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
         """Fill an array with a box, in the byte order of the machine; several threads may do so at a time.
@@ -70,7 +76,7 @@ def open_plane(unit: Unit) -> Plane:
     if shape is None:
         raise unit.problem(f"axes {unit.cards.get('NAXIS')}", "a 2-d image")
     if not unit.is_compressed:
-        return _PlainPlane(unit, shape)
+        return PlainPlane(unit.container, unit.start, shape, PIXEL_TYPES[unit.cards["BITPIX"]], unit.label)
     _check_tiles(unit, shape)
     quantised = "ZSCALE" in unit.cards or "ZZERO" in unit.cards
     if unit.cards.get("ZCMPTYPE") in ("GZIP_1", "GZIP_2") and not quantised:
@@ -126,12 +132,34 @@ class _Scratch(threading.local):
 _SCRATCH = _Scratch()
 
 
-class _PlainPlane:
-    """A plane that is stored as it is, in big-endian words."""
+@dataclasses.dataclass(frozen=True)
+class PlainPlane:
+    """A plane that is stored as it is.
 
-    def __init__(self, unit: Unit, shape: tuple[int, int]) -> None:
-        self.unit, self.shape = unit, shape
-        self.dtype = np.dtype(_PIXEL_TYPES[int(unit.cards["BITPIX"])])
+    Attributes
+    ----------
+    file
+        The file.
+    start
+        First byte of the plane.
+    shape
+        Shape (y, x).
+    stored
+        Type of the words in the file, with their byte order.
+    label
+        Name in messages.
+    """
+
+    file: Container
+    start: int
+    shape: tuple[int, int]
+    stored: np.dtype
+    label: str = ""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the pixels."""
+        return self.stored.newbyteorder("=")
 
     def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
         """Fill an array with a box of the plane."""
@@ -147,14 +175,15 @@ class _PlainPlane:
     def _read_words(self, first: int, out: np.ndarray) -> None:
         """Fill a flat array; bytes are put in order on their way, while they are in the nearest caches."""
         size = out.itemsize
-        step = _SCRATCH.words.nbytes // size
-        begin, label, scratch = self.unit.start + size * first, self.unit.label, _SCRATCH.words.view(np.uint8)
-        with self.unit.container as file:
+        begin, scratch = self.start + size * first, _SCRATCH.words.view(np.uint8)
+        step = out.size if self.stored.isnative else scratch.nbytes // size
+        with self.file as file:
             for start in range(0, out.size, step):
                 words = out[start : start + step]
-                raw = scratch[: words.nbytes]
-                file.fill_open(begin + size * start, raw, label)
-                _order_bytes(raw, words)
+                raw = words if self.stored.isnative else scratch[: words.nbytes]
+                file.fill_open(begin + size * start, raw, self.label)
+                if raw is not words:
+                    _order_bytes(raw, words)
 
 
 def _order_bytes(raw: np.ndarray, out: np.ndarray) -> None:
@@ -172,12 +201,12 @@ def _tile_shape(unit: Unit, shape: tuple[int, int]) -> tuple[int, int]:
 
 def _check_tiles(unit: Unit, shape: tuple[int, int]) -> None:
     """Refuse sizes that contradict each other, before anything is allocated for them."""
-    tile, pixel = _tile_shape(unit, shape), _PIXEL_TYPES.get(unit.cards.get("ZBITPIX", 0))
+    tile, pixel = _tile_shape(unit, shape), PIXEL_TYPES.get(unit.cards.get("ZBITPIX", 0))
     count = math.prod(-(-axis // size) for axis, size in zip(shape, tile, strict=True)) if min(tile) else 0
     if count != unit.cards.get("NAXIS2") or pixel is None:
         stated = f"{unit.cards.get('NAXIS2')} tiles of {tile} pixels for an image of {shape}"
         raise unit.damage(stated, "tiles that cover the image")
-    size = np.dtype(pixel).itemsize * math.prod(shape)
+    size = pixel.itemsize * math.prod(shape)
     if size > _MAX_RATIO * max(unit.size, 1) or math.prod(tile) > 4 * math.prod(shape):
         stated = f"{size} bytes of pixels in {unit.size}, tiles of {tile}"
         raise unit.damage(stated, "a possible compression")
@@ -188,7 +217,7 @@ class _GzippedPlane:
 
     def __init__(self, table: Table, shape: tuple[int, int]) -> None:
         self.unit, self.shape = table.unit, shape
-        self.dtype = np.dtype(_PIXEL_TYPES[self.unit.cards["ZBITPIX"]])
+        self.dtype = PIXEL_TYPES[self.unit.cards["ZBITPIX"]].newbyteorder("=")
         self._tile = _tile_shape(self.unit, shape)
         self._shuffled = self.unit.cards["ZCMPTYPE"] == "GZIP_2"
         self._starts, self._stops = table.rows().heap_ranges("COMPRESSED_DATA")
@@ -248,7 +277,7 @@ class _AstropyPlane:
 
     def __init__(self, unit: Unit, shape: tuple[int, int]) -> None:
         self.unit, self.shape = unit, shape
-        self.dtype = np.dtype(_PIXEL_TYPES[unit.cards["ZBITPIX"]])
+        self.dtype = PIXEL_TYPES[unit.cards["ZBITPIX"]].newbyteorder("=")
 
     def read(self, rows: slice, columns: slice, out: np.ndarray) -> None:
         """Fill an array with a box of the plane."""

@@ -16,7 +16,7 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import InputError, LamellaError, MissingPartError, ShapeError, UnreadableFileError
-from .hdus import Container, Unit
+from .hdus import PIXEL_TYPES, Container, Unit
 from .quiet import Header, quiet_astropy
 from .scaling import physical_values, restore_zeros, with_nan
 
@@ -55,8 +55,6 @@ _DAMAGE = (
     LookupError,
     fits.VerifyError,
 )
-_PIXEL_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-"""Types of pixels by BITPIX."""
 
 
 @contextlib.contextmanager
@@ -258,7 +256,7 @@ def _take_image(unit: Unit, hdu: str | int, *, is_noise: bool) -> ImageData:
             if is_noise:
                 restore_zeros(opened, data)
     else:
-        dtype = np.dtype(_PIXEL_TYPES[unit.cards["BITPIX"]])
+        dtype = PIXEL_TYPES[unit.cards["BITPIX"]]
         data = np.frombuffer(unit.container.read(unit.start, math.prod(axes) * dtype.itemsize), dtype)
     header = unit.image_header
     pixels, undefined = physical_values(_native(data.reshape(axes)), header, path, hdu_label(hdu))
@@ -313,7 +311,7 @@ def read_rows(path: Path, hdu: int, rows: Sequence[slice]) -> np.ndarray:
             return np.concatenate(
                 [np.asarray(opened.section[(*first, block, slice(None))]) for block in rows]
             )
-    dtype, width = np.dtype(_PIXEL_TYPES[unit.cards["BITPIX"]]), unit.axes[-1]
+    dtype, width = PIXEL_TYPES[unit.cards["BITPIX"]], unit.axes[-1]
     pieces = (
         unit.container.read(
             unit.start + block.start * width * dtype.itemsize,

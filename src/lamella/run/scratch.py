@@ -8,7 +8,8 @@ end; warps to keep are written as archives instead.
 from __future__ import annotations
 
 import dataclasses
-import io
+import functools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,12 @@ from lsst.images import Box, MaskSchema
 
 from ..coadd.stack.sources import view_planes
 from ..data.inputs import WarpSource
-from ..errors import OutputError, UnreadableFileError
+from ..errors import OutputError
+from ..fits.hdus import Container
+from ..fits.planes_by_box import PlainPlane
 from ..image.planes import Planes
 
 __all__ = ("ScratchWarp", "write_scratch")
-
-_TYPES = (np.float32, np.int32, np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,24 +42,18 @@ class ScratchWarp:
     def fill(self, planes: Planes) -> None:
         """Fill the planes of a box."""
         at = planes.box.slice_within(self.bbox)
-        with self.path.open("rb") as stream:
-            for index, plane in enumerate(planes.arrays):
-                self._fill_plane(stream, index, (at.y, at.x), plane)
+        with self._planes[0].file:
+            for plane, array in zip(self._planes, planes.arrays, strict=True):
+                plane.read(at.y, at.x, array)
 
-    def _fill_plane(
-        self, stream: io.BufferedReader, index: int, within: tuple[slice, slice], plane: np.ndarray
-    ) -> None:
-        (rows, columns), shape = within, (self.bbox.y.size, self.bbox.x.size)
-        stream.seek(4 * shape[1] * (index * shape[0] + rows.start))
-        whole = columns == slice(0, shape[1]) and plane.flags.c_contiguous
-        strip = plane if whole else np.empty((rows.stop - rows.start, shape[1]), _TYPES[index])
-        # Plain reads, not a memory map: mapped pages would count as memory of the process.
-        if stream.readinto(memoryview(strip).cast("B")) != strip.nbytes:
-            raise UnreadableFileError(
-                self.path, found="an early end", expected=f"{shape} pixels of three planes"
-            )
-        if not whole:
-            plane[...] = strip[:, columns]
+    @functools.cached_property
+    def _planes(self) -> list[PlainPlane]:
+        file, shape = Container(self.path), (self.bbox.y.size, self.bbox.x.size)
+        starts = range(0, 12 * math.prod(shape), 4 * math.prod(shape))
+        return [
+            PlainPlane(file, start, shape, np.dtype(kind))
+            for start, kind in zip(starts, Planes.TYPES, strict=True)
+        ]
 
 
 def write_scratch(source: WarpSource, path: Path) -> ScratchWarp:
@@ -72,7 +67,7 @@ def write_scratch(source: WarpSource, path: Path) -> ScratchWarp:
     planes = view_planes(source)
     try:
         with path.open("wb") as stream:
-            for plane, kind in zip((planes.image, planes.mask, planes.variance), _TYPES, strict=True):
+            for plane, kind in zip(planes.arrays, Planes.TYPES, strict=True):
                 stream.write(np.ascontiguousarray(plane, dtype=kind).data)
     except OSError as err:
         path.unlink(missing_ok=True)

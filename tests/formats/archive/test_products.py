@@ -171,6 +171,19 @@ def test_after_its_block_a_warp_can_still_be_read(path: Path, warp: Warp) -> Non
     assert np.array_equal(archive.read(BOX).image, warp.image.array, equal_nan=True)
 
 
+def test_a_warp_whose_file_was_replaced_is_not_mixed_with_the_new_one(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / path.name
+    other.write_bytes(path.read_bytes())
+    source = ArchiveWarp(other)
+    box = Box.factory[source.bbox.y.start : source.bbox.y.start + 2, source.bbox.x.start : source.bbox.x.stop]
+    before = source.read(box)
+    (tmp_path / "new").write_bytes(path.read_bytes()[:-2880])
+    (tmp_path / "new").replace(other)
+    with pytest.raises(UnreadableFileError, match="another file than before"):
+        source.read(box)
+    assert np.array_equal(ArchiveWarp(path).read(box).image, before.image, equal_nan=True)
+
+
 def test_an_error_of_the_user_is_not_taken_for_a_damaged_file(path: Path) -> None:
     with pytest.raises(ZeroDivisionError), ArchiveWarp(path):
         1 / 0  # noqa: B018

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import re
 import threading
 from collections.abc import Iterator
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from lsst.images import Box, Image, MaskedImage, MaskSchema, SkyProjection
@@ -168,8 +169,8 @@ class ArchiveWarp:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = fspath(path)
-        self._stack = contextlib.ExitStack()
-        self._pixels: _Pixels | None = None
+        self._file, self._stack, self._lock = Container(path), contextlib.ExitStack(), threading.Lock()
+        self._reader: Reader[Warp] | None = None
         with _open_tree(self.path, Warp) as reader:
             tree: Any = reader.get_tree()
             self.instrument: str = tree.instrument
@@ -188,11 +189,14 @@ class ArchiveWarp:
             self._extensions = _extensions_of(tree)
 
     def __enter__(self) -> Self:
-        self._pixels = self._stack.enter_context(self._open_pixels())
+        if self._planes is not None:
+            self._stack.enter_context(self._file)
+        else:
+            self._reader = self._stack.enter_context(_open(self.path, Warp))
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._pixels = None
+        self._reader = None
         self._stack.close()
 
     def read(self, box: Box) -> Planes:
@@ -203,24 +207,34 @@ class ArchiveWarp:
 
     def fill(self, planes: Planes) -> None:
         """Fill the planes of a box; several threads may do so at a time."""
-        if self._pixels is not None:
-            self._pixels.fill(planes)
-            return
-        with self._open_pixels() as pixels:
-            pixels.fill(planes)
+        if self._planes is not None:
+            at = planes.box.slice_within(self.bbox)
+            with self._file:
+                for plane, out in zip(self._planes, planes.arrays, strict=True):
+                    plane.read(at.y, at.x, out)
+        elif self._reader is not None:
+            self._fill_with(self._reader, planes)
+        else:
+            with _open(self.path, Warp) as reader:
+                self._fill_with(reader, planes)
 
-    @contextlib.contextmanager
-    def _open_pixels(self) -> Iterator[_Pixels]:
-        if self._extensions is not None:
-            with Container(self.path) as file:
-                planes = open_planes(file, self._extensions)
-                ordered = [] if planes is None else [planes[name] for name in self._extensions]
-                shapes, kinds = {plane.shape for plane in ordered}, [plane.dtype for plane in ordered]
-                if shapes == {tuple(self.bbox.shape)} and kinds == [np.float32, np.int32, np.float32]:
-                    yield _PlanePixels(ordered, self.bbox)
-                    return
-        with _open(self.path, Warp) as reader:
-            yield _ReaderPixels(reader, self.path)
+    def _fill_with(self, reader: Reader[Warp], planes: Planes) -> None:
+        """Fill planes by way of `lsst.images`, which knows all forms of storage, one thread at a time."""
+        with self._lock, _typed_errors(self.path):
+            image, mask, variance = (
+                reader.get_component(name, bbox=planes.box) for name in ("image", "mask", "variance")
+            )
+        planes.image[...], planes.mask[...] = image.array, mask.array[..., 0]
+        planes.variance[...] = variance.array
+
+    @functools.cached_property
+    def _planes(self) -> list[Plane] | None:
+        """Image, mask and variance; `None` where they are stored in a way that only `lsst.images` knows."""
+        with self._file:
+            opened = None if self._extensions is None else open_planes(self._file, self._extensions)
+        planes = [] if opened is None or self._extensions is None else [opened[n] for n in self._extensions]
+        is_usual = [plane.dtype for plane in planes] == list(Planes.TYPES)
+        return planes if is_usual and {plane.shape for plane in planes} == {tuple(self.bbox.shape)} else None
 
     def as_input(self) -> WarpInput:
         """Return the record of this warp for `lamella.coadd.assemble.assemble`."""
@@ -235,43 +249,6 @@ class ArchiveWarp:
             model_psf=self.matched_psf,
             mean_variance=self._mean_variance,
             bad_mask_planes=self.bad_mask_planes,
-        )
-
-
-class _Pixels(Protocol):
-    """An open archive of which boxes are read."""
-
-    def fill(self, planes: Planes) -> None: ...
-
-
-class _PlanePixels:
-    """Pixels by way of `lamella.fits.planes_by_box`."""
-
-    def __init__(self, planes: list[Plane], bbox: Box) -> None:
-        self._planes, self._bbox = planes, bbox
-
-    def fill(self, planes: Planes) -> None:
-        at = planes.box.slice_within(self._bbox)
-        for plane, out in zip(self._planes, planes.arrays, strict=True):
-            plane.read(at.y, at.x, out)
-
-
-class _ReaderPixels:
-    """Pixels by way of `lsst.images`, which knows all forms of storage; one thread reads at a time."""
-
-    def __init__(self, reader: Reader[Warp], path: str) -> None:
-        self._reader, self._path = reader, path
-        self._lock = threading.Lock()
-
-    def fill(self, planes: Planes) -> None:
-        with self._lock, _typed_errors(self._path):
-            image, mask, variance = (
-                self._reader.get_component(name, bbox=planes.box) for name in ("image", "mask", "variance")
-            )
-        planes.image[...], planes.mask[...], planes.variance[...] = (
-            image.array,
-            mask.array[..., 0],
-            variance.array,
         )
 
 
