@@ -32,6 +32,8 @@ __all__ = (
     "is_hdu",
     "open_fits",
     "optional_number",
+    "parsed",
+    "raw_headers",
     "read_flags",
     "read_headers",
     "read_image",
@@ -41,6 +43,8 @@ __all__ = (
     "require_shape",
 )
 
+_COLORS = 3
+"""Planes of a cube of colours."""
 _EXACT = 2**53
 """Up to this, floating point numbers are the whole numbers that somebody meant."""
 # Of a damaged table, astropy misses keywords, attributes, and sizes that make sense.
@@ -128,6 +132,16 @@ def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
     return _headers_of(path, (stat.st_mtime_ns, stat.st_size)).first(limit)
 
 
+def raw_headers(path: Path) -> tuple[Header, ...]:
+    """Read all headers of a file, as `read_headers` does."""
+    return read_headers(path)
+
+
+def parsed(header: Header, path: Path) -> Header:
+    """Return a header as it is: all come parsed as far as need be."""
+    return header
+
+
 @functools.lru_cache(maxsize=16)
 def _headers_of(path: Path, stamp: tuple[int, int]) -> _Headers:
     return _Headers(path)
@@ -170,6 +184,7 @@ def read_images(
     *,
     noise: Collection[tuple[Path, str | int]] = (),
     flags: Collection[tuple[Path, str | int]] = (),
+    layer: int | None = None,
 ) -> list[ImageData]:
     """Read 2-d images in the machine's byte order, opening each file once.
 
@@ -181,6 +196,8 @@ def read_images(
         Those that are maps of weights or variances, whose zeros are restored.
     flags
         Those that are integer flags, which stay integers.
+    layer
+        Which plane of cubes of three planes is read; by default such a cube is no 2-d image.
 
     Returns
     -------
@@ -197,7 +214,7 @@ def read_images(
         hdus = dict.fromkeys(hdu for other, hdu in places if other == path)
         for hdu, unit in _find_units(path, hdus):
             located = path, hdu
-            image = _take_image(unit, hdu, is_noise=located in noise)
+            image = _take_image(unit, hdu, layer, is_noise=located in noise)
             if located not in flags:
                 image = ImageData(with_nan(image.pixels, image.undefined), image.header)
             images[located] = image
@@ -221,10 +238,20 @@ def _find_units(path: Path, hdus: Collection[str | int]) -> Iterator[tuple[str |
 
 
 def is_hdu(hdu: str | int, index: int, header: Header | Mapping[str, Any]) -> bool:
-    """Return whether an HDU, with this index and header, is the one of an index or a name (in any case)."""
-    return hdu == index or (
-        isinstance(hdu, str) and hdu.strip().upper() == _extension_name(index, header).upper()
-    )
+    """Return whether an HDU is that of an index, or of a name: EXTNAME, or EXTNAME,EXTVER, in any case.
+
+    Parameters
+    ----------
+    hdu
+        Index or name that is looked for.
+    index, header
+        Those of the HDU.
+    """
+    if isinstance(hdu, int):
+        return hdu == index
+    name = _extension_name(index, header).upper()
+    wanted = ",".join(word.strip() for word in hdu.upper().split(","))
+    return wanted in (name, f"{name},{header.get('EXTVER', 1)}")
 
 
 def _extension_name(index: int, header: Header | Mapping[str, Any]) -> str:
@@ -243,24 +270,29 @@ def read_flags(path: Path, hdu: str | int) -> ImageData:
     return image
 
 
-def _take_image(unit: Unit, hdu: str | int, *, is_noise: bool) -> ImageData:
+def _take_image(unit: Unit, hdu: str | int, layer: int | None, *, is_noise: bool) -> ImageData:
     axes, path = unit.axes, unit.container.path
-    if len(axes) > 2 and set(axes[:-2]) == {1}:
-        axes = axes[-2:]
-    if len(axes) != 2 or 0 in axes:
+    is_cube = layer is not None and len(axes) > 2 and axes[-3] == _COLORS
+    further = axes[:-3] if is_cube else axes[:-2]
+    if len(axes) < 2 or set(further) - {1} or 0 in axes:
         content = f"an array of shape {axes}" if axes else "no image"
         raise InputError(path, where=hdu_label(hdu), found=content, expected="a 2-d image")
-    if unit.is_compressed:
-        with unit.opened() as opened:
-            data = opened.data.reshape(axes)
-            if is_noise:
-                restore_zeros(opened, data)
-    else:
-        dtype = PIXEL_TYPES[unit.cards["BITPIX"]]
-        data = np.frombuffer(unit.container.read(unit.start, math.prod(axes) * dtype.itemsize), dtype)
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(unit.opened()) if unit.is_compressed else None
+        data = _stored_array(unit) if opened is None else opened.data
+        data = data.reshape(-1, *axes[-2:])[layer if is_cube else 0]
+        if is_noise and opened is not None:
+            restore_zeros(opened, data)
     header = unit.image_header
-    pixels, undefined = physical_values(_native(data.reshape(axes)), header, path, hdu_label(hdu))
+    pixels, undefined = physical_values(_native(data), header, path, hdu_label(hdu))
     return ImageData(pixels, header, undefined)
+
+
+def _stored_array(unit: Unit) -> np.ndarray:
+    """Return the numbers of an image that is not compressed, shape (..., y, x)."""
+    dtype = PIXEL_TYPES[unit.cards["BITPIX"]]
+    data = unit.container.read(unit.start, math.prod(unit.axes) * dtype.itemsize, unit.label)
+    return np.frombuffer(data, dtype).reshape(unit.axes)
 
 
 def _native(data: np.ndarray) -> np.ndarray:

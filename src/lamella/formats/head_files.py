@@ -9,7 +9,8 @@ from pathlib import Path
 from astropy.io import fits
 
 from ..errors import InputError, UnreadableFileError
-from ..fits.read import Header, quiet_astropy
+from ..fits.quiet import quiet_astropy
+from ..fits.read import Header
 
 __all__ = ("override_cards", "read_head")
 
