@@ -53,9 +53,7 @@ def system_notes(cards: WcsCards) -> tuple[str, ...]:
     """Return notes on cards of the system that are not taken as they stand."""
     system, equinox, source = _system(cards)
     if system == "GAPPT":
-        return (
-            "RADESYS = GAPPT: apparent places of the date of the exposure are taken to ICRS, to 0.05 arcseconds or so.",
-        )
+        return ("RADESYS = GAPPT: apparent places of the date are taken to ICRS, to 0.05 arcseconds or so.",)
     if system == "ICRS" and equinox not in (None, 2000.0):
         return (f"RADESYS = ICRS is taken, {source} = {equinox:g} is not: ICRS has no equinox.",)
     if system.startswith("FK4") and equinox is not None and equinox >= _FIRST_FK5:
