@@ -175,7 +175,7 @@ def test_pixels_that_begin_elsewhere() -> None:
     hdus = fits.HDUList([fits.PrimaryHDU(), array_hdu("WCSDVARR", 1, (4, 5), 1, CDELT1=64.0, CDELT2=64.0)])
     cards = header(("CPDIS1", "DP1", 1), **SIP)
     plain = projection_from_header(cards, path="x", hdu=1, tables=read_from(hdus))
-    moved = projection_from_header(cards, path="x", hdu=1, tables=read_from(hdus), x0=1000, y0=-50)
+    moved = projection_from_header(cards, path="x", hdu=1, tables=read_from(hdus), start=(-50, 1000))
     apart = plain.pixel_to_sky(x=50.0, y=60.0).separation(moved.pixel_to_sky(x=1050.0, y=10.0))
     assert apart.to_value("mas") < 1e-6
 
@@ -183,8 +183,10 @@ def test_pixels_that_begin_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("change", "table", "message"),
     [
-        ({"DP1.AXIS.1": 2, "DP1.AXIS.2": 1}, {}, r"DP1.AXIS.1: found the axes \[2, 1\]; expected 1 and 2"),
+        ({"DP1.AXIS.1": 2, "DP1.AXIS.2": 1}, {}, r"DP1.AXIS.1: found 2 axes, \[2.0, 1.0\]; expected 1 and 2"),
         ({"DP1.OFFSET.1": 3.0}, {}, "DP1.OFFSET.1: found 3.0; expected EXTVER, NAXES and AXIS"),
+        ({"DP1.NAXES": 1e9}, {}, "DP1.AXIS.1: found 1e[+]09 axes"),
+        ({}, {"CDELT1": 1e300}, "WCSDVARR,1, CDELT1: found 1e[+]300; expected the distance of two nodes"),
         ({"AXISCORR": 3}, {}, "AXISCORR: found 3; expected 1 or 2"),
         ({"AXISCORR": 1, "D2IMDIS1": "LOOKUP"}, {}, "AXISCORR, D2IMDIS1: found two corrections"),
         ({}, {"CDELT1": 0.0}, "WCSDVARR,1, CDELT1: found 0; expected the distance of two nodes"),

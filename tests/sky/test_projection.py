@@ -201,7 +201,7 @@ def test_old_ways_to_write_the_matrix() -> None:
 
 
 def test_first_pixel_may_have_other_coordinates() -> None:
-    plain, moved = read(TAN), read(TAN, x0=50, y0=-7)
+    plain, moved = read(TAN), read(TAN, start=(-7, 50))
     one, two = plain.pixel_to_sky(x=3.0, y=4.0), moved.pixel_to_sky(x=53.0, y=-3.0)
     assert one.separation(two).to_value("mas") < 1e-6
 

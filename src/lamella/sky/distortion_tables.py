@@ -20,6 +20,8 @@ type TableReader = Callable[[str, int], tuple[np.ndarray, Mapping[str, Any]]]
 _KNOWN = re.compile(r"(EXTVER|NAXES|AXIS\.\d|DOCORR|MAXCOR)")
 _REFUSED = re.compile(r"(CQDIS|CPDIS|D2IMDIS)\d|DQ\d(\..*)?")
 _MAX_NODES = 2**20
+_MAX_PIXEL, _MIN_STEP = 2.0**24, 2.0**-10
+"""Coordinates and distances of nodes, in pixels, beyond which they are none of an image."""
 _STEP = 256.0
 """Distance of the nodes that are added over the image, pixels."""
 _MARGIN = 64.0
@@ -116,13 +118,13 @@ def _axis_table(
     for field, key in fields.items():
         if not _KNOWN.fullmatch(field):
             raise cards.error(key, f"{cards.values[key]!r}", "EXTVER, NAXES and AXIS of a lookup table")
-    count = round(cards.number(f"{record}.NAXES", 2))
-    axes = [round(cards.number(f"{record}.AXIS.{i}", i)) for i in range(1, count + 1)]
-    if axes not in ([1, 2], [1], [2]):
-        raise cards.error(f"{record}.AXIS.1", f"the axes {axes}", "1 and 2, in this order")
+    count = cards.number(f"{record}.NAXES", 2)
+    axes = [cards.number(f"{record}.AXIS.{i}", i) for i in range(1, 1 + (1 if count == 1 else 2))]
+    if count not in (1, 2) or axes not in ([1, 2], [1], [2]):
+        raise cards.error(f"{record}.AXIS.1", f"{count:g} axes, {axes}", "1 and 2, in this order")
     version = round(cards.number(f"{record}.EXTVER", 1))
     values, header = read(kind.extname, version)
-    return _nodes(cards, f"{kind.extname},{version}", values, header, axes, origin)
+    return _nodes(cards, f"{kind.extname},{version}", values, header, origin, along=round(axes[0]))
 
 
 def _old_detector_table(cards: WcsCards, read: TableReader, origin: tuple[float, float]) -> list[LookupTable]:
@@ -134,7 +136,7 @@ def _old_detector_table(cards: WcsCards, read: TableReader, origin: tuple[float,
         raise cards.error("AXISCORR, D2IMDIS1", "two corrections of the detector", "one of them")
     values, header = read("D2IMARR", 1)
     # The table runs along x, whichever coordinate it corrects.
-    table = _nodes(cards, "D2IMARR,1", np.atleast_2d(values), header, [1, 2], origin)
+    table = _nodes(cards, "D2IMARR,1", values, header, origin)
     merged = LookupTable.merge(table, None) if axis == 1 else LookupTable.merge(None, table)
     return [_cut(_checked(cards, "AXISCORR", merged), *_limits(cards, origin))]
 
@@ -144,23 +146,28 @@ def _nodes(
     where: str,
     values: np.ndarray,
     header: Mapping[str, Any],
-    axes: list[int],
     origin: tuple[float, float],
+    *,
+    along: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return coordinates of columns and rows, and values (rows, columns), of the array of a table."""
+    """Return coordinates of columns and rows, and values (rows, columns), of the array of a table.
+
+    One of a single axis runs ``along`` that axis of the image.
+    """
     values = np.asarray(values, np.float64)
     own = WcsCards.of(header, cards.path, where)
-    if values.ndim == 1 or axes in ([1], [2]):
-        values = values.reshape(1, -1) if axes[0] == 1 else values.reshape(-1, 1)
+    if values.ndim == 1:
+        values = values.reshape((1, -1) if along == 1 else (-1, 1))
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():
         raise own.error("the table", f"an array of shape {values.shape}", "two dimensions of finite numbers")
     nodes = []
     for axis, size in ((1, values.shape[1]), (2, values.shape[0])):
         step = own.number(f"CDELT{axis}", 1.0)
-        if step == 0.0:
-            raise own.error(f"CDELT{axis}", "0", "the distance of two nodes")
         steps = np.arange(1, size + 1) - own.number(f"CRPIX{axis}", 0.0)
         nodes.append(own.number(f"CRVAL{axis}", 0.0) + steps * step + origin[axis - 1])
+        distances = np.diff(nodes[-1]) * np.sign(step)
+        if not (np.abs(nodes[-1]) < _MAX_PIXEL).all() or not (distances > _MIN_STEP).all():
+            raise own.error(f"CDELT{axis}", f"{step:g}", "the distance of two nodes")
     x_order, y_order = (np.argsort(n) for n in nodes)
     return nodes[0][x_order], nodes[1][y_order], values[np.ix_(y_order, x_order)]
 
@@ -174,7 +181,7 @@ def _checked(cards: WcsCards, keyword: str, table: LookupTable) -> LookupTable:
 def _limits(cards: WcsCards, origin: tuple[float, float]) -> list[tuple[float, float]]:
     """Return the ranges of x and of y for which tables are wanted; infinite if unknown."""
     sizes = [cards.number(f"ZNAXIS{axis}", cards.number(f"NAXIS{axis}", 0.0)) for axis in (1, 2)]
-    if not all(sizes):
+    if not all(0.0 < size < _MAX_PIXEL for size in sizes):
         return [(-np.inf, np.inf)] * 2
     return [
         (start + 0.5 - _MARGIN, start + 0.5 + size + _MARGIN)

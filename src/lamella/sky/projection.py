@@ -49,8 +49,7 @@ def projection_from_header(
     path: str | PathLike[str],
     hdu: int | str,
     pixel_frame: Any = None,
-    x0: int = 0,
-    y0: int = 0,
+    start: tuple[int, int] = (0, 0),
     tables: TableReader | None = None,
 ) -> SkyProjection[Any]:
     """Return the projection that a FITS header defines, in ICRS.
@@ -71,8 +70,8 @@ def projection_from_header(
         Where the header stands, for messages.
     pixel_frame
         Frame of the pixels; by default a `lsst.images.GeneralFrame`.
-    x0, y0
-        Coordinates of the first pixel of the array.
+    start
+        Coordinates (y, x) of the first pixel of the array.
     tables
         What reads the HDUs of lookup tables: takes EXTNAME and EXTVER, and
         returns array and header.  Without it a header with tables is refused.
@@ -80,7 +79,7 @@ def projection_from_header(
     Returns
     -------
     lsst.images.SkyProjection
-        Pixels, the first of the array being ``(x0, y0)``, to ICRS.
+        Pixels, the first of the array being that of ``start``, to ICRS.
 
     Raises
     ------
@@ -91,8 +90,8 @@ def projection_from_header(
     cards = WcsCards.of(header, path, hdu)
     names, code, suffix = cards.types()
     order = (1, 2) if names[0] in LATITUDES else (2, 1)
-    # The array's first pixel is 1 in FITS and (x0, y0) here.
-    origin = (x0 - 1.0, y0 - 1.0)
+    # The first pixel is 1 in FITS.
+    origin = (start[1] - 1.0, start[0] - 1.0)
     distortion = _distortion(cards, code, suffix, order)
     sip = SipTerms(cards) if distortion == "sip" else None
     lookups = header_tables(cards, tables, sip, origin)

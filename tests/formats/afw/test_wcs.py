@@ -91,7 +91,7 @@ def test_the_projection_of_the_archive_is_where_the_header_says(afw_files, name,
     """SkyWcs against its TAN-SIP approximation, and the old tables against the header that says the same."""
     file = AfwFile(afw_files / name)
     box, header = file.bbox, file.image_hdu.header
-    approximate = projection_from_header(header, path=name, hdu=1, x0=box.x.start, y0=box.y.start)
+    approximate = projection_from_header(header, path=name, hdu=1, start=(box.y.start, box.x.start))
     x, y = np.meshgrid(np.linspace(box.x.start, box.x.stop, 6), np.linspace(box.y.start, box.y.stop, 6))
     assert separation_mas(file.projection, approximate, x, y).max() < tolerance_mas
 

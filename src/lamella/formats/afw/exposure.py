@@ -180,7 +180,7 @@ class AfwFile:
         if projection is None:
             unit, box, path = self.image_hdu, self.bbox, self.container.path
             projection = projection_from_header(
-                unit.header, path=path, hdu=unit.index, x0=box.x.start, y0=box.y.start
+                unit.header, path=path, hdu=unit.index, start=(box.y.start, box.x.start)
             )
         if self.has_image:
             x, y = self.bbox.x.center, self.bbox.y.center
