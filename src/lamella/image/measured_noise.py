@@ -16,7 +16,7 @@ from ..errors import NoiseError, ShapeError
 from .background import fit_background
 from .sky_mesh import SkyMeshes, mesh_sizes
 
-__all__ = ("measure_noise", "noise_of_confidence")
+__all__ = ("BlankSky", "find_blank_sky", "measure_noise", "noise_of_confidence")
 
 _MESH = 128
 _SKY_MESH = 64
@@ -48,7 +48,7 @@ _SPLINE_LIMIT = 1.5
 
 
 @dataclasses.dataclass(frozen=True)
-class _Sky:
+class BlankSky:
     """An image less its sky, and where nothing else is in it."""
 
     residual: np.ndarray
@@ -113,7 +113,7 @@ def measure_noise(
     NoiseError
         Raised when there is no blank sky, or its pixels do not scatter.
     """
-    sky = _blank_sky(image, bad, mesh, path)
+    sky = find_blank_sky(image, bad, mesh=mesh, path=path)
     variances, size = _mesh_variances(
         sky.residual, sky.blank, mesh, functools.partial(_squared_scatter, step=sky.step)
     )
@@ -155,7 +155,7 @@ def noise_of_confidence(
         raise ShapeError("confidence", found=confidence.shape, expected=image.shape)
     weighted = np.isfinite(confidence) & (confidence > 0)
     root = np.sqrt(np.where(weighted, confidence, 0.0), dtype=np.float32)
-    sky = _blank_sky(image, bad | ~weighted, _MESH, path)
+    sky = find_blank_sky(image, bad | ~weighted, path=path)
     factor = _squared_scatter((sky.residual * root)[sky.blank])
     if not factor > 0.0:
         raise _no_noise(path)
@@ -168,8 +168,21 @@ def _no_noise(path: str | PathLike[str]) -> NoiseError:
     return NoiseError(f"{path}: found no blank sky whose pixels scatter; expected noise to measure.")
 
 
-def _blank_sky(image: np.ndarray, bad: np.ndarray, mesh: int, path: str | PathLike[str]) -> _Sky:
-    """Find the blank sky of an image."""
+def find_blank_sky(
+    image: np.ndarray, bad: np.ndarray, *, mesh: int = _MESH, path: str | PathLike[str] = ""
+) -> BlankSky:
+    """Take the sky off an image, and find where nothing else is in it.
+
+    Parameters
+    ----------
+    image, bad, mesh, path
+        As for `measure_noise`.
+
+    Raises
+    ------
+    ShapeError, InputError
+        As `measure_noise`.
+    """
     if bad.shape != image.shape:
         raise ShapeError("bad", found=bad.shape, expected=image.shape)
     lost = bad | ~np.isfinite(image)
@@ -182,7 +195,7 @@ def _blank_sky(image: np.ndarray, bad: np.ndarray, mesh: int, path: str | PathLi
         if np.count_nonzero(blank) > _CROWDED * np.count_nonzero(~lost):
             break
     lit = _lit(blank | lost, bright)
-    return _Sky(residual=residual, blank=blank, bad=lost, step=_step(image[~lost]), lit=lit)
+    return BlankSky(residual=residual, blank=blank, bad=lost, step=_step(image[~lost]), lit=lit)
 
 
 def _without_sources(
@@ -269,7 +282,7 @@ def _smooth(variances: np.ndarray, size: tuple[int, int], shape: tuple[int, ...]
     return bounded
 
 
-def _source_variance(sky: _Sky, variance: np.ndarray, gain: float) -> np.ndarray:
+def _source_variance(sky: BlankSky, variance: np.ndarray, gain: float) -> np.ndarray:
     """Return the variance of the light of sources: their flux over the gain; 0 where there are none."""
     if not (math.isfinite(gain) and gain > 0.0):
         raise NoiseError(f"found a gain of {gain:g}; expected a positive number.")

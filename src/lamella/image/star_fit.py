@@ -38,6 +38,8 @@ class StarFit:
     """Standard deviation, from the noise of the pixels."""
     position_error: float
     """That of x and of y, in pixels."""
+    steepness: float
+    """1 / beta: near 0 for a Gaussian."""
     significance: float
     """Flux over its error, were the profile known."""
     misfit: float
@@ -108,6 +110,7 @@ class _Stamp:
             fwhm=math.exp(log_width),
             fwhm_error=math.exp(log_width) * float(errors[2]),
             position_error=float(np.hypot(errors[0], errors[1]) / math.sqrt(2.0)),
+            steepness=_steepness(float(solution.x[3])),
             significance=signal,
             misfit=math.sqrt(max(excess, 0.0)) / signal,
         )
@@ -132,6 +135,11 @@ class _Stamp:
         return left, float(amplitude * math.sqrt(norm))
 
 
+def _steepness(bend: float) -> float:
+    """Return 1 / beta, between its bounds, for any number."""
+    return _STEEPEST + (_FLATTEST - _STEEPEST) / (1.0 + math.exp(-min(max(bend, -20.0), 20.0)))
+
+
 def _moffat(reach: int, parameters: np.ndarray) -> np.ndarray:
     """Return a profile of peak 1, integrated over the pixels of a stamp around (0, 0).
 
@@ -140,7 +148,7 @@ def _moffat(reach: int, parameters: np.ndarray) -> np.ndarray:
     """
     x, y, log_width, bend, along, across = parameters
     log_width = min(max(log_width, _LOG_LEAST), _LOG_MOST)
-    steepness = _STEEPEST + (_FLATTEST - _STEEPEST) / (1.0 + math.exp(-min(max(bend, -20.0), 20.0)))
+    steepness = _steepness(bend)
     along, across = (min(max(shear, -_MOST_SHEAR), _MOST_SHEAR) for shear in (along, across))
     pixels = np.arange(-reach, reach + 1)
     dy, dx = (np.add.outer(pixels - at, 0.5 * _NODES).ravel() for at in (y, x))

@@ -26,7 +26,20 @@ _MISFIT = 0.08
 _SPREAD = 0.12
 """Stars of an image differ in width by less than this part."""
 _APERTURE = 1.5
-"""Radius of the apertures in widths of stars: so the share of light outside does not depend on the seeing."""
+"""Radius of the apertures in widths of stars."""
+_WIDE_APERTURE = 3.0
+"""That of the apertures that tell how much light is outside."""
+_WINGS_ERROR, _LEAST_WINGS_ERROR = 0.2, 0.003
+"""Error of the light between both by the fitted profile: relative to it, and at least, relative to all."""
+_SKY_ERROR = 0.02
+"""Error of the sky in standard deviations of a pixel."""
+_BEYOND_ERROR = 0.12
+"""Error of the light beyond the wide apertures, relative to that between both: over the nine DECam exposures
+of the tests, relative scales and the zero points of the survey then differ by their errors."""
+_STARS_ERROR = 0.005
+"""Part by which stars of an image differ in it."""
+_NEAR = 3.0
+"""Standard deviations within which stars agree on the light outside."""
 _WIDTH_SCATTER = 0.01
 """Part by which widths of stars scatter beyond their noise, as PSFs change over an image."""
 _TRUNCATED = 2
@@ -64,9 +77,12 @@ class StarField:
     position_error: np.ndarray
     """Standard deviation of x and of y, in pixels."""
     flux: np.ndarray
-    """In an aperture of 1.5 widths radius, in the unit of the image."""
+    """In the unit of the image: in an aperture of 1.5 widths radius, with the light out to 3 widths, which
+    is the same part for all stars."""
     flux_error: np.ndarray
     """Its standard deviation, from the variance of the pixels."""
+    shared_error: float
+    """Relative error of all fluxes together, of the light outside of the apertures."""
     width: StarWidth | None
     """`None` where there is no star."""
 
@@ -186,11 +202,53 @@ def _agreeing(fits: list[StarFit]) -> tuple[StarWidth | None, list[StarFit]]:
 
 
 def _field(image: np.ndarray, sigma: np.ndarray, stars: list[StarFit], width: StarWidth | None) -> StarField:
-    """Return the stars with their fluxes in apertures."""
+    """Return the stars with their fluxes."""
+    x, y, error = np.array([(star.x, star.y, star.position_error) for star in stars]).reshape(-1, 3).T.copy()
+    radius = 1.0 if width is None else width.sampled
+    flux, flux_error = _fluxes(image, sigma, x, y, _APERTURE * radius)
+    positive = flux > 0.0
+    x, y, error, flux, flux_error = (values[positive] for values in (x, y, error, flux, flux_error))
+    factor, shared = 1.0, 0.0
+    if len(flux):
+        wide = _fluxes(image, sigma, x, y, _WIDE_APERTURE * radius)
+        expected = _share_outside(float(np.median([star.steepness for star in stars])))
+        factor, shared = _correction(flux, flux_error, *wide, expected)
+    order = np.lexsort((x, y, -flux))
+    return StarField(
+        x[order], y[order], error[order], factor * flux[order], factor * flux_error[order], shared, width
+    )
+
+
+def _fluxes(
+    image: np.ndarray, sigma: np.ndarray, x: np.ndarray, y: np.ndarray, radius: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums in circles, and their standard deviations."""
     import sep
 
-    x, y, error = np.array([(star.x, star.y, star.position_error) for star in stars]).reshape(-1, 3).T.copy()
-    radius = 1.0 if width is None else _APERTURE * width.sampled
-    flux, flux_error, _ = sep.sum_circle(image, x, y, radius, err=sigma, subpix=0)
-    order = np.lexsort((x, y, -flux))
-    return StarField(x[order], y[order], error[order], flux[order], flux_error[order], width)
+    flux, error, _ = sep.sum_circle(image, x, y, radius, err=sigma, subpix=0)
+    return flux, error
+
+
+def _share_outside(steepness: float) -> float:
+    """Return by how much, in logarithms, more light of a Moffat profile is in the wide aperture."""
+    scale, power = 4.0 * (2.0**steepness - 1.0), 1.0 - 1.0 / steepness
+    inner, outer = (1.0 - (1.0 + scale * radius**2) ** power for radius in (_APERTURE, _WIDE_APERTURE))
+    return math.log(outer / inner)
+
+
+def _correction(
+    flux: np.ndarray, error: np.ndarray, wide: np.ndarray, wide_error: np.ndarray, expected: float
+) -> tuple[float, float]:
+    """Return the factor from the fluxes in apertures to those in wide ones, and its relative error."""
+    # The noise of the ring between both, which holds that of its sky.
+    ring = np.sqrt(np.maximum(wide_error**2 - error**2, 0.0) + (_SKY_ERROR * wide_error**2 / error) ** 2)
+    share, prior = math.expm1(expected), _LEAST_WINGS_ERROR + _WINGS_ERROR * math.expm1(expected)
+    shares, errors = (wide - flux) / flux - share, np.hypot(ring / flux, _STARS_ERROR)
+    # Neighbours only add light, so that the middle counts and not the mean.
+    weights, order = 1.0 / (errors**2 + prior**2), np.argsort(shares)
+    middle = int(np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum()))
+    near = np.abs(shares - shares[order][middle]) < _NEAR * np.sqrt(errors**2 + prior**2)
+    precise = 1.0 / errors[near] ** 2
+    total = float(precise.sum()) + 1.0 / prior**2
+    share += float((precise * shares[near]).sum()) / total
+    return 1.0 + share, math.hypot(math.sqrt(1.0 / total), _BEYOND_ERROR * max(share, 0.0))
