@@ -85,7 +85,10 @@ def adjust(
         if np.array_equal(used, clipped) and abs(scatter - before) < 1e-4 * scatter:
             break
         used = clipped
-    return Adjustment(solution.offsets, solution.covariance, scatter, used)
+    # The variance of Student's distribution, because the scatter itself is measured.
+    degrees = system.degrees(solution, used) + _PRIOR
+    covariance = solution.covariance * (degrees / max(degrees - 2.0, 1.0))
+    return Adjustment(solution.offsets, covariance, scatter, used)
 
 
 def connected(count: int, matches: StarMatches, used: np.ndarray | None = None) -> np.ndarray:
