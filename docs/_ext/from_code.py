@@ -158,7 +158,7 @@ def described_formats() -> str:
 
 
 def sources_of_formats() -> str:
-    """Return, for each format that is described, how its files are recognised and where each fact was read."""
+    """Return, for each format that is described, how files are recognised and where each fact was read."""
     parts = []
     for told in descriptions():
         match = [f"the name matches `{told.match.name.pattern}`"] if told.match.name is not None else []

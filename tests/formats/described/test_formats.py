@@ -229,3 +229,12 @@ def test_an_hdu_that_is_missing_is_named(survey: Callable[..., Path]) -> None:
     path.write_text(TEXT.replace("'(.*)\\.SCI'", "'IMAGE'"))
     with pytest.raises(MissingPartError, match="HDU IMAGE: found only HDUs"):
         open_exposures([path.parent / "night" / "m007_sci.fits"], format=str(path))
+
+
+def test_an_image_need_not_have_a_mask_or_areas_of_its_pixels(survey: Callable[..., Path]) -> None:
+    text = TEXT.replace("[mask]\nfile = 'mask'", "[mask]\nhdu = 'MASK'\noptional = true")
+    folder = survey(description=text.replace("[flux]", "[flux]\npixel_area_map = 'AREA'"))
+    exposure = open_night(folder).sources[0].read()
+    assert abs(np.median(exposure.pixels.image.array)) < 1
+    mask = exposure.pixels.mask
+    assert not (mask.array[..., 0] & mask.schema.bit("BAD").mask).any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -150,7 +151,8 @@ class _RowMaker:
             return
         self._optional("pixel_area", flux.pixel_area)
         if flux.pixel_area_map is not None:
-            self._plane("pixel_area", flux.pixel_area_map)
+            with contextlib.suppress(MissingPartError):
+                self._plane("pixel_area", flux.pixel_area_map)
         self._optional("softening", flux.softening)
         if "softening" in self.cells:
             self._optional("offset", flux.offset)
@@ -276,8 +278,14 @@ class _RowMaker:
     def _mask(self, mask: Mask) -> bool:
         if mask.bad_value is not None:
             self.cells["bad_value"] = repr(mask.bad_value)
-        if (mask.hdu is not None or mask.file is not None) and not self._plane("mask", mask):
-            return False
+        if mask.hdu is not None or mask.file is not None:
+            try:
+                if not self._plane("mask", mask):
+                    return False
+            except MissingPartError:
+                if not mask.optional:
+                    raise
+                return True
         if flags := flags_text(mask):
             self.cells["flags"] = flags
         return True

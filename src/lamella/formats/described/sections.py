@@ -244,6 +244,8 @@ class Mask(Section):
     codes: Planes | None = None
     nonzero: Annotated[str, pydantic.PlainValidator(_parse_plane_name)] | None = None
     bad_value: float | None = None
+    optional: bool = False
+    """Whether an image without this HDU has no bad pixels."""
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
