@@ -145,3 +145,39 @@ def test_many_files_are_kept_open_as_far_as_the_system_allows(
     monkeypatch.setattr(module.resource, "setrlimit", lambda kind, new: found.append(new))
     assert module._files_to_keep(300) == kept
     assert found == ([] if raised is None else [raised])
+
+
+def frames(folder: Path, count: int = 3) -> list[Path]:
+    """Write images of one shape without a WCS."""
+    for number in range(count):
+        image = np.random.default_rng(number).normal(100.0, 2.0, (50, 60)).astype(np.float32)
+        fits.PrimaryHDU(image).writeto(folder / f"frame{number}.fits")
+    return sorted(folder.glob("frame?.fits"))
+
+
+def test_plain_images_need_no_wcs(tmp_path: Path) -> None:
+    images, out = frames(tmp_path), tmp_path / "out.fits"
+    text = lamella_ok("stack", *images, "-o", out, "--statistic", "MEAN")
+    assert "frame0.fits and 2 more: Noise measured in the pixels" in " ".join(text.split())
+    assert "MEAN of 3 images of 60 x 50 pixels" in " ".join(text.split())
+    mean = np.mean([fits.getdata(path) for path in images], axis=0)
+    np.testing.assert_allclose(fits.getdata(out), mean, atol=0.05)
+    ended = lamella("stack", *images, "-o", out)
+    assert (ended.status, "it exists" in ended.err) == (1, True)
+    (tmp_path / "frames.csv").write_text("file,flux_scale\nframe0.fits,1\nframe1.fits,2\n")
+    lamella_ok(
+        "stack", tmp_path / "frames.csv", "-o", out, "--overwrite", "--noise", "none", "--statistic", "MAX"
+    )
+    expected = np.maximum(fits.getdata(images[0]), 2 * fits.getdata(images[1]))
+    np.testing.assert_allclose(fits.getdata(out), expected, rtol=1e-6)
+
+
+def test_options_of_warps_and_of_images_are_not_mixed(coadds: Path, tmp_path: Path) -> None:
+    images = frames(tmp_path)
+    ended = lamella("stack", *images, "-o", tmp_path / "x.fits", "--patch", "0,0", "--psf-matched")
+    assert (ended.status, "--patch, --psf-matched: found beside plain images" in ended.err) == (2, True)
+    ended = lamella("stack", *warps(coadds), "-o", tmp_path / "x.fits", "--normalize", "median")
+    assert (ended.status, "do not go with warps" in ended.err) == (2, True)
+    ended = lamella("stack", images[0], *warps(coadds), "-o", tmp_path / "x.fits")
+    assert ended.status == 1
+    assert "frame0.fits" in ended.err

@@ -1,4 +1,4 @@
-"""``lamella stack``: from warps to a coadd."""
+"""``lamella stack``: from warps to a coadd, and from plain images of one shape to their stack."""
 
 from __future__ import annotations
 
@@ -15,12 +15,28 @@ from .startup import quick_imports
 
 __all__ = ("command",)
 
-_OPTIONS = (*COADD_OPTIONS, "warp_type")
+_FRAME_OPTIONS = (
+    "frames.image_hdu",
+    "frames.noise",
+    "frames.gain",
+    "frames.read_noise",
+    "frames.saturation",
+    "frames.sky",
+    "frames.normalize",
+)
+_OPTIONS = (*COADD_OPTIONS, "warp_type", *_FRAME_OPTIONS)
+_OF_WARPS = ("plain", "artifacts", "skymap", "patch")
+"""Options that plain images have nothing for."""
 
 
 @click.command("stack")
-@click.argument("warps", nargs=-1, metavar="WARPS...", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Archive to write.  [required]")
+@click.argument("warps", nargs=-1, metavar="INPUTS...", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write: an archive of warps, FITS of images.  [required]",
+)
 @click.option("--plain", type=click.Path(path_type=Path), help="Plain FITS file to write, too.")
 @click.option(
     "--artifacts", type=click.Path(path_type=Path), help="File of what was left out to write, with --reject."
@@ -44,13 +60,19 @@ def command(
     overwrite: bool,
     **given: Any,
 ) -> None:
-    """Combine WARPS of one band on one pixel grid into a coadd.
+    """Combine INPUTS pixel by pixel: warps, or plain FITS images of one shape.
 
-    The warps are those of `lamella warp` and `lamella coadd --keep-warps`, or of
-    the C++ stack; only the parts that are being stacked are in memory. Of a visit,
-    a direct warp and one that is matched to a common PSF can be given. The
-    option --reject compare-warp compares the matched ones and combines the
-    direct ones; with --psf-matched the matched ones are combined.
+    Plain images need no WCS: aligned frames, flat fields, biases. The result has
+    the header of the first by name. Noise, bad pixels and scales come from their
+    HDUs, from options, or from a table (CSV, ECSV) with a column file and others
+    of exposure tables.
+
+    Warps are of one band on one pixel grid, and become a coadd. They are those of
+    `lamella warp` and `lamella coadd --keep-warps`, or of the C++ stack; only the
+    parts that are being stacked are in memory. Of a visit, a direct warp and one
+    that is matched to a common PSF can be given. The option --reject compare-warp
+    compares the matched ones and combines the direct ones; with --psf-matched the
+    matched ones are combined.
     """
     config = take_config(ctx, StackConfig, _OPTIONS, given, needed=("warps", "output"))
     if artifacts is not None and config.assemble.reject.method == "none":
@@ -59,10 +81,31 @@ def command(
         if path is not None and path.exists() and not overwrite:
             raise OutputError(path, reason="it exists (use --overwrite)")
     with quick_imports():
+        from ..formats.archive.products import is_product
+        from ..run.frame_run import FrameRun
         from ..run.stack_run import StackRun
-        from .tell import tell_stack
+        from .tell import tell_frames, tell_stack
     resources = take_resources(given)
+    if not any(is_product(path) for path in warps):
+        _require_none({"plain": plain, "artifacts": artifacts, **given}, config)
+        tell_frames(FrameRun(output=output, config=config, resources=resources)(warps))
+        return
+    if config.frames != StackConfig().frames:
+        raise ConfigError(
+            "Options of plain images (noise, normalize ...) do not go with warps.", option="frames"
+        )
     run = StackRun(
         output=output, config=config, plain=plain, artifacts=artifacts, resources=resources, **given
     )
     tell_stack(run(warps))
+
+
+def _require_none(given: dict[str, Any], config: StackConfig) -> None:
+    """Refuse options that go with warps only."""
+    others = [f"--{name}" for name in _OF_WARPS if given.get(name) is not None]
+    others += ["--psf-matched"] if config.warp_type != "direct" else []
+    if others:
+        raise ConfigError(
+            f"{', '.join(others)}: found beside plain images; expected warps, to which that belongs.",
+            option=others[0].lstrip("-"),
+        )

@@ -15,13 +15,14 @@ from rich.table import Table
 from ..data.origins import OriginSummary
 from ..errors import NoInputsError
 from ..report.console import origins_table, skipped_table, summary_table
-from ..report.record import CoaddRecord, Skipped
+from ..report.record import CoaddRecord, Skipped, alike_once
 
 if TYPE_CHECKING:
     from ..run.coadd_run import CoaddRun
+    from ..run.frame_run import FrameRecord
     from ..run.warp_run import WarpRunRecord
 
-__all__ = ("run_coadds", "tell_skipped", "tell_stack", "tell_warps")
+__all__ = ("run_coadds", "tell_frames", "tell_skipped", "tell_stack", "tell_warps")
 
 
 def run_coadds(run: CoaddRun, exposures: Sequence[Path], *, quiet: bool = False) -> bool:
@@ -90,6 +91,24 @@ def tell_stack(record: CoaddRecord) -> None:
     """Print the summary of a coadd of warps, after its warnings."""
     tell_skipped(record.warnings, "Warnings")
     Console().print(summary_table([record]))
+
+
+def tell_frames(record: FrameRecord) -> None:
+    """Print what a stack of images is, and before it remarks on the images."""
+    tell_skipped([Skipped(name, reason) for name, reason in record.rejected], "Left out")
+    for item in alike_once(Skipped(name, note) for name, note in record.notes):
+        click.echo(f"{item.what}: {item.reason}")
+    height, width = record.shape
+    scales = (
+        ""
+        if set(record.scales) == {1.0}
+        else f", scaled by {min(record.scales):.5g} to {max(record.scales):.5g}"
+    )
+    noise = "" if record.noise is None else f"; noise per pixel {record.noise:.4g} (median)"
+    click.echo(
+        f"{record.path}: {record.statistic} of {len(record.used)} images of {width} x {height} pixels"
+        f"{scales}{noise}."
+    )
 
 
 def tell_origins(origins: Sequence[OriginSummary]) -> None:

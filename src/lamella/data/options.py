@@ -1,4 +1,4 @@
-"""Options of weights and of the variance."""
+"""Options of weights, of the variance, and of scales."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 from ..config import Config, option
 
-__all__ = ("VarianceCorrection", "WeightControl", "WeightRule")
+__all__ = ("Normalization", "VarianceCorrection", "WeightControl", "WeightRule")
 
 
 WeightRule = Literal["information", "variance"]
@@ -31,3 +31,7 @@ class WeightControl(Config):
 
 
 VarianceCorrection = Literal["none", "pixel", "psf"]
+
+
+Normalization = Literal["none", "median", "stars"]
+"""What is made equal in images before they are combined."""

@@ -218,7 +218,7 @@ def make_pixels(
     flags: Flags | Mapping[str, np.ndarray],
     *,
     path: Path,
-    projection: SkyProjection[Any],
+    projection: SkyProjection[Any] | None,
     edge_width: int,
     start: tuple[int, int] = (0, 0),
     descriptions: dict[str, str] | None = None,
@@ -241,7 +241,7 @@ def make_pixels(
     path
         File, for messages.
     projection
-        Pixels to ICRS.
+        Pixels to ICRS, if that is known.
     edge_width
         Width in pixels of the rim that is flagged DETECTION_EDGE along the
         ends of the data; 0 for none.

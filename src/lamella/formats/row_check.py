@@ -23,8 +23,15 @@ _WHOLE = ("visit", "detector")
 _CHOICES = {"color": COLORS, "defects": ("measured",)}
 
 
-def check_cells(cells: RowCells) -> None:
+def check_cells(cells: RowCells, *, is_frame: bool = False) -> None:
     """Check what can be told of a row without its files.
+
+    Parameters
+    ----------
+    cells
+        The cells.
+    is_frame
+        Whether the row is of an image that is stacked as it is: it needs no identity, noise and PSF.
 
     Raises
     ------
@@ -33,26 +40,31 @@ def check_cells(cells: RowCells) -> None:
     FaultsError
         Raised when several are not.
     """
-    faults = list(_faults(cells))
+    faults = list(_faults(cells, is_frame))
     if len(faults) == 1:
         raise faults[0]
     if faults:
         raise FaultsError(cells.table, faults=faults)
 
 
-def _faults(cells: RowCells) -> Iterator[InputError]:
+def _faults(cells: RowCells, is_frame: bool) -> Iterator[InputError]:
     numbers = [
         column
         for column in NUMBERS
         if column in cells and not (column in _MEASURABLE and cells.is_measured(column))
     ]
     checks: list[Callable[[], object]] = [
-        functools.partial(cells.text, column) for column in _REQUIRED if column not in cells
+        functools.partial(cells.text, column)
+        for column in _REQUIRED[: 1 if is_frame else None]
+        if column not in cells
     ]
     checks += [
         functools.partial(cells.whole if column in _WHOLE else cells.expression, column) for column in numbers
     ]
-    checks += [functools.partial(check, cells) for check in (noise_kind, require_psf, sky_state)]
+    checks += [
+        functools.partial(check, cells)
+        for check in ((sky_state,) if is_frame else (noise_kind, require_psf, sky_state))
+    ]
     checks.append(cells.quality)
     if "flags" in cells:
         location = Location(cells.table, cells.where("flags"))

@@ -6,7 +6,7 @@ columns.  File names are relative to the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..data.exposure import ExposureSource
@@ -21,7 +21,7 @@ from .table_cells import read_cells
 from .table_columns import COLUMNS, QUALITY_PREFIX
 from .table_row import TableRow
 
-__all__ = ("FORMAT", "TABLE_SUFFIXES", "is_exposure_table", "missing_columns")
+__all__ = ("FORMAT", "TABLE_SUFFIXES", "check_columns", "is_exposure_table", "missing_columns")
 
 TABLE_SUFFIXES = (".csv", ".ecsv")
 """Ends of the names of exposure tables, in small letters."""
@@ -44,12 +44,20 @@ def missing_columns(head: FileHead) -> tuple[str, ...]:
     return tuple(name for name in _REQUIRED if name not in names)
 
 
-def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
-    names, rows = read_cells(path)
-    missing = [name for name in _REQUIRED if name not in names]
+def check_columns(path: Path, names: Sequence[str], required: Sequence[str]) -> None:
+    """Check the columns of a table.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when a required one is missing.
+    InputError
+        Raised when one is unknown.
+    """
+    missing = [name for name in required if name not in names]
     if missing:
         absent = f"no column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
-        raise MissingPartError(path, where=missing[0], found=absent, expected=", ".join(_REQUIRED))
+        raise MissingPartError(path, where=missing[0], found=absent, expected=", ".join(required))
     unknown = [name for name in names if name not in COLUMNS and not name.startswith(QUALITY_PREFIX)]
     if unknown:
         where = f"column{'s' if len(unknown) > 1 else ''} {', '.join(map(repr, unknown))}"
@@ -57,6 +65,11 @@ def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
         columns = ", ".join((*COLUMNS, f"{QUALITY_PREFIX}NAME"))
         content = "unknown columns" if len(unknown) > 1 else "an unknown column"
         raise InputError(path, where=where, found=content, expected=f"{columns}{hints}")
+
+
+def _open(path: Path, opening: Opening) -> Iterator[ExposureSource]:
+    names, rows = read_cells(path)
+    check_columns(path, names, _REQUIRED)
     for number, values in enumerate(rows, start=1):
         try:
             check_cells(RowCells(path, number, values))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +22,15 @@ from ..data.exposure import Exposure, ExposureInfo, ExposureSource
 from ..data.inputs import CoaddTarget, WarpInput, WarpSource
 from ..data.warp import Warp
 from ..data.weights import WeightProblem
-from ..errors import InputError, LamellaError, NoCoverageError, NoInputsError, OutputError, PsfMatchError
-from ..files import TEMPORARY_PREFIX
+from ..errors import InputError, LamellaError, NoCoverageError, NoInputsError, PsfMatchError
 from ..resources import Resources
 from ..sky.footprint import pixel_scale
 from .execute import interruptible_threads
-from .folder import SCRATCH_NAME
 from .jobs import PatchJob
 from .match import match_inputs, use_matched
 from .memory import matching_bytes, room_for_tiles, room_for_warps
 from .patch_config import PatchConfig
-from .scratch import write_scratch
+from .scratch import scratch_folder, write_scratch
 
 __all__ = (
     "PatchWork",
@@ -118,7 +114,7 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
     """
     work = work or PatchWork()
     target = job.target()
-    with _scratch_folder(work.scratch) as folder:
+    with scratch_folder(work.scratch) as folder:
         maker = _PatchInputs(config, work, target, folder)
         inputs, rejected = maker.make(job)
         matching = maker.match(inputs) if inputs and maker.matches else None
@@ -351,14 +347,3 @@ class _MatchedInputs:
     inputs: list[WarpInput]
     rejected: list[Rejection]
     summary: dict[str, Any]
-
-
-@contextmanager
-def _scratch_folder(parent: Path | None) -> Iterator[Path]:
-    prefix = f"{TEMPORARY_PREFIX}{SCRATCH_NAME}-"
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
-    except OSError as err:
-        raise OutputError(parent or tempfile.gettempdir(), reason=err.strerror or str(err)) from err
-    with folder as name:
-        yield Path(name)

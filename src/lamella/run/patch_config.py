@@ -8,6 +8,7 @@ from ..coadd.assemble_control import AssembleConfig
 from ..coadd.select.select_control import SelectControl
 from ..coadd.warp.warp_control import WarpControl
 from ..config import Config, inherited, option
+from ..formats.frame_control import FrameControl
 from ..formats.read_control import ReadControl
 from ..psf.match_control import MatchControl
 
@@ -44,7 +45,8 @@ class CoaddConfig(PatchConfig):
 
 
 class StackConfig(Config):
-    """All that changes the result of ``lamella stack``."""
+    """All that changes the result of ``lamella stack``; ``frames`` is for plain images."""
 
     warp_type: Literal["direct", "psf_matched"] = inherited(PatchConfig, "warp_type", default="direct")
     assemble: AssembleConfig = option(AssembleConfig(), "How warps are combined.")
+    frames: FrameControl = option(FrameControl(), "How plain images are read, and put on one scale.")

@@ -10,6 +10,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +21,13 @@ from lsst.images import Box, MaskSchema
 from ..coadd.stack.sources import view_planes
 from ..data.inputs import WarpSource
 from ..errors import OutputError
+from ..files import TEMPORARY_PREFIX
 from ..fits.hdus import Container
 from ..fits.planes_by_box import PlainPlane
 from ..image.planes import Planes
+from .folder import SCRATCH_NAME
 
-__all__ = ("ScratchWarp", "write_scratch")
+__all__ = ("ScratchWarp", "scratch_folder", "write_scratch")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,3 +78,26 @@ def write_scratch(source: WarpSource, path: Path) -> ScratchWarp:
         path.unlink(missing_ok=True)
         raise OutputError(path, reason=err.strerror or str(err)) from err
     return ScratchWarp(path, source.bbox, source.schema)
+
+
+@contextmanager
+def scratch_folder(parent: Path | None) -> Iterator[Path]:
+    """Give a folder for scratch files, which is removed at the end.
+
+    Parameters
+    ----------
+    parent
+        Where it is; `None` for the folder of the system.
+
+    Raises
+    ------
+    OutputError
+        Raised when it cannot be made.
+    """
+    prefix = f"{TEMPORARY_PREFIX}{SCRATCH_NAME}-"
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+    except OSError as err:
+        raise OutputError(parent or tempfile.gettempdir(), reason=err.strerror or str(err)) from err
+    with folder as name:
+        yield Path(name)
