@@ -14,7 +14,7 @@ from lamella.data.coadd import PatchCoadd, PatchId
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.data.warp import Warp
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 from .projections import turned_tan
 
@@ -146,4 +146,4 @@ class WarpMaker:
 
     @staticmethod
     def flag(warp: Warp, plane: str, where: tuple[slice, slice]) -> None:
-        warp.mask.array[(*where, 0)] |= bits_of(warp.mask.schema, (plane,))
+        warp.mask.array[(*where, 0)] |= Layout(warp.mask.schema).bits((plane,))

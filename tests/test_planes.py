@@ -11,7 +11,6 @@ from lamella.planes import (
     ALIASES,
     STANDARD_PLANES,
     Layout,
-    bits_of,
     legacy_name,
     make_schema,
     plane_name,
@@ -22,7 +21,7 @@ from lamella.planes import (
 def test_first_planes_have_the_bits_of_the_original_pipelines() -> None:
     schema = make_schema()
     names = ["BAD", "SAT", "INTRP", "CR", "EDGE", "DETECTED", "DETECTED_NEGATIVE", "SUSPECT", "NO_DATA"]
-    assert [bits_of(schema, [name]) for name in names] == [1 << bit for bit in range(9)]
+    assert [Layout(schema).bits([name]) for name in names] == [1 << bit for bit in range(9)]
 
 
 def test_aliases_lead_to_standard_planes_and_back() -> None:
@@ -48,8 +47,8 @@ def test_mask_has_one_int32_per_pixel_and_a_limit() -> None:
 def test_an_unknown_plane_is_an_error_unless_it_may_be_missing() -> None:
     schema = make_schema()
     with pytest.raises(MaskPlaneError, match="no mask plane 'NONSENSE'"):
-        bits_of(schema, ["NONSENSE"])
-    assert bits_of(schema, ["NONSENSE", "BAD"], missing_ok=True) == 1
+        Layout(schema).bits(["NONSENSE"])
+    assert Layout(schema).bits(["NONSENSE", "BAD"], missing_ok=True) == 1
 
 
 def test_a_layout_has_the_bits_of_a_schema() -> None:

@@ -28,7 +28,6 @@ __all__ = (
     "SKY_PLANES",
     "STANDARD_PLANES",
     "Layout",
-    "bits_of",
     "is_standard",
     "legacy_name",
     "make_schema",
@@ -225,8 +224,3 @@ class Layout:
             if before != after:
                 mask[(old & before) != 0] |= after
         return mask
-
-
-def bits_of(schema: MaskSchema, names: Iterable[str], *, missing_ok: bool = False) -> int:
-    """Return the bits of planes in int32 masks of a schema, as `Layout.bits` does."""
-    return Layout(schema).bits(names, missing_ok=missing_ok)

@@ -21,7 +21,7 @@ from lamella.data.warp import Warp
 from lamella.formats.archive.artifact_files import read_artifacts
 from lamella.formats.archive.products import read_product
 from lamella.formats.recognise import open_exposures
-from lamella.planes import bits_of
+from lamella.planes import Layout
 
 from .conftest import run_command
 
@@ -139,7 +139,7 @@ def value_at(warp: Warp, row: int, column: int) -> tuple[float, float] | None:
     if not warp.bbox.contains(x=int(column), y=int(row)):
         return None
     at = (row - warp.bbox.y.start, column - warp.bbox.x.start)
-    bad = bits_of(warp.mask.schema, ("BAD", "NO_DATA", "SATURATED", "DETECTION_EDGE"))
+    bad = Layout(warp.mask.schema).bits(("BAD", "NO_DATA", "SATURATED", "DETECTION_EDGE"))
     if warp.mask.array[at][0] & bad:
         return None
     return float(warp.image.array[at]), float(warp.variance.array[at])
@@ -183,7 +183,7 @@ def good_pixels(warp: Warp, coadd: PatchCoadd) -> np.ndarray:
     """Which pixels of the coadd a warp has and may use."""
     good = np.zeros(coadd.bbox.shape, dtype=bool)
     at = warp.bbox.slice_within(coadd.bbox)
-    bad = bits_of(warp.mask.schema, ("BAD", "NO_DATA", "SATURATED", "DETECTION_EDGE"))
+    bad = Layout(warp.mask.schema).bits(("BAD", "NO_DATA", "SATURATED", "DETECTION_EDGE"))
     good[at.y, at.x] = warp.mask.array[..., 0] & bad == 0
     return good
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.simulated.epochs import EpochsConfig, simulate_epochs
 from benchmarks.simulated.injection import KINDS
-from lamella.planes import bits_of
+from lamella.planes import Layout
 
 SMALL = EpochsConfig(visits=3, side=192, stars=60, bright_stars=1, galaxies=40)
 
@@ -22,7 +22,7 @@ def test_cubes_hold_the_warps(epochs):
         at = warp.bbox.slice_within(epochs.target.outer_bbox)
         assert np.array_equal(epochs.image[index, at.y, at.x], warp.image.array, equal_nan=True)
         assert np.array_equal(epochs.mask[index, at.y, at.x], warp.mask.array[..., 0])
-    no_data = bits_of(epochs.warps[0].mask.schema, ("NO_DATA",))
+    no_data = Layout(epochs.warps[0].mask.schema).bits(("NO_DATA",))
     assert ((epochs.mask & no_data) != 0)[np.isnan(epochs.image)].all()
 
 

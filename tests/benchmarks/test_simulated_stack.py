@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks.simulated.stack import StackConfig, simulate_stack
 from lamella.errors import ConfigError
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout
 
 CONFIG = StackConfig(n=8, shape=(120, 150))
 
@@ -20,7 +20,7 @@ def test_weighted_mean_misses_the_truth_by_its_variance_only():
 
 def test_planes():
     stack = simulate_stack(CONFIG)
-    bad = (stack.mask & bits_of(make_schema(), ["BAD"])) != 0
+    bad = (stack.mask & Layout.of().bits(["BAD"])) != 0
     assert np.array_equal(bad, stack.mask != 0)
     assert bad.mean() == pytest.approx(0.01, abs=0.002)
     assert (stack.image[bad] == 1e5).all()

@@ -15,7 +15,7 @@ from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.scene import Scene
 from lamella.coadd.stack.sources import ImageSource
 from lamella.data.inputs import CoaddTarget, WarpInput
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.resources import Resources
 
 from ..makers import WarpMaker, make_planes
@@ -105,7 +105,7 @@ class EpochMaker:
         return self._planes(image, self.masks[visit], self.noise**2 * loss)
 
     def _planes(self, image: np.ndarray, mask: np.ndarray, variance: float) -> MaskedImage:
-        lost = (mask & bits_of(SCHEMA, ("NO_DATA",))) != 0
+        lost = (mask & Layout(SCHEMA).bits(("NO_DATA",))) != 0
         image, spread = np.where(lost, np.nan, image), np.where(lost, np.inf, variance)
         return make_planes(image, spread, mask, box=self.bbox, schema=SCHEMA, unit=u.nJy)
 

@@ -20,7 +20,7 @@ from lamella.data.exposure import ExposureId
 from lamella.data.flux_unit import NJY, FluxUnit
 from lamella.data.photometry import AB_FLUX_NJY
 from lamella.errors import InvalidPsfError
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.psf.measure import adaptive_moments
 
 from .. import makers
@@ -43,7 +43,7 @@ def make_coadd(*, empty: np.ndarray | None = None, factor: float = 1.0, **change
     planes = makers.make_planes(
         np.where(empty, np.nan, image),
         np.where(empty, np.inf, (factor * NOISE) ** 2),
-        np.where(empty, bits_of(make_schema(), ["NO_DATA"]), 0),
+        np.where(empty, Layout.of().bits(["NO_DATA"]), 0),
         box=BOX,
         unit=u.nJy,
         projection=make_projection(),
@@ -136,7 +136,7 @@ def test_depth_and_width_exist_where_adaptive_moments_do_not(stamp):
 
 def test_without_blank_sky_there_is_no_depth_but_that_of_the_variance_plane():
     coadd = make_coadd()
-    coadd.mask.array[..., 0] |= bits_of(make_schema(), ["DETECTED"])
+    coadd.mask.array[..., 0] |= Layout.of().bits(["DETECTED"])
     summary = summarize(coadd)
     assert summary.depth is None
     assert summary.depth_stated is not None
@@ -210,7 +210,7 @@ def test_the_psf_is_taken_where_there_are_data():
 
 def test_the_psf_is_taken_where_it_is_exact():
     coadd = make_coadd()
-    coadd.mask.array[100:200, 150:250, 0] |= bits_of(make_schema(), ["INEXACT_PSF"])
+    coadd.mask.array[100:200, 150:250, 0] |= Layout.of().bits(["INEXACT_PSF"])
     x, y = summarize(coadd).psf_position
     assert not (100 <= y - BOX.y.start < 200 and 150 <= x - BOX.x.start < 250)
 
@@ -254,7 +254,7 @@ def test_a_coadd_without_data_has_no_numbers():
 def test_bad_pixels_are_no_sky():
     coadd = make_coadd()
     coadd.image.array[:, ::3] *= 2
-    coadd.mask.array[:, ::3, 0] |= bits_of(make_schema(), ["BAD"])
+    coadd.mask.array[:, ::3, 0] |= Layout.of().bits(["BAD"])
     assert summarize(coadd).noise_ratio == pytest.approx(1, rel=0.02)
 
 

@@ -18,7 +18,7 @@ from lamella.coadd.stack.sources import ImageSource
 from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.visit_check import VisitCheck
 from lamella.image.spans import SpanMask
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.resources import Resources
 
 from ..makers import make_planes
@@ -170,7 +170,7 @@ def test_fields_without_sources_and_masked_visits_are_no_problem() -> None:
     assert warned(checks(inputs)) == []
     source = inputs[1].source
     assert isinstance(source, ImageSource)
-    source.view().mask[:] |= bits_of(SCHEMA, ("BAD",))
+    source.view().mask[:] |= Layout(SCHEMA).bits(("BAD",))
     found = checks(inputs)
     assert warned(found) == []
     assert found[1].noise is None

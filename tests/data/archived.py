@@ -31,7 +31,7 @@ from lamella.data.warp import MatchRecord, Warp
 from lamella.formats.archive.artifact_files import write_artifacts
 from lamella.formats.archive.write import write_archive
 from lamella.image.spans import Runs, SpanMask
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.psf.gridded import GriddedPsf
 
 BOX = Box.factory[100:116, 200:220]
@@ -63,8 +63,8 @@ def planes(unit: Any = u.nJy) -> MaskedImage:
     number = np.arange(BOX.area).reshape(BOX.shape)
     image = (number % 37 - 18).astype(np.float32) / 8
     variance = (number % 11 + 1).astype(np.float32) / 4
-    mask = np.where(number % 5 == 0, bits_of(schema, ("SATURATED", "CUSTOM")), 0).astype(np.int32)
-    image[0], variance[0], mask[0] = np.nan, np.inf, bits_of(schema, ("NO_DATA",))
+    mask = np.where(number % 5 == 0, Layout(schema).bits(("SATURATED", "CUSTOM")), 0).astype(np.int32)
+    image[0], variance[0], mask[0] = np.nan, np.inf, Layout(schema).bits(("NO_DATA",))
     return MaskedImage(
         Image(image, bbox=BOX, unit=unit, sky_projection=projection()),
         mask=Mask(mask[..., np.newaxis], bbox=BOX, schema=schema),

@@ -19,7 +19,7 @@ from lamella.fits.scaling import restore_zeros
 from lamella.formats.noise_maps import check_signs, variance_from_weight
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.testing.contracts import check_exposure_source
 
 from .afw.exposures import pixels as afw_pixels
@@ -42,7 +42,7 @@ def spoil(values: np.ndarray) -> np.ndarray:
 def assert_bad_there_alone(exposure: Exposure, kind: str) -> None:
     mask, schema = exposure.pixels.mask.array[..., 0], exposure.pixels.mask.schema
     for name in ("BAD", "NO_DATA"):
-        flagged = np.argwhere(mask & bits_of(schema, [name]))
+        flagged = np.argwhere(mask & Layout(schema).bits([name]))
         assert [tuple(map(int, pixel)) for pixel in flagged] == list(PLACES)
     assert np.isnan(exposure.pixels.image.array).sum() == len(PLACES)
     assert np.isposinf(exposure.pixels.variance.array).sum() == len(PLACES)

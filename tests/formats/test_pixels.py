@@ -14,7 +14,7 @@ from lsst.images import Box, MaskedImage
 
 from lamella.errors import InputError, ShapeError
 from lamella.formats.pixels import Flags, gaussian_psf, make_pixels
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.sky.footprint import pixel_scale
 from lamella.sky.projection import projection_from_header
 
@@ -35,7 +35,7 @@ def make(
 
 
 def plane(pixels: MaskedImage, name: str) -> np.ndarray:
-    return (pixels.mask.array[..., 0] & bits_of(pixels.mask.schema, [name])) != 0
+    return (pixels.mask.array[..., 0] & Layout(pixels.mask.schema).bits([name])) != 0
 
 
 def test_what_has_no_measurement_says_so_and_why(projection: Any) -> None:
@@ -79,7 +79,7 @@ def test_a_rim_wider_than_the_data_covers_them(projection: Any) -> None:
 def test_unknown_planes_follow_behind_the_standard_ones(projection: Any) -> None:
     mine = np.eye(7, dtype=bool)
     pixels = make(projection, np.ones((7, 7)), np.ones((7, 7)), MINE=mine)
-    assert bits_of(pixels.mask.schema, ["MINE"]) == 1 << 24
+    assert Layout(pixels.mask.schema).bits(["MINE"]) == 1 << 24
     np.testing.assert_array_equal(plane(pixels, "MINE"), mine)
 
 

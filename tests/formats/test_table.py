@@ -27,7 +27,7 @@ from lamella.errors import (
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
 from lamella.formats.table_row import COLUMNS
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.testing.contracts import check_exposure_source
 
 SHAPE = (40, 50)
@@ -99,8 +99,8 @@ def test_a_row_becomes_an_exposure(table: Callable[..., Path], name: str) -> Non
     assert exposure.psf.sigma * 2.3548200 * 0.262 == pytest.approx(1.0)
     assert np.nanmedian(exposure.pixels.variance.array) == 4.0
     mask, schema = exposure.pixels.mask.array[..., 0], exposure.pixels.mask.schema
-    assert np.argwhere(mask & bits_of(schema, ["BAD"])).tolist() == [[10, 11]]
-    assert np.argwhere(mask & bits_of(schema, ["SATURATED"])).tolist() == [[10, 12], [10, 13]]
+    assert np.argwhere(mask & Layout(schema).bits(["BAD"])).tolist() == [[10, 11]]
+    assert np.argwhere(mask & Layout(schema).bits(["SATURATED"])).tolist() == [[10, 12], [10, 13]]
     # The file says that its sky is subtracted, unless told otherwise.
     assert np.nanmedian(exposure.pixels.image.array) == pytest.approx(30.0, abs=0.3)
 
@@ -246,7 +246,7 @@ def test_parts_may_lie_in_other_files_and_hdus_be_numbered(table: Callable[..., 
     }
     exposure = read(table(image_hdu=1, **changes))
     assert np.nanmedian(exposure.pixels.variance.array) == 9.0
-    assert (exposure.pixels.mask.array & bits_of(exposure.pixels.mask.schema, ["BAD"])).sum() == 1
+    assert (exposure.pixels.mask.array & Layout(exposure.pixels.mask.schema).bits(["BAD"])).sum() == 1
 
 
 def test_the_first_image_is_taken_when_no_hdu_is_named(table: Callable[..., Path]) -> None:
@@ -480,7 +480,7 @@ def test_the_simulated_survey_is_read_bit_for_bit(tmp_path: Path) -> None:
 def test_flags_that_nobody_names_are_bad(table: Callable[..., Path]) -> None:
     exposure = read(table(flags="BAD=1"))
     mask = exposure.pixels.mask
-    bad = mask.array[..., 0] & bits_of(mask.schema, ["BAD"])
+    bad = mask.array[..., 0] & Layout(mask.schema).bits(["BAD"])
     assert np.argwhere(bad).tolist() == [[10, 11], [10, 12], [10, 13]]
     assert "without a name (0x6) in 2 pixels" in " ".join(exposure.notes)
 
@@ -488,7 +488,7 @@ def test_flags_that_nobody_names_are_bad(table: Callable[..., Path]) -> None:
 def test_flags_that_are_called_harmless_are_none(table: Callable[..., Path]) -> None:
     exposure = read(table(flags="BAD=1 IGNORE=*"))
     mask = exposure.pixels.mask
-    assert np.argwhere(mask.array[..., 0] & bits_of(mask.schema, ["BAD"])).tolist() == [[10, 11]]
+    assert np.argwhere(mask.array[..., 0] & Layout(mask.schema).bits(["BAD"])).tolist() == [[10, 11]]
     assert mask.schema.names == read(table("b.ecsv", visit=4)).pixels.mask.schema.names
 
 

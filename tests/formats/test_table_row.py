@@ -19,7 +19,7 @@ from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
 from lamella.formats.source import FileSource
 from lamella.formats.table_row import TableRow
-from lamella.planes import bits_of
+from lamella.planes import Layout
 
 SHAPE = (160, 180)
 SKY, SIGMA = 400.0, 10.0
@@ -57,7 +57,7 @@ def read(path: Path, **cells: str | None) -> Exposure:
 
 def in_plane(exposure: Exposure, name: str) -> list[list[int]]:
     mask = exposure.pixels.mask
-    return np.argwhere(mask.array[..., 0] & bits_of(mask.schema, [name])).tolist()
+    return np.argwhere(mask.array[..., 0] & Layout(mask.schema).bits([name])).tolist()
 
 
 def test_a_standard_deviation_is_squared(write: Callable[..., Path]) -> None:

@@ -14,7 +14,7 @@ from lamella.errors import ConfigError, MaskPlaneError, PixelTypeError, ShapeErr
 from lamella.image.gaps import fallback_value, fill_gaps, fill_masked_image
 from lamella.image.options import GapControl
 from lamella.kernels.fill import kriging_coefficients
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 BAD, INTERPOLATED = 1, 4
 
@@ -246,7 +246,7 @@ def test_planes_may_have_the_names_of_the_original_pipelines():
     target = masked_image()
     layer = target.mask.array[..., 0]
     layer[:] = 0
-    layer[3, 30] = bits_of(target.mask.schema, ("SATURATED",))
+    layer[3, 30] = Layout(target.mask.schema).bits(("SATURATED",))
     assert fill_masked_image(target, ("SAT", "CR")).pixels == 1
 
 

@@ -17,7 +17,7 @@ from lamella.data.warp import Warp
 from lamella.errors import PixelTypeError
 from lamella.formats.pixels import make_pixels
 from lamella.image.gaps import fill_gaps
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.testing.config import SurveyConfig
 from lamella.testing.exposure import SimulatedExposure
 
@@ -50,7 +50,7 @@ def assert_settled(pixels: Any) -> None:
     assert np.isnan(image[MASKED]).all()
     assert np.isinf(variance[MASKED]).all()
     schema = EXPOSURE.read().pixels.mask.schema
-    assert (mask[MASKED] & bits_of(schema, ["NO_DATA"])).all()
+    assert (mask[MASKED] & Layout(schema).bits(["NO_DATA"])).all()
     elsewhere = np.ones(image.shape, bool)
     elsewhere[MASKED] = False
     np.testing.assert_array_equal(image[elsewhere], EXPOSURE.read().pixels.image.array[elsewhere])

@@ -14,7 +14,7 @@ from lamella.data.coadd import PatchCoadd, Rejection
 from lamella.data.detector import DetectorInput
 from lamella.data.exposure import ExposureId
 from lamella.data.origins import OriginSummary
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.report.composite import composite
 from lamella.report.record import CoaddRecord, RunRecord, Skipped, coadd_record, picture_record
 
@@ -87,7 +87,7 @@ def make_coadd(
         ("CLIPPED", rng.uniform(size=box.shape) < 2e-4),
         ("BRIGHT_OBJECT", np.hypot((across - 0.3) * box.x.size, (up - 0.8) * box.y.size) < 28),
     ):
-        bits[where] |= bits_of(schema, [name])
+        bits[where] |= Layout(schema).bits([name])
     sky = _sources(box, band, crowd)
     if star is not None:
         sky += star[2] * _gaussian(box, star[0], star[1], SIGMA)

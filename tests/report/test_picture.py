@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from lamella.errors import OutputError
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.report.palette import NO_DATA_COLOR, hex_color, plane_color
 from lamella.report.picture import (
     Picture,
@@ -106,7 +106,7 @@ def test_mask_shows_planes_in_the_colors_of_its_legend(coadd):
     bits = coadd.mask.array[..., 0]
     for name, color in legend.items():
         assert color == hex_color(plane_color(name))
-        alone = bits == bits_of(coadd.mask.schema, [name])
+        alone = bits == Layout(coadd.mask.schema).bits([name])
         shown = np.median(picture.pixels[::-1][alone], axis=0)
         # A fifth of the dimmed image shines through.
         assert np.abs(shown - plane_color(name)).max() < 0.2 * 255, name
@@ -116,7 +116,7 @@ def test_one_masked_pixel_in_a_large_mask_is_seen(coadd):
     large = coadd.copy()
     large.mask.array[...] = 0
     without = mask_picture(large, max_side=360).pixels[::-1][100, 150].astype(int)
-    large.mask.array[200, 300, 0] = bits_of(large.mask.schema, ["SATURATED"])
+    large.mask.array[200, 300, 0] = Layout(large.mask.schema).bits(["SATURATED"])
     picture = mask_picture(large, max_side=360)
     assert picture.pixels.shape == (270, 360, 3)
     color = np.array(plane_color("SATURATED"))

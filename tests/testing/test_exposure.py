@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from lsst.images import Image
 
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout
 from lamella.testing.camera import plan_visits
 from lamella.testing.config import SurveyConfig
 from lamella.testing.contracts import check_exposure_source
@@ -15,7 +15,7 @@ QUIET = CONFIG.replace(noise=False, cosmic_rays=0, satellites=0, asteroids=0, ba
 
 
 def plane(pixels, name):
-    return (pixels.mask & bits_of(make_schema(), [name])) != 0
+    return (pixels.mask & Layout.of().bits([name])) != 0
 
 
 def test_contract():

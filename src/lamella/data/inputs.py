@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from lsst.images import Box, MaskSchema, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 
 from ..image.planes import Planes
 from ..image.spans import SpanMask
+from ..sky.footprint import pixel_scale
 from .detector import DetectorInput
 from .flux_unit import FluxUnit, flux_unit_of
 from .owners import Owners
 from .weights import MeanVariance
 
-__all__ = ("CoaddTarget", "WarpInput", "WarpSource")
+__all__ = ("CoaddTarget", "WarpInput", "WarpRecord", "WarpSource")
 
 
 class WarpSource(Protocol):
@@ -38,6 +39,18 @@ class WarpSource(Protocol):
         change the arrays.
         """
         ...
+
+
+class WarpRecord(Protocol):
+    """What is known of a warp beside its pixels; see `lamella.data.warp.Warp`."""
+
+    instrument: str
+    visit: int
+    band: str
+    detectors: tuple[DetectorInput, ...]
+    owners: Owners | None
+    matched_psf: PointSpreadFunction | None
+    bad_mask_planes: tuple[str, ...] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +89,38 @@ class WarpInput:
     def flux_unit(self) -> FluxUnit:
         """Unit of the fluxes of ``source``; nJy where no detector is on record."""
         return flux_unit_of(self.detectors)
+
+    @classmethod
+    def of(
+        cls,
+        warp: WarpRecord,
+        source: WarpSource,
+        projection: SkyProjection[Any] | None,
+        mean_variance: MeanVariance | None = None,
+    ) -> Self:
+        """Return the record of a warp, without a weight.
+
+        Parameters
+        ----------
+        warp, source
+            The warp, and its pixels.
+        projection
+            Pixels to ICRS, where it is known.
+        mean_variance
+            Mean variance of the pixels, where it is on record.
+        """
+        return cls(
+            instrument=warp.instrument,
+            visit=warp.visit,
+            band=warp.band,
+            source=source,
+            detectors=warp.detectors,
+            owners=warp.owners,
+            pixel_area=None if projection is None else pixel_scale(projection, source.bbox) ** 2,
+            mean_variance=mean_variance,
+            model_psf=warp.matched_psf,
+            bad_mask_planes=warp.bad_mask_planes,
+        )
 
     @property
     def key(self) -> tuple[str, int]:

@@ -119,19 +119,21 @@ class Warp(MaskedImage):
 
     def __getitem__(self, bbox: Box | EllipsisType) -> Warp:
         cut = super().__getitem__(bbox)
-        return self._transfer_metadata(self._with_planes(cut), bbox=cut.bbox)
+        return self._transfer_metadata(self.with_planes(cut), bbox=cut.bbox)
 
     def copy(self) -> Warp:
         """Deep-copy the planes."""
-        return self._transfer_metadata(self._with_planes(super().copy()), copy=True)
+        return self._transfer_metadata(self.with_planes(super().copy()), copy=True)
 
-    def _with_planes(self, planes: MaskedImage) -> Warp:
-        return Warp(
-            planes.image,
-            mask=planes.mask,
-            variance=planes.variance,
-            **{name: getattr(self, name) for name in (*_IDENTITY, *_RECORD)},
-        )
+    @classmethod
+    def of(cls, pixels: MaskedImage, **record: Any) -> Self:
+        """Make the warp of some planes; ``record`` is what else `Warp` takes."""
+        return cls(pixels.image, mask=pixels.mask, variance=pixels.variance, **record)
+
+    def with_planes(self, pixels: MaskedImage, **record: Any) -> Warp:
+        """Return a warp of other planes with the record of this one, but for what is given."""
+        own = {name: getattr(self, name) for name in (*_IDENTITY, *_RECORD)}
+        return Warp.of(pixels, **own | record)
 
     def serialize(self, archive: OutputArchive[Any]) -> WarpSerializationModel[Any]:
         """Write the warp into an archive."""
@@ -142,7 +144,7 @@ class Warp(MaskedImage):
         # Measured when it is written, so that it is that of these very pixels.
         layout = Layout.of(self.mask.schema)
         mean = measure_variance(
-            self.variance.array, conform_mask(self.mask, layout), layout.schema, image=self.image.array
+            self.variance.array, conform_mask(self.mask, layout), layout, image=self.image.array
         )
         model.mean_variance = None if mean is None else MeanVarianceModel.of(mean)
         model.detectors = archive.serialize_direct(
@@ -253,10 +255,8 @@ class WarpSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP046
         """Read the warp, or a box of it."""
         planes = super().deserialize(archive, bbox=bbox, **kwargs)
         records = () if self.matched is None else self.matched.records
-        return Warp(
-            planes.image,
-            mask=planes.mask,
-            variance=planes.variance,
+        return Warp.of(
+            planes,
             **{name: getattr(self, name) for name in _IDENTITY},
             detectors=self.detectors.deserialize(archive),
             owners=load_owners(self.owners, archive),

@@ -8,12 +8,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from lsst.images import MaskSchema
 
 from ..errors import ShapeError
 from ..kernels.flags import lacks_value
 from ..kernels.order.sample import clipped_mean
-from ..planes import BAD_MASK_PLANES, bits_of, plane_names
+from ..planes import BAD_MASK_PLANES, Layout, plane_names
 from .options import WeightControl
 from .photometry import check_scale
 
@@ -124,7 +123,7 @@ def weight_of_mean(mean: float, scale: float = 1.0) -> float | WeightProblem:
 def measure_variance(
     variance: np.ndarray,
     mask: np.ndarray,
-    schema: MaskSchema,
+    layout: Layout,
     bad_mask_planes: Sequence[str] = BAD_MASK_PLANES,
     control: WeightControl | None = None,
     *,
@@ -138,8 +137,8 @@ def measure_variance(
         float32 of shape (y, x).
     mask
         int32 of shape (y, x).
-    schema
-        Schema of the mask.
+    layout
+        Bits of the mask.
     bad_mask_planes
         Pixels with one of these planes do not count.
     control
@@ -153,7 +152,7 @@ def measure_variance(
         The mean; `None` where there is no valid weight.
     """
     control = control or WeightControl()
-    bad = bits_of(schema, bad_mask_planes, missing_ok=True)
+    bad = layout.bits(bad_mask_planes, missing_ok=True)
     if image is not None:
         variance = _variance_of_values(image, variance)
     clipped = clipped_mean([(variance, mask)], bad, control.sigma_clip, control.clip_iter)

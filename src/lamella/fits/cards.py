@@ -56,7 +56,7 @@ class Cards(Mapping[str, Any]):
                     self._starts.setdefault(card[9:].partition("=")[0].strip().upper(), start)
 
     def __getitem__(self, key: str) -> Any:
-        start = self._starts[key]
+        start = self._starts[key.upper().removeprefix("HIERARCH ")]
         card = self._text[start : start + CARD]
         value = _parse_value(card[10:] if card[8:10] == "= " else card.partition("=")[2])
         while str(value).endswith("&") and self._text.startswith("CONTINUE", start := start + CARD):

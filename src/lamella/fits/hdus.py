@@ -24,9 +24,9 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import InputError, LamellaError, MissingPartError, UnreadableFileError
-from .cards import BEGINNING, BLOCK, CARD, Cards, image_text, irregular_cards
+from .cards import BEGINNING, BLOCK, CARD, Cards, image_text
 from .packed import MAGIC, PACKED_ERRORS, find_opener
-from .quiet import Header, quiet_astropy
+from .quiet import Header, lenient_header, quiet_astropy
 
 __all__ = ("PIXEL_TYPES", "Container", "Unit", "primary_cards")
 
@@ -85,37 +85,12 @@ class Unit:
         UnreadableFileError
             Raised when one cannot be parsed.
         """
-        return self._header(self.text)
+        return lenient_header(self.text, self.container.path, self.label)
 
     @property
-    def image_header(self) -> Header:
-        """All cards, those of an image in compressed tiles as they were before the compression.
-
-        Raises
-        ------
-        UnreadableFileError
-            Raised when one cannot be parsed.
-        """
-        return self._header(image_text(self.text, self.cards)) if self.is_compressed else self.header
-
-    def _header(self, text: str) -> Header:
-        with quiet_astropy():
-            header = fits.Header.fromstring(text)
-            # astropy parses a card when it is asked for, which takes long for all of them; those that it
-            # would warn about or fail on are parsed now.
-            for number in irregular_cards(text):
-                card = header.cards[number]
-                try:
-                    # An unquoted NaN and the like become texts; that is no error of the pixels.
-                    with contextlib.suppress(fits.VerifyError):
-                        card.value  # noqa: B018
-                        continue
-                    card.verify("silentfix")
-                except (ValueError, fits.VerifyError) as err:
-                    raise self.damage(
-                        "what is no card of FITS", "a keyword and a value", f"card {number}"
-                    ) from err
-        return header
+    def image_text(self) -> str:
+        """Cards of the header, those of an image in compressed tiles as they were before the compression."""
+        return image_text(self.text, self.cards) if self.is_compressed else self.text
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[Any]:

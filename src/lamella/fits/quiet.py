@@ -11,11 +11,15 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-__all__ = ("Header", "quiet_astropy")
+from ..errors import UnreadableFileError
+from .cards import irregular_cards
+
+__all__ = ("Header", "lenient_header", "quiet_astropy")
 
 type Header = fits.Header
 """Header of one HDU."""
@@ -31,3 +35,39 @@ def quiet_astropy() -> Iterator[None]:
     with _FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         yield
+
+
+def lenient_header(text: str, path: Path, where: str) -> Header:
+    """Return a header whose malformed cards, e.g. with an unquoted NaN, are texts.
+
+    Parameters
+    ----------
+    text
+        The cards, one behind the other, without END.
+    path, where
+        File and HDU, for messages.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when a card cannot be parsed.
+    """
+    with quiet_astropy():
+        header = fits.Header.fromstring(text)
+        # astropy parses a card when it is asked for, which takes long for all of them; those that it
+        # would warn about or fail on are parsed now.
+        for number in irregular_cards(text):
+            card = header.cards[number]
+            try:
+                with contextlib.suppress(fits.VerifyError):
+                    card.value  # noqa: B018
+                    continue
+                card.verify("silentfix")
+            except (ValueError, fits.VerifyError) as err:
+                raise UnreadableFileError(
+                    path,
+                    where=f"{where}, card {number}",
+                    found="what is no card of FITS",
+                    expected="a keyword and a value",
+                ) from err
+    return header

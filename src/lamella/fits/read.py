@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import functools
 import itertools
@@ -16,8 +17,9 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import InputError, LamellaError, MissingPartError, ShapeError, UnreadableFileError
+from .cards import Cards
 from .hdus import PIXEL_TYPES, Container, Unit
-from .quiet import Header, quiet_astropy
+from .quiet import Header, lenient_header, quiet_astropy
 from .scaling import physical_values, restore_zeros, with_nan
 
 __all__ = (
@@ -34,6 +36,7 @@ __all__ = (
     "optional_number",
     "parsed",
     "raw_headers",
+    "read_cards",
     "read_flags",
     "read_headers",
     "read_image",
@@ -88,27 +91,80 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
         raise UnreadableFileError(path, found=reason, expected="a complete FITS file") from err
 
 
-class _Headers:
-    """Headers of a file, read as far as they have been asked for."""
+class _Scan:
+    """Cards of the HDUs of a file, read as far as they have been asked for."""
 
-    def __init__(self, path: Path) -> None:
-        self._file, self._lock = Container(path, in_order=True), threading.Lock()
-        self._start()
+    def __init__(self, path: Path, stamp: tuple[int, int]) -> None:
+        self._path, self._lock = path, threading.Lock()
+        self._texts: list[str] = []
+        self._is_complete = False
+        self._rest()
 
-    def _start(self) -> None:
-        self._units, self._headers = self._file.walk(), list[Header]()
+    def _rest(self) -> None:
+        self._file, self._is_active = Container(self._path, in_order=True), False
+        self._walk: Iterator[Unit] = iter(())
 
-    def first(self, limit: int | None) -> tuple[Header, ...]:
-        """Return the headers of at most ``limit`` HDUs."""
+    def texts(self, limit: int | None) -> list[str]:
+        """Return the cards of at most ``limit`` HDUs."""
         with self._lock:
-            more = None if limit is None else max(limit - len(self._headers), 0)
-            try:
-                with self._file:
-                    self._headers += (unit.image_header for unit in itertools.islice(self._units, more))
-            except LamellaError:
-                self._start()
-                raise
-            return tuple(self._headers[:limit])
+            while not self._is_complete and (limit is None or len(self._texts) < limit):
+                if not self._is_active:
+                    self._activate()
+                try:
+                    with self._file:
+                        unit = next(self._walk, None)
+                except LamellaError:
+                    self._rest()
+                    raise
+                self._is_complete = unit is None
+                self._texts += [] if unit is None else [unit.image_text]
+            return self._texts[:limit]
+
+    def _activate(self) -> None:
+        """Take the file up again behind the HDUs that are known."""
+        self._walk = itertools.islice(self._file.walk(), len(self._texts), None)
+        self._is_active = True
+        _ACTIVE.append(self)
+        if len(_ACTIVE) > _MAX_ACTIVE:
+            _ACTIVE.popleft().shrink()
+
+    def shrink(self) -> None:
+        """Let the file go, and all cards but some of its first HDUs, if nobody reads it now."""
+        if self._lock.acquire(blocking=False):
+            sizes = itertools.accumulate(map(len, self._texts))
+            kept = max(_FIRST, sum(size <= _KEPT for size in sizes))
+            self._is_complete &= len(self._texts) <= kept
+            del self._texts[kept:]
+            self._rest()
+            self._lock.release()
+
+
+_MAX_ACTIVE = 16
+"""Files that can be read on from where they were left."""
+_FIRST, _KEPT = 2, 1 << 16
+"""HDUs by which a file is recognised, and characters: what is kept of other files."""
+_ACTIVE: collections.deque[_Scan] = collections.deque()
+_scan_of = functools.lru_cache(maxsize=8192)(_Scan)
+_header_of = functools.lru_cache(maxsize=512)(lenient_header)
+
+
+def _texts_of(path: Path, limit: int | None) -> list[str]:
+    try:
+        stat = path.stat()
+    except OSError as err:
+        raise UnreadableFileError(path, found=err.strerror or str(err), expected="a FITS file") from err
+    return _scan_of(path, (stat.st_mtime_ns, stat.st_size)).texts(limit)
+
+
+def read_cards(path: Path, limit: int | None = None) -> tuple[Cards, ...]:
+    """Read the values of headers as `read_headers` does, for the recognition of many files.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file is absent, truncated, or not FITS.
+    """
+    return tuple(map(Cards, _texts_of(path, limit)))
 
 
 def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
@@ -125,11 +181,8 @@ def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
     UnreadableFileError
         Raised when the file is absent, truncated, or not FITS.
     """
-    try:
-        stat = path.stat()
-    except OSError as err:
-        raise UnreadableFileError(path, found=err.strerror or str(err), expected="a FITS file") from err
-    return _headers_of(path, (stat.st_mtime_ns, stat.st_size)).first(limit)
+    texts = _texts_of(path, limit)
+    return tuple(_header_of(text, path, hdu_label(index)) for index, text in enumerate(texts))
 
 
 def raw_headers(path: Path) -> tuple[Header, ...]:
@@ -140,11 +193,6 @@ def raw_headers(path: Path) -> tuple[Header, ...]:
 def parsed(header: Header, path: Path) -> Header:
     """Return a header as it is: all come parsed as far as need be."""
     return header
-
-
-@functools.lru_cache(maxsize=16)
-def _headers_of(path: Path, stamp: tuple[int, int]) -> _Headers:
-    return _Headers(path)
 
 
 def read_image(path: Path, hdu: str | int, *, is_noise: bool = False) -> tuple[np.ndarray, Header]:
@@ -283,7 +331,7 @@ def _take_image(unit: Unit, hdu: str | int, layer: int | None, *, is_noise: bool
         data = data.reshape(-1, *axes[-2:])[layer if is_cube else 0]
         if is_noise and opened is not None:
             restore_zeros(opened, data)
-    header = unit.image_header
+    header = lenient_header(unit.image_text, path, hdu_label(hdu))
     pixels, undefined = physical_values(_native(data), header, path, hdu_label(hdu))
     return ImageData(pixels, header, undefined)
 

@@ -16,7 +16,7 @@ FITS_SUFFIXES = (".fits", ".fit", ".fts")
 
 def bare_name(path: Path | str) -> str:
     """Return the name of a file without the suffix of a compression."""
-    name = Path(path).name
+    name = os.path.basename(path)
     for suffix in _COMPRESSIONS:
         name = name.removesuffix(suffix)
     return name

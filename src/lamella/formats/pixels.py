@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, MaskSchema, SkyProjection
+from lsst.images import Box, DetectorFrame, Image, Mask, MaskedImage, SkyProjection
 from lsst.images.psfs import GaussianPointSpreadFunction, PointSpreadFunction
 
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
@@ -23,7 +23,7 @@ from ..planes import (
     BAD_MASK_PLANES,
     SKY_PLANES,
     STANDARD_PLANES,
-    bits_of,
+    Layout,
     is_standard,
     make_schema,
     plane_name,
@@ -267,14 +267,15 @@ def make_pixels(
         image = np.where(masked, np.nan, np.ma.getdata(image))
         variance = np.where(masked, np.inf, np.ma.getdata(variance))
     check_signs(variance, "variance", path)
-    mask = _mask_bits(flags, schema, image.shape, path, in_place=in_place)
+    layout = Layout(schema)
+    mask = _mask_bits(flags, layout, image.shape, path, in_place=in_place)
     image, variance = (
         np.ascontiguousarray(plane, dtype=np.float32)
         if in_place and plane.flags.writeable
         else np.array(plane, dtype=np.float32, order="C")
         for plane in (image, variance)
     )
-    _settle_missing(image, variance, mask, schema, edge_width, path)
+    _settle_missing(image, variance, mask, layout, edge_width, path)
     box = Box.from_shape(image.shape, start=start)
     return MaskedImage(
         Image(image, bbox=box),
@@ -286,33 +287,33 @@ def make_pixels(
 
 def _mask_bits(
     flags: Flags | Mapping[str, np.ndarray],
-    schema: MaskSchema,
+    layout: Layout,
     shape: tuple[int, ...],
     path: Path,
     *,
     in_place: bool,
 ) -> np.ndarray:
-    """Return the flags as bits of a schema: int32, shape (y, x)."""
+    """Return the flags as bits of a layout: int32, shape (y, x)."""
     if isinstance(flags, Flags):
         require_shape(f"{path}: plane mask", flags.values, shape)
-        bits = {name: bits_of(schema, [name]) for name in flags.planes}
+        bits = {name: layout.bits([name]) for name in flags.planes}
         return flags.translate(bits, in_place=in_place)
     mask = np.zeros(shape, np.int32)
     for name, plane in flags.items():
         require_shape(f"{path}: plane {name}", plane, shape)
-        or_where(np.ascontiguousarray(plane, dtype=bool), bits_of(schema, [name]), mask)
+        or_where(np.ascontiguousarray(plane, dtype=bool), layout.bits([name]), mask)
     return mask
 
 
 def _settle_missing(
-    image: np.ndarray, variance: np.ndarray, mask: np.ndarray, schema: MaskSchema, edge_width: int, path: Path
+    image: np.ndarray, variance: np.ndarray, mask: np.ndarray, layout: Layout, edge_width: int, path: Path
 ) -> None:
     """Take away values that are no measurements, and complete the mask, in place."""
     rows, columns = (np.zeros(n, dtype=bool) for n in image.shape)
     no_data, bad, no_value, edge = (
-        bits_of(schema, [name]) for name in ("NO_DATA", "BAD", "UNMASKED_NAN", "DETECTION_EDGE")
+        layout.bits([name]) for name in ("NO_DATA", "BAD", "UNMASKED_NAN", "DETECTION_EDGE")
     )
-    reasons = bits_of(schema, _REASONS)
+    reasons = layout.bits(_REASONS)
     untold, measured = mark_missing(image, variance, mask, no_data, reasons, rows, columns)
     if not measured:
         raise InputError(path, found="no pixel with a value and a weight", expected="at least one")

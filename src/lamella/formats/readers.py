@@ -7,7 +7,7 @@ import enum
 import functools
 import importlib
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from .read_control import ReadControl
 
 if TYPE_CHECKING:
     from ..data.exposure import ExposureSource
-    from ..fits.read import Header
 
 __all__ = (
     "FileHead",
@@ -56,17 +55,17 @@ class FileHead:
         return is_fits_name(self.path)
 
     @functools.cached_property
-    def headers(self) -> tuple[Header, ...]:
-        """Headers of the first two HDUs; none for a file that is not FITS.
+    def headers(self) -> tuple[Mapping[str, Any], ...]:
+        """Values of the headers of the first two HDUs; none for a file that is not FITS.
 
         Raises
         ------
         UnreadableFileError
             Raised when the file is damaged.
         """
-        from ..fits.read import read_headers
+        from ..fits.read import read_cards
 
-        return read_headers(self.path, limit=2) if self.is_fits else ()
+        return read_cards(self.path, limit=2) if self.is_fits else ()
 
     @functools.cached_property
     def text(self) -> str:

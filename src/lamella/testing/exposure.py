@@ -11,7 +11,7 @@ from lsst.images.psfs import GaussianPointSpreadFunction
 
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..data.times import ExposureTimes
-from ..planes import bits_of, make_schema
+from ..planes import Layout, make_schema
 from .artifacts import Injection, inject_artifacts
 from .camera import (
     INSTRUMENT,
@@ -98,7 +98,7 @@ def simulate_pixels(config: SurveyConfig, visit: int, detector: int) -> Detector
 
 
 def _bit(name: str) -> np.int32:
-    return np.int32(bits_of(make_schema(), [name]))
+    return np.int32(Layout.of().bits([name]))
 
 
 def _spoil_columns(

@@ -22,7 +22,7 @@ from lamella.coadd.stack.sources import ImageSource
 from lamella.data.removals import VisitArtifacts
 from lamella.errors import NoMatchedWarpsError
 from lamella.image.spans import shared_runs
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 SCHEMA = make_schema()
 
@@ -165,12 +165,12 @@ def test_rims_along_the_end_of_the_coadd_are_evidence(epochs, lost: bool) -> Non
     maker.add_cosmic_ray(1, 1, 70)
     maker.add_cosmic_ray(2, 100, maker.bbox.x.size - 3)
     for visit in (0, 2, 3) if lost else ():
-        maker.masks[visit][6:12] |= bits_of(SCHEMA, ("NO_DATA",))
+        maker.masks[visit][6:12] |= Layout(SCHEMA).bits(("NO_DATA",))
     inputs = []
     for visit, one in enumerate(maker.inputs()):
         matched = maker.match(visit)
         for rim in (np.s_[:6], np.s_[-6:], np.s_[:, :6], np.s_[:, -6:]):
-            matched.mask.array[rim] |= bits_of(SCHEMA, ("DETECTION_EDGE",))
+            matched.mask.array[rim] |= Layout(SCHEMA).bits(("DETECTION_EDGE",))
         inputs.append(dataclasses.replace(one, matched=ImageSource(matched)))
     flags = removed(maker, compare(maker, inputs))
     assert flags[2][:, -6:].any()
@@ -181,7 +181,7 @@ def test_rims_along_the_end_of_the_coadd_are_evidence(epochs, lost: bool) -> Non
 def test_a_source_beside_the_end_of_another_visit_stays_whole(epochs, start: int) -> None:
     """The rim of a matched warp says nothing of what lies beyond it."""
     maker = epochs(2)
-    maker.masks[1][:, :start] |= bits_of(SCHEMA, ("NO_DATA",))
+    maker.masks[1][:, :start] |= Layout(SCHEMA).bits(("NO_DATA",))
     y, x, _ = maker.stars[0]
     flags = removed(maker, compare(maker))
     assert not flags[:, int(y) - 10 : int(y) + 11, int(x) - 10 : int(x) + 11].any()
@@ -189,8 +189,8 @@ def test_a_source_beside_the_end_of_another_visit_stays_whole(epochs, start: int
 
 def test_the_last_visit_of_a_pixel_is_never_removed(epochs) -> None:
     maker = epochs(3)
-    maker.masks[0][:, 90:] |= bits_of(SCHEMA, ("NO_DATA",))
-    maker.masks[1][:, 110:] |= bits_of(SCHEMA, ("NO_DATA",))
+    maker.masks[0][:, 90:] |= Layout(SCHEMA).bits(("NO_DATA",))
+    maker.masks[1][:, 110:] |= Layout(SCHEMA).bits(("NO_DATA",))
     rows, columns = np.indices(maker.bbox.shape)
     for visit, row in ((0, 75), (1, 76), (2, 75)):
         trail = 40.0 * np.exp(-0.5 * ((rows - row - 0.1 * visit * columns) / maker.sigma(visit)) ** 2)
@@ -283,7 +283,7 @@ def test_a_visit_whose_matched_warp_is_lost_is_told(epochs) -> None:
     maker.add_cosmic_ray(0, 75, 80)
     inputs = maker.inputs()
     planes = maker.match(1)
-    planes.mask.array[..., 0] |= bits_of(SCHEMA, ("NO_DATA",))
+    planes.mask.array[..., 0] |= Layout(SCHEMA).bits(("NO_DATA",))
     inputs[1] = dataclasses.replace(inputs[1], matched=ImageSource(planes))
     found = compare(maker, inputs)
     assert [bool(one.notes) for one in found] == [False, True, False, False]
@@ -327,7 +327,7 @@ def test_the_scale_of_the_matched_warp_is_its_own(epochs) -> None:
 def test_masked_pixels_are_not_candidates(epochs) -> None:
     maker = epochs(4)
     maker.add_cosmic_ray(1, 75, 80)
-    maker.masks[1][70:82, 75:95] |= bits_of(SCHEMA, ("BAD",))
+    maker.masks[1][70:82, 75:95] |= Layout(SCHEMA).bits(("BAD",))
     found = compare(maker)
     assert shared_runs(found[1].removed, found[1].valid).area == 0
     assert found[1].valid.area == maker.bbox.area - 12 * 20
@@ -336,7 +336,7 @@ def test_masked_pixels_are_not_candidates(epochs) -> None:
 def test_untested_pixels_are_discarded_on_demand(epochs) -> None:
     maker = epochs(3)
     inputs = maker.inputs()
-    edge, no_data = (bits_of(SCHEMA, (name,)) for name in ("DETECTION_EDGE", "NO_DATA"))
+    edge, no_data = (Layout(SCHEMA).bits((name,)) for name in ("DETECTION_EDGE", "NO_DATA"))
     matched = inputs[0].matched
     matched.view().image[:8], matched.view().variance[:8] = np.nan, np.inf
     matched.view().mask[:8] |= no_data

@@ -18,7 +18,7 @@ from lamella.data.coadd import PatchCoadd
 from lamella.data.inputs import CoaddTarget
 from lamella.errors import ConfigError
 from lamella.image.spans import SpanMask
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.resources import Resources
 
 SCHEMA = make_schema()
@@ -122,8 +122,8 @@ def test_planes_that_an_input_had_stay(epochs, maker) -> None:
     visits = messy(epochs)
     inputs = visits.inputs()
     flags = np.zeros((*visits.bbox.shape, 1), np.int32)
-    flags[40:45, 60:65] = bits_of(SCHEMA, ("BAD",))
-    flags[75, 15] = bits_of(SCHEMA, ("CLIPPED",))
+    flags[40:45, 60:65] = Layout(SCHEMA).bits(("BAD",))
+    flags[75, 15] = Layout(SCHEMA).bits(("CLIPPED",))
     alternate = SpanMask.from_mask(Mask(flags, schema=SCHEMA, bbox=visits.bbox))
     inputs[0] = dataclasses.replace(inputs[0], alternate=alternate)
     found = find_rejections(visits.scene(inputs))
@@ -136,7 +136,7 @@ def test_planes_that_an_input_had_stay(epochs, maker) -> None:
 def test_untested_pixels_leave_no_data_and_edges_an_inexact_psf(epochs, maker) -> None:
     visits = epochs(3)
     inputs = visits.inputs()
-    no_data, edge = (bits_of(SCHEMA, (name,)) for name in ("NO_DATA", "DETECTION_EDGE"))
+    no_data, edge = (Layout(SCHEMA).bits((name,)) for name in ("NO_DATA", "DETECTION_EDGE"))
     matched = inputs[0].matched
     matched.view().image[:8], matched.view().variance[:8] = np.nan, np.inf
     matched.view().mask[:8] |= no_data

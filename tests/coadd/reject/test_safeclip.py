@@ -10,7 +10,7 @@ import pytest
 from lamella.coadd.reject.reject_control import SafeClipControl
 from lamella.coadd.reject.safeclip import _significant, attribute_footprints, detect, safe_clip
 from lamella.image.footprints import Footprints
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 CONTROL = SafeClipControl()
 SCHEMA = make_schema()
@@ -68,9 +68,9 @@ def test_detected_planes_of_the_inputs_are_used_if_there_are_any(epochs) -> None
     maker = epochs(5)
     maker.add(1, maker.star(75.0, 80.0, 3000.0, 1.9))
     for mask in maker.masks:
-        mask[0, 0] |= bits_of(SCHEMA, ("DETECTED",))
+        mask[0, 0] |= Layout(SCHEMA).bits(("DETECTED",))
     assert not clip(maker).any()
-    maker.masks[1][65:86, 70:91] |= bits_of(SCHEMA, ("DETECTED",))
+    maker.masks[1][65:86, 70:91] |= Layout(SCHEMA).bits(("DETECTED",))
     assert clip(maker)[1, 75, 80]
 
 
@@ -105,9 +105,9 @@ def test_whole_big_detections_follow_when_a_part_is_clipped(epochs) -> None:
     rows, columns = np.indices(maker.bbox.shape)
     trail = 25.0 * np.exp(-0.5 * ((rows - columns - 10) / 2.5) ** 2)
     maker.images[2] += trail
-    maker.masks[2][np.abs(rows - columns - 10) < 10] |= bits_of(SCHEMA, ("DETECTED",))
+    maker.masks[2][np.abs(rows - columns - 10) < 10] |= Layout(SCHEMA).bits(("DETECTED",))
     for k in (0, 1, 3, 4):
-        maker.masks[k][0, 0] |= bits_of(SCHEMA, ("DETECTED",))
+        maker.masks[k][0, 0] |= Layout(SCHEMA).bits(("DETECTED",))
     whole = clip(maker)[2]
     assert whole[np.abs(rows - columns - 10) < 10].all()
     part = clip(maker, min_big_overlap=10**6)[2]

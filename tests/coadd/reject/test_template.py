@@ -15,7 +15,7 @@ from lamella.coadd.stack.sources import Rows
 from lamella.data.inputs import WarpSource
 from lamella.errors import NoMatchedWarpsError
 from lamella.image.planes import Planes
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 SCHEMA = make_schema()
 
@@ -73,7 +73,7 @@ def test_a_source_that_takes_long_is_asked_once_for_its_weight(epochs) -> None:
 
 def test_a_visit_without_a_good_matched_pixel_is_left_out(epochs) -> None:
     maker = epochs(3)
-    maker.masks[1] |= bits_of(SCHEMA, ("NO_DATA",))
+    maker.masks[1] |= Layout(SCHEMA).bits(("NO_DATA",))
     assert [one.visit for one in matched_inputs(maker.inputs(), ("NO_DATA",))[0]] == [0, 2]
     assert (template_of(maker).epochs == 2).all()
 
@@ -94,7 +94,7 @@ def test_tolerances_follow_brightness_and_slope(epochs) -> None:
 
 def test_visits_that_cannot_be_a_part_are_named(epochs) -> None:
     maker = epochs(3)
-    maker.masks[1] |= bits_of(SCHEMA, ("NO_DATA",))
+    maker.masks[1] |= Layout(SCHEMA).bits(("NO_DATA",))
     left_out = template_of(maker).left_out
     assert list(left_out) == [("Cam", 1)]
     assert "no good pixel" in left_out["Cam", 1]

@@ -16,7 +16,7 @@ from lamella.coadd.warp.information import exposure_information, sky_variance, t
 from lamella.data.exposure import Exposure
 from lamella.data.weights import WeightProblem
 from lamella.errors import CalibrationError
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 from ... import makers
 from ...projections import tan_projection
@@ -116,7 +116,7 @@ def test_interleaved_amplifiers_are_all_met_in_a_large_image() -> None:
 def test_masked_pixels_do_not_count(plane: str) -> None:
     exposure = exposure_of(sky((1100, 900)), 100.0)
     exposure.pixels.variance.array[:, 3:] = 1e-4
-    exposure.pixels.mask.array[:, 3:, 0] |= bits_of(SCHEMA, (plane,))
+    exposure.pixels.mask.array[:, 3:, 0] |= Layout(SCHEMA).bits((plane,))
     assert exposure_information(exposure) == pytest.approx(0.04 / 100.0, rel=1e-4)
 
 
@@ -130,7 +130,7 @@ def test_pixels_outside_of_the_valid_region_do_not_count() -> None:
 
 def test_an_image_of_bad_pixels_alone_has_the_weight_of_these() -> None:
     exposure = exposure_of(sky((40, 30)), 100.0)
-    exposure.pixels.mask.array[..., 0] |= bits_of(SCHEMA, ("BAD",))
+    exposure.pixels.mask.array[..., 0] |= Layout(SCHEMA).bits(("BAD",))
     assert exposure_information(exposure) == pytest.approx(0.04 / 100.0, rel=1e-6)
 
 

@@ -23,7 +23,7 @@ from lamella.data.warp import Warp
 from lamella.errors import PsfMatchError
 from lamella.formats.archive.products import ArchiveWarp
 from lamella.formats.archive.write import write_archive
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.psf.gaussian import FWHM_PER_SIGMA
 from lamella.psf.gridded import GriddedPsf
 from lamella.psf.match_control import MatchControl
@@ -81,7 +81,7 @@ def matched(warp: Warp, control: MatchControl | None = None) -> Warp:
 
 
 def flags(warp: Warp, plane: str) -> np.ndarray:
-    return warp.mask.array[..., 0] & bits_of(warp.mask.schema, (plane,)) != 0
+    return warp.mask.array[..., 0] & Layout(warp.mask.schema).bits((plane,)) != 0
 
 
 def test_stars_have_the_shape_of_the_model_and_their_flux(maker) -> None:
@@ -135,7 +135,7 @@ def test_lost_pixels_stay_lost_and_do_not_spread_far(maker) -> None:
     warp.image.array[...] = 7.0
     warp.image.array[100:104, 100:104] = np.nan
     warp.variance.array[200, 200] = np.inf
-    warp.mask.array[50, 250, 0] |= bits_of(warp.mask.schema, ("NO_DATA",))
+    warp.mask.array[50, 250, 0] |= Layout(warp.mask.schema).bits(("NO_DATA",))
     warp.image.array[50, 250] = 1e9
     result = matched(warp)
     lost = flags(result, "NO_DATA")
@@ -166,10 +166,10 @@ def test_what_masked_pixels_hold_does_not_matter(maker, value: float, planes: An
         warp = make_warp(maker, noise=1.0)
         warp.bad_mask_planes = planes
         where = np.s_[140:150, 140:144]
-        warp.mask.array[(*where, 0)] |= bits_of(warp.mask.schema, ("BAD",))
+        warp.mask.array[(*where, 0)] |= Layout(warp.mask.schema).bits(("BAD",))
         warp.image.array[where] = warp.variance.array[where] = spoiled
         # Made from good pixels: these values are as good as they can be.
-        warp.mask.array[50:54, 50, 0] |= bits_of(warp.mask.schema, ("BAD", "INTERPOLATED"))
+        warp.mask.array[50:54, 50, 0] |= Layout(warp.mask.schema).bits(("BAD", "INTERPOLATED"))
         results.append(matched(warp))
     first, second = results
     for name in ("image", "mask", "variance"):
@@ -181,14 +181,14 @@ def test_what_masked_pixels_hold_does_not_matter(maker, value: float, planes: An
 def test_without_planes_masked_values_are_used(maker) -> None:
     warp = make_warp(maker, flux=0.0)
     warp.bad_mask_planes = ()
-    warp.mask.array[150, 150, 0] |= bits_of(warp.mask.schema, ("BAD",))
+    warp.mask.array[150, 150, 0] |= Layout(warp.mask.schema).bits(("BAD",))
     warp.image.array[150, 150] = 1e5
     assert matched(warp).image.array[150, 152] > 100
 
 
 def test_planes_spread_as_far_as_weights_matter(maker) -> None:
     warp = make_warp(maker, flux=0.0)
-    warp.mask.array[150, 150, 0] |= bits_of(warp.mask.schema, ("SATURATED",))
+    warp.mask.array[150, 150, 0] |= Layout(warp.mask.schema).bits(("SATURATED",))
     grown = flags(matched(warp), "SATURATED")
     point = make_warp(maker, flux=0.0)
     point.image.array[150, 150] = 1.0

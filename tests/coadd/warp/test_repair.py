@@ -17,14 +17,14 @@ from lamella.coadd.warp.warp import make_warp
 from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.exposure import Exposure
 from lamella.kernels.fill import find_narrow_runs
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 from ...makers import make_exposure, make_planes
 from ...projections import turned_tan
 from ...same import assert_same_planes
 
 SCHEMA = make_schema()
-BAD, NO_DATA, INTERPOLATED = (bits_of(SCHEMA, (n,)) for n in ("BAD", "NO_DATA", "INTERPOLATED"))
+BAD, NO_DATA, INTERPOLATED = (Layout(SCHEMA).bits((n,)) for n in ("BAD", "NO_DATA", "INTERPOLATED"))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.exposure import Exposure
 from lamella.data.flux_unit import FluxUnit
 from lamella.errors import CalibrationError, ConfigError, DuplicateInputError, InputError
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.sky.pixelmap import PixelMap
 from lamella.sky.projection import projection_from_header
 
@@ -29,7 +29,7 @@ CENTRE = SkyCoord(150.0 * u.deg, 2.0 * u.deg)
 TRACT = tan_projection(CENTRE, 0.2 * u.arcsec, (5000.0, 7000.0))
 WHOLE = Box.factory[6000:8000, 4000:6000]
 SCHEMA = make_schema()
-NO_DATA = bits_of(SCHEMA, ["NO_DATA"])
+NO_DATA = Layout(SCHEMA).bits(["NO_DATA"])
 SIGMA, FLUX = 1.7, 1e4
 
 
@@ -68,11 +68,11 @@ def noise(shape: tuple[int, int] = (400, 300), seed: int = 0) -> np.ndarray:
 
 def flag(exposure: Exposure, plane: str, where: tuple[slice, slice]) -> None:
     mask = exposure.pixels.mask
-    mask.array[(*where, 0)] |= bits_of(mask.schema, [plane])
+    mask.array[(*where, 0)] |= Layout(mask.schema).bits([plane])
 
 
 def bits(image: MaskedImage, *planes: str) -> np.ndarray:
-    return (image.mask.array[..., 0] & bits_of(image.mask.schema, planes)) != 0
+    return (image.mask.array[..., 0] & Layout(image.mask.schema).bits(planes)) != 0
 
 
 def draw_stars(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf
 from lamella.coadd.warp.warp import make_warp
 from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.exposure import Exposure
-from lamella.planes import bits_of
+from lamella.planes import Layout
 
 from ...same import assert_same_planes
 from .test_warp import TRACT, bits, detector_projection, flag, make_exposure
@@ -210,7 +210,7 @@ def test_bits_of_planes_never_collide_with_the_mark_of_repaired_pixels() -> None
     warp = make_warp([exposure], TRACT, PATCH)
     assert warp is not None
     assert (warp.mask.array >= 0).all()
-    assert bits_of(warp.mask.schema, ["X6"]) == 2**30
+    assert Layout(warp.mask.schema).bits(["X6"]) == 2**30
 
 
 METHODS = ("none", "compare_warp", "safe_clip")

@@ -19,7 +19,7 @@ from lamella.errors import MissingPartError, OutputError
 from lamella.formats.afw.exposure import AfwFile
 from lamella.formats.afw.kinds import Kind, kind_of
 from lamella.formats.afw.visit_info import visit_info_from_header
-from lamella.planes import STANDARD_PLANES, bits_of, legacy_name, make_schema
+from lamella.planes import STANDARD_PLANES, Layout, legacy_name, make_schema
 from lamella.psf.coadd import CoaddPsf
 from lamella.psf.gaussian import DoubleGaussianPsf
 from lamella.sky.projection import projection_from_header
@@ -68,8 +68,8 @@ def planes(box=BOX):
     rng = np.random.default_rng(3)
     schema = make_schema(["EXTRA_PLANE"])
     mask = np.zeros(box.shape, np.int32)
-    mask[:5] |= bits_of(schema, ["NO_DATA", "EXTRA_PLANE"])
-    mask[7, 9] = bits_of(schema, ["SATURATED", "STREAK"])
+    mask[:5] |= Layout(schema).bits(["NO_DATA", "EXTRA_PLANE"])
+    mask[7, 9] = Layout(schema).bits(["SATURATED", "STREAK"])
     image, variance = rng.normal(size=box.shape), rng.uniform(1, 2, size=box.shape)
     image[:3], variance[:3] = np.nan, np.inf
     # Rows 3 and 4 hold gaps that were filled.

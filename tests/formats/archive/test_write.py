@@ -25,7 +25,7 @@ from lamella.data.removals import Removal
 from lamella.errors import OutputError, ProjectionError
 from lamella.formats.archive.products import read_product
 from lamella.formats.archive.write import psf_position, write_archive, write_plain_fits
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 from ... import makers
 from ...processes import limited_files
@@ -44,7 +44,7 @@ def make_coadd(projection: SkyProjection[Any] | None = None, *, detectors: int =
     projection = projection or make_projection()
     schema = make_schema(["EXTRA_PLANE"])
     mask = np.zeros(BOX.shape, np.int32)
-    mask[:5] |= bits_of(schema, ["NO_DATA", "EXTRA_PLANE"])
+    mask[:5] |= Layout(schema).bits(["NO_DATA", "EXTRA_PLANE"])
     image = np.random.default_rng(0).normal(size=BOX.shape)
     image[:5] = np.nan
     variance = np.where(mask, np.inf, 2.0)

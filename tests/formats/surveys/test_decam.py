@@ -19,7 +19,7 @@ from lamella.data.photometry import njy_per_count
 from lamella.errors import InputError, LamellaError, MissingPartError, ProjectionError, ShapeError, UnitError
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import Inputs, open_exposures
-from lamella.planes import bits_of
+from lamella.planes import Layout
 
 from ..conftest import SHAPE, DecamWriter
 
@@ -28,7 +28,7 @@ NJY_PER_NANOMAGGY = 3630.7805477
 
 def plane(exposure: Exposure, name: str) -> np.ndarray:
     mask = exposure.pixels.mask
-    return (mask.array[..., 0] & bits_of(mask.schema, [name])) != 0
+    return (mask.array[..., 0] & Layout(mask.schema).bits([name])) != 0
 
 
 def test_an_exposure_is_read_with_all_that_its_headers_say(decam: DecamWriter) -> None:

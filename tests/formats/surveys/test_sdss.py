@@ -12,7 +12,7 @@ from lamella.data.exposure import Exposure
 from lamella.errors import InputError, MissingPartError, UnreadableFileError
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import Inputs, open_exposures
-from lamella.planes import bits_of
+from lamella.planes import Layout
 
 LSST_IDS = {
     (4192, "r"): 65503754,
@@ -114,7 +114,7 @@ def test_fluxes_are_those_of_the_lsst_pipeline(
 def test_noise_is_that_of_the_variance(exposures: list[Exposure]) -> None:
     for exposure in exposures:
         mask = exposure.pixels.mask
-        bits = bits_of(mask.schema, ["DETECTED", "INTERPOLATED", "DETECTION_EDGE"])
+        bits = Layout(mask.schema).bits(["DETECTED", "INTERPOLATED", "DETECTION_EDGE"])
         sky = (mask.array[..., 0] & bits) == 0
         image = exposure.pixels.image.array[sky]
         scatter = 1.4826 * np.median(np.abs(image - np.median(image)))

@@ -31,7 +31,7 @@ from lamella.formats.file_index import FileIndex
 from lamella.formats.read_control import ReadControl
 from lamella.formats.readers import Opening, find_format
 from lamella.formats.recognise import open_exposures
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.testing.contracts import check_exposure_source
 
 from ...projections import tan_projection
@@ -106,7 +106,7 @@ def write(visit_image: VisitImage, folder: Path, name: str = "visit.fits") -> Pa
 
 def plane(exposure: Exposure, name: str) -> np.ndarray:
     mask = exposure.pixels.mask
-    return (mask.array[..., 0] & bits_of(mask.schema, [name])) != 0
+    return (mask.array[..., 0] & Layout(mask.schema).bits([name])) != 0
 
 
 @pytest.mark.parametrize("name", ["visit.fits", "visit.json"])

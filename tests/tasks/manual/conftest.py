@@ -15,7 +15,7 @@ from lsst.pipe.base import Struct
 from lamella.data.coadd import PatchCoadd
 from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.data.warp import Warp
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.sky.discrete import DiscreteConfig, DiscreteSkyMap
 from lamella.sky.layout import LegacyPatches
 
@@ -188,5 +188,5 @@ def assert_same_coadd(first: PatchCoadd, second: PatchCoadd) -> None:
 
 def plane(image: Any, name: str) -> np.ndarray:
     """Return where a plane of an image's mask is set."""
-    bits = bits_of(image.mask.schema, (name,))
+    bits = Layout(image.mask.schema).bits((name,))
     return (image.mask.array[..., 0] & bits) != 0

@@ -13,7 +13,7 @@ from lsst.pipe.base import Struct
 from lamella.coadd.warp.psfmatch import match_warp, patch_target_psf
 from lamella.data.inputs import CoaddTarget
 from lamella.data.warp import Warp
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.psf.match_control import MatchControl
 
 FWHM = 6.0
@@ -78,7 +78,7 @@ def _star(y: float, x: float, flux: float, sigma: float) -> np.ndarray:
 
 def _warp(maker: Any, projection: Any, bbox: Box, visit: int, image: np.ndarray) -> Warp:
     mask = np.zeros((*SHAPE, 1), np.int32)
-    mask[:, :4, 0] = bits_of(SCHEMA, ("BAD",)) if visit == 4 else 0
+    mask[:, :4, 0] = Layout(SCHEMA).bits(("BAD",)) if visit == 4 else 0
     detector = dataclasses.replace(
         maker.detector(visit, sigma_of(visit)), bbox=bbox, projection=projection, good_pixels=bbox.area
     )

@@ -22,7 +22,7 @@ from lamella.data.coadd import Rejection
 from lamella.data.inputs import CoaddTarget
 from lamella.errors import ConfigError, DuplicateInputError, MaskPlaneError, MixedBandsError, NoInputsError
 from lamella.image.spans import SpanMask
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpTask
@@ -159,7 +159,7 @@ def test_run_with_a_mask_of_bits_names_or_pixels(maker, sky_info) -> None:
     warps = [maker.warp(visit) for visit in range(4)]
     maker.flag(warps[0], "SUSPECT", (slice(0, 5), slice(0, 5)))
     task = task_with(statistic="MEAN", doInterp=False)
-    bits = task.getBadPixelMask() | bits_of(SCHEMA, ("SUSPECT",))
+    bits = task.getBadPixelMask() | Layout(SCHEMA).bits(("SUSPECT",))
     names = [*task.config.badMaskPlanes, "SUSPECT"]
     for mask in (bits, names):
         coadd = coadd_of(task, sky_info, warps, mask=mask).coaddExposure
@@ -288,7 +288,7 @@ def test_assemble_subregion_obeys_flags_and_control(maker, sky_info) -> None:
     warps = [maker.warp(visit, value=value, noise=False) for visit, value in ((1, 1.0), (2, 5.0), (3, 6.0))]
     maker.flag(warps[2], "SUSPECT", (slice(0, 40), slice(0, 50)))
     coadd = coadd_of(task, sky_info, warps).coaddExposure
-    control = StatisticsControl(andMask=bits_of(SCHEMA, ("SUSPECT",)))
+    control = StatisticsControl(andMask=Layout(SCHEMA).bits(("SUSPECT",)))
     lists = (warps, [ImageScaler()] * 3, [1.0] * 3, [None] * 3)
     task.assembleSubregion(coadd, maker.bbox, *lists, Property.MAX, control)
     assert (coadd.image.array == 5.0).all()
@@ -354,16 +354,16 @@ def test_remove_mask_planes_clears_what_is_there(maker) -> None:
     for name in ("NOT_DEBLENDED", "CROSSTALK", "BAD"):
         maker.flag(warp, name, (slice(0, 2), slice(None)))
     task_with(removeMaskPlanes=["NOT_DEBLENDED", "CROSSTALK", "NEVER_HEARD_OF"]).removeMaskPlanes(warp)
-    assert warp.mask.array[..., 0].max() == bits_of(SCHEMA, ("BAD",))
+    assert warp.mask.array[..., 0].max() == Layout(SCHEMA).bits(("BAD",))
 
 
 def test_rejected_mask_mapping() -> None:
     control = StatisticsControl()
-    control.setAndMask(bits_of(SCHEMA, ("NO_DATA", "BAD", "SAT", "EDGE", "CLIPPED")))
+    control.setAndMask(Layout(SCHEMA).bits(("NO_DATA", "BAD", "SAT", "EDGE", "CLIPPED")))
     assert AssembleCoaddTask.setRejectedMaskMapping(control) == [
-        (bits_of(SCHEMA, ("BAD", "SAT")), bits_of(SCHEMA, ("REJECTED",))),
-        (bits_of(SCHEMA, ("EDGE",)), bits_of(SCHEMA, ("SENSOR_EDGE",))),
-        (bits_of(SCHEMA, ("CLIPPED",)), bits_of(SCHEMA, ("CLIPPED",))),
+        (Layout(SCHEMA).bits(("BAD", "SAT")), Layout(SCHEMA).bits(("REJECTED",))),
+        (Layout(SCHEMA).bits(("EDGE",)), Layout(SCHEMA).bits(("SENSOR_EDGE",))),
+        (Layout(SCHEMA).bits(("CLIPPED",)), Layout(SCHEMA).bits(("CLIPPED",))),
     ]
 
 

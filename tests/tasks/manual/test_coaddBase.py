@@ -18,7 +18,7 @@ from lsst.pex.config import FieldValidationError
 
 from lamella.coadd.select.select import select_exposures
 from lamella.errors import GeometryError, MissingPartError, SkyMapError
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddConfig, AssembleCoaddTask
 from lamella.tasks.manual.coaddBase import (
     CoaddBaseConfig,
@@ -53,9 +53,9 @@ def test_names_of_datasets() -> None:
 
 def test_bad_pixel_mask_is_of_the_planes_of_the_configuration() -> None:
     schema = make_schema()
-    assert base().getBadPixelMask() == bits_of(schema, ("NO_DATA",)) == 256
+    assert base().getBadPixelMask() == Layout(schema).bits(("NO_DATA",)) == 256
     task = AssembleCoaddTask(config=AssembleCoaddConfig())
-    assert task.getBadPixelMask() == bits_of(schema, ("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE"))
+    assert task.getBadPixelMask() == Layout(schema).bits(("NO_DATA", "BAD", "SATURATED", "DETECTION_EDGE"))
 
 
 @pytest.mark.parametrize("patch", ["1,2", (1, 2), 7])

@@ -19,7 +19,7 @@ from lamella.coadd.reject.reject_control import RejectControl, SafeClipControl
 from lamella.coadd.stack.prepare import input_of
 from lamella.errors import NoMatchedWarpsError, PsfMatchError
 from lamella.image.spans import SpanMask
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.tasks.history import record_unmatched
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.compareWarpAssembleCoadd import (
@@ -180,7 +180,7 @@ def test_masks_given_to_run_count_in_the_search(field: Field) -> None:
     inputs[1] = dataclasses.replace(inputs[1], alternate=SpanMask({"BAD": region.runs}))
     assert_same(coadd, assemble(inputs, task.config.toCore().replace(fill_gaps=False), target=field.target))
     names = [*task.config.badMaskPlanes, "SUSPECT"]
-    bits = bits_of(SCHEMA, names)
+    bits = Layout(SCHEMA).bits(names)
     for mask in (names, bits):
         found = run(task, field, mask=mask).coaddExposure
         core = expected(task, field, bad_mask_planes=("NO_DATA", "BAD", "SATURATED", "SUSPECT"))

@@ -10,7 +10,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 from lamella.coadd.stack.stack import statistics_stack
 from lamella.coadd.stack.stack_control import StackControl
 from lamella.errors import ConfigError
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.tasks.manual.statistics import Property, StatisticsControl, stringToStatisticsProperty
 
 
@@ -63,7 +63,7 @@ def test_what_is_set_is_what_the_core_gets() -> None:
 def test_defaults_are_the_documented_ones() -> None:
     control = StatisticsControl()
     assert (control.getNumSigmaClip(), control.getNumIter(), control.getAndMask()) == (3.0, 3, 0)
-    assert control.getNoGoodPixelsMask() == bits_of(make_schema(), ("NO_DATA",))
+    assert control.getNoGoodPixelsMask() == Layout.of().bits(("NO_DATA",))
     assert not control.getWeightedIsSet()
     control.setWeighted(False)
     assert control.getWeightedIsSet()
@@ -87,11 +87,11 @@ def test_wrong_values_are_refused() -> None:
 def test_bits_are_translated_by_name() -> None:
     """Planes of an input get other bits when another input has more of them."""
     small, large = make_schema(["ZEBRA"]), make_schema(["APPLE", "ZEBRA"])
-    bit = bits_of(small, ["ZEBRA"])
+    bit = Layout(small).bits(["ZEBRA"])
     control = StatisticsControl(andMask=bit, schema=small)
     control.setMaskPropagationThreshold(bit.bit_length() - 1, 0.1)
     core = control.to_core(Property.MEAN, mask_map=((bit, 1),), schema=large)
-    moved = bits_of(large, ["ZEBRA"])
+    moved = Layout(large).bits(["ZEBRA"])
     assert moved != bit
     assert core.bad_mask == moved
     assert core.mask_map == ((moved, 1),)

@@ -20,7 +20,6 @@ from ...data.weights import WeightProblem, warp_weight, weight_of_mean
 from ...errors import MixedBandsError, MixedUnitsError, NoInputsError, PsfMatchError
 from ...planes import Layout, plane_names
 from ...psf.parameters import psf_to_parameters
-from ...sky.footprint import pixel_scale
 from .sources import ImageSource, view_planes
 
 __all__ = (
@@ -188,18 +187,7 @@ def check_one_unit(visits: Iterable[tuple[str, int, FluxUnit]]) -> None:
 
 def input_of(warp: Warp) -> WarpInput:
     """Return the record of a warp in memory, without a weight."""
-    projection = warp.sky_projection
-    return WarpInput(
-        instrument=warp.instrument,
-        visit=warp.visit,
-        band=warp.band,
-        source=ImageSource(warp),
-        detectors=warp.detectors,
-        owners=warp.owners,
-        pixel_area=None if projection is None else pixel_scale(projection, warp.bbox) ** 2,
-        model_psf=warp.matched_psf,
-        bad_mask_planes=warp.bad_mask_planes,
-    )
+    return WarpInput.of(warp, ImageSource(warp), warp.sky_projection)
 
 
 def warp_of(warp: WarpInput, projection: SkyProjection[Any]) -> Warp:
@@ -208,18 +196,8 @@ def warp_of(warp: WarpInput, projection: SkyProjection[Any]) -> Warp:
     The scale of the record and its alternate planes are not applied.
     """
     pixels = warp.source.read(warp.source.bbox).as_image(warp.source.schema, projection, warp.flux_unit.unit)
-    return Warp(
-        pixels.image,
-        mask=pixels.mask,
-        variance=pixels.variance,
-        instrument=warp.instrument,
-        visit=warp.visit,
-        band=warp.band,
-        detectors=warp.detectors,
-        owners=warp.owners,
-        matched_psf=warp.model_psf,
-        bad_mask_planes=warp.bad_mask_planes,
-    )
+    shared = ("instrument", "visit", "band", "detectors", "owners", "bad_mask_planes")
+    return Warp.of(pixels, matched_psf=warp.model_psf, **{name: getattr(warp, name) for name in shared})
 
 
 def weigh(

@@ -104,19 +104,7 @@ class MatchedPlanes:
     def as_warp(self, warp: Warp, target: PointSpreadFunction, records: Sequence[MatchRecord]) -> Warp:
         """Return the planes as a warp."""
         pixels = self._new.as_image(self._layout.schema, warp.sky_projection, warp.flux_unit.unit)
-        return Warp(
-            pixels.image,
-            mask=pixels.mask,
-            variance=pixels.variance,
-            instrument=warp.instrument,
-            visit=warp.visit,
-            band=warp.band,
-            detectors=warp.detectors,
-            owners=warp.owners,
-            matched_psf=target,
-            match_records=records,
-            bad_mask_planes=warp.bad_mask_planes,
-        )
+        return warp.with_planes(pixels, matched_psf=target, match_records=tuple(records))
 
 
 def _near(lost_cells: np.ndarray, shape: tuple[int, ...], reach: int) -> np.ndarray:

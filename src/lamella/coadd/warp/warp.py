@@ -149,10 +149,8 @@ def make_warp(
         return None
     first = ordered[0].info
     pixels = merged.as_image(layout.schema, projection, first.flux_unit.unit)
-    return Warp(
-        pixels.image,
-        mask=pixels.mask,
-        variance=pixels.variance,
+    return Warp.of(
+        pixels,
         instrument=first.id.instrument,
         visit=first.id.visit,
         band=first.band,

@@ -6,7 +6,7 @@ import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage
 
 from ...fits.hdus import Container, Unit
-from ...planes import bits_of, make_schema, plane_name
+from ...planes import Layout, make_schema, plane_name
 from ..pixels import as_unsigned
 from .plane_hdus import find_plane, plane_bbox, plane_unit, read_plane, read_stored, require_plane
 
@@ -112,18 +112,18 @@ def read_mask(container: Container, box: Box | None = None) -> Mask:
     unit = require_plane(container, "MASK")
     planes = plane_bits(unit)
     bits, undefined = _read_bits(container, box)
-    schema = make_schema(planes)
-    mask = Mask(0, schema=schema, bbox=plane_bbox(unit) if box is None else box)
+    layout = Layout.of(names=planes)
+    mask = Mask(0, schema=layout.schema, bbox=plane_bbox(unit) if box is None else box)
     target = mask.array[..., 0]
     used = int(np.bitwise_or.reduce(bits, axis=None)) if bits.size else 0
     for name, bit in planes.items():
         if used >> bit & 1:
-            target |= _bit(bits, bit).astype(np.int32) * np.int32(bits_of(schema, [name]))
+            target |= _bit(bits, bit).astype(np.int32) * np.int32(layout.bits([name]))
     unnamed = _unnamed(bits, planes)
     if unnamed is not None:
-        target[unnamed] |= np.int32(bits_of(schema, ["BAD"]))
+        target[unnamed] |= np.int32(layout.bad)
     if undefined is not None:
-        target[undefined] |= np.int32(bits_of(schema, _NOTHING_TOLD))
+        target[undefined] |= np.int32(layout.bits(_NOTHING_TOLD))
     return mask
 
 

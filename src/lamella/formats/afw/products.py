@@ -20,7 +20,7 @@ from ...data.warp import Warp
 from ...errors import MissingPartError
 from ...fits.read import header_text
 from ...fits.text import own_text
-from ...planes import bits_of
+from ...planes import Layout
 from ...psf.coadd import CoaddPsf
 from ...psf.warped import WarpedPsf
 from .calibration import scale_to_njy
@@ -194,7 +194,7 @@ def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> M
     image = (planes.image.array * scale).astype(np.float32)
     variance = (planes.variance.array * scale**2).astype(np.float32)
     bits = planes.mask.array[..., 0]
-    no_data = np.int32(bits_of(planes.mask.schema, ["NO_DATA"]))
+    no_data = np.int32(Layout(planes.mask.schema).no_data)
     missing = (bits & no_data != 0) | ~np.isfinite(image) | ~(np.isfinite(variance) & (variance > 0))
     if bbox is None and missing.all():
         raise file.container.problem("no pixel with a value and a variance", "at least one")

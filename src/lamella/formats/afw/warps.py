@@ -11,11 +11,11 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ...data.detector import DetectorInput
 from ...data.inputs import WarpInput
+from ...data.owners import Owners
 from ...data.warp import Warp
 from ...errors import UnreadableFileError
 from ...image.planes import Planes
 from ...planes import make_schema
-from ...sky.footprint import pixel_scale
 from .calibration import scale_to_njy
 from .exposure import AfwFile
 from .masks import plane_bits
@@ -60,6 +60,9 @@ class AfwWarp:
         self.band: str = product.band
         self.detectors: tuple[DetectorInput, ...] = product.detectors
         self.matched_psf: PointSpreadFunction | None = product.matched_psf
+        # afw does not say them.
+        self.owners: Owners | None = None
+        self.bad_mask_planes: tuple[str, ...] | None = None
         self.projection: SkyProjection[Any] = own_projection(self._file)
         container = self._file.container
         self.schema: MaskSchema = make_schema(plane_bits(require_plane(container, "MASK")))
@@ -83,12 +86,4 @@ class AfwWarp:
 
     def as_input(self) -> WarpInput:
         """Return the record of this warp for `lamella.assemble`."""
-        return WarpInput(
-            instrument=self.instrument,
-            visit=self.visit,
-            band=self.band,
-            source=self,
-            detectors=self.detectors,
-            pixel_area=pixel_scale(self.projection, self.bbox) ** 2,
-            model_psf=self.matched_psf,
-        )
+        return WarpInput.of(self, self, self.projection)

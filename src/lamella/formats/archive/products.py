@@ -27,7 +27,6 @@ from ...fits.cards import BEGINNING
 from ...fits.hdus import Container, primary_cards
 from ...fits.planes_by_box import Plane, open_planes
 from ...image.planes import Planes
-from ...sky.footprint import pixel_scale
 from ..file_index import bare_name, is_fits_name
 from .archive_tree import open_tree
 
@@ -238,18 +237,7 @@ class ArchiveWarp:
 
     def as_input(self) -> WarpInput:
         """Return the record of this warp for `lamella.coadd.assemble.assemble`."""
-        return WarpInput(
-            instrument=self.instrument,
-            visit=self.visit,
-            band=self.band,
-            source=self,
-            detectors=self.detectors,
-            owners=self.owners,
-            pixel_area=pixel_scale(self.projection, self.bbox) ** 2,
-            model_psf=self.matched_psf,
-            mean_variance=self._mean_variance,
-            bad_mask_planes=self.bad_mask_planes,
-        )
+        return WarpInput.of(self, self, self.projection, self._mean_variance)
 
 
 def _extensions_of(tree: Any) -> tuple[str, str, str] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...data.exposure import ExposureSource
 from ...errors import ConfigError, InputError
-from ...fits.read import Header, raw_headers
+from ...fits.read import Header, read_cards
 from ..cards import Cards, Condition
 from ..description_files import SHIPPED, description_paths, user_folder
 from ..faulty_row import FaultyRow
@@ -91,7 +91,7 @@ def _has_hdus(head: FileHead, description: Description) -> bool:
         return True
     if len(head.headers) < 2:  # other headers are not there, or not worth inflating a whole file
         return False
-    names = _hdu_names(raw_headers(head.path))
+    names = _hdu_names(read_cards(head.path))
     return all(hdu < len(names) if isinstance(hdu, int) else any(map(hdu.fullmatch, names)) for hdu in wanted)
 
 

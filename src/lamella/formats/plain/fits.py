@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...data.exposure import ExposureSource
 from ...errors import InputError, MissingPartError, ProjectionError
-from ...fits.read import Header, header_text, image_axes, parsed, raw_headers
+from ...fits.read import Header, header_text, image_axes, parsed, raw_headers, read_cards
 from ..bayer import COLORS, is_pattern, shifted_pattern
 from ..cards import Cards
 from ..described.siblings import ImagePlace
@@ -43,7 +43,7 @@ def _recognise(head: FileHead) -> Role:
         return Role.FOREIGN
     if is_companion_name(head.path):
         return Role.COMPANION
-    headers = head.headers if any(map(_is_image, head.headers)) else raw_headers(head.path)
+    headers = head.headers if any(map(_is_image, head.headers)) else read_cards(head.path)
     return Role.EXPOSURE if any(map(_is_image, headers)) else Role.FOREIGN
 
 

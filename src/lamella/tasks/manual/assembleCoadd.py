@@ -21,7 +21,7 @@ from ...data.visit_check import VisitCheck, visit_warnings
 from ...data.weights import WeightProblem, warp_weight
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
 from ...image.planes import conform_mask, overlap
-from ...planes import Layout, bits_of, make_schema, plane_name, plane_names
+from ...planes import Layout, plane_name, plane_names
 from ...resources import Resources
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
@@ -291,13 +291,13 @@ class AssembleCoaddTask(CoaddBaseTask):
         """
         names = plane_names(self.config.badMaskPlanes if mask is None or isinstance(mask, int) else mask)
         thresholds = self.config.maskPropagationThresholds
-        schema = make_schema((*names, *thresholds))
+        layout = Layout.of(names=(*names, *thresholds))
         statsCtrl = StatisticsControl(
             numSigmaClip=self.config.sigmaClip,
             numIter=self.config.clipIter,
-            andMask=mask if isinstance(mask, int) else bits_of(schema, names),
+            andMask=mask if isinstance(mask, int) else layout.bits(names),
             nanSafe=True,
-            schema=schema,
+            schema=layout.schema,
         )
         statsCtrl.setFluxTolerance(self.config.fluxTolerance)
         statsCtrl.setGradientTolerance(self.config.gradientTolerance)
@@ -305,7 +305,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         statsCtrl.setWeighted(True)
         statsCtrl.setCalcErrorFromInputVariance(self.config.calcErrorFromInputVariance)
         for plane, threshold in thresholds.items():
-            statsCtrl.setMaskPropagationThreshold(bits_of(schema, (plane,)).bit_length() - 1, threshold)
+            statsCtrl.setMaskPropagationThreshold(layout.bits((plane,)).bit_length() - 1, threshold)
         statsFlags = stringToStatisticsProperty(self.config.statistic)
         return Struct(statsCtrl=statsCtrl, ctrl=statsCtrl, statsFlags=statsFlags, flags=statsFlags)
 

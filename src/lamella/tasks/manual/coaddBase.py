@@ -19,7 +19,7 @@ from ...data.detector import DetectorInput
 from ...data.exposure import Exposure
 from ...data.inputs import CoaddTarget
 from ...errors import GeometryError, MissingPartError
-from ...planes import bits_of, make_schema
+from ...planes import Layout
 from ...psf.match_control import ModelPsfConfig as CoreModelPsf
 from ...sky.footprint import box_polygon
 from ...sky.skymap import SkyMap
@@ -283,7 +283,7 @@ class CoaddBaseTask(CmdLineTask):
         MaskPlaneError
             Raised when there is no such plane.
         """
-        return bits_of(make_schema(), self.config.badMaskPlanes)
+        return Layout.of().bits(self.config.badMaskPlanes)
 
     def shrinkValidPolygons(self, coaddInputs: CoaddInputs) -> None:
         """Shrink the valid polygons of detectors in place, by half of the matching kernel.

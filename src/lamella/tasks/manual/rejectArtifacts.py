@@ -22,7 +22,7 @@ from ...data.inputs import CoaddTarget, WarpInput
 from ...data.removals import Removal, VisitArtifacts
 from ...image.planes import Planes
 from ...image.spans import SpanMask, united_runs
-from ...planes import bits_of, make_schema, plane_name, plane_names
+from ...planes import Layout, make_schema, plane_name, plane_names
 from ...resources import Resources
 from .assembleCoadd import AssembleCoaddTask
 from .assembleCoaddConfig import AssembleCoaddConfig
@@ -218,8 +218,8 @@ class RejectArtifactsTask(AssembleCoaddTask):
         if mask is None:
             return plane_names(self.config.badMaskPlanes)
         if isinstance(mask, int):
-            schema = make_schema(plane_names(self.config.badMaskPlanes))
-            return tuple(name for name in schema.names if bits_of(schema, (name,)) & mask)
+            layout = Layout.of(names=self.config.badMaskPlanes)
+            return tuple(name for name in layout.names if layout.bits((name,)) & mask)
         return plane_names(mask)
 
     def _records(self, warps: Sequence[WarpToStack]) -> list[WarpInput]:

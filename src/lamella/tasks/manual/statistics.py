@@ -9,7 +9,7 @@ from lsst.images import MaskSchema
 
 from ...coadd.stack.stack_control import StackControl, Statistic
 from ...errors import ConfigError
-from ...planes import bits_of, make_schema
+from ...planes import Layout, make_schema
 
 __all__ = ("Property", "StatisticsControl", "stringToStatisticsProperty")
 
@@ -102,7 +102,7 @@ class StatisticsControl:
             clip_iter=numIter,
             bad_mask=andMask,
             nan_safe=nanSafe,
-            no_good_mask=bits_of(self.schema, ("NO_DATA",)),
+            no_good_mask=Layout(self.schema).no_data,
         )
 
     def _set(self, **values: Any) -> None:
@@ -231,7 +231,7 @@ class StatisticsControl:
 
         def move(bits: int) -> int:
             names = [name for name in old.names if bits & int(old.bit(name).mask)]
-            return bits_of(new, names)
+            return Layout(new).bits(names)
 
         return control.replace(
             statistic=flags.statistic,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...planes import bits_of, make_schema
+from ...planes import Layout, make_schema
 from ..camera import Visit, wcs_header
 from ..exposure import DetectorPixels, SimulatedExposure
 
@@ -125,7 +125,7 @@ class Frame:
 
     def has(self, *planes: str) -> np.ndarray:
         """Return where a pixel is in one of some mask planes, bool of shape (y, x)."""
-        return np.asarray((self.pixels.mask & bits_of(_SCHEMA, planes)) != 0)
+        return np.asarray((self.pixels.mask & Layout(_SCHEMA).bits(planes)) != 0)
 
     def flags(self, values: Mapping[str, int], dtype: str) -> np.ndarray:
         """Return the flags of pixels in a survey's own numbers: the sum of those of a pixel's planes."""
