@@ -18,6 +18,7 @@ from lamella.fits.read import (
     header_number,
     image_shape,
     optional_number,
+    read_cards,
     read_headers,
     read_image,
     read_images,
@@ -131,6 +132,21 @@ def test_headers_are_inflated_no_further_than_they_go(tmp_path: Path, form: str)
         with pytest.raises(UnreadableFileError, match="packed"):
             read_headers(packed)
         assert len(read_headers(packed, limit=3)) == 3
+
+
+def test_files_are_recognised_again_without_being_read(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{number}.fits" for number in range(40)]
+    for path in paths:
+        PACKED["gzip"](file.read_bytes(), path)
+        assert len(read_cards(path, limit=2)) == 2
+    monkeypatch.setattr(os, "preadv", None)
+    for path in paths:
+        assert read_cards(path, limit=2)[1]["NAXIS2"] == read_headers(path, limit=2)[1]["NAXIS2"] == 100
+    monkeypatch.undo()
+    # Further headers are read when they are asked for, also of a file that was left long ago.
+    assert [len(read_headers(path)) for path in paths] == [3] * 40
 
 
 @pytest.mark.parametrize("form", [None, "gzip"])
