@@ -110,6 +110,27 @@ def test_the_c_stack_gets_no_calibration(relative: Any, tmp_path: Path) -> None:
         assert not [key for key in hdus[0].header if "PHOTOCALIB" in key]
         assert hdus[1].header["BUNIT"] == "adu"
         assert hdus[3].header["BUNIT"] == "adu2"
+    ours, again = read_product(relative[0] / "coadd-r-0-0,0.fits"), read_product(tmp_path / "afw.fits")
+    assert again.flux_unit == ours.flux_unit == FluxUnit("adu", REFERENCE)
+    assert again.image.unit == ours.image.unit
+    np.testing.assert_array_equal(again.image.array, ours.image.array)
+
+
+def test_warps_for_the_c_stack_are_stacked_in_their_unit(relative: Any, tmp_path: Path) -> None:
+    warps = sorted((relative[0] / "warps").glob("warp-r-*"))
+    for warp in warps:
+        assert lamella("export", warp, "-o", tmp_path / warp.name).status == 0
+    exported = sorted(tmp_path.glob("warp-r-*"))
+    for paths, name in (
+        (warps, "ours.fits"),
+        (exported, "theirs.fits"),
+        ((warps[0], exported[1]), "mixed.fits"),
+    ):
+        lamella_ok("stack", *paths, "-o", tmp_path / name, "--weights", "variance")
+    ours, theirs, mixed = (read_product(tmp_path / f"{name}.fits") for name in ("ours", "theirs", "mixed"))
+    assert ours.flux_unit == theirs.flux_unit == mixed.flux_unit
+    np.testing.assert_array_equal(ours.image.array, theirs.image.array)
+    np.testing.assert_array_equal(ours.image.array, mixed.image.array)
 
 
 def test_exposures_with_zero_points_go_first(own_survey: Survey, tmp_path: Path) -> None:

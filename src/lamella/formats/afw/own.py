@@ -7,11 +7,13 @@ from typing import Any
 
 from lsst.images import Box, SkyProjection, TractFrame
 
+from ...data.flux_unit import NJY, FluxUnit
 from ...fits.read import Header, header_text
 from ...fits.text import OWN_CARD, own_text
+from ..units import relative_unit
 from .exposure import AfwFile
 
-__all__ = ("OWN_CARD", "box_to_card", "card_to_box", "is_own", "own_projection")
+__all__ = ("OWN_CARD", "box_to_card", "card_to_box", "is_own", "own_flux_unit", "own_projection")
 
 _BOX = re.compile(r"(-?\d{1,10}):(-?\d{1,10}),(-?\d{1,10}):(-?\d{1,10})")
 
@@ -19,6 +21,21 @@ _BOX = re.compile(r"(-?\d{1,10}):(-?\d{1,10}),(-?\d{1,10}):(-?\d{1,10})")
 def is_own(file: AfwFile) -> bool:
     """Return whether lamella wrote a file; its planes are as they were then."""
     return OWN_CARD in file.container.primary
+
+
+def own_flux_unit(file: AfwFile) -> FluxUnit:
+    """Return the unit of fluxes: of a reference exposure, if lamella wrote the file and says so, or nJy.
+
+    Raises
+    ------
+    UnitError
+        Raised when a card is damaged.
+    """
+    header = file.container.primary
+    if not is_own(file) or "FLUXUNIT" not in header:
+        return NJY
+    name, reference = own_text(header, "FLUXUNIT"), own_text(header, "FLUXREF")
+    return relative_unit(name, reference, path=file.container.path, where="FLUXUNIT")
 
 
 def box_to_card(box: Box) -> str:

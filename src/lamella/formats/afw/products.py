@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from os import PathLike
 from typing import Any
@@ -29,11 +30,11 @@ from .coverage import count_visits
 from .exposure import AfwFile
 from .identity import band_of, instrument_of
 from .kinds import Kind, kind_of
-from .own import card_to_box, is_own, own_projection
+from .own import card_to_box, is_own, own_flux_unit, own_projection
 from .plain_psf import plain_psf
 from .psf import read_psf
 
-__all__ = ("inputs_of", "is_afw_product", "read_afw_product", "read_planes")
+__all__ = ("inputs_of", "is_afw_product", "product_scale", "read_afw_product", "read_planes")
 
 
 def is_afw_product(path: str | PathLike[str]) -> bool:
@@ -72,7 +73,8 @@ def read_afw_product(
     -------
     `Warp` or `PatchCoadd`
         A warp where the file has one visit, in which all detectors have the
-        weight 1.  Pixels are put in nJy.  What a coadd of afw does not say is
+        weight 1.  Pixels are put in nJy, unless lamella wrote
+        them in the unit of a reference exposure.  What a coadd of afw does not say is
         left open: the place in a sky map is tract 0 of ``"none"``, and visits
         are counted by the outlines of the inputs.  Notes (of a warp, those in
         its metadata) say so.
@@ -96,7 +98,7 @@ def read_afw_product(
         raise MissingPartError(
             path, where="filter", found=f"filter {file.filter.physical!r}", expected="a passband"
         )
-    to_njy, note = scale_to_njy(file)
+    to_njy, note = product_scale(file)
     notes = [note] if note else []
     detectors = _detectors(file, inputs, band, notes)
     complete = len(detectors) == len(inputs.detectors)
@@ -116,6 +118,20 @@ def read_afw_product(
             metadata={"notes": "\n".join((*notes, *file.notes))},
         )
     return _coadd(file, planes, band, detectors, model, notes)
+
+
+def product_scale(file: AfwFile) -> tuple[float | BaseField, str]:
+    """Return nJy per unit of the image, and what is to be said of it.
+
+    In a file that lamella wrote without a zero point it is 1, of the unit of the reference exposure.
+
+    Raises
+    ------
+    MissingPartError, UnitError
+        Raised as by `lamella.formats.afw.calibration.scale_to_njy`.
+    """
+    unit = own_flux_unit(file)
+    return scale_to_njy(file) if unit.is_absolute else (1.0, unit.note)
 
 
 def _visit_of_warp(file: AfwFile, inputs: CoaddInputs) -> int | None:
@@ -170,6 +186,8 @@ def _place(file: AfwFile, notes: list[str]) -> dict[str, Any]:
 def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> MaskedImage:
     """Read pixels in nJy: NO_DATA and a variance of +inf wherever there is no measurement.
 
+    Those of files that lamella wrote stay in their unit.
+
     Parameters
     ----------
     file
@@ -187,8 +205,9 @@ def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> M
     planes = file.read(bbox)
     box = planes.bbox
     if is_own(file):
-        own = Image(planes.image.array, bbox=box, unit=u.nJy)
-        noise = Image(planes.variance.array, bbox=box, unit=u.nJy**2)
+        unit = own_flux_unit(file).unit
+        own = Image(planes.image.array, bbox=box, unit=unit)
+        noise = Image(planes.variance.array, bbox=box, unit=unit**2)
         return MaskedImage(own, mask=planes.mask, variance=noise, sky_projection=own_projection(file))
     scale: Any = to_njy.render(box).array if isinstance(to_njy, BaseField) else to_njy
     image = (planes.image.array * scale).astype(np.float32)
@@ -214,7 +233,9 @@ def _detectors(file: AfwFile, inputs: CoaddInputs, band: str, notes: list[str]) 
     instrument = instrument_of(file)
     psf = read_psf(file)
     others = {entry.label: entry for entry in psf.components} if isinstance(psf, CoaddPsf) else {}
-    detectors = [_detector(entry, others, instrument, band) for entry in inputs.detectors]
+    unit = own_flux_unit(file)
+    records = (_detector(entry, others, instrument, band) for entry in inputs.detectors)
+    detectors = [None if entry is None else dataclasses.replace(entry, flux_unit=unit) for entry in records]
     complete = sorted((entry for entry in detectors if entry is not None), key=lambda entry: entry.id)
     count, absent = len(detectors), len(detectors) - len(complete)
     if len({entry.id for entry in complete}) < len(complete):

@@ -16,12 +16,11 @@ from ...data.warp import Warp
 from ...errors import UnreadableFileError
 from ...image.planes import Planes
 from ...planes import make_schema
-from .calibration import scale_to_njy
 from .exposure import AfwFile
 from .masks import plane_bits
 from .own import own_projection
 from .plane_hdus import require_plane
-from .products import read_afw_product, read_planes
+from .products import product_scale, read_afw_product, read_planes
 
 __all__ = ("AfwWarp",)
 
@@ -66,7 +65,7 @@ class AfwWarp:
         self.projection: SkyProjection[Any] = own_projection(self._file)
         container = self._file.container
         self.schema: MaskSchema = make_schema(plane_bits(require_plane(container, "MASK")))
-        self._to_njy, _ = scale_to_njy(self._file)
+        self._to_njy, _ = product_scale(self._file)
 
     def __enter__(self) -> Self:
         return self
