@@ -58,6 +58,9 @@ class FileHead:
     def headers(self) -> tuple[Mapping[str, Any], ...]:
         """Values of the headers of the first two HDUs; none for a file that is not FITS.
 
+        Only the first of a file that is compressed as a whole, if pixels follow it: they would be inflated to
+        get at the second.
+
         Raises
         ------
         UnreadableFileError
@@ -65,7 +68,11 @@ class FileHead:
         """
         from ..fits.read import read_cards
 
-        return read_cards(self.path, limit=2) if self.is_fits else ()
+        if not self.is_fits:
+            return ()
+        first = read_cards(self.path, limit=1)
+        is_packed = self.path.suffix.lower() in (".gz", ".bz2")
+        return first if is_packed and first[0].get("NAXIS") else read_cards(self.path, limit=2)
 
     @functools.cached_property
     def text(self) -> str:

@@ -199,8 +199,9 @@ def test_a_frame_that_is_cut_off_is_unreadable(copy: Path) -> None:
         open_exposures([path]).sources[0].read()
 
 
-def test_frames_of_other_names_are_refused(copy: Path) -> None:
+def test_frames_of_other_names_are_plain_images(copy: Path) -> None:
     path = copy / "fpC-006377-r4-0399.fit.gz"
     other = path.rename(copy / "frame.fit.gz")
+    assert open_exposures([other]).sources[0].info.format == "fits"
     with pytest.raises(InputError, match="no reader recognises"):
-        open_exposures([other])
+        open_exposures([other], format="sdss")
