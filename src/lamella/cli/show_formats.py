@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ..data.exposure import ExposureSource
 from ..data.origins import summarize_origins
-from ..formats.described.formats import user_folder
+from ..formats.description_files import user_folder
 from ..formats.readers import Format, find_format, known_formats
 from ..formats.recognise import open_exposures
 from ..formats.source import FileSource

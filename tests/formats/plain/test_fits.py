@@ -106,6 +106,18 @@ def test_a_number_of_the_night_is_no_visit(write: Callable[..., Path]) -> None:
     assert row["visit"].isdecimal()
 
 
+@pytest.mark.parametrize(("gain", "believed"), [(4.0, False), (40.0, True), (None, True)])
+def test_a_unit_that_the_noise_contradicts_is_not_believed(
+    write: Callable[..., Path], gain: float | None, believed: bool
+) -> None:
+    # The noise is 5, that of 100 counts of 4 electrons; BUNIT says that they are no counts.
+    cards = {"BUNIT": "nanomaggy"} | ({} if gain is None else {"GAIN": gain})
+    (row,) = rows_of(write(cards=cards))
+    assert row["unit"] == ("nanomaggy" if believed else "adu")
+    assert ("flux_scale" in row) is ("gain" in row) is not believed
+    assert ("is not believed" in row["notes"]) is not believed
+
+
 @pytest.mark.parametrize(
     ("hdu", "cells"),
     [

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...data.exposure import ExposureSource
 from ...errors import InputError, MissingPartError, ProjectionError
 from ...fits.read import Header, header_text, image_axes, parsed, raw_headers, read_cards
+from ..arithmetic import parse_expression
 from ..bayer import COLORS, is_pattern, shifted_pattern
 from ..cards import Cards
 from ..described.siblings import ImagePlace
@@ -23,7 +24,18 @@ from ..row_scale import is_flux_unit
 from ..source import FileSource
 from ..table_hdus import flat_shape, is_other_plane
 from ..table_row import TableRow
-from .keywords import DETECTOR, FLUX_SCALE, SATURATION, VISIT, ZERO_POINT, band_of, gain_of, number_or_none
+from .counts import are_counts
+from .keywords import (
+    DETECTOR,
+    FLUX_SCALE,
+    READ_NOISE,
+    SATURATION,
+    VISIT,
+    ZERO_POINT,
+    band_of,
+    gain_of,
+    number_or_none,
+)
 from .planes import companions_of, head_of, is_companion_name, mask_cells, noise_cells
 
 __all__ = ("FORMAT", "plain_rows")
@@ -137,7 +149,7 @@ class _PlainImage:
         self.cells["detector"] = detector.text if detector is not None else str(self.place.count)
 
     def _flux(self) -> None:
-        unit = str(self.cards.get("BUNIT") or "")
+        unit = self._unit = self._believed_unit()
         zero_point, scale = number_or_none(ZERO_POINT, self.cards), number_or_none(FLUX_SCALE, self.cards)
         if is_flux_unit(unit):
             self._set("unit", Cell(unit, "header BUNIT"), "unit")
@@ -148,8 +160,25 @@ class _PlainImage:
         else:
             self.cells["flux_scale"] = "measured"
 
+    def _believed_unit(self) -> str:
+        """Return BUNIT, or an empty text where the noise of the pixels is that of counts all the same."""
+        unit = str(self.cards.get("BUNIT") or "")
+        gain = gain_of(self.cards, "")
+        if gain is None or not is_flux_unit(unit):
+            return unit
+        number = self.cards.evaluate(parse_expression(gain.text))
+        cell = number_or_none(READ_NOISE, self.cards)
+        read_noise = 0.0 if cell is None else self.cards.number(cell.text)
+        if not are_counts(self.place.path, self.place.index, self.places.header, number, read_noise):
+            return unit
+        self.cells["unit"] = "adu"
+        self.origins["unit"] = (
+            f"measured BUNIT {unit} is not believed: the noise is that of counts with {gain.text}"
+        )
+        return ""
+
     def _noise(self) -> None:
-        gain = gain_of(self.cards, str(self.cards.get("BUNIT") or ""))
+        gain = gain_of(self.cards, self._unit)
         if gain is not None:
             self._set("gain", gain, "gain")
         saturation = number_or_none(SATURATION, self.cards)

@@ -12,6 +12,7 @@ from ..units import is_counts, is_electrons
 __all__ = (
     "DETECTOR",
     "FLUX_SCALE",
+    "READ_NOISE",
     "SATURATION",
     "VISIT",
     "ZERO_POINT",
@@ -73,6 +74,10 @@ _LARGEST_GAIN = 50.0
 SATURATION = _positive(
     ("SATURATE", "SATURATE"), ("SATLEVEL", "SATLEVEL"), ("SATURVAL", "SATURVAL"), ("MAXLIN", "MAXLIN")
 )
+READ_NOISE = _positive(
+    *((key, key) for key in ("RDNOISE", "READNOI", "READNOIS", "RON", "RDNOISEA", "ENOISE"))
+)
+"""Electrons."""
 VISIT = _positive(("EXPNUM", "EXPNUM"), ("EXPID", "EXPID"), ("OBSID", "OBSID"))
 DETECTOR = _positive(
     ("CCDNUM", "CCDNUM"), ("DETECTOR", "DETECTOR"), ("CCDID", "CCDID"), ("CHIPID", "CHIPID"), least=">=0"
