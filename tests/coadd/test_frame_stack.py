@@ -11,7 +11,7 @@ from lamella.coadd.frame_stack import frame_rules, stack_frames
 from lamella.coadd.stack.sources import ImageSource
 from lamella.data.inputs import WarpInput
 from lamella.errors import ConfigError, NoInputsError
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 from lamella.resources import Resources
 
 from .. import makers
@@ -22,9 +22,9 @@ SHAPE = (30, 40)
 def planes(seed: int, variance: float = 4.0) -> MaskedImage:
     image = np.random.default_rng(seed).normal(100.0, variance**0.5, SHAPE)
     mask = np.zeros(SHAPE, np.int32)
-    mask[2, 3] = bits_of(make_schema(), ["BAD"])
+    mask[2, 3] = Layout(make_schema()).bits(["BAD"])
     if seed == 1:
-        mask[5, 6] = bits_of(make_schema(), ["SATURATED"])
+        mask[5, 6] = Layout(make_schema()).bits(["SATURATED"])
     return makers.make_planes(image, variance, mask)
 
 

@@ -13,7 +13,7 @@ from astropy.table import Table
 from lamella.errors import DuplicateInputError, InputError, LamellaError, MissingPartError
 from lamella.formats.frame_control import FrameControl
 from lamella.formats.plain.frames import Frame, open_frames
-from lamella.planes import bits_of
+from lamella.planes import Layout
 
 SHAPE = (60, 80)
 NOISE = 3.0
@@ -102,10 +102,10 @@ def test_flags_are_bad_or_what_their_cards_say(tmp_path: Path) -> None:
         (1, "SATURATED", [[3, 5]]),
         (1, "BAD", [[3, 4]]),
     ):
-        bit = bits_of(planes[number].schema, [name])
+        bit = Layout(planes[number].schema).bits([name])
         assert np.argwhere(planes[number].array[..., 0] & bit).tolist() == places
     image, _ = only(third, saturation="SATLEVEL").read()
-    marked = image.mask.array[..., 0] & bits_of(image.mask.schema, ["SATURATED"]) != 0
+    marked = image.mask.array[..., 0] & Layout(image.mask.schema).bits(["SATURATED"]) != 0
     np.testing.assert_array_equal(marked, pixels() >= 104.0)
 
 
