@@ -170,7 +170,7 @@ def test_type_decides_between_sip_and_pv() -> None:
     for names, terms in ((sip, SIP), (tpv, PV)):
         both, one = (read(TAN | names | extra).pixel_to_sky(x=10.0, y=20.0) for extra in (SIP | PV, terms))
         assert both.separation(one).to_value("mas") < 1e-6
-    with pytest.raises(ProjectionError, match="A_ORDER: found SIP terms beside TAN with PV terms"):
+    with pytest.raises(ProjectionError, match="A_ORDER, PV1_7: found SIP terms beside TAN with PV terms"):
         read(TAN | SIP | PV)
 
 
@@ -228,6 +228,7 @@ def test_frame_is_kept() -> None:
         ({"CRVAL2": "here"}, "CRVAL2: found 'here'"),
         ({"CD1_2": math.nan}, "CD1_2: found nan"),
         ({"CD1_1": 0.0, "CD1_2": 0.0}, "found the singular matrix"),
+        ({"CD1_1": 1e300}, "found the singular matrix"),
         ({"CD1_1": None, "CD1_2": None, "CD2_1": None, "CD2_2": None}, "neither a CD matrix nor CDELT"),
         ({"CUNIT1": "s"}, "CUNIT1: found 's'; expected a unit of angle"),
         ({"RADESYS": "MOON"}, "RADESYS: found 'MOON'"),
@@ -241,7 +242,10 @@ def test_frame_is_kept() -> None:
             "CTYPE1, WAT1_001: found TAN beside a correction of IRAF; expected TNX or ZPX",
         ),
         ({"AP_ORDER": 2, "AP_2_0": 1e-7}, "AP_ORDER: found an inverse distortion alone"),
-        ({"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"}, "A_ORDER: found nothing"),
+        (
+            {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"},
+            "CTYPE1, A_ORDER: found SIP without its terms",
+        ),
         ({"A_ORDER": 2, "A_2_0": 1e-7}, "B_ORDER: found nothing"),
         (
             {"A_ORDER": 2, "B_ORDER": 2, "A_2_2": 1e-9},
@@ -264,6 +268,13 @@ def test_what_is_not_understood_is_refused_by_name(change: dict[str, Any], messa
     assert message in str(caught.value)
     assert str(caught.value).startswith("image.fits, HDU 1, ")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_parameters_that_a_projection_lacks_are_missed_at_once() -> None:
+    with pytest.raises(
+        ProjectionError, match=r"HDU 1: found a projection that AST cannot read .*PV2_1 was not"
+    ):
+        read(TAN | {"CTYPE1": "RA---BON", "CTYPE2": "DEC--BON"})
 
 
 def test_grids_are_the_same_when_their_pixels_are_within_the_tolerance() -> None:

@@ -70,7 +70,7 @@ def old_types(draw: st.DrawFn) -> dict[str, Any]:
     for axis, name in zip(order, ("RA", "DEC"), strict=True):
         cards[f"CTYPE{axis}"] = f"{name:-<4}-{code}"
     cards[f"CRVAL{order[0]}"] = draw(st.floats(0.01, 359.0))
-    cards[f"CRVAL{order[1]}"] = draw(st.sampled_from([-1.0, 1.0])) * draw(st.floats(1.0, 80.0))
+    cards[f"CRVAL{order[1]}"] = draw(st.sampled_from([-1.0, 1.0])) * draw(st.floats(10.0, 80.0))
     if code == "ZPN":
         cards |= {"PROJP1": 1.0, "PROJP3": draw(st.floats(10.0, 300.0))}
     if code in ("TPV", "TAN"):

@@ -80,6 +80,12 @@ def test_a_rotation_beside_a_pc_matrix_is_not_taken() -> None:
     assert notes(header) == ("PC1_1 is taken, CROTA2 = 45 is not: another rotation.",)
 
 
+def test_a_rotation_of_the_longitude_is_not_taken() -> None:
+    header = BASE | STEPS | {"CROTA1": 30.0, "CROTA2": 25.0}
+    assert_same_sky(header, (1800, 2000))
+    assert notes(header) == ("CROTA2 = 25 is taken, CROTA1 = 30 is not: another rotation.",)
+
+
 def test_pixels_without_a_scale_are_refused() -> None:
     with pytest.raises(ProjectionError, match="CD1_1: found neither a CD matrix nor CDELT"):
         projection_from_header(BASE | {"CROTA2": 45.0}, path="image.fits", hdu=1)

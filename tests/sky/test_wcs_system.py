@@ -76,6 +76,8 @@ def test_names_of_systems(cards: dict[str, Any], frame: str) -> None:
             {"RADESYS": "FK5", "EQUINOX": "B1950"},
             "RADESYS, EQUINOX: found 'FK5' and 'B1950'; expected a Julian",
         ),
+        ({"EQUINOX": 0.0}, "EQUINOX: found 0; expected a year between 1000 and 3000"),
+        ({"RADESYS": "FK5", "EPOCH": 1e9}, r"EPOCH: found 1e\+09; expected a year"),
         ({"EQUINOX": "today"}, "EQUINOX: found 'today'; expected a number"),
         ({"RADESYS": "GAPPT"}, "RADESYS, MJD-OBS: found GAPPT without a date"),
         ({"RADESYS": "GAPPT", "DATE-OBS": "yesterday"}, "DATE-OBS: found 'yesterday'; expected a date"),
@@ -94,4 +96,5 @@ def test_notes_say_what_is_not_taken() -> None:
     assert notes(RADESYS="FK4", EPOCH=2000.0) == (
         "RADESYS = FK4 is taken with EPOCH = 2000, which is unusual.",
     )
+    assert notes(RADESYS="ICRS", RADECSYS="FK5") == ("RADESYS = ICRS is taken, RADECSYS = FK5 is not.",)
     assert "apparent places" in notes(**{"RADESYS": "GAPPT", "MJD-OBS": 58000.0})[0]

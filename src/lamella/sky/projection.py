@@ -22,10 +22,11 @@ from lsst.images._transforms import _ast as astshim
 
 from ..astlock import guard_ast
 from ..errors import ProjectionError
+from .distortion_kind import IRAF, PARAMETER, distortion_kind, distortion_notes
 from .distortion_tables import TableReader, has_tables, header_tables
-from .iraf import PlaneCorrection, is_corrected, read_correction
+from .iraf import PlaneCorrection, read_correction
 from .lookup import prepend_tables
-from .sip import SipTerms, has_sip, inverse_sip_alone
+from .sip import SipTerms
 from .wcs_cards import LATITUDES, WcsCards
 from .wcs_matrix import matrix_notes, pixel_matrix
 from .wcs_system import system_cards, system_notes
@@ -34,10 +35,8 @@ __all__ = ("projection_cards", "projection_from_header", "projection_notes", "sa
 
 guard_ast()
 
-_PV = re.compile(r"PV([12])_(\d+)")
 _OLD_PV = re.compile(r"PROJP(\d)")
 _MAX_TPV = 39
-_IRAF = {"TNX": "TAN", "ZPX": "ZPN"}
 _AIPS = {"NCP": "SIN", "GLS": "SFL"}
 
 type _Cards = list[tuple[str, Any]]
@@ -88,15 +87,15 @@ def projection_from_header(
         finite or singular, or a distortion that is not understood.
     """
     cards = WcsCards.of(header, path, hdu)
-    names, code, suffix = cards.types()
+    names, code, _ = cards.types()
     order = (1, 2) if names[0] in LATITUDES else (2, 1)
     # The first pixel is 1 in FITS.
     origin = (start[1] - 1.0, start[0] - 1.0)
-    distortion = _distortion(cards, code, suffix, order)
+    distortion = distortion_kind(cards, order)
     sip = SipTerms(cards) if distortion == "sip" else None
     lookups = header_tables(cards, tables, sip, origin)
     try:
-        if code in _IRAF:
+        if code in IRAF:
             frames = _corrected_plane(cards, code, order, origin)
         else:
             frames = _read_frames(_plain_cards(cards, _plain_code(code, distortion), sip, order, origin))
@@ -105,7 +104,10 @@ def projection_from_header(
         # On the frame set, not on its frame: only so the mapping follows.
         frames.system = "ICRS"
         frame = pixel_frame if pixel_frame is not None else GeneralFrame(unit=u.pix)
-        return SkyProjection.from_ast_frame_set(frames, frame)
+        projection = SkyProjection.from_ast_frame_set(frames, frame)
+        # Parameters of a projection that it lacks, or cannot have, are seen when it is first used.
+        projection.pixel_to_sky_transform.apply_forward(x=0.0, y=0.0)
+        return projection
     except ProjectionError:
         raise
     except Exception as err:
@@ -126,7 +128,7 @@ def projection_notes(
     """
     cards = WcsCards.of(header, path, hdu)
     order = (1, 2) if cards.types()[0][0] in LATITUDES else (2, 1)
-    return (*matrix_notes(cards, order), *system_notes(cards))
+    return (*matrix_notes(cards, order), *distortion_notes(cards, order), *system_notes(cards))
 
 
 def _plain_code(code: str, distortion: str) -> str:
@@ -161,11 +163,11 @@ def projection_cards(
         Raised as by `projection_from_header`, and for distortions by lookup tables, TNX and ZPX.
     """
     cards = WcsCards.of(header, path, hdu)
-    names, code, suffix = cards.types()
+    names, code, _ = cards.types()
     order = (1, 2) if names[0] in LATITUDES else (2, 1)
-    distortion = _distortion(cards, code, suffix, order)
-    if code in _IRAF or has_tables(cards):
-        distorted = f"a {code} distortion" if code in _IRAF else "a distortion in lookup tables"
+    distortion = distortion_kind(cards, order)
+    if code in IRAF or has_tables(cards):
+        distorted = f"a {code} distortion" if code in IRAF else "a distortion in lookup tables"
         raise ProjectionError(path, where=cards.where, found=distorted, expected="none, or SIP")
     sip = SipTerms(cards) if distortion == "sip" else None
     return tuple(_plain_cards(cards, _plain_code(code, distortion), sip, order, (0.0, 0.0)))
@@ -194,35 +196,6 @@ def same_grid(
     there = second.sky_to_pixel(first.pixel_to_sky(x=x, y=y))
     # Where there is no pixel, AST gives numbers that are too large to be squared.
     return bool(np.maximum(np.abs(there.x - x), np.abs(there.y - y)).max() <= tolerance)
-
-
-def _distortion(cards: WcsCards, code: str, suffix: str, order: tuple[int, int]) -> str:
-    """Return ``"sip"``, ``"tpv"`` or an empty string."""
-    has_tables(cards)
-    forward, inverse = has_sip(cards), inverse_sip_alone(cards)
-    if inverse:
-        raise cards.error(inverse, "an inverse distortion alone", "the forward distortion (A, B)")
-    surface = is_corrected(cards)
-    if surface and code not in _IRAF:
-        raise cards.error(
-            f"CTYPE1, {surface}", f"{code} beside a correction of IRAF", "TNX or ZPX, or no correction"
-        )
-    if code in _IRAF and (forward or suffix):
-        raise cards.error(f"CTYPE1, {forward or 'CTYPE2'}", f"{code} with SIP", "one distortion")
-    if code == "TPV" and not suffix:
-        return "tpv"
-    if suffix:
-        return "sip"
-    scamp = code == "TAN" and _has_scamp_terms(cards, order)
-    if forward and scamp:
-        raise cards.error(forward, f"SIP terms beside {code} with PV terms", "one distortion, named in CTYPE")
-    return "sip" if forward else "tpv" if scamp else ""
-
-
-def _has_scamp_terms(cards: WcsCards, order: tuple[int, int]) -> bool:
-    # On the longitude axis the standard itself gives a meaning to PVi_0 to PVi_4.
-    matches = [match for key in cards if (match := _PV.fullmatch(key))]
-    return any(int(match[1]) != order[0] or int(match[2]) > 4 for match in matches)
 
 
 def _linear_cards(cards: WcsCards, ctype: str, order: tuple[int, int], origin: tuple[float, float]) -> _Cards:
@@ -257,7 +230,7 @@ def _parameters(cards: WcsCards, order: tuple[int, int], code: str) -> Iterator[
         yield from _aips_parameters(cards, cards.types()[1], order)
         return
     for key in cards:
-        if match := _PV.fullmatch(key):
+        if match := PARAMETER.fullmatch(key):
             axis, term = order.index(int(match[1])) + 1, int(match[2])
             if code == "TPV" and term > _MAX_TPV:
                 raise cards.error(key, "a term", f"no term beyond {_MAX_TPV}")
@@ -286,7 +259,7 @@ def _corrected_plane(cards: WcsCards, code: str, order: tuple[int, int], origin:
         raise cards.error("WAT1_001, projp", "no parameters of ZPX", "the polynomial of ZPN")
     numbers = [(f"PV2_{index}", value) for index, value in correction.parameters.items() if code == "ZPX"]
     plane = [("CRPIX1", 0.0), ("CRPIX2", 0.0), ("CD1_1", 1.0), ("CD2_2", 1.0)]
-    frames = _read_frames(_sky_cards(cards, order, _IRAF[code]) + plane + numbers)
+    frames = _read_frames(_sky_cards(cards, order, IRAF[code]) + plane + numbers)
     centre = [-cards.number(f"CRPIX{axis}") - origin[axis - 1] for axis in (1, 2)]
     linear = astshim.ShiftMap(centre).then(astshim.MatrixMap(_degrees(cards, order)))
     mapping = linear.then(_surface_map(correction))

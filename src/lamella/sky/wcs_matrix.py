@@ -47,7 +47,8 @@ def pixel_matrix(cards: WcsCards, order: tuple[int, int]) -> np.ndarray:
         _require_same_as_pc(cards, matrix)
     else:
         matrix = _scaled_matrix(cards, order)
-    if abs(np.linalg.det(matrix)) <= 1e-12 * np.abs(matrix).max() ** 2:
+    # Divided by its largest element, of which the square may be no number.
+    if abs(np.linalg.det(matrix / (np.abs(matrix).max() or 1.0))) <= 1e-12:
         raise cards.error("CD matrix", f"the singular matrix {matrix.tolist()}", "an invertible matrix")
     _refuse_shifts(cards)
     return matrix
@@ -71,6 +72,11 @@ def matrix_notes(cards: WcsCards, order: tuple[int, int]) -> tuple[str, ...]:
         matrix, other = _scaled_matrix(cards, order), _rotation(cards, order)
         if np.abs(other - matrix).max() > _SAME * np.abs(matrix).max():
             return (f"PC1_1 is taken, {turned} = {cards.number(turned):g} is not: another rotation.",)
+    elif not _has_pc(cards):
+        second = f"CROTA{order[0]}"
+        values = [cards.number(key, 0.0) for key in (turned, second)]
+        if values[1] and values[0] != values[1]:
+            return (f"{turned} = {values[0]:g} is taken, {second} = {values[1]:g} is not: another rotation.",)
     return ()
 
 

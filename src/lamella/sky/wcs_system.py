@@ -23,6 +23,7 @@ _SYNONYMS = (
 _STATED = {"FK5": 2000.0, "FK4": 1950.0}
 """Equinoxes that RADESYS itself can state."""
 _YEAR = re.compile(r"([JB]?)\s*(\d{4}(?:\.\d*)?)")
+_YEARS = 1000.0, 3000.0
 _FIRST_FK5 = 1984.0
 """Where RADESYS is absent, equinoxes before this are of FK4 (FITS paper II)."""
 
@@ -36,9 +37,12 @@ def system_cards(cards: WcsCards) -> Iterator[tuple[str, Any]]:
         Raised when the system is not known, its cards contradict each other, or
         apparent places have no date.
     """
-    system, equinox, _ = _system(cards)
+    system, equinox, source = _system(cards)
     yield "RADESYS", system
     if system not in ("ICRS", "GAPPT") and equinox is not None:
+        # AST goes through the years one by one.
+        if not _YEARS[0] <= equinox <= _YEARS[1]:
+            raise cards.error(source, f"{equinox:g}", f"a year between {_YEARS[0]:g} and {_YEARS[1]:g}")
         yield "EQUINOX", equinox
     for keyword in ("LONPOLE", "LATPOLE"):
         if keyword in cards:
@@ -52,6 +56,9 @@ def system_cards(cards: WcsCards) -> Iterator[tuple[str, Any]]:
 def system_notes(cards: WcsCards) -> tuple[str, ...]:
     """Return notes on cards of the system that are not taken as they stand."""
     system, equinox, source = _system(cards)
+    texts = [cards.text(keyword).upper() for keyword in ("RADESYS", "RADECSYS")]
+    if all(texts) and texts[0] != texts[1]:
+        return (f"RADESYS = {texts[0]} is taken, RADECSYS = {texts[1]} is not.",)
     if system == "GAPPT":
         return ("RADESYS = GAPPT: apparent places of the date are taken to ICRS, to 0.05 arcseconds or so.",)
     if system == "ICRS" and equinox not in (None, 2000.0):
