@@ -222,10 +222,10 @@ def star_places(i: int, of: Exposures) -> tuple[np.ndarray, np.ndarray]:
 
 def _make_exposure(i: int, of: Exposures) -> None:
     from lamella.fits.headers import add_plane_cards
-    from lamella.planes import bits_of, make_schema
+    from lamella.planes import Layout, make_schema
 
     image = draw_stars(of.shape, *star_places(i, of))
-    mask = np.where(image > 1.0, np.int32(bits_of(make_schema(), ("DETECTED",))), np.int32(0))
+    mask = np.where(image > 1.0, np.int32(Layout.of().bits(("DETECTED",))), np.int32(0))
     variance = of.noise**2 or 1.0
     if of.noise:
         image += np.float32(of.noise) * np.random.default_rng((3, i)).standard_normal(of.shape, np.float32)

@@ -22,7 +22,7 @@ import numpy as np
 from astropy.io import fits
 
 from lamella.fits.headers import add_plane_cards
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout, make_schema
 
 from .fits_planes import FitsPlane, WarpFiles, create_plane
 from .launch import run_measured
@@ -132,7 +132,7 @@ def _make_warp(files: WarpFiles, i: int, size: int, seed: int, nan: bool) -> Non
     header = fits.Header({**grid_header(size), "WEIGHT": weight, "VISIT": i + 1})
     add_plane_cards(header, make_schema())
     kinds = {"image": "f", "variance": "f", "mask": "i", "weight": "f"} | ({"nan": "f"} if nan else {})
-    rejected = bits_of(make_schema(), ("BAD",))
+    rejected = Layout.of().bits(("BAD",))
     with contextlib.ExitStack() as opened:
         write = {
             kind: opened.enter_context(create_plane(files.names(kind)[i], header, letter, (size, size)))
@@ -177,9 +177,9 @@ def make_strip(
         image[across < TRAIL_WIDTH / 2] += TRAIL_FLUX
     schema = make_schema()
     harmless = (draw >= REJECTED_FRACTION / 2) & (draw < REJECTED_FRACTION / 2 + HARMLESS_FRACTION)
-    mask = harmless * np.int32(bits_of(schema, ("DETECTED",)))
+    mask = harmless * np.int32(Layout(schema).bits(("DETECTED",)))
     bad = draw < REJECTED_FRACTION
-    mask[bad] |= bits_of(schema, ("BAD",))
+    mask[bad] |= Layout(schema).bits(("BAD",))
     image[bad] = NONSENSE
     return image, variance, mask
 

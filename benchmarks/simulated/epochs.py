@@ -21,7 +21,7 @@ from lamella.config import Config, option
 from lamella.data.exposure import Exposure
 from lamella.data.inputs import CoaddTarget
 from lamella.data.warp import Warp
-from lamella.planes import bits_of
+from lamella.planes import Layout
 from lamella.testing.camera import INSTRUMENT, Visit, detector_box, plan_visits, wcs_header
 from lamella.testing.config import SurveyConfig
 from lamella.testing.exposure import SimulatedExposure
@@ -331,7 +331,7 @@ class _Cubes:
     def fill(self, index: int, warp: Warp) -> None:
         """Put a warp in."""
         at = warp.bbox.slice_within(self.box)
-        self.mask[index] = bits_of(warp.mask.schema, ("NO_DATA",))
+        self.mask[index] = Layout(warp.mask.schema).bits(("NO_DATA",))
         self.image[index, at.y, at.x] = warp.image.array
         self.variance[index, at.y, at.x] = warp.variance.array
         self.mask[index, at.y, at.x] = warp.mask.array[..., 0]

@@ -20,7 +20,7 @@ from lamella.coadd.warp.pairs import CommonPsf, with_matched
 from lamella.coadd.warp.psfmatch import match_warp
 from lamella.data.inputs import WarpInput
 from lamella.data.options import WeightControl
-from lamella.planes import Layout, bits_of
+from lamella.planes import Layout
 from lamella.psf.match_control import MatchControl
 
 from .epochs import Epochs
@@ -69,7 +69,7 @@ class Outcome:
 def usable_pixels(epochs: Epochs) -> np.ndarray:
     """Return which pixels a coadd could use: bool of shape (visit, y, x)."""
     schema = epochs.warps[0].mask.schema
-    good: np.ndarray = (epochs.mask & bits_of(schema, BAD_PLANES)) == 0
+    good: np.ndarray = (epochs.mask & Layout(schema).bits(BAD_PLANES)) == 0
     return good & np.isfinite(epochs.image) & np.isfinite(epochs.variance)
 
 

@@ -10,7 +10,7 @@ import pydantic
 from lsst.images import Box
 
 from lamella.config import Config, option
-from lamella.planes import bits_of, make_schema
+from lamella.planes import Layout
 from lamella.testing.render import Gaussians, draw_gaussians
 
 __all__ = ("SimulatedStack", "StackConfig", "simulate_stack")
@@ -128,7 +128,7 @@ def simulate_stack(config: StackConfig | None = None) -> SimulatedStack:
         image[k], bad, outliers[k] = _observe(
             config, model, variance[k], np.random.default_rng(streams[k + 1])
         )
-        mask[k, bad] = bits_of(make_schema(), ["BAD"])
+        mask[k, bad] = Layout.of().bits(["BAD"])
     return SimulatedStack(image, mask, variance, weights, truth / weights.sum(), outliers)
 
 
