@@ -258,6 +258,25 @@ def test_one_row_may_stand_for_all_images_of_a_file(
     assert [float(np.median(source.read().pixels.variance.array)) for source in sources] == [1.0, 4.0]
 
 
+def test_planes_in_another_file_are_those_of_the_image_name_or_index(
+    tmp_path: Path, tan_cards: Callable[..., fits.Header]
+) -> None:
+    science, named, unnamed = [fits.PrimaryHDU()], [fits.PrimaryHDU()], [fits.PrimaryHDU()]
+    for number in (1, 2):
+        science.append(fits.ImageHDU(IMAGE + number, tan_cards(SHAPE), name=f"S{number}"))
+        science[-1].header["CCD"] = number
+        named.insert(1, fits.ImageHDU(np.full(SHAPE, number, np.float32), name=f"S{number}"))
+        unnamed.append(fits.ImageHDU(np.full(SHAPE, number, np.float32)))
+    for name, hdus in (("m", science), ("named", named), ("unnamed", unnamed)):
+        fits.HDUList(hdus).writeto(tmp_path / f"{name}.fits")
+    for name in ("named", "unnamed"):
+        table = tmp_path / f"{name}.csv"
+        head = "file,band,visit,detector,image_hdu,stddev_file,zero_point,psf_fwhm"
+        table.write_text(f"{head}\nm.fits,r,5,CCD,*,{name}.fits,27,1\n")
+        sources = open_exposures([table]).sources
+        assert [float(np.median(source.read().pixels.variance.array)) for source in sources] == [1.0, 4.0]
+
+
 def test_a_star_in_a_name_is_the_same_in_the_other_names(
     tmp_path: Path, tan_cards: Callable[..., fits.Header]
 ) -> None:

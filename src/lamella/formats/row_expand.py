@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..errors import MissingPartError
 from ..fits.read import Header, parsed, raw_headers
 from .row_cells import RowCells
-from .table_hdus import flat_shape, hdu_name, is_other_plane
+from .table_columns import COLUMNS
+from .table_hdus import flat_shape, hdu_index, hdu_name, is_other_plane
 
 __all__ = ("expanded_rows", "hdu_spelling")
 
@@ -43,7 +44,8 @@ def expanded_rows(cells: RowCells) -> Iterator[dict[str, str]]:
         if flat_shape(header) is None or matched is None or (bare and is_other_plane(parsed(header, path))):
             continue
         count += 1
-        yield _row_of(cells.values, headers, index, matched[1])
+        row = _row_of(cells.values, headers, index, matched[1])
+        yield row | _planes_of_files(cells, headers, index)
     if not count:
         names = ", ".join(
             f"{index} {hdu_name(header, index)}".strip() for index, header in enumerate(headers)
@@ -82,6 +84,24 @@ def _row_of(values: Mapping[str, str], headers: Sequence[Header], index: int, st
         elif _HDU_COLUMN.fullmatch(column) and column.replace("_hdu", "_file") not in row:
             row[column] = _with_version(row[column], headers, version)
     return row
+
+
+def _planes_of_files(cells: RowCells, headers: Sequence[Header], index: int) -> dict[str, str]:
+    """Return the HDUs of planes of which a row names the file only: that of the image's name, or index."""
+    planes = {}
+    for column in cells.values:
+        hdu = column.replace("_file", "_hdu")
+        if not column.endswith("_file") or hdu in cells or hdu not in COLUMNS:
+            continue
+        path = cells.file(column, cells.table)
+        others = raw_headers(path)
+        spelling = hdu_spelling(headers, index)
+        try:
+            hdu_index(others, int(spelling) if spelling.isdecimal() else spelling, path)
+        except MissingPartError:
+            spelling = str(index if len(others) == len(headers) else 0)
+        planes[hdu] = spelling
+    return planes
 
 
 def _with_version(name: str, headers: Sequence[Header], version: object) -> str:

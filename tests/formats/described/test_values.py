@@ -88,6 +88,8 @@ def test_the_number_of_a_visit_without_one_depends_on_name_and_date_and_not_on_f
         return visit_hash(Cards(Path(name), "", (fits.Header({"DATE-OBS": date}),)))
 
     assert number("a/x.fits", "2024-01-01") == number("b/x.fits.gz", "2024-01-01") > 0
+    headers = (fits.Header({"CRVAL1": 1.0}), fits.Header({"CRVAL1": 2.0}))
+    assert len({visit_hash(Cards(Path("light_001.fits"), "", (header,))) for header in headers}) == 2
     assert len({number("x.fits", "2024-01-01"), number("y.fits", "2024-01-01"), number("x.fits", "2")}) == 3
     assert parse_value({"hash": True}).number(CARDS, {}).text == str(visit_hash(CARDS))
 

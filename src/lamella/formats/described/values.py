@@ -196,9 +196,19 @@ def _joined(matched: re.Match[str]) -> str:
     return "".join(group or "" for group in matched.groups()) if matched.re.groups else matched[0]
 
 
+_TIMES = ("DATE-OBS", "MJD-OBS", "DATE-BEG", "MJD-BEG", "TIME-OBS", "UT", "JD")
+_PLACES = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")
+
+
 def visit_hash(cards: Cards) -> int:
-    """Return a number below 2^31 for the visit of a file that has none: the same wherever the file lies."""
-    told = f"{bare_name(cards.path)}|{cards.get('DATE-OBS') or cards.get('MJD-OBS') or ''}"
+    """Return a number below 2^31 for the visit of a file that has none: the same wherever the file lies.
+
+    It is made from the name and the time of the exposure; without a time, from its place on the sky, as names
+    such as ``light_001.fits`` come again each night.
+    """
+    times = [str(cards.get(key) or "") for key in _TIMES]
+    places = [] if any(times) else [str(cards.get(key) or "") for key in _PLACES]
+    told = "|".join((bare_name(cards.path), *times, *places))
     return int.from_bytes(hashlib.blake2b(told.encode(), digest_size=8).digest()) % (2**31 - 1) + 1
 
 
