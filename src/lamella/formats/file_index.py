@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import UnreadableFileError
 
-__all__ = ("FITS_SUFFIXES", "FileIndex", "bare_name", "is_fits_name", "walk")
+__all__ = ("FITS_SUFFIXES", "FileIndex", "bare_name", "is_fits_name", "split_name", "walk")
 
 _COMPRESSIONS = (".gz", ".fz", ".bz2")
 FITS_SUFFIXES = (".fits", ".fit", ".fts")
@@ -25,6 +25,12 @@ def bare_name(path: Path | str) -> str:
 def is_fits_name(path: Path) -> bool:
     """Return whether a name is that of a FITS file, compressed or not."""
     return bare_name(path).lower().endswith(FITS_SUFFIXES)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Return the name of a file without the suffix of FITS files, and that suffix; without, an empty one."""
+    suffix = next((end for end in FITS_SUFFIXES if name.lower().endswith(end)), "")
+    return name[: len(name) - len(suffix)], name[len(name) - len(suffix) :]
 
 
 def walk(folder: Path) -> list[Path]:
@@ -77,7 +83,9 @@ class FileIndex:
 
         Of two that lie equally near, the first by path is taken.
         """
-        candidates = self._by_name.get(bare_name(name), ())
+        candidates = self._by_name.get(bare_name(name))
+        if candidates is None:
+            return None
         return min(candidates, key=lambda path: (_distance(path, near), path), default=None)
 
     def starting_with(self, prefix: str, *, near: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...errors import MissingPartError
 from ...fits.read import Header, image_axes, raw_headers
-from ..file_index import FITS_SUFFIXES, FileIndex, bare_name
+from ..file_index import FileIndex, bare_name, split_name
 from ..row_expand import hdu_spelling
 from ..table_hdus import default_image, flat_shape, hdu_name
 from .description import Description
@@ -132,7 +132,7 @@ def images_of(path: Path, description: Description) -> Iterator[ImagePlace]:
 def companion_name(path: Path, companion: Companion) -> str | None:
     """Return the name of the file that belongs to an image; `None` where the rule does not fit its name."""
     name = bare_name(path)
-    stem, suffix = _split(name)
+    stem, suffix = split_name(name)
     if companion.suffix is not None:
         return f"{stem}{companion.suffix}{suffix}"
     if companion.extension is not None:
@@ -147,9 +147,3 @@ def find_companion(path: Path, companion: Companion, files: FileIndex) -> Path |
     """Return the file that belongs to an image, compressed or not; `None` when it is not there."""
     name = companion_name(path, companion)
     return None if name is None else files.find(name, near=path)
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Return a name without the suffix of FITS files, and that suffix."""
-    suffix = next((end for end in FITS_SUFFIXES if name.lower().endswith(end)), "")
-    return name[: len(name) - len(suffix)], name[len(name) - len(suffix) :]

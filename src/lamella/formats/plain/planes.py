@@ -10,9 +10,8 @@ from pathlib import Path
 
 from ...errors import MissingPartError
 from ...fits.read import header_text, image_axes, parsed, raw_headers
-from ..described.sections import Companion
-from ..described.siblings import ImagePlace, find_companion
-from ..file_index import FileIndex, bare_name
+from ..described.siblings import ImagePlace
+from ..file_index import FileIndex, bare_name, split_name
 from ..table_hdus import hdu_index
 
 __all__ = ("companions_of", "head_of", "is_companion_name", "mask_cells", "noise_cells")
@@ -69,15 +68,12 @@ def is_companion_name(path: Path) -> bool:
 
 def companions_of(path: Path, files: FileIndex) -> Iterator[tuple[str, Path]]:
     """Iterate over the files that belong to a plain image, with what they are."""
-    for word, kind in _WORDS.items():
-        for mark in ".-_":
-            file = find_companion(path, Companion(suffix=f"{mark}{word}"), files)
-            if file is not None:
-                yield kind, file
-    for extension in _HEADS:
-        file = find_companion(path, Companion(extension=extension), files)
+    stem, suffix = split_name(bare_name(path))
+    names = [(kind, f"{stem}{mark}{word}{suffix}") for word, kind in _WORDS.items() for mark in ".-_"]
+    for kind, name in (*names, *(("head", stem + extension) for extension in _HEADS)):
+        file = files.find(name, near=path)
         if file is not None:
-            yield "head", file
+            yield kind, file
 
 
 def head_of(path: Path, files: FileIndex) -> Path | None:
