@@ -10,12 +10,13 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from lsst.images import Box, SkyProjection
+from lsst.images.fields import BaseField, ChebyshevField
 
 from ..data.flux_unit import NJY, FluxUnit
 from ..data.photometry import njy_per_count
 from ..errors import MissingPartError, UnitError
-from ..sky.footprint import pixel_scale
 from .cards import Cards
+from .pixel_areas import pixel_areas
 from .row_cells import RowCells
 from .units import is_counts, relative_unit
 
@@ -34,7 +35,7 @@ _POGSON = 2.5 / math.log(10.0)
 class RowScale:
     """Flux of a unit of the image."""
 
-    factor: float
+    factor: float | BaseField
     """nJy, or units of the reference exposure, per unit of the image; NaN where it is to be measured."""
     note: str = ""
 
@@ -91,14 +92,16 @@ def row_scale(cells: RowCells, cards: Cards, projection: SkyProjection[Any], bbo
     return _scale_of_unit(told, path, where, lambda: _pixel_area(cells, cards, projection, bbox))
 
 
-def _pixel_area(cells: RowCells, cards: Cards, projection: SkyProjection[Any], bbox: Box) -> float:
-    """Return the solid angle of a pixel in steradian."""
+def _pixel_area(
+    cells: RowCells, cards: Cards, projection: SkyProjection[Any], bbox: Box
+) -> float | ChebyshevField:
+    """Return the solid angle of a pixel in steradian: as the cells say, else by the WCS."""
     if "pixel_area" in cells:
         area = cells.number_of("pixel_area", cards)
         if area <= 0:
             raise cells.error("pixel_area", f"{area:g}", "a positive number of steradian")
         return area
-    return math.radians(pixel_scale(projection, bbox) / 3600.0) ** 2
+    return pixel_areas(projection, bbox)
 
 
 def _scale_of_unit(told: str, path: Path, where: str, area: Any) -> RowScale:
@@ -108,8 +111,10 @@ def _scale_of_unit(told: str, path: Path, where: str, area: Any) -> RowScale:
     try:
         unit = u.Unit(_OTHER_UNITS.get(told.lower(), told))
         if unit.is_equivalent(u.nJy / u.sr):
-            steradian = area()
-            factor = float(unit.to(u.nJy / u.sr)) * steradian
+            steradian, brightness = area(), float(unit.to(u.nJy / u.sr))
+            if not isinstance(steradian, float):
+                return RowScale(steradian * brightness, note=f"{told} times the areas of pixels by the WCS.")
+            factor = brightness * steradian
             return RowScale(factor, note=f"{told} times {steradian:.6g} sr, the area of a pixel.")
         return RowScale(float(unit.to(u.nJy)))
     except (ValueError, TypeError, u.UnitConversionError):

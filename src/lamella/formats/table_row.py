@@ -131,7 +131,7 @@ def _describe(places: RowPlaces, format: str) -> ExposureInfo:
 
 def _known_scale(places: RowPlaces, info: ExposureInfo) -> RowScale:
     scale = row_scale(places.cells, places.cards, info.projection, info.bbox)
-    if math.isnan(scale.factor):
+    if isinstance(scale.factor, float) and math.isnan(scale.factor):
         expected = "stars in common with other exposures, or a number"
         raise places.cells.error("flux_scale", "'measured', but no stars", expected)
     return scale
