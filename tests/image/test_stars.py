@@ -60,6 +60,14 @@ def test_the_width_with_the_pixel_in_it_is_that_of_a_profile_that_was_sampled() 
     assert stars.width.sampled == pytest.approx(2.4, rel=0.02)
 
 
+@pytest.mark.parametrize(("beta", "ratio"), [(None, 1.0), (4.5, 1.08), (3.0, 1.13)])
+def test_a_gaussian_for_stars_with_wings_is_wider_than_they_are(beta: float | None, ratio: float) -> None:
+    """The ratios are those at which a grid of widths has the least noise."""
+    width = measured(dataclasses.replace(FIELD, beta=beta)).width
+    assert width is not None
+    assert width.gaussian / width.sampled == pytest.approx(ratio, abs=0.02)
+
+
 @pytest.mark.parametrize("fwhm", [1.2, 3.0])
 def test_positions_and_fluxes_scatter_by_their_errors(fwhm: float) -> None:
     scaled, moved = [], []

@@ -47,7 +47,7 @@ def found_table(
         center = SkyCoord(*position, unit="deg", frame="icrs")
         tract = grid.find_tract(center)
         table.add_row(center.to_string("decimal"), str(tract.id), tract.find_patch(center).label)
-    for source in open_exposures(exposures).sources if exposures else ():
+    for source in open_exposures(exposures, measure=False).sources if exposures else ():
         for tract, patches in grid.find_tract_patches(source.info.footprint):
             labels = " ".join(patch.label for patch in patches)
             table.add_row(str(source.info.id), str(tract.id), labels)

@@ -104,7 +104,7 @@ def _is_other_fits(file: Path) -> bool:
 def _show_exposures(
     console: Console, files: Sequence[Path], format: str | None, *, pixels: bool, verbose: bool
 ) -> list[Skipped]:
-    inputs = open_exposures(files, format=format, strict=False)
+    inputs = open_exposures(files, format=format, strict=False, measure=pixels)
     console.print(exposure_table(inputs.sources, verbose=verbose))
     failures = [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
     for source in inputs.sources if pixels else ():

@@ -63,7 +63,7 @@ def check_description(description: Path, file: Path) -> None:
     InputError
         Raised when the description has faults, does not recognise the file, or something is missing.
     """
-    inputs = open_exposures([file], format=str(description), strict=True)
+    inputs = open_exposures([file], format=str(description), strict=True, measure=False)
     console = Console()
     console.print(exposure_table(inputs.sources))
     for cells in _cells(inputs.sources):

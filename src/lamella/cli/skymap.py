@@ -73,7 +73,7 @@ def make(
     if kind is not None:
         skymap = make_skymap(kind, options, name=name)
     else:
-        sources = open_exposures(exposures).sources if exposures else ()
+        sources = open_exposures(exposures, measure=False).sources if exposures else ()
         skymap = choose_skymap(grid, [source.info for source in sources], name=name, **options)
     skymap.save(output)
     Console().print(describe_skymap(skymap))

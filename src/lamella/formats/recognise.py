@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..causes import told_once
@@ -76,8 +76,9 @@ def open_exposures(
     format: str | None = None,
     control: ReadControl | None = None,
     strict: bool | None = None,
+    measure: bool = True,
 ) -> Inputs:
-    """Find the exposures in files and folders, reading headers only.
+    """Find the exposures in files and folders, from their headers.
 
     Parameters
     ----------
@@ -91,7 +92,12 @@ def open_exposures(
     strict
         Whether a file that cannot be used is an error (`True`) or skipped and
         reported (`False`).  By default it is an error for a file that is named
-        in ``paths``, and skipped when it was found in a folder.
+        in ``paths``, and skipped when it was found in a folder.  `True` also
+        refuses to guess: what no header, table or description tells is an error.
+    measure
+        Whether the pixels of exposures that do not tell the width of their PSF or
+        their photometric scale are read, and their stars measured
+        (`lamella.formats.measure`); otherwise such exposures cannot be read.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def open_exposures(
     Raises
     ------
     InputError
-        Raised when a file cannot be used (see ``strict``).
+        Raised when a file cannot be used, or a value would have to be guessed (see ``strict``).
     DuplicateInputError
         Raised when two exposures have one identity.
     NoInputsError
@@ -113,6 +119,7 @@ def open_exposures(
         formats=known_formats() if format is None else (find_format(format),),
         control=control or ReadControl(),
         strict=strict,
+        measure=measure,
     )
     return finder.run([Path(path) for path in paths])
 
@@ -149,8 +156,11 @@ def recognise(path: Path, formats: Sequence[Format] | None = None) -> tuple[Form
 class _Finder:
     """The state of one search: exposures and problems."""
 
-    def __init__(self, formats: Sequence[Format], control: ReadControl, strict: bool | None) -> None:
+    def __init__(
+        self, formats: Sequence[Format], control: ReadControl, strict: bool | None, measure: bool
+    ) -> None:
         self.formats = formats
+        self.measure = measure
         self.opening = Opening(files=FileIndex(), control=control)
         self.strict = strict
         self.sources: dict[ExposureId, ExposureSource] = {}
@@ -168,13 +178,26 @@ class _Finder:
         ]
         for candidate, format in self._sort_out(wanted):
             self._open(candidate, format)
-        self._require_some(paths)
+        self._require_some(paths, self.sources)
         sources = [self.sources[key] for key in sorted(self.sources)]
         copies = find_copies(sources)  # their pixels would count twice
         for index, first in copies.items():
             self._report_copy(sources[index], sources[first])
         unique = tuple(source for index, source in enumerate(sources) if index not in copies)
+        if self.measure:
+            unique = self._measured(unique)
+            self._require_some(paths, unique)
         return Inputs(unique, tuple(sorted(self.problems, key=lambda problem: problem.path)))
+
+    def _measured(self, sources: tuple[ExposureSource, ...]) -> tuple[ExposureSource, ...]:
+        """Return exposures of which the stars have told what nobody else tells."""
+        from .measure import measure_sources, refuse_guesses
+
+        if self.strict:
+            refuse_guesses(sources)
+        measured = measure_sources(sources, strict=bool(self.strict))
+        self.problems += [InputProblem(source.info.path, error) for source, error in measured.faults]
+        return measured.sources
 
     def _collect(self, paths: list[Path]) -> list[_Candidate]:
         candidates: dict[Path, _Candidate] = {}
@@ -349,8 +372,8 @@ class _Finder:
             raise err
         self.problems.append(InputProblem(str(candidate.path), err))
 
-    def _require_some(self, paths: list[Path]) -> None:
-        if self.sources:
+    def _require_some(self, paths: list[Path], sources: Collection[object]) -> None:
+        if sources:
             return
         places = ", ".join(map(str, paths)) or "nothing"
         message = f"There are no exposures in {places}."

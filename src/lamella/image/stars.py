@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 import numpy as np
+import scipy
 
 from ..errors import ShapeError
 from .star_fit import StarFit, fit_star
@@ -60,6 +61,26 @@ class StarWidth:
     """Its standard deviation, from noise and the differences of stars."""
     stars: int
     """Number of stars that it comes from."""
+    steepness: float = 0.0
+    """1 / beta of their Moffat profiles; 0 for Gaussians."""
+
+    @property
+    def gaussian(self) -> float:
+        """The width, in pixels, of the Gaussian that finds the fluxes of such stars with the least noise.
+
+        Pixels are its samples; it is wider than the star, whose wings it must hold, by up to a sixth.
+        """
+        if self.steepness == 0.0:
+            return self.sampled
+        radius = np.linspace(0.0, 8.0, 2000)
+        star = radius * (1.0 + 4.0 * (2.0**self.steepness - 1.0) * radius**2) ** (-1.0 / self.steepness)
+
+        def noise(width: float) -> float:
+            profile = np.exp(-4.0 * math.log(2.0) * (radius / width) ** 2)
+            return float((profile**2 * radius).sum()) / float((profile * star).sum()) ** 2
+
+        best = scipy.optimize.minimize_scalar(noise, bounds=(0.9, 1.5), method="bounded")
+        return self.sampled * float(best.x)
 
     @property
     def sampled(self) -> float:
@@ -198,21 +219,23 @@ def _agreeing(fits: list[StarFit]) -> tuple[StarWidth | None, list[StarFit]]:
     mean = float(np.average(widths, weights=weights))
     scatter = float(np.sum(weights * (widths - mean) ** 2)) / max(len(stars) - 1, 1)
     error = math.sqrt(max(scatter, 1.0) / float(weights.sum()))
-    return StarWidth(mean, error, len(stars)), stars
+    # The brighter a star, the better it tells its wings.
+    steepness = float(
+        np.average([fit.steepness for fit in stars], weights=[fit.significance for fit in stars])
+    )
+    return StarWidth(mean, error, len(stars), steepness), stars
 
 
 def _field(image: np.ndarray, sigma: np.ndarray, stars: list[StarFit], width: StarWidth | None) -> StarField:
     """Return the stars with their fluxes."""
     x, y, error = np.array([(star.x, star.y, star.position_error) for star in stars]).reshape(-1, 3).T.copy()
-    radius = 1.0 if width is None else width.sampled
-    flux, flux_error = _fluxes(image, sigma, x, y, _APERTURE * radius)
+    if width is None:
+        return StarField(x, y, error, x, x, 0.0, None)
+    flux, flux_error = _fluxes(image, sigma, x, y, _APERTURE * width.sampled)
     positive = flux > 0.0
     x, y, error, flux, flux_error = (values[positive] for values in (x, y, error, flux, flux_error))
-    factor, shared = 1.0, 0.0
-    if len(flux):
-        wide = _fluxes(image, sigma, x, y, _WIDE_APERTURE * radius)
-        expected = _share_outside(float(np.median([star.steepness for star in stars])))
-        factor, shared = _correction(flux, flux_error, *wide, expected)
+    wide = _fluxes(image, sigma, x, y, _WIDE_APERTURE * width.sampled)
+    factor, shared = _correction(flux, flux_error, *wide, _share_outside(width.steepness))
     order = np.lexsort((x, y, -flux))
     return StarField(
         x[order], y[order], error[order], factor * flux[order], factor * flux_error[order], shared, width
@@ -240,6 +263,8 @@ def _correction(
     flux: np.ndarray, error: np.ndarray, wide: np.ndarray, wide_error: np.ndarray, expected: float
 ) -> tuple[float, float]:
     """Return the factor from the fluxes in apertures to those in wide ones, and its relative error."""
+    if not len(flux):
+        return 1.0, 0.0
     # The noise of the ring between both, which holds that of its sky.
     ring = np.sqrt(np.maximum(wide_error**2 - error**2, 0.0) + (_SKY_ERROR * wide_error**2 / error) ** 2)
     share, prior = math.expm1(expected), _LEAST_WINGS_ERROR + _WINGS_ERROR * math.expm1(expected)

@@ -1,0 +1,209 @@
+"""Photometric scales of exposures that have none, by the stars that they share with others."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..coadd.relative_scales import RelativeScales, relative_scales
+from ..coadd.star_matches import match_stars
+from ..data.exposure import ExposureId, ExposureSource
+from ..data.flux_unit import FluxUnit
+from ..data.origins import Kind
+from ..data.photometry import magnitude
+from .exposure_stars import ExposureStars, row_of
+from .row_changes import RowChanges
+from .row_places import RowPlaces
+from .row_scale import row_scale
+
+__all__ = ("tie_exposures",)
+
+_BY_STARS = "by stars in common"
+
+
+def tie_exposures(
+    sources: Sequence[ExposureSource], stars: Mapping[ExposureId, ExposureStars], changes: RowChanges
+) -> None:
+    """Give exposures that say ``measured`` their scale relative to others of their band.
+
+    Where stars connect them to exposures that have magnitudes, they get a zero point; else a factor to the
+    units of a reference exposure.  One without a star in common is taken to be like other detectors of its
+    visit, or to have the sensitivity of the others of its instrument per exposure time.
+
+    Parameters
+    ----------
+    sources
+        Exposures whose stars were measured, sorted by identity.
+    stars
+        Their stars.
+    changes
+        Takes the new cells.
+
+    Raises
+    ------
+    MissingPartError
+        Raised when a scale would have to be assumed, and nothing may be.
+    """
+    for band in sorted({source.info.band for source in sources}):
+        members = [source for source in sources if source.info.band == band]
+        if any(_is_measured(source) for source in members):
+            _Band(members, stars, changes).tie()
+
+
+def _is_measured(source: ExposureSource) -> bool:
+    row = row_of(source)
+    return row is not None and row.cells.is_measured("flux_scale")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tie:
+    """The scale of an exposure."""
+
+    factor: float
+    """nJy, or units of the reference, per unit of the exposure."""
+    unit: FluxUnit
+
+
+class _Band:
+    """The exposures of a band while they are tied to each other."""
+
+    def __init__(
+        self,
+        sources: Sequence[ExposureSource],
+        stars: Mapping[ExposureId, ExposureStars],
+        changes: RowChanges,
+    ) -> None:
+        self.sources, self.changes = sources, changes
+        self.catalogs = [stars[source.info.id].catalog for source in sources]
+        self.free = [index for index, source in enumerate(sources) if _is_measured(source)]
+        self.names = _names(sources)
+
+    def tie(self) -> None:
+        stated = {index: self._stated(index) for index in range(len(self.sources)) if index not in self.free}
+        anchors = self._anchors(stated)
+        scales = relative_scales(
+            self.catalogs, match_stars(self.catalogs), {index: tie.factor for index, tie in anchors.items()}
+        )
+        ties: dict[int, _Tie] = {}
+        for index in self.free:
+            tie = self._by_stars(index, scales, anchors)
+            if tie is not None:
+                ties[index] = tie
+                self._set(index, tie, "measured", _BY_STARS)
+        ties |= stated
+        self._assume([index for index in self.free if index not in ties], ties)
+
+    def _stated(self, index: int) -> _Tie:
+        """Return the scale that an exposure states; fluxes of stars of other readers are in nJy."""
+        info, row = self.sources[index].info, row_of(self.sources[index])
+        if row is None:
+            return _Tie(1.0, info.flux_unit)
+        places = RowPlaces(row.cells)
+        return _Tie(row_scale(row.cells, places.cards, info.projection, info.bbox).factor, info.flux_unit)
+
+    def _anchors(self, stated: Mapping[int, _Tie]) -> dict[int, _Tie]:
+        """Return the stated scales that others are tied to: magnitudes, or the unit that most have."""
+        if not stated:
+            return {}
+        counts = collections.Counter(tie.unit for tie in stated.values())
+        chosen = min(counts, key=lambda unit: (not unit.is_absolute, -counts[unit], unit))
+        return {index: tie for index, tie in stated.items() if tie.unit == chosen}
+
+    def _by_stars(self, index: int, scales: RelativeScales, anchors: Mapping[int, _Tie]) -> _Tie | None:
+        """Return the scale of an exposure by its stars; `None` where none of them is in another exposure."""
+        factor, reference = float(scales.scale[index]), int(scales.reference[index])
+        if not math.isfinite(factor) or scales.stars[index] == 0:
+            return None
+        if reference in anchors:
+            return _Tie(factor, anchors[reference].unit)
+        return _Tie(factor, self._unit_of(reference))
+
+    def _unit_of(self, reference: int) -> FluxUnit:
+        return dataclasses.replace(self.sources[reference].info.flux_unit, reference=self.names[reference])
+
+    def _assume(self, indices: Sequence[int], ties: dict[int, _Tie]) -> None:
+        """Give exposures without a star in common a scale all the same, and say so."""
+        known = dict(ties)
+        for index in indices:
+            visit = [other for other in known if self._visit(other) == self._visit(index)]
+            if visit:
+                known[index] = known[visit[0]]
+                self._set(
+                    index, known[index], "assumed", "as other detectors of its visit, without common stars"
+                )
+                continue
+            tie, how = self._by_time(index, known)
+            known[index] = tie
+            self._set(index, tie, "assumed", how)
+
+    def _visit(self, index: int) -> tuple[str, int]:
+        identity = self.sources[index].info.id
+        return identity.instrument, identity.visit
+
+    def _by_time(self, index: int, known: Mapping[int, _Tie]) -> tuple[_Tie, str]:
+        """Return a scale from exposure times; its own reference where there is no like exposure."""
+        units = collections.Counter(tie.unit for other, tie in known.items() if self._alike(index, other))
+        if not units:
+            return _Tie(1.0, self._unit_of(index)), "as a reference of its own, without common stars"
+        unit = min(units, key=lambda item: (not item.is_absolute, -units[item], item))
+        factors = [
+            known[other].factor * self._time(other) / self._time(index)
+            for other in known
+            if known[other].unit == unit and self._alike(index, other)
+        ]
+        return _Tie(statistics.median(factors), unit), "by its exposure time, without common stars"
+
+    def _alike(self, index: int, other: int) -> bool:
+        """Return whether exposure times tell how the units of two exposures compare."""
+        first, second = (self.sources[at].info for at in (index, other))
+        return (
+            first.id.instrument == second.id.instrument
+            and row_of(self.sources[other]) is not None
+            and self._unit_name(index) == self._unit_name(other)
+            and all(self._time(at) > 0.0 for at in (index, other))
+        )
+
+    def _unit_name(self, index: int) -> str:
+        row = row_of(self.sources[index])
+        cards = None if row is None else RowPlaces(row.cells).cards
+        return "" if cards is None else str(cards.get("BUNIT") or "")
+
+    def _time(self, index: int) -> float:
+        """Return the time over which the pixels of an exposure gather counts; 0 where it is not known."""
+        if "/" in self.sources[index].info.flux_unit.name or "/" in self._unit_name(index):
+            return 1.0
+        return self.sources[index].info.exposure_time or 0.0
+
+    def _set(self, index: int, tie: _Tie, kind: Kind, how: str) -> None:
+        """Fill the cells of an exposure."""
+        source = self.sources[index]
+        if tie.unit.is_absolute:
+            zero_point = float(magnitude(np.float64(tie.factor)))
+            self.changes.set(source, zero_point=repr(zero_point), flux_scale="", flux_reference="", unit="")
+            self.changes.tell(source, "zero point", kind, how)
+            return
+        self.changes.set(
+            source,
+            flux_scale=repr(tie.factor),
+            flux_reference=tie.unit.reference,
+            unit=tie.unit.name,
+        )
+        self.changes.tell(source, "relative scale", kind, how)
+
+
+def _names(sources: Sequence[ExposureSource]) -> list[str]:
+    """Return a name for each exposure: its file, with the HDU where several are of one file."""
+    files = collections.Counter(source.info.path for source in sources)
+    names = []
+    for source in sources:
+        row = row_of(source)
+        name = Path(source.info.path).name
+        several = files[source.info.path] > 1 and row is not None
+        names.append(f"{name}[{row.cells.text('image_hdu', '')}]" if several and row is not None else name)
+    return names
