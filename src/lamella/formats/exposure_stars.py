@@ -85,7 +85,8 @@ def _stars_of_exposure(source: ExposureSource) -> ExposureStars:
     bad = (pixels.mask.array[..., 0] & bits != 0) | ~usable(variance) | ~np.isfinite(image)
     stars = _measure(image, variance, bad, info)
     x, y = stars.x + info.bbox.x.start, stars.y + info.bbox.y.start
-    return _catalog(stars, info, calibration_at(exposure.to_njy, x, y, info.bbox, pixels.unit, info.path))
+    scale = calibration_at(exposure.to_njy, x, y, info.bbox, pixels.unit, info.path) if len(x) else 1.0
+    return _catalog(stars, info, scale)
 
 
 def _measure(image: np.ndarray, variance: np.ndarray, bad: np.ndarray, info: ExposureInfo) -> StarField:
@@ -95,7 +96,9 @@ def _measure(image: np.ndarray, variance: np.ndarray, bad: np.ndarray, info: Exp
 
 
 def _catalog(stars: StarField, info: ExposureInfo, scale: float | np.ndarray) -> ExposureStars:
-    vectors = to_sky(info.projection, stars.x + info.bbox.x.start, stars.y + info.bbox.y.start)
+    vectors = np.empty((0, 3))
+    if len(stars):  # AST takes no empty arrays
+        vectors = to_sky(info.projection, stars.x + info.bbox.x.start, stars.y + info.bbox.y.start)
     pixel = pixel_scale(info.projection, info.bbox)
     catalog = StarCatalog(
         name=str(info.id),

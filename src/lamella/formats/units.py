@@ -21,6 +21,10 @@ _NUMBERS = re.compile(
 )
 
 
+_ROOM = 64
+"""Characters of a text and its comment on one card of a FITS header."""
+
+
 def is_electrons(text: str) -> bool:
     """Return whether a unit is that of electrons: ``electron``, ``ELECTRONS``, ``e-`` ..."""
     return _ELECTRONS.fullmatch(text.strip()) is not None
@@ -78,7 +82,10 @@ def reference_cards(unit: FluxUnit) -> list[tuple[str, str, str]]:
     if unit.is_absolute:
         return []
     name, reference = unit_text(unit.unit), to_fits(unit.reference)
+    comment = "the exposure whose pixels are in it"
+    # What does not fit on the card would be cut off, with a warning.
+    comment = comment if len(reference) + len(comment) <= _ROOM else ""
     return [
         ("FLUXUNIT", name, "unit of fluxes: they have no magnitudes"),
-        *([("FLUXREF", reference, "the exposure whose pixels are in it")] if reference else []),
+        *([("FLUXREF", reference, comment)] if reference else []),
     ]
