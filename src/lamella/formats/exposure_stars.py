@@ -14,7 +14,7 @@ from ..data.photometry import calibration_at
 from ..errors import LamellaError
 from ..image.measured_noise import find_blank_sky
 from ..image.stars import StarField, StarWidth, measure_stars
-from ..planes import BAD_MASK_PLANES, bits_of
+from ..planes import BAD_MASK_PLANES, Layout
 from ..sky.footprint import pixel_scale, to_sky
 from .noise_maps import usable
 from .row_flags import unusable
@@ -81,7 +81,7 @@ def _stars_of_exposure(source: ExposureSource) -> ExposureStars:
     exposure, info = source.read(), source.info
     pixels = exposure.pixels
     image, variance = pixels.image.array, pixels.variance.array
-    bits = bits_of(pixels.mask.schema, BAD_MASK_PLANES, missing_ok=True)
+    bits = Layout(pixels.mask.schema).bits(BAD_MASK_PLANES, missing_ok=True)
     bad = (pixels.mask.array[..., 0] & bits != 0) | ~usable(variance) | ~np.isfinite(image)
     stars = _measure(image, variance, bad, info)
     x, y = stars.x + info.bbox.x.start, stars.y + info.bbox.y.start

@@ -171,7 +171,7 @@ def test_files_beside_the_image_are_known_by_their_names(
     path = write()
     other = write(f"a{suffix}.fits", image=np.ones(SHAPE, np.float32))
     assert rows_of(path)[0][column] == other.name
-    inputs = open_exposures([path.parent])
+    inputs = open_exposures([path.parent], measure=False)
     assert [Path(source.info.path).name for source in inputs] == ["a.fits"]
     assert not inputs.problems
 
