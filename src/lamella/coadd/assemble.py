@@ -131,7 +131,7 @@ def assemble(
             "assemble": config.to_dict(),
             **planes_record([visit.bad_mask_planes for visit in inputs], config.bad_mask_planes),
         },
-        notes=tuple(filter(None, (*notes_of(detectors), inputs[0].flux_unit.note))),
+        notes=notes_of(detectors),
         removals=findings.removals,
         visit_checks=checks,
         matched_psf=prepared.model_psf(),
@@ -249,8 +249,9 @@ def _weighted(visit: WarpInput) -> Iterable[DetectorInput]:
 
 
 def notes_of(detectors: Iterable[DetectorInput]) -> tuple[str, ...]:
-    """Return all remarks on some detectors, each once, sorted."""
-    return tuple(sorted({note for detector in detectors for note in detector.notes}))
+    """Return all remarks on some detectors, and on the unit of their fluxes, each once, sorted."""
+    notes = {note for detector in detectors for note in (*detector.notes, detector.flux_unit.note)}
+    return tuple(sorted(notes - {""}))
 
 
 def finish(

@@ -19,8 +19,16 @@ from lamella.coadd.assemble import assemble
 from lamella.coadd.brightmask import BrightObject, BrightObjectCatalog
 from lamella.coadd.stack.prepare import input_of
 from lamella.data.coadd import Rejection
+from lamella.data.flux_unit import FluxUnit
 from lamella.data.inputs import CoaddTarget
-from lamella.errors import ConfigError, DuplicateInputError, MaskPlaneError, MixedBandsError, NoInputsError
+from lamella.errors import (
+    ConfigError,
+    DuplicateInputError,
+    MaskPlaneError,
+    MixedBandsError,
+    MixedUnitsError,
+    NoInputsError,
+)
 from lamella.image.spans import SpanMask
 from lamella.planes import Layout, make_schema
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
@@ -545,6 +553,18 @@ def test_bands_are_not_mixed_by_the_single_steps(maker, sky_info, caplog) -> Non
     assert [one.id.visit for one in prepared.rejected] == [2]
     with pytest.raises(MixedBandsError, match=r"Cam visit 2, band: found 'i'; expected 'r'.*Cam visit 1"):
         task_with().run(sky_info, warps, [ImageScaler()] * 3, [1.0] * 3)
+
+
+def test_fluxes_without_a_zero_point_keep_their_unit_and_are_not_mixed(maker, sky_info) -> None:
+    warps, unit = [maker.warp(visit) for visit in (1, 2)], FluxUnit("adu", "a.fits")
+    warps[1].detectors = tuple(dataclasses.replace(one, flux_unit=unit) for one in warps[1].detectors)
+    coadd = coadd_of(task_with(), sky_info, warps[1:]).coaddExposure
+    assert (coadd.flux_unit, coadd.image.unit, coadd.variance.unit) == (unit, u.adu, u.adu**2)
+    assert unit.note in coadd.notes
+    with pytest.raises(MixedUnitsError, match="Cam visit 2, flux unit: found adu of the reference exposure"):
+        task_with().run(sky_info, warps, [ImageScaler()] * 2, [1.0] * 2)
+    with pytest.raises(NoInputsError):
+        coadd_of(task_with(doScaleZeroPoint=True), sky_info, warps[1:])
 
 
 def test_exposures_that_were_not_selected_are_on_record(patch_ref, exposures) -> None:

@@ -12,7 +12,7 @@ from lsst.pipe.base import Struct
 
 from ...coadd.assemble import StackedPlanes, compare_visits, finish, notes_of, stack_inputs
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
-from ...coadd.stack.prepare import Prepared, check_one_band, input_of, rejections_of
+from ...coadd.stack.prepare import Prepared, check_one_band, check_one_unit, input_of, rejections_of
 from ...coadd.stack.sources import ImageSource
 from ...coadd.stack.stack_control import StackControl
 from ...coadd.warp_planes import plane_notices, planes_record
@@ -352,6 +352,8 @@ class AssembleCoaddTask(CoaddBaseTask):
             Raised when there is no warp.
         MixedBandsError
             Raised when the warps are of different bands.
+        MixedUnitsError
+            Raised when their fluxes are in different units.
         ConfigError
             Raised when the lists differ in length.
         """
@@ -432,6 +434,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         columns = zip(refs, imageScalerList, weightList, altMasks, strict=True)
         inputs = sorted((WarpToStack(*row) for row in columns), key=lambda warp: warp.ref.key)
         check_one_band((*warp.ref.key, warp.ref.header.band) for warp in inputs)
+        check_one_unit((*warp.ref.key, warp.ref.header.flux_unit) for warp in inputs)
         for before, after in itertools.pairwise(inputs):
             if before.ref.key == after.ref.key:
                 raise DuplicateInputError(
@@ -456,7 +459,10 @@ class AssembleCoaddTask(CoaddBaseTask):
             self.log.info("%s", notice)
         settings["assemble"] = self.config.toCore().to_dict()
         mag0 = self.scaleZeroPoint.getPhotoCalib().getFluxMag0() if self.config.doScaleZeroPoint else None
-        return finish(planes, target, layout, "", Provenance(settings=settings), flux_mag0=mag0)
+        # The unit of fluxes is that of the inputs, whose records come when they have contributed.
+        inputs_of_unit = () if headers[0].flux_unit.is_absolute else tuple(headers[0].detectors)
+        provenance = Provenance(settings=settings, detectors=inputs_of_unit)
+        return finish(planes, target, layout, "", provenance, flux_mag0=mag0)
 
     def assembleMetadata(
         self, coaddExposure: PatchCoadd, tempExpRefList: Sequence[Any], weightList: Sequence[float]

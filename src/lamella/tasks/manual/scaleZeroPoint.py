@@ -16,6 +16,7 @@ from lsst.pex.config import ChoiceField, Config, ConfigurableField, Field
 from lsst.pipe.base import Struct
 
 from ...data.exposure import Exposure
+from ...data.flux_unit import NJY
 from ...data.photometry import AB_FLUX_NJY, mean_scale, scale_from_flux_mag0
 from ...errors import CalibrationError, NoInputsError, ShapeError
 from ..cmdline.task import Task
@@ -68,6 +69,8 @@ class PhotoCalib:
                 bbox = exposure.pixels.bbox
                 scale = scale(x=np.array(bbox.x.center), y=np.array(bbox.y.center))
             return cls(float(scale))
+        if note := getattr(exposure, "flux_unit", NJY).note:
+            raise CalibrationError(note)
         unit = exposure.unit
         if unit is not None and unit.is_equivalent(u.nJy):
             return cls(float(unit.to(u.nJy)))
