@@ -25,7 +25,7 @@ from astropy.io import fits
 
 from ..errors import InputError, LamellaError, MissingPartError, UnreadableFileError
 from .cards import BEGINNING, BLOCK, CARD, Cards, image_text
-from .packed import MAGIC, PACKED_ERRORS, find_opener
+from .packed import MAGIC, PACKED_ERRORS, Stored, find_opener
 from .quiet import Header, lenient_header, quiet_astropy
 
 __all__ = ("PIXEL_TYPES", "Container", "Unit", "primary_cards")
@@ -42,8 +42,6 @@ _MAX_AXES = 999
 _MAX_FIELDS = 10_000
 _MAX_INFLATED = 1 << 29
 """Bytes of a file that is compressed as a whole, and held."""
-_STEP = 1 << 16
-"""Bytes of a compressed file that are read at a time."""
 _UNPRINTABLE = re.compile(rb"[^ -~]")
 # One lock for all files, so that a container can be pickled.
 _OPENING = threading.Lock()
@@ -424,7 +422,7 @@ class Container:
         """Return a file object of what is compressed."""
         assert self._opener is not None
         try:
-            return self._opener(_Stored(self))
+            return self._opener(Stored(self._fill_stored, self.path.stat().st_size))
         except PACKED_ERRORS as err:
             raise self._unreadable(err) from err
 
@@ -441,30 +439,6 @@ class Container:
         if len(data) > _MAX_INFLATED:
             raise self.damage("more than 512 MB", "a compressed FITS file of at most 512 MB")
         return data
-
-
-class _Stored(io.RawIOBase):
-    """The bytes of a file as they are stored, which is open only while it is read."""
-
-    def __init__(self, file: Container) -> None:
-        self._file, self._position = file, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        # What inflates asks for more than headers need.
-        count = self._file._fill_stored(self._position, memoryview(buffer).cast("B")[:_STEP])
-        self._position += count
-        return count
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position}
-        self._position = offset + (bases[whence] if whence in bases else self._file.path.stat().st_size)
-        return self._position
 
 
 def primary_cards(path: str | PathLike[str]) -> Cards:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
-import itertools
 import math
-import threading
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,11 +18,13 @@ from .cards import Cards
 from .hdus import PIXEL_TYPES, Container, Unit
 from .quiet import Header, lenient_header, quiet_astropy
 from .scaling import physical_values, restore_zeros, with_nan
+from .scan import header_texts
 
 __all__ = (
     "Header",
     "ImageData",
     "hdu_label",
+    "hdu_name",
     "header_integer",
     "header_number",
     "header_text",
@@ -34,8 +33,6 @@ __all__ = (
     "is_hdu",
     "open_fits",
     "optional_number",
-    "parsed",
-    "raw_headers",
     "read_cards",
     "read_flags",
     "read_headers",
@@ -91,69 +88,7 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
         raise UnreadableFileError(path, found=reason, expected="a complete FITS file") from err
 
 
-class _Scan:
-    """Cards of the HDUs of a file, read as far as they have been asked for."""
-
-    def __init__(self, path: Path, stamp: tuple[int, int]) -> None:
-        self._path, self._lock = path, threading.Lock()
-        self._texts: list[str] = []
-        self._is_complete = False
-        self._rest()
-
-    def _rest(self) -> None:
-        self._file, self._is_active = Container(self._path, in_order=True), False
-        self._walk: Iterator[Unit] = iter(())
-
-    def texts(self, limit: int | None) -> list[str]:
-        """Return the cards of at most ``limit`` HDUs."""
-        with self._lock:
-            while not self._is_complete and (limit is None or len(self._texts) < limit):
-                if not self._is_active:
-                    self._activate()
-                try:
-                    with self._file:
-                        unit = next(self._walk, None)
-                except LamellaError:
-                    self._rest()
-                    raise
-                self._is_complete = unit is None
-                self._texts += [] if unit is None else [unit.image_text]
-            return self._texts[:limit]
-
-    def _activate(self) -> None:
-        """Take the file up again behind the HDUs that are known."""
-        self._walk = itertools.islice(self._file.walk(), len(self._texts), None)
-        self._is_active = True
-        _ACTIVE.append(self)
-        if len(_ACTIVE) > _MAX_ACTIVE:
-            _ACTIVE.popleft().shrink()
-
-    def shrink(self) -> None:
-        """Let the file go, and all cards but some of its first HDUs, if nobody reads it now."""
-        if self._lock.acquire(blocking=False):
-            sizes = itertools.accumulate(map(len, self._texts))
-            kept = max(_FIRST, sum(size <= _KEPT for size in sizes))
-            self._is_complete &= len(self._texts) <= kept
-            del self._texts[kept:]
-            self._rest()
-            self._lock.release()
-
-
-_MAX_ACTIVE = 16
-"""Files that can be read on from where they were left."""
-_FIRST, _KEPT = 2, 1 << 16
-"""HDUs by which a file is recognised, and characters: what is kept of other files."""
-_ACTIVE: collections.deque[_Scan] = collections.deque()
-_scan_of = functools.lru_cache(maxsize=8192)(_Scan)
 _header_of = functools.lru_cache(maxsize=512)(lenient_header)
-
-
-def _texts_of(path: Path, limit: int | None) -> list[str]:
-    try:
-        stat = path.stat()
-    except OSError as err:
-        raise UnreadableFileError(path, found=err.strerror or str(err), expected="a FITS file") from err
-    return _scan_of(path, (stat.st_mtime_ns, stat.st_size)).texts(limit)
 
 
 def read_cards(path: Path, limit: int | None = None) -> tuple[Cards, ...]:
@@ -164,7 +99,7 @@ def read_cards(path: Path, limit: int | None = None) -> tuple[Cards, ...]:
     UnreadableFileError
         Raised when the file is absent, truncated, or not FITS.
     """
-    return tuple(map(Cards, _texts_of(path, limit)))
+    return tuple(map(Cards, header_texts(path, limit)))
 
 
 def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
@@ -181,18 +116,8 @@ def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
     UnreadableFileError
         Raised when the file is absent, truncated, or not FITS.
     """
-    texts = _texts_of(path, limit)
+    texts = header_texts(path, limit)
     return tuple(_header_of(text, path, hdu_label(index)) for index, text in enumerate(texts))
-
-
-def raw_headers(path: Path) -> tuple[Header, ...]:
-    """Read all headers of a file, as `read_headers` does."""
-    return read_headers(path)
-
-
-def parsed(header: Header, path: Path) -> Header:
-    """Return a header as it is: all come parsed as far as need be."""
-    return header
 
 
 def read_image(path: Path, hdu: str | int, *, is_noise: bool = False) -> tuple[np.ndarray, Header]:
@@ -274,7 +199,7 @@ def _find_units(path: Path, hdus: Collection[str | int]) -> Iterator[tuple[str |
     missing, names = dict.fromkeys(hdus), list[str]()
     with Container(path, in_order=True) as file:
         for unit in file.walk():
-            names.append(f"{unit.index} {_extension_name(unit.index, unit.cards)}".strip())
+            names.append(f"{unit.index} {hdu_name(unit.cards, unit.index)}".strip())
             for hdu in [hdu for hdu in missing if is_hdu(hdu, unit.index, unit.cards)]:
                 del missing[hdu]
                 yield hdu, unit
@@ -297,13 +222,14 @@ def is_hdu(hdu: str | int, index: int, header: Header | Mapping[str, Any]) -> bo
     """
     if isinstance(hdu, int):
         return hdu == index
-    name = _extension_name(index, header).upper()
+    name = hdu_name(header, index)
     wanted = ",".join(word.strip() for word in hdu.upper().split(","))
     return wanted in (name, f"{name},{header.get('EXTVER', 1)}")
 
 
-def _extension_name(index: int, header: Header | Mapping[str, Any]) -> str:
-    return str(header.get("EXTNAME", "")).strip() or ("PRIMARY" if index == 0 else "")
+def hdu_name(header: Header | Mapping[str, Any], index: int) -> str:
+    """Return the EXTNAME of an HDU in capitals; PRIMARY for a first one without."""
+    return str(header.get("EXTNAME", "")).strip().upper() or ("PRIMARY" if index == 0 else "")
 
 
 def read_flags(path: Path, hdu: str | int) -> ImageData:

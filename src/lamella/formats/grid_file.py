@@ -9,7 +9,7 @@ from typing import Any
 from astropy.io import fits
 
 from ..errors import MissingPartError, UnreadableFileError
-from ..fits.read import Header, hdu_label, parsed, raw_headers
+from ..fits.read import Header, hdu_label, read_headers
 from ..sky.image import ImageSkyMap, skymap_from_header
 from .table_hdus import default_image, flat_shape, hdu_index, wcs_index
 
@@ -44,7 +44,7 @@ def skymap_from_image(
         Raised when it has no projection that is understood, or one that headers of results cannot hold.
     """
     path = Path(path)
-    headers = _text_headers(path) or raw_headers(path)
+    headers = _text_headers(path) or read_headers(path)
     index = default_image(headers, (), path) if hdu is None else hdu_index(headers, hdu, path)
     shape = flat_shape(headers[index])
     if shape is None or not all(shape):
@@ -52,7 +52,7 @@ def skymap_from_image(
             path, where=hdu_label(index), found="no 2-d image", expected="a grid of pixels"
         )
     sky = wcs_index(headers, index, (), path, named=hdu is not None)
-    return skymap_from_header(parsed(headers[sky], path), shape, path=path, hdu=sky, name=name, **options)
+    return skymap_from_header(headers[sky], shape, path=path, hdu=sky, name=name, **options)
 
 
 def _text_headers(path: Path) -> tuple[Header, ...]:

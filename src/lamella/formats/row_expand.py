@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import MissingPartError
-from ..fits.read import Header, parsed, raw_headers
+from ..fits.read import Header, hdu_name, read_headers
 from .row_cells import RowCells
 from .table_columns import COLUMNS
-from .table_hdus import flat_shape, hdu_index, hdu_name, is_other_plane
+from .table_hdus import flat_shape, hdu_index, is_other_plane
 
 __all__ = ("expanded_rows", "hdu_spelling")
 
@@ -35,13 +35,13 @@ def expanded_rows(cells: RowCells) -> Iterator[dict[str, str]]:
         yield dict(cells.values)
         return
     path = cells.table.parent / cells.text("file")
-    headers = raw_headers(path)
+    headers = read_headers(path)
     regex = re.compile(re.escape(pattern).replace(r"\*", "(.*)", 1).replace(r"\*", ".*"), re.IGNORECASE)
     count = 0
     for index, header in enumerate(headers):
         matched = regex.fullmatch(hdu_name(header, index))
         bare = pattern == _ANY
-        if flat_shape(header) is None or matched is None or (bare and is_other_plane(parsed(header, path))):
+        if flat_shape(header) is None or matched is None or (bare and is_other_plane(header)):
             continue
         count += 1
         row = _row_of(cells.values, headers, index, matched[1])
@@ -94,7 +94,7 @@ def _planes_of_files(cells: RowCells, headers: Sequence[Header], index: int) -> 
         if not column.endswith("_file") or hdu in cells or hdu not in COLUMNS:
             continue
         path = cells.file(column, cells.table)
-        others = raw_headers(path)
+        others = read_headers(path)
         spelling = hdu_spelling(headers, index)
         try:
             hdu_index(others, int(spelling) if spelling.isdecimal() else spelling, path)

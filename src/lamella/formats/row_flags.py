@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fits.read import ImageData, hdu_label, parsed, require_shape
+from ..fits.read import ImageData, hdu_label, require_shape
 from ..image.defects import find_defects
 from .bayer import worst_of_super_pixels
 from .cards import Cards
@@ -35,7 +35,6 @@ def read_mask(
     if undefined is not None:
         mask = np.where(undefined, mask.dtype.type(0), mask)
     cell = Location(cells.table, cells.where("flags"))
-    header = header if told else parsed(header, path)
     flags, note = decode_mask(mask, header, told, Location(path, hdu_label(hdu)), cell)
     if places.pattern is not None and places.color is not None:
         flags = Flags(worst_of_super_pixels(flags.values, places.pattern, places.color), flags.planes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..fits.read import ImageData, parsed, read_images, require_shape
+from ..fits.read import ImageData, read_images, require_shape
 from .bayer import super_pixels, worst_of_super_pixels
 from .noise_maps import usable
 from .pixels import Flags
@@ -127,7 +127,7 @@ class _RowReader:
         own = self.cards
         if kind != "image":
             path = self.places.planes()[kind][0]
-            own = dataclasses.replace(own, path=path, headers=(parsed(planes[kind].header, path),))
+            own = dataclasses.replace(own, path=path, headers=(planes[kind].header,))
         softening = softening_of(self.cells, self.cards, own)
         return values if softening is None else linear_from_asinh(values, *softening)
 

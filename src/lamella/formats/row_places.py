@@ -8,7 +8,7 @@ import functools
 from pathlib import Path
 
 from ..errors import InputError, MissingPartError, UnreadableFileError
-from ..fits.read import Header, hdu_label, header_text, image_axes, parsed, raw_headers
+from ..fits.read import Header, hdu_label, header_text, image_axes, read_headers
 from .bayer import COLORS, is_pattern, shifted_pattern, super_pixel_header
 from .cards import Cards
 from .head_files import override_cards, read_head
@@ -46,7 +46,7 @@ class RowPlaces:
     def headers(self) -> tuple[Header, ...]:
         """All headers of the file of the image, unparsed."""
         try:
-            return raw_headers(self.path)
+            return read_headers(self.path)
         except UnreadableFileError as err:
             raise self.cells.error("file", str(err).rstrip("."), "an image", UnreadableFileError) from err
 
@@ -69,7 +69,7 @@ class RowPlaces:
     @functools.cached_property
     def header(self) -> Header:
         """Header of the image, parsed, with the cards of wcs_head and radesys over it."""
-        header = parsed(self.headers[self.index], self.path)
+        header = self.headers[self.index]
         if "wcs_head" in self.cells:
             path = self.cells.file("wcs_head", self.path)
             header = override_cards(header, path, self._number_of_head(len(read_head(path))))
@@ -86,7 +86,7 @@ class RowPlaces:
     @property
     def cards(self) -> Cards:
         """What values are taken from: the header of the image, then the primary header."""
-        headers = (self.header, parsed(self.headers[0], self.path))
+        headers = (self.header, self.headers[0])
         return Cards(self.path, hdu_label(self.hdu), headers[: 1 if self.index == 0 else 2])
 
     @property
@@ -141,7 +141,7 @@ class RowPlaces:
             taken = [at for file, at in self._other_indices().values() if file == self.path]
             named = "image_hdu" in self.cells
             index = wcs_index(self.headers, index, taken, self.path, named=named)
-        header = self.header if index == self.index else parsed(self.headers[index], self.path)
+        header = self.header if index == self.index else self.headers[index]
         if "radesys" in self.cells and not any(header_text(header, key) for key in ("RADESYS", "RADECSYS")):
             header = header.copy()
             header["RADESYS"] = self.cells.text("radesys")
@@ -170,7 +170,7 @@ class RowPlaces:
             return path, self.cells.hdu(f"{kind}_hdu")
         if f"{kind}_file" not in self.cells:
             return None
-        images = (index for index, header in enumerate(raw_headers(path)) if len(image_axes(header)) > 1)
+        images = (index for index, header in enumerate(read_headers(path)) if len(image_axes(header)) > 1)
         index = next(images, None)
         if index is None:
             raise MissingPartError(path, found="no 2-d image", expected=f"one with the {kind}")
@@ -184,5 +184,5 @@ class RowPlaces:
             with contextlib.suppress(MissingPartError, UnreadableFileError):
                 place = self.place(kind)
                 if place is not None:
-                    places[kind] = place[0], hdu_index(raw_headers(place[0]), place[1], place[0])
+                    places[kind] = place[0], hdu_index(read_headers(place[0]), place[1], place[0])
         return places

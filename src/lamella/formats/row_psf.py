@@ -10,7 +10,7 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..data.exposure import ExposureInfo
 from ..errors import InputError, MissingPartError
-from ..fits.read import hdu_label, header_text, optional_number, parsed, read_image
+from ..fits.read import hdu_label, header_text, optional_number, read_image
 from ..psf.gridded import GriddedPsf
 from ..sky.footprint import pixel_scale
 from .cards import Cards
@@ -93,7 +93,7 @@ def _stamp_psf(place: Place, bbox: Box) -> PointSpreadFunction:
 
 def _psfex(places: RowPlaces, info: ExposureInfo) -> PointSpreadFunction:
     """Read the model of the CCD; its numbers are those of the headers, if these have some."""
-    headers = places.header, parsed(places.headers[0], places.path)
+    headers = places.header, places.headers[0]
 
     def integer(key: str, default: int) -> int:
         numbers = (optional_number(header, key) for header in headers)

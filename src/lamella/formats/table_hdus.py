@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ..errors import InputError, MissingPartError, ProjectionError
-from ..fits.read import Header, hdu_label, header_text, image_axes, parsed
+from ..fits.read import Header, hdu_label, header_text, image_axes, is_hdu
 
 __all__ = (
     "default_image",
     "flat_shape",
     "hdu_index",
-    "hdu_name",
     "inherits_wcs",
     "is_other_plane",
     "require_distinct",
@@ -50,17 +49,10 @@ def hdu_index(headers: Sequence[Header], hdu: str | int, path: Path) -> int:
         Raised when there is no such HDU.
     """
     for index, header in enumerate(headers):
-        name = hdu_name(header, index)
-        version = f"{name},{header.get('EXTVER', 1)}"
-        if hdu == index or (isinstance(hdu, str) and hdu.upper().replace(" ", "") in (name, version)):
+        if is_hdu(hdu, index, header):
             return index
     names = _hdu_names(headers, range(len(headers)))
     raise MissingPartError(path, where=hdu_label(hdu), found=f"only HDUs {names}", expected="this HDU")
-
-
-def hdu_name(header: Header, index: int) -> str:
-    """Return the EXTNAME of an HDU in capitals; PRIMARY for a first one without."""
-    return header_text(header, "EXTNAME").upper() or ("PRIMARY" if index == 0 else "")
 
 
 def _hdu_names(headers: Sequence[Header], indices: Iterable[int]) -> str:
@@ -193,8 +185,8 @@ def inherits_wcs(headers: Sequence[Header], image: int, path: Path) -> bool:
     """Return whether the WCS of an image can only be that of the primary header."""
     if image == 0 or any(map(_WCS_CARD.fullmatch, headers[image])) or headers[0].get("NAXIS") != 0:
         return False
-    if parsed(headers[image], path).get("INHERIT") is False:
+    if headers[image].get("INHERIT") is False:
         return False
-    primary = parsed(headers[0], path)
+    primary = headers[0]
     types = [header_text(primary, f"CTYPE{axis}").upper() for axis in (1, 2)]
     return all(key in primary for key in _COMPLETE) and all(map(_CELESTIAL.fullmatch, types))

@@ -11,7 +11,6 @@ from lsst.images import Box
 
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..data.times import ExposureTimes, mjd_from_text
-from ..fits.read import parsed
 from ..sky.projection import projection_notes
 from .pixels import detector_projection, make_exposure
 from .read_control import ReadControl
@@ -140,7 +139,7 @@ def _known_scale(places: RowPlaces, info: ExposureInfo) -> RowScale:
 def _times(places: RowPlaces) -> ExposureTimes:
     """Return the times of the cells; without a date, or an exposure time, those of the headers."""
     cells, cards = places.cells, places.cards
-    headers = [places.header, parsed(places.headers[0], places.path)]
+    headers = [places.header, places.headers[0]]
     stated = times_from_headers(headers, cells.optional("exposure_time", cards))
     middle, begin = cells.optional("mjd", cards), None
     if "date" in cells:

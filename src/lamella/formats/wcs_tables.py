@@ -9,16 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MissingPartError
-from ..fits.read import (
-    Header,
-    hdu_label,
-    header_text,
-    image_axes,
-    open_fits,
-    optional_number,
-    parsed,
-    raw_headers,
-)
+from ..fits.read import Header, hdu_label, header_text, image_axes, open_fits, optional_number, read_headers
 
 __all__ = ("lookup_tables",)
 
@@ -39,10 +30,9 @@ def _read_table(path: Path, extname: str, extver: int) -> tuple[np.ndarray, Head
         Raised when there is no such HDU, or it holds no table.
     """
     names = []
-    for index, raw in enumerate(raw_headers(path)):
-        if header_text(raw, "EXTNAME").upper() != extname:
+    for index, header in enumerate(read_headers(path)):
+        if header_text(header, "EXTNAME").upper() != extname:
             continue
-        header = parsed(raw, path)
         version = optional_number(header, "EXTVER")
         names.append(f"{extname},{1 if version is None else version:g}")
         if (1 if version is None else version) == extver:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from ...data.exposure import ExposureSource
 from ...errors import ConfigError, InputError
-from ...fits.read import Header, read_cards
+from ...fits.read import Header, hdu_name, read_cards
 from ..cards import Cards, Condition
 from ..description_files import SHIPPED, description_paths, user_folder
 from ..faulty_row import FaultyRow
 from ..file_index import FileIndex, bare_name
 from ..readers import FileHead, Format, Opening, Role
 from ..source import FileSource
-from ..table_hdus import hdu_name
 from ..table_row import TableRow
 from .description import Description, read_description
 from .rows import companions_of, described_rows

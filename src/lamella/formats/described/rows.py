@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ...errors import InputError, MissingPartError
-from ...fits.read import hdu_label, header_text, parsed, raw_headers
+from ...fits.read import hdu_label, header_text, read_headers
 from ..cards import Cards
 from ..file_index import FileIndex
 from ..row_cells import RowCells
@@ -261,9 +261,9 @@ class _RowMaker:
         name = self.cells.pop("uncertainty_file", "")
         path = self.place.path.parent / name if name else self.place.path
         hdu = self.cells.pop("uncertainty_hdu")
-        headers = raw_headers(path)
+        headers = read_headers(path)
         index = hdu_index(headers, int(hdu) if hdu.isdecimal() else hdu, path)
-        told = header_text(parsed(headers[index], path), "UTYPE")
+        told = header_text(headers[index], "UTYPE")
         if told.lower() not in _UTYPES:
             expected = "StdDevUncertainty, VarianceUncertainty or InverseVariance"
             where = f"{hdu_label(hdu)}, UTYPE"

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ...errors import MissingPartError
-from ...fits.read import Header, image_axes, raw_headers
+from ...fits.read import Header, hdu_name, image_axes, read_headers
 from ..file_index import FileIndex, bare_name, split_name
 from ..row_expand import hdu_spelling
-from ..table_hdus import default_image, flat_shape, hdu_name
+from ..table_hdus import default_image, flat_shape
 from .description import Description
 from .sections import Companion
 
@@ -54,7 +54,7 @@ class ImagePlace:
             Raised when there is none.
         """
         path = self.path if file is None else file
-        headers = self.headers if file is None else raw_headers(path)
+        headers = self.headers if file is None else read_headers(path)
         if isinstance(hdu, int):
             if hdu >= len(headers):
                 count = f"{len(headers)} HDU{'s' if len(headers) > 1 else ''}"
@@ -107,7 +107,7 @@ def images_of(path: Path, description: Description) -> Iterator[ImagePlace]:
     UnreadableFileError
         Raised when the file is absent or damaged.
     """
-    headers = raw_headers(path)
+    headers = read_headers(path)
     hdu = description.image.hdu
     if hdu is None:
         yield ImagePlace(path, headers, default_image(headers, (), path), 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...data.exposure import ExposureSource
 from ...errors import InputError, MissingPartError, ProjectionError
-from ...fits.read import Header, header_text, image_axes, parsed, raw_headers, read_cards
+from ...fits.read import Header, header_text, image_axes, read_cards, read_headers
 from ..arithmetic import parse_expression
 from ..bayer import COLORS, is_pattern, shifted_pattern
 from ..cards import Cards
@@ -84,8 +84,8 @@ def plain_rows(path: Path, files: FileIndex) -> Iterator[Row | InputError]:
     InputError
         Raised when the file is damaged, or has no image.
     """
-    headers = raw_headers(path)
-    images = [index for index, header in enumerate(headers) if _is_image(parsed(header, path))]
+    headers = read_headers(path)
+    images = [index for index, header in enumerate(headers) if _is_image(header)]
     if len(images) > 1:
         # Images without a place on the sky of their own are previews, or planes of other names.
         placed = [index for index in images if "CTYPE1" in headers[index]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from lsst.images import MaskedImage
 
 from ...errors import DuplicateInputError, InputError
-from ...fits.read import Header, hdu_label, parsed
+from ...fits.read import Header, hdu_label
 from ..described.siblings import ImagePlace
 from ..file_index import FileIndex
 from ..frame_control import FrameControl
@@ -63,7 +63,7 @@ class Frame:
     @property
     def headers(self) -> tuple[Header, ...]:
         """Header of the image, and that of the primary HDU where that is another."""
-        primary = parsed(self.places.headers[0], self.path)
+        primary = self.places.headers[0]
         return (self.places.header,) if self.places.index == 0 else (self.places.header, primary)
 
     @property

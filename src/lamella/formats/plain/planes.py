@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import MissingPartError
-from ...fits.read import header_text, image_axes, parsed, raw_headers
+from ...fits.read import header_text, image_axes, read_headers
 from ..described.siblings import ImagePlace
 from ..file_index import FileIndex, bare_name, split_name
 from ..table_hdus import hdu_index
@@ -104,7 +104,7 @@ def mask_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
     elif file is not None:
         cells, headers, told = (
             _cells_of_file(place, "mask", file),
-            raw_headers(file),
+            read_headers(file),
             _ending(place.path, file),
         )
     else:
@@ -135,7 +135,7 @@ def _spelled(hdu: str) -> str | int:
 def _kind_by_utype(place: ImagePlace, hdu: str) -> str | None:
     """Return the kind that the card UTYPE of astropy's uncertainties tells; `None` without one."""
     header = place.headers[hdu_index(place.headers, _spelled(hdu), place.path)]
-    return _UTYPES.get(header_text(parsed(header, place.path), "UTYPE").lower())
+    return _UTYPES.get(header_text(header, "UTYPE").lower())
 
 
 def _cells_of_file(place: ImagePlace, kind: str, file: Path) -> dict[str, str]:
