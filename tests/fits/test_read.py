@@ -220,6 +220,8 @@ def test_tables_and_images_are_not_taken_for_each_other(file: Path) -> None:
         read_image(file, "T")
     with pytest.raises(InputError, match="expected a 2-d image"):
         read_image(file, 0)
+    with pytest.raises(InputError, match="expected a 2-d image"):
+        read_rows(file, 2, [slice(0, 1)])
     with pytest.raises(InputError, match="found an image; expected a binary table"):
         read_table(file, "SCI")
     assert list(read_table(file, "T")[0]["a"]) == [1, 2]

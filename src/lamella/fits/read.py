@@ -247,10 +247,7 @@ def read_flags(path: Path, hdu: str | int) -> ImageData:
 def _take_image(unit: Unit, hdu: str | int, layer: int | None, *, is_noise: bool) -> ImageData:
     axes, path = unit.axes, unit.container.path
     is_cube = layer is not None and len(axes) > 2 and axes[-3] == _COLORS
-    further = axes[:-3] if is_cube else axes[:-2]
-    if len(axes) < 2 or set(further) - {1} or 0 in axes:
-        content = f"an array of shape {axes}" if axes else "no image"
-        raise InputError(path, where=hdu_label(hdu), found=content, expected="a 2-d image")
+    _require_image(unit, hdu, axes[:-3] if is_cube else axes[:-2])
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(unit.opened()) if unit.is_compressed else None
         data = _stored_array(unit) if opened is None else opened.data
@@ -260,6 +257,15 @@ def _take_image(unit: Unit, hdu: str | int, layer: int | None, *, is_noise: bool
     header = lenient_header(unit.image_text, path, hdu_label(hdu))
     pixels, undefined = physical_values(_native(data), header, path, hdu_label(hdu))
     return ImageData(pixels, header, undefined)
+
+
+def _require_image(unit: Unit, hdu: str | int, further: tuple[int, ...] = ()) -> None:
+    """Refuse what is no image, or has more axes than two that are longer than a pixel."""
+    axes = unit.axes
+    if len(axes) < 2 or set(further) - {1} or 0 in axes:
+        content = f"an array of shape {axes}" if axes else "no image"
+        path = unit.container.path
+        raise InputError(path, where=hdu_label(hdu), found=content, expected="a 2-d image")
 
 
 def _stored_array(unit: Unit) -> np.ndarray:
@@ -309,8 +315,14 @@ def read_rows(path: Path, hdu: int, rows: Sequence[slice]) -> np.ndarray:
     -------
     `numpy.ndarray`
         All these rows, one below the other: shape (y, x).
+
+    Raises
+    ------
+    MissingPartError, InputError
+        As in `read_image`.
     """
     ((_, unit),) = _find_units(path, [hdu])
+    _require_image(unit, hdu)
     if unit.is_compressed:
         with unit.opened() as opened:
             first = (0,) * (len(unit.axes) - 2)
