@@ -11,7 +11,7 @@ from ..data.flux_unit import FluxUnit
 from ..errors import UnitError
 from ..fits.text import to_fits, unit_text
 
-__all__ = ("is_counts", "is_electrons", "reference_cards", "relative_unit")
+__all__ = ("is_counts", "is_electrons", "is_relative_unit", "reference_cards", "relative_unit")
 
 _PER_PIXEL = r"(\s*(/|per)?\s*pix(el)?s?(\*\*-1|\^-1|-1)?)?"
 _ELECTRONS = re.compile(rf"(e|el|elec|electron)(s|\(s\))?\s*[-−]?{_PER_PIXEL}", re.IGNORECASE)
@@ -62,6 +62,15 @@ def relative_unit(text: str, reference: str = "", *, path: str | PathLike[str], 
     if unit == u.dimensionless_unscaled or unit.is_equivalent(u.nJy):
         raise UnitError(path, where=where, found=repr(text), expected="a unit of counts, e.g. adu")
     return FluxUnit(unit.to_string(), reference)
+
+
+def is_relative_unit(text: str) -> bool:
+    """Return whether a text is a unit of fluxes without a zero point, as `relative_unit` reads it."""
+    try:
+        relative_unit(text, path="", where="")
+    except UnitError:
+        return False
+    return True
 
 
 def _standard_name(text: str) -> str:

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lamella.errors import InputError, MissingPartError, NoInputsError, ProjectionError
 from lamella.formats.file_index import FileIndex
 from lamella.formats.plain.fits import plain_rows
+from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures, recognise
+from lamella.formats.table_row import TableRow
 
 SHAPE = (50, 60)
 IMAGE = np.random.default_rng(2).normal(100.0, 5.0, SHAPE).astype(np.float32)
@@ -235,3 +239,39 @@ def test_tables_and_products_of_lamella_are_no_exposures(write: Callable[..., Pa
         open_exposures([tmp_path])
     with pytest.raises(MissingPartError, match="no 2-d image"):
         rows_of(tmp_path / "t.fits")
+
+
+KEYWORDS = [
+    *("MAGZP", "MAGZPT", "L1ZP", "PHOT_C", "PHOTFLAM", "FLXSCALE", "EXPTIME", "GAIN", "EGAIN", "RDNOISE"),
+    *("SATURATE", "FILTER", "EXPNUM", "CCDNUM", "DETECTOR", "OBSID", "BUNIT", "BAYERPAT", "XBAYROFF"),
+    *("ROWORDER", "DATE-OBS", "INSTRUME"),
+]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(KEYWORDS),
+        st.one_of(
+            st.booleans(),
+            st.integers(-(2**62), 2**62),
+            st.floats(-1e30, 1e30),
+            st.text("abRGBr /s0123'-.", max_size=12),
+            st.sampled_from(["GRBG", "adu", "nJy", "electrons/s", "1e400", "nan", "2024-01-01"]),
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_cards_hold_an_image_is_an_exposure(
+    write: Callable[..., Path], cards: dict[str, bool | int | float | str]
+) -> None:
+    path = write("fuzzed.fits")
+    try:
+        header = fits.getheader(path)
+        header.update(cards)
+        fits.PrimaryHDU(IMAGE, header).writeto(path, overwrite=True)
+        for row in rows_of(path):
+            recipe = TableRow(path, 0, row, ReadControl(), "fits")
+            assert recipe.describe().bbox.shape in (SHAPE, (SHAPE[0] // 2, SHAPE[1] // 2))
+    finally:
+        path.unlink()

@@ -24,6 +24,7 @@ from ..row_scale import is_flux_unit
 from ..source import FileSource
 from ..table_hdus import flat_shape, is_other_plane
 from ..table_row import TableRow
+from ..units import is_relative_unit
 from .counts import are_counts
 from .keywords import (
     DETECTOR,
@@ -35,6 +36,7 @@ from .keywords import (
     band_of,
     gain_of,
     number_or_none,
+    whole_or_none,
 )
 from .planes import companions_of, head_of, is_companion_name, mask_cells, noise_cells
 
@@ -139,7 +141,7 @@ class _PlainImage:
 
     def _identity(self) -> None:
         self._set("band", band_of(self.cards), "band")
-        detector, visit = number_or_none(DETECTOR, self.cards), number_or_none(VISIT, self.cards)
+        detector, visit = whole_or_none(DETECTOR, self.cards), whole_or_none(VISIT, self.cards)
         # Without a number of the detector, that of the exposure may be one of a night or a program only.
         self._set(
             "visit",
@@ -161,8 +163,11 @@ class _PlainImage:
             self.cells["flux_scale"] = "measured"
 
     def _believed_unit(self) -> str:
-        """Return BUNIT, or an empty text where the noise of the pixels is that of counts all the same."""
+        """Return BUNIT; an empty text where it is none, or the noise is that of counts all the same."""
         unit = str(self.cards.get("BUNIT") or "")
+        if not (is_flux_unit(unit) or is_relative_unit(unit)):
+            self._set("unit", Cell("adu", f"assumed as BUNIT {unit} is no unit"), "unit")
+            return ""
         gain = gain_of(self.cards, "")
         if gain is None or not is_flux_unit(unit):
             return unit

@@ -7,6 +7,7 @@ import re
 from ...errors import InputError
 from ..cards import Cards
 from ..described.values import Cell, Value, parse_value
+from ..table_cells import parse_integer
 from ..units import is_counts, is_electrons
 
 __all__ = (
@@ -20,6 +21,7 @@ __all__ = (
     "gain_of",
     "is_amateur",
     "number_or_none",
+    "whole_or_none",
 )
 
 
@@ -132,6 +134,12 @@ def number_or_none(value: Value, cards: Cards) -> Cell | None:
         return value.number(cards, {})
     except InputError:
         return None
+
+
+def whole_or_none(value: Value, cards: Cards) -> Cell | None:
+    """Return the cell of a whole number; `None` where the keywords are missing or hold none."""
+    cell = number_or_none(value, cards)
+    return cell if cell is not None and parse_integer(cards.text(cell.text)) is not None else None
 
 
 _BANDS = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTER3", "INSFLNAM", "FILTNAM", "FILTERS", "FILTERID")
