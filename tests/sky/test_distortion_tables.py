@@ -171,6 +171,31 @@ def test_one_table_alone_leaves_the_other_coordinate() -> None:
     assert skies[0].separation(skies[1]).to_value("mas") < 1e-6
 
 
+def sky_of(values: np.ndarray, nodes: dict[str, float], **record: int) -> Any:
+    """Return where pixels are with a table for x, whose record says something of its axes."""
+    cards = (
+        TAN | {"CPDIS1": "LOOKUP"} | {f"DP1.{key.replace('_', '.')}": value for key, value in record.items()}
+    )
+    projection = projection_from_header(cards, path="x", hdu=1, tables=lambda name, version: (values, nodes))
+    return projection.pixel_to_sky(x=np.array([3.0, 90.0, 250.0]), y=np.array([150.0, 20.0, 80.0]))
+
+
+def test_the_columns_of_a_table_may_lie_along_y() -> None:
+    values = np.random.default_rng(0).normal(0.0, 0.1, (4, 6))
+    nodes = {"CRPIX1": 1.0, "CRPIX2": 2.0, "CRVAL1": 5.0, "CRVAL2": -7.0, "CDELT1": 60.0, "CDELT2": 70.0}
+    turned = {key[:-1] + {"1": "2", "2": "1"}[key[-1]]: value for key, value in nodes.items()}
+    apart = sky_of(values, nodes).separation(sky_of(values.T, turned, NAXES=2, AXIS_1=2, AXIS_2=1))
+    assert apart.to_value("mas").max() < 1e-6
+
+
+@pytest.mark.parametrize("along", [1, 2])
+def test_a_table_of_one_axis(along: int) -> None:
+    line, nodes = np.random.default_rng(0).normal(0.0, 0.1, 6), {"CDELT1": 60.0, "CDELT2": 60.0}
+    plane = np.tile(line, (3, 1)) if along == 1 else np.tile(line[:, np.newaxis], (1, 3))
+    apart = sky_of(plane, nodes).separation(sky_of(line, nodes, NAXES=1, AXIS_1=along))
+    assert apart.to_value("mas").max() < 1e-6
+
+
 def test_pixels_that_begin_elsewhere() -> None:
     hdus = fits.HDUList([fits.PrimaryHDU(), array_hdu("WCSDVARR", 1, (4, 5), 1, CDELT1=64.0, CDELT2=64.0)])
     cards = header(("CPDIS1", "DP1", 1), **SIP)
@@ -183,7 +208,11 @@ def test_pixels_that_begin_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("change", "table", "message"),
     [
-        ({"DP1.AXIS.1": 2, "DP1.AXIS.2": 1}, {}, r"DP1.AXIS.1: found 2 axes, \[2.0, 1.0\]; expected 1 and 2"),
+        (
+            {"DP1.AXIS.1": 2},
+            {},
+            r"DP1.AXIS.1: found 2 axes, \[2.0, 2.0\]; expected axes 1 and 2 of the image",
+        ),
         ({"DP1.OFFSET.1": 3.0}, {}, "DP1.OFFSET.1: found 3.0; expected EXTVER, NAXES and AXIS"),
         ({"DP1.NAXES": 1e9}, {}, "DP1.AXIS.1: found 1e[+]09 axes"),
         ({}, {"CDELT1": 1e300}, "WCSDVARR,1, CDELT1: found 1e[+]300; expected the distance of two nodes"),

@@ -72,8 +72,8 @@ def test_tables_stand_before_the_rest_and_are_told_from_it() -> None:
     plain, whole = frames(), frames(*tables)
     x, y = np.random.default_rng(1).uniform(-50, 300, (2, 300))
     moved = np.array([x, y])
-    for one in tables:
-        moved = moved + one.shift(*moved)
+    for shifts in tables:
+        moved = moved + shifts.shift(*moved)
     np.testing.assert_allclose(
         whole.applyForward(np.array([x, y])), plain.applyForward(moved), rtol=0, atol=1e-13
     )

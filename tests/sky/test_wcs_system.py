@@ -58,9 +58,9 @@ def notes(**cards: Any) -> tuple[str, ...]:
     ],
 )
 def test_names_of_systems(cards: dict[str, Any], frame: str) -> None:
-    found = projection_from_header(TAN | cards, path="image.fits", hdu=1).pixel_to_sky(x=999.0, y=899.0)
+    sky = projection_from_header(TAN | cards, path="image.fits", hdu=1).pixel_to_sky(x=999.0, y=899.0)
     expected = SkyCoord(150.1, 2.2, unit="deg", frame=FRAMES[frame]).icrs
-    assert found.separation(expected).to_value("mas") < TOLERANCES_MAS.get(frame, 100.0)
+    assert sky.separation(expected).to_value("mas") < TOLERANCES_MAS.get(frame, 100.0)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def distortion_kind(cards: WcsCards, order: tuple[int, int]) -> str:
         return "sip"
     scamp = _scamp_term(cards, order) if code == "TAN" else ""
     if forward and scamp:
-        found = f"SIP terms beside {code} with PV terms"
-        raise cards.error(f"{forward}, {scamp}", found, "one distortion, named in CTYPE")
+        both = f"SIP terms beside {code} with PV terms"
+        raise cards.error(f"{forward}, {scamp}", both, "one distortion, named in CTYPE")
     return "sip" if forward else "tpv" if scamp else ""
 
 

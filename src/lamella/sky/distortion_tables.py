@@ -120,11 +120,15 @@ def _axis_table(
             raise cards.error(key, f"{cards.values[key]!r}", "EXTVER, NAXES and AXIS of a lookup table")
     count = cards.number(f"{record}.NAXES", 2)
     axes = [cards.number(f"{record}.AXIS.{i}", i) for i in range(1, 1 + (1 if count == 1 else 2))]
-    if count not in (1, 2) or axes not in ([1, 2], [1], [2]):
-        raise cards.error(f"{record}.AXIS.1", f"{count:g} axes, {axes}", "1 and 2, in this order")
+    if count not in (1, 2) or axes not in ([1, 2], [2, 1], [1], [2]):
+        raise cards.error(f"{record}.AXIS.1", f"{count:g} axes, {axes}", "axes 1 and 2 of the image, or one")
     version = round(cards.number(f"{record}.EXTVER", 1))
     values, header = read(kind.extname, version)
-    return _nodes(cards, f"{kind.extname},{version}", values, header, origin, along=round(axes[0]))
+    where = f"{kind.extname},{version}"
+    if axes == [2, 1]:  # the columns of the table lie along y
+        y, x, turned = _nodes(cards, where, values, header, origin[::-1])
+        return x, y, turned.T
+    return _nodes(cards, where, values, header, origin, along=round(axes[0]))
 
 
 def _old_detector_table(cards: WcsCards, read: TableReader, origin: tuple[float, float]) -> list[LookupTable]:

@@ -112,8 +112,8 @@ def projection_from_header(
         raise
     except Exception as err:
         reason = " ".join(str(err).split()) or type(err).__name__
-        found = f"a projection that AST cannot read ({reason})"
-        raise ProjectionError(path, where=cards.where, found=found, expected="a FITS WCS") from err
+        fault = f"a projection that AST cannot read ({reason})"
+        raise ProjectionError(path, where=cards.where, found=fault, expected="a FITS WCS") from err
 
 
 def projection_notes(

@@ -82,8 +82,8 @@ def _system(cards: WcsCards) -> tuple[str, float | None, str]:
     if stated is not None and equinox not in (None, stated):
         raise cards.error(f"{keyword}, {source}", f"{text!r} and {equinox:g}", "the same equinox in both")
     if letter and system in _STATED and (letter == "B") != (system == "FK4"):
-        found = f"{text!r} and {cards.text(source)!r}"
-        raise cards.error(f"{keyword}, {source}", found, "a Julian equinox of FK5, or a Besselian one of FK4")
+        both = f"{text!r} and {cards.text(source)!r}"
+        raise cards.error(f"{keyword}, {source}", both, "a Julian equinox of FK5, or a Besselian one of FK4")
     return system, stated if equinox is None else equinox, source
 
 
