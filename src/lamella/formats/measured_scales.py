@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import math
 import statistics
@@ -12,11 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from ..coadd.relative_scales import RelativeScales, relative_scales
-from ..coadd.star_matches import match_stars
+from ..coadd.scale_check import contradictions
+from ..coadd.star_matches import StarMatches, match_stars
 from ..data.exposure import ExposureId, ExposureSource
 from ..data.flux_unit import FluxUnit
 from ..data.origins import Kind
 from ..data.photometry import magnitude
+from ..errors import InputError
 from .exposure_stars import ExposureStars, row_of
 from .row_changes import RowChanges
 from .row_places import RowPlaces
@@ -36,6 +39,9 @@ def tie_exposures(
     units of a reference exposure.  One without a star in common is taken to be like other detectors of its
     visit, or to have the sensitivity of the others of its instrument per exposure time.
 
+    Where stars contradict the unit that images state which say nothing else (BUNIT), these are taken to be
+    counts and tied to each other; where they contradict a zero point, this is told.
+
     Parameters
     ----------
     sources
@@ -52,13 +58,18 @@ def tie_exposures(
     """
     for band in sorted({source.info.band for source in sources}):
         members = [source for source in sources if source.info.band == band]
-        if any(_is_measured(source) for source in members):
-            _Band(members, stars, changes).tie()
+        _Band(members, stars, changes).tie()
 
 
 def _is_measured(source: ExposureSource) -> bool:
     row = row_of(source)
     return row is not None and row.cells.is_measured("flux_scale")
+
+
+def _is_vague(source: ExposureSource) -> bool:
+    """Return whether the unit of a plain image is all that tells its scale: programs copy cards."""
+    row = row_of(source)
+    return row is not None and not row.number and row.format == "fits" and "unit" in row.values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,10 +96,14 @@ class _Band:
         self.names = _names(sources)
 
     def tie(self) -> None:
-        stated = {index: self._stated(index) for index in range(len(self.sources)) if index not in self.free}
+        matches = match_stars(self.catalogs)
+        stated = self._stated_scales()
+        stated = self._without_contradicted(stated, matches)
+        if not self.free:
+            return
         anchors = self._anchors(stated)
         scales = relative_scales(
-            self.catalogs, match_stars(self.catalogs), {index: tie.factor for index, tie in anchors.items()}
+            self.catalogs, matches, {index: tie.factor for index, tie in anchors.items()}
         )
         ties: dict[int, _Tie] = {}
         for index in self.free:
@@ -99,13 +114,36 @@ class _Band:
         ties |= stated
         self._assume([index for index in self.free if index not in ties], ties)
 
-    def _stated(self, index: int) -> _Tie:
-        """Return the scale that an exposure states; fluxes of stars of other readers are in nJy."""
-        info, row = self.sources[index].info, row_of(self.sources[index])
-        if row is None:
-            return _Tie(1.0, info.flux_unit)
-        places = RowPlaces(row.cells)
-        return _Tie(row_scale(row.cells, places.cards, info.projection, info.bbox).factor, info.flux_unit)
+    def _stated_scales(self) -> dict[int, _Tie]:
+        """Return the scales that exposures state; fluxes of stars of other readers are in nJy."""
+        stated: dict[int, _Tie] = {}
+        for index, source in enumerate(self.sources):
+            info, row = source.info, row_of(source)
+            if row is None:
+                stated[index] = _Tie(1.0, info.flux_unit)
+            elif index not in self.free:
+                # What is wrong with a scale is told when the exposure is read.
+                with contextlib.suppress(InputError):
+                    scale = row_scale(row.cells, RowPlaces(row.cells).cards, info.projection, info.bbox)
+                    if isinstance(scale.factor, float):  # not one that varies over the pixels
+                        stated[index] = _Tie(scale.factor, info.flux_unit)
+        return stated
+
+    def _without_contradicted(self, stated: dict[int, _Tie], matches: StarMatches) -> dict[int, _Tie]:
+        """Tell which stated scales the stars contradict, and leave out those that nobody vouches for."""
+        absolute = {index: tie.factor for index, tie in stated.items() if tie.unit.is_absolute}
+        wrong = contradictions(relative_scales(self.catalogs, matches), absolute)
+        vague = {index for index in absolute if _is_vague(self.sources[index])}
+        if vague & wrong.keys():
+            self.free = sorted({*self.free, *vague})
+            for index in vague:
+                told = "as counts, because stars contradict BUNIT"
+                self.changes.tell(self.sources[index], "unit", "assumed", told)
+            return {index: tie for index, tie in stated.items() if index not in vague}
+        for index, ratio in wrong.items():
+            told = f"{100.0 * (ratio - 1.0):+.0f} % by its zero point than in other exposures"
+            self.changes.tell(self.sources[index], "fluxes of stars", "measured", told)
+        return stated
 
     def _anchors(self, stated: Mapping[int, _Tie]) -> dict[int, _Tie]:
         """Return the stated scales that others are tied to: magnitudes, or the unit that most have."""
@@ -125,7 +163,8 @@ class _Band:
         return _Tie(factor, self._unit_of(reference))
 
     def _unit_of(self, reference: int) -> FluxUnit:
-        return dataclasses.replace(self.sources[reference].info.flux_unit, reference=self.names[reference])
+        unit = self.sources[reference].info.flux_unit
+        return FluxUnit("adu" if unit.is_absolute else unit.name, self.names[reference])
 
     def _assume(self, indices: Sequence[int], ties: dict[int, _Tie]) -> None:
         """Give exposures without a star in common a scale all the same, and say so."""
