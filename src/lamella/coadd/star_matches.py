@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import scipy
@@ -82,19 +82,29 @@ def match_stars(catalogs: Sequence[StarCatalog]) -> StarMatches:
     starts = np.cumsum([0, *(len(catalog.flux) for catalog in catalogs)])
     vectors = [catalog.vectors for catalog in catalogs]
     links: list[np.ndarray] = [np.empty((0, 2), int)]
+    circles = [_circle(points) for points in vectors]
     for first, second in itertools.combinations(range(len(catalogs)), 2):
-        reach = max(_SEARCH_PIXELS * max(catalogs[first].pixel, catalogs[second].pixel), _SEARCH_ARCSEC)
         pixel = max(catalogs[first].pixel, catalogs[second].pixel)
-        rows = _match_pair(vectors[first], vectors[second], reach / _ARCSEC, pixel / _ARCSEC)
+        reach = max(_SEARCH_PIXELS * pixel, _SEARCH_ARCSEC) / _ARCSEC
+        (centre, radius), (other, more) = circles[first], circles[second]
+        if not float(np.linalg.norm(centre - other)) <= radius + more + reach:
+            continue
+        rows = _match_pair(vectors[first], vectors[second], reach, pixel / _ARCSEC)
         links.append(rows + np.array([starts[first], starts[second]]))
     return _grouped(np.concatenate(links), starts)
+
+
+def _circle(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return middle and radius of a sphere that holds points; it is far away where there are none."""
+    if not len(points):
+        return np.full(3, np.nan), 0.0
+    centre = points.mean(axis=0)
+    return centre, float(np.linalg.norm(points - centre, axis=1).max())
 
 
 def _match_pair(first: np.ndarray, second: np.ndarray, reach: float, pixel: float) -> np.ndarray:
     """Return the rows, shape (n, 2), of the stars that two exposures share; lengths are in radian."""
     none = np.empty((0, 2), int)
-    if not len(first) or not len(second):
-        return none
     # On the plane that touches the sky at the first star: bright stars of one exposure are near each other.
     flat = [_flattened(vectors, first[0]) for vectors in (first, second)]
     trees = [scipy.spatial.cKDTree(points) for points in flat]
@@ -102,7 +112,8 @@ def _match_pair(first: np.ndarray, second: np.ndarray, reach: float, pixel: floa
     if near.nnz == 0:
         return none
     offsets = flat[1][near.col] - flat[0][near.row]
-    votes = [len(item) for item in _neighbours(offsets, _TOLERANCE * pixel)]
+    voters = scipy.spatial.cKDTree(offsets).query_ball_point(offsets, _TOLERANCE * pixel)
+    votes = [len(item) for item in voters]
     lengths = np.linalg.norm(offsets, axis=1)
     best = min(range(len(votes)), key=lambda index: (-votes[index], lengths[index]))
     if votes[best] == 1 and lengths[best] > _LONE * pixel:
@@ -114,11 +125,6 @@ def _match_pair(first: np.ndarray, second: np.ndarray, reach: float, pixel: floa
     rows = np.flatnonzero(np.isfinite(distances))
     mutual = rows[backwards[partners[rows]] == rows]
     return np.stack([mutual, partners[mutual]], axis=1)
-
-
-def _neighbours(points: np.ndarray, radius: float) -> Iterable[list[int]]:
-    neighbours: Iterable[list[int]] = scipy.spatial.cKDTree(points).query_ball_point(points, radius)
-    return neighbours
 
 
 def _flattened(vectors: np.ndarray, centre: np.ndarray) -> np.ndarray:

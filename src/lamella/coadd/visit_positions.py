@@ -65,7 +65,8 @@ def visit_offsets(catalogs: Sequence[StarCatalog], matches: StarMatches) -> tupl
     groups = connected(len(visits), by_visit)
     reference = references(groups, {}, np.bincount(by_visit.exposure, minlength=len(visits)))
     held = {int(index): 0.0 for index in np.unique(reference)}
-    errors = _errors(catalogs, matches)
+    measured = zip(matches.exposure, matches.row, strict=True)
+    errors = np.array([catalogs[exposure].position_error[row] for exposure, row in measured], dtype=float)
     scatter = _SCATTER * float(np.median(pixel)) if len(pixel) else 1.0
     solutions = [
         adjust(by_visit, values, errors, held, count=len(visits), scatter=scatter)
@@ -85,11 +86,6 @@ def _least(variances: np.ndarray) -> float:
     """Return the least variance of a visit that is not held: the one that is held is known no better."""
     free = variances[np.isfinite(variances) & (variances > 0.0)]
     return float(free.min()) if free.size else 0.0
-
-
-def _errors(catalogs: Sequence[StarCatalog], matches: StarMatches) -> np.ndarray:
-    values = zip(matches.exposure, matches.row, strict=True)
-    return np.array([catalogs[exposure].position_error[row] for exposure, row in values], dtype=float)
 
 
 def _positions(catalogs: Sequence[StarCatalog], matches: StarMatches) -> tuple[np.ndarray, np.ndarray]:

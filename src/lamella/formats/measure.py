@@ -18,6 +18,8 @@ from .source import FileSource
 
 __all__ = ("Measured", "measure_sources", "refuse_guesses")
 
+_MOST_THREADS = 4
+"""Each holds all pixels of an exposure, several times."""
 _WIDTHS = ("psf_fwhm", "psf_fwhm_pixels")
 
 
@@ -77,7 +79,7 @@ def measure_sources(
     sources
         Exposures of any readers, sorted by identity; those that say everything stay as they are.
     threads
-        Number of threads; by default one for each processor.  The results do not depend on it.
+        Number of threads; by default one for each processor, up to 4.  The results do not depend on it.
     strict
         Whether it is an error when an exposure cannot be read, or a value would have to be assumed.
 
@@ -94,7 +96,7 @@ def measure_sources(
     wanted = _wanted(sources)
     if not wanted:
         return Measured(tuple(sources), ())
-    results = read_stars(wanted, threads or os.cpu_count() or 1)
+    results = read_stars(wanted, threads or min(os.cpu_count() or 1, _MOST_THREADS))
     stars: dict[ExposureId, ExposureStars] = {}
     faults: list[tuple[ExposureSource, LamellaError]] = []
     for source, result in zip(wanted, results, strict=True):

@@ -61,11 +61,6 @@ def tie_exposures(
         _Band(members, stars, changes).tie()
 
 
-def _is_measured(source: ExposureSource) -> bool:
-    row = row_of(source)
-    return row is not None and row.cells.is_measured("flux_scale")
-
-
 def _is_vague(source: ExposureSource) -> bool:
     """Return whether the unit of a plain image is all that tells its scale: programs copy cards."""
     row = row_of(source)
@@ -92,7 +87,8 @@ class _Band:
     ) -> None:
         self.sources, self.changes = sources, changes
         self.catalogs = [stars[source.info.id].catalog for source in sources]
-        self.free = [index for index, source in enumerate(sources) if _is_measured(source)]
+        rows = [row_of(source) for source in sources]
+        self.free = [index for index, row in enumerate(rows) if row and row.cells.is_measured("flux_scale")]
         self.names = _names(sources)
 
     def tie(self) -> None:
