@@ -111,6 +111,17 @@ class Frame:
         """Return the inverse variance per square count, float32; 0 where there is no measurement."""
         return np.asarray(1.0 / self.pixels.variance, dtype=np.float32)
 
+    def areas(self) -> np.ndarray:
+        """Return the solid angle of each pixel in units of the square of `scale`, float64 of shape (y, x)."""
+        box = self.exposure.info.bbox
+        edges = [np.arange(axis.start, axis.stop + 1) - 0.5 for axis in (box.y, box.x)]
+        rows, columns = np.meshgrid(*edges, indexing="ij")
+        places = self.exposure.info.projection.pixel_to_sky(x=columns, y=rows)
+        ra, dec = places.ra.rad, places.dec.rad
+        right, up = ((np.diff(ra, axis=axis), np.diff(dec, axis=axis)) for axis in (1, 0))
+        area = np.abs(right[0][:-1] * up[1][:, :-1] - right[1][:-1] * up[0][:, :-1]) * np.cos(dec[:-1, :-1])
+        return np.asarray(area / np.radians(self.scale / 3600) ** 2)
+
     def stamp(self, size: int) -> np.ndarray:
         """Return the PSF as an image of unit sum, float32 of shape (size, size)."""
         steps = np.arange(size) - size // 2

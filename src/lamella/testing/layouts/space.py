@@ -127,9 +127,11 @@ def write_irac(visit: Sequence[Frame], folder: Path) -> None:
             "BUNIT": "MJy/sr",
         }
         header = with_cards(frame.wcs(), cards)
-        stddev = np.sqrt(frame.variance(njy))
+        areas = frame.areas().astype(np.float32)
+        stddev = np.sqrt(frame.variance(njy)) / areas
         stddev[frame.has("NO_DATA")] = np.nan
-        save(folder / f"{stem}_cbcd.fits", [image_hdu(frame.image(njy, 0.1), header)])
+        brightness = frame.image(njy) / areas + np.float32(0.1)
+        save(folder / f"{stem}_cbcd.fits", [image_hdu(brightness, header)])
         save(folder / f"{stem}_cbunc.fits", [image_hdu(stddev, header)])
         save(folder / f"{stem}_bimsk.fits", [image_hdu(frame.flags(values, "i2"), header)])
 
