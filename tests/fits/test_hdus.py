@@ -1,4 +1,6 @@
+import bz2
 import gzip
+import lzma
 
 import numpy as np
 import pytest
@@ -47,10 +49,11 @@ def test_headers_are_where_astropy_finds_them(file):
             unit.whole(key)
 
 
-def test_a_gzipped_file_reads_the_same_also_in_two_members(file, tmp_path):
+@pytest.mark.parametrize("library", [gzip, bz2, lzma])
+def test_a_compressed_file_reads_the_same_also_in_two_members(file, tmp_path, library):
     data = file.read_bytes()
     packed = tmp_path / "packed.fits.gz"
-    packed.write_bytes(gzip.compress(data[:4000]) + gzip.compress(data[4000:]))
+    packed.write_bytes(library.compress(data[:4000]) + library.compress(data[4000:]))
     plain, inflated = Container(file), Container(packed)
     assert [unit.start for unit in inflated.units] == [unit.start for unit in plain.units]
     assert inflated.read(0, len(data)) == data

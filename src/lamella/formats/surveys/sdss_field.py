@@ -9,7 +9,7 @@ import numpy as np
 from lsst.images import Box
 
 from ...errors import InputError, MissingPartError
-from ...fits.read import header_number, open_fits, read_headers, read_table
+from ...fits.read import header_number, read_headers, read_table
 from ...psf.basis import PolynomialBasisPsf
 from .sdss_astrometry import FieldAstrometry
 
@@ -89,16 +89,15 @@ def read_psf(path: Path, band: str, bbox: Box) -> PolynomialBasisPsf:
     images: list[np.ndarray] = []
     powers: list[tuple[int, int]] = []
     coefficients: list[np.ndarray] = []
-    with open_fits(path) as hdus:
-        for row in hdus[1 + BANDS.index(band)].data:
-            shape = int(row["RNROW"]), int(row["RNCOL"])
-            values = np.asarray(row["RROWS"], dtype=float)
-            if values.size != shape[0] * shape[1]:
-                expected = f"{shape[0]} x {shape[1]}"
-                raise InputError(path, where="RROWS", found=f"{values.size} values", expected=expected)
-            images.append(values.reshape(shape))
-            powers.append((int(row["nrow_b"]), int(row["ncol_b"])))
-            coefficients.append(np.array(row["c"][: powers[-1][0], : powers[-1][1]], dtype=float))
+    for row in read_table(path, 1 + BANDS.index(band))[0]:
+        shape = int(row["RNROW"]), int(row["RNCOL"])
+        values = np.asarray(row["RROWS"], dtype=float)
+        if values.size != shape[0] * shape[1]:
+            expected = f"{shape[0]} x {shape[1]}"
+            raise InputError(path, where="RROWS", found=f"{values.size} values", expected=expected)
+        images.append(values.reshape(shape))
+        powers.append((int(row["nrow_b"]), int(row["ncol_b"])))
+        coefficients.append(np.array(row["c"][: powers[-1][0], : powers[-1][1]], dtype=float))
     if not images or len(set(powers)) != 1:
         raise InputError(path, where="nrow_b, ncol_b", found=str(powers), expected="the same for all images")
     edges = (-_PIXELS_FROM_EDGES, -_PIXELS_FROM_EDGES)
