@@ -65,7 +65,7 @@ class FrameRun:
     config: StackConfig = dataclasses.field(default_factory=StackConfig)
     """All that changes the result: how images are read, put on one scale, and combined."""
     resources: Resources = dataclasses.field(default_factory=Resources)
-    """Threads, and memory of the process; images that do not fit wait on disk."""
+    """Threads, and memory of the process; images that do not fit wait in the system's temporary folder."""
 
     def __call__(self, images: Iterable[Path]) -> FrameRecord:
         """Combine images, and write the result.
@@ -101,7 +101,8 @@ class FrameRun:
             has_sky=control.sky == "keep",
             normalization=kind,
         )
-        with scratch_folder(self.output.absolute().parent) as folder:
+        # Not beside the result: a killed run must leave nothing in a folder that is not lamella's own.
+        with scratch_folder(None) as folder:
             read = self._read(frames, folder, kind)
             factors = _factors(frames, [image.level for image in read], kind)
             inputs = [_input(n, frames[n], read[n].source, factors[n]) for n in range(len(frames))]
