@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,13 +12,13 @@ from ...fits.read import hdu_label, header_text, read_headers
 from ..cards import Cards
 from ..file_index import FileIndex
 from ..row_cells import RowCells
-from ..row_places import RowPlaces
 from ..table_flags import CODES, HARMLESS, NONZERO
 from ..table_hdus import hdu_index
 from .description import Description
+from .row_draft import Row, RowDraft
 from .sections import NOISE_MAPS, Mask, Noise, Plane, Psf
-from .siblings import ImagePlace, companion_name, find_companion, images_of
-from .values import Cell, Value
+from .siblings import find_companion, images_of
+from .values import Cell
 
 __all__ = ("companions_of", "described_rows")
 
@@ -28,8 +28,6 @@ _UTYPES = {
     "inversevariance": "weight",
 }
 """Kinds of noise by what the uncertainties of astropy write into the card UTYPE."""
-
-type Row = dict[str, str]
 
 
 def described_rows(path: Path, description: Description, files: FileIndex) -> Iterator[Row | InputError]:
@@ -56,7 +54,7 @@ def described_rows(path: Path, description: Description, files: FileIndex) -> It
     """
     for place in images_of(path, description):
         try:
-            yield _RowMaker(place, description, files).row()
+            yield _row(RowDraft(place, description, files))
         except InputError as err:
             yield err
 
@@ -69,263 +67,183 @@ def companions_of(path: Path, description: Description, files: FileIndex) -> Ite
             yield file
 
 
-class _RowMaker:
-    """The row of one image while it is filled."""
+def _row(draft: RowDraft) -> Row:
+    """Return all cells.
 
-    def __init__(self, place: ImagePlace, description: Description, files: FileIndex) -> None:
-        self.place, self.description, self.files = place, description, files
-        self.cells: Row = {"file": place.path.name, "image_hdu": place.hdu}
-        self.origins: dict[str, str] = {}
-        if (head := description.wcs.head) is not None and (file := self._file(head)) is not None:
-            self.cells["wcs_head"] = self._relative(file)
-            self.origins["WCS"] = f"file {file.suffix}"
-        places = RowPlaces(RowCells(place.path, 0, self.cells))
-        self.cards = places.cards
+    Raises
+    ------
+    InputError
+        Raised when the survey says that the exposure must not be used, or something is missing.
+    """
+    _refuse(draft)
+    _fill_identity(draft)
+    _fill_flux(draft)
+    draft.first("noise", draft.description.noise, functools.partial(_fill_noise, draft))
+    if draft.description.mask:
+        draft.first("mask", draft.description.mask, functools.partial(_fill_mask, draft))
+    draft.first("psf", draft.description.psf, functools.partial(_fill_psf, draft))
+    _fill_sky(draft)
+    if (radesys := draft.description.wcs.radesys) is not None:
+        draft.cells["radesys"] = radesys
+    draft.cells["notes"] = "; ".join(f"{name}: {origin}" for name, origin in draft.origins.items())
+    return draft.cells
 
-    def row(self) -> Row:
-        """Return all cells.
 
-        Raises
-        ------
-        InputError
-            Raised when the survey says that the exposure must not be used, or something is missing.
-        """
-        self._refuse()
-        self._identity()
-        self._flux()
-        self._first("noise", self.description.noise, self._noise)
-        if self.description.mask:
-            self._first("mask", self.description.mask, self._mask)
-        self._first("psf", self.description.psf, self._psf)
-        self._sky()
-        if (radesys := self.description.wcs.radesys) is not None:
-            self.cells["radesys"] = radesys
-        self.cells["notes"] = "; ".join(f"{name}: {origin}" for name, origin in self.origins.items())
-        return self.cells
+def _refuse(draft: RowDraft) -> None:
+    for refusal in draft.description.refuse:
+        if all(condition.holds(draft.cards.get(key)) for key, condition in refusal.when.items()):
+            told = ", ".join(f"{key} = {draft.cards.get(key)}" for key in refusal.when)
+            expected = f"an exposure to use: {refusal.because}"
+            raise InputError(draft.place.path, where=draft.cards.where, found=told, expected=expected)
 
-    def _refuse(self) -> None:
-        for refusal in self.description.refuse:
-            if all(condition.holds(self.cards.get(key)) for key, condition in refusal.when.items()):
-                told = ", ".join(f"{key} = {self.cards.get(key)}" for key in refusal.when)
-                expected = f"an exposure to use: {refusal.because}"
-                raise InputError(self.place.path, where=self.cards.where, found=told, expected=expected)
 
-    # Values.
-
-    def _number(self, column: str, value: Value | None, name: str = "") -> None:
+def _fill_identity(draft: RowDraft) -> None:
+    identity = draft.description.identity
+    for column, value in (("band", identity.band), ("instrument", identity.instrument)):
         if value is not None:
-            self._set(column, value.number(self.cards, self.description.tables), name)
+            draft.set(column, value.text(draft.cards), "band" if column == "band" else "")
+    draft.number("visit", identity.visit, "visit")
+    if identity.detector is not None:
+        draft.number("detector", identity.detector)
+    else:
+        draft.cells["detector"] = str(draft.place.count)
+    for column in ("physical_filter", "date"):
+        value = getattr(identity, column)
+        if value is not None and (cell := _or_none(value.text, draft.cards)) is not None:
+            draft.set(column, cell)
+    draft.optional("exposure_time", identity.exposure_time)
+    draft.optional("mjd", identity.mjd)
 
-    def _set(self, column: str, cell: Cell, name: str = "") -> None:
-        self.cells[column] = cell.text
-        if name:
-            self.origins[name] = cell.origin.replace(";", ",")
 
-    def _optional(self, column: str, value: Value | None, name: str = "") -> None:
-        """Fill a cell if the cards for it are there."""
+def _fill_flux(draft: RowDraft) -> None:
+    flux = draft.description.flux
+    if not _fill_scale(draft):
+        return
+    draft.optional("pixel_area", flux.pixel_area)
+    if flux.pixel_area_map is not None:
+        with contextlib.suppress(MissingPartError):
+            draft.plane("pixel_area", flux.pixel_area_map)
+    draft.optional("softening", flux.softening)
+    if "softening" in draft.cells:
+        draft.optional("offset", flux.offset)
+
+
+def _fill_scale(draft: RowDraft) -> bool:
+    """Fill the cells of the first scale that can be had."""
+    flux = draft.description.flux
+    missing: MissingPartError | None = None
+    for column, name in (
+        ("zero_point", "zero point"),
+        ("unit", "unit"),
+        ("flux_scale", "relative scale"),
+    ):
+        value = getattr(flux, column)
         try:
-            self._number(column, value, name)
-        except MissingPartError:
-            return
-
-    def _identity(self) -> None:
-        identity = self.description.identity
-        for column, value in (("band", identity.band), ("instrument", identity.instrument)):
-            if value is not None:
-                self._set(column, value.text(self.cards), "band" if column == "band" else "")
-        self._number("visit", identity.visit, "visit")
-        if identity.detector is not None:
-            self._number("detector", identity.detector)
-        else:
-            self.cells["detector"] = str(self.place.count)
-        for column in ("physical_filter", "date"):
-            value = getattr(identity, column)
-            if value is not None and (cell := _or_none(value.text, self.cards)) is not None:
-                self._set(column, cell)
-        self._optional("exposure_time", identity.exposure_time)
-        self._optional("mjd", identity.mjd)
-
-    def _flux(self) -> None:
-        flux = self.description.flux
-        if not self._scale():
-            return
-        self._optional("pixel_area", flux.pixel_area)
-        if flux.pixel_area_map is not None:
-            with contextlib.suppress(MissingPartError):
-                self._plane("pixel_area", flux.pixel_area_map)
-        self._optional("softening", flux.softening)
-        if "softening" in self.cells:
-            self._optional("offset", flux.offset)
-
-    def _scale(self) -> bool:
-        """Fill the cells of the first scale that can be had."""
-        flux = self.description.flux
-        missing: MissingPartError | None = None
-        for column, name in (
-            ("zero_point", "zero point"),
-            ("unit", "unit"),
-            ("flux_scale", "relative scale"),
-        ):
-            value = getattr(flux, column)
-            try:
-                if column == "unit" and value is not None:
-                    self._set(column, value.text(self.cards), name)
-                else:
-                    self._number(column, value, name)
-            except MissingPartError as err:
-                missing = missing or err
-            if column in self.cells:
-                return True
-        if flux.measured:
-            self.cells["flux_scale"] = "measured"
+            if column == "unit" and value is not None:
+                draft.set(column, value.text(draft.cards), name)
+            else:
+                draft.number(column, value, name)
+        except MissingPartError as err:
+            missing = missing or err
+        if column in draft.cells:
             return True
-        if missing is not None:
-            raise missing
+    if flux.measured:
+        draft.cells["flux_scale"] = "measured"
         return True
+    if missing is not None:
+        raise missing
+    return True
 
-    # Planes and files.
 
-    def _file(self, name: str) -> Path | None:
-        """Return a companion; `None` for an optional one that is not there.
+def _fill_noise(draft: RowDraft, noise: Noise) -> bool:
+    if noise.measured or noise.counts:
+        draft.cells["noise"] = "measured" if noise.measured else "counts"
+    elif noise.utype is not None:
+        if not draft.plane("uncertainty", noise.utype):
+            return False
+        _rename_uncertainty(draft)
+    else:
+        (kind,) = noise.given(*NOISE_MAPS)
+        if not draft.plane(kind, getattr(noise, kind)):
+            return False
+    if noise.counts:
+        draft.number("gain", noise.gain)
+        draft.number("read_noise", noise.read_noise)
+    else:
+        draft.optional("gain", noise.gain)
+    draft.optional("saturation", noise.saturation)
+    return True
 
-        Raises
-        ------
-        MissingPartError
-            Raised when it is not there and not optional.
-        """
-        companion = self.description.companions[name]
-        file = find_companion(self.place.path, companion, self.files)
-        if file is None and not companion.optional:
-            wanted = companion_name(self.place.path, companion)
-            found = f"no file {wanted}" if wanted else "a name that the rule for it does not fit"
-            expected = "it in the same folder, or among the files given"
-            raise MissingPartError(self.place.path, where=f"companion {name}", found=found, expected=expected)
-        return file
 
-    def _relative(self, file: Path) -> str:
-        """Return the name of a file, as seen from the folder of the image."""
-        return os.path.relpath(file.absolute(), self.place.path.absolute().parent)
+def _rename_uncertainty(draft: RowDraft) -> None:
+    """Give the plane of an uncertainty the kind that its card UTYPE tells."""
+    name = draft.cells.pop("uncertainty_file", "")
+    path = draft.place.path.parent / name if name else draft.place.path
+    hdu = draft.cells.pop("uncertainty_hdu")
+    headers = read_headers(path)
+    index = hdu_index(headers, int(hdu) if hdu.isdecimal() else hdu, path)
+    told = header_text(headers[index], "UTYPE")
+    if told.lower() not in _UTYPES:
+        expected = "StdDevUncertainty, VarianceUncertainty or InverseVariance"
+        where = f"{hdu_label(hdu)}, UTYPE"
+        raise InputError(path, where=where, found=repr(told) if told else "no such card", expected=expected)
+    kind = _UTYPES[told.lower()]
+    draft.cells[f"{kind}_hdu"] = hdu
+    if name:
+        draft.cells[f"{kind}_file"] = name
 
-    def _plane(self, kind: str, plane: Plane | Mask) -> bool:
-        """Fill the cells of a plane; false when it lies in an optional companion that is not there."""
-        file = None
-        if plane.file is not None:
-            file = self._file(plane.file)
-            if file is None:
+
+def _fill_mask(draft: RowDraft, mask: Mask) -> bool:
+    if mask.bad_value is not None:
+        draft.cells["bad_value"] = repr(mask.bad_value)
+    if mask.hdu is not None or mask.file is not None:
+        try:
+            if not draft.plane("mask", mask):
                 return False
-        hdu = self.place.sibling(plane.hdu, file)
+        except MissingPartError:
+            if not mask.optional:
+                raise
+            return True
+    if flags := flags_text(mask):
+        draft.cells["flags"] = flags
+    return True
+
+
+def _fill_psf(draft: RowDraft, psf: Psf) -> bool:
+    if psf.measured:
+        draft.cells["psf_fwhm"] = "measured"
+        return True
+    if psf.file is not None:
+        file = draft.file(psf.file)
         if file is not None:
-            self.cells[f"{kind}_file"] = self._relative(file)
-        self.cells[f"{kind}_hdu"] = hdu
-        return True
+            draft.cells["psf_file"] = draft.relative(file)
+            draft.origins["PSF"] = "file PSFEx"
+        return file is not None
+    if psf.stamp is not None:
+        draft.origins["PSF"] = "file a stamp"
+        return draft.plane("psf_stamp", psf.stamp)
+    column, value = ("psf_fwhm", psf.fwhm) if psf.fwhm is not None else ("psf_fwhm_pixels", psf.fwhm_pixels)
+    try:
+        draft.number(column, value)
+        return RowCells(draft.place.path, 0, draft.cells).number_of(column, draft.cards) > 0
+    except MissingPartError:
+        raise
+    except InputError as err:
+        # Pipelines write -1, NaN or a text where they could not measure it.
+        raise MissingPartError(
+            draft.place.path, where=draft.cards.where, found=str(err).rstrip("."), expected="a width"
+        ) from err
 
-    def _first[T](self, word: str, entries: Sequence[T], fill: Callable[[T], bool]) -> None:
-        """Fill the cells from the first entry of a list whose HDU, file and cards are there."""
-        missing: MissingPartError | None = None
-        for entry in entries:
-            before = dict(self.cells), dict(self.origins)
-            try:
-                if fill(entry):
-                    return
-            except MissingPartError as err:
-                missing = missing or err
-            self.cells, self.origins = before
-        if missing is not None:
-            raise missing
-        if word != "mask":
-            where = f"{self.cards.where}, {word}"
-            expected = f"the file of one that the description {self.description.name} names"
-            raise MissingPartError(self.place.path, where=where, found="nothing", expected=expected)
 
-    def _noise(self, noise: Noise) -> bool:
-        if noise.measured or noise.counts:
-            self.cells["noise"] = "measured" if noise.measured else "counts"
-        elif noise.utype is not None:
-            if not self._plane("uncertainty", noise.utype):
-                return False
-            self._rename_uncertainty()
-        else:
-            (kind,) = noise.given(*NOISE_MAPS)
-            if not self._plane(kind, getattr(noise, kind)):
-                return False
-        if noise.counts:
-            self._number("gain", noise.gain)
-            self._number("read_noise", noise.read_noise)
-        else:
-            self._optional("gain", noise.gain)
-        self._optional("saturation", noise.saturation)
-        return True
-
-    def _rename_uncertainty(self) -> None:
-        """Give the plane of an uncertainty the kind that its card UTYPE tells."""
-        name = self.cells.pop("uncertainty_file", "")
-        path = self.place.path.parent / name if name else self.place.path
-        hdu = self.cells.pop("uncertainty_hdu")
-        headers = read_headers(path)
-        index = hdu_index(headers, int(hdu) if hdu.isdecimal() else hdu, path)
-        told = header_text(headers[index], "UTYPE")
-        if told.lower() not in _UTYPES:
-            expected = "StdDevUncertainty, VarianceUncertainty or InverseVariance"
-            where = f"{hdu_label(hdu)}, UTYPE"
-            raise InputError(
-                path, where=where, found=repr(told) if told else "no such card", expected=expected
-            )
-        kind = _UTYPES[told.lower()]
-        self.cells[f"{kind}_hdu"] = hdu
-        if name:
-            self.cells[f"{kind}_file"] = name
-
-    def _mask(self, mask: Mask) -> bool:
-        if mask.bad_value is not None:
-            self.cells["bad_value"] = repr(mask.bad_value)
-        if mask.hdu is not None or mask.file is not None:
-            try:
-                if not self._plane("mask", mask):
-                    return False
-            except MissingPartError:
-                if not mask.optional:
-                    raise
-                return True
-        if flags := flags_text(mask):
-            self.cells["flags"] = flags
-        return True
-
-    def _psf(self, psf: Psf) -> bool:
-        if psf.measured:
-            self.cells["psf_fwhm"] = "measured"
-            return True
-        if psf.file is not None:
-            file = self._file(psf.file)
-            if file is not None:
-                self.cells["psf_file"] = self._relative(file)
-                self.origins["PSF"] = "file PSFEx"
-            return file is not None
-        if psf.stamp is not None:
-            self.origins["PSF"] = "file a stamp"
-            return self._plane("psf_stamp", psf.stamp)
-        column, value = (
-            ("psf_fwhm", psf.fwhm) if psf.fwhm is not None else ("psf_fwhm_pixels", psf.fwhm_pixels)
-        )
-        try:
-            self._number(column, value)
-            return RowCells(self.place.path, 0, self.cells).number_of(column, self.cards) > 0
-        except MissingPartError:
-            raise
-        except InputError as err:
-            # Pipelines write -1, NaN or a text where they could not measure it.
-            raise MissingPartError(
-                self.place.path, where=self.cards.where, found=str(err).rstrip("."), expected="a width"
-            ) from err
-
-    def _sky(self) -> None:
-        sky = self.description.sky
-        if sky is None:
-            self.cells["sky"] = "measured"
-            return
-        if sky.state is not None:
-            self._set("sky", sky.state.text(self.cards))
-        elif not self._plane("sky", Plane(hdu=sky.hdu, file=sky.file)):
-            self.cells["sky"] = "measured"
+def _fill_sky(draft: RowDraft) -> None:
+    sky = draft.description.sky
+    if sky is None:
+        draft.cells["sky"] = "measured"
+        return
+    if sky.state is not None:
+        draft.set("sky", sky.state.text(draft.cards))
+    elif not draft.plane("sky", Plane(hdu=sky.hdu, file=sky.file)):
+        draft.cells["sky"] = "measured"
 
 
 def flags_text(mask: Mask) -> str:
