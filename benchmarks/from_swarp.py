@@ -127,14 +127,19 @@ def measure(path: Path, ra: np.ndarray, dec: np.ndarray, flux: np.ndarray) -> di
     for i, j in zip(x.round().astype(int), y.round().astype(int), strict=True):
         blank[max(j - 20, 0) : j + 21, max(i - 20, 0) : i + 21] = False
     values = clean[blank]
-    sigma = 1.4826 * float(np.median(np.abs(values - np.median(values))))
-    ratio = math.nan if variance is None else sigma / math.sqrt(float(np.median(variance[blank])))
+    sigma = _mad(values)
+    ratio = math.nan if variance is None else _mad((values - np.median(values)) / np.sqrt(variance[blank]))
     worst = float(np.max(np.abs(ratios / np.median(ratios) - 1.0)))
     return {
         "flux": float(np.median(ratios)), "scatter": float(np.std(ratios)), "worst": worst,
         "shift_mas": float(shift) * SCALE * 1000, "sigma": sigma, "noise_ratio": ratio,
         "defects": float(np.count_nonzero(np.abs(values) > 8 * sigma)),
     }  # fmt: skip
+
+
+def _mad(values: np.ndarray) -> float:
+    """Return the scatter of values that outliers do not change."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
 def main() -> None:
