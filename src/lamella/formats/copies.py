@@ -81,7 +81,13 @@ def find_copies(sources: Sequence[ExposureSource]) -> dict[int, int]:
         by_shape.setdefault((source.info.band, *source.info.bbox.shape), []).append(index)
     copies: dict[int, int] = {}
     for group in (group for members in by_shape.values() for group in _close_together(sources, members)):
-        copies |= _one_place({index: sources[index] for index in group})
+        # Those that are the same file and HDU, through whatever links.
+        first_at: dict[tuple[int, int, int], int] = {}
+        for index in group:
+            if (key := _place_key(sources[index])) is not None:
+                first = first_at.setdefault(key, index)
+                if first != index and not _is_one_visit(sources[first], sources[index]):
+                    copies[index] = first
         left = {index: sources[index] for index in group if index not in copies}
         copies |= _one_noise(left)
     return copies
@@ -126,20 +132,6 @@ def _place_key(source: ExposureSource) -> tuple[int, int, int] | None:
     return status.st_dev, status.st_ino, located[1]
 
 
-def _one_place(group: Mapping[int, ExposureSource]) -> dict[int, int]:
-    """Return copies that are the same file and HDU, through whatever links."""
-    first_at: dict[tuple[int, int, int], int] = {}
-    copies: dict[int, int] = {}
-    for index, source in group.items():
-        key = _place_key(source)
-        if key is None:
-            continue
-        first = first_at.setdefault(key, index)
-        if first != index and not _is_one_visit(group[first], source):
-            copies[index] = first
-    return copies
-
-
 def _one_noise(group: Mapping[int, ExposureSource]) -> dict[int, int]:
     """Return copies whose noise is the same."""
     if len(group) < 2:
@@ -167,8 +159,15 @@ def _is_one_visit(first: ExposureSource, second: ExposureSource) -> bool:
 
 def _signature(source: ExposureSource) -> np.ndarray | None:
     """Return differences of neighbouring pixels, in units that make the scalar product a correlation."""
+    height = source.info.bbox.shape[0]
+    starts = sorted({min(int(share * height), max(height - _ROWS, 0)) for share in _HEIGHTS})
+    pieces = [slice(start, start + _ROWS) for start in starts]
     try:
-        rows = _some_rows(source)
+        if (located := image_place(source)) is not None:
+            rows = read_rows(*located, pieces)
+        else:
+            image = source.read().pixels.image.array
+            rows = np.concatenate([image[piece] for piece in pieces])
     except (LamellaError, OSError):  # told when it is read
         return None
     differences = np.diff(rows.astype(np.float64), axis=1).ravel()
@@ -177,16 +176,6 @@ def _signature(source: ExposureSource) -> np.ndarray | None:
         return None
     clipped = np.nan_to_num(np.clip(differences / scatter, -_CLIP, _CLIP))
     return np.asarray(clipped / math.sqrt(float(clipped @ clipped)), dtype=np.float32)
-
-
-def _some_rows(source: ExposureSource) -> np.ndarray:
-    height = source.info.bbox.shape[0]
-    starts = sorted({min(int(share * height), max(height - _ROWS, 0)) for share in _HEIGHTS})
-    located = image_place(source)
-    if located is not None:
-        return read_rows(*located, [slice(start, start + _ROWS) for start in starts])
-    image = source.read().pixels.image.array
-    return np.concatenate([image[start : start + _ROWS] for start in starts])
 
 
 def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
@@ -201,7 +190,13 @@ def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
     )
     steps, other = (np.diff(image, axis=1) for image in images)
     variance, other_variance = (noise[:, 1:] + noise[:, :-1] for noise in variances)
-    if not _has_noise(steps, variance):
+    noisy = _scatter(steps / np.sqrt(variance)) > _NOISE
+    if not noisy:
+        limit = _CLIP * _scatter(steps)
+        clipped = np.nan_to_num(np.clip(steps, -limit, limit))
+        power = float((clipped**2).sum())
+        noisy = power > 0 and float((clipped[:, 1:] * clipped[:, :-1]).sum()) / power < _WHITE
+    if not noisy:
         return False
     both = np.isfinite(steps) & np.isfinite(other)
     ratio = float(np.median(np.abs(steps[both])) / np.median(np.abs(other[both])))
@@ -209,15 +204,6 @@ def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
         return False
     noise = np.sqrt(variance + ratio**2 * other_variance)
     return _scatter(((steps - ratio * other) / noise)[both]) < _AGREEMENT
-
-
-def _has_noise(differences: np.ndarray, variance: np.ndarray) -> bool:
-    if _scatter(differences / np.sqrt(variance)) > _NOISE:
-        return True
-    limit = _CLIP * _scatter(differences)
-    clipped = np.nan_to_num(np.clip(differences, -limit, limit))
-    power = float((clipped**2).sum())
-    return power > 0 and float((clipped[:, 1:] * clipped[:, :-1]).sum()) / power < _WHITE
 
 
 def _scatter(values: np.ndarray) -> float:

@@ -86,8 +86,16 @@ def read_psfex(
         images = _images(table, column, row, header, path, where)
         polynomial = _polynomial(header, path, where)
         sampling = header_number(header, "PSF_SAMP", path=path, where=where)
+    region = bounds
+    if region is None:
+        # The box of pixels that the stars of the model fell into.
+        (x, y), (width, height) = polynomial.zero, (abs(length) for length in polynomial.scale)
+        region = Box.factory[
+            math.floor(y - 1.0 - 0.5 * height) : math.ceil(y + 0.5 * height),
+            math.floor(x - 1.0 - 0.5 * width) : math.ceil(x + 0.5 * width),
+        ]
     try:
-        psf = PsfexPsf(images, polynomial, sampling, bounds if bounds is not None else _range(polynomial))
+        psf = PsfexPsf(images, polynomial, sampling, region)
     except (InvalidPsfError, ShapeError) as err:
         raise InputError(path, where=where, found=str(err).rstrip("."), expected="a PSFEx model") from err
     if bounds is not None:  # an image that it has to serve
@@ -102,7 +110,16 @@ def _expect(holds: bool, path: Path, where: str, content: str, expected: str) ->
 
 def _find_table(hdus: fits.HDUList, hdu: int | str | None, path: Path) -> tuple[int, str]:
     """Return number of the HDU, and name of its column, that hold the model."""
-    for index in range(len(hdus)) if hdu is None else [_index_of(hdus, hdu, path)]:
+    indices: Sequence[int] = range(len(hdus))
+    if hdu is not None:
+        try:
+            indices = [int(hdus.index_of(hdu))]
+            hdus[indices[0]]
+        except (KeyError, IndexError):
+            raise MissingPartError(
+                path, where=f"HDU {hdu}", found=f"{len(hdus)} HDUs without it", expected="this HDU"
+            ) from None
+    for index in indices:
         columns = getattr(hdus[index], "columns", None)
         for name in columns.names if columns is not None else ():
             if name.lower() == _COLUMN:
@@ -110,17 +127,6 @@ def _find_table(hdus: fits.HDUList, hdu: int | str | None, path: Path) -> tuple[
     where = "" if hdu is None else f"HDU {hdu}"
     absent = "no table with a column PSF_MASK"
     raise MissingPartError(path, where=where, found=absent, expected="a PSF model of PSFEx")
-
-
-def _index_of(hdus: fits.HDUList, hdu: int | str, path: Path) -> int:
-    try:
-        index = int(hdus.index_of(hdu))
-        hdus[index]
-    except (KeyError, IndexError):
-        raise MissingPartError(
-            path, where=f"HDU {hdu}", found=f"{len(hdus)} HDUs without it", expected="this HDU"
-        ) from None
-    return index
 
 
 def _pick_row(
@@ -225,12 +231,3 @@ def _polynomial(header: fits.Header, path: Path, where: str) -> PsfexPolynomial:
         )
     except InvalidPsfError as err:
         raise InputError(path, where=where, found=err.message.rstrip("."), expected="a PSFEx model") from err
-
-
-def _range(polynomial: PsfexPolynomial) -> Box:
-    """Return the box of pixels that the stars of a model fell into."""
-    (x, y), (width, height) = polynomial.zero, (abs(length) for length in polynomial.scale)
-    return Box.factory[
-        math.floor(y - 1.0 - 0.5 * height) : math.ceil(y + 0.5 * height),
-        math.floor(x - 1.0 - 0.5 * width) : math.ceil(x + 0.5 * width),
-    ]

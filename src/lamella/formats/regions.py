@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
@@ -64,7 +63,13 @@ def read_bright_objects(path: str | PathLike[str]) -> BrightObjectCatalog:
     metadata: dict[str, str | int] = {}
     wrong: list[tuple[int, str]] = []
     has_frame = False
-    for number, line in _lines(path):
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise UnreadableFileError(path, found=str(err), expected="a DS9 region file") from err
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        if not line:
+            continue
         if line.startswith("#"):
             understood = _add_remark(line, metadata)
         elif _FRAME.fullmatch(line):
@@ -76,22 +81,6 @@ def read_bright_objects(path: str | PathLike[str]) -> BrightObjectCatalog:
                 objects.append(region)
         if not understood:
             wrong.append((number, line))
-    _check(path, wrong, has_frame)
-    return BrightObjectCatalog(objects=tuple(objects), metadata=metadata)
-
-
-def _lines(path: str | PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines that are not empty, with their numbers from 1."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise UnreadableFileError(path, found=str(err), expected="a DS9 region file") from err
-    for number, line in enumerate(text.splitlines(), start=1):
-        if stripped := line.strip():
-            yield number, stripped
-
-
-def _check(path: str | PathLike[str], wrong: list[tuple[int, str]], has_frame: bool) -> None:
     if wrong:
         number, line = wrong[0]
         many = "1 line that is" if len(wrong) == 1 else f"{len(wrong)} lines that are"
@@ -99,6 +88,7 @@ def _check(path: str | PathLike[str], wrong: list[tuple[int, str]], has_frame: b
         raise InputError(path, where=f"line {number}", found=lines, expected=_EXPECTED)
     if not has_frame:
         raise MissingPartError(path, found="no line 'wcs; fk5'", expected="the frame of the positions")
+    return BrightObjectCatalog(objects=tuple(objects), metadata=metadata)
 
 
 def _add_remark(line: str, metadata: dict[str, str | int]) -> bool:

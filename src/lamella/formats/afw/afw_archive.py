@@ -149,7 +149,23 @@ class Archive:
         if index is None:
             raise container.missing("no archive index", "an archive of objects")
         self._index_unit = index
-        self._records = self._read_index()
+        rows = Table(index).rows()
+        if len(rows) > _MAX_OBJECTS:
+            rows.table.fail(found=f"{len(rows)} rows", expected=f"at most {_MAX_OBJECTS}")
+        places: dict[int, dict[int, tuple[int, int, int]]] = {}
+        names: dict[int, tuple[str, str]] = {}
+        for entry in IndexEntry.all(rows):
+            here = places.setdefault(entry.id, {})
+            if entry.id <= 0 or entry.persistable in here or names.get(entry.id, entry.kind) != entry.kind:
+                rows.table.fail(
+                    found=f"contradicting rows of object {entry.id}", expected="a consistent index"
+                )
+            names[entry.id] = entry.kind
+            here[entry.persistable] = (entry.archive, entry.row0, entry.nrows)
+        self._records = {
+            id: ObjectRecord(id, *names[id], tuple(here[n] for n in sorted(here) if here[n][0] >= 0), self)
+            for id, here in places.items()
+        }
 
     @classmethod
     def find(cls, container: Container, *, trust_pickles: bool = False) -> Archive | None:
@@ -216,7 +232,22 @@ class Archive:
         if id == 0:
             return None
         with self._lock:
-            value = self._get(id)
+            if id not in self._built:
+                if id in self._failed:
+                    raise self._failed[id].with_traceback(None)
+                record = self.record(id)
+                with self._entering(id):
+                    builder = find_builder(record.name)
+                    if builder is not None:
+                        self._built[id] = builder(record, self)
+                    else:
+                        self._built[id] = unknown = UnknownObject(record.id, record.name, record.module)
+                        objects = str(unknown).replace("an object", "objects", 1)
+                        text = f"{self.container.path}: lamella cannot read {objects}."
+                        if text not in self.notes:
+                            self.note(text)
+                            warnings.warn(text, ArchiveWarning, stacklevel=2)
+            value = self._built[id]
         if kind is None or isinstance(value, kind):
             return value
         if isinstance(value, UnknownObject | SkippedObject):
@@ -254,17 +285,6 @@ class Archive:
         record = self._records.get(id)
         return f"object {id}" if record is None else f"object {id} ({record.name})"
 
-    def _get(self, id: int) -> Any:
-        if id in self._built:
-            return self._built[id]
-        if id in self._failed:
-            raise self._failed[id].with_traceback(None)
-        record = self.record(id)
-        with self._entering(id):
-            builder = find_builder(record.name)
-            self._built[id] = self._unknown(record) if builder is None else builder(record, self)
-        return self._built[id]
-
     @contextlib.contextmanager
     def _entering(self, id: int) -> Iterator[None]:
         """Keep track of what is being built, and turn whatever goes wrong into one kind of error."""
@@ -288,33 +308,6 @@ class Archive:
             raise self._failed[id] from err
         finally:
             self._building.pop()
-
-    def _unknown(self, record: ObjectRecord) -> UnknownObject:
-        value = UnknownObject(record.id, record.name, record.module)
-        text = f"{self.container.path}: lamella cannot read {str(value).replace('an object', 'objects', 1)}."
-        if text not in self.notes:
-            self.note(text)
-            warnings.warn(text, ArchiveWarning, stacklevel=2)
-        return value
-
-    def _read_index(self) -> dict[int, ObjectRecord]:
-        rows = Table(self._index_unit).rows()
-        if len(rows) > _MAX_OBJECTS:
-            rows.table.fail(found=f"{len(rows)} rows", expected=f"at most {_MAX_OBJECTS}")
-        places: dict[int, dict[int, tuple[int, int, int]]] = {}
-        names: dict[int, tuple[str, str]] = {}
-        for entry in IndexEntry.all(rows):
-            here = places.setdefault(entry.id, {})
-            if entry.id <= 0 or entry.persistable in here or names.get(entry.id, entry.kind) != entry.kind:
-                rows.table.fail(
-                    found=f"contradicting rows of object {entry.id}", expected="a consistent index"
-                )
-            names[entry.id] = entry.kind
-            here[entry.persistable] = (entry.archive, entry.row0, entry.nrows)
-        return {
-            id: ObjectRecord(id, *names[id], tuple(here[n] for n in sorted(here) if here[n][0] >= 0), self)
-            for id, here in places.items()
-        }
 
     def _table(self, number: int) -> Table:
         """Return a table of the archive; the first after the index is number 1."""

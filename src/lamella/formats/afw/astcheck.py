@@ -42,7 +42,31 @@ def check_ast(node: AstNode) -> None:
         Raised when AST could not read it safely, or does not need to.
     """
     if node.name == "FrameSet":
-        _check_frame_set(node)
+        _check_bases(node)
+        frames = node.whole("Nframe", least=1, most=_MAX_FRAMES)
+        nodes = node.whole("Nnode", frames, least=frames, most=2 * _MAX_FRAMES)
+        for key in ("Base", "Currnt"):
+            node.whole(key, 1, least=1, most=frames)
+        keys = {f"Frm{n}" for n in range(1, frames + 1)} | {f"Map{n}" for n in range(2, nodes + 1)}
+        _check_parts(node, keys)
+        axes: dict[int, int] = {}
+        for number in range(1, frames + 1):
+            at = node.whole(f"Nod{number}", number, least=1, most=nodes)
+            if at in axes:
+                fail(f"two frames at the node {at}")
+            axes[at] = _check_frame(node.part(f"Frm{number}"))
+        links = {n: node.whole(f"Lnk{n}", least=1, most=nodes) for n in range(2, nodes + 1)}
+        for number in links:
+            # Each node goes back to the first one, and the mapping to it fits the one before it.
+            reached, steps = number, 0
+            while reached != 1 and steps < len(links):
+                reached, steps = links[reached], steps + 1
+            _require(reached == 1, node)
+            size = _part_size(node, f"Map{number}", f"Inv{number}")
+            # A node without a frame takes the number of coordinates that its first mapping brings.
+            before = links[number]
+            fits = size[0] == axes.setdefault(before, size[0]) and size[1] == axes.setdefault(number, size[1])
+            _require(fits, node)
     else:
         _check_mapping(node)
 
@@ -195,11 +219,6 @@ def _check_frame(node: AstNode) -> int:
     order = [frame.whole(f"Prm{n}", n, least=1, most=count) for n in range(1, count + 1)]
     if len(set(order)) != count:
         fail(f"axes in the order {order}")
-    _check_axes(node, frame)
-    return count
-
-
-def _check_axes(node: AstNode, frame: AstNode) -> None:
     for section, values in node.sections.items():
         for key, value in values.items():
             if isinstance(value, AstNode) and (section != "Frame" or not key.startswith("Ax")):
@@ -209,36 +228,4 @@ def _check_axes(node: AstNode, frame: AstNode) -> None:
             fail(f"an axis of a {node.name} that is none")
         _check_bases(axis)
         _check_parts(axis, set())
-
-
-def _check_frame_set(node: AstNode) -> None:
-    """Check frames, and the mappings between the nodes that they stand at."""
-    _check_bases(node)
-    frames = node.whole("Nframe", least=1, most=_MAX_FRAMES)
-    nodes = node.whole("Nnode", frames, least=frames, most=2 * _MAX_FRAMES)
-    for key in ("Base", "Currnt"):
-        node.whole(key, 1, least=1, most=frames)
-    keys = {f"Frm{n}" for n in range(1, frames + 1)} | {f"Map{n}" for n in range(2, nodes + 1)}
-    _check_parts(node, keys)
-    axes: dict[int, int] = {}
-    for number in range(1, frames + 1):
-        at = node.whole(f"Nod{number}", number, least=1, most=nodes)
-        if at in axes:
-            fail(f"two frames at the node {at}")
-        axes[at] = _check_frame(node.part(f"Frm{number}"))
-    links = {n: node.whole(f"Lnk{n}", least=1, most=nodes) for n in range(2, nodes + 1)}
-    for number in links:
-        _check_link(node, number, links, axes)
-
-
-def _check_link(node: AstNode, number: int, links: dict[int, int], axes: dict[int, int]) -> None:
-    """Check that a node goes back to the first one, and the mapping to it from the one before it."""
-    reached, steps = number, 0
-    while reached != 1 and steps < len(links):
-        reached, steps = links[reached], steps + 1
-    _require(reached == 1, node)
-    size = _part_size(node, f"Map{number}", f"Inv{number}")
-    # A node without a frame takes the number of coordinates that its first mapping brings.
-    before = links[number]
-    fits = size[0] == axes.setdefault(before, size[0]) and size[1] == axes.setdefault(number, size[1])
-    _require(fits, node)
+    return count

@@ -148,18 +148,15 @@ class _Builder:
             else:
                 innermost.awaited = key
         else:
-            self._close(innermost, match["name"], is_end=match["verb"] == "End")
-
-    def _close(self, innermost: _Open, name: str, *, is_end: bool) -> None:
-        """End the values of one class, and with the last class the object."""
-        if is_end != (name == innermost.node.name) or name in innermost.node.sections:
-            fail(f"the end of {name} in a {innermost.node.name}")
-        innermost.node.sections[name], innermost.values = innermost.values, {}
-        if is_end:
-            self._stack.pop()
-            if not self._stack:
-                self.result = innermost.node
-                return
-            parent = self._stack[-1]
-            parent.values[parent.awaited] = innermost.node
-            parent.awaited = ""
+            # The end of the values of one class, and with the last class of the object.
+            name, is_end = match["name"], match["verb"] == "End"
+            if is_end != (name == innermost.node.name) or name in innermost.node.sections:
+                fail(f"the end of {name} in a {innermost.node.name}")
+            innermost.node.sections[name], innermost.values = innermost.values, {}
+            if is_end:
+                self._stack.pop()
+                if self._stack:
+                    parent = self._stack[-1]
+                    parent.values[parent.awaited], parent.awaited = innermost.node, ""
+                else:
+                    self.result = innermost.node

@@ -77,7 +77,16 @@ def build_pixel_area(record: ObjectRecord, archive: Archive) -> ChebyshevField:
             *(np.linspace(i.start - 0.5, i.stop - 0.5, _AREA_POINTS) for i in (bbox.x, bbox.y))
         )
     )
-    area = _pixel_area(projection, x, y) * row.number("scaling")
+
+    def direction(dx: float, dy: float) -> np.ndarray:
+        sky = projection.pixel_to_sky(x=x + dx, y=y + dy)
+        ra, dec = sky.ra.rad, sky.dec.rad
+        return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+    along_x = direction(0.5, 0.0) - direction(-0.5, 0.0)
+    along_y = direction(0.0, 0.5) - direction(0.0, -0.5)
+    # Steradians times the factor.
+    area = np.linalg.norm(np.cross(along_x, along_y), axis=-1) * row.number("scaling")
     if not (np.isfinite(area).all() and np.ptp(area) < abs(area.mean())):
         record.fail(found="pixels without a finite area", expected="a projection")
     # Fitted about its mean, or the tolerance would be that of the fit of a constant.
@@ -88,20 +97,6 @@ def build_pixel_area(record: ObjectRecord, archive: Archive) -> ChebyshevField:
             found=f"an area that a polynomial fits to {error:.1g} only", expected=f"{_AREA_TOLERANCE:g}"
         )
     return field * float(area.mean())
-
-
-def _pixel_area(projection: SkyProjection[Any], x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return areas of pixels in steradians."""
-
-    def direction(dx: float, dy: float) -> np.ndarray:
-        sky = projection.pixel_to_sky(x=x + dx, y=y + dy)
-        ra, dec = sky.ra.rad, sky.dec.rad
-        return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
-
-    along_x = direction(0.5, 0.0) - direction(-0.5, 0.0)
-    along_y = direction(0.0, 0.5) - direction(0.0, -0.5)
-    area: np.ndarray = np.linalg.norm(np.cross(along_x, along_y), axis=-1)
-    return area
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,24 +138,19 @@ class CoaddField:
         for field in self.inputs:
             pixels = field.projection.sky_to_pixel(sky)
             px, py = np.asarray(pixels.x), np.asarray(pixels.y)
-            inside = _contains(field, px, py)
+            inside = np.isfinite(px) & np.isfinite(py)
+            if field.bbox is not None:
+                box = field.bbox
+                inside &= (px >= box.x.start - 0.5) & (px < box.x.stop - 0.5)
+                inside &= (py >= box.y.start - 0.5) & (py < box.y.stop - 0.5)
+            if field.polygon is not None and inside.any():
+                inside[inside] = field.polygon.contains(x=px[inside], y=py[inside])
             if inside.any():
                 total[inside] += field.weight * evaluate(field.field, px[inside], py[inside])
                 weights[inside] += field.weight
         with np.errstate(invalid="ignore"):
             mean: np.ndarray = total / np.where(weights > 0, weights, np.nan)
         return mean
-
-
-def _contains(field: CoaddInputField, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    inside = np.isfinite(x) & np.isfinite(y)
-    if field.bbox is not None:
-        box = field.bbox
-        inside &= (x >= box.x.start - 0.5) & (x < box.x.stop - 0.5)
-        inside &= (y >= box.y.start - 0.5) & (y < box.y.stop - 0.5)
-    if field.polygon is not None and inside.any():
-        inside[inside] = field.polygon.contains(x=x[inside], y=y[inside])
-    return inside
 
 
 @persistable("CoaddBoundedField")

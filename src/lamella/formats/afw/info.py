@@ -102,15 +102,14 @@ def parse_summary(values: dict[str, Any]) -> ObservationSummaryStats:
     fields: dict[str, Any] = {}
     for name, value in values.items():
         name = _RENAMED.get(name, name)
-        if name in names and name[:1].islower() and name[:3] != "sch" and _is_usable(value):
-            fields[name] = tuple(float(v) for v in value) if isinstance(value, list | tuple) else value
+        if name not in names or not name[:1].islower() or name[:3] == "sch":
+            continue
+        if isinstance(value, list | tuple):
+            if value and all(isinstance(v, int | float) for v in value):
+                fields[name] = tuple(float(v) for v in value)
+        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            fields[name] = value
     return ObservationSummaryStats(**fields)
-
-
-def _is_usable(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return bool(value) and all(isinstance(v, int | float) for v in value)
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @persistable(

@@ -49,7 +49,12 @@ def sample_psf(psf: PointSpreadFunction, bbox: Box) -> GriddedPsf:
     InvalidPsfError
         Raised when it can be drawn at no node.
     """
-    x_nodes, y_nodes = (_nodes(side.start, side.stop - 1) for side in (bbox.x, bbox.y))
+    x_nodes, y_nodes = (
+        np.linspace(side.min, side.max, max(2, math.ceil((side.size - 1) / _SPACING) + 1)).tolist()
+        if side.size > 1
+        else [float(side.min)]
+        for side in (bbox.x, bbox.y)
+    )
     side = psf.kernel_bbox.x.size
     stamps = np.full((len(y_nodes), len(x_nodes), side, side), np.nan)
     problem: InvalidPsfError | None = None
@@ -62,8 +67,3 @@ def sample_psf(psf: PointSpreadFunction, bbox: Box) -> GriddedPsf:
     if problem is not None and np.isnan(stamps).all():
         raise problem
     return GriddedPsf(stamps, x_nodes, y_nodes, bbox)
-
-
-def _nodes(first: int, last: int) -> list[float]:
-    count = max(2, math.ceil((last - first) / _SPACING) + 1) if last > first else 1
-    return [float(value) for value in np.linspace(first, last, count)]

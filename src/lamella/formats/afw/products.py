@@ -156,7 +156,18 @@ def _coadd(
     counts = count_visits(detectors, file.projection, box)
     counts[planes.mask.get("NO_DATA")] = 0
     notes.append("Visits per pixel are counted by the outlines of the inputs: the file does not say more.")
-    patch = _place(file, notes)
+    # Where in a sky map the coadd is; afw does not say, but files that lamella wrote do.
+    header = file.container.primary
+    patch: dict[str, Any] = {"skymap": "none", "tract": 0, "patch": (0, 0)}
+    if not is_own(file) or "PATCH" not in header:
+        notes.append("Sky map, tract and patch are not in the file.")
+    else:
+        index, tract = re.fullmatch(r"(\d{1,6}),(\d{1,6})", header_text(header, "PATCH")), header.get("TRACT")
+        if index is None or isinstance(tract, bool) or not isinstance(tract, int):
+            raise file.container.problem(f"tract {tract!r}, patch {header['PATCH']!r}", "numbers", "PATCH")
+        inner = card_to_box(file, "INNERBOX")
+        patch = {"skymap": own_text(header, "SKYMAP"), "tract": tract}
+        patch |= {"patch": (int(index[1]), int(index[2]))} | ({} if inner is None else {"inner_bbox": inner})
     return PatchCoadd(
         planes.image,
         mask=planes.mask,
@@ -166,21 +177,6 @@ def _coadd(
         id=PatchId(band, **{"inner_bbox": box, **patch}),
         provenance=Provenance(detectors=tuple(detectors), notes=(*notes, *file.notes), matched_psf=model),
     )
-
-
-def _place(file: AfwFile, notes: list[str]) -> dict[str, Any]:
-    """Return where in a sky map a coadd is; afw does not say, but files that lamella wrote do."""
-    header = file.container.primary
-    if not is_own(file) or "PATCH" not in header:
-        notes.append("Sky map, tract and patch are not in the file.")
-        return {"skymap": "none", "tract": 0, "patch": (0, 0)}
-    patch, tract = re.fullmatch(r"(\d{1,6}),(\d{1,6})", header_text(header, "PATCH")), header.get("TRACT")
-    if patch is None or isinstance(tract, bool) or not isinstance(tract, int):
-        raise file.container.problem(f"tract {tract!r}, patch {header['PATCH']!r}", "numbers", "PATCH")
-    inner = card_to_box(file, "INNERBOX")
-    patch_id = {"skymap": own_text(header, "SKYMAP"), "tract": tract}
-    patch_id |= {"patch": (int(patch[1]), int(patch[2]))}
-    return patch_id if inner is None else patch_id | {"inner_bbox": inner}
 
 
 def read_planes(file: AfwFile, bbox: Box | None, to_njy: float | BaseField) -> MaskedImage:

@@ -38,7 +38,21 @@ def build_coadd_psf(record: ObjectRecord, archive: Archive) -> CoaddPsf:
             archive.note(f"{path}: PSFs are resampled with {_KERNEL}; afw would take {kernel!r}.")
     elif inputs:
         projection = _projection(record, inputs.pop())
-    components = [_component(record, entry) for entry in inputs]
+    components = []
+    for entry in inputs:
+        psf, bbox = entry.psf, entry.bbox
+        if psf is None or bbox is None:
+            record.fail(found=f"no PSF or no box of input {entry.id}", expected="both")
+        component = PsfComponent(
+            label=f"input {entry.id}",
+            psf=psf,
+            projection=_projection(record, entry),
+            bbox=bbox,
+            polygon=entry.polygon,
+            weight=entry.row.number("weight", 1.0),
+            good_pixels=entry.row.number("goodpix", 1.0),
+        )
+        components.append(component)
     if not components:
         record.fail(found="no inputs", expected="at least one")
     return CoaddPsf(components, projection, EVERYWHERE)
@@ -49,21 +63,6 @@ def _projection(record: ObjectRecord, entry: ExposureRecord) -> SkyProjection[An
     if projection is None:
         record.fail(found=f"no projection of input {entry.id}", expected="one")
     return projection
-
-
-def _component(record: ObjectRecord, entry: ExposureRecord) -> PsfComponent:
-    psf, bbox = entry.psf, entry.bbox
-    if psf is None or bbox is None:
-        record.fail(found=f"no PSF or no box of input {entry.id}", expected="both")
-    return PsfComponent(
-        label=f"input {entry.id}",
-        psf=psf,
-        projection=_projection(record, entry),
-        bbox=bbox,
-        polygon=entry.polygon,
-        weight=entry.row.number("weight", 1.0),
-        good_pixels=entry.row.number("goodpix", 1.0),
-    )
 
 
 @persistable("WarpedPsf")

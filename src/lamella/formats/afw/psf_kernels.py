@@ -134,17 +134,6 @@ def build_combination(record: ObjectRecord, archive: Archive) -> StoredKernel:
         archive.require(int(id), SpatialFunction) for id in row.array("spatialfunctions").astype(np.int64)
     ]
     _require_same_count(record, len(functions), len(ids))
-    return _combine(record, images, center, functions)
-
-
-def _require_same_count(record: ObjectRecord, factors: int, components: int) -> None:
-    if factors != components:
-        record.fail(found=f"{factors} factors", expected=f"{components}, one per component")
-
-
-def _combine(
-    record: ObjectRecord, images: np.ndarray, center: tuple[int, int], functions: list[SpatialFunction]
-) -> StoredKernel:
     first = functions[0]
     if any((other.zero, other.scale) != (first.zero, first.scale) for other in functions):
         record.fail(found="functions of different ranges", expected="one range for all")
@@ -154,6 +143,11 @@ def _combine(
         order = len(function.coefficients)
         target[:order, :order] = function.coefficients
     return StoredKernel(images, center, coefficients, first.zero, first.scale)
+
+
+def _require_same_count(record: ObjectRecord, factors: int, components: int) -> None:
+    if factors != components:
+        record.fail(found=f"{factors} factors", expected=f"{components}, one per component")
 
 
 def _triangle(record: ObjectRecord) -> np.ndarray:

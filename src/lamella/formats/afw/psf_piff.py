@@ -54,13 +54,6 @@ def build_piff(record: ObjectRecord, archive: Archive) -> PiffWrapper | SkippedO
             f"{archive.container.path}: PSF models of Piff are Python pickles, and are read only on request."
         )
         return SkippedObject(record.id, record.name, "a Python pickle, which is read only on request")
-    width, height, model = _load(record, archive)
-    if width != height or width % 2 == 0 or not 1 <= width <= MAX_SIDE:
-        record.fail(found=f"stamps of {width} x {height} pixels", expected="squares with an odd side")
-    return PiffWrapper(model, EVERYWHERE, width)
-
-
-def _load(record: ObjectRecord, archive: Archive) -> tuple[int, int, Any]:
     data = record.row().array("bytes").astype(np.uint8).tobytes()
     try:
         loaded = _PiffUnpickler(io.BytesIO(data)).load()
@@ -74,20 +67,14 @@ def _load(record: ObjectRecord, archive: Archive) -> tuple[int, int, Any]:
         record.fail(found=f"a pickle of a {type(loaded).__name__}", expected="width, height and a model")
     if not hasattr(loaded[2], "draw"):
         record.fail(found=f"a {type(loaded[2]).__name__}", expected="a model of Piff")
-    _complete(loaded[2])
-    return loaded
-
-
-def _complete(model: Any) -> None:
-    """Set what models of before Piff 1.4 lack, and later versions look for."""
-    if hasattr(model, "_num"):
-        return
-    components = [
-        component
-        for component in (model, getattr(model, "model", None), getattr(model, "interp", None))
-        if component
-    ]
-    for component in components:
-        component._num = None
-    if getattr(model, "model", None) is not None:
-        model.model._fit_flux = None
+    width, height, model = loaded
+    if not hasattr(model, "_num"):
+        # What models of before Piff 1.4 lack, and later versions look for.
+        for component in (model, getattr(model, "model", None), getattr(model, "interp", None)):
+            if component:
+                component._num = None
+        if getattr(model, "model", None) is not None:
+            model.model._fit_flux = None
+    if width != height or width % 2 == 0 or not 1 <= width <= MAX_SIDE:
+        record.fail(found=f"stamps of {width} x {height} pixels", expected="squares with an odd side")
+    return PiffWrapper(model, EVERYWHERE, width)

@@ -127,6 +127,15 @@ class AfwExposure:
         identity = identify(file)
         bbox, projection = file.bbox, file.projection
         visit = file.visit_info
+        # The width of the PSF in arcseconds: that of the summary statistics, else that of the model.
+        sigma = math.nan if file.summary is None else file.summary.psfSigma
+        width = sigma * FWHM_PER_SIGMA
+        if not (math.isfinite(sigma) and sigma > 0):
+            psf = read_psf(file)
+            try:
+                width = math.nan if psf is None else fwhm(psf, bbox.x.center, bbox.y.center)
+            except InvalidPsfError:
+                width = math.nan
         info = ExposureInfo(
             id=identity.id,
             path=str(self.path),
@@ -135,7 +144,7 @@ class AfwExposure:
             bbox=bbox,
             projection=projection,
             polygon=_polygon(file, bbox),
-            psf_fwhm=_fwhm(file),
+            psf_fwhm=width * pixel_scale(file.projection, bbox) if 0 < width < math.inf else None,
             quality=_quality(file),
             times=visit.times,
             format=FORMAT.name,
@@ -199,20 +208,6 @@ def _polygon(file: AfwFile, bbox: Box) -> Polygon | None:
         raise file.container.problem("no pixel inside", "at least one", "VALID_POLYGON")
     # Rounding may leave corners a hair beyond the box; several parts stay the polygon that they are of.
     return region if isinstance(region, Polygon) else polygon
-
-
-def _fwhm(file: AfwFile) -> float | None:
-    """Return the width of the PSF in arcseconds: that of the summary statistics, else that of the model."""
-    box = file.bbox
-    sigma = math.nan if file.summary is None else file.summary.psfSigma
-    width = sigma * FWHM_PER_SIGMA
-    if not (math.isfinite(sigma) and sigma > 0):
-        psf = read_psf(file)
-        try:
-            width = math.nan if psf is None else fwhm(psf, box.x.center, box.y.center)
-        except InvalidPsfError:
-            width = math.nan
-    return width * pixel_scale(file.projection, box) if math.isfinite(width) and width > 0 else None
 
 
 def _quality(file: AfwFile) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import warnings
@@ -55,12 +56,18 @@ def visit_info_from_row(row: Row) -> VisitInfo:
 
 def visit_info_from_header(header: Header) -> VisitInfo:
     """Return a visit from the cards that afw writes into the primary header."""
-    exposure_time = optional_number(header, "EXPTIME")
+    exposure_time, mjd = optional_number(header, "EXPTIME"), math.nan
+    text, scale = header_text(header, "DATE-AVG"), header_text(header, "TIMESYS").lower() or "tai"
+    # It may be no date, or in a time scale that astropy does not know.
+    with contextlib.suppress(ValueError, ScaleValueError), warnings.catch_warnings():
+        # Leap seconds of the future are not known: a warning of ERFA that is no one's concern here.
+        warnings.simplefilter("ignore")
+        mjd = float(Time(text, format="isot", scale=scale).tai.mjd)
     return VisitInfo(
         id=_whole(header, "IDNUM"),
         exposure_id=_whole(header, "EXPID"),
         exposure_time=math.nan if exposure_time is None else exposure_time,
-        mjd=_mjd_of_header(header),
+        mjd=mjd,
         instrument=own_text(header, "INSTRUMENT"),
     )
 
@@ -68,15 +75,3 @@ def visit_info_from_header(header: Header) -> VisitInfo:
 def _whole(header: Header, key: str) -> int:
     value = header.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _mjd_of_header(header: Header) -> float:
-    text = header_text(header, "DATE-AVG")
-    scale = header_text(header, "TIMESYS").lower() or "tai"
-    try:
-        with warnings.catch_warnings():
-            # Leap seconds of the future are not known: a warning of ERFA that is no one's concern here.
-            warnings.simplefilter("ignore")
-            return float(Time(text, format="isot", scale=scale).tai.mjd)
-    except (ValueError, ScaleValueError):  # not a date, or in a time scale that astropy does not know
-        return math.nan

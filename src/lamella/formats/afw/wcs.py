@@ -12,7 +12,6 @@ from lsst.images import GeneralFrame, SkyProjection, Transform
 from lsst.images._transforms import _ast as astshim
 
 from ...astlock import guard_ast
-from ...fits.tables import Row
 from ...sky.projection import projection_from_header
 from .afw_archive import Archive, ObjectRecord
 from .astcheck import check_ast
@@ -104,14 +103,6 @@ def build_old_wcs(record: ObjectRecord, archive: Archive) -> SkyProjection[Any]:
     column by column, which the inverse polynomials of a SIP table confirm.
     """
     row = record.row()
-    cards = _linear_cards(row)
-    if len(record) > 1:
-        cards |= _sip_cards(record.row(1))
-    # A frame without a name is that of the equinox, by the rule of FITS.
-    return projection_from_header(cards, path=archive.container.path, hdu=f"object {record.id}")
-
-
-def _linear_cards(row: Row) -> dict[str, Any]:
     pixel, sky, matrix = row.point("crpix"), row.point("crval"), row.array("cd")
     if matrix.size != 4:
         raise ValueError(f"a matrix of {matrix.size} elements")
@@ -127,17 +118,14 @@ def _linear_cards(row: Row) -> dict[str, Any]:
         cards[f"CRVAL{number}"] = sky[axis]
         for other in (0, 1):
             cards[f"CD{number}_{other + 1}"] = float(matrix[axis + 2 * other])
-    return {key: value for key, value in cards.items() if value != ""}
-
-
-def _sip_cards(row: Row) -> dict[str, Any]:
-    cards: dict[str, Any] = {}
-    for name in ("A", "B"):
-        values = row.array(name)
+    cards = {key: value for key, value in cards.items() if value != ""}
+    for name in ("A", "B") if len(record) > 1 else ():
+        values = record.row(1).array(name)
         size = round(values.size**0.5)
         if size * size != values.size or size < 1:
             raise ValueError(f"a polynomial {name} of {values.size} coefficients")
         cards[f"{name}_ORDER"] = size - 1
         terms = values.reshape((size, size), order="F")
         cards |= {f"{name}_{p}_{q}": float(terms[p, q]) for p, q in zip(*np.nonzero(terms), strict=True)}
-    return cards
+    # A frame without a name is that of the equinox, by the rule of FITS.
+    return projection_from_header(cards, path=archive.container.path, hdu=f"object {record.id}")

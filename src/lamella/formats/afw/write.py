@@ -102,34 +102,33 @@ def _add_components(
     records = add_records(archive, product, wcs)
     psf, notes = records.psf, list(records.notes)
     if product.matched_psf is not None:
-        psf = _add_model(archive, product, notes)
+        try:
+            psf, note = add_psf(archive, product.matched_psf, product.bbox)
+        except InvalidPsfError as err:
+            psf, note = 0, str(err)
+        notes += [note] if note else []
     if psf == 0:
         notes.append("The file has no PSF.")
     unit = product.flux_unit
     if not unit.is_absolute:
         notes.append(f"{unit.note} The file has no calibration (PhotoCalib).")
+    length = max(_LABEL_LENGTH, len(to_fits(product.band)))
+    fields = (
+        Field("band_exists", "X", "Existence flag for band"),
+        Field("physical_exists", "X", "Existence flag for physical"),
+        Field("band", "A", "Name of the band.", count=length),
+        Field("physical", "A", "Name of the physical filter.", count=_LABEL_LENGTH),
+    )
+    row = {"band_exists": True, "physical_exists": False, "band": product.band, "physical": ""}
     numbers = {
         "SKYWCS": wcs,
         "PHOTOCALIB": _add_calibration(archive) if unit.is_absolute else 0,
-        "FILTER": _add_filter(archive, product.band),
+        "FILTER": archive.add("FilterLabel", "lsst.afw.image", Part(fields, [row])),
         "COADD_INPUTS": records.inputs,
         "VALID_POLYGON": add_polygon(archive, _valid_region(product)),
         "PSF": psf,
     }
     return {name: number for name, number in numbers.items() if number}, tuple(notes)
-
-
-def _add_model(archive: OutputArchive, product: Warp | PatchCoadd, notes: list[str]) -> int:
-    """Add the PSF that all inputs were matched to."""
-    assert product.matched_psf is not None
-    try:
-        number, note = add_psf(archive, product.matched_psf, product.bbox)
-    except InvalidPsfError as err:
-        notes.append(str(err))
-        return 0
-    if note:
-        notes.append(note)
-    return number
 
 
 def _add_calibration(archive: OutputArchive) -> int:
@@ -157,18 +156,6 @@ def _add_calibration(archive: OutputArchive) -> int:
     )
     row = {"isConstant": True, "calibrationMean": 1.0, "calibrationErr": 0.0, "field": field, "version": 1}
     return archive.add("PhotoCalib", "lsst.afw.image", Part(fields, [row]))
-
-
-def _add_filter(archive: OutputArchive, band: str) -> int:
-    length = max(_LABEL_LENGTH, len(to_fits(band)))
-    fields = (
-        Field("band_exists", "X", "Existence flag for band"),
-        Field("physical_exists", "X", "Existence flag for physical"),
-        Field("band", "A", "Name of the band.", count=length),
-        Field("physical", "A", "Name of the physical filter.", count=_LABEL_LENGTH),
-    )
-    row = {"band_exists": True, "physical_exists": False, "band": band, "physical": ""}
-    return archive.add("FilterLabel", "lsst.afw.image", Part(fields, [row]))
 
 
 def _valid_region(product: Warp | PatchCoadd) -> Polygon | None:
@@ -207,12 +194,7 @@ def _primary(product: Warp | PatchCoadd, numbers: dict[str, int]) -> fits.Header
         header["IDNUM"] = (product.visit, "visit")
     header["TIMESYS"] = "TAI"  # afw refuses dates of another scale
     header.update(time_cards(in_tai(product.times), scale="TAI"))
-    _describe(header, product)
-    return header
-
-
-def _describe(header: fits.Header, product: Warp | PatchCoadd) -> None:
-    """Add what afw has no place for; it keeps these cards as metadata."""
+    # What afw has no place for; it keeps these cards as metadata.
     header[OWN_CARD] = (__version__, "written by this version of lamella")
     header["PRODUCT"] = "warp" if isinstance(product, Warp) else "coadd"
     header["BAND"] = (to_fits(product.band), "passband")
@@ -227,6 +209,7 @@ def _describe(header: fits.Header, product: Warp | PatchCoadd) -> None:
         header["TRACT"] = (product.tract, "tract in the sky map")
         header["PATCH"] = (f"{product.patch[0]},{product.patch[1]}", "column,row of the patch in the tract")
         header["INNERBOX"] = (box_to_card(product.inner_bbox), "pixels of this patch alone, rows first")
+    return header
 
 
 def _write_planes(
@@ -241,7 +224,14 @@ def _write_planes(
     }
     with ThreadPoolExecutor(1) as pool:
         for name, (array, unit) in planes.items():
-            header = _plane_header(product, path)
+            box, wcs = product.bbox, product.fits_wcs
+            header = fits.Header() if wcs is None else projection_header(wcs, box, path)
+            for axis, interval in ((1, box.x), (2, box.y)):
+                header[f"LTV{axis}"] = (float(-interval.start), "parent pixel of the first one, negative")
+                header[f"CTYPE{axis}A"] = ("LINEAR", "Type of projection")
+                header[f"CRPIX{axis}A"] = (1.0, "first pixel")
+                header[f"CRVAL{axis}A"] = (float(interval.start), "its place in the parent frame")
+                header[f"CUNIT{axis}A"] = ("PIXEL", "unit")
             if unit:
                 header["BUNIT"] = (unit, "unit of the pixels")
             header["INHERIT"], header["EXTTYPE"] = True, name
@@ -254,16 +244,3 @@ def _write_planes(
             if array.dtype.kind == "f":
                 header["ZQUANTIZ"] = ("NONE", "lossless compression without quantization")
             write_tiles(stream, array, submit_tiles(array, pool), named, dump_header(header))
-
-
-def _plane_header(product: Warp | PatchCoadd, path: str | PathLike[str]) -> fits.Header:
-    """Return the cards of the projection, where a header can hold it, and of the first pixel."""
-    box, wcs = product.bbox, product.fits_wcs
-    header = fits.Header() if wcs is None else projection_header(wcs, box, path)
-    for axis, interval in ((1, box.x), (2, box.y)):
-        header[f"LTV{axis}"] = (float(-interval.start), "parent pixel of the first one, negative")
-        header[f"CTYPE{axis}A"] = ("LINEAR", "Type of projection")
-        header[f"CRPIX{axis}A"] = (1.0, "first pixel")
-        header[f"CRVAL{axis}A"] = (float(interval.start), "its place in the parent frame")
-        header[f"CUNIT{axis}A"] = ("PIXEL", "unit")
-    return header

@@ -53,7 +53,10 @@ def add_psf(archive: OutputArchive, psf: PointSpreadFunction, bbox: Box) -> tupl
         Raised when no class of afw can be this model, nor come close to it.
     """
     if isinstance(psf, GaussianPointSpreadFunction):
-        return _add_gaussian(archive, psf), ""
+        side = psf.kernel_bbox.x.size
+        fields = (*_SIZES, Field("sigma", "D", "radius of Gaussian", "pixel"))
+        row = {"dimensions_x": side, "dimensions_y": side, "sigma": psf.sigma}
+        return archive.add("GaussianPsf", "lsst.afw.detection", Part(fields, [row])), ""
     if isinstance(psf, DoubleGaussianPsf):
         return _add_double_gaussian(archive, psf), ""
     if isinstance(psf, PsfexPsf):
@@ -69,13 +72,6 @@ def add_psf(archive: OutputArchive, psf: PointSpreadFunction, bbox: Box) -> tupl
         raise InvalidPsfError(f"No class of afw comes close to this {name}: {residual:.1%} off at the peak.")
     note = f"PSF ({name}) written as polynomials through samples, {residual:.1%} of the peak off at most."
     return _add_kernel(archive, basis, bbox), note
-
-
-def _add_gaussian(archive: OutputArchive, psf: GaussianPointSpreadFunction) -> int:
-    side = psf.kernel_bbox.x.size
-    fields = (*_SIZES, Field("sigma", "D", "radius of Gaussian", "pixel"))
-    row = {"dimensions_x": side, "dimensions_y": side, "sigma": psf.sigma}
-    return archive.add("GaussianPsf", "lsst.afw.detection", Part(fields, [row]))
 
 
 def _add_double_gaussian(archive: OutputArchive, psf: DoubleGaussianPsf) -> int:

@@ -108,42 +108,47 @@ class _Table:
             bits = [bool(row[flag.name]) for flag in self.flags]
             self.data += np.packbits(bits).tobytes()
         for field in self.columns:
-            self.data += self._encode(field, row[field.name])
+            value = row[field.name]
+            if field.code in _NUMBERS:
+                numbers = np.asarray(value, dtype=_NUMBERS[field.code]).ravel()
+                if numbers.size != field.count:
+                    raise ValueError(f"{field.name} has {numbers.size} numbers instead of {field.count}.")
+                self.data += numbers.tobytes()
+                continue
+            raw = to_fits(value).encode("ascii") if isinstance(value, str) else bytes(value)
+            if field.count:
+                if len(raw) > field.count:
+                    raise ValueError(f"{field.name} {value!r} is longer than {field.count} bytes.")
+                self.data += raw.ljust(field.count, b"\0")
+            else:
+                self.data += struct.pack(">qq", len(raw), len(self.heap))
+                self.heap += raw
+                self.longest[field.name] = max(self.longest[field.name], len(raw))
         self.count += 1
-
-    def _encode(self, field: Field, value: Any) -> bytes:
-        if field.code in _NUMBERS:
-            numbers = np.asarray(value, dtype=_NUMBERS[field.code]).ravel()
-            if numbers.size != field.count:
-                raise ValueError(f"{field.name} has {numbers.size} numbers instead of {field.count}.")
-            return numbers.tobytes()
-        raw = to_fits(value).encode("ascii") if isinstance(value, str) else bytes(value)
-        if field.count:
-            if len(raw) > field.count:
-                raise ValueError(f"{field.name} {value!r} is longer than {field.count} bytes.")
-            return raw.ljust(field.count, b"\0")
-        descriptor = struct.pack(">qq", len(raw), len(self.heap))
-        self.heap += raw
-        self.longest[field.name] = max(self.longest[field.name], len(raw))
-        return descriptor
 
     def header(self, kind: str) -> fits.Header:
         forms: list[tuple[str, Field | None]] = [(f"{len(self.flags)}X", None)] if self.flags else []
-        forms += [(self._form(field), field) for field in self.columns]
+        for field in self.columns:
+            fixed = field.code in _NUMBERS or field.count
+            form = f"{field.count}{field.code}" if fixed else f"1Q{field.code}({self.longest[field.name]})"
+            forms.append((form, field))
+        sizes = (np.dtype(_NUMBERS.get(field.code, "u1")).itemsize * field.count for field in self.columns)
+        descriptors = 16 * sum(field.count == 0 for field in self.columns)
+        width = -(-len(self.flags) // 8) + sum(sizes) + descriptors
         header = fits.Header()
         for key, value in {
             "XTENSION": "BINTABLE",
             "BITPIX": 8,
             "NAXIS": 2,
-            "NAXIS1": len(self.data) // self.count if self.count else self._width(),
+            "NAXIS1": len(self.data) // self.count if self.count else width,
             "NAXIS2": self.count,
             "PCOUNT": len(self.heap),
             "GCOUNT": 1,
             "TFIELDS": len(forms),
         }.items():
             header[key] = value
-        for number, (form, field) in enumerate(forms, start=1):
-            _describe(header, number, form, field)
+        for number, (form, column) in enumerate(forms, start=1):
+            _describe(header, number, form, column)
         if self.flags:
             header["FLAGCOL"] = (1, "Column number for the bitflags.")
         for bit, flag in enumerate(self.flags, start=1):
@@ -155,16 +160,6 @@ class _Table:
             header["AR_NAME"] = (self.name, "class of the objects in this table")
         header["HIERARCH AFW_TABLE_VERSION"] = _VERSION
         return header
-
-    def _form(self, field: Field) -> str:
-        if field.code in _NUMBERS or field.count:
-            return f"{field.count}{field.code}"
-        return f"1Q{field.code}({self.longest[field.name]})"
-
-    def _width(self) -> int:
-        sizes = (np.dtype(_NUMBERS.get(field.code, "u1")).itemsize * field.count for field in self.columns)
-        descriptors = 16 * sum(field.count == 0 for field in self.columns)
-        return -(-len(self.flags) // 8) + sum(sizes) + descriptors
 
     def write(self, stream: IO[bytes], header: fits.Header) -> None:
         write_hdu(stream, dump_header(header), bytes(self.data + self.heap))

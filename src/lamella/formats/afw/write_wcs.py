@@ -64,9 +64,15 @@ def sky_wcs_text(projection: SkyProjection[Any], bbox: Box) -> bytes:
     ProjectionError
         Raised when it consists of parts that the text cannot hold.
     """
-    mapping = projection.pixel_to_sky_transform._ast_mapping
+    mapping: Any = projection.pixel_to_sky_transform._ast_mapping
     try:
-        frames = mapping if _is_complete(mapping) else _complete(projection, mapping, bbox)
+        complete = False
+        if _has_frames(mapping):
+            domains = [mapping.getFrame(number).domain for number in range(1, mapping.nFrame + 1)]
+            ends = domains[mapping.base - 1], domains[mapping.current - 1]
+            complete = ends in (("PIXELS", "SKY"), ("ACTUAL_PIXELS", "SKY"))
+            complete = complete and {"PIXELS", "IWC"} <= set(domains)
+        frames = mapping if complete else _complete(projection, mapping, bbox)
         tree = parse_ast(frames.show(False))
         check_ast(tree)
     except (ValueError, RuntimeError, TypeError) as err:
@@ -75,47 +81,31 @@ def sky_wcs_text(projection: SkyProjection[Any], bbox: Box) -> bytes:
     return f"1 SkyWcs 0 {tree.write()}".encode("ascii")
 
 
-def _is_complete(mapping: Any) -> bool:
-    if not _has_frames(mapping):
-        return False
-    domains = [mapping.getFrame(number).domain for number in range(1, mapping.nFrame + 1)]
-    ends = domains[mapping.base - 1], domains[mapping.current - 1]
-    return ends in (("PIXELS", "SKY"), ("ACTUAL_PIXELS", "SKY")) and {"PIXELS", "IWC"} <= set(domains)
-
-
 def _complete(projection: SkyProjection[Any], mapping: Any, bbox: Box) -> Any:
     """Return frames that are linked by the parts of a projection."""
-    plane, sky = _gnomonic(*_reference(projection, mapping, bbox))
-    frames = astshim.FrameSet(astshim.Frame(2, "Domain=PIXELS"))
-    options = f"Domain=IWC, Title={_PLANE}, Unit(1)=deg, Unit(2)=deg"
-    total = mapping.getMapping(mapping.base, mapping.current) if _has_frames(mapping) else mapping
-    frames.addFrame(1, total.then(plane.inverted()).simplified(), astshim.Frame(2, options))
-    frames.addFrame(2, plane.simplified(), sky)
-    return frames
-
-
-def _has_frames(mapping: Any) -> bool:
-    return isinstance(mapping, astshim.FrameSet)
-
-
-def _reference(projection: SkyProjection[Any], mapping: Any, bbox: Box) -> tuple[float, float]:
-    """Return right ascension and declination of the point of reference, in degrees."""
-    if _has_frames(mapping):
-        frame = parse_ast(mapping.getFrame(mapping.current).show(False))
-        reference = [frame.own.get(key) for key in ("SRef1", "SRef2")]
-        if all(isinstance(value, str) for value in reference):
-            lon, lat = (float(str(value)) for value in reference)
-            return float(np.degrees(lon)), float(np.degrees(lat))
-    sky = projection.pixel_to_sky(x=float(bbox.x.center), y=float(bbox.y.center))
-    return float(sky.ra.deg), float(sky.dec.deg)
-
-
-def _gnomonic(lon: float, lat: float) -> tuple[Any, Any]:
-    """Return the map from the plane that touches the sky at a point, in degrees, and the frame of the sky."""
+    # Right ascension and declination of the point of reference, in degrees.
+    frame = parse_ast(mapping.getFrame(mapping.current).show(False)) if _has_frames(mapping) else None
+    reference = [None if frame is None else frame.own.get(key) for key in ("SRef1", "SRef2")]
+    if all(isinstance(value, str) for value in reference):
+        lon, lat = (float(np.degrees(float(str(value)))) for value in reference)
+    else:
+        centre = projection.pixel_to_sky(x=float(bbox.x.center), y=float(bbox.y.center))
+        lon, lat = float(centre.ra.deg), float(centre.dec.deg)
+    # The map from the plane that touches the sky at this point, in degrees, and the frame of the sky.
     numbers = {"CRPIX1": 0.0, "CRPIX2": 0.0, "CRVAL1": lon, "CRVAL2": lat, "CD1_1": 1.0, "CD2_2": 1.0}
     texts = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "RADESYS": "ICRS"}
     cards = [f"{key:<8}= {value!r:>20}".upper() for key, value in numbers.items()]
     cards += [f"{key:<8}= '{value:<8}'" for key, value in texts.items()]
     stream = astshim.StringStream("\n".join(card.ljust(80) for card in cards))
-    frames = astshim.FitsChan(stream, "Encoding=FITS-WCS").read()
-    return frames.getMapping(frames.base, frames.current), frames.getFrame(frames.current)
+    tangent = astshim.FitsChan(stream, "Encoding=FITS-WCS").read()
+    plane = tangent.getMapping(tangent.base, tangent.current)
+    frames = astshim.FrameSet(astshim.Frame(2, "Domain=PIXELS"))
+    options = f"Domain=IWC, Title={_PLANE}, Unit(1)=deg, Unit(2)=deg"
+    total = mapping.getMapping(mapping.base, mapping.current) if _has_frames(mapping) else mapping
+    frames.addFrame(1, total.then(plane.inverted()).simplified(), astshim.Frame(2, options))
+    frames.addFrame(2, plane.simplified(), tangent.getFrame(tangent.current))
+    return frames
+
+
+def _has_frames(mapping: Any) -> bool:
+    return isinstance(mapping, astshim.FrameSet)

@@ -170,7 +170,17 @@ class ArchiveFile(OutputArchive[PointerModel]):
         tiles = None
         if self._pool is not None and array.ndim == 2 and array.dtype in _COMPRESSED:
             tiles = submit_tiles(array, self._pool)
-        self._images.append(_Image(key, self._dump(update_header, key), array, tiles))
+        # The cards of the header, with those that it had before.
+        earlier, cards = self._opaque.headers.get(key), self._ready.get(key)
+        if earlier is not None or cards is None:
+            header = fits.Header()
+            update_header(header)
+            # astropy warns of long keywords and comments, of which we have none; threads take turns to be
+            # quiet.
+            with contextlib.nullcontext() if earlier is None else quiet_astropy():
+                header.extend(earlier or ())
+                cards = dump_header(header)
+        self._images.append(_Image(key, cards, array, tiles))
         return ArrayReferenceModel(
             source=str(key), shape=list(array.shape), datatype=NumberType.from_numpy(array.dtype)
         )
@@ -182,18 +192,6 @@ class ArchiveFile(OutputArchive[PointerModel]):
     def add_structured_array(self, array: np.ndarray, **options: Any) -> NoReturn:
         """Refuse a table: no part of a warp or of a coadd is one."""
         raise TypeError("This archive holds no tables.")
-
-    def _dump(self, update_header: Callable[[fits.Header], None], key: ExtensionKey) -> bytes:
-        """Return the cards of a header, with those that it had before."""
-        earlier, ready = self._opaque.headers.get(key), self._ready.get(key)
-        if earlier is None and ready is not None:
-            return ready
-        header = fits.Header()
-        update_header(header)
-        # astropy warns of long keywords and comments, of which we have none; threads take turns to be quiet.
-        with contextlib.nullcontext() if earlier is None else quiet_astropy():
-            header.extend(earlier or ())
-            return dump_header(header)
 
     def write(self, stream: IO[bytes], tree: ArchiveTree) -> None:
         """Write the archive.

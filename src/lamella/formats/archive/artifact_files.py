@@ -62,9 +62,25 @@ def write_artifacts(masks: ArtifactMasks, path: str | PathLike[str]) -> None:
     wcs = masks.projection.as_fits_wcs(masks.bbox, allow_approximation=True)
     cards = projection_header(wcs, masks.bbox, path)
     with atomic_path(path) as temporary:
+        box = masks.bbox
+        header = fits.Header()
+        for key, value, comment in (
+            ("LAMELLA", _KIND, "left out of a coadd, as runs of pixels"),
+            ("BAND", masks.band, "passband"),
+            ("SKYMAP", masks.skymap, "name of the sky map"),
+            ("TRACT", masks.tract, "tract in the sky map"),
+            ("PATCHX", masks.patch[0], "column of the patch in the tract"),
+            ("PATCHY", masks.patch[1], "row of the patch in the tract"),
+            ("METHOD", masks.method, "how artifacts were found"),
+            ("BOXX0", box.x.start, "first column of the coadd, tract pixels"),
+            ("BOXY0", box.y.start, "first row of the coadd, tract pixels"),
+            ("BOXNX", box.x.size, "columns of the coadd"),
+            ("BOXNY", box.y.size, "rows of the coadd"),
+        ):
+            header[key] = (to_fits(value) if isinstance(value, str) else value, comment)
         hdus = fits.HDUList(
             [
-                fits.PrimaryHDU(header=_identity(masks)),
+                fits.PrimaryHDU(header=header),
                 fits.CompImageHDU(masks.counts(), header=cards, name="COUNT", compression_type="RICE_1"),
                 table_hdu(_runs_table(masks), "RUNS"),
                 table_hdu(_visits_table(masks), "VISITS"),
@@ -124,26 +140,6 @@ def read_artifacts(path: str | PathLike[str]) -> ArtifactMasks:
 
 
 # Writing.
-
-
-def _identity(masks: ArtifactMasks) -> fits.Header:
-    box = masks.bbox
-    header = fits.Header()
-    for key, value, comment in (
-        ("LAMELLA", _KIND, "left out of a coadd, as runs of pixels"),
-        ("BAND", masks.band, "passband"),
-        ("SKYMAP", masks.skymap, "name of the sky map"),
-        ("TRACT", masks.tract, "tract in the sky map"),
-        ("PATCHX", masks.patch[0], "column of the patch in the tract"),
-        ("PATCHY", masks.patch[1], "row of the patch in the tract"),
-        ("METHOD", masks.method, "how artifacts were found"),
-        ("BOXX0", box.x.start, "first column of the coadd, tract pixels"),
-        ("BOXY0", box.y.start, "first row of the coadd, tract pixels"),
-        ("BOXNX", box.x.size, "columns of the coadd"),
-        ("BOXNY", box.y.size, "rows of the coadd"),
-    ):
-        header[key] = (to_fits(value) if isinstance(value, str) else value, comment)
-    return header
 
 
 def _runs_table(masks: ArtifactMasks) -> Table:

@@ -109,22 +109,14 @@ def read_image(path: str | PathLike[str]) -> Image:
 
 @contextlib.contextmanager
 def _open[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]]:
-    _check_beginning(Path(path))
+    local, beginning = Path(path), BEGINNING
+    if is_fits_name(local) and bare_name(local) == local.name:
+        with contextlib.suppress(OSError), local.open("rb") as file:  # it is told when the file is opened
+            beginning = file.read(len(BEGINNING))
+    if beginning != BEGINNING:  # `lsst.images` says no more than EOFError
+        raise UnreadableFileError(local, found="no FITS header", expected=_EXPECTED)
     with _typed_errors(path), open_archive(fspath(path), kind) as reader:
         yield reader
-
-
-def _check_beginning(path: Path) -> None:
-    """Say of a file with a name of FITS that it is none; `lsst.images` says no more than EOFError."""
-    if not is_fits_name(path) or bare_name(path) != path.name:
-        return
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(len(BEGINNING))
-    except OSError:
-        return  # this is told when it is opened
-    if beginning != BEGINNING:
-        raise UnreadableFileError(path, found="no FITS header", expected=_EXPECTED)
 
 
 @contextlib.contextmanager
@@ -185,7 +177,14 @@ class ArchiveWarp:
             self._mean_variance = None if mean is None else mean.to_value()
             planes = tree.bad_mask_planes
             self.bad_mask_planes: tuple[str, ...] | None = None if planes is None else tuple(planes)
-            self._extensions = _extensions_of(tree)
+            # The HDUs of image, mask and variance; none when pixels are not in HDUs of their own.
+            self._extensions: tuple[str, str, str] | None = None
+            models = (tree.image.data, *tree.mask.data, tree.variance.data)
+            names = [str(getattr(getattr(model, "value", model), "source", "")) for model in models]
+            # With planes that have no name, bits are stored at other places than they have in memory.
+            if len(names) == 3 and None not in tree.mask.planes and all(map(_HDU.fullmatch, names)):
+                first, second, third = (name.removeprefix("fits:") for name in names)
+                self._extensions = first, second, third
 
     def __enter__(self) -> Self:
         if self._planes is not None:
@@ -238,14 +237,3 @@ class ArchiveWarp:
     def as_input(self) -> WarpInput:
         """Return the record of this warp for `lamella.coadd.assemble.assemble`."""
         return WarpInput.of(self, self, self.projection, self._mean_variance)
-
-
-def _extensions_of(tree: Any) -> tuple[str, str, str] | None:
-    """Return the HDUs of image, mask and variance; `None` when pixels are not in HDUs of their own."""
-    models = (tree.image.data, *tree.mask.data, tree.variance.data)
-    names = [str(getattr(getattr(model, "value", model), "source", "")) for model in models]
-    # With planes that have no name, bits are stored at other places than they have in memory.
-    if len(names) != 3 or None in tree.mask.planes or not all(_HDU.fullmatch(name) for name in names):
-        return None
-    first, second, third = (name.removeprefix("fits:") for name in names)
-    return first, second, third

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
@@ -120,6 +121,13 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
         Raised when a FITS header cannot hold the projection.
     """
     unit = coadd.flux_unit.unit
+    psf, position = [], psf_position(coadd)
+    if position is not None:
+        with contextlib.suppress(InvalidPsfError):
+            stamp = coadd.psf.compute_kernel_image(x=position[0], y=position[1])
+            psf.append(fits.ImageHDU(stamp.array.astype(np.float32), name="PSF"))
+            psf[0].header["PSFX"] = (position[0], "pixel x of the PSF, 0-based, parent frame")
+            psf[0].header["PSFY"] = (position[1], "pixel y of the PSF, 0-based, parent frame")
     with atomic_path(path) as temporary:
         mask = _image_hdu(coadd, "MASK", mask_plane_of(coadd), "", path)
         add_plane_cards(mask.header, coadd.mask.schema)
@@ -130,7 +138,7 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
                 mask,
                 _image_hdu(coadd, "VARIANCE", coadd.variance.array, unit_text(unit**2), path),
                 _image_hdu(coadd, "COUNT", coadd.exposure_count.array, "", path),
-                *_psf_hdus(coadd),
+                *psf,
                 table_hdu(coadd.inputs, "INPUTS"),
                 table_hdu(coadd.rejected, "REJECTED"),
                 *([table_hdu(coadd.artifacts, "ARTIFACTS")] if coadd.removals else []),
@@ -207,17 +215,3 @@ def _image_hdu(
     if unit:
         header["BUNIT"] = unit
     return fits.ImageHDU(array, header=header, name=name)
-
-
-def _psf_hdus(coadd: PatchCoadd) -> list[fits.ImageHDU]:
-    position = psf_position(coadd)
-    if position is None:
-        return []
-    try:
-        stamp = coadd.psf.compute_kernel_image(x=position[0], y=position[1])
-    except InvalidPsfError:
-        return []
-    hdu = fits.ImageHDU(stamp.array.astype(np.float32), name="PSF")
-    hdu.header["PSFX"] = (position[0], "pixel x of the PSF, 0-based, parent frame")
-    hdu.header["PSFY"] = (position[1], "pixel y of the PSF, 0-based, parent frame")
-    return [hdu]
