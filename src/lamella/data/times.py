@@ -130,14 +130,32 @@ class TotalTimes:
         visits
             For each visit, its detectors.
         """
-        single = [_of_visit(list(detectors)) for detectors in visits]
-        times, weights = [visit for visit, _ in single], np.array([weight for _, weight in single])
+        times, weights = [], []
+        for exposures in map(list, visits):
+            values = [exposure.times for exposure in exposures]
+            dates = _known(values, "middle")
+            times.append(
+                ExposureTimes(
+                    min(_known(values, "begin"), default=None),
+                    math.fsum(dates) / len(dates) if dates else None,
+                    max(_known(values, "end"), default=None),
+                    max(_known(values, "exposure_time"), default=None),
+                )
+            )
+            weights.append(max((exposure.weight for exposure in exposures), default=0.0))
         middles = np.array([np.nan if visit.middle is None else visit.middle for visit in times])
         dated = np.isfinite(middles)
         seconds = _known(times, "exposure_time")
+        middle = None
+        if dated.any():
+            # About the first value: dates have few digits to spare.
+            first, offsets = middles[dated][0], middles[dated] - middles[dated][0]
+            shares = np.array(weights)[dated]
+            total = shares.sum()
+            middle = float(first + (offsets @ shares / total if total > 0 else offsets.mean()))
         return cls(
             begin=min(_known(times, "begin"), default=None),
-            middle=_mean(middles[dated], weights[dated]) if dated.any() else None,
+            middle=middle,
             end=max(_known(times, "end"), default=None),
             exposure_time=math.fsum(seconds) if seconds and len(seconds) == len(times) else None,
             dated=int(dated.sum()),
@@ -152,30 +170,9 @@ class TotalTimes:
         return (self.end - self.begin) * _SECONDS_PER_DAY
 
 
-def _of_visit(detectors: list[_Dated]) -> tuple[ExposureTimes, float]:
-    """Return the times of a visit from those of its detectors, and its weight."""
-    values = [exposure.times for exposure in detectors]
-    middles = _known(values, "middle")
-    times = ExposureTimes(
-        min(_known(values, "begin"), default=None),
-        math.fsum(middles) / len(middles) if middles else None,
-        max(_known(values, "end"), default=None),
-        max(_known(values, "exposure_time"), default=None),
-    )
-    return times, max((exposure.weight for exposure in detectors), default=0.0)
-
-
 def _known(times: Iterable[ExposureTimes], name: str) -> list[float]:
     values = (getattr(item, name) for item in times)
     return [value for value in values if value is not None]
-
-
-def _mean(values: np.ndarray, weights: np.ndarray) -> float:
-    # About the first value: dates have few digits to spare.
-    offsets = values - values[0]
-    total = weights.sum()
-    mean = offsets @ weights / total if total > 0 else offsets.mean()
-    return float(values[0] + mean)
 
 
 def to_utc(mjd: float | None, scale: str = "utc") -> float | None:

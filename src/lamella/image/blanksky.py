@@ -148,16 +148,7 @@ def psf_noise_ratio(
     """
     if any(inner > outer for inner, outer in zip(stamp.shape, image.shape, strict=True)):
         return None, None
-    flux, ratio, whole = _fluxes(image, weight, usable, stamp)
-    radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
-    sky = whole & ~_near_sources(ratio, whole, radius)
-    return _sigma(flux, sky), _sigma(ratio, sky)
-
-
-def _fluxes(
-    image: np.ndarray, weight: np.ndarray, usable: np.ndarray, stamp: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return fluxes, fluxes over their noise, and where the PSF is on usable pixels; elsewhere they are 0."""
+    # Fluxes, fluxes over their noise, and where the PSF is on usable pixels; elsewhere they are 0.
     flux, ratio, whole = np.empty(image.shape), np.empty(image.shape), np.empty(image.shape, bool)
     correlation = Correlation(image.shape, stamp.shape)
     profile, squares = correlation.transform(stamp), correlation.transform(stamp**2)
@@ -169,7 +160,9 @@ def _fluxes(
         np.sqrt(noise, out=noise)
         np.divide(correlation.of(profile, block, weight, image), noise, out=ratio[block])
         np.divide(ratio[block], noise, out=flux[block])
-    return flux, ratio, whole
+    radius = max(3, round(2 * math.sqrt(stamp.sum() ** 2 / np.sum(stamp**2) / math.pi)))
+    sky = whole & ~_near_sources(ratio, whole, radius)
+    return _sigma(flux, sky), _sigma(ratio, sky)
 
 
 def _near_sources(significance: np.ndarray, usable: np.ndarray, radius: int) -> np.ndarray:

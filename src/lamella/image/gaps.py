@@ -93,7 +93,17 @@ def fill_gaps(
     """
     control = control or GapControl()
     planes = (image, mask, variance)
-    _check_arrays(*planes)
+    floats = ("float32", "float64")
+    for name, plane, kinds in zip(
+        ("image", "mask", "variance"), planes, (floats, ("int32",), floats), strict=True
+    ):
+        if isinstance(plane, np.ma.MaskedArray):  # to be changed in place: whose mask, is not ours to say
+            raise PixelTypeError(name, found="a masked array", expected="a plain one (numpy.ma.filled)")
+        if plane.dtype not in kinds:
+            raise PixelTypeError(name, found=plane.dtype, expected=" or ".join(kinds))
+        if image.ndim != 2 or plane.shape != image.shape:
+            expected = image.shape if image.ndim == 2 else "two dimensions"
+            raise ShapeError(name, found=plane.shape, expected=expected)
     if strict and control.max_gap is not None:
         return _fill_narrow_strict(planes, bad_bits, interpolated_bit, control)
     # The direction of interpolation along contiguous rows; these are copies if need be.
@@ -247,18 +257,3 @@ def _fill_strict(
         pixels, fallen = fill_rows_strict(plane, mask, bad, rule)
     mask[(mask & bad) != 0] |= interpolated
     return GapSummary(pixels, fallen, fallback)
-
-
-def _check_arrays(image: np.ndarray, mask: np.ndarray, variance: np.ndarray) -> None:
-    for name, plane, kinds in (
-        ("image", image, ("float32", "float64")),
-        ("mask", mask, ("int32",)),
-        ("variance", variance, ("float32", "float64")),
-    ):
-        if isinstance(plane, np.ma.MaskedArray):  # to be changed in place: whose mask, is not ours to say
-            raise PixelTypeError(name, found="a masked array", expected="a plain one (numpy.ma.filled)")
-        if plane.dtype not in kinds:
-            raise PixelTypeError(name, found=plane.dtype, expected=" or ".join(kinds))
-        if image.ndim != 2 or plane.shape != image.shape:
-            expected = image.shape if image.ndim == 2 else "two dimensions"
-            raise ShapeError(name, found=plane.shape, expected=expected)

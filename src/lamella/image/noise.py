@@ -117,7 +117,12 @@ def _squared_sigma(values: np.ndarray) -> float:
 
 def _sky(x: np.ndarray, good: np.ndarray, bin_size: int) -> np.ndarray:
     """Return the sky: medians of bins, with straight lines between their centres."""
-    rows, columns = (_bins(size, bin_size) for size in x.shape)
+    # Bins that are equal but for a pixel.
+    numbers = [max(1, round(size / bin_size)) for size in x.shape]
+    rows, columns = (
+        [slice(index * size // number, (index + 1) * size // number) for index in range(number)]
+        for size, number in zip(x.shape, numbers, strict=True)
+    )
     level = np.full((len(rows), len(columns)), np.nan)
     for i, j in np.ndindex(level.shape):
         values = x[rows[i], columns[j]][good[rows[i], columns[j]]]
@@ -127,12 +132,6 @@ def _sky(x: np.ndarray, good: np.ndarray, bin_size: int) -> np.ndarray:
     level[~measured] = np.median(level[measured]) if measured.any() else np.median(x[good])
     sky: np.ndarray = (_shares(rows) @ level @ _shares(columns).T).astype(np.float32)
     return sky
-
-
-def _bins(size: int, bin_size: int) -> list[slice]:
-    """Cut an axis into bins that are equal but for a pixel."""
-    count = max(1, round(size / bin_size))
-    return [slice(index * size // count, (index + 1) * size // count) for index in range(count)]
 
 
 def _shares(bins: list[slice]) -> np.ndarray:

@@ -63,7 +63,24 @@ class SkyMeshes:
         numpy.ndarray
             float32, of that shape.
         """
-        nodes = _filtered(_filled(self.level), width)
+        # Meshes without a level get that of the nearest one that has it.
+        level, missing = self.level, ~np.isfinite(self.level)
+        if missing.any():
+            nearest = scipy.ndimage.distance_transform_edt(
+                missing, return_distances=False, return_indices=True
+            )
+            level = level[tuple(nearest)]
+        # The plane with the median slopes between neighbours, which single meshes do not move.  It stays: at
+        # the ends of the image, medians of what is left of a window would flatten it.
+        slope = np.zeros_like(level)
+        for axis, length in enumerate(level.shape):
+            if length > 1:
+                step = float(np.median(np.diff(level, axis=axis)))
+                slope += np.expand_dims(step * np.arange(length), 1 - axis)
+        reach = width // 2
+        padded = np.pad(level - slope, reach, constant_values=np.nan)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
+        nodes = np.asarray(np.nanmedian(windows, axis=(2, 3)) + slope)
         along_y = _spline(nodes, self.size[0], shape[0])
         return np.ascontiguousarray(_spline(along_y.T, self.size[1], shape[1]).T, dtype=np.float32)
 
@@ -110,7 +127,19 @@ def _mesh_sky(data: np.ndarray, usable: np.ndarray) -> tuple[float, float]:
     if sigma == 0.0:
         return centre, 0.0
     near = usable & (np.abs(data - centre) <= _PIXEL_CLIP * sigma)
-    means = _block_means(data, near, centre)
+    # The means of blocks of the mesh that have enough pixels, less the centre.
+    counts = [max(1, n // min(_BLOCK, max(_LEAST_BLOCK, n // _BLOCKS_ALONG))) for n in data.shape]
+    rows, columns = (np.arange(k) * n // k for k, n in zip(counts, data.shape, strict=True))
+
+    def sums(plane: np.ndarray) -> np.ndarray:
+        total: np.ndarray = np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
+        return total
+
+    # Sums around the level of the sky are exact enough in double precision whatever the pedestal.
+    total = sums(np.where(near, data.astype(np.float64) - centre, 0.0))
+    count, area = sums(near.astype(np.int64)), sums(np.ones(data.shape, np.int64))
+    enough = count >= _LEAST_SHARE * area
+    means: np.ndarray = total[enough] / count[enough]
     middle, spread = _clipped_moments(means)
     ordered = np.sort(means[np.abs(means - middle) <= _CLIP * spread])
     cut = ordered.size // 4
@@ -127,57 +156,6 @@ def _clipped_moments(values: np.ndarray) -> tuple[float, float]:
         sigma = float(left.std()) * (1.0 if count == values.size else _NORMAL_CLIPPED)
         left = left[np.abs(left - centre) <= _CLIP * sigma]
     return float(left.mean()), sigma
-
-
-def _block_means(data: np.ndarray, usable: np.ndarray, centre: float) -> np.ndarray:
-    """Return the means of the blocks of a mesh that have enough pixels, less ``centre``."""
-    rows, columns = (_edges(length) for length in data.shape)
-
-    def sums(plane: np.ndarray) -> np.ndarray:
-        total: np.ndarray = np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
-        return total
-
-    # Sums around the level of the sky are exact enough in double precision whatever the pedestal.
-    total = sums(np.where(usable, data.astype(np.float64) - centre, 0.0))
-    count, area = sums(usable.astype(np.int64)), sums(np.ones(data.shape, np.int64))
-    enough = count >= _LEAST_SHARE * area
-    means: np.ndarray = total[enough] / count[enough]
-    return means
-
-
-def _edges(length: int) -> np.ndarray:
-    """Return where blocks along one axis of a mesh begin."""
-    side = min(_BLOCK, max(_LEAST_BLOCK, length // _BLOCKS_ALONG))
-    count = max(1, length // side)
-    return np.arange(count) * length // count
-
-
-def _filled(level: np.ndarray) -> np.ndarray:
-    """Give meshes without a level that of the nearest one that has it."""
-    missing = ~np.isfinite(level)
-    if not missing.any():
-        return level
-    nearest = scipy.ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
-    filled: np.ndarray = level[tuple(nearest)]
-    return filled
-
-
-def _filtered(level: np.ndarray, width: int) -> np.ndarray:
-    """Return medians over windows of meshes; windows end where the image ends.
-
-    A slope over all of the image stays: at its ends, medians of what is left of a window would flatten it.
-    """
-    # The plane with the median slopes between neighbours, which single meshes do not move.
-    slope = np.zeros_like(level)
-    for axis, length in enumerate(level.shape):
-        if length > 1:
-            step = float(np.median(np.diff(level, axis=axis)))
-            slope += np.expand_dims(step * np.arange(length), 1 - axis)
-    reach = width // 2
-    padded = np.pad(level - slope, reach, constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
-    medians: np.ndarray = np.nanmedian(windows, axis=(2, 3))
-    return np.asarray(medians + slope)
 
 
 def _spline(nodes: np.ndarray, step: int, length: int) -> np.ndarray:

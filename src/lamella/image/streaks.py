@@ -186,7 +186,14 @@ class _Finder:
                 break
             fit = self._verify(candidate, mask)
             if fit is not None:
-                streaks.append(_streak(fit, shape, candidate.significance))
+                line = fit.line
+                x, y = line.x - 0.5 * (shape[1] - 1), line.y - 0.5 * (shape[0] - 1)
+                rho, theta = y * line.dx - x * line.dy, math.degrees(math.atan2(line.dx, -line.dy))
+                if theta < 0.0 or theta >= 180.0:
+                    rho, theta = -rho, theta % 180.0
+                ends = (*line.at(fit.start), *line.at(fit.stop))
+                profile = fit.sigma, fit.amplitude, fit.half_width
+                streaks.append(Streak(*ends, rho, theta, *profile, candidate.significance))
                 # The ends of a trail are as blurred as its sides.
                 span = (fit.start - fit.half_width, fit.stop + fit.half_width)
                 yx = trail_pixels(fit.line, span, fit.half_width, shape)
@@ -259,16 +266,6 @@ class _Finder:
         return fit if fit.evenness >= control.min_evenness * control.threshold else None
 
 
-def _streak(fit: TrailFit, shape: tuple[int, ...], significance: float) -> Streak:
-    line = fit.line
-    x, y = line.x - 0.5 * (shape[1] - 1), line.y - 0.5 * (shape[0] - 1)
-    rho, theta = y * line.dx - x * line.dy, math.degrees(math.atan2(line.dx, -line.dy))
-    if theta < 0.0 or theta >= 180.0:
-        rho, theta = -rho, theta % 180.0
-    ends = (*line.at(fit.start), *line.at(fit.stop))
-    return Streak(*ends, rho, theta, fit.sigma, fit.amplitude, fit.half_width, significance)
-
-
 class _Search(NamedTuple):
     """The strongest lines of one orientation of the bins, by level (binary logarithm of their rows)."""
 
@@ -338,10 +335,14 @@ def is_spike(
     """
     line = Line.through(streak.x0, streak.y0, streak.x1, streak.y1)
     half = 0.5 * streak.length
-    star = _star(template, line, half, fwhm)
-    if star is None:
+    # Where along the line its brightest source is, and how bright that is in its brightest pixel.
+    reach = (1.0 + 2.0 * _BEYOND) * half
+    equal = np.ones(template.shape, dtype=np.float32)
+    stars = gather_band(template, equal, line, (-reach, reach), _REACH * fwhm + 2.0)
+    if not len(stars.value):
         return False
-    origin, peak = star
+    brightest = int(np.argmax(stars.value))
+    origin, peak = float(stars.along[brightest]), float(stars.value[brightest])
     if peak < _CONTRAST * streak.amplitude:
         return False
     span = (-half, half)
@@ -357,17 +358,6 @@ def is_spike(
         _misfit(beyond, law) for law in (np.ones(len(beyond.value)), 1.0 / distance[distance > core])
     )
     return fading < even
-
-
-def _star(template: np.ndarray, line: Line, half: float, fwhm: float) -> tuple[float, float] | None:
-    """Return where along a line its brightest source is, and how bright it is in its brightest pixel."""
-    reach = (1.0 + 2.0 * _BEYOND) * half
-    equal = np.ones(template.shape, dtype=np.float32)
-    band = gather_band(template, equal, line, (-reach, reach), _REACH * fwhm + 2.0)
-    if not len(band.value):
-        return None
-    brightest = int(np.argmax(band.value))
-    return float(band.along[brightest]), float(band.value[brightest])
 
 
 def _misfit(band: Band, law: np.ndarray) -> float:

@@ -58,21 +58,15 @@ def check_psf(psf: PointSpreadFunction, box: Box, path: str | PathLike[str]) -> 
     if not positions:
         raise InputError(path, where="PSF", found="a model without a value", expected="one for this image")
     for x, y in positions:
-        problem = _problem(psf, x, y)
+        try:
+            # Some models of the observatory divide by the sum without a look at it.
+            with np.errstate(divide="ignore", invalid="ignore"):
+                total = float(psf.compute_stellar_image(x=x, y=y).array.sum())
+        except InvalidPsfError as err:
+            problem = f"none ({err})"
+        else:
+            problem = f"the sum {total:g}" if math.isfinite(total) else "values that are not finite"
+            problem = "" if 0.0 < total < math.inf else problem
         if problem:
             where = f"PSF at x={x:.1f}, y={y:.1f}"
             raise InputError(path, where=where, found=problem, expected="the image of a star")
-
-
-def _problem(psf: PointSpreadFunction, x: float, y: float) -> str:
-    """Return what is wrong with the image of a star at a position; empty if nothing is."""
-    try:
-        # Some models of the observatory divide by the sum without a look at it.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            star = psf.compute_stellar_image(x=x, y=y).array
-    except InvalidPsfError as err:
-        return f"none ({err})"
-    total = float(star.sum())
-    if not math.isfinite(total):
-        return "values that are not finite"
-    return "" if total > 0.0 else f"the sum {total:g}"

@@ -124,28 +124,6 @@ def draw_component(
     InvalidPsfError
         Raised when the map is broken, the PSF model fails, or nothing is left of it.
     """
-    x, y = contribution.x, contribution.y
-    _check_matrix(component, contribution)
-    try:
-        star = component.psf.compute_stellar_image(x=x, y=y)
-    except (ArithmeticError, LookupError, RuntimeError, ValueError) as err:
-        raise InvalidPsfError(
-            f"{component.label}: its PSF has no value at (x={x}, y={y}) of the detector: {err}", x=x, y=y
-        ) from err
-    samples = np.asarray(star.array, dtype=np.float64)
-    centre = np.array([y - star.bbox.y.start, x - star.bbox.x.start])
-    warp_stamp(samples, np.ascontiguousarray(contribution.matrix), centre, offsets, out, component.kernel)
-    total = float(out.sum())
-    if not (math.isfinite(total) and total > 0.0):
-        raise InvalidPsfError(
-            f"{component.label}: its PSF at (x={x}, y={y}) of the detector, resampled, has the sum {total}.",
-            x=x,
-            y=y,
-        )
-    out /= total
-
-
-def _check_matrix(component: PsfComponent, contribution: Contribution) -> None:
     x, y, matrix = contribution.x, contribution.y, contribution.matrix
     size = float(np.abs(matrix).max())
     # A map that shrinks everything to a point is as broken as one that inflates it.
@@ -157,6 +135,23 @@ def _check_matrix(component: PsfComponent, contribution: Contribution) -> None:
             x=x,
             y=y,
         )
+    try:
+        star = component.psf.compute_stellar_image(x=x, y=y)
+    except (ArithmeticError, LookupError, RuntimeError, ValueError) as err:
+        raise InvalidPsfError(
+            f"{component.label}: its PSF has no value at (x={x}, y={y}) of the detector: {err}", x=x, y=y
+        ) from err
+    samples = np.asarray(star.array, dtype=np.float64)
+    centre = np.array([y - star.bbox.y.start, x - star.bbox.x.start])
+    warp_stamp(samples, np.ascontiguousarray(matrix), centre, offsets, out, component.kernel)
+    total = float(out.sum())
+    if not (math.isfinite(total) and total > 0.0):
+        raise InvalidPsfError(
+            f"{component.label}: its PSF at (x={x}, y={y}) of the detector, resampled, has the sum {total}.",
+            x=x,
+            y=y,
+        )
+    out /= total
 
 
 def middle_within(outline: shapely.Geometry, box: Box) -> tuple[float, float]:

@@ -69,21 +69,17 @@ class GriddedPsf(StampPsf):
         return cls(stamps, x_nodes, y_nodes, psf.bounds)
 
     def _draw(self, x: float, y: float, dx: float, dy: float) -> np.ndarray:
-        samples = self._interpolate(x, y)
+        samples = np.zeros(self.stamps.shape[2:])
+        for i, up in _neighbours(self.y_nodes, y):
+            for j, across in _neighbours(self.x_nodes, x):
+                samples += up * across * self.stamps[i, j]
+        if np.isnan(samples).any():
+            raise InvalidPsfError(f"The grid has no PSF near (x={x}, y={y}).", x=x, y=y)
         if dx == 0.0 and dy == 0.0:
             return samples
         stamp = np.empty_like(samples)
         resample_stamp(samples, -dy, -dx, 1.0, self._ORDER, stamp)
         return stamp
-
-    def _interpolate(self, x: float, y: float) -> np.ndarray:
-        total = np.zeros(self.stamps.shape[2:])
-        for i, up in _neighbours(self.y_nodes, y):
-            for j, across in _neighbours(self.x_nodes, x):
-                total += up * across * self.stamps[i, j]
-        if np.isnan(total).any():
-            raise InvalidPsfError(f"The grid has no PSF near (x={x}, y={y}).", x=x, y=y)
-        return total
 
     def parameters(self) -> dict[str, np.ndarray | float | int | str]:
         """Return the numbers that `from_parameters` takes."""

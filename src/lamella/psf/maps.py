@@ -106,9 +106,6 @@ class DetectorMaps:
         self.footprints = np.array(
             [_footprint(transform, box) for transform, box in zip(self._transforms, boxes, strict=True)]
         ).reshape(-1, 2, 2)
-        self._polynomials = self._fit(region)
-
-    def _fit(self, region: Box) -> _Polynomials:
         low, high = _edges(region)
         low = np.maximum(self.footprints[:, 0], low - _RIM)
         high = np.minimum(self.footprints[:, 1], high + _RIM)
@@ -123,7 +120,7 @@ class DetectorMaps:
             wanted = self._sample(k, centre[k], half[k], _CHECK_NODES)
             # Written so that NaN fails.
             usable[k] = bool((np.abs(solution @ _CHECK.T - wanted) <= self._tolerance).all())
-        return _Polynomials(centre, half, coefficients, usable)
+        self._polynomials = _Polynomials(centre, half, coefficients, usable)
 
     def _sample(
         self, k: int, centre: np.ndarray, half: np.ndarray, nodes: tuple[np.ndarray, np.ndarray]
@@ -152,7 +149,11 @@ class DetectorMaps:
         evaluate_maps(x, y, indices, fit.centre, fit.half, fit.coefficients, values)
         outside = (np.abs(np.array([x, y]) - fit.centre[indices]) > fit.half[indices]).any(axis=1)
         for n in np.flatnonzero(outside | ~fit.usable[indices]).tolist():
-            values[n] = _exact(self._transforms[indices[n]], x, y)
+            # The position, and its derivatives as differences over two pixels.
+            across, up = np.array([0.0, 1.0, -1.0, 0.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0, -1.0])
+            positions = _apply(self._transforms[indices[n]], x + across, y + up)
+            slopes = 0.5 * (positions[:, 1::2] - positions[:, 2::2])
+            values[n] = np.concatenate([positions[:, :1], slopes], axis=1)
         return Mapped(values[:, 0, 0], values[:, 1, 0], values[:, :, 1:])
 
     @property
@@ -207,11 +208,3 @@ def _invert(transform: PixelTransform[Any, Any], x: np.ndarray, y: np.ndarray) -
 
 def _apply(transform: PixelTransform[Any, Any], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.array(_clean(transform.apply_forward(x=x, y=y)))
-
-
-def _exact(transform: PixelTransform[Any, Any], x: float, y: float) -> np.ndarray:
-    """Return a position, and its derivatives as differences over two pixels: shape (2, 3)."""
-    across, up = np.array([0.0, 1.0, -1.0, 0.0, 0.0]), np.array([0.0, 0.0, 0.0, 1.0, -1.0])
-    positions = _apply(transform, x + across, y + up)
-    slopes = 0.5 * (positions[:, 1::2] - positions[:, 2::2])
-    return np.concatenate([positions[:, :1], slopes], axis=1)

@@ -120,7 +120,13 @@ def solve_kernels(stamps: np.ndarray, target: np.ndarray, side: int, ridge: floa
             raise ShapeError(name, found=(size, size), expected="an odd side")
     normal, sides = _equations(stamps, target, side)
     if side <= _DENSE_SIDE:
-        factor = _factorize(np.mean(normal, axis=0), side, ridge)
+        mean = np.mean(normal, axis=0)
+        centre = side - 1
+        # Pixel (y, x) with (v, u): the value at (y - v, x - u) from the centre.
+        views = np.lib.stride_tricks.sliding_window_view(mean, (side, side))[::-1, ::-1]
+        matrix = np.ascontiguousarray(views[::-1, ::-1, ::-1, ::-1]).reshape(side**2, side**2)
+        matrix[np.diag_indices_from(matrix)] += ridge * mean[centre, centre]
+        factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
         best = _solve(normal, sides, ridge, factor)
         # The change of a kernel's sum that costs least; that for the mean PSF will do.
         change = scipy.linalg.cho_solve(factor, np.ones(side**2), check_finite=False).reshape(side, side)
@@ -179,17 +185,6 @@ def _correlate(first: np.ndarray, second: np.ndarray, reach: int) -> np.ndarray:
     index = np.arange(-reach, reach + 1)
     middle: np.ndarray = products[np.ix_(index, index)]
     return middle
-
-
-def _factorize(normal: np.ndarray, side: int, ridge: float) -> tuple[np.ndarray, bool]:
-    """Return the Cholesky factor of the normal equations of a PSF."""
-    centre = side - 1
-    # Pixel (y, x) with (v, u): the value at (y - v, x - u) from the centre.
-    views = np.lib.stride_tricks.sliding_window_view(normal, (side, side))[::-1, ::-1]
-    matrix = np.ascontiguousarray(views[::-1, ::-1, ::-1, ::-1]).reshape(side**2, side**2)
-    matrix[np.diag_indices_from(matrix)] += ridge * normal[centre, centre]
-    factor: tuple[np.ndarray, bool] = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
-    return factor
 
 
 _DENSE_SIDE = 55

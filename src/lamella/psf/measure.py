@@ -91,26 +91,30 @@ def adaptive_moments(image: Image) -> Moments:
     box = image.bbox
     moments = Moments(float(box.x.start + column), float(box.y.start + row), 4.0, 4.0, 0.0)
     for _ in range(_MAX_ITERATIONS):
-        weight = _gaussian(image, moments)
+        determinant = moments.xx * moments.yy - moments.xy**2
+        dx, dy = image.bbox.x.arange - moments.x, (image.bbox.y.arange - moments.y)[:, np.newaxis]
+        square = moments.yy * dx**2 - 2.0 * moments.xy * dx * dy + moments.xx * dy**2
+        weight: np.ndarray = np.exp(-0.5 * square / determinant)
         under = _without_sampling(_weighted(image, values * weight), _weighted(image, weight**2), moments)
         # Beneath an image with negative pixels they need not be those of a shape.
         if not (under.xx > 0.0 and under.radius > 0.0):
             break
         change = max(abs(2.0 * under.xx - moments.xx), abs(2.0 * under.yy - moments.yy)) / moments.radius**2
         shift = math.hypot(under.x - moments.x, under.y - moments.y)
-        moments = _update(moments, under)
+        # The shape that gives these moments under the weight.  For Gaussians inverse covariances add:
+        # measured^-1 = true^-1 + weight^-1.
+        measured = np.linalg.inv([[under.xx, under.xy], [under.xy, under.yy]])
+        inverse = measured - np.linalg.inv([[moments.xx, moments.xy], [moments.xy, moments.yy]])
+        # Far from the solution the difference may not be a shape; doubling always is one.
+        xx, xy, yy = 2.0 * under.xx, 2.0 * under.xy, 2.0 * under.yy
+        if not (np.linalg.det(inverse) <= 0.0 or inverse[0, 0] <= 0.0):
+            (xx, xy), (_, yy) = np.linalg.inv(inverse).tolist()
+        moments = Moments(under.x, under.y, xx, yy, xy)
         if max(change, shift) < _TOLERANCE and moments.radius > _LEAST_RADIUS:
             return moments
     raise InvalidPsfError(
         "The adaptive moments of an image do not converge: it has no compact, resolved core."
     )
-
-
-def _gaussian(image: Image, m: Moments) -> np.ndarray:
-    determinant = m.xx * m.yy - m.xy**2
-    dx, dy = image.bbox.x.arange - m.x, (image.bbox.y.arange - m.y)[:, np.newaxis]
-    weight: np.ndarray = np.exp(-0.5 * (m.yy * dx**2 - 2.0 * m.xy * dx * dy + m.xx * dy**2) / determinant)
-    return weight
 
 
 def _without_sampling(under: Moments, sampled: Moments, weight: Moments) -> Moments:
@@ -132,19 +136,6 @@ def _without_sampling(under: Moments, sampled: Moments, weight: Moments) -> Mome
         yy=under.yy + (0.5 * weight.yy - sampled.yy),
         xy=under.xy + (0.5 * weight.xy - sampled.xy),
     )
-
-
-def _update(old: Moments, under: Moments) -> Moments:
-    """Return the shape that gives the moments measured under a Gaussian of the old shape."""
-    # For Gaussians inverse covariances add: measured^-1 = true^-1 + old^-1.
-    measured = np.linalg.inv([[under.xx, under.xy], [under.xy, under.yy]])
-    weight = np.linalg.inv([[old.xx, old.xy], [old.xy, old.yy]])
-    inverse = measured - weight
-    # Far from the solution the difference may not be a shape; doubling always is one.
-    if np.linalg.det(inverse) <= 0.0 or inverse[0, 0] <= 0.0:
-        return Moments(under.x, under.y, 2.0 * under.xx, 2.0 * under.yy, 2.0 * under.xy)
-    (xx, xy), (_, yy) = np.linalg.inv(inverse)
-    return Moments(under.x, under.y, float(xx), float(yy), float(xy))
 
 
 def core_moments(psf: PointSpreadFunction, x: float, y: float) -> Moments:

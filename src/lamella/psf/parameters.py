@@ -58,7 +58,16 @@ def psf_to_parameters(psf: PointSpreadFunction) -> tuple[str, dict[str, np.ndarr
     if isinstance(psf, GaussianPointSpreadFunction):
         return _GAUSSIAN, {"sigma": psf.sigma, "stamp_size": psf.kernel_bbox.x.size}
     if isinstance(psf, PiffWrapper):
-        return _PIFF, {"archive": _piff_to_text(psf)}
+        try:
+            text = write_json(psf).model_dump_json()
+        except ImportError as err:
+            raise InvalidPsfError(_NEEDS_PIFF) from err
+        except NotImplementedError as err:
+            raise InvalidPsfError(f"This Piff model cannot be written: {err}") from err
+        # Some versions of Piff write what the archive then cannot read; better to know before the model is
+        # gone.
+        _piff_from_text(text, psf.bounds)
+        return _PIFF, {"archive": text}
     kinds = ", ".join(KINDS)
     raise InvalidPsfError(
         f"A PSF of class {type(psf).__name__} cannot be written as numbers; these can: {kinds}. "
@@ -84,40 +93,17 @@ def psf_from_parameters(kind: str, parameters: Parameters, bounds: Bounds) -> Po
         Raised when there is no such kind, or a parameter is missing.
     """
     try:
-        return _make(kind, parameters, bounds)
+        values: dict[str, Any] = dict(parameters)
+        if kind == _GAUSSIAN:
+            return GaussianPointSpreadFunction(float(values["sigma"]), bounds, int(values["stamp_size"]))
+        if kind == _PIFF:
+            return _piff_from_text(str(values["archive"]), bounds)
+        if kind not in _MODELS:
+            raise InvalidPsfError(f"There is no PSF model {kind!r}; there are: {', '.join(KINDS)}.")
+        return _MODELS[kind].from_parameters(parameters, bounds)
     except KeyError as err:
         names = ", ".join(sorted(parameters)) or "none"
         raise InvalidPsfError(f"A PSF of kind {kind!r} needs parameter {err}; found: {names}.") from None
-
-
-def _make(kind: str, parameters: Parameters, bounds: Bounds) -> PointSpreadFunction:
-    values: dict[str, Any] = dict(parameters)
-    if kind == _GAUSSIAN:
-        return GaussianPointSpreadFunction(float(values["sigma"]), bounds, int(values["stamp_size"]))
-    if kind == _PIFF:
-        return _piff_from_text(str(values["archive"]), bounds)
-    if kind not in _MODELS:
-        raise InvalidPsfError(f"There is no PSF model {kind!r}; there are: {', '.join(KINDS)}.")
-    return _MODELS[kind].from_parameters(parameters, bounds)
-
-
-def _piff_to_text(psf: PiffWrapper) -> str:
-    """Return a Piff model as the JSON text of an `lsst.images` archive, which has been read back once.
-
-    Raises
-    ------
-    InvalidPsfError
-        Raised when Piff is not installed, or the model cannot be written and read back.
-    """
-    try:
-        text = write_json(psf).model_dump_json()
-    except ImportError as err:
-        raise InvalidPsfError(_NEEDS_PIFF) from err
-    except NotImplementedError as err:
-        raise InvalidPsfError(f"This Piff model cannot be written: {err}") from err
-    # Some versions of Piff write what the archive then cannot read; better to know before the model is gone.
-    _piff_from_text(text, psf.bounds)
-    return text
 
 
 def _piff_from_text(text: str, bounds: Bounds) -> PiffWrapper:

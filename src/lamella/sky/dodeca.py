@@ -47,13 +47,28 @@ class DodecaSkyMap(SkyMap[DodecaConfig]):
     @cached_property
     def _solid(self) -> tuple[np.ndarray, np.ndarray]:
         """Unit vectors of the centres of the faces (12, 3), in order of tracts, and the corners (20, 3)."""
-        faces, corners = _dodecahedron()
-        turn = _upright(faces if self.config.with_tracts_on_poles else corners).T
-        faces, corners = faces @ turn, corners @ turn
-        lon, _ = to_lonlat(faces)
+        signs = list(itertools.product((-1.0, 1.0), repeat=2))
+        faces = [np.roll((0.0, a, b * _GOLDEN), turn) for turn in range(3) for a, b in signs]
+        corners = [np.roll((0.0, a * _GOLDEN, b / _GOLDEN), turn) for turn in range(3) for a, b in signs]
+        # The corners of the dodecahedron with these faces are those of a cube and of three rectangles.
+        corners += [np.array(corner) for corner in itertools.product((-1.0, 1.0), repeat=3)]
+        directions, vertices = (
+            vectors / np.linalg.norm(vectors, axis=1)[:, None] for vectors in map(np.array, (faces, corners))
+        )
+        # Turned so that one vector is the north pole, and its neighbour at longitude 0.
+        upright = directions if self.config.with_tracts_on_poles else vertices
+        pole = upright[0]
+        closeness = upright @ pole
+        closeness[0] = -1.0
+        neighbour = upright[np.argmax(np.round(closeness, 9))]
+        y = np.cross(pole, neighbour)
+        y = y / np.linalg.norm(y)
+        turn = np.stack([np.cross(y, pole), y, pole]).T
+        directions, vertices = directions @ turn, vertices @ turn
+        lon, _ = to_lonlat(directions)
         # Rounded, so that rounding errors do not order the faces of one latitude.
-        order = np.lexsort((np.round(np.degrees(lon)) % 360.0, -np.round(faces[:, 2], 1)))
-        return faces[order], corners
+        order = np.lexsort((np.round(np.degrees(lon)) % 360.0, -np.round(directions[:, 2], 1)))
+        return directions[order], vertices
 
     @cached_property
     def _centers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -74,27 +89,3 @@ class DodecaSkyMap(SkyMap[DodecaConfig]):
 
     def _state(self) -> bytes:
         return struct.pack("<i", self.config.with_tracts_on_poles)
-
-
-def _dodecahedron() -> tuple[np.ndarray, np.ndarray]:
-    """Return unit vectors of the faces (12, 3) and corners (20, 3) of a dodecahedron."""
-    signs = list(itertools.product((-1.0, 1.0), repeat=2))
-    faces = [np.roll((0.0, a, b * _GOLDEN), turn) for turn in range(3) for a, b in signs]
-    corners = [np.roll((0.0, a * _GOLDEN, b / _GOLDEN), turn) for turn in range(3) for a, b in signs]
-    # The corners of the dodecahedron with these faces are those of a cube and of three rectangles.
-    corners += [np.array(corner) for corner in itertools.product((-1.0, 1.0), repeat=3)]
-    first, second = (
-        vectors / np.linalg.norm(vectors, axis=1)[:, None] for vectors in map(np.array, (faces, corners))
-    )
-    return first, second
-
-
-def _upright(vectors: np.ndarray) -> np.ndarray:
-    """Return the rotation that brings one vector to the north pole, and its neighbour to longitude 0."""
-    pole = vectors[0]
-    closeness = vectors @ pole
-    closeness[0] = -1.0
-    neighbour = vectors[np.argmax(np.round(closeness, 9))]
-    y = np.cross(pole, neighbour)
-    y = y / np.linalg.norm(y)
-    return np.stack([np.cross(y, pole), y, pole])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import astropy.units as u
@@ -88,7 +88,12 @@ def skymap_from_exposures(
         scale = np.median([pixel_scale(footprint.projection, footprint.bbox) for footprint in footprints])
         layout = layout.replace(pixel_scale=float(f"{scale:.4g}"))
     polygons = [_polygon(item) for item in items]
-    pair, apart = _far_pair([polygon.vertices.mean(axis=0) for polygon in polygons])
+    # The one that is farthest from the first, and the one that is farthest from that.
+    directions = np.array([polygon.vertices.mean(axis=0) for polygon in polygons])
+    end = int(np.argmax(angular_separation(directions, directions[0])))
+    distances = angular_separation(directions, directions[end])
+    other = int(np.argmax(distances))
+    pair, apart = (end, other), math.degrees(distances[other])
     if apart <= _MAX_DIAMETER:  # else there may be no hull
         hull = SkyPolygon.hull(np.concatenate([polygon.vertices for polygon in polygons]))
         apart = 2.0 * math.degrees(hull.bounding_circle.angle)
@@ -147,18 +152,6 @@ def _polygon(item: SkyPolygon | Footprint) -> SkyPolygon:
         return footprint_polygon(item)
     except GeometryError as err:
         raise GeometryError(f"{getattr(item, 'id', 'An exposure')}: {err}") from err
-
-
-def _far_pair(centres: Sequence[np.ndarray]) -> tuple[tuple[int, int], float]:
-    """Return the numbers of two exposures that are far apart, and their distance in degrees.
-
-    They are the one that is farthest from the first, and the one that is farthest from that.
-    """
-    directions = np.array(centres)
-    end = int(np.argmax(angular_separation(directions, directions[0])))
-    distances = angular_separation(directions, directions[end])
-    other = int(np.argmax(distances))
-    return (end, other), math.degrees(distances[other])
 
 
 def _scale(layout: FieldLayout) -> float:

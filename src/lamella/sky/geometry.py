@@ -61,7 +61,13 @@ class SkyPolygon:
         polygon = cls.hull(vertices)
         # Those of the vertices that the hull does not have must lie on its boundary.
         depth = (vertices @ polygon._normals.T).min(axis=1)
-        if np.any(depth > 1e-12) or not _in_order(vertices, polygon):
+        # And they must go once round it, either way.
+        axis = np.array(polygon.bounding_circle.axis)
+        plane = _gnomonic(vertices, axis) - _gnomonic(polygon.vertices, axis).mean(axis=0)
+        steps = np.diff(np.arctan2(plane[:, 1], plane[:, 0]), append=np.arctan2(*plane[0, ::-1]))
+        steps = (steps + np.pi) % (2.0 * np.pi) - np.pi
+        one_way = np.all(steps >= 0.0) or np.all(steps <= 0.0)
+        if np.any(depth > 1e-12) or not (one_way and abs(steps.sum()) < 3.0 * np.pi):
             raise GeometryError("The vertices are not those of a convex polygon, in order.")
         return polygon
 
@@ -83,8 +89,28 @@ class SkyPolygon:
             great circle, or do not fit into an open hemisphere.
         """
         vectors = np.unique(_checked(coords), axis=0)
-        axis = _hemisphere(vectors)
-        outline = _outline(_gnomonic(vectors, axis))
+        # The axis of an open hemisphere that holds all of them.  The mean direction nearly always serves.
+        # Where it does not, the point of the convex hull that is nearest to the origin does, if anything.
+        axis = _unit(vectors.mean(axis=0))
+        if not (vectors @ axis).min() > 0.1:
+            from scipy.optimize import nnls
+
+            # Non-negative weights of sum 1 (a row of large weight) that bring the sum of the vectors closest
+            # to 0.
+            heavy = 1e3
+            system = np.vstack([vectors.T, np.full(len(vectors), heavy)])
+            weights, _ = nnls(system, np.array([0.0, 0.0, 0.0, heavy]))
+            axis = _unit(vectors.T @ weights)
+            if (vectors @ axis).min() < 1e-6:
+                raise GeometryError("The directions do not fit into an open hemisphere.")
+        points = _gnomonic(vectors, axis)
+        order = np.lexsort((points[:, 1], points[:, 0])).tolist()
+        flat = points.tolist()
+        corners = _chain(flat, order, 0.0)[:-1] + _chain(flat, order[::-1], 0.0)[:-1]
+        # Only now, in their order along the hull: of points on a side, one beyond the others could be taken
+        # for one between them. The farthest one stays for sure.
+        first = int(np.argmax(np.hypot(*points[corners].T))) if corners else 0
+        outline = np.array(_chain(flat, corners[first:] + corners[: first + 1], _STRAIGHT)[:-1])
         if len(outline) < 3:
             raise GeometryError("The directions lie on one great circle; a polygon needs an area.")
         return cls(vectors[outline])
@@ -160,11 +186,17 @@ class SkyPolygon:
         separation = angular_separation(np.array(near[0].axis), np.array(near[1].axis))
         if separation > near[0].angle + near[1].angle + _EDGE:
             return False
-        return bool(
-            self.contains(other._vertices).any()
-            or other.contains(self._vertices).any()
-            or _edges_cross(self, other)
-        )
+        if self.contains(other._vertices).any() or other.contains(self._vertices).any():
+            return True
+        # Else an edge of one polygon properly crosses an edge of the other.
+        a, c = self.vertices, other.vertices
+        start, end = a @ other._normals.T, np.roll(a, -1, axis=0) @ other._normals.T
+        other_start, other_end = self._normals @ c.T, self._normals @ np.roll(c, -1, axis=0).T
+        # Each arc goes from one side of the other's plane to the other side; and in the opposite
+        # sense, for else they cross the line of both planes at opposite points of the sphere.
+        forward = (start < 0) & (end > 0) & (other_start > 0) & (other_end < 0)
+        backward = (start > 0) & (end < 0) & (other_start < 0) & (other_end > 0)
+        return bool(np.any(forward | backward))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SkyPolygon):
@@ -200,26 +232,6 @@ def _normals(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.asarray(normals / np.linalg.norm(normals, axis=-1, keepdims=True))
 
 
-def _hemisphere(vectors: np.ndarray) -> np.ndarray:
-    """Return the axis of an open hemisphere that holds all of some directions.
-
-    The mean direction nearly always serves.  Where it does not, the point of
-    the convex hull that is nearest to the origin does, if anything does.
-    """
-    axis = _unit(vectors.mean(axis=0))
-    if (vectors @ axis).min() > 0.1:
-        return axis
-    from scipy.optimize import nnls
-
-    # Non-negative weights of sum 1 (a row of large weight) that bring the sum of the vectors closest to 0.
-    heavy = 1e3
-    weights, _ = nnls(np.vstack([vectors.T, np.full(len(vectors), heavy)]), np.array([0.0, 0.0, 0.0, heavy]))
-    axis = _unit(vectors.T @ weights)
-    if (vectors @ axis).min() < 1e-6:
-        raise GeometryError("The directions do not fit into an open hemisphere.")
-    return axis
-
-
 def _unit(vector: np.ndarray) -> np.ndarray:
     norm = np.linalg.norm(vector)
     return vector / norm if norm > 0.0 else vector
@@ -231,17 +243,6 @@ def _gnomonic(vectors: np.ndarray, axis: np.ndarray) -> np.ndarray:
     up = np.cross(axis, across)
     plane = np.stack([vectors @ across, vectors @ up], axis=-1)
     return np.asarray(plane / (vectors @ axis)[:, None])
-
-
-def _outline(points: np.ndarray) -> np.ndarray:
-    """Return the indices of the corners of the convex hull of points of shape (n, 2), counterclockwise."""
-    order = np.lexsort((points[:, 1], points[:, 0])).tolist()
-    flat = points.tolist()
-    corners = _chain(flat, order, 0.0)[:-1] + _chain(flat, order[::-1], 0.0)[:-1]
-    # Only now, in their order along the hull: of points on a side, one beyond the others could be taken
-    # for one between them. The farthest one stays for sure.
-    first = int(np.argmax(np.hypot(*points[corners].T))) if corners else 0
-    return np.array(_chain(flat, corners[first:] + corners[: first + 1], _STRAIGHT)[:-1])
 
 
 def _chain(points: list[list[float]], order: list[int], least: float) -> list[int]:
@@ -257,25 +258,3 @@ def _chain(points: list[list[float]], order: list[int], least: float) -> list[in
             chain.pop()
         chain.append(i)
     return chain
-
-
-def _in_order(vertices: np.ndarray, polygon: SkyPolygon) -> bool:
-    """Return whether vertices go once round a convex polygon, either way."""
-    axis = np.array(polygon.bounding_circle.axis)
-    plane = _gnomonic(vertices, axis) - _gnomonic(polygon.vertices, axis).mean(axis=0)
-    steps = np.diff(np.arctan2(plane[:, 1], plane[:, 0]), append=np.arctan2(*plane[0, ::-1]))
-    steps = (steps + np.pi) % (2.0 * np.pi) - np.pi
-    one_way = np.all(steps >= 0.0) or np.all(steps <= 0.0)
-    return bool(one_way and abs(steps.sum()) < 3.0 * np.pi)
-
-
-def _edges_cross(first: SkyPolygon, second: SkyPolygon) -> bool:
-    """Return whether an edge of one polygon properly crosses an edge of the other."""
-    a, c = first.vertices, second.vertices
-    start, end = a @ second._normals.T, np.roll(a, -1, axis=0) @ second._normals.T
-    other_start, other_end = first._normals @ c.T, first._normals @ np.roll(c, -1, axis=0).T
-    # Each arc goes from one side of the other's plane to the other side; and in the opposite
-    # sense, for else they cross the line of both planes at opposite points of the sphere.
-    forward = (start < 0) & (end > 0) & (other_start > 0) & (other_end < 0)
-    backward = (start > 0) & (end < 0) & (other_start < 0) & (other_end > 0)
-    return bool(np.any(forward | backward))

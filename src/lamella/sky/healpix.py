@@ -59,7 +59,17 @@ class HealpixSkyMap(SkyMap[HealpixConfig]):
     def _number(self, face: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         if self.config.nest:
             return np.asarray(face * self.nside**2 + _spread_bits(x) + 2 * _spread_bits(y))
-        return _ring_number(face, x, y, self.nside)
+        nside = self.nside
+        ring = _FACE_ROW[face] * nside - x - y - 1
+        width = np.minimum(nside, np.minimum(ring, 4 * nside - ring))
+        in_caps = 2 * width * (width - 1)
+        between = 2 * nside * (nside - 1) + (ring - nside) * 4 * nside
+        south = np.where(ring > 3 * nside, 12 * nside**2 - in_caps - 4 * width, between)
+        before = np.where(ring < nside, in_caps, south)
+        # Every other ring between the caps starts half a pixel later.
+        shift = np.where((ring >= nside) & (ring <= 3 * nside), (ring - nside) % 2, 0)
+        column = (_FACE_COLUMN[face] * width + x - y + 1 + shift) // 2 - 1
+        return np.asarray(before + column % (4 * width))
 
     @cached_property
     def _centers(self) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +79,19 @@ class HealpixSkyMap(SkyMap[HealpixConfig]):
     def _direction(self, dx: float, dy: float, tracts: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Return unit vectors of a place in pixels, from (0, 0) in the south to (1, 1) in the north."""
         face, x, y = self._cells[:, tracts]
-        return _face_to_sky(face, (x + dx) / self.nside, (y + dy) / self.nside)
+        x, y = (x + dx) / self.nside, (y + dy) / self.nside
+        down = _FACE_ROW[face] - x - y
+        # Sides of a base face from the nearer pole, where the polar caps narrow; 1 between them.
+        width = np.minimum(1.0, np.minimum(down, 4.0 - down))
+        cap = 1.0 - width**2 / 3.0
+        z = np.where(down < 1.0, cap, np.where(down > 3.0, -cap, (2.0 - down) * 2.0 / 3.0))
+        # Near a pole, the distance from it has more digits than the height.
+        radius = np.where(
+            width < 1.0, width * np.sqrt((1.0 + cap) / 3.0), np.sqrt(1.0 - np.minimum(z**2, 1.0))
+        )
+        column = _FACE_COLUMN[face] * width + x - y
+        lon = 0.25 * np.pi * np.divide(column, width, out=np.zeros_like(width), where=width > 0.0)
+        return from_lonlat(lon, np.arctan2(z, radius))
 
     def pixel_corners(self, tract: int) -> np.ndarray:
         """Return unit vectors of the south, east, north and west corner of a pixel, of shape (4, 3)."""
@@ -82,9 +104,22 @@ class HealpixSkyMap(SkyMap[HealpixConfig]):
         return TractSite(center, center, self._vertex_bounds(center, self.pixel_corners(tract)))
 
     def _find(self, vectors: np.ndarray) -> np.ndarray:
-        lon, _ = to_lonlat(vectors)
+        nside, (lon, _) = self.nside, to_lonlat(vectors)
         quarter, z = lon / (0.5 * np.pi), vectors[:, 2]
-        band, cap = _band_cell(quarter, z, self.nside), _cap_cell(quarter, vectors, self.nside)
+        # Base face and pixel in it, for directions between the polar caps.
+        rising = np.floor(nside * (0.5 + quarter - 0.75 * z)).astype(np.int64)
+        falling = np.floor(nside * (0.5 + quarter + 0.75 * z)).astype(np.int64)
+        a, b = rising // nside, falling // nside
+        face = np.where(a == b, a % 4 + 4, np.where(a < b, a % 4, b % 4 + 8))
+        band = face, falling % nside, nside - 1 - rising % nside
+        # And for those in the caps.
+        column = np.minimum(quarter.astype(np.int64), 3)
+        across = quarter - column
+        width = nside * np.hypot(vectors[:, 0], vectors[:, 1]) / np.sqrt((1.0 + np.abs(z)) / 3.0)
+        a = np.minimum((across * width).astype(np.int64), nside - 1)
+        b = np.minimum(((1.0 - across) * width).astype(np.int64), nside - 1)
+        face = np.where(z > 0.0, column, column + 8)
+        cap = face, np.where(z > 0.0, nside - 1 - b, a), np.where(z > 0.0, nside - 1 - a, b)
         in_band = np.abs(z) <= 2.0 / 3.0
         return self._number(*(np.where(in_band, *cells) for cells in zip(band, cap, strict=True)))
 
@@ -98,67 +133,6 @@ class HealpixSkyMap(SkyMap[HealpixConfig]):
 
     def _state(self) -> bytes:
         return struct.pack("<ii", self.config.log2_nside, self.config.nest)
-
-
-def _face_to_sky(face: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the directions of places (x, y) in the unit squares of base faces."""
-    down = _FACE_ROW[face] - x - y
-    # Sides of a base face from the nearer pole, where the polar caps narrow; 1 between them.
-    width = np.minimum(1.0, np.minimum(down, 4.0 - down))
-    cap = 1.0 - width**2 / 3.0
-    z = np.where(down < 1.0, cap, np.where(down > 3.0, -cap, (2.0 - down) * 2.0 / 3.0))
-    # Near a pole, the distance from it has more digits than the height.
-    radius = np.where(width < 1.0, width * np.sqrt((1.0 + cap) / 3.0), np.sqrt(1.0 - np.minimum(z**2, 1.0)))
-    column = _FACE_COLUMN[face] * width + x - y
-    lon = 0.25 * np.pi * np.divide(column, width, out=np.zeros_like(width), where=width > 0.0)
-    return from_lonlat(lon, np.arctan2(z, radius))
-
-
-def _band_cell(quarter: np.ndarray, z: np.ndarray, nside: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return base face and pixel in it, for directions between the polar caps."""
-    rising = np.floor(nside * (0.5 + quarter - 0.75 * z)).astype(np.int64)
-    falling = np.floor(nside * (0.5 + quarter + 0.75 * z)).astype(np.int64)
-    a, b = rising // nside, falling // nside
-    face = np.where(a == b, a % 4 + 4, np.where(a < b, a % 4, b % 4 + 8))
-    return face, falling % nside, nside - 1 - rising % nside
-
-
-def _cap_cell(
-    quarter: np.ndarray, vectors: np.ndarray, nside: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return base face and pixel in it, for directions in the polar caps."""
-    z = vectors[:, 2]
-    column = np.minimum(quarter.astype(np.int64), 3)
-    across = quarter - column
-    width = nside * np.hypot(vectors[:, 0], vectors[:, 1]) / np.sqrt((1.0 + np.abs(z)) / 3.0)
-    a = np.minimum((across * width).astype(np.int64), nside - 1)
-    b = np.minimum(((1.0 - across) * width).astype(np.int64), nside - 1)
-    north = z > 0.0
-    return (
-        np.where(north, column, column + 8),
-        np.where(north, nside - 1 - b, a),
-        np.where(north, nside - 1 - a, b),
-    )
-
-
-def _ring_number(face: np.ndarray, x: np.ndarray, y: np.ndarray, nside: int) -> np.ndarray:
-    """Return the numbers of pixels in the ring scheme."""
-    ring = _FACE_ROW[face] * nside - x - y - 1
-    width = np.minimum(nside, np.minimum(ring, 4 * nside - ring))
-    in_caps = 2 * width * (width - 1)
-    before = np.where(
-        ring < nside,
-        in_caps,
-        np.where(
-            ring > 3 * nside,
-            12 * nside**2 - in_caps - 4 * width,
-            2 * nside * (nside - 1) + (ring - nside) * 4 * nside,
-        ),
-    )
-    # Every other ring between the caps starts half a pixel later.
-    shift = np.where((ring >= nside) & (ring <= 3 * nside), (ring - nside) % 2, 0)
-    column = (_FACE_COLUMN[face] * width + x - y + 1 + shift) // 2 - 1
-    return np.asarray(before + column % (4 * width))
 
 
 def _spread_bits(values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import operator
@@ -293,7 +294,13 @@ def resolve_key(key: PatchKey, shape: GridShape, what: str) -> tuple[int, int]:
     SkyMapError
         Raised when the key is malformed or beyond the grid.
     """
-    parts = _parse_key(key)
+    numbers = key.split(",") if isinstance(key, str) else key if isinstance(key, tuple | list) else (key,)
+    parts: tuple[int, ...] | None = None
+    if len(numbers) in (1, 2) and not any(isinstance(number, bool) for number in numbers):
+        with contextlib.suppress(TypeError, ValueError):
+            parts = tuple(
+                int(number) if isinstance(number, str) else operator.index(number) for number in numbers
+            )
     if parts is None:
         raise SkyMapError(
             f"{key!r} does not name a {what}; expected a label like '5,4', an index (x, y) or a number.",
@@ -308,14 +315,3 @@ def resolve_key(key: PatchKey, shape: GridShape, what: str) -> tuple[int, int]:
             shape=tuple(shape),
         )
     return x, y
-
-
-def _parse_key(key: Any) -> tuple[int, ...] | None:
-    """Return one or two integers, or `None` when the key is malformed."""
-    numbers = key.split(",") if isinstance(key, str) else key if isinstance(key, tuple | list) else (key,)
-    if len(numbers) not in (1, 2) or any(isinstance(number, bool) for number in numbers):
-        return None
-    try:
-        return tuple(int(number) if isinstance(number, str) else operator.index(number) for number in numbers)
-    except (TypeError, ValueError):
-        return None

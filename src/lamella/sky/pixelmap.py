@@ -121,18 +121,14 @@ class PixelMap:
         """
         if self._known_box is None or self._known_box[0] != source_box:
             # It is wanted again when the spacing is chosen.
-            self._known_box = source_box, self._find_box(source_box)
-        return self._known_box[1]
-
-    def _find_box(self, source_box: Box) -> Box | None:
-        x, y = self.to_destination(*_lattice(source_box, 17))
-        if np.isfinite(x).all():
-            box = _box_around(x, y, 0.0)
+            x, y = self.to_destination(*_lattice(source_box, 17))
+            box = _box_around(x, y, 0.0) if np.isfinite(x).all() else None
             # A finer lattice would find a box between these two.
-            if box == _box_around(x, y, 4.0):
-                return box
-        x, y = self.to_destination(*_lattice(source_box, 65))
-        return _box_around(x, y, 1.0) if np.isfinite(x).any() else None
+            if box is None or box != _box_around(x, y, 4.0):
+                x, y = self.to_destination(*_lattice(source_box, 65))
+                box = _box_around(x, y, 1.0) if np.isfinite(x).any() else None
+            self._known_box = source_box, box
+        return self._known_box[1]
 
     def grid(self, box: Box, tolerance: float = 1e-3, *, source_box: Box) -> PositionGrid:
         """Return source positions for a box of destination pixels, at the nodes of a grid.
@@ -235,7 +231,15 @@ class PixelMap:
         ends = [(side.start // spacing, (side.stop - 1) // spacing) for side in (footprint.x, footprint.y)]
         cells = [np.unique(np.linspace(*end, _PROBES).round().astype(np.int64)) * spacing for end in ends]
         x_cell, y_cell = (values.ravel() for values in np.meshgrid(*cells))
-        x, y = self._corners(cells[0], cells[1], spacing)
+        # 4 x 4 nodes per cell: its corners, and a ring that gives areas.  A node that cells share is
+        # converted once.
+        steps = np.arange(-1, 3) * spacing
+        x_all, y_all = cells[0][:, np.newaxis] + steps, cells[1][:, np.newaxis] + steps
+        x_nodes, y_nodes = np.unique(x_all), np.unique(y_all)
+        positions = self._at_nodes(x_nodes, y_nodes)
+        columns, rows = np.searchsorted(x_nodes, x_all), np.searchsorted(y_nodes, y_all)
+        corners = rows[:, np.newaxis, :, np.newaxis], columns[np.newaxis, :, np.newaxis, :]
+        x, y = (values[corners].reshape(-1, 4, 4) for values in positions)
         near_box, half = source_box.padded(_MARGIN), spacing // 2
         shifts = np.array([(half, half), (half, 0), (0, half), *(half + _SIDES)])
         exact = self.to_source(x_cell + shifts[:, :1], y_cell + shifts[:, 1:])
@@ -256,20 +260,6 @@ class PixelMap:
         exact_area = _cross(across, along)
         error = np.abs(_blend(_areas(x[near], y[near], spacing), 0.5, 0.5) / exact_area - 1.0)
         return max(excess, _worst(error) / _AREA_TOLERANCE)
-
-    def _corners(self, x_cells: np.ndarray, y_cells: np.ndarray, spacing: int) -> _Points:
-        """Return the positions of 4 x 4 nodes per cell, (n, 4, 4): its corners, and a ring that gives areas.
-
-        A node that cells share is converted once.
-        """
-        steps = np.arange(-1, 3) * spacing
-        x_all, y_all = x_cells[:, np.newaxis] + steps, y_cells[:, np.newaxis] + steps
-        x_nodes, y_nodes = np.unique(x_all), np.unique(y_all)
-        positions = self._at_nodes(x_nodes, y_nodes)
-        columns, rows = np.searchsorted(x_nodes, x_all), np.searchsorted(y_nodes, y_all)
-        corners = rows[:, np.newaxis, :, np.newaxis], columns[np.newaxis, :, np.newaxis, :]
-        x, y = (values[corners].reshape(-1, 4, 4) for values in positions)
-        return x, y
 
 
 def _lattice(box: Box, n: int) -> _Points:

@@ -184,7 +184,16 @@ def _circle_with(vectors: np.ndarray, rim: np.ndarray) -> SkyCircle:
 
 def _circle_of(rim: np.ndarray) -> SkyCircle:
     """Return the smallest circle through one, two or three directions."""
-    axis = rim.mean(axis=0) if len(rim) < 3 else _circumcenter(*rim)
+    axis = rim.mean(axis=0)
+    if len(rim) == 3:
+        # The centre of the circle through three points in space, from differences, which keep their digits
+        # however close the points are.
+        a, d, e = rim[0], rim[1] - rim[0], rim[2] - rim[0]
+        normal = np.cross(d, e)
+        square = float(normal @ normal)
+        # Without one, two of them are the same.
+        offset = (d @ d) * np.cross(e, normal) + (e @ e) * np.cross(normal, d)
+        axis = np.asarray(a + offset / (2.0 * square)) if square != 0.0 else np.full(3, np.nan)
     norm = np.linalg.norm(axis)
     if not norm > 1e-9:
         # Two of three points are the same, or all are on one great circle: the farthest pair decides.
@@ -192,17 +201,6 @@ def _circle_of(rim: np.ndarray) -> SkyCircle:
         return max((_circle_of(pair) for pair in pairs), key=lambda circle: circle.angle)
     axis = axis / norm
     return SkyCircle(tuple(axis.tolist()), float(angular_separation(rim, axis).max()))
-
-
-def _circumcenter(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return the centre of the circle through three points in space; NaN if two of them are the same."""
-    # From differences, which keep their digits however close the points are.
-    d, e = b - a, c - a
-    normal = np.cross(d, e)
-    square = float(normal @ normal)
-    if square == 0.0:
-        return np.full(3, np.nan)
-    return np.asarray(a + ((d @ d) * np.cross(e, normal) + (e @ e) * np.cross(normal, d)) / (2.0 * square))
 
 
 def _inside(circle: SkyCircle, vector: np.ndarray) -> bool:

@@ -44,7 +44,19 @@ class OrderedSample:
         flat = kernel_array(values, kind).reshape(-1)
         chosen = np.ones(1, bool) if chosen is None else kernel_array(chosen, bool).reshape(-1)
         buckets = min(_MOST_BUCKETS, flat.size // _PER_BUCKET + 1)
-        self._low, self._scale = _range_of(flat, chosen, buckets)
+        # Where the buckets begin, and one over their width; outliers share the first and last ones.
+        step = max(1, flat.size // _SAMPLE)
+        few = flat[::step]
+        few = np.sort(few[np.isfinite(few) & (chosen[::step] if chosen.size > 1 else chosen)])
+        self._low = self._scale = 0.0
+        if few.size:
+            lowest, first, third, highest = (
+                float(few[i]) for i in (0, few.size // 4, -1 - few.size // 4, -1)
+            )
+            reach = _REACH * (third - first) or math.inf
+            self._low = max(lowest, first - reach)
+            width = (min(highest, third + reach) - self._low) / buckets
+            self._scale = 1.0 / width if width > 1.0 / sys.float_info.max else 0.0
         self._values = np.empty_like(flat)
         ends = np.empty(buckets, np.int64)
         _fill_buckets(flat, chosen, self._low, self._scale, ends, self._values)
@@ -81,20 +93,6 @@ class OrderedSample:
             self._values[start:stop].sort()
             self._settled[bucket] = True
         return start, stop
-
-
-def _range_of(values: np.ndarray, chosen: np.ndarray, buckets: int) -> tuple[float, float]:
-    """Return where the buckets begin, and one over their width; outliers share the first and last ones."""
-    step = max(1, values.size // _SAMPLE)
-    few = values[::step]
-    few = np.sort(few[np.isfinite(few) & (chosen[::step] if chosen.size > 1 else chosen)])
-    if few.size == 0:
-        return 0.0, 0.0
-    lowest, first, third, highest = (float(few[i]) for i in (0, few.size // 4, -1 - few.size // 4, -1))
-    reach = _REACH * (third - first) or math.inf
-    low = max(lowest, first - reach)
-    width = (min(highest, third + reach) - low) / buckets
-    return low, 1.0 / width if width > 1.0 / sys.float_info.max else 0.0
 
 
 def _bucket_of(value: float, low: float, scale: float, buckets: int) -> np.int32:

@@ -141,11 +141,8 @@ def _quantiles(parts: Parts, bad: int, ends: np.ndarray, fractions: Sequence[flo
     places = [fraction * (n - 1) for fraction in fractions]
     ranks = sorted({rank for position in places for rank in (math.floor(position), math.ceil(position))})
     value = dict(zip(ranks, _values_at(parts, bad, ends, np.array(ranks)), strict=True))
-    return tuple(_between(value[math.floor(p)], value[math.ceil(p)], p - math.floor(p)) for p in places)
-
-
-def _between(low: float, high: float, fraction: float) -> float:
-    return low + (high - low) * fraction
+    pairs = [(p, value[math.floor(p)], value[math.ceil(p)]) for p in places]
+    return tuple(low + (high - low) * (p - math.floor(p)) for p, low, high in pairs)
 
 
 def _values_at(parts: Parts, bad: int, ends: np.ndarray, ranks: np.ndarray) -> list[float]:
@@ -159,17 +156,13 @@ def _values_at(parts: Parts, bad: int, ends: np.ndarray, ranks: np.ndarray) -> l
         _count_lower(bits, mask, bad, row, counts)
     inner = np.cumsum(counts, axis=1)
     before = np.concatenate([[0], ends])
-    return [
-        _from_key(int(upper), int(np.searchsorted(inner[row[upper]], rank - before[upper], side="right")))
+    keys = [
+        int(upper) << 16 | int(np.searchsorted(inner[row[upper]], rank - before[upper], side="right"))
         for rank, upper in zip(ranks, uppers, strict=True)
     ]
-
-
-def _from_key(upper: int, lower: int) -> float:
-    """Return the number that `_key` has mapped to these two halves."""
-    key = upper << 16 | lower
-    bits = key ^ 0x80000000 if key & 0x80000000 else key ^ 0xFFFFFFFF
-    return float(np.uint32(bits).view(np.float32))
+    # The numbers that `_key` has mapped to these.
+    numbers = [key ^ (0x80000000 if key & 0x80000000 else 0xFFFFFFFF) for key in keys]
+    return [float(number) for number in np.array(numbers, np.uint32).view(np.float32)]
 
 
 def _flat(parts: Parts) -> Iterable[tuple[np.ndarray, np.ndarray]]:

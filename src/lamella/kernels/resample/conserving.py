@@ -65,17 +65,10 @@ def conserving_weights(shape: Sequence[float], fraction: np.ndarray) -> np.ndarr
     """
     edges = (np.arange(-2, 5) - 0.5) - np.asarray(fraction, np.float64)[..., np.newaxis]
     # The integrals of g over pixels, one for each tap: their sum is the integral of all of g.
-    return np.diff(_integral(shape, edges), axis=-1)
-
-
-def _integral(shape: Sequence[float], x: np.ndarray) -> np.ndarray:
-    """Return the integral of g up to x."""
     series = np.zeros(2 * len(shape) - 1)
     series[::2] = shape
-    total: np.ndarray = _REACH * legendre.legval(
-        np.clip(x / _REACH, -1.0, 1.0), legendre.legint(series, lbnd=-1)
-    )
-    return total
+    integral = legendre.legint(series, lbnd=-1)
+    return np.diff(_REACH * legendre.legval(np.clip(edges / _REACH, -1.0, 1.0), integral), axis=-1)
 
 
 def conserving_shapes(derivatives: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -98,23 +91,25 @@ def conserving_shapes(derivatives: np.ndarray) -> tuple[tuple[float, ...], tuple
     alias = q - np.round(q)
     star = np.exp(-2.0 * (np.pi * _SIGMA) ** 2 * (alias**2).sum(axis=1))
     shapes = []
+    u, w = _nodes()
     for own, other in ((q[:, 0], q[:, 1]), (q[:, 1], q[:, 0])):
         # A kernel along one axis has to answer for the frequencies that lie nearer to that axis.
         mine = (own >= other - 1e-9) & (own > _LOWEST) & (own < _FARTHEST)
-        charge = star[mine] * np.abs(_lanczos_transform(other[mine]))
+        waves = np.cos(2.0 * np.pi * 3.0 * np.multiply.outer(other[mine], u)) * w
+        charge = star[mine] * np.abs(3.0 * (waves @ _lanczos(3.0 * u)))
         counts = charge > 1e-6
-        shapes.append(_closest(own[mine][counts], charge[counts] / np.sqrt(len(q))))
+        # The coefficients closest to Lanczos-3 whose transform is small at these frequencies.
+        gram, target = _fit()
+        frequencies = own[mine][counts]
+        waves = np.cos(2.0 * np.pi * _REACH * np.multiply.outer(frequencies, u)) * w
+        terms = legendre.legvander(u, 2 * _TERMS - 2)[:, ::2]
+        transforms: np.ndarray = _REACH * np.sinc(frequencies)[:, np.newaxis] * (waves @ terms)
+        rows = transforms * (charge[counts] / np.sqrt(len(q)))[:, np.newaxis]
+        matrix = gram + _CHARGE * rows.T @ rows
+        first = 1.0 / (2.0 * _REACH)
+        rest = np.linalg.solve(matrix[1:, 1:], target[1:] - first * matrix[1:, 0])
+        shapes.append((first, *(round(float(c), _DIGITS) for c in rest)))
     return shapes[0], shapes[1]
-
-
-def _closest(frequencies: np.ndarray, charges: np.ndarray) -> tuple[float, ...]:
-    """Return the coefficients closest to Lanczos-3 whose transform is small at some frequencies."""
-    gram, target = _fit()
-    rows = _transforms(frequencies) * charges[:, np.newaxis]
-    matrix = gram + _CHARGE * rows.T @ rows
-    first = 1.0 / (2.0 * _REACH)
-    rest = np.linalg.solve(matrix[1:, 1:], target[1:] - first * matrix[1:, 0])
-    return first, *(round(float(c), _DIGITS) for c in rest)
 
 
 @functools.cache
@@ -141,19 +136,3 @@ def _nodes() -> tuple[np.ndarray, np.ndarray]:
     """Return nodes and weights of integrals from -1 to 1."""
     u, w = legendre.leggauss(64)
     return u, w
-
-
-def _transforms(frequencies: np.ndarray) -> np.ndarray:
-    """Return the transforms of the terms of h: shape (frequencies, terms)."""
-    u, w = _nodes()
-    waves = np.cos(2.0 * np.pi * _REACH * np.multiply.outer(frequencies, u)) * w
-    terms = legendre.legvander(u, 2 * _TERMS - 2)[:, ::2]
-    transforms: np.ndarray = _REACH * np.sinc(frequencies)[:, np.newaxis] * (waves @ terms)
-    return transforms
-
-
-def _lanczos_transform(frequencies: np.ndarray) -> np.ndarray:
-    u, w = _nodes()
-    waves = np.cos(2.0 * np.pi * 3.0 * np.multiply.outer(frequencies, u)) * w
-    transform: np.ndarray = 3.0 * (waves @ _lanczos(3.0 * u))
-    return transform

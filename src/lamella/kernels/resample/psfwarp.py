@@ -112,13 +112,6 @@ def _conserving_table(shape: tuple[float, ...]) -> np.ndarray:
     return _linear_table(functools.partial(conserving_weights, shape), 512)
 
 
-def _tables(kernel: ResamplingKernel) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights along x and y at evenly spread fractions from 0 to 1: shape (fractions, taps)."""
-    if kernel.name != CONSERVING:
-        return (_explicit_table(kernel.name),) * 2
-    return _conserving_table(kernel.shapes[0]), _conserving_table(kernel.shapes[1])
-
-
 # Zeros around a stamp: as many as the widest kernel has taps.
 _PAD = 10
 
@@ -221,8 +214,13 @@ def warp_stamp(
     """
     padded = np.zeros((stamp.shape[0] + 2 * _PAD, stamp.shape[1] + 2 * _PAD))
     padded[_PAD:-_PAD, _PAD:-_PAD] = stamp
+    # The weights along x and y at evenly spread fractions from 0 to 1: shape (fractions, taps).
+    if kernel.name == CONSERVING:
+        tables = _conserving_table(kernel.shapes[0]), _conserving_table(kernel.shapes[1])
+    else:
+        tables = (_explicit_table(kernel.name),) * 2
     warp = _warper(2 * kernel.half_width)
-    warp(padded, matrix, centre, offsets, _tables(kernel), kernel.bins, out)
+    warp(padded, matrix, centre, offsets, tables, kernel.bins, out)
 
 
 @jit

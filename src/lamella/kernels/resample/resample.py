@@ -142,17 +142,6 @@ def _rule(rule: ResampleRule, kernel: ResamplingKernel, scale: float, y_row: int
     )
 
 
-def _check_cover(grid: PositionGrid, start: tuple[int, int], shape: tuple[int, int], margin: int) -> None:
-    if 0 in shape:
-        return
-    # Beyond the last node of a spacing above one there is nothing to interpolate to.
-    for n, first, begin, size in zip(grid.x.shape, (grid.y0, grid.x0), start, shape, strict=True):
-        last = first + (n - 1) * grid.spacing - (grid.spacing > 1)
-        begin, end = begin - margin, begin + size - 1 + margin
-        if begin < first or end > last:
-            raise ValueError(f"The grid covers pixels {first} to {last}, not {begin} to {end}.")
-
-
 def resample_planes(
     planes: tuple[np.ndarray, np.ndarray, np.ndarray],
     grid: PositionGrid,
@@ -212,7 +201,14 @@ def resample_planes(
     kernel = ResamplingKernel(name=rule.kernel) if isinstance(rule.kernel, str) else rule.kernel
     table, y_row = weight_tables(kernel)
     numbers = _rule(rule, kernel, scale, y_row)
-    _check_cover(grid, start, shape, 1 if kernel.is_binned else 0)
+    margin = 1 if kernel.is_binned else 0
+    # Beyond the last node of a spacing above one there is nothing to interpolate to.
+    axes = zip(grid.x.shape, (grid.y0, grid.x0), start, shape, strict=True)
+    for n, first, begin, size in axes if 0 not in shape else ():
+        last = first + (n - 1) * grid.spacing - (grid.spacing > 1)
+        begin, end = begin - margin, begin + size - 1 + margin
+        if begin < first or end > last:
+            raise ValueError(f"The grid covers pixels {first} to {last}, not {begin} to {end}.")
     source = _planes(*planes, origin)
     target = Target(
         np.empty(shape, np.float32),
@@ -221,14 +217,10 @@ def resample_planes(
         int(start[1]),
         int(start[0]),
     )
-    nodes = _as_float64(grid)
+    x, y, area = (np.ascontiguousarray(values, np.float64) for values in grid[:3])
+    nodes = PositionGrid(x, y, area, int(grid.x0), int(grid.y0), int(grid.spacing))
     if kernel.is_binned:
         covered = bin_tiles(source, nodes, target, table, numbers, kernel.bins)
     else:
         covered = tile_kernel(2 * kernel.half_width)(source, nodes, target, table, numbers)
     return target.image, target.mask, target.variance, int(covered)
-
-
-def _as_float64(grid: PositionGrid) -> PositionGrid:
-    x, y, area = (np.ascontiguousarray(values, np.float64) for values in grid[:3])
-    return PositionGrid(x, y, area, int(grid.x0), int(grid.y0), int(grid.spacing))

@@ -50,20 +50,15 @@ def stack_pixels(
     else:
         ordered = stack._replace(network=sorting_network(stack.inputs.rows.size))
         if statistic == "NOISECLIP":
-            _clip_noise(ordered, shape, threads)
+            lower, median, shared = np.empty((3, *shape))
+            reach = np.zeros(shape)
+            centres = Centres(lower.reshape(-1), median.reshape(-1), reach.reshape(-1))
+            _share(partial(find_centres, ordered, centres, shared.reshape(-1)), reach.size, threads)
+            if ordered.clip.gradient > 0.0:
+                local_range(shared, reach)
+            _share(partial(stack_noise_clip, ordered, centres), reach.size, threads)
         else:
             _share(partial(_SORTED[statistic], ordered), pixels, threads)
-
-
-def _clip_noise(stack: Stack, shape: tuple[int, int], threads: int) -> None:
-    """Write the mean clipped against the known noise: the only statistic that looks at pixels around each."""
-    lower, median, shared = np.empty((3, *shape))
-    reach = np.zeros(shape)
-    centres = Centres(lower.reshape(-1), median.reshape(-1), reach.reshape(-1))
-    _share(partial(find_centres, stack, centres, shared.reshape(-1)), reach.size, threads)
-    if stack.clip.gradient > 0.0:
-        local_range(shared, reach)
-    _share(partial(stack_noise_clip, stack, centres), reach.size, threads)
 
 
 def _share(work: Callable[[int, int], None], pixels: int, threads: int) -> None:
