@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Self
 
 import pydantic
@@ -75,13 +74,20 @@ class AssembleConfig(Combination):
             layout.bits((name,)).bit_length() - 1: value
             for name, value in self.mask_propagation_thresholds.items()
         }
+        # An input left out for want of data or at the rim of a detector is not "rejected".
+        names = set(plane_names(self.bad_mask_planes)) - {"NO_DATA", "DETECTION_EDGE", "CLIPPED"}
+        pairs = (
+            (layout.bits(names), layout.rejected),
+            (layout.edge, layout.sensor_edge),
+            (layout.clipped, layout.clipped),
+        )
         return StackControl(
             **{name: getattr(self, name) for name in Combination.model_fields},
             bad_mask=layout.bits(self.bad_mask_planes),
             weighted=True,
             no_good_mask=layout.no_data,
             clipped_mask=layout.clipped,
-            mask_map=_rejected_mapping(layout, self.bad_mask_planes),
+            mask_map=tuple(pair for pair in pairs if pair[0]),
             propagation_thresholds=thresholds,
         )
 
@@ -91,14 +97,3 @@ class AssembleConfig(Combination):
             return self
         # The search puts artifacts on CLIPPED; where none ran the plane rejects nothing.
         return self.replace(bad_mask_planes=(*self.bad_mask_planes, "CLIPPED"))
-
-
-def _rejected_mapping(layout: Layout, bad: Iterable[str]) -> tuple[tuple[int, int], ...]:
-    # An input left out for want of data or at the rim of a detector is not "rejected".
-    names = set(plane_names(bad)) - {"NO_DATA", "DETECTION_EDGE", "CLIPPED"}
-    pairs = (
-        (layout.bits(names), layout.rejected),
-        (layout.edge, layout.sensor_edge),
-        (layout.clipped, layout.clipped),
-    )
-    return tuple(pair for pair in pairs if pair[0])

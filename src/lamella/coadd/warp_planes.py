@@ -35,16 +35,13 @@ def planes_record(made_with: Sequence[Sequence[str] | None], asked: Iterable[str
     if not told:
         return {}
     lists = [{"planes": list(planes), "warps": count} for planes, count in sorted(told.items())]
-    return {"warps": {"bad_mask_planes": lists, "notices": _notices(told, plane_names(asked))}}
-
-
-def _notices(told: Counter[tuple[str, ...]], asked: tuple[str, ...]) -> list[str]:
+    wanted = plane_names(asked)
     notices = []
     for planes, count in sorted(told.items()):
         # Values under a plane that only the coadd leaves out are already in their neighbours: the kernel of
         # the warp reached over them.
-        entered = [name for name in asked if name not in planes and name not in _WITHOUT_VALUES]
-        taken = [name for name in planes if name not in asked]
+        entered = [name for name in wanted if name not in planes and name not in _WITHOUT_VALUES]
+        taken = [name for name in planes if name not in wanted]
         warps = f"{count} warp{'s' if count > 1 else ''} made with bad_mask_planes {_listed(planes)}"
         if entered:
             notices.append(
@@ -56,7 +53,7 @@ def _notices(told: Counter[tuple[str, ...]], asked: tuple[str, ...]) -> list[str
                 f"The coadd does not leave out pixels under {_listed(taken)}, but they have no values of "
                 f"their own in {warps}."
             )
-    return notices
+    return {"warps": {"bad_mask_planes": lists, "notices": notices}}
 
 
 def _listed(names: Sequence[str]) -> str:

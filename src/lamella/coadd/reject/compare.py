@@ -174,7 +174,16 @@ class Comparison:
         alone = difference.of_template(template.epochs)[at] < 2
         bad = source | alone | ((difference.mask[at] & self._witnesses.bad) != 0)
         if smooth:
-            image, noise = (_mean_of_nine(plane, step) for plane in (difference.image, difference.noise))
+            # The means of three by three pixels around those of the lattice.
+            first, (rows, columns) = step // 2, difference.image.shape
+            shifts = [
+                np.s_[first + y : rows - 2 + y : step, first + x : columns - 2 + x : step]
+                for y, x in np.ndindex(3, 3)
+            ]
+            image, noise = (
+                functools.reduce(np.add, (plane[shifted] for shifted in shifts)) / np.float32(9.0)
+                for plane in (difference.image, difference.noise)
+            )
             noise /= np.float32(9.0)
         # Bins of as many pixels as the options say, of which the lattice holds one in step squared.
         sparse = control.replace(bin_size=max(_LEAST_BIN, control.bin_size // step))
@@ -222,9 +231,16 @@ class Comparison:
         bins = Bins.empty(template.bbox, size)
         if direct is not None and self._control.ghosts.enabled:
             y, x = (getattr(direct.box, axis).start - getattr(template.bbox, axis).start for axis in "yx")
-            left_out = _bright_pixels(direct, differing) | streaks
+            # Pixels of footprints that are too bright to belong to something wide and faint.
+            at = differing.pixels(direct.box)
+            excess = np.abs(at.of(direct.image)) / np.sqrt(at.of(direct.noise))
+            finite = np.isfinite(excess)
+            mean = at.sum(np.where(finite, excess, 0.0)) / np.maximum(at.sum(finite), 1.0)
+            bright = mean[at.label] > _FAINT
+            flags = np.zeros(direct.image.shape, dtype=bool)
+            flags[at.y[bright], at.x[bright]] = True
             planes = direct.image, direct.noise, direct.of_template(template.direct_tolerance)
-            add_to_bins(*planes, self._sky_limit, left_out, size, y, x, bins.sums)
+            add_to_bins(*planes, self._sky_limit, flags | streaks, size, y, x, bins.sums)
         return bins
 
     def _artifacts(
@@ -247,27 +263,3 @@ class Comparison:
                 untested[here] &= ~matched.has_value[there]
             kinds["untested"] = Runs.from_array(untested, direct.box)
         return VisitArtifacts(kinds, Runs.from_array(valid, direct.box), alone, edges)
-
-
-def _bright_pixels(direct: Difference, differing: Footprints) -> np.ndarray:
-    """Return the pixels of footprints that are too bright to belong to something wide and faint."""
-    at = differing.pixels(direct.box)
-    size = np.abs(at.of(direct.image)) / np.sqrt(at.of(direct.noise))
-    finite = np.isfinite(size)
-    mean = at.sum(np.where(finite, size, 0.0)) / np.maximum(at.sum(finite), 1.0)
-    bright = mean[at.label] > _FAINT
-    flags = np.zeros(direct.image.shape, dtype=bool)
-    flags[at.y[bright], at.x[bright]] = True
-    return flags
-
-
-def _mean_of_nine(plane: np.ndarray, step: int) -> np.ndarray:
-    """Return the means of three by three pixels around those of a lattice."""
-    first, (rows, columns) = step // 2, plane.shape
-    shifted = (
-        plane[first + y : rows - 2 + y : step, first + x : columns - 2 + x : step]
-        for y in range(3)
-        for x in range(3)
-    )
-    mean: np.ndarray = functools.reduce(np.add, shifted) / np.float32(9.0)
-    return mean

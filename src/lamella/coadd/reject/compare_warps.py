@@ -10,14 +10,12 @@ is not a source that varies.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from lsst.images import Box
 
-from ...data.inputs import WarpInput
 from ...data.removals import VisitArtifacts
 from ...data.weights import WeightProblem
 from ...image.spans import Runs, shared_runs
@@ -71,7 +69,14 @@ def compare_with(template: Template, scene: Scene) -> list[VisitArtifacts]:
     """Find the artifacts of all inputs of a scene, given the static sky."""
     control, bbox, inputs = scene.control.compare_warp, template.bbox, scene.inputs
     # That of a typical visit, so that one bad visit does not change what counts as sky for all.
-    noise = float(np.median([_pixel_weight(warp, scene) ** -0.5 for warp in inputs]))
+    noises = []
+    for warp in inputs:
+        # One over the variance of a pixel of the visit.
+        weight: float | WeightProblem | None = warp.weight
+        if scene.weights.rule != "variance" or weight is None:
+            weight = pixel_weight(warp.source, warp.scale, scene.bad_mask_planes)
+        noises.append(0.0 if isinstance(weight, WeightProblem) else weight**-0.5)
+    noise = float(np.median(noises))
     witnesses = Witnesses(scene, template)
     comparison = Comparison(scene, template, witnesses, noise)
     with ThreadPoolExecutor(scene.resources.threads) as pool:
@@ -97,14 +102,6 @@ def compare_with(template: Template, scene: Scene) -> list[VisitArtifacts]:
         for visit, transient, ghost in zip(compared, transients, ghosts, strict=True)
     ]
     return _keep_last(artifacts, scene, bbox, witnesses.usable)
-
-
-def _pixel_weight(warp: WarpInput, scene: Scene) -> float:
-    """Return one over the variance of a pixel of a visit."""
-    if scene.weights.rule == "variance" and warp.weight is not None:
-        return warp.weight
-    weight = pixel_weight(warp.source, warp.scale, scene.bad_mask_planes)
-    return math.inf if isinstance(weight, WeightProblem) else weight
 
 
 def _few_epochs(
@@ -163,15 +160,13 @@ def _keep_last(
         candidate = emptied[at] & runs.to_array(planes.box) & (planes.image < faintest[at])
         faintest[at][candidate] = planes.image[candidate]
         keeper[at][candidate] = index
-    return [_without(visit, keeper == index, bbox) for index, visit in enumerate(artifacts)]
-
-
-def _without(visit: VisitArtifacts, kept: np.ndarray, bbox: Box) -> VisitArtifacts:
-    if not kept.any():
-        return visit
-    # A user who discards untested pixels wants to be without them wherever they are.
-    kinds = {
-        kind: runs if kind == "untested" else Runs.from_array(runs.to_array(bbox) & ~kept, bbox)
-        for kind, runs in visit.kinds.items()
-    }
-    return dataclasses.replace(visit, kinds=kinds)
+    left = list(artifacts)
+    for index, visit in enumerate(artifacts):
+        if (kept := keeper == index).any():
+            # A user who discards untested pixels wants to be without them wherever they are.
+            kinds = {
+                kind: runs if kind == "untested" else Runs.from_array(runs.to_array(bbox) & ~kept, bbox)
+                for kind, runs in visit.kinds.items()
+            }
+            left[index] = dataclasses.replace(visit, kinds=kinds)
+    return left

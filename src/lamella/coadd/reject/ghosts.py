@@ -92,38 +92,27 @@ def _significance(cube: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
     total, variance, number = (cube[:, k] for k in range(3))
     number = np.where(number >= least, number, np.nan)
     level, variance = total / number, variance / (number * number)
-    excess = level - _of_others(level)
+    # For each epoch the median of the other ones, of an even number the lower one in the middle; NaN where
+    # there are none.
+    order = np.argsort(level, axis=0, kind="stable")  # NaN last
+    rank = np.argsort(order, axis=0, kind="stable")
+    ordered = np.take_along_axis(level, order, axis=0)
+    measured = np.isfinite(level).sum(axis=0)
+    middle = np.maximum(measured - 2, 0) // 2
+    # Without an epoch that stands before it, the middle moves up by one.
+    median = np.minimum(middle + (rank <= middle), len(level) - 1)
+    excess = level - np.where(measured >= 2, np.take_along_axis(ordered, median, axis=0), np.nan)
     for epoch in excess:
         finite = epoch[np.isfinite(epoch)]
         epoch -= np.median(finite) if finite.size else 0.0
-    spread = np.array([_spread(*pair) for pair in zip(excess, variance, strict=True)])
+    # The variance of the excess of a bin: from its noise, or from the scatter if that is larger.
+    spread = variance.copy()
+    for epoch, own in zip(excess, spread, strict=True):
+        finite = epoch[np.isfinite(epoch)]
+        if finite.size >= _LEAST_BINS:
+            low, high = np.percentile(finite, (25.0, 75.0))
+            np.maximum(own, (SIGMA_OF_QUARTILES * (high - low)) ** 2, out=own)
     return excess / np.sqrt(spread), excess / np.sqrt(variance * number)
-
-
-def _of_others(sky: np.ndarray) -> np.ndarray:
-    """Return, for each epoch, the median of the other ones; of an even number the lower one in the middle.
-
-    NaN where there is no other.
-    """
-    order = np.argsort(sky, axis=0, kind="stable")  # NaN last
-    rank = np.argsort(order, axis=0, kind="stable")
-    ordered = np.take_along_axis(sky, order, axis=0)
-    number = np.isfinite(sky).sum(axis=0)
-    middle = np.maximum(number - 2, 0) // 2
-    # Without an epoch that stands before it, the middle moves up by one.
-    median = np.minimum(middle + (rank <= middle), len(sky) - 1)
-    result: np.ndarray = np.where(number >= 2, np.take_along_axis(ordered, median, axis=0), np.nan)
-    return result
-
-
-def _spread(excess: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Return the variance of the excess of a bin: from its noise, or from the scatter if that is larger."""
-    finite = excess[np.isfinite(excess)]
-    if finite.size < _LEAST_BINS:
-        return variance
-    low, high = np.percentile(finite, (25.0, 75.0))
-    spread: np.ndarray = np.maximum(variance, (SIGMA_OF_QUARTILES * (high - low)) ** 2)
-    return spread
 
 
 def _outliers(fine: np.ndarray, coarse: np.ndarray, height: np.ndarray, control: GhostControl) -> np.ndarray:

@@ -56,8 +56,18 @@ class Findings:
             Removal.of(warp.instrument, warp.visit, visit, control.warn_fraction)
             for warp, visit in zip(inputs, artifacts, strict=True)
         ]
+        masks = []
+        for visit in artifacts:
+            # Untested pixels show no artifact: to the coadd they are as good as lost.
+            kinds = {kind: runs for kind, runs in visit.kinds.items() if kind != "untested"}
+            planes = {
+                "CLIPPED": united_runs(no_runs(), *kinds.values()),
+                "STREAK": kinds.get("streak", no_runs()),
+                "NO_DATA": visit.kinds.get("untested", no_runs()),
+            }
+            masks.append(SpanMask({name: runs for name, runs in planes.items() if runs.area}))
         return cls(
-            artifacts=tuple(_planes(visit) for visit in artifacts),
+            artifacts=tuple(masks),
             removals=tuple(removals),
             edges=united_runs(no_runs(), *(visit.edges for visit in artifacts if visit.edges is not None)),
             removed=tuple(shared_runs(visit.removed, visit.valid) for visit in artifacts),
@@ -102,14 +112,3 @@ def find_rejections(scene: Scene) -> Findings:
         for visit, note in zip(find(scene), scene.notes, strict=True)
     ]
     return Findings.of(scene.inputs, artifacts, scene.control)
-
-
-def _planes(visit: VisitArtifacts) -> SpanMask:
-    # Untested pixels show no artifact: to the coadd they are as good as lost.
-    kinds = {kind: runs for kind, runs in visit.kinds.items() if kind != "untested"}
-    planes = {
-        "CLIPPED": united_runs(no_runs(), *kinds.values()),
-        "STREAK": kinds.get("streak", no_runs()),
-        "NO_DATA": visit.kinds.get("untested", no_runs()),
-    }
-    return SpanMask({name: runs for name, runs in planes.items() if runs.area})

@@ -112,7 +112,15 @@ class Witnesses:
         them.  Yields boxes that do not overlap, and which of their pixels these are: bool of shape (y, x).
         """
         bbox, reach = self._template.bbox, self._reach
-        for strip in _strips(bbox, reach):
+        # Boxes along the four ends, which do not overlap.
+        y0, y1, x0, x1 = bbox.y.start, bbox.y.stop, bbox.x.start, bbox.x.stop
+        low, left = min(y0 + reach, y1), min(x0 + reach, x1)
+        high, right = max(low, y1 - reach), max(left, x1 - reach)
+        edges = ((y0, low, x0, x1), (high, y1, x0, x1), (low, high, x0, left), (low, high, right, x1))
+        for first, last, start, stop in edges:
+            if first >= last or start >= stop:
+                continue
+            strip = Box.factory[first:last, start:stop]
             around = overlap(strip.padded(reach), bbox)
             planes = self._scene.read(matched, strip)
             if around is None or planes is None:
@@ -127,14 +135,3 @@ class Witnesses:
             flags = whole[at] & np.isfinite(planes.image)
             flags &= ((planes.mask & self.no_data) == 0) & ((planes.mask & self.rim) != 0)
             yield planes.box, flags
-
-
-def _strips(bbox: Box, width: int) -> Iterator[Box]:
-    """Yield boxes along the four ends of a box, which do not overlap."""
-    y0, y1, x0, x1 = bbox.y.start, bbox.y.stop, bbox.x.start, bbox.x.stop
-    low, left = min(y0 + width, y1), min(x0 + width, x1)
-    high, right = max(low, y1 - width), max(left, x1 - width)
-    edges = ((y0, low, x0, x1), (high, y1, x0, x1), (low, high, x0, left), (low, high, right, x1))
-    for first, last, start, stop in edges:
-        if first < last and start < stop:
-            yield Box.factory[first:last, start:stop]

@@ -89,7 +89,13 @@ def select_exposures(
     kept: list[ExposureInfo] = []
     rejected: list[Deselected] = []
     for info in sorted(infos, key=lambda info: info.id):
-        verdict = _outside(info, polygon) or next(beyond_limits(info, control), None)
+        verdict: Verdict | None = None
+        try:
+            if not info.footprint.overlaps(polygon):
+                verdict = "footprint", "does not overlap the patch"
+        except GeometryError as err:
+            verdict = "projection", f"footprint unknown: {err}"
+        verdict = verdict or next(beyond_limits(info, control), None)
         if verdict is None:
             kept.append(info)
         else:
@@ -98,14 +104,6 @@ def select_exposures(
         kept, outvoted = judge(kept, control)
         rejected += outvoted
     return Selection(tuple(kept), tuple(sorted(rejected, key=lambda item: item.info.id)))
-
-
-def _outside(info: ExposureInfo, polygon: SkyPolygon) -> Verdict | None:
-    try:
-        footprint = info.footprint
-    except GeometryError as err:
-        return "projection", f"footprint unknown: {err}"
-    return None if footprint.overlaps(polygon) else ("footprint", "does not overlap the patch")
 
 
 type _Visit = tuple[str, int]
@@ -141,7 +139,14 @@ def _judge_visits(infos: Sequence[ExposureInfo], control: SelectControl) -> _Jud
 
 def _judge_ranks(infos: Sequence[ExposureInfo], control: SelectControl) -> _Judgement:
     """Leave out the visits that others outrank in seeing."""
-    seeing = _visit_seeing(infos, control)
+    widths: dict[_Visit, list[float]] = {}
+    for info in infos:
+        of_visit = widths.setdefault(_visit_of(info), [])
+        if info.psf_fwhm is not None and np.isfinite(info.psf_fwhm):
+            of_visit.append(info.psf_fwhm)
+    statistic = np.mean if control.seeing_statistic == "mean" else np.median
+    # Sorted, so that the mean does not depend on the order of the exposures.
+    seeing = {visit: float(statistic(sorted(seen))) if seen else np.inf for visit, seen in widths.items()}
     order = sorted(seeing, key=lambda visit: (seeing[visit], visit))
     quantiles, count = control.seeing_quantiles, len(order)
     low = min(round(quantiles[0] * count), max(0, count - control.min_visits))
@@ -161,15 +166,3 @@ def _divide(infos: Sequence[ExposureInfo], verdicts: Mapping[_Visit, Verdict]) -
     return [info for info in infos if _visit_of(info) not in verdicts], [
         Deselected(info, *verdicts[_visit_of(info)]) for info in infos if _visit_of(info) in verdicts
     ]
-
-
-def _visit_seeing(infos: Iterable[ExposureInfo], control: SelectControl) -> dict[_Visit, float]:
-    """Return the PSF width of each visit, infinity where unknown."""
-    widths: dict[_Visit, list[float]] = {}
-    for info in infos:
-        of_visit = widths.setdefault(_visit_of(info), [])
-        if info.psf_fwhm is not None and np.isfinite(info.psf_fwhm):
-            of_visit.append(info.psf_fwhm)
-    statistic = np.mean if control.seeing_statistic == "mean" else np.median
-    # Sorted, so that the mean does not depend on the order of the exposures.
-    return {visit: float(statistic(sorted(seen))) if seen else np.inf for visit, seen in widths.items()}

@@ -22,14 +22,12 @@ from ...kernels.stack.rules import (
 from .stack_control import StackControl
 
 __all__ = (
-    "checked_ranges",
     "error_kind",
     "kernel_inputs",
     "kernel_masking",
     "kernel_planes",
     "kernel_rules",
     "ranges_of",
-    "valid_weights",
     "weight_vector",
 )
 
@@ -127,24 +125,6 @@ def weight_vector(weights: ArrayLike | None, n: int) -> np.ndarray | None:
     return vector
 
 
-def checked_ranges(
-    weights: ArrayLike | WeightRanges | None, n: int, pixels: int, control: StackControl
-) -> WeightRanges | None:
-    """Return the weights that are to be used, if any, as `ranges_of` does.
-
-    Raises
-    ------
-    ShapeError, ConfigError
-        Raised as by `ranges_of`.
-    NoInputsError
-        Raised when all weights are zero.
-    """
-    table = ranges_of(weights, n, pixels, control)
-    if table is not None and not table.weights.any():
-        raise NoInputsError(f"the weights of all {n} inputs are zero.")
-    return table
-
-
 def ranges_of(
     weights: ArrayLike | WeightRanges | None, n: int, pixels: int, control: StackControl
 ) -> WeightRanges | None:
@@ -181,23 +161,17 @@ def ranges_of(
         table, ends = vector[np.newaxis], np.array([pixels], np.int64)
     if control.weighted is False:
         return None
-    valid_weights(table)
-    if ((table == 0.0).any(axis=0) & table.any(axis=0)).any():
-        raise ConfigError(
-            "an input has the weight 0 in some of its pixels only: mask these.", option="weights", found=0.0
-        )
-    return WeightRanges(np.ascontiguousarray(table), np.ascontiguousarray(ends))
-
-
-def valid_weights(vector: np.ndarray) -> np.ndarray:
-    """Return the weights, or raise a `ConfigError` when one is negative or not finite."""
-    wrong = ~((vector >= 0.0) & np.isfinite(vector))
+    wrong = ~((table >= 0.0) & np.isfinite(table))
     if wrong.any():
         first = np.argwhere(wrong)[0]
-        value = float(vector[tuple(first)])
+        value = float(table[tuple(first)])
         raise ConfigError(
             f"weight {first[-1]} is {value}; expected a finite number that is not negative.",
             option="weights",
             found=value,
         )
-    return vector
+    if ((table == 0.0).any(axis=0) & table.any(axis=0)).any():
+        raise ConfigError(
+            "an input has the weight 0 in some of its pixels only: mask these.", option="weights", found=0.0
+        )
+    return WeightRanges(np.ascontiguousarray(table), np.ascontiguousarray(ends))

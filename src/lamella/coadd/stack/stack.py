@@ -18,7 +18,6 @@ from ...kernels.stack.mean import MeanSums, add_to_mean, read_mean
 from ...kernels.stack.rules import SCATTER_ERROR, Clip, Inputs, Output, Planes, Stack
 from ...kernels.stack.statistics import stack_pixels
 from .packing import (
-    checked_ranges,
     error_kind,
     kernel_inputs,
     kernel_masking,
@@ -123,7 +122,9 @@ def statistics_stack(
     if strict:
         inputs, weighted = _strict_inputs(n, weights, control), weights is not None
     else:
-        table = checked_ranges(weights, n, pixels, control)
+        table = ranges_of(weights, n, pixels, control)
+        if table is not None and not table.weights.any():
+            raise NoInputsError(f"the weights of all {n} inputs are zero.")
         inputs, weighted = kernel_inputs(n, table), table is not None
     noise = control.statistic == "NOISECLIP"
     limit = max(control.sigma_clip, control.least_noise_clip) if noise else control.sigma_clip

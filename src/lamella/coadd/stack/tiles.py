@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
@@ -85,7 +85,16 @@ def stack_inputs(
             )
         stacker.stream()
         return result
-    tiles = list(_tiles(bbox, len(inputs), resources, neighbours(rules)))
+    # Of whole rows, which are read in one piece, where memory allows.
+    memory = min(resources.memory * 2**20 / resources.threads, MAX_TILE_BYTES)
+    pixels = memory / (_BYTES_PER_INPUT_PIXEL * len(inputs))
+    width = bbox.x.size if pixels >= bbox.x.size else min(_MIN_TILE_WIDTH, bbox.x.size)
+    rows = int(np.clip(pixels // width - 2 * neighbours(rules), 1, _MAX_TILE_ROWS))
+    tiles = [
+        Box(Interval(y, min(y + rows, bbox.y.stop)), Interval(x, min(x + width, bbox.x.stop)))
+        for y in range(bbox.y.start, bbox.y.stop, rows)
+        for x in range(bbox.x.start, bbox.x.stop, width)
+    ]
     with ThreadPoolExecutor(resources.threads) as pool:
         # A failed tile fails the coadd: results are consumed so that errors surface.
         for _ in pool.map(stacker.stack, tiles):
@@ -224,17 +233,3 @@ MAX_TILE_BYTES = 64 << 20
 _MAX_TILE_ROWS = 128
 _MIN_TILE_WIDTH = 1024
 """Narrower tiles read a plane in small pieces."""
-
-
-def _tiles(bbox: Box, n_inputs: int, resources: Resources, rim: int) -> Iterator[Box]:
-    """Cut a box into tiles: of whole rows, which are read in one piece, where memory allows.
-
-    Around each tile ``rim`` more pixels are read.
-    """
-    memory = min(resources.memory * 2**20 / resources.threads, MAX_TILE_BYTES)
-    pixels = memory / (_BYTES_PER_INPUT_PIXEL * n_inputs)
-    width = bbox.x.size if pixels >= bbox.x.size else min(_MIN_TILE_WIDTH, bbox.x.size)
-    rows = int(np.clip(pixels // width - 2 * rim, 1, _MAX_TILE_ROWS))
-    for y in range(bbox.y.start, bbox.y.stop, rows):
-        for x in range(bbox.x.start, bbox.x.stop, width):
-            yield Box(Interval(y, min(y + rows, bbox.y.stop)), Interval(x, min(x + width, bbox.x.stop)))

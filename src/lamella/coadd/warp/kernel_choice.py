@@ -55,10 +55,21 @@ def choose_kernel(name: str, pixel_map: PixelMap, source_box: Box, *, path: str 
     """
     if name != CONSERVING:
         return ResamplingKernel(name=name)
-    derivatives, centre = _derivatives(pixel_map, source_box)
-    if not len(derivatives) or _is_equal(derivatives):
+    x, y = np.meshgrid(*(np.linspace(side.min, side.max, 3) for side in (source_box.x, source_box.y)))
+    # The centre comes first.
+    order = np.argsort(np.hypot(x - source_box.x.center, y - source_box.y.center).ravel(), kind="stable")
+    matrices = pixel_map.derivatives(x.ravel()[order], y.ravel()[order])
+    # Also without those of a map that shrinks all to a line.
+    determinants = matrices[:, 0, 0] * matrices[:, 1, 1] - matrices[:, 0, 1] * matrices[:, 1, 0]
+    derivatives = matrices[np.isfinite(determinants) & (determinants != 0.0)]
+    # Whether pixels are as long as those of the detector, and parallel to them, everywhere.
+    axes = np.linalg.inv(derivatives)
+    lengths = np.hypot(axes[:, 0], axes[:, 1])
+    # What of each axis is not along one of the detector.
+    across = np.abs(axes).min(axis=1) / lengths
+    if (np.abs(lengths - 1.0) <= _EQUAL).all() and (across <= _PARALLEL).all():
         return LANCZOS3
-    lengths = np.hypot(*np.linalg.inv(centre))
+    lengths = lengths[0]  # at the centre
     if not lengths.max() <= _COARSEST:
         raise ProjectionError(
             path,
@@ -73,24 +84,3 @@ def choose_kernel(name: str, pixel_map: PixelMap, source_box: Box, *, path: str 
         bins=(x_bins, y_bins),
         shapes=conserving_shapes(derivatives * np.array([[x_bins], [y_bins]])),
     )
-
-
-def _derivatives(pixel_map: PixelMap, box: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Return derivatives of tract positions over a detector, (n, 2, 2), and those nearest to its centre."""
-    x, y = np.meshgrid(*(np.linspace(side.min, side.max, 3) for side in (box.x, box.y)))
-    # The centre comes first.
-    order = np.argsort(np.hypot(x - box.x.center, y - box.y.center).ravel(), kind="stable")
-    matrices = pixel_map.derivatives(x.ravel()[order], y.ravel()[order])
-    # Also without those of a map that shrinks all to a line.
-    determinants = matrices[:, 0, 0] * matrices[:, 1, 1] - matrices[:, 0, 1] * matrices[:, 1, 0]
-    usable = matrices[np.isfinite(determinants) & (determinants != 0.0)]
-    return usable, usable[0] if len(usable) else np.eye(2)
-
-
-def _is_equal(derivatives: np.ndarray) -> bool:
-    """Tell whether pixels are as long as those of the detector, and parallel to them, everywhere."""
-    axes = np.linalg.inv(derivatives)
-    lengths = np.hypot(axes[:, 0], axes[:, 1])
-    # What of each axis is not along one of the detector.
-    across = np.abs(axes).min(axis=1) / lengths
-    return bool((np.abs(lengths - 1.0) <= _EQUAL).all() and (across <= _PARALLEL).all())

@@ -169,10 +169,16 @@ class RegionKernels:
             match_quality(stamp, target, image.at(row, column))
             for stamp, row, column in zip(stamps, y.tolist(), x.tolist(), strict=True)
         ]
+        # The disc, as offsets, beyond which all weights are less than a fraction of the greatest one.
+        half = solved.shape[-1] // 2
+        dy, dx = np.mgrid[-half : half + 1, -half : half + 1]
+        sizes = np.abs(solved)
+        matters = (sizes >= control.mask_threshold * sizes.max(axis=(1, 2), keepdims=True)).any(axis=0)
+        disc = np.hypot(dy, dx) <= np.hypot(dy, dx)[matters].max()
         return cls(
             image,
             variance,
-            _footprint(solved, control.mask_threshold),
+            (dy[disc], dx[disc]),
             float(np.square(solved).sum(axis=(1, 2)).min()),
             MatchQuality(max(q.residual for q in qualities), max(q.noise_gain for q in qualities)),
             float(np.median([q.residual for q in qualities])),
@@ -209,13 +215,3 @@ def _factor(
         factor_kernels(nodes.reshape(*counts, side, side), image_error, _IMAGE_TOLERANCE),
         factor_kernels(squares.reshape(*counts, side, side), variance_error, _VARIANCE_TOLERANCE),
     )
-
-
-def _footprint(kernels: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the disc, as offsets, beyond which all weights are less than a fraction of the greatest one."""
-    half = kernels.shape[-1] // 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    sizes = np.abs(kernels)
-    matters = (sizes >= threshold * sizes.max(axis=(1, 2), keepdims=True)).any(axis=0)
-    disc = np.hypot(y, x) <= np.hypot(y, x)[matters].max()
-    return y[disc], x[disc]

@@ -68,16 +68,21 @@ def detector_regions(
     boxes: dict[int, Box] = {}
     for index in order:
         outline = _outline(detectors[index], projection)
-        near = None if outline is None else overlap(_box_around(outline), box)
-        if outline is None or near is None:
+        if outline is None:
+            continue
+        x, y = np.asarray(outline.x_vertices), np.asarray(outline.y_vertices)
+        first = np.floor([y.min(), x.min()]).astype(int).tolist()
+        last = np.ceil([y.max(), x.max()]).astype(int).tolist()
+        near = overlap(Box.factory[first[0] : last[0] + 1, first[1] : last[1] + 1], box)
+        if near is None:
             continue
         boxes[index] = near
         # Written in the order of identities, so that the last one keeps the pixel.
-        y, x = near.slice_within(box)
-        owner[y, x][inside_polygon(outline, near)] = index
+        rows, columns = near.slice_within(box)
+        owner[rows, columns][inside_polygon(outline, near)] = index
     for index in sorted(boxes):
-        y, x = boxes[index].slice_within(box)
-        owned = owner[y, x] == index
+        rows, columns = boxes[index].slice_within(box)
+        owned = owner[rows, columns] == index
         if owned.any():
             yield Region(index, boxes[index], owned)
 
@@ -97,10 +102,3 @@ def _outline(detector: DetectorInput, projection: SkyProjection[Any]) -> Polygon
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return None
     return Polygon(x_vertices=x, y_vertices=y)
-
-
-def _box_around(outline: Polygon) -> Box:
-    x, y = np.asarray(outline.x_vertices), np.asarray(outline.y_vertices)
-    first = np.floor([y.min(), x.min()]).astype(int).tolist()
-    last = np.ceil([y.max(), x.max()]).astype(int).tolist()
-    return Box.factory[first[0] : last[0] + 1, first[1] : last[1] + 1]

@@ -125,25 +125,18 @@ def match_warp(warp: Warp, target: PointSpreadFunction, control: MatchControl | 
         assert frame is not None, "the region is in the warp"
         psf = DetectorPsf(detector, warp.sky_projection, region.box)
         kernels = RegionKernels.find(psf, wanted, frame, side, control)
-        _check_quality(detector, kernels, control)
-        records.append(MatchRecord(detector.id, kernels.quality.residual, kernels.quality.noise_gain))
+        quality, problem = kernels.quality, ""
+        if quality.noise_gain > control.max_noise_gain:
+            problem = f"the match would multiply its noise by {quality.noise_gain:.2f}"
+        elif kernels.typical_residual > control.max_residual:
+            problem = f"the match leaves {100 * kernels.typical_residual:.2g} % of the peak"
+        if problem and control.narrower != "regularize":
+            raise PsfMatchError(
+                f"{detector.id}: {problem}; the target is too narrow for its PSF. Choose a wider target "
+                "(fwhm), or narrower = 'regularize'.",
+                residual=quality.residual,
+                noise_gain=quality.noise_gain,
+            )
+        records.append(MatchRecord(detector.id, quality.residual, quality.noise_gain))
         planes.fill(region, frame, kernels, control)
     return planes.as_warp(warp, target, records)
-
-
-def _check_quality(detector: DetectorInput, kernels: RegionKernels, control: MatchControl) -> None:
-    quality, residual = kernels.quality, kernels.typical_residual
-    if control.narrower == "regularize":
-        return
-    problem = ""
-    if quality.noise_gain > control.max_noise_gain:
-        problem = f"the match would multiply its noise by {quality.noise_gain:.2f}"
-    elif residual > control.max_residual:
-        problem = f"the match leaves {100 * residual:.2g} % of the peak"
-    if problem:
-        raise PsfMatchError(
-            f"{detector.id}: {problem}; the target is too narrow for its PSF. Choose a wider target "
-            "(fwhm), or narrower = 'regularize'.",
-            residual=quality.residual,
-            noise_gain=quality.noise_gain,
-        )
