@@ -73,7 +73,17 @@ def describe_afw(path: Path, *, verbose: bool = False) -> tuple[RenderableType, 
         if kind is Kind.BACKGROUND:
             return _describe_background(path), False
         if kind is Kind.TABLE:
-            return _describe_table(path), False
+            container = Container(path)
+            header = container.units[1].cards
+            names = [
+                str(header.get(f"TTYPE{number + 1}", "?")) for number in range(int(header.get("TFIELDS", 0)))
+            ]
+            facts = {
+                "table": f"of afw, {header.get('NAXIS2', 0)} rows; lamella has no use for it",
+                "columns": ", ".join(names[:_FEW])
+                + (f" and {len(names) - _FEW} more" if len(names) > _FEW else ""),
+            }
+            return facts_table(path, facts), False
         if kind is Kind.OBJECT:
             return describe_afw_object(path), False
         return _describe_image(path, verbose=verbose)
@@ -95,7 +105,18 @@ def _object(archive: Archive, id: int) -> dict[str, str]:
 
 def _describe_image(path: Path, *, verbose: bool) -> tuple[RenderableType, bool]:
     file = AfwFile(path)
-    product, use, notes = _use(file)
+    product: ExposureInfo | Warp | PatchCoadd | None = None
+    notes: tuple[str, ...] = ()
+    try:
+        if is_afw_product(path):
+            product = read_afw_product(path)
+            use = f"a {type(product).__name__}, see below"
+        else:
+            product, notes = FileSource(AfwExposure(path, ReadControl())).info, identify(file).notes
+            width = number(product.psf_fwhm)
+            use = f"an exposure: {product.id}, band {product.band}, PSF {width} arcsec"
+    except LamellaError as err:
+        product, use = None, f"not usable: {str(err).removeprefix(str(path)).lstrip(',: ')}"
     facts = {
         "written by": "afw" + _try(lambda: f", layout {file.layout}"),
         "pixels": _try(lambda: box_text(file.bbox)),
@@ -121,20 +142,6 @@ def _describe_image(path: Path, *, verbose: bool) -> tuple[RenderableType, bool]
     elif isinstance(product, Warp):
         parts.append(describe_warp(product, path, verbose=verbose))
     return Group(*parts), isinstance(product, ExposureInfo)
-
-
-def _use(file: AfwFile) -> tuple[ExposureInfo | Warp | PatchCoadd | None, str, tuple[str, ...]]:
-    """Return what a file is to lamella, one sentence about that, and notes."""
-    path = file.container.path
-    try:
-        if is_afw_product(path):
-            product = read_afw_product(path)
-            return product, f"a {type(product).__name__}, see below", ()
-        info = FileSource(AfwExposure(path, ReadControl())).info
-        text = f"an exposure: {info.id}, band {info.band}, PSF {number(info.psf_fwhm)} arcsec"
-        return info, text, identify(file).notes
-    except LamellaError as err:
-        return None, f"not usable: {str(err).removeprefix(str(path)).lstrip(',: ')}", ()
 
 
 def _try(say: Callable[[], str]) -> str:
@@ -240,17 +247,6 @@ def _describe_catalog(path: Path, *, verbose: bool) -> RenderableType:
 
 def _position(corner: SkyCoord) -> str:
     return f"{corner.ra.to_value(u.deg):.4f} {corner.dec.to_value(u.deg):+.4f}"
-
-
-def _describe_table(path: Path) -> RenderableType:
-    container = Container(path)
-    header = container.units[1].cards
-    names = [str(header.get(f"TTYPE{number + 1}", "?")) for number in range(int(header.get("TFIELDS", 0)))]
-    facts = {
-        "table": f"of afw, {header.get('NAXIS2', 0)} rows; lamella has no use for it",
-        "columns": ", ".join(names[:_FEW]) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else ""),
-    }
-    return facts_table(path, facts)
 
 
 def _describe_background(path: Path) -> RenderableType:

@@ -27,7 +27,6 @@ __all__ = (
     "config_options",
     "option_name",
     "parse_setting",
-    "print_config",
     "take_config",
 )
 
@@ -133,7 +132,16 @@ def take_config[C: Config](
     leaves = {name: given.pop(name) for name in map(_parameter, paths)}
     values = build_config(config, paths, given=leaves, file=file, settings=settings)
     if show:
-        print_config(ctx, values)
+        # All options that are in force, in a form that ``--config`` reads.
+        own = {
+            max(parameter.opts, key=len).lstrip("-"): _plain(ctx.params[parameter.name])
+            for parameter in ctx.command.params
+            if parameter.name in ctx.params
+            and parameter.name not in _UNSHARED
+            and not parameter.name.startswith(_PARAMETER_PREFIX)
+        }
+        told = {name: value for name, value in own.items() if value not in (None, [], False)}
+        click.echo(yaml.safe_dump(told | values.to_dict(), sort_keys=False, width=100), nl=False)
         ctx.exit()
     for parameter in ctx.command.params:
         if parameter.name in needed and not ctx.params.get(parameter.name):
@@ -184,9 +192,15 @@ def build_config[C: Config](
         value = given.get(_parameter(path))
         if value is not None:
             values[path], origins[path] = value, f"--{option_name(path)}"
-    values = {path: _own_value(config, path, value) for path, value in values.items()}
+    nested: dict[str, Any] = {}
+    for path, value in values.items():
+        *parents, last = path.split(".")
+        branch = nested
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[last] = _own_value(config, path, value)
     try:
-        return config(**_nest(values))
+        return config(**nested)
     except ConfigError as err:
         origin = origins.get(err.option, err.option or "options")
         raise ConfigError(
@@ -212,19 +226,6 @@ def parse_setting(setting: str) -> tuple[str, Any]:
             f"--set {setting}: expected NAME=VALUE with a YAML value.", option=name, found=setting
         )
     return name.strip(), value
-
-
-def print_config(ctx: click.Context, config: Config) -> None:
-    """Print all options that are in force, in a form that ``--config`` reads."""
-    own = {
-        max(parameter.opts, key=len).lstrip("-"): _plain(ctx.params[parameter.name])
-        for parameter in ctx.command.params
-        if parameter.name in ctx.params
-        and parameter.name not in _UNSHARED
-        and not parameter.name.startswith(_PARAMETER_PREFIX)
-    }
-    told = {name: value for name, value in own.items() if value not in (None, [], False)}
-    click.echo(yaml.safe_dump(told | config.to_dict(), sort_keys=False, width=100), nl=False)
 
 
 def _plain(value: Any) -> Any:
@@ -253,23 +254,18 @@ def _read_file(ctx: click.Context, _: click.Parameter, path: Path | None) -> Fil
         if own is None or own.name is None:
             nested[str(name)] = value
         else:
-            defaults[own.name] = _check_value(ctx, own, value, f"{path}: {name}")
+            if (own.multiple or own.nargs == -1) and not isinstance(value, list):
+                value = [value]
+            try:
+                own.type_cast_value(ctx, value)
+            except (click.BadParameter, TypeError) as err:
+                reason = err.message if isinstance(err, click.BadParameter) else str(err)
+                raise ConfigError(
+                    f"{path}: {name}: {reason.rstrip('.')}.", option=str(own.name), found=value
+                ) from None
+            defaults[own.name] = value
     ctx.default_map = defaults
     return FileOptions(path, nested)
-
-
-def _check_value(ctx: click.Context, parameter: click.Parameter, value: Any, origin: str) -> Any:
-    """Return a value in the form that click takes from the command line."""
-    if (parameter.multiple or parameter.nargs == -1) and not isinstance(value, list):
-        value = [value]
-    try:
-        parameter.type_cast_value(ctx, value)
-    except (click.BadParameter, TypeError) as err:
-        reason = err.message if isinstance(err, click.BadParameter) else str(err)
-        raise ConfigError(
-            f"{origin}: {reason.rstrip('.')}.", option=str(parameter.name), found=value
-        ) from None
-    return value
 
 
 def _leaves(
@@ -313,17 +309,6 @@ def _own_value(config: type[Config], path: str, value: Any) -> Any:
     return value
 
 
-def _nest(values: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for path, value in values.items():
-        *parents, last = path.split(".")
-        branch = nested
-        for parent in parents:
-            branch = branch.setdefault(parent, {})
-        branch[last] = value
-    return nested
-
-
 # Options of the command line.
 
 _PARAMETER_PREFIX = "option_"
@@ -343,17 +328,28 @@ def _make_option(config: type[Config], path: str) -> Callable[[Any], Any]:
     metavar = f"[{'|'.join(choices)}]"
     if len(metavar) > _MAX_METAVAR:
         metavar, text = "NAME", f"{text}  One of {', '.join(choices)}."
-    text += _default_text(field.default, unit)
+    default = field.default
+    if default in (None, (), ""):
+        text += f"  [{unit}]" if unit else ""
+    else:
+        if isinstance(default, tuple):
+            default = ",".join(str(item) for item in default)
+        elif isinstance(default, bool):
+            default = "on" if default else "off"
+        elif isinstance(default, float):
+            default = f"{default:g}"
+        text += f"  [default: {default}{' ' + unit if unit else ''}]"
     if kind is bool or path in _SWITCHES:
         return click.option(f"--{name}/--no-{name}", _parameter(path), default=None, help=text)
-    kind_of_value, own_metavar = _click_type(kind)
-    return click.option(
-        f"--{name}",
-        _parameter(path),
-        type=kind_of_value,
-        metavar=metavar if choices else own_metavar,
-        help=text,
-    )
+    # The type that click is to convert to, and what the help calls its values.
+    own_metavar: str | None = metavar
+    if choices:
+        kind = _Choice([str(item) for item in typing.get_args(kind)], case_sensitive=False)
+    elif typing.get_origin(kind) is tuple:
+        kind, own_metavar = _List(), "LIST"
+    else:
+        own_metavar = {float: "NUMBER", int: "INTEGER"}.get(kind)
+    return click.option(f"--{name}", _parameter(path), type=kind, metavar=own_metavar, help=text)
 
 
 def _find(config: type[Config], path: str) -> tuple[type[Config], Any]:
@@ -370,18 +366,6 @@ def _shown(choice: object) -> str:
     return str(choice).replace("_", "-")
 
 
-def _default_text(default: Any, unit: str) -> str:
-    if default in (None, (), ""):
-        return f"  [{unit}]" if unit else ""
-    if isinstance(default, tuple):
-        default = ",".join(str(item) for item in default)
-    if isinstance(default, bool):
-        default = "on" if default else "off"
-    if isinstance(default, float):
-        default = f"{default:g}"
-    return f"  [default: {default}{' ' + unit if unit else ''}]"
-
-
 def _simplify(annotation: Any) -> Any:
     """Return an annotation without its name, if it has one, and without `None`."""
     if isinstance(annotation, typing.TypeAliasType):
@@ -394,15 +378,6 @@ def _simplify(annotation: Any) -> Any:
 
 def _is_literal(kind: Any) -> bool:
     return typing.get_origin(kind) is typing.Literal
-
-
-def _click_type(kind: Any) -> tuple[Any, str | None]:
-    """Return the type that click is to convert to, and what the help calls its values."""
-    if _is_literal(kind):
-        return _Choice([str(item) for item in typing.get_args(kind)], case_sensitive=False), None
-    if typing.get_origin(kind) is tuple:
-        return _List(), "LIST"
-    return kind, {float: "NUMBER", int: "INTEGER"}.get(kind)
 
 
 class _Choice(click.Choice[str]):

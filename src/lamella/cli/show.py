@@ -70,7 +70,14 @@ def show_files(
         except LamellaError as err:
             failures.append(Skipped(str(file), str(err)))
     if exposures:
-        failures += _show_exposures(console, exposures, format_name, pixels=pixels, verbose=verbose)
+        inputs = open_exposures(exposures, format=format_name, strict=False, measure=pixels)
+        console.print(exposure_table(inputs.sources, verbose=verbose))
+        failures += [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
+        for source in inputs.sources if pixels else ():
+            try:
+                console.print(describe_exposure(source.read()))
+            except LamellaError as err:
+                failures.append(Skipped(source.info.path, str(err)))
     return failures
 
 
@@ -99,17 +106,3 @@ def _is_other_fits(file: Path) -> bool:
     """Return whether a file is FITS and neither an exposure nor of lamella: a companion, or anything else."""
     _, role = recognise(file)
     return is_fits_name(file) and role is not Role.EXPOSURE
-
-
-def _show_exposures(
-    console: Console, files: Sequence[Path], format: str | None, *, pixels: bool, verbose: bool
-) -> list[Skipped]:
-    inputs = open_exposures(files, format=format, strict=False, measure=pixels)
-    console.print(exposure_table(inputs.sources, verbose=verbose))
-    failures = [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
-    for source in inputs.sources if pixels else ():
-        try:
-            console.print(describe_exposure(source.read()))
-        except LamellaError as err:
-            failures.append(Skipped(source.info.path, str(err)))
-    return failures

@@ -58,8 +58,23 @@ def render_page(run: RunRecord) -> str:
     """
     environment = _environment()
     style, _, _ = environment.loader.get_source(environment, "page.css")  # type: ignore[union-attr]
+    summaries = [coadd.summary for coadd in run.coadds]
+    bands = list(dict.fromkeys(summary.band for summary in summaries))
+    patches = {(summary.tract, summary.patch) for summary in summaries}
+    inputs = {
+        (row["instrument"], row["visit"], row["detector"], coadd.summary.band)
+        for coadd in run.coadds
+        for row in coadd.inputs
+    }
+    phrases = [
+        _counted(len(run.coadds), "coadd"),
+        f"in {_counted(len(bands), 'band')} ({', '.join(bands)})" if bands else "",
+        f"on {_counted(len(patches), 'patch', 'patches')}" if patches else "",
+        f"from {_counted(len(inputs), 'detector image')}" if inputs else "",
+        f"in {duration(run.seconds)}" if run.seconds is not None else "",
+    ]
     return environment.get_template("page.html.j2").render(
-        run=run, headline=_headline(run), style=Markup(style)
+        run=run, headline=" ".join(filter(None, phrases)) + ".", style=Markup(style)
     )
 
 
@@ -88,26 +103,6 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {"flatten": _flatten, "share": _share, "heaviest": _heaviest, "link": quote}
     environment.globals |= {"kinds_of": _kinds_of, "matched_visits": _matched_visits}
     return environment
-
-
-def _headline(run: RunRecord) -> str:
-    """Say in one sentence what the run gave."""
-    summaries = [coadd.summary for coadd in run.coadds]
-    bands = list(dict.fromkeys(summary.band for summary in summaries))
-    patches = {(summary.tract, summary.patch) for summary in summaries}
-    inputs = {
-        (row["instrument"], row["visit"], row["detector"], coadd.summary.band)
-        for coadd in run.coadds
-        for row in coadd.inputs
-    }
-    phrases = [
-        _counted(len(run.coadds), "coadd"),
-        f"in {_counted(len(bands), 'band')} ({', '.join(bands)})" if bands else "",
-        f"on {_counted(len(patches), 'patch', 'patches')}" if patches else "",
-        f"from {_counted(len(inputs), 'detector image')}" if inputs else "",
-        f"in {duration(run.seconds)}" if run.seconds is not None else "",
-    ]
-    return " ".join(filter(None, phrases)) + "."
 
 
 def _counted(count: int, noun: str, plural: str = "") -> str:

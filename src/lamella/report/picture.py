@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
-from collections.abc import Sequence
 from os import PathLike
 
 import numpy as np
@@ -35,7 +34,6 @@ __all__ = (
     "count_picture",
     "count_swatches",
     "dimmed",
-    "flagged_parts",
     "gradient",
     "image_picture",
     "mask_picture",
@@ -188,7 +186,12 @@ def mask_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
     ]
     layout = Layout(coadd.mask.schema)
     bits = [layout.bits([name]) for name, _, _ in planes]
-    parts = flagged_parts(coadd.mask.array[..., 0], bits, max_side)
+    mask = kernel_array(coadd.mask.array[..., 0], np.int32)
+    step, shape = _blocks(mask.shape, max_side)
+    # The fraction of each block that has each of these bits.
+    parts = np.empty((len(bits), *shape))
+    sum_flagged(mask, np.array(bits, np.int64).astype(np.int32), step, parts)
+    parts /= _block_sizes(mask.shape, step)
     for (name, color, _), covered in zip(planes, parts, strict=True):
         opacity = (1.0 if name == "NO_DATA" else 0.8) * np.sqrt(covered)[..., None]
         canvas *= 1 - opacity
@@ -228,7 +231,15 @@ def psf_picture(stamp: np.ndarray) -> Picture:
         The PSF, shape (y, x), of any normalisation.
     """
     floor = -4.0
-    ratio = _without_rim(np.asarray(stamp, dtype=np.float64) / np.nanmax(stamp), 10**floor)
+    ratio = np.asarray(stamp, dtype=np.float64) / np.nanmax(stamp)
+    # The middle, as far as it rises above the floor.
+    rows, columns = np.nonzero(ratio >= 10**floor)
+    height, width = ratio.shape
+    reach = max(np.abs(rows - height // 2).max(), np.abs(columns - width // 2).max()) + 2
+    ratio = ratio[
+        max(height // 2 - reach, 0) : height // 2 + reach + 1,
+        max(width // 2 - reach, 0) : width // 2 + reach + 1,
+    ]
     position = np.log10(np.clip(ratio, 10**floor, 1)) / -floor + 1
     return Picture(
         name="psf",
@@ -237,18 +248,6 @@ def psf_picture(stamp: np.ndarray) -> Picture:
         pixels=upright(colors_at(position)),
         scale=Scale(gradient(), ((0, "10⁻⁴"), (0.5, "10⁻²"), (1, "1")), "of peak"),
     )
-
-
-def _without_rim(stamp: np.ndarray, floor: float) -> np.ndarray:
-    """Return the middle of a stamp, as far as it rises above the floor."""
-    rows, columns = np.nonzero(stamp >= floor)
-    height, width = stamp.shape
-    reach = max(np.abs(rows - height // 2).max(), np.abs(columns - width // 2).max()) + 2
-    middle: np.ndarray = stamp[
-        max(height // 2 - reach, 0) : height // 2 + reach + 1,
-        max(width // 2 - reach, 0) : width // 2 + reach + 1,
-    ]
-    return middle
 
 
 def block_mean(values: np.ndarray, max_side: int = MAX_SIDE, *, above: float = -math.inf) -> np.ndarray:
@@ -286,30 +285,6 @@ def block_most(values: np.ndarray, max_side: int = MAX_SIDE) -> np.ndarray:
     for axis in (0, 1):
         values = np.maximum.reduceat(values, np.arange(0, values.shape[axis], step), axis=axis)
     return values
-
-
-def flagged_parts(mask: np.ndarray, bits: Sequence[int], max_side: int = MAX_SIDE) -> np.ndarray:
-    """Return the fraction of each of the blocks that `block_mean` averages that has one of several mask bits.
-
-    Parameters
-    ----------
-    mask
-        int32 of shape (y, x).
-    bits
-        Which bits; several choices of them.
-    max_side
-        Largest number of blocks along an axis.
-
-    Returns
-    -------
-    numpy.ndarray
-        float64 of shape (choices, y, x), smaller by a whole factor, from 0 to 1.
-    """
-    step, shape = _blocks(mask.shape, max_side)
-    total = np.empty((len(bits), *shape))
-    sum_flagged(kernel_array(mask, np.int32), np.array(bits, np.int64).astype(np.int32), step, total)
-    total /= _block_sizes(mask.shape, step)
-    return total
 
 
 def _blocks(shape: tuple[int, ...], max_side: int) -> tuple[int, tuple[int, ...]]:

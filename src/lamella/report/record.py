@@ -182,6 +182,11 @@ def coadd_record(
     pictures = coadd_pictures(coadd, summary) if pictures is None else pictures
     meanings = coadd.mask.schema.descriptions
     settings = _plain(coadd.settings)
+    planes = tuple(Skipped("warps", notice) for notice in plane_notices(coadd.settings))
+    notes = (Skipped("artifacts", note) for note in rejection_notes(coadd.settings, coadd.removals))
+    # Of a single visit the note says it all.
+    removals = coadd.removals if len(coadd.removals) > 1 else ()
+    visits = (Skipped(*warning) for warning in visit_warnings(coadd.visit_checks, removals))
     return CoaddRecord(
         name=coadd.name,
         summary=summary,
@@ -190,7 +195,7 @@ def coadd_record(
         notes=tuple(coadd.notes),
         settings={name: value for name, value in settings.items() if name != "matching"},
         artifacts=_rows(coadd.artifacts),
-        warnings=_warnings(coadd),
+        warnings=(*planes, *notes, *visits),
         visit_checks=tuple(dataclasses.asdict(check) for check in coadd.visit_checks),
         matching=settings.get("matching", {}),
         versions=dict(coadd.versions),
@@ -198,15 +203,6 @@ def coadd_record(
         files=dict(files or {}),
         pictures=tuple(picture_record(picture) for picture in pictures),
     )
-
-
-def _warnings(coadd: PatchCoadd) -> tuple[Skipped, ...]:
-    planes = tuple(Skipped("warps", notice) for notice in plane_notices(coadd.settings))
-    notes = (Skipped("artifacts", note) for note in rejection_notes(coadd.settings, coadd.removals))
-    # Of a single visit the note says it all.
-    removals = coadd.removals if len(coadd.removals) > 1 else ()
-    visits = (Skipped(*warning) for warning in visit_warnings(coadd.visit_checks, removals))
-    return (*planes, *notes, *visits)
 
 
 def coadd_pictures(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -51,24 +51,16 @@ def export_products(
     ConfigError
         Raised when the product has no such form.
     """
-    pairs = _plan(list(dict.fromkeys(_find(products))), output, overwrite=overwrite)
-    return {target: _write(read_product(path), target, form, compress=compress) for path, target in pairs}
-
-
-def _find(products: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files that were named, and the warps and coadds in folders that were."""
-    for path in products:
-        if not path.is_dir():
-            yield path
-            continue
-        files = [file for file in walk(path) if is_fits_name(file) and is_product(file)]
-        if not files:
-            raise NoInputsError(f"{path}: there is no warp and no coadd in this folder.")
-        yield from files
-
-
-def _plan(paths: Sequence[Path], output: Path, *, overwrite: bool) -> list[tuple[Path, Path]]:
-    """Return which file becomes which; nothing is written when one of them is there already."""
+    # The files that were named, and the warps and coadds in folders that were.
+    paths: list[Path] = []
+    for product in products:
+        files = [product]
+        if product.is_dir():
+            files = [file for file in walk(product) if is_fits_name(file) and is_product(file)]
+            if not files:
+                raise NoInputsError(f"{product}: there is no warp and no coadd in this folder.")
+        paths += files
+    paths = list(dict.fromkeys(paths))
     if len(paths) == 1 and is_fits_name(output) and not output.is_dir():
         pairs = [(paths[0], output)]
     else:
@@ -82,7 +74,7 @@ def _plan(paths: Sequence[Path], output: Path, *, overwrite: bool) -> list[tuple
             raise OutputError(target, reason="it is the product itself")
         if target.exists() and not overwrite:
             raise OutputError(target, reason="it exists (use --overwrite)")
-    return pairs
+    return {target: _write(read_product(path), target, form, compress=compress) for path, target in pairs}
 
 
 def _write(product: Warp | PatchCoadd, target: Path, form: FileFormat, *, compress: bool) -> tuple[str, ...]:

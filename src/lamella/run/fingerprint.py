@@ -61,14 +61,20 @@ def matched_fingerprint(stamp: str, psf: PointSpreadFunction, config: PatchConfi
 
 
 def _inputs(job: PatchJob, sources: Sequence[ExposureSource]) -> dict[str, Any]:
-    files = sorted({file for source in sources for file in input_files(source)})
+    states: list[list[Any]] = []
+    for file in sorted({file for source in sources for file in input_files(source)}):
+        try:
+            state = Path(file).stat()
+            states.append([file, state.st_size, state.st_mtime_ns])
+        except OSError:  # gone, or not a file; reading it says why
+            states.append([file, None])
     return {
         "grid": [job.skymap.identity, job.skymap.name, job.tract, *job.patch],
         # The recipe of a reader also holds what a table or a header said of the exposure.
         "inputs": [
             [str(source.info.id), source.info.path, repr(getattr(source, "recipe", ""))] for source in sources
         ],
-        "files": [_file_state(file) for file in files],
+        "files": states,
         "reading": dict(job.reading),
         "versions": package_versions(),
     }
@@ -81,11 +87,3 @@ def _digest(content: Mapping[str, Any]) -> str:
 def input_files(source: ExposureSource) -> tuple[str, ...]:
     """Return the files that an exposure is read from; at least the one that its description names."""
     return tuple(str(file) for file in getattr(source, "files", (source.info.path,)))
-
-
-def _file_state(path: str) -> list[Any]:
-    try:
-        state = Path(path).stat()
-    except OSError:  # gone, or not a file; reading it says why
-        return [path, None]
-    return [path, state.st_size, state.st_mtime_ns]

@@ -111,7 +111,15 @@ def plan_jobs(
             if wanted_patches and not {patch.label, str(patch.sequential)} & wanted_patches:
                 continue
             jobs.append(_plan_patch(members, band, skymap, patch, select))
-    _require_patches(wanted_patches, patches_in_reach, skymap)
+    reached = [skymap[number] for number in sorted({patch.tract for patch in patches_in_reach})]
+    for name in sorted(wanted_patches):
+        if reached and not any(_has_patch(tract, name) for tract in reached):
+            across, up = reached[0].n_patches
+            raise SkyMapError(
+                f"There is no patch {name!r} in tract {reached[0].id} of the sky map {skymap.name!r}; "
+                f"its patches are '0,0' to '{across - 1},{up - 1}' (column, row).",
+                patch=name,
+            )
     return tuple(jobs)
 
 
@@ -128,19 +136,6 @@ def _require_bands(wanted: set[str], present: set[str]) -> None:
         f"there are {', '.join(map(repr, sorted(present)))}.{hint}",
         bands=absent,
     )
-
-
-def _require_patches(wanted: set[str], in_reach: Sequence[Patch], skymap: SkyMap[Any]) -> None:
-    """Raise a `SkyMapError` for patches that no tract below the exposures has."""
-    tracts = [skymap[number] for number in sorted({patch.tract for patch in in_reach})]
-    for name in sorted(wanted):
-        if tracts and not any(_has_patch(tract, name) for tract in tracts):
-            across, up = tracts[0].n_patches
-            raise SkyMapError(
-                f"There is no patch {name!r} in tract {tracts[0].id} of the sky map {skymap.name!r}; "
-                f"its patches are '0,0' to '{across - 1},{up - 1}' (column, row).",
-                patch=name,
-            )
 
 
 def _has_patch(tract: Tract, name: str) -> bool:

@@ -185,18 +185,16 @@ def finished_record(
     stamp = fingerprint(job, config)
     if record.fingerprint.removesuffix(_WITH_WARPS) != stamp:
         return None
-    if keep_warps and not _has_warps(record, job, config, folder / "warps"):
-        return None
+    if keep_warps:
+        visits = {(row["instrument"], row["visit"]) for row in record.inputs}
+        paths = [WarpFiles.path_of(folder / "warps", job, visit) for visit in visits]
+        if config.needs_matched:
+            unmatched = {(row["instrument"], row["visit"]) for row in record.matching.get("unmatched", ())}
+            matched = visits - unmatched
+            paths += [WarpFiles.path_of(folder / "warps", job, visit, matched=True) for visit in matched]
+        if not (record.fingerprint.endswith(_WITH_WARPS) and all(path.exists() for path in paths)):
+            return None
     return dataclasses.replace(record, kept=True)
-
-
-def _has_warps(record: CoaddRecord, job: PatchJob, config: PatchConfig, folder: Path) -> bool:
-    visits = {(row["instrument"], row["visit"]) for row in record.inputs}
-    paths = [WarpFiles.path_of(folder, job, visit) for visit in visits]
-    if config.needs_matched:
-        unmatched = {(row["instrument"], row["visit"]) for row in record.matching.get("unmatched", ())}
-        paths += [WarpFiles.path_of(folder, job, visit, matched=True) for visit in visits - unmatched]
-    return record.fingerprint.endswith(_WITH_WARPS) and all(path.exists() for path in paths)
 
 
 def save_skymap(skymap: SkyMap[Any], folder: Path) -> None:

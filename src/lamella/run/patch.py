@@ -250,7 +250,30 @@ class _PatchInputs:
     def make(self, job: PatchJob) -> tuple[list[WarpInput], list[Rejection]]:
         """Make one input per visit, several visits at a time."""
         visits = visits_of(job)
-        self._in_memory = self._choose_for_memory(visits)
+        kinds = 2 if self.matches else 1
+        largest = max((source.info.bbox.area for visit in visits for source in visit), default=0)
+        matching, target = 0, self._target
+        if self.matches:
+            # About how many bytes it takes to match a visit; the width is known when all are warped.
+            control = self._config.match
+            widths = [source.info.psf_fwhm for visit in visits for source in visit]
+            widest = max((fwhm for fwhm in widths if fwhm is not None and math.isfinite(fwhm)), default=0.0)
+            pixels = control.fwhm_factor * widest / pixel_scale(target.projection, target.outer_bbox)
+            expected = control.fwhm or min(max(pixels, 1.0), _WIDEST)
+            matching = matching_bytes(expected, control, target.outer_bbox)
+        room = room_for_warps(self._work.resources, target.outer_bbox.area, largest, matching)
+        room //= kinds * _BYTES_PER_PIXEL
+        everything = target.outer_bbox.area * len(visits) <= room
+        chosen = set()
+        self._kept_bytes = 0
+        for visit in visits:
+            area = 0 if everything else warp_area([source.info for source in visit], target)
+            if area <= room:
+                held = target.outer_bbox.area if everything else area
+                self._kept_bytes += held * kinds * _BYTES_PER_PIXEL
+                chosen.add((visit[0].info.id.instrument, visit[0].info.id.visit))
+                room -= area
+        self._in_memory = chosen
         inputs: list[WarpInput] = []
         rejected: list[Rejection] = []
         with interruptible_threads(self._work.resources.threads) as pool:
@@ -260,37 +283,6 @@ class _PatchInputs:
                 if self._work.on_visit is not None:
                     self._work.on_visit()
         return inputs, rejected
-
-    def _choose_for_memory(self, visits: Sequence[Sequence[ExposureSource]]) -> set[tuple[str, int]]:
-        """Return the visits whose warps stay in memory.
-
-        This is decided beforehand, so that peak memory does not depend on chance.
-        """
-        kinds = 2 if self.matches else 1
-        largest = max((source.info.bbox.area for visit in visits for source in visit), default=0)
-        matching = self._expected_matching(visits) if self.matches else 0
-        room = room_for_warps(self._work.resources, self._target.outer_bbox.area, largest, matching)
-        room //= kinds * _BYTES_PER_PIXEL
-        everything = self._target.outer_bbox.area * len(visits) <= room
-        chosen = set()
-        self._kept_bytes = 0
-        for visit in visits:
-            area = 0 if everything else warp_area([source.info for source in visit], self._target)
-            if area <= room:
-                held = self._target.outer_bbox.area if everything else area
-                self._kept_bytes += held * kinds * _BYTES_PER_PIXEL
-                chosen.add((visit[0].info.id.instrument, visit[0].info.id.visit))
-                room -= area
-        return chosen
-
-    def _expected_matching(self, visits: Sequence[Sequence[ExposureSource]]) -> int:
-        """Return about how many bytes it takes to match a visit; the width is known when all are warped."""
-        control, target = self._config.match, self._target
-        widths = [source.info.psf_fwhm for visit in visits for source in visit]
-        widest = max((width for width in widths if width is not None and math.isfinite(width)), default=0.0)
-        pixels = control.fwhm_factor * widest / pixel_scale(target.projection, target.outer_bbox)
-        expected = control.fwhm or min(max(pixels, 1.0), _WIDEST)
-        return matching_bytes(expected, control, target.outer_bbox)
 
     def _make_input(self, sources: Sequence[ExposureSource]) -> tuple[list[WarpInput], list[Rejection]]:
         visit = warp_visit(sources, self._target, self._config)
