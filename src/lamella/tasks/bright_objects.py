@@ -10,7 +10,6 @@ from typing import Any
 
 from lsst.daf.butler import Butler, DatasetRef, FileDataset
 
-from ..coadd.brightmask import BrightObjectCatalog
 from ..errors import DuplicateInputError, InputError, MissingPartError
 from ..formats.regions import read_bright_objects
 from .datasets import BRIGHT_OBJECT_RUN
@@ -61,7 +60,14 @@ def ingest_bright_objects(
     bands = {r.band: r.band for r in records} | {r.name: r.band for r in records}
     refs = []
     for path in map(Path, paths):
-        remarks = _remarks(path, read_bright_objects(path))
+        match = _FILE_NAME.fullmatch(path.name)
+        remarks = match.groupdict() if match else {}
+        remarks |= {name: str(value) for name, value in read_bright_objects(path).metadata.items()}
+        for name in _IDENTITY:
+            if name not in remarks:
+                raise MissingPartError(
+                    path, where=name, found="nothing", expected=f"a remark '# {name}: ...'"
+                )
         tract, patch, filter = (remarks[name] for name in _IDENTITY)
         if filter not in bands:
             names = ", ".join(sorted(bands)) or "none (ingest exposures first)"
@@ -74,17 +80,6 @@ def ingest_bright_objects(
         }
         refs.append(_ingest(butler, path, data_id))
     return refs
-
-
-def _remarks(path: Path, catalog: BrightObjectCatalog) -> dict[str, str]:
-    """Return tract, patch and filter of a file, by its remarks or its name."""
-    match = _FILE_NAME.fullmatch(path.name)
-    remarks = match.groupdict() if match else {}
-    remarks |= {name: str(value) for name, value in catalog.metadata.items()}
-    for name in _IDENTITY:
-        if name not in remarks:
-            raise MissingPartError(path, where=name, found="nothing", expected=f"a remark '# {name}: ...'")
-    return remarks
 
 
 def _ingest(butler: Butler, path: Path, data_id: Mapping[str, Any]) -> DatasetRef:

@@ -192,15 +192,8 @@ def _make_plain_field(doc: str, kind: Any, info: FieldInfo, **common: Any) -> Fi
         return ListField(doc, item_kind, **size, **common)
     if origin is dict:
         return DictField(doc, *(_simplify(item)[0] for item in items), **common)
-    limits = _limits(info.metadata)
-    if limits and kind in RangeField.supportedTypes:
-        return RangeField(doc, kind, **limits, **common)
-    return Field(doc, kind, **common)
-
-
-def _limits(metadata: Sequence[Any]) -> dict[str, Any]:
     limits: dict[str, Any] = {}
-    for item in metadata:
+    for item in info.metadata:
         match item:
             case annotated_types.Ge(low):
                 limits |= {"min": low, "inclusiveMin": True}
@@ -210,7 +203,9 @@ def _limits(metadata: Sequence[Any]) -> dict[str, Any]:
                 limits |= {"max": high, "inclusiveMax": True}
             case annotated_types.Lt(high):
                 limits |= {"max": high, "inclusiveMax": False}
-    return limits
+    if limits and kind in RangeField.supportedTypes:
+        return RangeField(doc, kind, **limits, **common)
+    return Field(doc, kind, **common)
 
 
 def _simplify(annotation: Any) -> tuple[Any, bool]:

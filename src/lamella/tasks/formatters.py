@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -94,27 +93,27 @@ class ExposureFormatter(ArchiveFormatter):
         resource = ResourcePath(uri)
         parameters = dict(self.file_descriptor.parameters or {})
         if resource.getExtension() == ".json":
-            return _read_reference(resource, component, parameters)
+            source = source_from_json(resource.read().decode(), path=str(resource))
+            if component == "info":
+                return source.info
+            if component in ("sky_projection", "bbox"):
+                return getattr(source.info, {"sky_projection": "projection"}.get(component, component))
+            exposure = source.read()
+            if component == "psf":
+                return exposure.psf
+            section = (
+                ExposureImage(exposure)[parameters["bbox"]]
+                if "bbox" in parameters
+                else ExposureImage(exposure)
+            )
+            if component is None:
+                return section.exposure
+            return section.exposure.pixels if component == "masked_image" else getattr(section, component)
         with open_archive(uri, cls=ExposureImage, partial=bool(component or parameters)) as reader:
             if component is not None:
                 return reader.get_component(component, **parameters)
             image: ExposureImage = reader.read(**parameters)
             return image.exposure
-
-
-def _read_reference(resource: ResourcePath, component: str | None, parameters: Mapping[str, Any]) -> Any:
-    source = source_from_json(resource.read().decode(), path=str(resource))
-    if component == "info":
-        return source.info
-    if component in ("sky_projection", "bbox"):
-        return getattr(source.info, {"sky_projection": "projection"}.get(component, component))
-    exposure = source.read()
-    if component == "psf":
-        return exposure.psf
-    image = ExposureImage(exposure)[parameters["bbox"]] if "bbox" in parameters else ExposureImage(exposure)
-    if component is None:
-        return image.exposure
-    return image.exposure.pixels if component == "masked_image" else getattr(image, component)
 
 
 class _TextFormatter(FormatterV2):

@@ -80,12 +80,23 @@ def ingest_exposures(
         repository elsewhere.
     """
     if transfer == "direct":
-        _require_local(butler)
+        for root in butler.get_datastore_roots().values():
+            if root is not None and not root.isLocal:
+                # Other machines would look in vain for files of this one.
+                reason = "is not a folder of this machine: exposures must be copied there, not referred to."
+                raise ConfigError(f"{root} {reason}", option="copy", found=str(root))
     refs: list[DatasetRef] = []
     visits = group_visits(sources)
     for instrument in sorted({visit.key["instrument"] for visit in visits}):
         register_instrument(butler, instrument)
-        _register_collections(butler, instrument, run or default_run(instrument))
+        destination = run or default_run(instrument)
+        chain = defaults_chain(instrument)
+        butler.collections.register(destination, CollectionType.RUN)
+        butler.collections.register(chain, CollectionType.CHAINED)
+        wanted = (destination, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
+        missing = [name for name in wanted if name not in butler.collections.get_info(chain).children]
+        if missing:
+            butler.collections.extend_chain(chain, missing)
     for visit in visits:
         refs += _ingest_visit(
             butler, numbered(butler, visit), run or default_run(visit.key["instrument"]), transfer
@@ -118,27 +129,6 @@ def derived_visits(butler: Butler, refs: Sequence[DatasetRef]) -> dict[int, str]
     return names
 
 
-def _require_local(butler: Butler) -> None:
-    """Refuse references to files of this machine from where other machines look for them."""
-    for root in butler.get_datastore_roots().values():
-        if root is not None and not root.isLocal:
-            raise ConfigError(
-                f"{root} is not a folder of this machine: exposures must be copied there, not referred to.",
-                option="copy",
-                found=str(root),
-            )
-
-
-def _register_collections(butler: Butler, instrument: str, run: str) -> None:
-    chain = defaults_chain(instrument)
-    butler.collections.register(run, CollectionType.RUN)
-    butler.collections.register(chain, CollectionType.CHAINED)
-    wanted = (run, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
-    missing = [name for name in wanted if name not in butler.collections.get_info(chain).children]
-    if missing:
-        butler.collections.extend_chain(chain, missing)
-
-
 def _ingest_visit(butler: Butler, visit: Visit, run: str, transfer: Transfer) -> list[DatasetRef]:
     present = {
         int(ref.dataId["detector"]): ref
@@ -148,7 +138,12 @@ def _ingest_visit(butler: Butler, visit: Visit, run: str, transfer: Transfer) ->
         if source.info.id.detector in present:
             _require_same(butler, present[source.info.id.detector], source)
     new = [source for source in visit.sources if source.info.id.detector not in present]
-    with _staging_folder(butler) as folder:
+    # On the file system of the repository, so that files are moved by renaming.
+    roots: Any = [root for root in butler.get_datastore_roots().values() if root is not None and root.isLocal]
+    parent = roots[0].ospath if roots else None
+    with tempfile.TemporaryDirectory(
+        prefix=f"{TEMPORARY_PREFIX}ingest-", dir=parent, ignore_cleanup_errors=True
+    ) as folder:
         staged: dict[int, Path] = {}
         for source in new:
             detector = source.info.id.detector
@@ -185,12 +180,3 @@ def _require_same(butler: Butler, ref: DatasetRef, source: ExposureSource) -> No
     if not same:
         claim = f"{source.info.id}, which the run {ref.run} has from {origin}"
         raise DuplicateInputError(source.info.path, found=claim, expected="a new exposure, or another run")
-
-
-def _staging_folder(butler: Butler) -> tempfile.TemporaryDirectory[str]:
-    """Return a folder on the file system of the repository, so that files are moved by renaming."""
-    roots: Any = [root for root in butler.get_datastore_roots().values() if root is not None and root.isLocal]
-    parent = roots[0].ospath if roots else None
-    return tempfile.TemporaryDirectory(
-        prefix=f"{TEMPORARY_PREFIX}ingest-", dir=parent, ignore_cleanup_errors=True
-    )

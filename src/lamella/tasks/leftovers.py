@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from lsst.daf.butler import Butler, DatasetRef
@@ -53,7 +52,12 @@ def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool =
     A file that has its final name but no record is left when a process is killed
     between both steps; making the dataset again replaces it.
     """
-    registered, limit = _registered_files(butler), time.time() - older_than
+    runs = find_runs(butler)
+    refs = butler.query_all_datasets(runs, find_first=False, limit=None) if runs else []
+    datasets = butler.get_many_uris(refs, allow_missing=True).values()
+    uris = [uri for dataset in datasets for uri in (dataset.primaryURI, *dataset.componentURIs.values())]
+    registered = {Path(uri.ospath).resolve() for uri in uris if uri is not None and uri.isLocal}
+    limit = time.time() - older_than
     folders: list[Path] = []  # of nothing but datasets: those of runs, and those of files to be ingested
     for root in butler.get_datastore_roots().values():
         if root is not None and root.isLocal:
@@ -71,14 +75,6 @@ def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool =
         if path.parent.name.startswith(TEMPORARY_PREFIX) and not any(path.parent.iterdir()):
             path.parent.rmdir()
     return sorted(map(str, orphans))
-
-
-def _registered_files(butler: Butler) -> set[Path]:
-    runs = find_runs(butler)
-    refs = butler.query_all_datasets(runs, find_first=False, limit=None) if runs else []
-    datasets = butler.get_many_uris(refs, allow_missing=True).values()
-    uris = [uri for dataset in datasets for uri in (dataset.primaryURI, *dataset.componentURIs.values())]
-    return {Path(uri.ospath).resolve() for uri in uris if uri is not None and uri.isLocal}
 
 
 def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool = False) -> list[DatasetRef]:
@@ -110,23 +106,21 @@ def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool
     records: list[DatasetRef] = []
     for label in sorted(name.removesuffix(ending) for name in names if name.endswith(ending)):
         if names.issuperset(other.format(label=label) for other in others):
-            records += _unlogged(butler, label, limit)
+            logged = {(ref.run, ref.dataId) for ref in _datasets(butler, LOG_OUTPUT_TEMPLATE, label)}
+            refs = _datasets(butler, METADATA_OUTPUT_TEMPLATE, label)
+            missing = [ref for ref in refs if (ref.run, ref.dataId) not in logged]
+            if not missing:
+                continue
+            configs = _files_of(butler, _datasets(butler, CONFIG_INIT_OUTPUT_TEMPLATE, label))
+            logging = {ref.run for ref, path in configs.items() if not _NOT_LOGGED.search(path.read_bytes())}
+            records += [
+                ref
+                for ref, path in sorted(_files_of(butler, missing).items())
+                if ref.run in logging and path.stat().st_mtime <= limit
+            ]
     if records and not dry_run:
         butler.pruneDatasets(records, disassociate=True, unstore=True, purge=True)
     return records
-
-
-def _unlogged(butler: Butler, label: str, limit: float) -> Iterator[DatasetRef]:
-    logged = {(ref.run, ref.dataId) for ref in _datasets(butler, LOG_OUTPUT_TEMPLATE, label)}
-    refs = _datasets(butler, METADATA_OUTPUT_TEMPLATE, label)
-    missing = [ref for ref in refs if (ref.run, ref.dataId) not in logged]
-    if not missing:
-        return
-    configs = _files_of(butler, _datasets(butler, CONFIG_INIT_OUTPUT_TEMPLATE, label))
-    logging = {ref.run for ref, path in configs.items() if not _NOT_LOGGED.search(path.read_bytes())}
-    for ref, path in sorted(_files_of(butler, missing).items()):
-        if ref.run in logging and path.stat().st_mtime <= limit:
-            yield ref
 
 
 def _datasets(butler: Butler, template: str, label: str) -> list[DatasetRef]:

@@ -80,25 +80,20 @@ def create_repository(
     if namespace is not None:
         config["registry", "namespace"] = namespace
     with repository_errors(root), address_errors(root):
-        _check_new_root(root)
+        uri = ResourcePath(root, forceDirectory=True)
+        if uri.isLocal:
+            if wrong := sorted(set("#?%").intersection(uri.ospath if "://" in root else root)):
+                raise ConfigError(
+                    f"{root}: the path of a repository must be without {' '.join(wrong)}, "
+                    "which the middleware and databases read as parts of an address.",
+                    option="repository",
+                    found=root,
+                )
+            if uri.join("butler.yaml").exists():
+                raise OutputError(root, reason="it is a repository already")
         Butler.makeRepo(root, config)
         with Butler.from_config(root, writeable=True) as butler:
             prepare_repository(butler)
-
-
-def _check_new_root(root: str) -> None:
-    uri = ResourcePath(root, forceDirectory=True)
-    if not uri.isLocal:
-        return
-    if wrong := sorted(set("#?%").intersection(uri.ospath if "://" in root else root)):
-        raise ConfigError(
-            f"{root}: the path of a repository must be without {' '.join(wrong)}, "
-            "which the middleware and databases read as parts of an address.",
-            option="repository",
-            found=root,
-        )
-    if uri.join("butler.yaml").exists():
-        raise OutputError(root, reason="it is a repository already")
 
 
 def prepare_repository(butler: Butler) -> None:
@@ -142,7 +137,18 @@ def open_repository(
         Raised when nothing can be kept at addresses of this kind.
     """
     with repository_errors(fspath(root)), address_errors(fspath(root)):
-        _roll_back(fspath(root))
+        # An unfinished transaction of a killed process is rolled back; a connection for reading cannot.
+        folder = ResourcePath(fspath(root), forceDirectory=True)
+        database = Path(folder.ospath).resolve() / "gen3.sqlite3" if folder.isLocal else None
+        if database is not None and database.with_name(f"{database.name}-journal").is_file():
+            # In this mode a database that is absent is not made; one that is locked belongs to a living
+            # process.
+            address = f"{database.as_uri()}?mode=rw"
+            with (
+                contextlib.suppress(sqlite3.Error),
+                contextlib.closing(sqlite3.connect(address, timeout=0, uri=True)) as connection,
+            ):
+                connection.execute("select count(*) from sqlite_master")
         butler = Butler.from_config(
             fspath(root),
             collections=collections or None,
@@ -153,31 +159,6 @@ def open_repository(
         if butler.isWriteable():
             prepare_repository(butler)
         return butler
-
-
-def _roll_back(root: str) -> None:
-    """Roll back the unfinished transaction of a killed process; a connection for reading cannot.
-
-    Parameters
-    ----------
-    root
-        Folder or address of the repository; nothing is done where it has no SQLite
-        database with an unfinished transaction.
-    """
-    folder = ResourcePath(root, forceDirectory=True)
-    if not folder.isLocal:
-        return
-    database = Path(folder.ospath).resolve() / "gen3.sqlite3"
-    if not database.with_name(f"{database.name}-journal").is_file():
-        return
-    # In this mode a database that is absent is not made; one that is locked belongs to a living process.
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(
-            sqlite3.connect(f"{database.as_uri()}?mode=rw", timeout=0, uri=True)
-        ) as connection,
-    ):
-        connection.execute("select count(*) from sqlite_master")
 
 
 def register_instrument(butler: Butler, name: str) -> type[Instrument]:

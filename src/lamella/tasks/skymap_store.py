@@ -83,7 +83,16 @@ def register_skymap(
     insert = butler.registry.insertDimensionData
     with butler.transaction():
         if not _query(butler, "skymap", skymap.name):
-            insert("skymap", _skymap_record(skymap), skip_existing=True)
+            # The hash is the sky map's identity, 20 bytes.
+            shapes = np.array([tract.n_patches for tract in skymap])
+            record = {
+                "name": skymap.name,
+                "hash": bytes.fromhex(skymap.identity),
+                "tract_max": len(skymap),
+                "patch_nx_max": int(shapes[:, 0].max()),
+                "patch_ny_max": int(shapes[:, 1].max()),
+            }
+            insert("skymap", record, skip_existing=True)
         for tract in chosen:
             row = {"skymap": tract.skymap, "id": tract.id, "region": to_region(tract.polygon)}
             insert("tract", row, skip_existing=True)
@@ -91,18 +100,6 @@ def register_skymap(
         if not _has_skymap(butler, skymap.name):
             butler.put(skymap, "skyMap", skymap=skymap.name, run=SKYMAP_RUN)
     return skymap.name
-
-
-def _skymap_record(skymap: SkyMap[Any]) -> dict[str, Any]:
-    """Return the record of a sky map; its hash is the sky map's identity, 20 bytes."""
-    shapes = np.array([tract.n_patches for tract in skymap])
-    return {
-        "name": skymap.name,
-        "hash": bytes.fromhex(skymap.identity),
-        "tract_max": len(skymap),
-        "patch_nx_max": int(shapes[:, 0].max()),
-        "patch_ny_max": int(shapes[:, 1].max()),
-    }
 
 
 def _patch_records(tract: Tract) -> list[dict[str, Any]]:

@@ -109,7 +109,16 @@ def group_visits(sources: Sequence[ExposureSource]) -> list[Visit]:
     groups = itertools.groupby(ordered, key=_visit_and_band)
     visits = [Visit(tuple(group), number=number) for (_, number, _), group in groups]
     for visit in visits:
-        _check(visit)
+        first = visit.first
+        for info in (source.info for source in visit.sources):
+            numbers = (("visit", info.id.visit, VISIT_MAX), ("detector", info.id.detector, DETECTOR_MAX))
+            for where, number, limit in numbers:
+                _require(info, where, str(number), 0 <= number < limit, f"0 to {limit - 1}")
+            for where, name in (("filter", filter_name(info)), ("band", info.band)):
+                fits = 0 < len(name) <= _NAME_LENGTH
+                _require(info, where, repr(name), fits, f"a name of 1 to {_NAME_LENGTH} characters")
+            same = (filter_name(info), info.band) == (filter_name(first), first.band)
+            _require(info, "filter", filter_name(info), same, f"{filter_name(first)}, as in {first.path}")
     return visits
 
 
@@ -163,19 +172,6 @@ def _band_on_record(butler: Butler, visit: Visit) -> str | None:
     key = {"instrument": visit.key["instrument"], "physical_filter": record.physical_filter}
     (filter_record,) = butler.query_dimension_records("physical_filter", **key, explain=False)
     return str(filter_record.band)
-
-
-def _check(visit: Visit) -> None:
-    first = visit.first
-    for info in (source.info for source in visit.sources):
-        _require(info, "visit", str(info.id.visit), 0 <= info.id.visit < VISIT_MAX, f"0 to {VISIT_MAX - 1}")
-        detector = info.id.detector
-        _require(info, "detector", str(detector), 0 <= detector < DETECTOR_MAX, f"0 to {DETECTOR_MAX - 1}")
-        for where, name in (("filter", filter_name(info)), ("band", info.band)):
-            fits = 0 < len(name) <= _NAME_LENGTH
-            _require(info, where, repr(name), fits, f"a name of 1 to {_NAME_LENGTH} characters")
-        same = (filter_name(info), info.band) == (filter_name(first), first.band)
-        _require(info, "filter", filter_name(info), same, f"{filter_name(first)}, as in {first.path}")
 
 
 def _require(info: ExposureInfo, where: str, value: str, condition: bool, expected: str) -> None:

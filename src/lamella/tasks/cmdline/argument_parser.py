@@ -220,21 +220,18 @@ class ArgumentParser(argparse.ArgumentParser):
             )
         namespace.butler.moveTo(location)
         namespace.log.info("Input: %s; output: collection %s", namespace.input, location.chain)
-        self._find_data(namespace, namespace.butler)
-        if namespace.debug:
-            import_debug()
-        namespace.config.validate()
-        namespace.config.freeze()
-
-    def _find_data(self, namespace: argparse.Namespace, butler: CommandButler) -> None:
         for name, argument in self._ids.items():
             container = getattr(namespace, name)
             container.setDatasetType(argument.datasetType)
             try:
-                container.castDataIds(butler)
+                container.castDataIds(namespace.butler)
             except (TypeError, LookupError) as err:
                 self.error(f"--{name}: {_message(err)}")
             container.makeDataRefList(namespace)
+        if namespace.debug:
+            import_debug()
+        namespace.config.validate()
+        namespace.config.freeze()
 
     def _show(self, namespace: argparse.Namespace) -> None:
         try:

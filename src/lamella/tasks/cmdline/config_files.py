@@ -138,9 +138,16 @@ class _Reader:
                 self._imported |= {item.asname or item.name: f"{module}.{item.name}" for item in names}
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
-                    self._assign(statement, target, value)
+                    if not isinstance(target, ast.Attribute | ast.Subscript):
+                        raise ValueError("only options of config can be assigned")
+                    owner = walk(self._config, target.value, ast.unparse(target))
+                    set_path(owner, target, self._value(value), _option(target), self._at(statement))
             case ast.AugAssign(target=ast.Attribute() | ast.Subscript() as target, op=ast.Add(), value=value):
-                self._extend(statement, target, value)
+                owner = walk(self._config, target.value, ast.unparse(target))
+                old = walk(self._config, target, _option(target))
+                if not isinstance(old, MutableSequence):
+                    raise ValueError("only a list can be added to")
+                set_path(owner, target, [*old, *literal(value)], _option(target), self._at(statement))
             case ast.Expr(value=ast.Call(func=ast.Attribute() as method) as call):
                 self._call(statement, method, call)
             case ast.Assert(test=ast.Compare(left=ast.Call(func=ast.Name(id="type")), comparators=[kind])):
@@ -154,19 +161,6 @@ class _Reader:
                 raise ValueError(
                     "this statement is not understood; nothing in a configuration file is executed"
                 )
-
-    def _assign(self, statement: ast.stmt, target: ast.expr, value: ast.expr) -> None:
-        if not isinstance(target, ast.Attribute | ast.Subscript):
-            raise ValueError("only options of config can be assigned")
-        owner = walk(self._config, target.value, ast.unparse(target))
-        set_path(owner, target, self._value(value), _option(target), self._at(statement))
-
-    def _extend(self, statement: ast.stmt, target: ast.Attribute | ast.Subscript, value: ast.expr) -> None:
-        owner = walk(self._config, target.value, ast.unparse(target))
-        old = walk(self._config, target, _option(target))
-        if not isinstance(old, MutableSequence):
-            raise ValueError("only a list can be added to")
-        set_path(owner, target, [*old, *literal(value)], _option(target), self._at(statement))
 
     def _value(self, node: ast.expr) -> Any:
         """Return a literal, a configuration class, or a configuration with its defaults."""

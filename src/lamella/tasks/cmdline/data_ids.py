@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import IncompleteIdError
 from .butler import CommandButler
+from .config_actions import CommandAction
 from .data_ref import DataRef
 from .id_grammar import parse_id
 from .keys import OPTIONAL_KEYS, canonical
@@ -58,9 +59,15 @@ class DataIdContainer:
                 self.datasetType,
                 ", ".join(keys),
             )
-        self.idList = [
-            {key: _cast(key, value, keys.get(key, str)) for key, value in dataId.items()} for dataId in ids
-        ]
+        for dataId in ids:
+            for key, value in dataId.items():
+                kind = keys.get(key, str)
+                try:
+                    dataId[key] = kind(value)
+                except ValueError:
+                    text = f"Cannot cast value {value!r} to {kind.__name__} for ID key {key}"
+                    raise TypeError(text) from None
+        self.idList = ids
 
     def makeDataRefList(self, namespace: argparse.Namespace) -> None:
         """Fill ``refList`` with the existing datasets that match; warn where none does.
@@ -108,25 +115,11 @@ class CoaddDataIdContainer(DataIdContainer):
         self.refList += dict.fromkeys(refs)
 
 
-class IdAction(argparse.Action):
+class IdAction(CommandAction):
     """Adds what one ``--id`` stands for to the container of that option."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        """Add the identifiers to those of earlier occurrences, or end with the error."""
-        try:
-            getattr(namespace, self.dest).idList += parse_id(values)
-        except ValueError as err:
-            parser.error(f"{option_string}: {err}")
+    caught = ValueError
 
-
-def _cast(key: str, value: Any, kind: type) -> Any:
-    try:
-        return kind(value)
-    except ValueError:
-        raise TypeError(f"Cannot cast value {value!r} to {kind.__name__} for ID key {key}") from None
+    def apply(self, namespace: argparse.Namespace, values: Any) -> None:
+        """Add the identifiers to those of earlier occurrences."""
+        getattr(namespace, self.dest).idList += parse_id(values)

@@ -86,8 +86,16 @@ class KeyTranslator:
         identifier: dict[str, Any] = {}
         if "skymap" in names:
             identifier["skymap"] = given.get("skymap") or self.only_skymap()
-        if "instrument" in names and (instrument := self._instrument(given)):
-            identifier["instrument"] = instrument
+        if "instrument" in names:
+            instrument = given.get("instrument")
+            if not instrument:
+                instruments = {record.name for record in self._all("instrument")}
+                if len(instruments) > 1 and "filter" in given:
+                    records = [r for r in self._all("physical_filter") if r.name == given["filter"]]
+                    instruments = {record.instrument for record in records} or instruments
+                instrument = _only(sorted(instruments), "instrument", "instrument")
+            if instrument:  # else there are several, and only a search can tell
+                identifier["instrument"] = str(instrument)
         if "tract" in names and "tract" in given:
             identifier["tract"] = int(given["tract"])
         if "patch" in names and "patch" in given:
@@ -109,7 +117,12 @@ class KeyTranslator:
                         coordinate["skymap"], coordinate["tract"], coordinate["patch"]
                     )
                 case "filter":
-                    identifier[key] = self._filter_name(coordinate)
+                    if "physical_filter" in coordinate.dimensions:
+                        names = {coordinate["physical_filter"]}
+                    else:
+                        records, name = self._all("physical_filter"), coordinate["band"]
+                        names = {record.name for record in records if record.band == name}
+                    identifier[key] = str(names.pop() if len(names) == 1 else coordinate["band"])
                 case "visit":
                     name = "visit" if "visit" in coordinate.dimensions else "exposure"
                     identifier[key] = coordinate[name]
@@ -148,16 +161,6 @@ class KeyTranslator:
             refs = self._butler.query_datasets("skyMap", explain=False, limit=None)
             names = sorted({str(ref.dataId["skymap"]) for ref in refs}) or names
         return _only(names, "sky map", "skymap")
-
-    def _instrument(self, given: Mapping[str, Any]) -> str | None:
-        """Return the instrument; `None` when there are several and only a search can tell."""
-        if given.get("instrument"):
-            return str(given["instrument"])
-        names = {record.name for record in self._all("instrument")}
-        if len(names) > 1 and "filter" in given:
-            filters = self._all("physical_filter")
-            names = {record.instrument for record in filters if record.name == given["filter"]} or names
-        return _only(sorted(names), "instrument", "instrument")
 
     def _patch(self, tract: Mapping[str, Any], patch: Any) -> int:
         """Return the index of a patch that is given as column and row, or as its index."""
@@ -204,13 +207,6 @@ class KeyTranslator:
         if "band" in dimensions.names:
             return {"band": _only(sorted(bands), "band", "filter")}
         return {}
-
-    def _filter_name(self, coordinate: DataCoordinate) -> str:
-        if "physical_filter" in coordinate.dimensions:
-            return str(coordinate["physical_filter"])
-        band = coordinate["band"]
-        names = {record.name for record in self._all("physical_filter") if record.band == band}
-        return names.pop() if len(names) == 1 else str(band)
 
     def _all(self, element: str) -> list[DimensionRecord]:
         if element not in self._records:

@@ -98,7 +98,16 @@ def find_location(input: str, *, rerun: str | None = None, output: str | None = 
     ConfigError
         Raised when both outputs are given, or a name is empty.
     """
-    root, parent = _find_root(input)
+    # The root of the repository at or above the path, and the rest of the path.
+    root, parent = _folder_of(input), ""
+    if "://" not in root and not root.endswith(".yaml"):
+        path = Path(root)
+        for folder in (path, *path.parents):
+            if (folder / "butler.yaml").is_file():
+                break
+        else:
+            raise UnreadableFileError(path, found="no butler.yaml", expected="a Butler repository")
+        root, parent = str(folder), path.relative_to(folder).as_posix().removeprefix(".")
     if rerun is not None and output is not None:
         raise ConfigError("--output and --rerun cannot be used together.", option="rerun", found=rerun)
     if rerun is not None:
@@ -114,18 +123,6 @@ def find_location(input: str, *, rerun: str | None = None, output: str | None = 
             chain = f"output/{path.as_posix().strip('/')}"
         return Location(root, chain, parent)
     return Location(root, parent or IN_PLACE, parent)
-
-
-def _find_root(input: str) -> tuple[str, str]:
-    """Return the root of the repository at or above a path, and the rest of the path."""
-    input = _folder_of(input)
-    if "://" in input or input.endswith(".yaml"):
-        return input, ""
-    path = Path(input)
-    for folder in (path, *path.parents):
-        if (folder / "butler.yaml").is_file():
-            return str(folder), path.relative_to(folder).as_posix().removeprefix(".")
-    raise UnreadableFileError(path, found="no butler.yaml", expected="a Butler repository")
 
 
 def _folder_of(location: str) -> str:

@@ -92,7 +92,16 @@ def write_schema(records: Records, name: str, catalog: Table, *, clobber: bool, 
         Raised when the stored columns differ, or cannot be read.
     """
     file = f"schema/{name}.yaml"
-    columns = [_column(catalog[key]) for key in catalog.colnames]
+    columns = [
+        {
+            "name": column.name,
+            "type": str(column.dtype),
+            "shape": list(column.shape[1:]),
+            "unit": None if column.unit is None else str(column.unit),
+            "description": column.description or "",
+        }
+        for column in catalog.itercols()
+    ]
     stored = None if clobber else _read(records, file, "--clobber-config")
     if stored is None:
         records.write(file, yaml.safe_dump({"columns": columns}, sort_keys=False), backup=backup)
@@ -101,16 +110,6 @@ def write_schema(records: Records, name: str, catalog: Table, *, clobber: bool, 
             f"The columns of {name} differ from those of earlier runs with this output "
             f"({records.path(file)}): use another output, or --clobber-config."
         )
-
-
-def _column(column: Any) -> dict[str, Any]:
-    return {
-        "name": column.name,
-        "type": str(column.dtype),
-        "shape": list(column.shape[1:]),
-        "unit": None if column.unit is None else str(column.unit),
-        "description": column.description or "",
-    }
 
 
 def current_versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ from lsst.pipe.base import NoWorkFound, Struct, TaskError
 from lsst.utils.logging import getLogger
 
 from ...errors import LamellaError, NoInputsError
-from ...run.execute import Outcome, run_in_processes
+from ...run.execute import run_in_processes
 from .log_setup import LogSettings, label
 from .processes import prepare_process, profiled, time_limit
 
@@ -116,7 +116,14 @@ class TaskRunner:
             work = functools.partial(_in_worker if min(self.numProcesses, len(targets)) > 1 else _here, self)
             results: dict[int, Struct] = {}
             for outcome in run_in_processes(list(enumerate(targets)), work, self.numProcesses):
-                results[outcome.job[0]] = self._result_of(outcome)
+                number, (dataRef, _) = outcome.job
+                if outcome.error is None:
+                    results[number] = outcome.unwrap()
+                elif self.doRaise:
+                    raise outcome.error
+                else:  # its process died
+                    self.log.fatal("Failed on dataId=%s: %s", _describe(dataRef), outcome.error)
+                    results[number] = Struct(exitStatus=1, nothing=False)
         failed = sum(result.exitStatus != 0 for result in results.values())
         nothing = sum(result.nothing for result in results.values())
         if failed:
@@ -124,16 +131,6 @@ class TaskRunner:
         if nothing:
             self.log.warning("%d of %d dataRefs had nothing to do", nothing, len(results))
         return [results[number] for number in sorted(results)]
-
-    def _result_of(self, outcome: Outcome[tuple[int, Target], Struct]) -> Struct:
-        """Return the result of a target; that of one whose process died is a failure."""
-        if outcome.error is None:
-            return outcome.unwrap()
-        if self.doRaise:
-            raise outcome.error
-        dataRef, _ = outcome.job[1]
-        self.log.fatal("Failed on dataId=%s: %s", _describe(dataRef), outcome.error)
-        return Struct(exitStatus=1, nothing=False)
 
     def makeTask(self, parsedCmd: argparse.Namespace | None = None, args: Target | None = None) -> Any:
         """Return a task, for a parsed command (before the run) or for a target."""
@@ -211,9 +208,6 @@ class TaskRunner:
                 )
             finally:
                 task.writeMetadata(dataRef)
-        return self._struct(attempt, dataRef, task)
-
-    def _struct(self, attempt: _Attempt, dataRef: Any, task: Any) -> Struct:
         result = Struct(exitStatus=int(attempt.failed), nothing=attempt.nothing)
         if self.doReturnResults:
             result.mergeItems(

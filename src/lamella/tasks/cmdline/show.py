@@ -47,7 +47,12 @@ def _show_one(item: str, namespace: argparse.Namespace) -> str:
     what, equals, pattern = item.partition("=")
     match what:
         case "config":
-            return _show_config(namespace.config, pattern)
+            if not pattern:
+                return config_text(namespace.config, with_imports=False).rstrip()
+            matches = _matcher(pattern)
+            stream = _OptionStream()
+            namespace.config.saveToStream(stream, skipImports=True)
+            return "\n\n".join(text.strip() for name, text in stream.options if matches(name))
         case "history" if equals and pattern:
             matches = _matcher(pattern)
             options = [(owner, field) for name, owner, field in _fields(namespace.config) if matches(name)]
@@ -75,16 +80,6 @@ def _show_one(item: str, namespace: argparse.Namespace) -> str:
         option="show",
         found=item,
     )
-
-
-def _show_config(config: Config, pattern: str) -> str:
-    """Return the configuration as a file, or those options of it that match."""
-    if not pattern:
-        return config_text(config, with_imports=False).rstrip()
-    matches = _matcher(pattern)
-    stream = _OptionStream()
-    config.saveToStream(stream, skipImports=True)
-    return "\n\n".join(text.strip() for name, text in stream.options if matches(name))
 
 
 class _OptionStream(io.StringIO):

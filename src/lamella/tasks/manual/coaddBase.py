@@ -15,7 +15,6 @@ from lsst.pex.config import Config, ConfigField, ConfigurableField, Field, Field
 from lsst.pipe.base import Struct
 
 from ...data.coadd import Rejection
-from ...data.detector import DetectorInput
 from ...data.exposure import Exposure
 from ...data.inputs import CoaddTarget
 from ...errors import GeometryError, MissingPartError
@@ -302,9 +301,20 @@ class CoaddBaseTask(CmdLineTask):
             Raised when nothing is left, or when a polygon falls into pieces.
         """
         border = self.config.matchingKernelSize // 2
-        coaddInputs.ccds[:] = [
-            dataclasses.replace(ccd, polygon=_shrink(ccd, border)) for ccd in coaddInputs.ccds
-        ]
+        shrunk = []
+        for ccd in coaddInputs.ccds:
+            polygon = ccd.polygon or Polygon.from_box(ccd.bbox)
+            x, y = polygon.x_vertices, polygon.y_vertices
+            limits = shapely.box(x.min() + border, y.min() + border, x.max() - border, y.max() - border)
+            inside = min(x.max() - x.min(), y.max() - y.min()) > 2 * border
+            left = polygon.to_shapely().intersection(limits) if inside else shapely.Polygon()
+            if not isinstance(left, shapely.Polygon) or left.is_empty:
+                text = f"{ccd.id}: shrinking its polygon by {border} pixels leaves {left.geom_type}."
+                raise GeometryError(text)
+            px, py = left.exterior.coords.xy
+            polygon = Polygon(x_vertices=px[:-1], y_vertices=py[:-1])
+            shrunk.append(dataclasses.replace(ccd, polygon=polygon))
+        coaddInputs.ccds[:] = shrunk
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
@@ -436,15 +446,3 @@ def add_background(exposure: Exposure, background: Any, sign: float = 1.0) -> Ex
     return dataclasses.replace(
         exposure, pixels=MaskedImage(image, mask=pixels.mask, variance=pixels.variance)
     )
-
-
-def _shrink(ccd: DetectorInput, border: int) -> Polygon:
-    polygon = ccd.polygon or Polygon.from_box(ccd.bbox)
-    x, y = polygon.x_vertices, polygon.y_vertices
-    limits = shapely.box(x.min() + border, y.min() + border, x.max() - border, y.max() - border)
-    inside = min(x.max() - x.min(), y.max() - y.min()) > 2 * border
-    shrunk = polygon.to_shapely().intersection(limits) if inside else shapely.Polygon()
-    if not isinstance(shrunk, shapely.Polygon) or shrunk.is_empty:
-        raise GeometryError(f"{ccd.id}: shrinking its polygon by {border} pixels leaves {shrunk.geom_type}.")
-    px, py = shrunk.exterior.coords.xy
-    return Polygon(x_vertices=px[:-1], y_vertices=py[:-1])

@@ -11,7 +11,7 @@ from lsst.pex.config import Config
 from lsst.pipe.base import Struct
 
 from ...errors import ConfigError, MaskPlaneError
-from ...image.gaps import GapSummary, fill_masked_image
+from ...image.gaps import fill_masked_image
 from ...image.options import GapControl
 from ...planes import make_schema, plane_name
 from ..cmdline.task import Task
@@ -90,7 +90,16 @@ class InterpImageTask(Task):
                 raise MaskPlaneError(f"There is no mask plane {planeName!r}; there are: {planes}.")
             summary = fill_masked_image(image, (planeName,), control)
         else:
-            summary = _fill_defects(image, list(defects or ()), control)
+            # Defects need not be on any plane of the mask.
+            flags = np.zeros(image.bbox.shape, dtype=bool)
+            for defect in defects or ():
+                flags |= as_spans(defect).to_array(image.bbox)
+            # A mask of its own, so that planes of the image do not count as defects.
+            scratch = Mask(0, schema=make_schema(), bbox=image.bbox)
+            scratch.set("BAD", flags)
+            work = MaskedImage(image.image, mask=scratch, variance=image.variance)
+            summary = fill_masked_image(work, ("BAD",), control)
+            image.mask.set("INTERPOLATED", flags & scratch.get("INTERPOLATED"))
         self.metadata["interpolated_pixel_count"] = summary.pixels
         if summary.fallback is not None:
             self.log.info(
@@ -100,17 +109,3 @@ class InterpImageTask(Task):
             )
         self.log.info("Interpolated over %d pixels.", summary.pixels)
         return Struct(summary=summary)
-
-
-def _fill_defects(image: MaskedImage, defects: list[Any], control: GapControl) -> GapSummary:
-    """Fill regions that need not be on any plane of the mask."""
-    flags = np.zeros(image.bbox.shape, dtype=bool)
-    for defect in defects:
-        flags |= as_spans(defect).to_array(image.bbox)
-    # A mask of its own, so that planes of the image do not count as defects.
-    scratch = Mask(0, schema=make_schema(), bbox=image.bbox)
-    scratch.set("BAD", flags)
-    work = MaskedImage(image.image, mask=scratch, variance=image.variance)
-    summary = fill_masked_image(work, ("BAD",), control)
-    image.mask.set("INTERPOLATED", flags & scratch.get("INTERPOLATED"))
-    return summary

@@ -106,17 +106,6 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
         """
         if not infos:
             raise NoInputsError("No data found from which to compute a sky map.")
-        ra, dec, radius = self._circle(infos)
-        options = self.config.skyMap
-        common = {**core_values(options, DiscreteConfig), "patches": options.patches()}
-        if oldSkyMap is None:
-            config = DiscreteConfig(ra=(ra,), dec=(dec,), radius=(radius,), **common)
-        else:
-            config = _appended(oldSkyMap, ra, dec, radius, common)
-        return Struct(skyMap=DiscreteSkyMap(config, name=self._skymap_name()))
-
-    def _circle(self, infos: Sequence[ExposureInfo]) -> tuple[float, float, float]:
-        """Return centre and radius of the circle around all exposures, with the border, in degrees."""
         vertices = []
         for info in infos:
             try:
@@ -124,8 +113,27 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
             except GeometryError as err:
                 raise GeometryError(f"{info.id}: {err}") from err
         circle = SkyPolygon.hull(np.concatenate(vertices)).bounding_circle
-        lon, lat = np.degrees(to_lonlat(np.array(circle.axis)))
-        return float(lon), float(lat), float(np.degrees(circle.angle)) + self.config.borderSize
+        ra, dec = (float(angle) for angle in np.degrees(to_lonlat(np.array(circle.axis))))
+        radius = float(np.degrees(circle.angle)) + self.config.borderSize
+        options = self.config.skyMap
+        common = {**core_values(options, DiscreteConfig), "patches": options.patches()}
+        if oldSkyMap is None:
+            config = DiscreteConfig(ra=(ra,), dec=(dec,), radius=(radius,), **common)
+        else:
+            if not isinstance(oldSkyMap, DiscreteSkyMap):
+                raise ConfigError(
+                    f"a tract can be added to a discrete sky map only; found {oldSkyMap!r}.",
+                    option="doAppend",
+                )
+            for name, value in common.items():
+                if (old := getattr(oldSkyMap.config, name)) != value:
+                    reason = f"the sky map that is there has {name} {old}; expected {value}."
+                    raise ConfigError(reason, option=name, found=value)
+            config = oldSkyMap.config
+            config = config.replace(
+                ra=(*config.ra, ra), dec=(*config.dec, dec), radius=(*config.radius, radius)
+            )
+        return Struct(skyMap=DiscreteSkyMap(config, name=self._skymap_name()))
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
@@ -137,19 +145,3 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
             ContainerClass=SelectDataIdContainer,
         )
         return parser
-
-
-def _appended(old: Any, ra: float, dec: float, radius: float, common: dict[str, Any]) -> DiscreteConfig:
-    if not isinstance(old, DiscreteSkyMap):
-        raise ConfigError(
-            f"a tract can be added to a discrete sky map only; found {old!r}.", option="doAppend"
-        )
-    for name, value in common.items():
-        if getattr(old.config, name) != value:
-            raise ConfigError(
-                f"the sky map that is there has {name} {getattr(old.config, name)}; expected {value}.",
-                option=name,
-                found=value,
-            )
-    config = old.config
-    return config.replace(ra=(*config.ra, ra), dec=(*config.dec, dec), radius=(*config.radius, radius))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from lsst.images import Box
-from lsst.pex.config import Config, Field
+from lsst.pex.config import Config, ConfigChoiceField, Field
 from lsst.pipe.base import Struct
 
 from ...sky.footprint import corner_vectors
+from ...sky.registry import SKYMAP_KINDS
 from ...sky.skymap import SkyMap
 from ...sky.vectors import to_lonlat
 from ..cmdline.argument_parser import ArgumentParser
 from ..cmdline.runner import TaskRunner
 from ..cmdline.task import CmdLineTask
 from ..repository import open_repository, register_skymap
-from .skyMaps import make_configured_skymap, skymap_field, skymap_name_field
+from .skyMaps import SKYMAP_CONFIGS, skymap_name_field
 
 __all__ = ("MakeSkyMapConfig", "MakeSkyMapRunner", "MakeSkyMapTask", "SkyMapTask")
 
@@ -25,7 +25,7 @@ class MakeSkyMapConfig(Config):
     """Which sky map is made."""
 
     coaddName = Field[str]('Kind of coadd that the sky map is for: "deep"', default="deep")
-    skyMap = skymap_field("dodeca")
+    skyMap = ConfigChoiceField("Kind of sky map, and its options", typemap=SKYMAP_CONFIGS, default="dodeca")
     skyMapName = skymap_name_field()
     doWrite = Field[bool]("Write the sky map", default=True)
 
@@ -47,7 +47,15 @@ class SkyMapTask(CmdLineTask):
 
     def _finish(self, butler: Any, skyMap: SkyMap[Any]) -> Struct:
         """Log a sky map, and write it with its tracts and patches if configured."""
-        _log_skymap(self.log, skyMap)
+        self.log.info("sky map %s (%s) has %d tracts", skyMap.name, skyMap.kind, len(skyMap))
+        for number in range(min(len(skyMap), 100)):
+            tract = skyMap[number]
+            ra, dec = np.degrees(to_lonlat(corner_vectors(tract.projection, tract.bbox)))
+            corners = ", ".join(f"({x:.3f}, {y:.3f})" for x, y in zip(ra, dec, strict=True))
+            text = "tract %d has corners %s (RA, Dec deg) and %d x %d patches"
+            self.log.info(text, number, corners, tract.n_patches.x, tract.n_patches.y)
+        if len(skyMap) > 100:
+            self.log.info("and %d more tracts", len(skyMap) - 100)
         if self.config.doWrite:  # type: ignore[attr-defined]
             with open_repository(butler.root, writeable=True) as repository:
                 register_skymap(repository, skyMap)
@@ -81,27 +89,9 @@ class MakeSkyMapTask(SkyMapTask):
         lsst.pipe.base.Struct
             ``skyMap``.
         """
-        return self._finish(butler, make_configured_skymap(self.config.skyMap.active, self._skymap_name()))
+        options = self.config.skyMap.active
+        return self._finish(butler, SKYMAP_KINDS[options.kind](options.toCore(), name=self._skymap_name()))
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
         return ArgumentParser(name=cls._DefaultName)
-
-
-def _log_skymap(log: Any, skyMap: SkyMap[Any], most: int = 100) -> None:
-    """Log corners and number of patches of the tracts, up to some number of them."""
-    log.info("sky map %s (%s) has %d tracts", skyMap.name, skyMap.kind, len(skyMap))
-    for number in range(min(len(skyMap), most)):
-        tract = skyMap[number]
-        box: Box = tract.bbox
-        ra, dec = np.degrees(to_lonlat(corner_vectors(tract.projection, box)))
-        corners = ", ".join(f"({x:.3f}, {y:.3f})" for x, y in zip(ra, dec, strict=True))
-        log.info(
-            "tract %d has corners %s (RA, Dec deg) and %d x %d patches",
-            number,
-            corners,
-            tract.n_patches.x,
-            tract.n_patches.y,
-        )
-    if len(skyMap) > most:
-        log.info("and %d more tracts", len(skyMap) - most)

@@ -224,14 +224,20 @@ class RejectArtifactsTask(AssembleCoaddTask):
 
     def _records(self, warps: Sequence[WarpToStack]) -> list[WarpInput]:
         """Return warps in the form of the core."""
-        return [
-            dataclasses.replace(
+        records = []
+        for warp in warps:
+            spans = {
+                plane_name(name): united_runs(*(as_spans(region).runs for region in regions))
+                for name, regions in alt_spans(warp.altMask).items()
+                if regions
+            }
+            record = dataclasses.replace(
                 stack_record(warp, RefSource(warp.ref, warp.imageScaler)),
                 detectors=warp.ref.header.detectors,
-                alternate=_span_mask(warp.altMask),
+                alternate=SpanMask(spans) if alt_spans(warp.altMask) else None,
             )
-            for warp in warps
-        ]
+            records.append(record)
+        return records
 
     def _scene(
         self, inputs: Sequence[WarpInput], bbox: Box, projection: SkyProjection[Any] | None, mask: Any
@@ -265,19 +271,6 @@ def spans_of(artifacts: VisitArtifacts, control: RejectControl, warp: WarpInput)
     if findings.edges.area:
         planes["EDGE"] = [SpanSet.from_runs(findings.edges)]
     return AltMaskSpans(planes, artifacts)
-
-
-def _span_mask(altMask: Any) -> SpanMask | None:
-    spans = alt_spans(altMask)
-    if not spans:
-        return None
-    return SpanMask(
-        {
-            plane_name(name): united_runs(*(as_spans(region).runs for region in regions))
-            for name, regions in spans.items()
-            if regions
-        }
-    )
 
 
 def refuse_changed(config: Any, names: Mapping[str, str]) -> None:

@@ -9,10 +9,10 @@ from lsst.pex.config import Config, ConfigChoiceField, Field, ListField
 from ...sky import discrete, dodeca, healpix, rings
 from ...sky.layout import CellPatches, LegacyPatches, PatchLayout
 from ...sky.registry import SKYMAP_KINDS
-from ...sky.skymap import SkyMap, SkyMapConfig
+from ...sky.skymap import SkyMapConfig
 from .fields import borrow, borrowed, check_with_core, core_values
 
-__all__ = ("SKYMAP_CONFIGS", "BaseSkyMapConfig", "make_configured_skymap", "skymap_field")
+__all__ = ("SKYMAP_CONFIGS", "BaseSkyMapConfig", "skymap_name_field")
 
 
 class LegacyTractConfig(Config):
@@ -154,16 +154,6 @@ SKYMAP_CONFIGS: dict[str, type[BaseSkyMapConfig]] = {
 """Options of each kind of sky map, by its documented name."""
 
 
-def skymap_field(default: str) -> ConfigChoiceField:
-    """Return a field that chooses a kind of sky map and holds its options."""
-    return ConfigChoiceField("Kind of sky map, and its options", typemap=SKYMAP_CONFIGS, default=default)
-
-
 def skymap_name_field() -> Any:
     """Return the field of the name that a sky map has in the repository."""
     return Field[str]("Name of the sky map in the repository; unset: that of the coadd", optional=True)
-
-
-def make_configured_skymap(config: BaseSkyMapConfig, name: str) -> SkyMap[Any]:
-    """Make the sky map that options describe."""
-    return SKYMAP_KINDS[config.kind](config.toCore(), name=name)

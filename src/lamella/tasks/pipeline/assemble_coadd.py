@@ -41,7 +41,7 @@ from ..derive import derive_config, derive_field, to_core
 from ..history import common_settings, unmatched_reason, warp_rejections, warp_settings
 from ..matching import pair_settings
 from .base import SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of, resources_of
-from .select import selected_visits, selection_rejections, selection_settings
+from .select import selected_visits, selection_rejections
 
 __all__ = (
     "AssembleCoaddPipelineConfig",
@@ -264,7 +264,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             psfMatchedWarps=inputs.get("psfMatchedWarps", ()),
             brightObjects=inputs.get("brightObjectMask"),
             rejected=selection_rejections(selection) if selection is not None else (),
-            settings=selection_settings(selection) if selection is not None else {},
+            settings=dict(selection.get("settings", {})) if selection is not None else {},
             resources=resources_of(butlerQC, self.config.memory),
         )
         for ref in getattr(outputRefs, "artifactMasks", ()):

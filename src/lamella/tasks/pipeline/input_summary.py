@@ -101,7 +101,19 @@ class CoaddInputSummaryTask(CoaddPipelineTask):
             exposure, sorted.  An exposure that is not in the coadd has a
             weight of 0, and ``stage`` and ``reason`` tell why.
         """
-        rows = sorted(row for coadd in coadds for row in _rows(coadd))
+        rows: list[tuple[Any, ...]] = []
+        for coadd in coadds:
+            items: tuple[DetectorInput | Rejection, ...] = (*coadd.detectors, *coadd.rejected)
+            for item in items:
+                patch = coadd.tract, coadd.patch, coadd.band
+                exposure = (*patch, item.id.instrument, item.id.visit, item.id.detector)
+                if isinstance(item, Rejection):
+                    rows.append((*exposure, 0.0, 0, np.nan, np.nan, np.nan, item.stage, item.reason))
+                else:
+                    numbers = [item.psf_fwhm, item.times.middle, item.times.exposure_time]
+                    numbers = [np.nan if number is None else number for number in numbers]
+                    rows.append((*exposure, item.weight, item.good_pixels, *numbers, "", ""))
+        rows.sort()
         table = Table()
         for index, (name, (dtype, unit, description)) in enumerate(_COLUMNS.items()):
             values = np.array([row[index] for row in rows], dtype=dtype)
@@ -184,16 +196,3 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
     "stage": ("U", "", "Where the exposure was left out: read, select, warp or weight."),
     "reason": ("U", "", "Why it was left out."),
 }
-
-
-def _rows(coadd: CoaddInputs) -> Iterable[tuple[Any, ...]]:
-    patch = (coadd.tract, coadd.patch, coadd.band)
-    items: tuple[DetectorInput | Rejection, ...] = (*coadd.detectors, *coadd.rejected)
-    for item in items:
-        exposure = (*patch, item.id.instrument, item.id.visit, item.id.detector)
-        if isinstance(item, Rejection):
-            yield (*exposure, 0.0, 0, np.nan, np.nan, np.nan, item.stage, item.reason)
-        else:
-            numbers = [item.psf_fwhm, item.times.middle, item.times.exposure_time]
-            numbers = [np.nan if number is None else number for number in numbers]
-            yield (*exposure, item.weight, item.good_pixels, *numbers, "", "")

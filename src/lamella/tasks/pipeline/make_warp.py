@@ -283,22 +283,21 @@ class MakeWarpTask(CoaddPipelineTask):
         self.metadata["exposures"], self.metadata["goodPixels"] = len(detectors), pixels
         settings = {"select": plain_settings(self.select.config), "warp": plain_settings(self.warp.config)}
         record_history(visit.warp, visit.rejected, settings)
-        matched = self._match(visit.warp, target) if self.config.makePsfMatched else None
-        if matched is not None:
-            settings["match"] = plain_settings(self.match.config)
-            record_history(matched, visit.rejected, settings)
+        matched: Warp | None = None
+        if self.config.makePsfMatched:
+            result = self.match.run(visit.warp, target)
+            matched = result.warp
+            if matched is None:
+                number, text = visit.warp.visit, "Visit %d is not matched to the common PSF: %s"
+                self.log.warning(text, number, result.reason)
+                if not self.config.makeDirect:
+                    raise NoWorkFound(f"The visit cannot be matched to the common PSF: {result.reason}")
+                record_unmatched(visit.warp, result.reason)
+            else:
+                settings["match"] = plain_settings(self.match.config)
+                record_history(matched, visit.rejected, settings)
+            self.metadata["psfMatched"] = matched is not None
         return Struct(warp=visit.warp, psfMatched=matched, rejected=tuple(rejected))
-
-    def _match(self, warp: Warp, target: CoaddTarget) -> Warp | None:
-        result = self.match.run(warp, target)
-        if result.warp is None:
-            self.log.warning("Visit %d is not matched to the common PSF: %s", warp.visit, result.reason)
-            if not self.config.makeDirect:
-                raise NoWorkFound(f"The visit cannot be matched to the common PSF: {result.reason}")
-            record_unmatched(warp, result.reason)
-        self.metadata["psfMatched"] = result.warp is not None
-        matched: Warp | None = result.warp
-        return matched
 
 
 def _read_error(rejected: Sequence[Rejection]) -> UnreadableFileError | None:

@@ -19,7 +19,7 @@ from lsst.pipe.base import (
 from ...coadd.select.select import select_exposures
 from ...coadd.select.select_control import SelectControl
 from ...data.coadd import Rejection
-from ...data.exposure import ExposureId, ExposureInfo
+from ...data.exposure import ExposureInfo
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, rejection_from_plain, rejection_to_plain
@@ -33,7 +33,6 @@ __all__ = (
     "SelectExposuresTask",
     "selected_visits",
     "selection_rejections",
-    "selection_settings",
 )
 
 
@@ -155,8 +154,17 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
                 "; ".join(sorted({item.reason for item in chosen.rejected})) or "none overlaps the patch"
             )
             raise NoWorkFound(f"None of {len(infos)} exposures is selected: {reasons}")
-        result = _as_plain(chosen.kept, chosen.rejected)
-        result["settings"] = {"select": plain_settings(self.select.config)}
+        visits: dict[tuple[str, int], list[int]] = {}
+        for id in chosen.kept:
+            visits.setdefault((id.instrument, id.visit), []).append(id.detector)
+        result: dict[str, Any] = {
+            "selected": [
+                {"instrument": instrument, "visit": visit, "detectors": detectors}
+                for (instrument, visit), detectors in visits.items()
+            ],
+            "rejected": [rejection_to_plain(item) for item in chosen.rejected],
+            "settings": {"select": plain_settings(self.select.config)},
+        }
         self.log.info(
             "Selected %d visits with %d of %d exposures.",
             len(result["selected"]), len(chosen.kept), len(chosen.kept) + len(chosen.rejected),
@@ -164,19 +172,6 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
         for item in chosen.rejected:
             self.log.verbose("Left out %s: %s", item.id, item.reason)
         return Struct(selectedVisits=result)
-
-
-def _as_plain(kept: Sequence[ExposureId], rejected: Sequence[Rejection]) -> dict[str, Any]:
-    visits: dict[tuple[str, int], list[int]] = {}
-    for id in kept:
-        visits.setdefault((id.instrument, id.visit), []).append(id.detector)
-    return {
-        "selected": [
-            {"instrument": instrument, "visit": visit, "detectors": detectors}
-            for (instrument, visit), detectors in visits.items()
-        ],
-        "rejected": [rejection_to_plain(item) for item in rejected],
-    }
 
 
 def selected_visits(content: Mapping[str, Any]) -> set[tuple[str, int]]:
@@ -187,8 +182,3 @@ def selected_visits(content: Mapping[str, Any]) -> set[tuple[str, int]]:
 def selection_rejections(content: Mapping[str, Any]) -> list[Rejection]:
     """Return the exposures that a dataset ``deepCoaddVisits`` says were left out."""
     return [rejection_from_plain(row) for row in content["rejected"]]
-
-
-def selection_settings(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with which a dataset ``deepCoaddVisits`` says that it was made."""
-    return dict(content.get("settings", {}))
