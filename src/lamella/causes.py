@@ -60,11 +60,10 @@ def told_once(messages: Iterable[tuple[str, str]]) -> list[str]:
         'visit': found an empty cell; expected a number (the same for 59 others)."``.
     """
     groups = by_cause(messages, lambda pair: cause_of(*pair))
-    return [_with_count(group[0][0], len({message for message, _ in group}) - 1) for group in groups]
-
-
-def _with_count(message: str, others: int) -> str:
-    if not others:
-        return message
-    stop = "." if message.endswith(".") else ""
-    return f"{message.removesuffix('.')} (the same for {others} other{'s' if others > 1 else ''}){stop}"
+    told = []
+    for (message, _), *like in groups:
+        if others := len({other for other, _ in like} - {message}):
+            stop, plural = "." if message.endswith(".") else "", "s" if others > 1 else ""
+            message = f"{message.removesuffix('.')} (the same for {others} other{plural}){stop}"
+        told.append(message)
+    return told

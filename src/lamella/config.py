@@ -63,7 +63,20 @@ class Config(pydantic.BaseModel):
         try:
             super().__init__(**values)
         except pydantic.ValidationError as err:
-            raise _config_error(type(self), err) from None
+            first = err.errors(include_url=False)[0]
+            name = ".".join(map(str, first["loc"]))
+            value = first["input"]
+            reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+            cause = first.get("ctx", {}).get("error")
+            if isinstance(cause, ConfigError):  # from a Config within this one
+                name = ".".join(filter(None, (name, cause.option)))
+                value, reason = cause.found, cause.reason
+            elif first["type"] == "extra_forbidden":
+                reason = f"no such option; there are: {', '.join(type(self).model_fields)}"
+            elif name:
+                reason = f"{reason} (found {value!r})"
+            where = ".".join(filter(None, (type(self).__name__, name)))
+            raise ConfigError(f"{where}: {reason}.", option=name, found=value, reason=reason) from None
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some options changed, and checked again; what was left out stays left out."""
@@ -98,23 +111,6 @@ class PlainValues:
             Raised when a value is missing, unknown or of the wrong kind.
         """
         return pydantic.TypeAdapter(cls).validate_python(dict(values), extra="forbid")
-
-
-def _config_error(cls: type[Config], err: pydantic.ValidationError) -> ConfigError:
-    first = err.errors(include_url=False)[0]
-    name = ".".join(map(str, first["loc"]))
-    value = first["input"]
-    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, ConfigError):  # from a Config within this one
-        name = ".".join(filter(None, (name, cause.option)))
-        value, reason = cause.found, cause.reason
-    elif first["type"] == "extra_forbidden":
-        reason = f"no such option; there are: {', '.join(cls.model_fields)}"
-    elif name:
-        reason = f"{reason} (found {value!r})"
-    where = f"{cls.__name__}.{name}" if name else cls.__name__
-    return ConfigError(f"{where}: {reason}.", option=name, found=value, reason=reason)
 
 
 def load_options(path: str | PathLike[str]) -> dict[str, Any]:

@@ -129,18 +129,25 @@ def inject_artifacts(config: SurveyConfig, visit: int, detector: int) -> Injecti
     """
     painter = _Painter(config, plan_visits(config)[visit], detector)
     projection = detector_projection(config, visit, detector)
-    _add_cosmic_rays(config, painter)
-    if painter.visit.satellite:
-        _add_satellite(config, painter, projection)
-    _add_asteroids(config, painter, projection)
-    return Injection(painter.image, painter.planes, painter.masked, tuple(painter.records))
-
-
-def _add_cosmic_rays(config: SurveyConfig, painter: _Painter) -> None:
     rng = random_stream(config, "cosmic rays", painter.visit.visit, painter.detector)
     for _ in range(config.cosmic_rays):
         signal, ends = draw_track(rng, config.detector_shape, painter.visit.sky_noise)
         painter.add("COSMIC_RAY", signal, ends, masked=rng.random() >= config.unmasked_cosmic_rays)
+    if painter.visit.satellite:
+        _add_satellite(config, painter, projection)
+    box, sigma = detector_box(config), painter.visit.psf_sigma(config.pixel_scale)
+    ra, dec, _ = detector_centre(config, painter.visit, painter.detector)
+    # As far from the centre of a detector, in arcseconds, a point source can still touch it.
+    reach = config.pixel_scale * (0.5 * float(np.hypot(*config.detector_shape)) + 60.0)
+    for asteroid in make_asteroids(config):
+        source = asteroid.in_visit(painter.visit)
+        offsets = _tangent_offsets(painter.visit, float(source.ra[0]), float(source.dec[0]))
+        if np.hypot(*(offsets - _tangent_offsets(painter.visit, ra, dec))) > reach:
+            continue
+        spot = project(source, projection, sigma)
+        ends = (spot.x[0], spot.y[0], spot.x[0], spot.y[0])
+        painter.add("ASTEROID", draw_gaussians(spot, box), ends)
+    return Injection(painter.image, painter.planes, painter.masked, tuple(painter.records))
 
 
 def draw_track(
@@ -179,31 +186,25 @@ def draw_track(
 
 def _add_satellite(config: SurveyConfig, painter: _Painter, projection: SkyProjection[Any]) -> None:
     """Draw a straight trail with the profile of the PSF across it."""
-    ends = _trail_ends(config, painter.visit, painter.detector, projection)
+    # Two points of the trail, about where it comes closest to the centre of the detector.
+    rng = random_stream(config, "satellite", painter.visit.visit, 1)
+    reach = min(config.field_size) / 8
+    start, angle = rng.uniform(-reach, reach, 2), rng.uniform(0.0, np.pi)
+    direction = np.array([np.sin(angle), np.cos(angle)])
+    ra, dec, _ = detector_centre(config, painter.visit, painter.detector)
+    centre = _tangent_offsets(painter.visit, ra, dec)
+    closest = start + direction * float((centre - start) @ direction)
+    half = 0.5 * config.pixel_scale * float(np.hypot(*config.detector_shape))
+    east, north = np.array([closest - half * direction, closest + half * direction]).T
+    lon, lat = np.radians(offset_sky(painter.visit.ra, painter.visit.dec, east, north))
+    point = projection.sky_to_pixel_transform.apply_forward(x=lon, y=lat)
+    x, y, x_end, y_end = (float(end) for end in (point.x[0], point.y[0], point.x[1], point.y[1]))
     grid = detector_box(config).meshgrid()
-    x, y, x_end, y_end = ends
     length = np.hypot(x_end - x, y_end - y)
     distance = ((grid.x - x) * (y_end - y) - (grid.y - y) * (x_end - x)) / length
     sigma = painter.visit.psf_sigma(config.pixel_scale)
     peak = config.satellite_peak * painter.visit.sky_noise
-    painter.add("SATELLITE", peak * np.exp(-0.5 * (distance / sigma) ** 2), ends)
-
-
-def _trail_ends(config: SurveyConfig, visit: Visit, detector: int, projection: SkyProjection[Any]) -> _Ends:
-    """Return two points of the trail in pixels, about where it comes closest to the detector's centre."""
-    rng = random_stream(config, "satellite", visit.visit, 1)
-    reach = min(config.field_size) / 8
-    start, angle = rng.uniform(-reach, reach, 2), rng.uniform(0.0, np.pi)
-    direction = np.array([np.sin(angle), np.cos(angle)])
-    ra, dec, _ = detector_centre(config, visit, detector)
-    centre = _tangent_offsets(visit, ra, dec)
-    closest = start + direction * float((centre - start) @ direction)
-    half = 0.5 * config.pixel_scale * float(np.hypot(*config.detector_shape))
-    east, north = np.array([closest - half * direction, closest + half * direction]).T
-    point = projection.sky_to_pixel_transform.apply_forward(
-        **dict(zip("xy", np.radians(offset_sky(visit.ra, visit.dec, east, north)), strict=True))
-    )
-    return float(point.x[0]), float(point.y[0]), float(point.x[1]), float(point.y[1])
+    painter.add("SATELLITE", peak * np.exp(-0.5 * (distance / sigma) ** 2), (x, y, x_end, y_end))
 
 
 def _tangent_offsets(visit: Visit, ra: float, dec: float) -> np.ndarray:
@@ -213,18 +214,3 @@ def _tangent_offsets(visit: Visit, ra: float, dec: float) -> np.ndarray:
     east = np.cos(d) * np.sin(a) / towards
     north = (np.cos(d0) * np.sin(d) - np.sin(d0) * np.cos(d) * np.cos(a)) / towards
     return np.degrees([east, north]) * 3600.0
-
-
-def _add_asteroids(config: SurveyConfig, painter: _Painter, projection: SkyProjection[Any]) -> None:
-    box, sigma = detector_box(config), painter.visit.psf_sigma(config.pixel_scale)
-    ra, dec, _ = detector_centre(config, painter.visit, painter.detector)
-    # As far from the centre of a detector, in arcseconds, a point source can still touch it.
-    reach = config.pixel_scale * (0.5 * float(np.hypot(*config.detector_shape)) + 60.0)
-    for asteroid in make_asteroids(config):
-        source = asteroid.in_visit(painter.visit)
-        offsets = _tangent_offsets(painter.visit, float(source.ra[0]), float(source.dec[0]))
-        if np.hypot(*(offsets - _tangent_offsets(painter.visit, ra, dec))) > reach:
-            continue
-        spot = project(source, projection, sigma)
-        ends = (spot.x[0], spot.y[0], spot.x[0], spot.y[0])
-        painter.add("ASTEROID", draw_gaussians(spot, box), ends)

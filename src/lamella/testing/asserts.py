@@ -144,16 +144,11 @@ def assert_exposures_equal(actual: Exposure, expected: Exposure, *, tolerance: f
         actual.info.projection, expected.info.projection, expected.info.bbox, tolerance=tolerance
     )
     _assert_planes_close(actual.pixels, expected.pixels, 0.0, 0.0)
-    assert _same_scale(actual.to_njy, expected.to_njy, tolerance), (
-        f"to_njy is {actual.to_njy!r}; expected {expected.to_njy!r}."
-    )
+    a, b = actual.to_njy, expected.to_njy
+    fields = isinstance(a, BaseField) or isinstance(b, BaseField)
+    same = a == b if fields else np.isclose(a, b, rtol=tolerance, atol=0.0)  # type: ignore[arg-type]
+    assert same, f"to_njy is {a!r}; expected {b!r}."
     x, y = expected.info.bbox.x.center, expected.info.bbox.y.center
     a, b = (psf.compute_kernel_image(x=x, y=y).array for psf in (actual.psf, expected.psf))
     assert a.shape == b.shape, f"the PSF has shape {a.shape}; expected {b.shape}."
     _report("PSF at the centre", np.abs(a - b) > 1e-3 * b.max(), a, b)
-
-
-def _same_scale(actual: float | BaseField, expected: float | BaseField, tolerance: float) -> bool:
-    if isinstance(actual, BaseField) or isinstance(expected, BaseField):
-        return bool(actual == expected)
-    return bool(np.isclose(actual, expected, rtol=tolerance, atol=0.0))

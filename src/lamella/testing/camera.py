@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -107,27 +106,26 @@ class Visit:
 @lru_cache(maxsize=64)
 def plan_visits(config: SurveyConfig) -> dict[int, Visit]:
     """Return the visits of a survey, by number; bands take turns."""
-    return {number: _plan(config, k) for k, number in enumerate(config.visits)}
-
-
-def _plan(config: SurveyConfig, k: int) -> Visit:
-    rng = random_stream(config, "visit", k)
-    turn, band = divmod(k, len(config.bands))
-    east, north = rng.uniform(-config.dither, config.dither, 2)
-    turns = random_stream(config, "satellite", band).permutation(config.visits_per_band)
-    ra, dec = offset_sky(config.ra, config.dec, east, north)
-    return Visit(
-        visit=config.first_visit + k,
-        band=config.bands[band],
-        mjd=round(config.first_mjd + k * config.cadence / 1440.0, 8),
-        ra=round(float(ra), 9),
-        dec=round(float(dec), 9),
-        rotation=round(rng.uniform(-config.rotation, config.rotation), 6),
-        psf_fwhm=round(rng.uniform(*config.seeing), 4),
-        sky_noise=round(rng.uniform(*config.sky_noise), 3),
-        zero_point=round(rng.uniform(*config.zero_point), 4),
-        satellite=turn in turns[: config.satellites].tolist(),
-    )
+    visits = {}
+    for k, number in enumerate(config.visits):
+        rng = random_stream(config, "visit", k)
+        turn, band = divmod(k, len(config.bands))
+        east, north = rng.uniform(-config.dither, config.dither, 2)
+        turns = random_stream(config, "satellite", band).permutation(config.visits_per_band)
+        ra, dec = offset_sky(config.ra, config.dec, east, north)
+        visits[number] = Visit(
+            visit=config.first_visit + k,
+            band=config.bands[band],
+            mjd=round(config.first_mjd + k * config.cadence / 1440.0, 8),
+            ra=round(float(ra), 9),
+            dec=round(float(dec), 9),
+            rotation=round(rng.uniform(-config.rotation, config.rotation), 6),
+            psf_fwhm=round(rng.uniform(*config.seeing), 4),
+            sky_noise=round(rng.uniform(*config.sky_noise), 3),
+            zero_point=round(rng.uniform(*config.zero_point), 4),
+            satellite=turn in turns[: config.satellites].tolist(),
+        )
+    return visits
 
 
 def detector_box(config: SurveyConfig) -> Box:
@@ -163,34 +161,25 @@ def wcs_header(config: SurveyConfig, visit: Visit, detector: int) -> Header:
     """
     from astropy.io.fits import Header
 
-    return Header.fromstring(
-        "".join(_card(name, value) for name, value in _wcs_cards(config, visit, detector))
-    )
-
-
-def _card(name: str, value: str | int | float) -> str:
-    """Format a card; the general way costs more time than the pixels."""
-    if isinstance(value, str):
-        text = f"'{value:8}'"
-    else:
-        # Tools that copy projections keep 12 digits: give no more.
-        text = f"{value:20.11E}" if isinstance(value, float) else f"{value:20d}"
-    return f"{name:8}= {text}".ljust(80)
-
-
-def _wcs_cards(config: SurveyConfig, visit: Visit, detector: int) -> Iterator[tuple[str, str | int | float]]:
     height, width = config.detector_shape
     ra, dec, rotation = detector_centre(config, visit, detector)
     cd = _cd_matrix(config, rotation)
     suffix = "-SIP" if config.distortion > 0 else ""
-    yield from (("WCSAXES", 2), ("CTYPE1", f"RA---TAN{suffix}"), ("CTYPE2", f"DEC--TAN{suffix}"))
-    yield from (("CUNIT1", "deg"), ("CUNIT2", "deg"), ("RADESYS", "ICRS"))
-    yield from (("CRPIX1", (width + 1) / 2), ("CRPIX2", (height + 1) / 2), ("CRVAL1", ra), ("CRVAL2", dec))
-    yield from ((f"CD{i + 1}_{j + 1}", float(cd[i, j])) for i, j in np.ndindex(2, 2))
+    cards: list[tuple[str, str | int | float]] = [("WCSAXES", 2), ("CTYPE1", f"RA---TAN{suffix}")]
+    cards += [("CTYPE2", f"DEC--TAN{suffix}"), ("CUNIT1", "deg"), ("CUNIT2", "deg"), ("RADESYS", "ICRS")]
+    cards += [("CRPIX1", (width + 1) / 2), ("CRPIX2", (height + 1) / 2), ("CRVAL1", ra), ("CRVAL2", dec)]
+    cards += [(f"CD{i + 1}_{j + 1}", float(cd[i, j])) for i, j in np.ndindex(2, 2)]
     if config.distortion > 0:
         for name, terms in zip(("A", "B", "AP", "BP"), _distortion(config, detector), strict=False):
-            yield f"{name}_ORDER", max(p + q for p, q in terms)
-            yield from ((f"{name}_{p}_{q}", value) for (p, q), value in terms.items())
+            cards.append((f"{name}_ORDER", max(p + q for p, q in terms)))
+            cards += [(f"{name}_{p}_{q}", value) for (p, q), value in terms.items()]
+    # The general way to format cards costs more time than the pixels.  Tools that copy projections keep 12
+    # digits: give no more.
+    text = ""
+    for name, value in cards:
+        form = "'{:8}'" if isinstance(value, str) else "{:20.11E}" if isinstance(value, float) else "{:20d}"
+        text += f"{name:8}= {form.format(value)}".ljust(80)
+    return Header.fromstring(text)
 
 
 type _Polynomial = dict[tuple[int, int], float]

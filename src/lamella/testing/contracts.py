@@ -110,10 +110,6 @@ def _check_info(info: ExposureInfo) -> _Problems:
         yield f"info.psf_fwhm is {info.psf_fwhm}; expected arcseconds, or None where it is not known."
     if info.polygon is not None and not info.bbox.contains(info.polygon.bbox):
         yield f"info.polygon reaches beyond info.bbox: {info.polygon.bbox} against {info.bbox}."
-    yield from _check_projection(info)
-
-
-def _check_projection(info: ExposureInfo) -> _Problems:
     grid = info.bbox.meshgrid(11)
     x, y = np.asarray(grid.x, dtype=float).ravel(), np.asarray(grid.y, dtype=float).ravel()
     sky = info.projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
@@ -137,9 +133,32 @@ def _check_exposure(exposure: Exposure) -> _Problems:
         yield f"the box of the pixels is {pixels.bbox}, but info.bbox is {exposure.info.bbox}."
     yield from _check_types(pixels)
     if pixels.mask.schema.dtype == np.int32 and "NO_DATA" in pixels.mask.schema.names:
-        yield from _check_missing(pixels)
+        image, variance = pixels.image.array, pixels.variance.array
+        flagged, infinite = pixels.mask.get("NO_DATA"), np.isposinf(variance)
+        for wrong, text in (
+            (np.isinf(image), "are infinite; expected NaN where there is no measurement"),
+            (np.isnan(variance), "have a variance of NaN; expected +inf where there is no measurement"),
+            (np.isneginf(variance) | (variance <= 0), "have a variance that is not positive"),
+            (np.isnan(image) & ~flagged, "are NaN without NO_DATA"),
+            (~np.isnan(image) & flagged, "are NO_DATA but not NaN"),
+            (infinite & ~flagged, "have infinite variance without NO_DATA"),
+            (~infinite & flagged, "are NO_DATA with a variance that is not +inf"),
+        ):
+            if wrong.any():
+                row, column = np.argwhere(wrong)[0]
+                where = f"the first at row {row}, column {column} of the array"
+                yield f"{int(wrong.sum())} pixels {text}; {where}."
+        if flagged.all():
+            yield "all pixels are NO_DATA."
     yield from _check_psf(exposure)
-    yield from _check_scale(exposure)
+    scale, box = exposure.to_njy, exposure.info.bbox
+    if isinstance(scale, BaseField):
+        values = np.asarray(scale(x=np.array([box.x.center]), y=np.array([box.y.center])), dtype=float)
+        name = "the field to_njy at the centre of the box"
+    else:
+        values, name = np.array([scale], dtype=float), "to_njy"
+    if not (np.isfinite(values).all() and (values > 0).all()):
+        yield f"{name} is {values[0]}; expected a positive number of nJy per unit of the image."
 
 
 def _check_types(pixels: MaskedImage) -> _Problems:
@@ -159,25 +178,6 @@ def _check_types(pixels: MaskedImage) -> _Problems:
             yield f"the mask has no plane {name} (make the schema with lamella.planes.make_schema)."
         elif int(schema.bit(name).mask) != int(standard.bit(name).mask):
             yield f"mask plane {name} is not at its standard bit (make the schema with make_schema)."
-
-
-def _check_missing(pixels: MaskedImage) -> _Problems:
-    image, variance = pixels.image.array, pixels.variance.array
-    flagged, infinite = pixels.mask.get("NO_DATA"), np.isposinf(variance)
-    for wrong, text in (
-        (np.isinf(image), "are infinite; expected NaN where there is no measurement"),
-        (np.isnan(variance), "have a variance of NaN; expected +inf where there is no measurement"),
-        (np.isneginf(variance) | (variance <= 0), "have a variance that is not positive"),
-        (np.isnan(image) & ~flagged, "are NaN without NO_DATA"),
-        (~np.isnan(image) & flagged, "are NO_DATA but not NaN"),
-        (infinite & ~flagged, "have infinite variance without NO_DATA"),
-        (~infinite & flagged, "are NO_DATA with a variance that is not +inf"),
-    ):
-        if wrong.any():
-            row, column = np.argwhere(wrong)[0]
-            yield f"{int(wrong.sum())} pixels {text}; the first at row {row}, column {column} of the array."
-    if flagged.all():
-        yield "all pixels are NO_DATA."
 
 
 def _check_psf(exposure: Exposure) -> _Problems:
@@ -205,14 +205,3 @@ def _check_psf(exposure: Exposure) -> _Problems:
             f"info.psf_fwhm is {fwhm:.3g} arcsec, but the PSF model has a FWHM of about "
             f"{width:.3g} arcsec (pixels taken for arcseconds, or sigma for FWHM?)."
         )
-
-
-def _check_scale(exposure: Exposure) -> _Problems:
-    scale, box = exposure.to_njy, exposure.info.bbox
-    if isinstance(scale, BaseField):
-        values = np.asarray(scale(x=np.array([box.x.center]), y=np.array([box.y.center])), dtype=float)
-        name = "the field to_njy at the centre of the box"
-    else:
-        values, name = np.array([scale], dtype=float), "to_njy"
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        yield f"{name} is {values[0]}; expected a positive number of nJy per unit of the image."

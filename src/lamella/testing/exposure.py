@@ -89,27 +89,7 @@ def simulate_pixels(config: SurveyConfig, visit: int, detector: int) -> Detector
     full = image >= config.saturation
     image[full] = config.saturation
     mask[full] |= _bit("SATURATED")
-    _spoil_columns(config, plan, detector, image, mask, variance)
-    width = config.edge_width
-    rim = np.ones(mask.shape, dtype=bool)
-    rim[width : mask.shape[0] - width, width : mask.shape[1] - width] = False
-    mask[rim] |= _bit("DETECTION_EDGE")
-    return DetectorPixels(image.astype(np.float32), mask, variance, model, artifacts)
-
-
-def _bit(name: str) -> np.int32:
-    return np.int32(Layout.of().bits([name]))
-
-
-def _spoil_columns(
-    config: SurveyConfig,
-    plan: Visit,
-    detector: int,
-    image: np.ndarray,
-    mask: np.ndarray,
-    variance: np.ndarray,
-) -> None:
-    """Spoil the columns that are bad in this detector, in all visits; none is at an end of it."""
+    # Columns that are bad in this detector, in all visits; none is at an end of it.
     count = config.bad_columns + config.dead_columns
     rng = random_stream(config, "columns", detector)
     columns = 1 + rng.permutation(config.detector_shape[1] - 2)[:count]
@@ -119,6 +99,15 @@ def _spoil_columns(
     image[:, dead] = np.nan
     variance[:, dead] = np.inf
     mask[:, dead] |= _bit("NO_DATA")
+    width = config.edge_width
+    rim = np.ones(mask.shape, dtype=bool)
+    rim[width : mask.shape[0] - width, width : mask.shape[1] - width] = False
+    mask[rim] |= _bit("DETECTION_EDGE")
+    return DetectorPixels(image.astype(np.float32), mask, variance, model, artifacts)
+
+
+def _bit(name: str) -> np.int32:
+    return np.int32(Layout.of().bits([name]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

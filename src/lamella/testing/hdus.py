@@ -6,11 +6,12 @@ import datetime
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..planes import STANDARD_PLANES
 from .artifacts import ARTIFACT_KINDS
 from .camera import INSTRUMENT, wcs_header
 from .exposure import DetectorPixels, SimulatedExposure
-from .truth import pack_planes
 
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList, Header
@@ -30,27 +31,6 @@ def exposure_hdus(exposure: SimulatedExposure, pixels: DetectorPixels) -> HDULis
     """
     from astropy.io import fits
 
-    observation = _observation_header(exposure)
-    wcs = wcs_header(exposure.config, exposure.plan, exposure.detector)
-    image = fits.ImageHDU(pixels.image, header=wcs, name="IMAGE")
-    image.header.update(observation)
-    image.header["BUNIT"] = "adu"
-    mask = fits.ImageHDU(pixels.mask, name="MASK")
-    _add_planes(mask.header, STANDARD_PLANES)
-    variance = fits.ImageHDU(pixels.variance, name="VARIANCE")
-    variance.header["BUNIT"] = "adu2"
-    return fits.HDUList([fits.PrimaryHDU(header=observation), image, mask, variance])
-
-
-def _add_planes(header: Header, names: Iterable[str]) -> None:
-    for bit, name in enumerate(names):
-        card = f"MP_{name}"
-        header[card if len(card) <= 8 else f"HIERARCH {card}"] = bit
-
-
-def _observation_header(exposure: SimulatedExposure) -> Header:
-    from astropy.io.fits import Header
-
     plan, config = exposure.plan, exposure.config
     start = plan.mjd - config.exposure_time / 86400 / 2
     date = datetime.datetime(1858, 11, 17) + datetime.timedelta(days=start)
@@ -69,7 +49,22 @@ def _observation_header(exposure: SimulatedExposure) -> Header:
         ("MAGZERO", plan.zero_point, "[mag] AB magnitude of one count"),
         ("SEEING", plan.psf_fwhm, "[arcsec] full width at half maximum of the PSF"),
     ]
-    return Header(cards)
+    observation = fits.Header(cards)
+    wcs = wcs_header(config, plan, exposure.detector)
+    image = fits.ImageHDU(pixels.image, header=wcs, name="IMAGE")
+    image.header.update(observation)
+    image.header["BUNIT"] = "adu"
+    mask = fits.ImageHDU(pixels.mask, name="MASK")
+    _add_planes(mask.header, STANDARD_PLANES)
+    variance = fits.ImageHDU(pixels.variance, name="VARIANCE")
+    variance.header["BUNIT"] = "adu2"
+    return fits.HDUList([fits.PrimaryHDU(header=observation), image, mask, variance])
+
+
+def _add_planes(header: Header, names: Iterable[str]) -> None:
+    for bit, name in enumerate(names):
+        card = f"MP_{name}"
+        header[card if len(card) <= 8 else f"HIERARCH {card}"] = bit
 
 
 def truth_mask_hdus(pixels: DetectorPixels) -> HDUList:
@@ -82,6 +77,10 @@ def truth_mask_hdus(pixels: DetectorPixels) -> HDUList:
     """
     from astropy.io import fits
 
-    hdu = fits.PrimaryHDU(pack_planes(pixels.artifacts.planes))
+    planes = pixels.artifacts.planes
+    packed = np.zeros(next(iter(planes.values())).shape, dtype=np.uint8)
+    for bit, kind in enumerate(ARTIFACT_KINDS):
+        packed[planes[kind]] |= np.uint8(1 << bit)
+    hdu = fits.PrimaryHDU(packed)
     _add_planes(hdu.header, ARTIFACT_KINDS)
     return fits.HDUList([hdu])

@@ -176,24 +176,19 @@ class _Simulated:
 
     def hdus(self) -> fits.HDUList:
         """Make the pixels: image and variance in counts, and mask."""
-        header, _ = detector_geometry(self.region)
-        image, mask, variance = self._planes()
-        header.update({"INSTRUME": hsc_records().instrument, "VISIT": self.visit.visit})
-        header.update({"CCD": self.region.detector, "FILTER": self.visit.physical_filter})
-        header["EXPTIME"] = self.visit.exposure_time
-        return fits.HDUList(
-            [
-                fits.PrimaryHDU(),
-                fits.ImageHDU(image, header=header, name="IMAGE"),
-                fits.ImageHDU(mask, name="MASK"),
-                fits.ImageHDU(variance, name="VARIANCE"),
-            ]
-        )
-
-    def _planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        header, box = detector_geometry(self.region)
         conditions = _conditions(self.visit.visit)
         rng = np.random.default_rng([_SEED, self.visit.visit, self.region.detector])
-        model = self._model(conditions)
+        frame = DetectorFrame(
+            instrument=hsc_records().instrument,
+            visit=self.visit.visit,
+            detector=self.region.detector,
+            bbox=box,
+        )
+        projection = projection_from_header(header, path="simulated", hdu=0, pixel_frame=frame)
+        sigma = conditions.fwhm / pixel_scale(projection, box) / FWHM_PER_SIGMA
+        flux = render(_stars(self.visit.band), projection, box, sigma)
+        model = flux / njy_per_count(conditions.zero_point)
         variance = conditions.sky_noise**2 + model / _GAIN
         image = model + rng.standard_normal(model.shape) * np.sqrt(variance)
         mask = np.zeros(model.shape, dtype=np.uint8)
@@ -205,17 +200,14 @@ class _Simulated:
         mask[full] |= _PLANES["SATURATED"]
         # The same column in all visits of a detector.
         mask[:, 10 + self.region.detector % 30] |= _PLANES["BAD"]
-        return image.astype(np.float32), mask, variance.astype(np.float32)
-
-    def _model(self, conditions: _Visit) -> np.ndarray:
-        header, box = detector_geometry(self.region)
-        frame = DetectorFrame(
-            instrument=hsc_records().instrument,
-            visit=self.visit.visit,
-            detector=self.region.detector,
-            bbox=box,
+        header.update({"INSTRUME": hsc_records().instrument, "VISIT": self.visit.visit})
+        header.update({"CCD": self.region.detector, "FILTER": self.visit.physical_filter})
+        header["EXPTIME"] = self.visit.exposure_time
+        return fits.HDUList(
+            [
+                fits.PrimaryHDU(),
+                fits.ImageHDU(image.astype(np.float32), header=header, name="IMAGE"),
+                fits.ImageHDU(mask, name="MASK"),
+                fits.ImageHDU(variance.astype(np.float32), name="VARIANCE"),
+            ]
         )
-        projection = projection_from_header(header, path="simulated", hdu=0, pixel_frame=frame)
-        sigma = conditions.fwhm / pixel_scale(projection, box) / FWHM_PER_SIGMA
-        counts: np.ndarray = render(_stars(self.visit.band), projection, box, sigma)
-        return counts / njy_per_count(conditions.zero_point)

@@ -80,7 +80,17 @@ def detector_geometry(region: DetectorRegion) -> tuple[Header, Box]:
     corners = seen if first < second else np.roll(seen, -1, axis=0)
     sides = np.degrees(np.arccos(np.sum(corners * np.roll(corners, -1, axis=0), axis=1))) * 3600.0
     width, height = (math.ceil(sides[k::2].max() / _SCALE) for k in (0, 1))
-    crval, plane = _tangent_plane(corners, width, height)
+    # The tangent point is put on the middle of the box, from which pixels x and y count.
+    x, y = np.array([-1, 1, 1, -1]) * width / 2, np.array([-1, -1, 1, 1]) * height / 2
+    terms = np.stack([np.ones(4), x, y, x * y], axis=-1)
+    axis = corners.sum(axis=0)
+    for _ in range(5):
+        axis /= np.linalg.norm(axis)
+        east = np.cross([0.0, 0.0, 1.0], axis)
+        basis = np.stack([east / np.linalg.norm(east), np.cross(axis, east) / np.linalg.norm(east)])
+        plane = np.linalg.solve(terms, (corners @ basis.T) / (corners @ axis)[:, None])
+        crval, axis = axis, axis + plane[0] @ basis
+    crval, plane = np.degrees(to_lonlat(crval)) % 360.0, np.degrees(plane)
     cd = plane[1:3].T
     bend = np.linalg.solve(cd, plane[3])
     header = Header()
@@ -91,20 +101,3 @@ def detector_geometry(region: DetectorRegion) -> tuple[Header, Box]:
     header.update({f"CD{i + 1}_{j + 1}": float(cd[i, j]) for i, j in np.ndindex(2, 2)})
     header.update({"A_ORDER": 2, "B_ORDER": 2, "A_1_1": float(bend[0]), "B_1_1": float(bend[1])})
     return header, Box.factory[0:height, 0:width]
-
-
-def _tangent_plane(corners: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tangent point in degrees, and the coefficients of 1, x, y and xy (degrees) of a plane.
-
-    Pixels x and y count from the middle of the box, which the tangent point is put on.
-    """
-    x, y = np.array([-1, 1, 1, -1]) * width / 2, np.array([-1, -1, 1, 1]) * height / 2
-    terms = np.stack([np.ones(4), x, y, x * y], axis=-1)
-    axis = corners.sum(axis=0)
-    for _ in range(5):
-        axis /= np.linalg.norm(axis)
-        east = np.cross([0.0, 0.0, 1.0], axis)
-        basis = np.stack([east / np.linalg.norm(east), np.cross(axis, east) / np.linalg.norm(east)])
-        plane = np.linalg.solve(terms, (corners @ basis.T) / (corners @ axis)[:, None])
-        crval, axis = axis, axis + plane[0] @ basis
-    return np.degrees(to_lonlat(crval)) % 360.0, np.degrees(plane)

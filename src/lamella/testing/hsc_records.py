@@ -114,6 +114,18 @@ def hsc_records() -> HscRecords:
     folder = _folder()
     visits, maps = _read(folder / _VISITS), _read(folder / _SKYMAP)
     bands = {record["name"]: record["band"] for record in visits["physical_filter"]}
+    records = {}
+    for record in visits["visit"]:
+        begin, end = (
+            Time(record[f"datetime_{name}"], format="iso", scale="tai").utc.mjd for name in ("begin", "end")
+        )
+        records[record["id"]] = VisitRecord(
+            visit=record["id"],
+            physical_filter=record["physical_filter"],
+            band=bands[record["physical_filter"]],
+            mjd=round(0.5 * float(begin + end), 9),
+            exposure_time=float(record["exposure_time"]),
+        )
     regions = [
         DetectorRegion(record["visit"], record["detector"], record["region"])
         for record in visits["visit_detector_region"]
@@ -121,24 +133,11 @@ def hsc_records() -> HscRecords:
     skymap, tract = maps["skymap"][0], maps["tract"][0]
     return HscRecords(
         instrument=visits["instrument"][0]["name"],
-        visits={record["id"]: _visit(record, bands) for record in visits["visit"]},
+        visits=records,
         regions=tuple(sorted(regions, key=lambda region: (region.visit, region.detector))),
         skymap=skymap["name"],
         tract=tract["region"],
         patches=(skymap["patch_nx_max"], skymap["patch_ny_max"]),
-    )
-
-
-def _visit(record: dict[str, Any], bands: dict[str, str]) -> VisitRecord:
-    begin, end = (
-        Time(record[f"datetime_{name}"], format="iso", scale="tai").utc.mjd for name in ("begin", "end")
-    )
-    return VisitRecord(
-        visit=record["id"],
-        physical_filter=record["physical_filter"],
-        band=bands[record["physical_filter"]],
-        mjd=round(0.5 * float(begin + end), 9),
-        exposure_time=float(record["exposure_time"]),
     )
 
 

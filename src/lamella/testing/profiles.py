@@ -57,7 +57,7 @@ def gaussian_mixture(index: float) -> tuple[tuple[float, ...], tuple[float, ...]
     sigmas
         Standard deviations, in half-light radii.
     """
-    from scipy.optimize import nnls
+    from scipy.optimize import brentq, nnls
 
     radius = np.geomspace(0.02, 12.0, 300)
     sigmas = np.geomspace(0.05, 4.0, 9)
@@ -69,14 +69,9 @@ def gaussian_mixture(index: float) -> tuple[tuple[float, ...], tuple[float, ...]
     # Rounded, so that the last bits of a linear algebra library do not matter.
     weights[1:] = np.round(weights[1:], 6)
     weights[0] = 1.0 - weights[1:].sum()
-    sigmas = np.round(sigmas / _half_light_radius(weights, sigmas), 6)
-    return tuple(map(float, weights)), tuple(map(float, sigmas))
-
-
-def _half_light_radius(weights: np.ndarray, sigmas: np.ndarray) -> float:
-    from scipy.optimize import brentq
 
     def excess(radius: float) -> float:
         return float(np.sum(weights * -np.expm1(-0.5 * (radius / sigmas) ** 2))) - 0.5
 
-    return float(brentq(excess, 1e-3, 10.0, xtol=1e-12))
+    sigmas = np.round(sigmas / float(brentq(excess, 1e-3, 10.0, xtol=1e-12)), 6)
+    return tuple(map(float, weights)), tuple(map(float, sigmas))

@@ -169,25 +169,19 @@ def render(sources: SkySources, projection: SkyProjection[Any], box: Box, psf_si
     `numpy.ndarray`
         Image of shape (y, x), float64, nJy per pixel.
     """
-    return draw_gaussians(project(_near(sources, projection, box), projection, psf_sigma), box)
-
-
-def _near(sources: SkySources, projection: SkyProjection[Any], box: Box) -> SkySources:
-    """Leave out the sources that are too far from the box to reach into it.
-
-    Far from its detector a distortion is not invertible, and may put a source anywhere.
-    """
+    # Sources that are too far from the box to reach into it are left out.  Far from its detector a
+    # distortion is not invertible, and may put a source anywhere.
     x = np.array([box.x.center, box.x.start, box.x.stop, box.x.start, box.x.stop])
     y = np.array([box.y.center, box.y.start, box.y.start, box.y.stop, box.y.stop])
     sky = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
     ra, dec = np.degrees(sky.x), np.degrees(sky.y)
     reach = separation(ra[0], dec[0], ra[1:], dec[1:]).max() + _MARGIN
-    close = sources.select(separation(ra[0], dec[0], sources.ra, sources.dec) <= reach)
-    if not len(close):
-        return close
-    x, y = _to_pixels(projection, close.ra, close.dec)
-    back = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
-    return close.select(separation(np.degrees(back.x), np.degrees(back.y), close.ra, close.dec) <= _STEP)
+    near = sources.select(separation(ra[0], dec[0], sources.ra, sources.dec) <= reach)
+    if len(near):
+        x, y = _to_pixels(projection, near.ra, near.dec)
+        back = projection.pixel_to_sky_transform.apply_forward(x=x, y=y)
+        near = near.select(separation(np.degrees(back.x), np.degrees(back.y), near.ra, near.dec) <= _STEP)
+    return draw_gaussians(project(near, projection, psf_sigma), box)
 
 
 def project(sources: SkySources, projection: SkyProjection[Any], psf_sigma: float) -> Gaussians:
@@ -203,9 +197,33 @@ def project(sources: SkySources, projection: SkyProjection[Any], psf_sigma: floa
         Standard deviation of the Gaussian PSF, in pixels.
     """
     x, y = _to_pixels(projection, sources.ra, sources.dec)
-    jacobian = _jacobian(sources, projection)
-    which, fluxes, sigmas = _components(sources)
-    covariance = _sky_covariance(sources.select(which), sigmas)
+    # d(x, y) / d(east, north) in pixels per arcsecond, shape (n, 2, 2).
+    step = np.array(_STEP)
+    columns = []
+    for east, north in ((step, 0 * step), (0 * step, step)):
+        ahead = _to_pixels(projection, *offset_sky(sources.ra, sources.dec, east, north))
+        behind = _to_pixels(projection, *offset_sky(sources.ra, sources.dec, -east, -north))
+        columns.append([(a - b) / (2 * _STEP) for a, b in zip(ahead, behind, strict=True)])
+    jacobian = np.stack([np.stack(column, axis=-1) for column in columns], axis=-1)
+    rows, shares, lengths = [], [], []
+    for k, (flux, radius, index) in enumerate(zip(sources.flux, sources.radius, sources.index, strict=True)):
+        weights, widths = gaussian_mixture(float(index)) if radius > 0 else ((1.0,), (0.0,))
+        rows += [k] * len(weights)
+        shares += [flux * weight for weight in weights]
+        lengths += [radius * width for width in widths]
+    which, fluxes, sigmas = (
+        np.array(rows, dtype=np.intp),
+        np.array(shares, dtype=float),
+        np.array(lengths, dtype=float),
+    )
+    # Covariances over (east, north) in square arcseconds, shape (n, 2, 2).
+    selected = sources.select(which)
+    angle = np.radians(selected.angle)
+    sin, cos = np.sin(angle), np.cos(angle)
+    major = np.stack([sin, cos], axis=-1)
+    minor = np.stack([cos, -sin], axis=-1) * selected.axis_ratio[:, None]
+    outer = major[:, :, None] * major[:, None, :] + minor[:, :, None] * minor[:, None, :]
+    covariance: np.ndarray = outer * (sigmas**2)[:, None, None]
     local = jacobian[which]
     covariance = local @ covariance @ local.transpose(0, 2, 1)
     return Gaussians(
@@ -225,36 +243,3 @@ def _to_pixels(
         return np.zeros(0), np.zeros(0)
     point = projection.sky_to_pixel_transform.apply_forward(x=np.radians(ra), y=np.radians(dec))
     return np.asarray(point.x), np.asarray(point.y)
-
-
-def _jacobian(sources: SkySources, projection: SkyProjection[Any]) -> np.ndarray:
-    """Return d(x, y) / d(east, north) in pixels per arcsecond, shape (n, 2, 2)."""
-    step = np.array(_STEP)
-    columns = []
-    for east, north in ((step, 0 * step), (0 * step, step)):
-        ahead = _to_pixels(projection, *offset_sky(sources.ra, sources.dec, east, north))
-        behind = _to_pixels(projection, *offset_sky(sources.ra, sources.dec, -east, -north))
-        columns.append([(a - b) / (2 * _STEP) for a, b in zip(ahead, behind, strict=True)])
-    return np.stack([np.stack(column, axis=-1) for column in columns], axis=-1)
-
-
-def _components(sources: SkySources) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return, per Gaussian: number of its source, flux, and sigma along the major axis in arcseconds."""
-    which, fluxes, sigmas = [], [], []
-    for k, (flux, radius, index) in enumerate(zip(sources.flux, sources.radius, sources.index, strict=True)):
-        weights, widths = gaussian_mixture(float(index)) if radius > 0 else ((1.0,), (0.0,))
-        which += [k] * len(weights)
-        fluxes += [flux * weight for weight in weights]
-        sigmas += [radius * width for width in widths]
-    return np.array(which, dtype=np.intp), np.array(fluxes, dtype=float), np.array(sigmas, dtype=float)
-
-
-def _sky_covariance(sources: SkySources, sigmas: np.ndarray) -> np.ndarray:
-    """Return covariances over (east, north) in square arcseconds, shape (n, 2, 2)."""
-    angle = np.radians(sources.angle)
-    sin, cos = np.sin(angle), np.cos(angle)
-    major = np.stack([sin, cos], axis=-1)
-    minor = np.stack([cos, -sin], axis=-1) * sources.axis_ratio[:, None]
-    outer = major[:, :, None] * major[:, None, :] + minor[:, :, None] * minor[:, None, :]
-    covariance: np.ndarray = outer * (sigmas**2)[:, None, None]
-    return covariance

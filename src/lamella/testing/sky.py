@@ -85,7 +85,29 @@ def make_catalogue(config: SurveyConfig) -> Table:
 def _make_catalogue(config: SurveyConfig) -> Table:
     from astropy.table import Table
 
-    drawn = _draw_sources(config)
+    rng = random_stream(config, "sources")
+    drawn = _Drawn()
+    for count, limits in (
+        (config.bright_stars, config.bright_magnitudes),
+        (config.stars, config.star_magnitudes),
+    ):
+        for _ in range(count):
+            magnitude, slope = rng.uniform(*limits), rng.uniform(-1.5, 3.0)
+            offsets = _find_place(config, rng, drawn, 0.0)
+            if offsets is not None:
+                drawn.add("star", offsets, magnitude, slope)
+    for _ in range(config.galaxies):
+        # A blue disc or a red spheroid: faint ones are more frequent, and bright ones larger.
+        bright, faint = config.galaxy_magnitudes
+        magnitude = bright + (faint - bright) * rng.power(2.5)
+        red = rng.random() < 0.35
+        radius = float(np.clip(0.45 * 10 ** (0.13 * (22.5 - magnitude)) * rng.lognormal(0.0, 0.3), 0.15, 2.0))
+        slope = rng.normal(2.6, 0.3) if red else rng.normal(0.3, 0.5)
+        axis_ratio = rng.uniform(0.6, 1.0) if red else rng.uniform(0.25, 1.0)
+        angle = rng.uniform(0.0, 180.0)
+        offsets = _find_place(config, rng, drawn, radius)
+        if offsets is not None:
+            drawn.add("galaxy", offsets, magnitude, slope, radius, 2.5 if red else 1.0, axis_ratio, angle)
     ra, dec = offset_sky(config.ra, config.dec, np.array(drawn.east), np.array(drawn.north))
     table = Table()
     table["id"] = np.arange(1, len(ra) + 1)
@@ -101,37 +123,6 @@ def _make_catalogue(config: SurveyConfig) -> Table:
         table[f"flux_{band}"] = flux
         table[f"flux_{band}"].unit, table[f"flux_{band}"].description = "nJy", f"Flux in {band}."
     return table
-
-
-def _draw_sources(config: SurveyConfig) -> _Drawn:
-    rng = random_stream(config, "sources")
-    drawn = _Drawn()
-    for count, limits in (
-        (config.bright_stars, config.bright_magnitudes),
-        (config.stars, config.star_magnitudes),
-    ):
-        for _ in range(count):
-            magnitude, slope = rng.uniform(*limits), rng.uniform(-1.5, 3.0)
-            offsets = _find_place(config, rng, drawn, 0.0)
-            if offsets is not None:
-                drawn.add("star", offsets, magnitude, slope)
-    for _ in range(config.galaxies):
-        _draw_galaxy(config, rng, drawn)
-    return drawn
-
-
-def _draw_galaxy(config: SurveyConfig, rng: np.random.Generator, drawn: _Drawn) -> None:
-    """Draw a blue disc or a red spheroid: faint ones are more frequent, and bright ones larger."""
-    bright, faint = config.galaxy_magnitudes
-    magnitude = bright + (faint - bright) * rng.power(2.5)
-    red = rng.random() < 0.35
-    radius = float(np.clip(0.45 * 10 ** (0.13 * (22.5 - magnitude)) * rng.lognormal(0.0, 0.3), 0.15, 2.0))
-    slope = rng.normal(2.6, 0.3) if red else rng.normal(0.3, 0.5)
-    axis_ratio = rng.uniform(0.6, 1.0) if red else rng.uniform(0.25, 1.0)
-    angle = rng.uniform(0.0, 180.0)
-    offsets = _find_place(config, rng, drawn, radius)
-    if offsets is not None:
-        drawn.add("galaxy", offsets, magnitude, slope, radius, 2.5 if red else 1.0, axis_ratio, angle)
 
 
 def _find_place(

@@ -168,27 +168,25 @@ def exposure_table(survey: Survey) -> Table:
     """Return the table of a survey's exposures, as ``exposures.ecsv`` holds it."""
     from astropy.table import Table
 
-    rows = [_table_row(exposure) for exposure in survey.exposures()]
+    rows = [
+        {
+            "file": _exposure_file(exposure.visit, exposure.detector).as_posix(),
+            "image_hdu": "IMAGE",
+            "variance_hdu": "VARIANCE",
+            "mask_hdu": "MASK",
+            "zero_point": exposure.plan.zero_point,
+            "psf_fwhm": exposure.plan.psf_fwhm,
+            "band": exposure.plan.band,
+            "visit": exposure.visit,
+            "detector": exposure.detector,
+            "instrument": INSTRUMENT,
+            "mjd": exposure.plan.mjd,
+            "exposure_time": exposure.config.exposure_time,
+        }
+        for exposure in survey.exposures()
+    ]
     units = {"zero_point": "mag", "psf_fwhm": "arcsec", "mjd": "d", "exposure_time": "s"}
     return Table(rows=rows, units=units)
-
-
-def _table_row(exposure: SimulatedExposure) -> dict[str, Any]:
-    plan = exposure.plan
-    return {
-        "file": _exposure_file(exposure.visit, exposure.detector).as_posix(),
-        "image_hdu": "IMAGE",
-        "variance_hdu": "VARIANCE",
-        "mask_hdu": "MASK",
-        "zero_point": plan.zero_point,
-        "psf_fwhm": plan.psf_fwhm,
-        "band": plan.band,
-        "visit": plan.visit,
-        "detector": exposure.detector,
-        "instrument": INSTRUMENT,
-        "mjd": plan.mjd,
-        "exposure_time": exposure.config.exposure_time,
-    }
 
 
 def _exposure_file(visit: int, detector: int) -> Path:
@@ -230,25 +228,20 @@ def _write_survey(survey: Survey, progress: Callable[[int, int], Any] | None) ->
     exposures = survey.exposures()
     written = []
     for done, exposure in enumerate(exposures, start=1):
-        written += _write_exposure(folder, exposure)
+        # Files get their names when they are whole, so that one that is there is whole.
+        key = exposure.visit, exposure.detector
+        paths = [folder / _exposure_file(*key), folder / "truth" / "masks" / f"{exposure_stem(*key)}.fits"]
+        if not all(path.exists() for path in paths):
+            pixels = exposure.pixels()
+            for path, hdus in zip(
+                paths, (exposure_hdus(exposure, pixels), truth_mask_hdus(pixels)), strict=True
+            ):
+                with atomic_path(path) as temporary:
+                    hdus.writeto(temporary)
+        written += paths
         if progress is not None:
             progress(done, len(exposures))
     written += survey.truth.write(folder / "truth")
     write_table(exposure_table(survey), survey.table)
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in [*written, survey.table]}
     write_text(folder / _MANIFEST_FILE, json.dumps({"bytes": sizes}, indent=1) + "\n")
-
-
-def _write_exposure(folder: Path, exposure: SimulatedExposure) -> list[Path]:
-    """Write the pixels of an exposure and its truth mask, unless they are there already.
-
-    Files get their names when they are whole, so that one that is there is whole.
-    """
-    key = exposure.visit, exposure.detector
-    paths = [folder / _exposure_file(*key), folder / "truth" / "masks" / f"{exposure_stem(*key)}.fits"]
-    if not all(path.exists() for path in paths):
-        pixels = exposure.pixels()
-        for path, hdus in zip(paths, (exposure_hdus(exposure, pixels), truth_mask_hdus(pixels)), strict=True):
-            with atomic_path(path) as temporary:
-                hdus.writeto(temporary)
-    return paths

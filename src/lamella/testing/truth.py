@@ -11,7 +11,7 @@ import numpy as np
 from lsst.images import Box, SkyProjection
 
 from ..files import atomic_path, make_folder
-from .artifacts import ARTIFACT_KINDS, Artifact, inject_artifacts
+from .artifacts import Artifact, inject_artifacts
 from .camera import Visit, plan_visits
 from .config import SurveyConfig
 from .render import render
@@ -20,7 +20,7 @@ from .sky import make_asteroids, make_catalogue, sources_in_band
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ("Truth", "exposure_stem", "pack_planes", "write_table")
+__all__ = ("Truth", "exposure_stem", "write_table")
 
 _UNITS = {
     "ra": "deg", "dec": "deg", "rotation": "deg", "mjd": "d", "psf_fwhm": "arcsec", "sky_noise": "nJy",
@@ -146,11 +146,3 @@ def _record_table(kind: type, records: list[Any]) -> Table:
     rows = [dataclasses.astuple(record) for record in records]
     units = {name: _UNITS[name] for name in names if name in _UNITS}
     return Table(rows=rows or None, names=names, dtype=dtypes, units=units)
-
-
-def pack_planes(planes: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the planes of a truth mask as the bits of one uint8 array, in the order of `ARTIFACT_KINDS`."""
-    packed = np.zeros(next(iter(planes.values())).shape, dtype=np.uint8)
-    for bit, kind in enumerate(ARTIFACT_KINDS):
-        packed[planes[kind]] |= np.uint8(1 << bit)
-    return packed
