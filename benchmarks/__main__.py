@@ -132,7 +132,11 @@ def bench_stack(bench: Bench) -> None:
     args, report = bench.args, bench.report
     programs = contenders(args.programs, args.statistics, args.peers_python)
     plan = stack.Plan(programs, args.threads, args.repeats, args.statistics, args.thorough)
-    _compile(bench, plan)
+    # So that no run that counts compiles a kernel.
+    own = [one for one in plan.programs if one.name.startswith(REFERENCE)]
+    small = WarpStore(bench.folder / "small", tell).get(64, 2, ["archive"])
+    for _ in stack.run_stacks(small, [2], stack.Plan(own, statistics=plan.statistics), lambda line: None):
+        pass
     found: list[stack.Row] = []
     try:
         for size, numbers in [(args.size, args.n), *args.n_at]:
@@ -155,14 +159,6 @@ def _shared_warps(bench: Bench, size: int, numbers: Sequence[int]) -> Any:
     programs = contenders(args.programs, args.statistics, args.peers_python)
     kinds = {kind for one in programs if one.command for kind in one.kinds}
     return bench.store.get(size, max(numbers), kinds & {"archive", "nan"})
-
-
-def _compile(bench: Bench, plan: stack.Plan) -> None:
-    """Run lamella on two tiny warps, so that no run that counts compiles a kernel."""
-    own = [one for one in plan.programs if one.name.startswith(REFERENCE)]
-    files = WarpStore(bench.folder / "small", tell).get(64, 2, ["archive"])
-    for _ in stack.run_stacks(files, [2], stack.Plan(own, statistics=plan.statistics), lambda line: None):
-        pass
 
 
 def bench_warp(bench: Bench) -> None:

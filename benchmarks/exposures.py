@@ -103,7 +103,12 @@ def exposure_header(number: int, of: Exposures, distortion: str, seed: int = 1) 
     turn = math.radians(rng.uniform(-2.0, 2.0))
     scale = SCALE / 3600 * (1.0 + rng.uniform(-1e-3, 1e-3))
     down, across = rng.uniform(-1.0, 1.0, 2) * of.spread * SCALE / 3600
-    terms = _random_terms(rng, max(of.shape))
+    # The corners of large detectors move by up to 2 pixels.
+    side = max(of.shape)
+    half, pixel = SCALE / 3600 * side / 2, SCALE / 3600 * min(1.0, side / 4096)
+    terms = [
+        {k: rng.uniform(-1, 1) * pixel / half**2 / (1 if k < 7 else 2 * half) for k in _PV} for _ in range(2)
+    ]
     code = {"TAN": "TAN", "TPV": "TPV", "SIP": "TAN-SIP"}[distortion]
     cards = {"CTYPE1": f"RA---{code}", "CTYPE2": f"DEC--{code}", "CUNIT1": "deg", "CUNIT2": "deg"}
     ra = CENTRE[0] + across / math.cos(math.radians(CENTRE[1]))
@@ -112,26 +117,12 @@ def exposure_header(number: int, of: Exposures, distortion: str, seed: int = 1) 
     cards |= {"CRPIX1": of.shape[1] / 2 + 0.5, "CRPIX2": of.shape[0] / 2 + 0.5}
     cards |= {f"CD{i + 1}_{j + 1}": float(matrix[i, j]) for i in (0, 1) for j in (0, 1)}
     if distortion == "TPV":
-        cards |= _tpv_cards(terms)
+        for axis, coefficients in enumerate(terms, start=1):
+            cards |= {f"PV{axis}_0": 0.0, f"PV{axis}_1": 1.0, f"PV{axis}_2": 0.0}
+            cards |= {f"PV{axis}_{k}": value for k, value in coefficients.items()}
     elif distortion == "SIP":
         cards |= _sip_cards(terms, matrix, max(of.shape) / 2)
     return cards | {"RADESYS": "ICRS", "EQUINOX": 2000.0}
-
-
-def _random_terms(rng: np.random.Generator, side: int) -> list[dict[int, float]]:
-    """Return the coefficients of both axes; the corners of large detectors move by up to 2 pixels."""
-    half, pixel = SCALE / 3600 * side / 2, SCALE / 3600 * min(1.0, side / 4096)
-    return [
-        {k: rng.uniform(-1, 1) * pixel / half**2 / (1 if k < 7 else 2 * half) for k in _PV} for _ in range(2)
-    ]
-
-
-def _tpv_cards(terms: list[dict[int, float]]) -> dict[str, float]:
-    cards: dict[str, float] = {}
-    for axis, coefficients in enumerate(terms, start=1):
-        cards |= {f"PV{axis}_0": 0.0, f"PV{axis}_1": 1.0, f"PV{axis}_2": 0.0}
-        cards |= {f"PV{axis}_{k}": value for k, value in coefficients.items()}
-    return cards
 
 
 def _sip_cards(terms: list[dict[int, float]], matrix: np.ndarray, half: float) -> dict[str, float]:

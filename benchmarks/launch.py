@@ -54,25 +54,20 @@ def run_measured(
         launcher = [sys.executable, "-I", "-S", __file__, report, *command]
         # Modules are compiled once, as those of an installed package are.
         usual = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        status, text, errors = _run([str(word) for word in launcher], cwd, {**usual, **(env or {})})
-        if status != 0:
+        # No process is left behind when this one is interrupted.
+        words, pipe, env = [str(word) for word in launcher], subprocess.PIPE, {**usual, **(env or {})}
+        with subprocess.Popen(
+            words, cwd=cwd, env=env, stdout=pipe, stderr=pipe, text=True, process_group=0
+        ) as process:
+            try:
+                text, errors = process.communicate()
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if process.returncode != 0:
             last = (errors.strip() or text.strip() or "no message").splitlines()[-1]
-            raise CommandError(f"exit status {status}: {last}")
+            raise CommandError(f"exit status {process.returncode}: {last}")
         return Usage(**json.loads(report.read_text())), text
-
-
-def _run(command: list[str], cwd: Path | None, env: dict[str, str]) -> tuple[int, str, str]:
-    """Return exit status, output and errors; leave no process behind when interrupted."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=cwd, env=env, stdout=pipe, stderr=pipe, text=True, process_group=0
-    ) as process:
-        try:
-            text, errors = process.communicate()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return process.returncode, text, errors
 
 
 def main(report: str, *command: str) -> int:

@@ -27,7 +27,15 @@ def measure_stars(
     """
     pixel_map = PixelMap(projection_of(exposure_header(i, of, of.distortion)), projection_of(header))
     x, y = star_places(i, of)
-    expected = FLUX * (_growth(pixel_map, x, y) if brightness else np.ones(x.size))
+    expected = np.full(x.size, FLUX)
+    if brightness:
+        # The number of pixels into which one pixel of the exposure goes.
+        (right, left), (up, down) = (
+            [np.stack(pixel_map.to_destination(x + s * dx, y + s * dy)) for s in (0.5, -0.5)]
+            for dx, dy in ((1.0, 0.0), (0.0, 1.0))
+        )
+        (xx, xy), (yx, yy) = right - left, up - down
+        expected = FLUX * np.abs(xx * yy - xy * yx)
     rows = []
     for a, b, flux in zip(*pixel_map.to_destination(x, y), expected, strict=True):
         i0, j0 = round(a) - STAMP, round(b) - STAMP
@@ -37,27 +45,13 @@ def measure_stars(
         stamp = image[at].astype(np.float64)
         if min(stamp.shape) <= 2 * STAMP or not np.isfinite(stamp).all() or (stamp == 0).mean() > 0.2:
             continue
-        rows.append(_moments(stamp, a - i0, b - j0, flux))
+        dy, dx = np.mgrid[: len(stamp), : len(stamp)] - np.array([b - j0, a - i0])[:, np.newaxis, np.newaxis]
+        r2 = dx**2 + dy**2
+        inside = np.where(r2 <= RADIUS**2, stamp, 0.0)
+        window = stamp * np.exp(-0.5 * r2 / SIGMA**2)
+        centre = [2.0 * (window * d).sum() / window.sum() for d in (dx, dy)]
+        rows.append((inside.sum() / flux - 1.0, *centre, math.sqrt((inside * r2).sum() / inside.sum() / 2.0)))
     return np.array(rows).reshape(-1, 4)
-
-
-def _growth(pixel_map: PixelMap, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the number of pixels into which one pixel of the exposure goes."""
-    (right, left), (up, down) = (
-        [np.stack(pixel_map.to_destination(x + s * dx, y + s * dy)) for s in (0.5, -0.5)]
-        for dx, dy in ((1.0, 0.0), (0.0, 1.0))
-    )
-    (xx, xy), (yx, yy) = right - left, up - down
-    return np.abs(xx * yy - xy * yx)
-
-
-def _moments(stamp: np.ndarray, a: float, b: float, flux: float) -> tuple[float, ...]:
-    dy, dx = np.mgrid[: len(stamp), : len(stamp)] - np.array([b, a])[:, np.newaxis, np.newaxis]
-    r2 = dx**2 + dy**2
-    inside = np.where(r2 <= RADIUS**2, stamp, 0.0)
-    window = stamp * np.exp(-0.5 * r2 / SIGMA**2)
-    centre = [2.0 * (window * d).sum() / window.sum() for d in (dx, dy)]
-    return inside.sum() / flux - 1.0, *centre, math.sqrt((inside * r2).sum() / inside.sum() / 2.0)
 
 
 def summarise(stars: np.ndarray) -> dict[str, Any]:

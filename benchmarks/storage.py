@@ -96,22 +96,21 @@ def measure(files: WarpFiles, folder: Path, repeats: int) -> list[dict[str, Any]
         equal = same_planes(warp, ours) and same_planes(warp, theirs)
         for (what, who), cpu_s in runs.items():
             path = theirs if (what, who) == ("write", "lsst.images") else ours
-            rows.append(_row(warp, what, storage, who, cpu_s, path))
-            rows[-1] |= {"equal": equal, "library": library_name()}
+            pixels = 12 * warp.bbox.area
+            rows.append(
+                {
+                    "what": what,
+                    "storage": storage,
+                    "who": who,
+                    "cpu_s": cpu_s,
+                    "gb_per_s": pixels / 1e9 / statistics.median(cpu_s),
+                    "file_mb": os.path.getsize(path) / 1e6,
+                    "pixels_mb": pixels / 1e6,
+                    "equal": equal,
+                    "library": library_name(),
+                }
+            )
     return rows
-
-
-def _row(warp: Warp, what: str, storage: str, who: str, cpu_s: list[float], path: Path) -> dict[str, Any]:
-    pixels = 12 * warp.bbox.area
-    return {
-        "what": what,
-        "storage": storage,
-        "who": who,
-        "cpu_s": cpu_s,
-        "gb_per_s": pixels / 1e9 / statistics.median(cpu_s),
-        "file_mb": os.path.getsize(path) / 1e6,
-        "pixels_mb": pixels / 1e6,
-    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -57,18 +57,14 @@ def memory_table(rows: Sequence[Row]) -> str:
     columns = [f"{n} x {side}²" for n, side in tasks]
     lines = [f"| peak MB, {MAIN} | {' | '.join(columns)} |", "|---" * (1 + len(tasks)) + "|"]
     for name in dict.fromkeys(row.program for row in rows if row.statistic == MAIN):
-        cells = [_peak(rows, name, n, side) for n, side in tasks]
+        cells = []
+        for n, side in tasks:
+            task = name, MAIN, n, side
+            same = [row for row in rows if (row.program, row.statistic, row.n, row.side) == task]
+            peak = max((max(row.peak_mb) for row in same if row.peak_mb), default=None)
+            cells.append("" if peak is None else f"{peak:.0f}")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines) if tasks else ""
-
-
-def _peak(rows: Sequence[Row], name: str, n: int, side: int) -> str:
-    found = [
-        max(row.peak_mb)
-        for row in rows
-        if (row.program, row.statistic, row.n, row.side) == (name, MAIN, n, side) and row.peak_mb
-    ]
-    return f"{max(found):.0f}" if found else ""
 
 
 def phase_table(rows: Sequence[Row]) -> str:

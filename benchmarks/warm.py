@@ -96,15 +96,14 @@ def measure(files: WarpFiles, wanted: Sequence[str], threads: int, repeats: int)
             if turn > 0:
                 runs[name].append(used)
     floor = runs[READ]
-    return [_row(name, files.n, threads, used, floor) for name, used in runs.items()]
-
-
-def _row(name: str, n: int, threads: int, runs: list[Used], floor: list[Used]) -> dict[str, Any]:
-    row: dict[str, Any] = {"statistic": name, "n": n, "threads": threads}
-    for k, clock in enumerate(("wall", "cpu")):
-        row[f"{clock}_s"] = [run[k] for run in runs]
-        row[f"{clock}_factor"] = statistics.median(a[k] / b[k] for a, b in zip(runs, floor, strict=True))
-    return row
+    rows = []
+    for name, used in runs.items():
+        row: dict[str, Any] = {"statistic": name, "n": files.n, "threads": threads}
+        for k, clock in enumerate(("wall", "cpu")):
+            row[f"{clock}_s"] = [run[k] for run in used]
+            row[f"{clock}_factor"] = statistics.median(a[k] / b[k] for a, b in zip(used, floor, strict=True))
+        rows.append(row)
+    return rows
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:

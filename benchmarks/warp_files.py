@@ -14,7 +14,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,34 +120,30 @@ def make_warps(folder: Path, size: int, n: int, seed: int = 1, *, nan: bool = Fa
     """
     files = WarpFiles(folder, n)
     for i in range(n):
-        _make_warp(files, i, size, seed, nan)
+        rng = np.random.default_rng((seed, i))
+        sigma = float(rng.uniform(5.0, 10.0))
+        trail = (rng.uniform(0.0, size), rng.uniform(-0.5, 0.5)) if i % 4 == 0 else None
+        weight = 1.0 / sigma**2
+        header = fits.Header({**grid_header(size), "WEIGHT": weight, "VISIT": i + 1})
+        add_plane_cards(header, make_schema())
+        kinds = {"image": "f", "variance": "f", "mask": "i", "weight": "f"} | ({"nan": "f"} if nan else {})
+        rejected = Layout.of().bits(("BAD",))
+        with contextlib.ExitStack() as opened:
+            write = {
+                kind: opened.enter_context(create_plane(files.names(kind)[i], header, letter, (size, size)))
+                for kind, letter in kinds.items()
+            }
+            for y0 in range(0, size, STRIP):
+                rows = slice(y0, min(y0 + STRIP, size))
+                image, variance, mask = make_strip(rng, i, rows, size, sigma, trail)
+                bad = (mask & rejected) != 0
+                write["image"](image)
+                write["variance"](variance)
+                write["mask"](mask)
+                write["weight"](np.where(bad, np.float32(0.0), np.float32(weight)))
+                if nan:
+                    write["nan"](np.where(bad, np.float32(np.nan), image))
     return files
-
-
-def _make_warp(files: WarpFiles, i: int, size: int, seed: int, nan: bool) -> None:
-    rng = np.random.default_rng((seed, i))
-    sigma = float(rng.uniform(5.0, 10.0))
-    trail = (rng.uniform(0.0, size), rng.uniform(-0.5, 0.5)) if i % 4 == 0 else None
-    weight = 1.0 / sigma**2
-    header = fits.Header({**grid_header(size), "WEIGHT": weight, "VISIT": i + 1})
-    add_plane_cards(header, make_schema())
-    kinds = {"image": "f", "variance": "f", "mask": "i", "weight": "f"} | ({"nan": "f"} if nan else {})
-    rejected = Layout.of().bits(("BAD",))
-    with contextlib.ExitStack() as opened:
-        write = {
-            kind: opened.enter_context(create_plane(files.names(kind)[i], header, letter, (size, size)))
-            for kind, letter in kinds.items()
-        }
-        for y0 in range(0, size, STRIP):
-            rows = slice(y0, min(y0 + STRIP, size))
-            image, variance, mask = make_strip(rng, i, rows, size, sigma, trail)
-            bad = (mask & rejected) != 0
-            write["image"](image)
-            write["variance"](variance)
-            write["mask"](mask)
-            write["weight"](np.where(bad, np.float32(0.0), np.float32(weight)))
-            if nan:
-                write["nan"](np.where(bad, np.float32(np.nan), image))
 
 
 def make_strip(
@@ -196,6 +192,7 @@ def read_warp(files: WarpFiles, i: int) -> Warp:
     """Return warp ``i`` of the files as one of lamella."""
     import astropy.units as u
     from lsst.images import Box, Image, Mask
+    from lsst.images.psfs import GaussianPointSpreadFunction
 
     from lamella.data.detector import DetectorInput
     from lamella.data.exposure import ExposureId
@@ -205,8 +202,9 @@ def read_warp(files: WarpFiles, i: int) -> Warp:
     image, variance, mask = (FitsPlane(files.names(k)[i]) for k in ("image", "variance", "mask"))
     projection = projection_from_header(fits.getheader(image.path), path=image.path, hdu=0)
     box = Box.from_shape(image.shape)
+    psf = GaussianPointSpreadFunction(2.0, bounds=box, stamp_size=25)
     detector = DetectorInput(
-        id=ExposureId("Bench", i + 1, 0), band="r", bbox=box, projection=projection, psf=_make_psf(box)
+        id=ExposureId("Bench", i + 1, 0), band="r", bbox=box, projection=projection, psf=psf
     )
     return Warp(
         Image(image.read(), bbox=box, unit=u.nJy, sky_projection=projection),
@@ -219,24 +217,13 @@ def read_warp(files: WarpFiles, i: int) -> Warp:
     )
 
 
-def _make_psf(box: object) -> object:
-    from lsst.images.psfs import GaussianPointSpreadFunction
-
-    return GaussianPointSpreadFunction(2.0, bounds=box, stamp_size=25)
-
-
 def read_through(paths: Iterable[Path]) -> None:
     """Read files, so that they are in the page cache."""
-    for chunk in _chunks(paths):
-        del chunk
-
-
-def _chunks(paths: Iterable[Path]) -> Iterator[int]:
     buffer = bytearray(1 << 24)
     for path in paths:
         with open(path, "rb", buffering=0) as file:
-            while count := file.readinto(buffer):
-                yield count
+            while file.readinto(buffer):
+                pass
 
 
 def settle() -> None:

@@ -193,24 +193,20 @@ def _measure(
 
 
 def _stars(of: Exposures, one: Warper, folder: Path, i: int) -> np.ndarray:
+    from lamella.formats.archive.products import ArchiveWarp
+
     path = folder / one.output.format(stem=of.name(i).stem, visit=i // of.detectors + 1)
     with fits.open(path) as hdus:
         if one.name.startswith("lamella"):
             image = hdus["IMAGE"].data
             header = patch_header(of.size)
             # Archives say in their own cards where the box begins.
-            for axis, start in zip("12", _corner(path), strict=True):
+            box = ArchiveWarp(path).bbox
+            for axis, start in zip("12", (box.x.start, box.y.start), strict=True):
                 header[f"CRPIX{axis}"] -= start
         else:
             image, header = hdus[0].data, hdus[0].header
         return measure_stars(image, header, i, of, brightness=one.brightness)
-
-
-def _corner(path: Path) -> tuple[int, int]:
-    from lamella.formats.archive.products import ArchiveWarp
-
-    box = ArchiveWarp(path).bbox
-    return box.x.start, box.y.start
 
 
 def _inside(case: str, of: Exposures) -> dict[str, Any]:

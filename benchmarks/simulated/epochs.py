@@ -245,6 +245,9 @@ class _Epoch:
 
     def exposure(self, number: int, amplitudes: np.ndarray) -> Exposure:
         """Return the exposure with variable stars, and with calibrations that are a little off."""
+        from astropy.wcs import WCS
+        from lsst.images import DetectorFrame
+
         exact = SimulatedExposure(self.survey, number, 0)
         rng = _random(self.seed, "errors", self.index)
         width, flux, east, north = rng.standard_normal(4)
@@ -254,9 +257,19 @@ class _Epoch:
         sigma = self.sigma * (1.0 + self.config.psf_error * width)
         stamp = exact.psf.compute_kernel_image(x=0.0, y=0.0).bbox.x.size
         psf = GaussianPointSpreadFunction(sigma, exposure.pixels.bbox, stamp)
+        step = self.config.position_error / 3600.0
+        moved = dataclasses.replace(
+            self.plan,
+            ra=self.plan.ra + step * east / np.cos(np.radians(self.plan.dec)),
+            dec=self.plan.dec + step * north,
+        )
+        box = detector_box(self.survey)
+        frame = DetectorFrame(instrument=INSTRUMENT, visit=self.plan.visit, detector=0, bbox=box)
+        wcs = WCS(wcs_header(self.survey, moved, 0))
+        projection = SkyProjection.from_fits_wcs(wcs, frame, pixel_bounds=box)
         return dataclasses.replace(
             exposure,
-            info=dataclasses.replace(exposure.info, projection=self._projection(east, north)),
+            info=dataclasses.replace(exposure.info, projection=projection),
             psf=psf,
             to_njy=self.plan.to_njy * (1.0 + self.config.flux_error * flux),
         )
@@ -301,20 +314,6 @@ class _Epoch:
             part = dataclasses.replace(sources, flux=np.abs(extra)).select(chosen)
             image += sign * draw_gaussians(project(part, exact.projection, self.sigma), box)
         return image
-
-    def _projection(self, east: float, north: float) -> SkyProjection[Any]:
-        from astropy.wcs import WCS
-        from lsst.images import DetectorFrame
-
-        step = self.config.position_error / 3600.0
-        moved = dataclasses.replace(
-            self.plan,
-            ra=self.plan.ra + step * east / np.cos(np.radians(self.plan.dec)),
-            dec=self.plan.dec + step * north,
-        )
-        box = detector_box(self.survey)
-        frame = DetectorFrame(instrument=INSTRUMENT, visit=self.plan.visit, detector=0, bbox=box)
-        return SkyProjection.from_fits_wcs(WCS(wcs_header(self.survey, moved, 0)), frame, pixel_bounds=box)
 
 
 class _Cubes:

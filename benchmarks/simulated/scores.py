@@ -8,7 +8,7 @@ import itertools
 from typing import Any
 
 import numpy as np
-from lsst.images import Box, Image
+from lsst.images import Box
 
 from lamella.config import Config, option
 from lamella.image.planes import overlap
@@ -180,10 +180,31 @@ class Evaluator:
             ``touched``: fraction of the pixels of the coadd that lost a clean input.
         """
         result = Score(counts=dict(self.epochs.counts), keeps_list=outcome.keeps_list)
-        self._completeness(outcome, result)
-        self._purity(outcome, result)
+        known = np.isfinite(self.leak_of_mean) & np.isfinite(outcome.leak)
+        for kind, pixels in self.visible.items():
+            removed = outcome.removed.ravel()[pixels.index]
+            result.count(f"complete {kind}", removed & pixels.bright, pixels.bright)
+            for low, high in itertools.pairwise((*self.config.levels, np.inf)):
+                here = (pixels.level > low) & (pixels.level <= high)
+                result.count(f"complete {kind} {low:g}", removed & here, here)
+            there = pixels.column & known
+            result.count(f"left {kind}", outcome.leak[there], self.leak_of_mean[there])
+        removed = outcome.removed
+        rest, clean = self.usable & ~self.region, self.usable & ~self.touched
+        result.count("pure", removed & self.region, removed)
+        result.count("rest", removed & rest, rest)
+        result.count("clean", removed & clean, clean)
+        result.count("touched", (removed & clean).any(axis=0), clean.any(axis=0))
         self._sources(outcome, result)
-        self._psf(outcome, result)
+        for spot, model in self.psf_stars:
+            star = outcome.image[spot.at]
+            if not np.isfinite(star).all():
+                continue
+            flux = float((star * model).sum() / (model**2).sum())
+            # Stars count by their flux: the noise is about the same in all.
+            result.stamp = result.stamp + (star - flux * model) / model.max()
+            result.stamp_flux += flux
+            result.stamps += 1
         return result
 
     @functools.cached_property
@@ -241,7 +262,18 @@ class Evaluator:
                 stamp = psf.compute_stellar_image(
                     x=self.epochs.sources.x[spot.index], y=self.epochs.sources.y[spot.index]
                 )
-                found.append((spot, self._cut(stamp, spot)))
+                # The PSF on the pixels around the star.
+                box = self.epochs.target.outer_bbox
+                y, x = spot.at
+                here = Box.factory[
+                    y.start + box.y.start : y.stop + box.y.start, x.start + box.x.start : x.stop + box.x.start
+                ]
+                cut = np.zeros(here.shape)
+                common = overlap(here, stamp.bbox)
+                if common is not None:
+                    at = common.slice_within(here)
+                    cut[at.y, at.x] = stamp[common].array
+                found.append((spot, cut))
         return found
 
     def _coadd_psf(self) -> CoaddPsf:
@@ -269,20 +301,6 @@ class Evaluator:
         distance[k] = np.inf
         return bool(np.all(distance - 2 * sources.radius > self.config.psf_isolation))
 
-    def _cut(self, stamp: Image, spot: _Spot) -> np.ndarray:
-        """Return the PSF on the pixels around a star."""
-        box = self.epochs.target.outer_bbox
-        y, x = spot.at
-        here = Box.factory[
-            y.start + box.y.start : y.stop + box.y.start, x.start + box.x.start : x.stop + box.x.start
-        ]
-        cut = np.zeros(here.shape)
-        common = overlap(here, stamp.bbox)
-        if common is not None:
-            at = common.slice_within(here)
-            cut[at.y, at.x] = stamp[common].array
-        return cut
-
     @functools.cached_property
     def visible(self) -> dict[str, _Visible]:
         """The usable pixels of each kind of artifact."""
@@ -290,33 +308,12 @@ class Evaluator:
         found = {}
         for kind, level in self.level.items():
             index = np.flatnonzero(self.usable & (level > lowest))
-            bright = level.ravel()[index] > self._threshold(kind)
+            threshold = self.config.ghost_threshold if kind == "GHOST" else self.config.threshold
+            bright = level.ravel()[index] > threshold
             column = np.zeros(level[0].size, dtype=bool)
             column[index[bright] % column.size] = True
             found[kind] = _Visible(index, level.ravel()[index], bright, column.reshape(level.shape[1:]))
         return found
-
-    def _completeness(self, outcome: Outcome, result: Score) -> None:
-        known = np.isfinite(self.leak_of_mean) & np.isfinite(outcome.leak)
-        for kind, pixels in self.visible.items():
-            removed = outcome.removed.ravel()[pixels.index]
-            result.count(f"complete {kind}", removed & pixels.bright, pixels.bright)
-            for low, high in itertools.pairwise((*self.config.levels, np.inf)):
-                here = (pixels.level > low) & (pixels.level <= high)
-                result.count(f"complete {kind} {low:g}", removed & here, here)
-            there = pixels.column & known
-            result.count(f"left {kind}", outcome.leak[there], self.leak_of_mean[there])
-
-    def _threshold(self, kind: str) -> float:
-        return self.config.ghost_threshold if kind == "GHOST" else self.config.threshold
-
-    def _purity(self, outcome: Outcome, result: Score) -> None:
-        removed = outcome.removed
-        rest, clean = self.usable & ~self.region, self.usable & ~self.touched
-        result.count("pure", removed & self.region, removed)
-        result.count("rest", removed & rest, rest)
-        result.count("clean", removed & clean, clean)
-        result.count("touched", (removed & clean).any(axis=0), clean.any(axis=0))
 
     def _sources(self, outcome: Outcome, result: Score) -> None:
         changed = outcome.clean - self.clean_mean
@@ -340,17 +337,6 @@ class Evaluator:
         sigma = float(self.epochs.fwhm.mean()) / FWHM_PER_SIGMA
         step = np.arange(-_HALF, _HALF + 1)
         return float((np.exp(-0.5 * np.add.outer(step**2, step**2) / sigma**2) * stamp).sum())
-
-    def _psf(self, outcome: Outcome, result: Score) -> None:
-        for spot, model in self.psf_stars:
-            star = outcome.image[spot.at]
-            if not np.isfinite(star).all():
-                continue
-            flux = float((star * model).sum() / (model**2).sum())
-            # Stars count by their flux: the noise is about the same in all.
-            result.stamp = result.stamp + (star - flux * model) / model.max()
-            result.stamp_flux += flux
-            result.stamps += 1
 
 
 @dataclasses.dataclass(frozen=True)

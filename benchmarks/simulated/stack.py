@@ -113,7 +113,17 @@ def simulate_stack(config: StackConfig | None = None) -> SimulatedStack:
     config = config or StackConfig()
     streams = np.random.SeedSequence(config.seed).spawn(config.n + 1)
     common = np.random.default_rng(streams[0])
-    sources = _draw_sources(config, common)
+    # Point sources and Gaussian galaxies, half and half, before the PSF.
+    n, (height, width) = config.sources, config.shape
+    x, y = common.uniform(0, width - 1, n), common.uniform(0, height - 1, n)
+    low, high = config.flux
+    flux = low * (high / low) ** common.random(n)
+    size = np.where(np.arange(n) % 2 == 1, common.uniform(1.0, 4.0, n), 0.0)
+    ratio, angle = common.uniform(0.4, 1.0, n), common.uniform(0, np.pi, n)
+    major, minor = size**2, (size * ratio) ** 2
+    cos, sin = np.cos(angle), np.sin(angle)
+    xx, yy = major * cos**2 + minor * sin**2, major * sin**2 + minor * cos**2
+    sources = Gaussians(x, y, flux, xx, (major - minor) * cos * sin, yy)
     sigmas = common.uniform(*config.psf_sigma, config.n)
     skies = common.uniform(*config.sky_noise, config.n)
     shape = (config.n, *config.shape)
@@ -121,7 +131,10 @@ def simulate_stack(config: StackConfig | None = None) -> SimulatedStack:
     mask, outliers = np.zeros(shape, np.int32), np.zeros(shape, bool)
     weights, truth = np.empty(config.n), np.zeros(config.shape)
     for k in range(config.n):
-        model = _draw_model(config, sources, sigmas[k])
+        sigma = sigmas[k]
+        height, width = config.shape
+        seen = dataclasses.replace(sources, xx=sources.xx + sigma**2, yy=sources.yy + sigma**2)
+        model = draw_gaussians(seen, Box.factory[0:height, 0:width])
         variance[k] = skies[k] ** 2 + config.photon * model
         weights[k] = 1.0 / variance[k].mean(dtype=np.float64)
         truth += weights[k] * model
@@ -130,26 +143,6 @@ def simulate_stack(config: StackConfig | None = None) -> SimulatedStack:
         )
         mask[k, bad] = Layout.of().bits(["BAD"])
     return SimulatedStack(image, mask, variance, weights, truth / weights.sum(), outliers)
-
-
-def _draw_sources(config: StackConfig, rng: np.random.Generator) -> Gaussians:
-    """Draw point sources and Gaussian galaxies, half and half, before the PSF."""
-    n, (height, width) = config.sources, config.shape
-    x, y = rng.uniform(0, width - 1, n), rng.uniform(0, height - 1, n)
-    low, high = config.flux
-    flux = low * (high / low) ** rng.random(n)
-    size = np.where(np.arange(n) % 2 == 1, rng.uniform(1.0, 4.0, n), 0.0)
-    ratio, angle = rng.uniform(0.4, 1.0, n), rng.uniform(0, np.pi, n)
-    major, minor = size**2, (size * ratio) ** 2
-    cos, sin = np.cos(angle), np.sin(angle)
-    xx, yy = major * cos**2 + minor * sin**2, major * sin**2 + minor * cos**2
-    return Gaussians(x, y, flux, xx, (major - minor) * cos * sin, yy)
-
-
-def _draw_model(config: StackConfig, sources: Gaussians, sigma: float) -> np.ndarray:
-    height, width = config.shape
-    seen = dataclasses.replace(sources, xx=sources.xx + sigma**2, yy=sources.yy + sigma**2)
-    return draw_gaussians(seen, Box.factory[0:height, 0:width])
 
 
 def _observe(
