@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -147,3 +149,44 @@ class WarpMaker:
     @staticmethod
     def flag(warp: Warp, plane: str, where: tuple[slice, slice]) -> None:
         warp.mask.array[(*where, 0)] |= Layout(warp.mask.schema).bits((plane,))
+
+
+def varied_warps(maker: WarpMaker, n: int = 6) -> list[Warp]:
+    """Return warps with defects of all kinds; the last one is smaller than the patch."""
+    warps = [maker.warp(visit, variance=2.0 + visit) for visit in range(n)]
+    maker.flag(warps[0], "BAD", (slice(3, 9), slice(4, 30)))
+    maker.flag(warps[1], "SAT", (slice(5, 20), slice(0, 12)))
+    maker.flag(warps[2], "EDGE", (slice(0, 40), slice(0, 5)))
+    warps[3].image.array[10:12, 10:40] = np.nan
+    warps[4].image.array[20, 20] = 5000.0
+    for warp in warps:
+        maker.flag(warp, "NO_DATA", (slice(30, 33), slice(40, 44)))
+    warps[-1] = warps[-1][Box.factory[105:140, 200:230]]
+    return warps
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """An exposure in memory, as a source."""
+
+    exposure: Exposure
+    reads_afresh: bool = False
+
+    @property
+    def info(self) -> ExposureInfo:
+        return self.exposure.info
+
+    def read(self) -> Exposure:
+        return self.exposure
+
+
+def moffat(
+    fwhm: float, ratio: float = 1.0, turn: float = 0.0, beta: float = 3.0, side: int = 51
+) -> np.ndarray:
+    """A Moffat profile; the wings are those of seeing."""
+    half = side // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    scale = fwhm / 2 / math.sqrt(2 ** (1 / beta) - 1)
+    profile: np.ndarray = (1 + (u**2 + (v / ratio) ** 2) / scale**2) ** -beta
+    return profile / profile.sum()

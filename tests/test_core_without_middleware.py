@@ -64,14 +64,10 @@ for source in lamella.open_exposures(sys.argv[1:], format="afw").sources:
 """
 
 
-def core_modules() -> list[str]:
+def test_all_modules_but_those_of_the_tasks_can_be_imported() -> None:
     paths = [path.relative_to(ROOT.parent).with_suffix("") for path in ROOT.rglob("*.py")]
     names = (".".join(path.parts).removesuffix(".__init__") for path in paths)
-    return sorted(n for n in names if not f"{n}.".startswith(("lamella.tasks.", "lamella.cli.butler.")))
-
-
-def test_all_modules_but_those_of_the_tasks_can_be_imported() -> None:
-    names = core_modules()
+    names = sorted(n for n in names if not f"{n}.".startswith(("lamella.tasks.", "lamella.cli.butler.")))
     assert len(names) > 100
     assert {"lamella.coadd.assemble", "lamella.cli.main", "lamella.testing.survey"} <= set(names)
     assert run_core_only(IMPORT_ALL, *names) == NOTHING

@@ -128,7 +128,24 @@ def test_fluxes_with_noise_and_artifacts_are_unbiased() -> None:
 def test_a_mean_without_resampling_has_the_noise_that_it_states(n: int) -> None:
     """The rms of (coadd - truth) / sqrt(variance) is 1 within 1 %; counts are exact."""
     stack = simulate_stack(StackConfig(n=n, shape=(300, 300), masked=0.02))
-    coadd = assemble(warps_of(stack), MEAN)
+    survey = Survey(SurveyConfig.on_common_grid(detector_shape=stack.image.shape[1:]))
+    projection, _ = survey.grid()
+    coadd = assemble(
+        [
+            Warp(
+                Image(image, unit=u.nJy, sky_projection=projection),
+                mask=Mask(mask[..., np.newaxis], schema=make_schema()),
+                variance=Image(variance, unit=u.nJy**2),
+                instrument="Sim",
+                visit=visit,
+                band="r",
+            )
+            for visit, (image, mask, variance) in enumerate(
+                zip(stack.image, stack.mask, stack.variance, strict=True)
+            )
+        ],
+        MEAN,
+    )
     pull = (coadd.image.array - stack.truth) / np.sqrt(coadd.variance.array)
     full = stack.count == n  # the truth is the weighted mean of all inputs
     assert full.mean() > 0.7
@@ -138,24 +155,6 @@ def test_a_mean_without_resampling_has_the_noise_that_it_states(n: int) -> None:
     assert abs(pull[full].mean()) < 4 / np.sqrt(full.sum())
     np.testing.assert_array_equal(coadd.exposure_count.array, stack.count)
     np.testing.assert_array_equal(coadd.exposure_count_unmasked.array, stack.count)
-
-
-def warps_of(stack) -> list[Warp]:
-    survey = Survey(SurveyConfig.on_common_grid(detector_shape=stack.image.shape[1:]))
-    projection, _ = survey.grid()
-    return [
-        Warp(
-            Image(image, unit=u.nJy, sky_projection=projection),
-            mask=Mask(mask[..., np.newaxis], schema=make_schema()),
-            variance=Image(variance, unit=u.nJy**2),
-            instrument="Sim",
-            visit=visit,
-            band="r",
-        )
-        for visit, (image, mask, variance) in enumerate(
-            zip(stack.image, stack.mask, stack.variance, strict=True)
-        )
-    ]
 
 
 def test_counts_are_exact_where_detectors_overlap_a_patch(noiseless) -> None:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from benchmarks.simulated.epochs import EpochsConfig, simulate_epochs
 from benchmarks.simulated.outcomes import (
     BAD_PLANES,
     matched_inputs,
@@ -14,15 +13,6 @@ from benchmarks.simulated.scores import Evaluator
 from lamella.coadd.assemble import assemble
 from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.reject_control import RejectControl
-
-CONFIG = EpochsConfig(
-    visits=4, side=224, stars=90, bright_stars=1, galaxies=40, injection={"satellites": 1.0, "ghosts": 0.5}
-)
-
-
-@pytest.fixture(scope="module")
-def epochs():
-    return simulate_epochs(CONFIG, 12)
 
 
 def test_what_a_statistic_used_is_known_from_its_mask(epochs):

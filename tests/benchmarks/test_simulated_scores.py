@@ -3,19 +3,12 @@
 import numpy as np
 import pytest
 
-from benchmarks.simulated.epochs import EpochsConfig, simulate_epochs
+from benchmarks.simulated.epochs import simulate_epochs
 from benchmarks.simulated.injection import KINDS
 from benchmarks.simulated.outcomes import outcome_of_masks, outcome_of_statistic, usable_pixels
 from benchmarks.simulated.scores import Evaluator, Score, evaluate
 
-CONFIG = EpochsConfig(
-    visits=4, side=224, stars=90, bright_stars=1, galaxies=40, injection={"satellites": 1.0, "ghosts": 0.5}
-)
-
-
-@pytest.fixture(scope="module")
-def epochs():
-    return simulate_epochs(CONFIG, 12)
+from .conftest import CONFIG
 
 
 @pytest.fixture(scope="module")

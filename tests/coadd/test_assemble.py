@@ -25,6 +25,8 @@ from lamella.image.spans import SpanMask
 from lamella.planes import make_schema
 from lamella.resources import Resources
 
+from ..makers import varied_warps
+
 MEAN = AssembleConfig(statistic="MEAN", fill_gaps=False)
 STATISTICS = ("MEAN", "MEANCLIP", "NOISECLIP", "MEDIAN")
 KEEPS_FIXTURES = settings(
@@ -40,17 +42,6 @@ def planes_of(coadd: PatchCoadd) -> tuple[np.ndarray, ...]:
 def assert_same_bits(first: PatchCoadd, second: PatchCoadd) -> None:
     for one, other in zip(planes_of(first), planes_of(second), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def varied_warps(maker, n: int = 6) -> list:
-    warps = [maker.warp(visit, variance=2.0 + visit) for visit in range(n)]
-    maker.flag(warps[0], "BAD", (slice(3, 9), slice(4, 30)))
-    maker.flag(warps[1], "SAT", (slice(5, 20), slice(0, 12)))
-    maker.flag(warps[2], "EDGE", (slice(0, 40), slice(0, 5)))
-    warps[3].image.array[10:12, 10:40] = np.nan
-    warps[4].image.array[20, 20] = 5000.0
-    warps[5] = warps[5][Box.factory[105:140, 200:230]]
-    return warps
 
 
 def test_a_mean_is_the_weighted_mean_with_its_variance_and_counts(maker) -> None:

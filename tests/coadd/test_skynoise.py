@@ -95,14 +95,6 @@ def blank_places(
     return x[chosen], y[chosen]
 
 
-def pulls_of_blank_sky(coadd: PatchCoadd, survey: Survey) -> np.ndarray:
-    """Return fluxes over their errors where there is no star: the true flux is zero."""
-    x, y = blank_places(coadd, survey, 12)
-    found = measure_stars(coadd.image, x, y, coadd.psf, variance=coadd.variance)
-    pulls: np.ndarray = found.flux / found.flux_error
-    return pulls[np.isfinite(pulls)]
-
-
 def test_pixels_have_their_variance_and_fluxes_have_not(plain: PatchCoadd) -> None:
     """Squares of the kernel propagate into pixels exactly; what pixels share is lost."""
     assert plain.noise.pixel == pytest.approx(1.0, abs=0.02)
@@ -112,7 +104,10 @@ def test_pixels_have_their_variance_and_fluxes_have_not(plain: PatchCoadd) -> No
 
 
 def test_corrected_errors_of_fluxes_are_errors(by_psf: PatchCoadd, survey: Survey) -> None:
-    after = pulls_of_blank_sky(by_psf, survey)
+    x, y = blank_places(by_psf, survey, 12)
+    found = measure_stars(by_psf.image, x, y, by_psf.psf, variance=by_psf.variance)
+    pulls = found.flux / found.flux_error
+    after = pulls[np.isfinite(pulls)]
     before = after * np.sqrt(by_psf.noise.applied)  # what the propagated variance says
     assert after.size > 400
     uncertainty = 1 / np.sqrt(2 * after.size)

@@ -98,13 +98,6 @@ def stored_hdu(
     return unit
 
 
-def write_stored(path: Path, units: list[Any], cards: list[dict[str, Any]]) -> None:
-    fits.HDUList([fits.PrimaryHDU(), *units]).writeto(path)
-    with fits.open(path, mode="update", disable_image_compression=True, do_not_scale_image_data=True) as hdus:
-        for unit, more in zip(hdus[1:], cards, strict=True):
-            unit.header.update(more)
-
-
 def missing(exposure: Exposure) -> list[tuple[int, ...]]:
     return [tuple(map(int, place)) for place in np.argwhere(np.isnan(exposure.pixels.image.array))]
 
@@ -139,7 +132,11 @@ def test_blank_is_no_value_in_any_hdu(
         units[-1].data[units[-1].data == 0] = 4
         for place in BLANKS:
             units[-1].data[place] = 0
-    write_stored(tmp_path / "a.fits", units, cards)
+    path = tmp_path / "a.fits"
+    fits.HDUList([fits.PrimaryHDU(), *units]).writeto(path)
+    with fits.open(path, mode="update", disable_image_compression=True, do_not_scale_image_data=True) as hdus:
+        for unit, more in zip(hdus[1:], cards, strict=True):
+            unit.header.update(more)
     cells = {"image_hdu": "SCI", "mask_hdu": "DQ", "flags": "SAT=1 IGNORE=12"}
     noise_cell = {"weight_hdu": "WHT"} if plane == "WHT" else {"variance_hdu": "VAR"}
     exposure = open_row(tmp_path, **cells, **noise_cell).read()

@@ -27,7 +27,11 @@ def star(peak: float) -> np.ndarray:
 
 def streak(angle: float, start: float, stop: float, amplitude: float) -> Streak:
     """Return a streak on a line through the star, from one distance to another."""
-    ends = [STAR[axis] + at * step for at in (start, stop) for axis, step in enumerate(direction(angle))]
+    ends = [
+        STAR[axis] + at * step
+        for at in (start, stop)
+        for axis, step in enumerate((math.cos(angle), math.sin(angle)))
+    ]
     return Streak(
         **dict(zip(("x0", "y0", "x1", "y1"), ends, strict=True)),
         rho=0.0,
@@ -37,10 +41,6 @@ def streak(angle: float, start: float, stop: float, amplitude: float) -> Streak:
         half_width=3.0,
         significance=8.0,
     )
-
-
-def direction(angle: float) -> tuple[float, float]:
-    return math.cos(angle), math.sin(angle)
 
 
 def number_of_spikes(law, significance: float, start: float = -55.0, stop: float = 77.0) -> int:

@@ -25,20 +25,10 @@ from lamella.psf.matching import (
     widest_fwhm,
 )
 
+from ..makers import moffat as stamp
+
 BOX = Box.factory[0:100, 0:100]
 RIDGE = MatchControl().ridge
-
-
-def stamp(
-    fwhm: float, ratio: float = 1.0, turn: float = 0.0, beta: float = 3.0, side: int = 51
-) -> np.ndarray:
-    """A Moffat profile; the wings are those of seeing."""
-    half = side // 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    scale = fwhm / 2 / math.sqrt(2 ** (1 / beta) - 1)
-    profile: np.ndarray = (1 + (u**2 + (v / ratio) ** 2) / scale**2) ** -beta
-    return profile / profile.sum()
 
 
 def model(fwhm: float, control: MatchControl | None = None) -> np.ndarray:

@@ -100,7 +100,15 @@ def make_coadd(
         "tract": 0,
         "patch": (5, 4),
         "detectors": make_detectors(band, box),
-        "rejections": make_rejected(),
+        "rejections": [
+            Rejection(ExposureId("DECam", visit, detector), f"decam/{path}", stage, reason)
+            for visit, detector, path, stage, reason in (
+                (700007, 10, "bad_seeing.fits.fz", "select", "PSF of 1.82 arcsec is wider than 1.5 arcsec"),
+                (700008, 10, "elsewhere.fits.fz", "select", "does not overlap the patch"),
+                (700008, 11, "elsewhere2.fits.fz", "select", "does not overlap the patch"),
+                (700009, 10, f"{HOSTILE}.fits", "read", f"HDU 1 is named {HOSTILE}"),
+            )
+        ],
         "settings": {
             "stack": {"statistic": "MEANCLIP", "sigma_clip": 3.0, "clip_iter": 2},
             "warp": {"kernel": "lanczos3", "tolerance": 0.001},
@@ -132,19 +140,6 @@ def make_detectors(band: str, box: Box) -> list[DetectorInput]:
         )
         for n in range(5)
         for ccd in (10, 11)
-    ]
-
-
-def make_rejected() -> list[Rejection]:
-    """Make rejections for three reasons, one of them hostile to HTML."""
-    return [
-        Rejection(ExposureId("DECam", visit, detector), f"decam/{path}", stage, reason)
-        for visit, detector, path, stage, reason in (
-            (700007, 10, "bad_seeing.fits.fz", "select", "PSF of 1.82 arcsec is wider than 1.5 arcsec"),
-            (700008, 10, "elsewhere.fits.fz", "select", "does not overlap the patch"),
-            (700008, 11, "elsewhere2.fits.fz", "select", "does not overlap the patch"),
-            (700009, 10, f"{HOSTILE}.fits", "read", f"HDU 1 is named {HOSTILE}"),
-        )
     ]
 
 

@@ -101,8 +101,7 @@ def test_every_input_and_reason_is_on_the_page(run, page):
         assert text in page.text
 
 
-def compared(run: RunRecord, hostile: str) -> RunRecord:
-    """Say that the first coadd lost artifacts, and that one visit of it could not be matched."""
+def test_artifacts_and_matches_are_told_visit_by_visit(run, hostile):
     rows = [
         {"instrument": "Cam", "visit": visit, "valid": 1000, "removed": 100, "transient": 90, "streak": 20,
          "ghost": 0, "clipped": 0, "untested": 0, "alone": 250, "fraction": 0.1, "warning": ""}
@@ -125,11 +124,7 @@ def compared(run: RunRecord, hostile: str) -> RunRecord:
         warnings=(Skipped("Cam visit 2", f"lost much {hostile}"),),
         matching={"fwhm": 4.567, "detectors": detectors, "unmatched": unmatched},
     )
-    return dataclasses.replace(run, coadds=(first, *run.coadds[1:]))
-
-
-def test_artifacts_and_matches_are_told_visit_by_visit(run, hostile):
-    html = render_page(compared(run, hostile))
+    html = render_page(dataclasses.replace(run, coadds=(first, *run.coadds[1:])))
     reader = Reader()
     reader.feed(html)
     text = " ".join(reader.text.split())

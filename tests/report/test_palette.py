@@ -8,13 +8,6 @@ from lamella.planes import STANDARD_PLANES
 from lamella.report.palette import NO_DATA_COLOR, colors_at, hex_color, oklch_to_srgb, plane_color
 
 
-def luminance(colors: np.ndarray) -> np.ndarray:
-    """CIE luminance of sRGB bytes."""
-    part = np.asarray(colors) / 255
-    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
-    return linear @ [0.2126, 0.7152, 0.0722]
-
-
 def test_black_white_and_red():
     lightness = np.array([0.0, 1.0, 0.627955])
     chroma, hue = np.array([0.0, 0.0, 0.257683]), np.array([0.0, 0.0, 29.234])
@@ -23,7 +16,9 @@ def test_black_white_and_red():
 
 def test_the_scale_gets_brighter_at_every_step():
     # L* of CIE goes with the cube root of the luminance.
-    lightness = np.cbrt(luminance(colors_at(np.linspace(0, 1, 33))))
+    part = np.asarray(colors_at(np.linspace(0, 1, 33))) / 255
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    lightness = np.cbrt(linear @ [0.2126, 0.7152, 0.0722])
     steps = np.diff(lightness)
     assert steps.min() > 0
     assert steps.max() < 3 * steps.mean()

@@ -55,17 +55,13 @@ def job(survey: Survey, skymap: FieldSkyMap) -> PatchJob:
     return plan_jobs(survey.exposures(), skymap, SelectControl(), patches=["0,0"])[0]
 
 
-@pytest.fixture(scope="module")
-def inputs(job: PatchJob) -> list[WarpInput]:
-    warps = [warp_visit(visit, job.target(), PatchConfig()).warp for visit in visits_of(job)]
-    return [input_of(warp) for warp in warps if warp is not None]
-
-
 def keep_in_memory(one: WarpInput, source: WarpSource) -> WarpSource:
     return source
 
 
-def test_each_visit_gets_the_warp_that_match_warp_makes(job: PatchJob, inputs: list[WarpInput]) -> None:
+def test_each_visit_gets_the_warp_that_match_warp_makes(job: PatchJob) -> None:
+    warps = [warp_visit(visit, job.target(), PatchConfig()).warp for visit in visits_of(job)]
+    inputs = [input_of(warp) for warp in warps if warp is not None]
     kept: list[Warp] = []
     found, matching = match_inputs(
         inputs, job.target(), MatchControl(), put_away=keep_in_memory, keep=kept.append

@@ -30,6 +30,8 @@ from lamella.run.patch_config import PatchConfig
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
 
+from ..makers import Held
+
 
 @dataclasses.dataclass(frozen=True)
 class Spoiled:
@@ -270,21 +272,6 @@ def test_when_no_visit_can_be_matched_nothing_is_compared(job: PatchJob) -> None
     narrow = COMPARE.replace(match=MatchControl(fwhm=1.2))
     with pytest.raises(PsfMatchError, match=r"No visit could be matched to a common PSF.*too narrow"):
         make_patch(job, narrow)
-
-
-@dataclasses.dataclass(frozen=True)
-class Held:
-    """An exposure in memory."""
-
-    exposure: Exposure
-    reads_afresh: bool
-
-    @property
-    def info(self) -> ExposureInfo:
-        return self.exposure.info
-
-    def read(self) -> Exposure:
-        return self.exposure
 
 
 def test_pixels_are_changed_only_where_nobody_else_has_them(job: PatchJob) -> None:

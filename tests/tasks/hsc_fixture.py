@@ -56,12 +56,10 @@ __all__ = (
     "assert_same_bits",
     "assert_same_contents",
     "assert_same_value",
-    "assert_same_warp",
     "build_site",
     "contents",
     "expected_coadd",
     "input_pairs",
-    "select_ids",
     "unknown_files",
     "warp_command",
 )
@@ -105,14 +103,9 @@ PIPETASK = (
 )
 
 
-def select_ids(example: HscExample, name: str) -> str:
-    """Return the ``--selectId`` options for all exposures of a filter."""
-    return " ".join(f"--selectId visit={visit} ccd={ccd}" for visit, ccd in example.pairs[name])
-
-
 def warp_command(example: HscExample, name: str) -> str:
     """Return the command that makes the warps of a filter."""
-    ids = select_ids(example, name)
+    ids = " ".join(f"--selectId visit={visit} ccd={ccd}" for visit, ccd in example.pairs[name])
     return f"makeCoaddTempExp.py $CI_HSC_DIR/DATA --id patch=5,4 tract=0 filter={name} {ids}"
 
 
@@ -322,14 +315,6 @@ def assert_same_bits(found: PatchCoadd, expected: PatchCoadd) -> None:
     assert_bits_equal(*stamps, name="psf")
 
 
-def assert_same_warp(found: Warp, expected: Warp) -> None:
-    """Require that two warps are equal."""
-    assert_same_planes(found, expected)
-    assert [(d.id, d.good_pixels) for d in found.detectors] == [
-        (d.id, d.good_pixels) for d in expected.detectors
-    ]
-
-
 def contents(butler: Butler, collection: str) -> dict[tuple[str, tuple[tuple[str, Any], ...]], DatasetRef]:
     """Return the datasets that the runs below a collection hold, by type and data ID."""
     refs = butler.query_all_datasets(collection, find_first=True, limit=None)
@@ -351,7 +336,10 @@ def assert_same_value(found: Any, expected: Any) -> None:
     if isinstance(found, PatchCoadd):
         assert_same_bits(found, expected)
     elif isinstance(found, Warp):
-        assert_same_warp(found, expected)
+        assert_same_planes(found, expected)
+        assert [(d.id, d.good_pixels) for d in found.detectors] == [
+            (d.id, d.good_pixels) for d in expected.detectors
+        ]
     elif isinstance(found, Image):
         assert_bits_equal(found.array, expected.array)
     elif isinstance(found, Table):

@@ -210,12 +210,13 @@ def test_contradictions_are_refused_and_leave_nothing(butler: Butler, survey: Sm
     first, second, third = survey.sources[:3]
     ingest_exposures(butler, [first], transfer="copy")
     before = files_of(butler)
+    elsewhere = Survey(CONFIG.replace(ra=10.0)).exposures()[0]
     wrong = {
         "band r; expected band g": [changed(third, physical_filter="g", band="r")],
         "found other; expected g": [changed(second, physical_filter="other")],
         "also that of": [first, first],
         "found h; expected g, as in": [first, changed(second, physical_filter="h")],
-        "another place on the sky": [changed(first, projection=_far_projection())],
+        "another place on the sky": [changed(first, projection=elsewhere.projection)],
         "0 to 4095": [changed(second, id=dataclasses.replace(second.info.id, detector=4096))],
         "name of 1 to 32 characters": [changed(second, physical_filter="f" * 33)],
     }
@@ -224,10 +225,6 @@ def test_contradictions_are_refused_and_leave_nothing(butler: Butler, survey: Sm
             ingest_exposures(butler, sources, transfer="copy", run="other")
     assert files_of(butler) == before
     assert len(list(butler.query_dimension_records("visit"))) == 1
-
-
-def _far_projection() -> object:
-    return Survey(CONFIG.replace(ra=10.0)).exposures()[0].projection
 
 
 def test_only_exposures_on_disk_are_referred_to(butler: Butler) -> None:

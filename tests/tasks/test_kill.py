@@ -78,7 +78,25 @@ def test_a_rerun_makes_good(
 ) -> None:
     line, collection = COMMANDS[command]
     site = start.copy(tmp_path)
-    how = kill_at_random(site, line, undisturbed, np.random.default_rng([len(command), number]))
+    rng = np.random.default_rng([len(command), number])
+    before, begin = files_of(site), time.monotonic()
+    process = site.start(line, site.root / "log")
+    # By the clock, most moments would be in the start, when nothing can happen.
+    if rng.random() < 0.25:
+        time.sleep(rng.uniform(0.0, undisturbed.startup))
+    else:
+        wait_for_files(process, site, before, int(rng.integers(1, undisturbed.files)))
+        time.sleep(rng.uniform(0.0, 0.05))
+    assert process.pid is not None
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:  # it has no group of its own yet
+        process.kill()
+    process.join()
+    # On a busy machine it may have come to its end meanwhile.
+    assert process.exitcode in (-signal.SIGKILL, 0), (site.root / "log").read_text()
+    made = len(files_of(site) - before)
+    how = f"killed after {time.monotonic() - begin:.2f} s with {made} of {undisturbed.files} new files"
     told = clean(site)
     rerun = site.here(line)
     # The middleware calls it an error when there is nothing left to do.
@@ -106,28 +124,3 @@ def wait_for_files(process: BaseProcess, site: HscSite, before: set[Path], count
     """Wait until a process has made so many files and folders."""
     while process.is_alive() and len(files_of(site) - before) < count:
         time.sleep(0.002)
-
-
-def kill_at_random(site: HscSite, line: str, undisturbed: Undisturbed, rng: np.random.Generator) -> str:
-    """Start a command, kill it, and tell when.
-
-    By the clock, most moments would be in the start, when nothing can happen;
-    three in four are taken after a random number of files.
-    """
-    before, begin = files_of(site), time.monotonic()
-    process = site.start(line, site.root / "log")
-    if rng.random() < 0.25:
-        time.sleep(rng.uniform(0.0, undisturbed.startup))
-    else:
-        wait_for_files(process, site, before, int(rng.integers(1, undisturbed.files)))
-        time.sleep(rng.uniform(0.0, 0.05))
-    assert process.pid is not None
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:  # it has no group of its own yet
-        process.kill()
-    process.join()
-    # On a busy machine it may have come to its end meanwhile.
-    assert process.exitcode in (-signal.SIGKILL, 0), (site.root / "log").read_text()
-    made = len(files_of(site) - before)
-    return f"killed after {time.monotonic() - begin:.2f} s with {made} of {undisturbed.files} new files"

@@ -212,12 +212,9 @@ def test_cleaning_removes_orphans_and_nothing_else(
         assert clean_orphans(butler, older_than=0) == expected
         assert not orphans[2].parent.exists()
         assert sorted(files_of(butler)) == sorted([*kept, notes])
-        assert np.isfinite(butler.get("calexp", **_key(survey), collections=f"{INSTRUMENT}/calexp").to_njy)
-
-
-def _key(survey: SmallSurvey) -> dict[str, object]:
-    identity = survey.sources[0].info.id
-    return {"instrument": identity.instrument, "visit": identity.visit, "detector": identity.detector}
+        id = survey.sources[0].info.id
+        key = {"instrument": id.instrument, "visit": id.visit, "detector": id.detector}
+        assert np.isfinite(butler.get("calexp", **key, collections=f"{INSTRUMENT}/calexp").to_njy)
 
 
 # Ends while a transaction has changed a part of the file; what it was stays in a journal.

@@ -81,18 +81,6 @@ def site(hsc_site: HscSite, tmp_path_factory: pytest.TempPathFactory) -> HscSite
     return site
 
 
-def run_writers(site: HscSite, archive: Path, firsts: list[int], pause: float) -> list[list[list[float]]]:
-    """Let writers go at the same moment, and return when each wrote its files."""
-    logs = [archive.with_name(f"writer-{first}") for first in firsts]
-    writers = [
-        start_program(WRITER, site.repository, archive, first, COUNT, pause, log=log)
-        for first, log in zip(firsts, logs, strict=True)
-    ]
-    wait_until(lambda: all(Path(f"{archive}.{first}").exists() for first in firsts), writers, logs)
-    Path(f"{archive}.go").touch()
-    return [json.loads(told.splitlines()[-1]) for told in told_by(writers, logs)]
-
-
 def wait_until(condition: Callable[[], bool], writers: list[BaseProcess], logs: list[Path]) -> None:
     while not condition():
         ended = [log.read_text() for writer, log in zip(writers, logs, strict=True) if writer.exitcode]
@@ -111,7 +99,15 @@ def told_by(writers: list[BaseProcess], logs: list[Path]) -> list[str]:
 def test_nothing_is_lost(site: HscSite, coadd: PatchCoadd, tmp_path: Path) -> None:
     archive = tmp_path / "coadd.fits"
     write_archive(coadd, archive)
-    first, second = run_writers(site, archive, [100, 200], pause=0.2)
+    firsts = [100, 200]
+    logs = [archive.with_name(f"writer-{first}") for first in firsts]
+    writers = [
+        start_program(WRITER, site.repository, archive, first, COUNT, 0.2, log=log)
+        for first, log in zip(firsts, logs, strict=True)
+    ]
+    wait_until(lambda: all(Path(f"{archive}.{first}").exists() for first in firsts), writers, logs)
+    Path(f"{archive}.go").touch()
+    first, second = [json.loads(told.splitlines()[-1]) for told in told_by(writers, logs)]
     with open_repository(site.repository, collections="writers") as butler:
         refs = butler.query_datasets("deepCoadd", limit=None)
         written = {*range(100, 100 + COUNT), *range(200, 200 + COUNT)}

@@ -36,12 +36,9 @@ def messy(epochs, n: int = 5):  # type: ignore[no-untyped-def]
     return maker
 
 
-def target_of(maker, grid) -> CoaddTarget:  # type: ignore[no-untyped-def]
-    return CoaddTarget(outer_bbox=maker.bbox, projection=grid.projection)
-
-
 def coadd_of(inputs, maker, grid, config, **options) -> PatchCoadd:  # type: ignore[no-untyped-def]
-    return assemble(inputs, config, target=target_of(maker, grid), **options)
+    target = CoaddTarget(outer_bbox=maker.bbox, projection=grid.projection)
+    return assemble(inputs, config, target=target, **options)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -53,17 +53,20 @@ def stack_pixel(values, mask=0, variance=1.0, weights=None, strict=False, **opti
     return tuple(plane[0, 0] for plane in (result.image, result.mask, result.variance, result.count))
 
 
-def field(n=7, shape=(13, 37), seed=0, pedestal=0.0):
-    """Return planes and weights with masks, NaN, infinities, and useless variances."""
+MASKS = (0, 0, 0, 0, BAD, EDGE, DETECTED, NO_DATA | EDGE)
+
+
+def field(n=7, shape=(13, 37), seed=0, pedestal=0.0, *, masks=MASKS, outliers=0.02, useless=np.nan):
+    """Return planes and weights with masks, outliers, NaN, and useless variances."""
     rng = np.random.default_rng(seed)
     sigma = rng.uniform(1, 4, (n, 1, 1))
     image = (pedestal + sigma * rng.standard_normal((n, *shape))).astype(np.float32)
     variance = (sigma**2 * rng.uniform(0.9, 1.1, (n, *shape))).astype(np.float32)
-    mask = rng.choice([0, 0, 0, 0, BAD, EDGE, DETECTED, NO_DATA | EDGE], (n, *shape)).astype(np.int32)
+    mask = rng.choice(masks, (n, *shape)).astype(np.int32)
     image[rng.random(image.shape) < 0.02] = np.nan
-    image[rng.random(image.shape) < 0.02] += 300
+    image[rng.random(image.shape) < outliers] += 300
     variance[rng.random(image.shape) < 0.02] = np.inf
-    variance[rng.random(image.shape) < 0.02] = np.nan
+    variance[rng.random(image.shape) < 0.02] = useless
     return (image, mask, variance), rng.uniform(0.5, 2, n)
 
 

@@ -29,21 +29,16 @@ NAMES = {
 DEFAULTS = {"numIter": 3, "noGood": 256}
 
 
-def make_control(entry):
-    """Translate a control of the oracle."""
-    options = DEFAULTS | entry["kw"]
-    values = {NAMES[name]: value for name, value in options.items()}
-    return StackControl(statistic=entry["stat"], **values)
-
-
 def assert_same_bits(inputs, outputs, entry, threads=1):
     weights = inputs["weights"] if entry["w"] == "vec" else None
+    options = DEFAULTS | entry["kw"]
+    values = {NAMES[name]: value for name, value in options.items()}
     result = statistics_stack(
         inputs["image"],
         inputs["mask"],
         inputs["variance"],
         weights,
-        control=make_control(entry),
+        control=StackControl(statistic=entry["stat"], **values),
         strict=True,
         threads=threads,
     )

@@ -8,21 +8,9 @@ import pytest
 from lamella.coadd.stack.stack import statistics_stack
 from lamella.coadd.stack.stack_control import StackControl
 
+from .test_stack import field
+
 BAD, EDGE, DETECTED, NO_DATA, CLIPPED, REJECTED, SENSOR_EDGE = 1, 16, 32, 256, 2048, 4096, 8192
-
-
-def survey(n, seed, shape=(11, 24)):
-    """Return planes and weights with masks, outliers, NaN and useless variances."""
-    rng = np.random.default_rng(seed)
-    sigma = rng.uniform(1, 4, (n, 1, 1))
-    image = (50 + sigma * rng.standard_normal((n, *shape))).astype(np.float32)
-    variance = (sigma**2 * rng.uniform(0.9, 1.1, (n, *shape))).astype(np.float32)
-    mask = rng.choice([0, 0, 0, 0, BAD, BAD | EDGE, EDGE, DETECTED, NO_DATA], (n, *shape)).astype(np.int32)
-    image[rng.random(image.shape) < 0.02] = np.nan
-    image[rng.random(image.shape) < 0.05] += 300
-    variance[rng.random(image.shape) < 0.02] = np.inf
-    variance[rng.random(image.shape) < 0.02] = 0.0
-    return (image, mask, variance), rng.uniform(0.5, 2, n)
 
 
 def mean_of(x, v, w, control):
@@ -136,7 +124,8 @@ def reference(x, m, v, w, reach, control):
 @pytest.mark.parametrize("weighting", ["vector", "pixel"])
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 12])
 def test_every_pixel_follows_the_documentation(statistic, error, weighting, n):
-    planes, weights = survey(n, seed=n)
+    masks = (0, 0, 0, 0, BAD, BAD | EDGE, EDGE, DETECTED, NO_DATA)
+    planes, weights = field(n, (11, 24), n, 50.0, masks=masks, outliers=0.05, useless=0.0)
     control = StackControl(
         statistic=statistic,
         sigma_clip=2.0,

@@ -17,7 +17,7 @@ from lamella.coadd.stack.prepare import input_of, weigh
 from lamella.coadd.warp.information import exposure_information
 from lamella.coadd.warp.warp import make_warp
 from lamella.data.coadd import PatchCoadd
-from lamella.data.exposure import Exposure, ExposureInfo
+from lamella.data.exposure import Exposure
 from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.options import WeightControl
 from lamella.data.warp import Warp
@@ -233,18 +233,7 @@ def test_an_exposure_that_says_nothing_is_left_out_with_the_reason() -> None:
     good, poor = two_visits()[0]
     poor.pixels.variance.array[:] = 0.0
 
-    @dataclasses.dataclass(frozen=True)
-    class Held:
-        exposure: Exposure
-
-        @property
-        def info(self) -> ExposureInfo:
-            return self.exposure.info
-
-        def read(self) -> Exposure:
-            return self.exposure
-
-    made = warp_visit([Held(good), Held(poor)], TARGET, PatchConfig())
+    made = warp_visit([makers.Held(good), makers.Held(poor)], TARGET, PatchConfig())
     assert made.warp is not None
     assert [one.id.detector for one in made.warp.detectors] == [1]
     (rejection,) = made.rejected

@@ -28,25 +28,20 @@ from lamella.psf.gaussian import FWHM_PER_SIGMA
 from lamella.psf.gridded import GriddedPsf
 from lamella.psf.match_control import MatchControl
 
+from ...makers import moffat
+
 SIDE = 300
 STARS = [(150.0, 140.0), (60.3, 80.6), (230.7, 60.2), (70.5, 235.5), (241.1, 228.4)]
 """Positions (x, y) from the corner of the warp."""
 
 
-def moffat(fwhm: float, ratio: float, turn: float, side: int = 41) -> np.ndarray:
-    half = side // 2
-    y, x = np.mgrid[-half : half + 1, -half : half + 1]
-    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    profile: np.ndarray = (
-        1 + (along**2 + (across / ratio) ** 2) * 4 * (2 ** (1 / 3.5) - 1) / fwhm**2
-    ) ** -3.5
-    return profile / profile.sum()
-
-
 def seeing(box: Box, fwhm: float = 4.0) -> GriddedPsf:
     """A PSF whose width and shape change over a box."""
     stamps = np.array(
-        [[moffat(fwhm * (1 + 0.04 * i), 0.95 - 0.05 * j, 0.3 + 0.4 * i) for j in range(2)] for i in range(2)]
+        [
+            [moffat(fwhm * (1 + 0.04 * i), 0.95 - 0.05 * j, 0.3 + 0.4 * i, 3.5, 41) for j in range(2)]
+            for i in range(2)
+        ]
     )
     return GriddedPsf(stamps, [box.x.start, box.x.stop], [box.y.start, box.y.stop], box)
 

@@ -103,7 +103,7 @@ def test_one_cosmic_ray_costs_a_few_pixels_of_a_warp_not_a_kernel(exposure: Expo
     for width in (0, 8):
         warp = make_warp(
             [dataclasses.replace(exposure, info=shifted)],
-            half_pixel_off(maker),
+            turned_tan(150.0, 2.0, x=0.5, y=0.5, tract=maker.bbox),
             box,
             WarpControl(repair_width=width),
         )
@@ -111,10 +111,6 @@ def test_one_cosmic_ray_costs_a_few_pixels_of_a_warp_not_a_kernel(exposure: Expo
         values[width] = int(np.isnan(warp.image.array).sum())
     assert counts == {0: 12, 8: 12}
     assert values == {0: 12, 8: 0}
-
-
-def half_pixel_off(maker):
-    return turned_tan(150.0, 2.0, x=0.5, y=0.5, tract=maker.bbox)
 
 
 @given(

@@ -18,6 +18,7 @@ from lamella.coadd.warp.warp_control import WarpControl
 from lamella.data.exposure import Exposure
 from lamella.data.flux_unit import FluxUnit
 from lamella.errors import CalibrationError, ConfigError, DuplicateInputError, InputError
+from lamella.image.planes import overlap
 from lamella.planes import Layout, make_schema
 from lamella.sky.pixelmap import PixelMap
 from lamella.sky.projection import projection_from_header
@@ -75,15 +76,6 @@ def bits(image: MaskedImage, *planes: str) -> np.ndarray:
     return (image.mask.array[..., 0] & Layout(image.mask.schema).bits(planes)) != 0
 
 
-def draw_stars(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(4)
-    ys, xs = np.mgrid[30 : shape[0] - 30 : 40, 30 : shape[1] - 30 : 40]
-    x, y = (values.ravel() + rng.uniform(-0.5, 0.5, values.size) for values in (xs, ys))
-    px = np.exp(-0.5 * ((np.arange(shape[1]) - x[:, np.newaxis]) / SIGMA) ** 2)
-    py = np.exp(-0.5 * ((np.arange(shape[0]) - y[:, np.newaxis]) / SIGMA) ** 2)
-    return FLUX / (2 * np.pi * SIGMA**2) * np.einsum("nj,ni->ji", py, px), x, y
-
-
 def measure(warp: MaskedImage, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return relative flux error, centroid error (x, y) and width of stars at known positions."""
     rows = []
@@ -104,8 +96,11 @@ def measure(warp: MaskedImage, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     [("lanczos3", 3e-4, 0.01), ("lanczos5", 2e-4, 0.006), ("bilinear", 1e-4, 0.011)],
 )
 def test_stars_keep_flux_place_and_width(kernel: str, scatter: float, centroid: float) -> None:
-    image, x, y = draw_stars((400, 400))
-    exposure = make_exposure(image)
+    rng = np.random.default_rng(4)
+    ys, xs = np.mgrid[30:370:40, 30:370:40]
+    x, y = (values.ravel() + rng.uniform(-0.5, 0.5, values.size) for values in (xs, ys))
+    px, py = (np.exp(-0.5 * ((np.arange(400) - v[:, np.newaxis]) / SIGMA) ** 2) for v in (x, y))
+    exposure = make_exposure(FLUX / (2 * np.pi * SIGMA**2) * np.einsum("nj,ni->ji", py, px))
     warp = warp_exposure(exposure, TRACT, WHOLE, WarpControl(kernel=kernel))
     assert warp is not None
     found = measure(warp, *PixelMap(exposure.info.projection, TRACT).to_destination(x, y))
@@ -203,15 +198,11 @@ def test_bits_do_not_depend_on_the_tile(flawed: Exposure, y: int, x: int, ny: in
     part = warp_exposure(flawed, TRACT, tile)
     assert whole is not None
     if part is None:
-        part_of = tile.intersection(whole.bbox) if _overlaps(tile, whole.bbox) else None
+        part_of = overlap(tile, whole.bbox)
         assert part_of is None or np.isnan(whole[part_of].image.array).all()
         return
     for found, expected in zip(planes_of(part, part.bbox), planes_of(whole, part.bbox), strict=True):
         np.testing.assert_array_equal(found, expected)
-
-
-def _overlaps(one: Box, other: Box) -> bool:
-    return all(a.start < b.stop and b.start < a.stop for a, b in ((one.y, other.y), (one.x, other.x)))
 
 
 def test_threads_do_not_change_a_bit(flawed: Exposure) -> None:
@@ -327,8 +318,8 @@ def test_the_later_detector_has_the_pixels_of_the_overlap() -> None:
             assert np.array_equal(found[good2], expected[good2])
         owned2 = good2.sum()
         total = np.isfinite(warp.image.array).sum()
-        overlap = np.isfinite(first.image.array).sum() + owned2 - total
-        assert overlap > 10_000
+        shared = np.isfinite(first.image.array).sum() + owned2 - total
+        assert shared > 10_000
         assert [detector.id.detector for detector in warp.detectors] == [1, 2]
         assert [detector.good_pixels for detector in warp.detectors] == [total - owned2, owned2]
         assert warp.detectors[0].path == "7-1.fits"

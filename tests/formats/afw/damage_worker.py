@@ -72,22 +72,19 @@ def look_at_objects(path: Path) -> None:
     errors: list[Exception] = []
     for id in archive.ids if archive is not None else ():
         try:
-            use(archive.get(id))
+            value = archive.get(id)
+            x, y = np.array([10.0, 2000.0]), np.array([5.0, 4000.0])
+            if hasattr(value, "pixel_to_sky_transform"):
+                sky = value.pixel_to_sky_transform.apply_forward(x=x, y=y)
+                value.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
+            elif hasattr(value, "compute_kernel_image"):
+                value.compute_kernel_image(x=20.0, y=30.0)
+            elif isinstance(value, PhotoCalib):
+                value.at(x, y)
         except LamellaError as err:
             errors.append(err)
     if errors:
         raise errors[0]
-
-
-def use(value: Any) -> None:
-    x, y = np.array([10.0, 2000.0]), np.array([5.0, 4000.0])
-    if hasattr(value, "pixel_to_sky_transform"):
-        sky = value.pixel_to_sky_transform.apply_forward(x=x, y=y)
-        value.sky_to_pixel_transform.apply_forward(x=sky.x, y=sky.y)
-    elif hasattr(value, "compute_kernel_image"):
-        value.compute_kernel_image(x=20.0, y=30.0)
-    elif isinstance(value, PhotoCalib):
-        value.at(x, y)
 
 
 def read_file(path: Path) -> None:

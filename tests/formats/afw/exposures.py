@@ -52,18 +52,6 @@ def integers(**values: int) -> dict[str, np.ndarray]:
     return {name: np.array([value], dtype=np.int32) for name, value in values.items()}
 
 
-def add_filter(writer: ArchiveWriter, band: str, physical: str) -> int:
-    flags = {"band_exists": [bool(band)], "physical_exists": [bool(physical)]}
-    table = {"flags": flags, "band": np.array([band]), "physical": np.array([physical])}
-    return writer.add("FilterLabel", table)
-
-
-def add_detector(writer: ArchiveWriter, number: int) -> int:
-    box = integers(bbox_min_x=0, bbox_min_y=0, bbox_max_x=SHAPE[1] - 1, bbox_max_y=SHAPE[0] - 1)
-    texts = {"name": np.array([f"ccd{number}"]), "serial": np.array(["s"])}
-    return writer.add("Detector", integers(id=number) | texts | box)
-
-
 def write_exposure(
     path: Path,
     *,
@@ -85,14 +73,18 @@ def write_exposure(
     cards = CARDS if cards is None else cards
     writer = ArchiveWriter(path)
     writer.units = plane_units(pixels(visit) if planes is None else planes, cards)
+    flags = {"band_exists": [bool(band)], "physical_exists": [bool(physical)]}
+    table = {"flags": flags, "band": np.array([band]), "physical": np.array([physical])}
+    box = integers(bbox_min_x=0, bbox_min_y=0, bbox_max_x=SHAPE[1] - 1, bbox_max_y=SHAPE[0] - 1)
+    texts = {"name": np.array([f"ccd{detector}"]), "serial": np.array(["s"])}
     ids = {
         "SKYWCS": add_wcs(writer, cards),
         "PHOTOCALIB": writer.add(
             "PhotoCalib", calibration(njy_per_count(ZERO_POINT), 0.001, constant=True, field=0)
         ),
         "PSF": writer.add("GaussianPsf", gaussian(SIGMA, 21, 21)),
-        "FILTER": add_filter(writer, band, physical),
-        "DETECTOR": add_detector(writer, detector),
+        "FILTER": writer.add("FilterLabel", table),
+        "DETECTOR": writer.add("Detector", integers(id=detector) | texts | box),
     }
     for name, make in (add or {}).items():
         ids[name] = make(writer)

@@ -31,7 +31,10 @@ def write(path, values=None, *, compress=None, kinds=True, xy0=(100, -20), mask_
             hdu = fits.CompImageHDU(array, compression_type="RICE_1", quantize_level=16, quantize_method=2)
         else:
             hdu = fits.CompImageHDU(
-                array, compression_type=compress.split("/")[0], quantize_level=0, tile_shape=tiles(compress)
+                array,
+                compression_type=compress.split("/")[0],
+                quantize_level=0,
+                tile_shape=(7, 16) if "/" in compress else (1, SHAPE[1]),
             )
         header = hdu.header
         if kinds:
@@ -45,10 +48,6 @@ def write(path, values=None, *, compress=None, kinds=True, xy0=(100, -20), mask_
         units.append(hdu)
     fits.HDUList(units).writeto(path, overwrite=True)
     return Container(path)
-
-
-def tiles(name):
-    return (7, 16) if "/" in name else (1, SHAPE[1])
 
 
 BBOX = Box.factory[-20:10, 100:140]

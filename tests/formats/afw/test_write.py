@@ -34,10 +34,6 @@ DETECTOR = Box.factory[0:90, 0:110]
 SCALE = 0.2 / 3600
 
 
-def tract_projection():
-    return projection_from_header(header(scale=SCALE, x=249.5, y=199.5), path="t", hdu=0, pixel_frame=TRACT)
-
-
 def detector_projection(visit):
     # The tract's pixels 195 to 254 and 95 to 144 are on the detector.
     cards = header(scale=SCALE, x=249.5 - 180.0 + 2.3 * (visit % 7), y=199.5 - 80.0)
@@ -73,7 +69,9 @@ def planes(box=BOX):
     image, variance = rng.normal(size=box.shape), rng.uniform(1, 2, size=box.shape)
     image[:3], variance[:3] = np.nan, np.inf
     # Rows 3 and 4 hold gaps that were filled.
-    return makers.make_planes(image, variance, mask, box=box, schema=schema, projection=tract_projection())
+    cards = header(scale=SCALE, x=249.5, y=199.5)
+    projection = projection_from_header(cards, path="t", hdu=0, pixel_frame=TRACT)
+    return makers.make_planes(image, variance, mask, box=box, schema=schema, projection=projection)
 
 
 def make_warp(**changes):

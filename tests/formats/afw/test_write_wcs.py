@@ -45,16 +45,6 @@ def worst(ours, wanted, box):
     return max(np.abs(there.x - back.x).max(), np.abs(there.y - back.y).max()), mas
 
 
-def domains(text):
-    tree = parse_ast(text.decode().partition("1 SkyWcs 0 ")[2])
-    frames = [tree.part(f"Frm{number}") for number in range(1, tree.whole("Nframe", most=9) + 1)]
-    names = [
-        str(frame.sections["Frame"].get("Domain", "")).strip('"') if frame.name == "Frame" else "SKY"
-        for frame in frames
-    ]
-    return names, tree.whole("Base", 1, most=9), tree.whole("Currnt", 1, most=9), frames[-1]
-
-
 CARDS = {
     "equator": header(scale=0.2 / 3600, x=1000.0, y=2000.0),
     "pole": header(scale=0.2 / 3600, x=1000.0, y=2000.0) | {"CRVAL2": 89.9},
@@ -79,7 +69,13 @@ def test_positions_and_frames(name, stored):
     pixels, mas = worst(again, projection, BOX)
     assert pixels < 1e-6
     assert mas < 1e-5
-    names, base, current, sky = domains(text)
+    tree = parse_ast(text.decode().partition("1 SkyWcs 0 ")[2])
+    frames = [tree.part(f"Frm{number}") for number in range(1, tree.whole("Nframe", most=9) + 1)]
+    names = [
+        str(frame.sections["Frame"].get("Domain", "")).strip('"') if frame.name == "Frame" else "SKY"
+        for frame in frames
+    ]
+    base, current, sky = tree.whole("Base", 1, most=9), tree.whole("Currnt", 1, most=9), frames[-1]
     assert (names, base, current, sky.name) == (["PIXELS", "IWC", "SKY"], 1, 3, "SkyFrame")
     assert sky.own.keys() >= {"SRef1", "SRef2"}
     assert re.match(rb'.*System = "ICRS"', text, re.DOTALL)

@@ -31,10 +31,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.fits"
 
 
-def parameters_of(detectors: Any) -> list[Any]:
-    return [(d.id, d.bbox, d.projection, d.notes, psf_to_parameters(d.psf)) for d in detectors]
-
-
 @pytest.mark.parametrize("make", [make_warp, make_coadd])
 @pytest.mark.parametrize("by", ["lamella", "lsst"])
 def test_it_is_the_same_as_by_lsst_images(make: Any, by: str, tmp_path: Path) -> None:
@@ -55,7 +51,13 @@ def test_it_is_the_same_as_by_lsst_images(make: Any, by: str, tmp_path: Path) ->
         assert quick.metadata == {**product.metadata}
         for name in ("sky_projection", "bbox"):
             assert quick.get_component(name) == slow.get_component(name)
-        ours, expected = (parameters_of(reader.get_component("detectors")) for reader in (quick, slow))
+        ours, expected = (
+            [
+                (d.id, d.bbox, d.projection, d.notes, psf_to_parameters(d.psf))
+                for d in reader.get_component("detectors")
+            ]
+            for reader in (quick, slow)
+        )
         assert repr(ours) == repr(expected)
         assert psf_to_parameters(quick.get_component("matched_psf"))[0] == "gaussian"
         # Planes come by way of `lsst.images`.

@@ -7,7 +7,6 @@ import pytest
 from astropy.io import fits
 from lsst.images import Mask, MaskSchema
 
-from lamella.data.warp import Warp
 from lamella.formats.archive.flatmask import FlatMask, is_flat, with_flat_mask
 from lamella.formats.archive.products import ArchiveWarp, read_product
 from lamella.formats.archive.write import write_archive
@@ -15,14 +14,6 @@ from lamella.planes import make_schema
 
 from .test_products import make_warp
 from .test_write import BOX
-
-
-def gappy(warp: Warp) -> Warp:
-    """The warp with a mask that has a bit without a name below those with one."""
-    schema = MaskSchema([None, *make_schema()], dtype=np.int32)
-    array = warp.mask.array & np.int32((1 << len(list(make_schema()))) - 1)
-    warp._mask = Mask(array << 1, bbox=BOX, schema=schema)
-    return warp
 
 
 def test_archives_are_those_of_lsst_images(tmp_path: Path) -> None:
@@ -50,7 +41,10 @@ def test_the_image_itself_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_masks_with_gaps_are_stored_by_name(tmp_path: Path, compress: bool) -> None:
-    warp = gappy(make_warp())
+    warp = make_warp()
+    schema = MaskSchema([None, *make_schema()], dtype=np.int32)
+    array = warp.mask.array & np.int32((1 << len(list(make_schema()))) - 1)
+    warp._mask = Mask(array << 1, bbox=BOX, schema=schema)
     assert not is_flat(warp.mask.schema)
     assert with_flat_mask(warp) is warp
     write_archive(warp, tmp_path / "a.fits", compress=compress)

@@ -36,11 +36,6 @@ def positions(index: dict[str, Any], name: str) -> PositionGrid:
     )
 
 
-def on_pixel_centre(grid: PositionGrid) -> np.ndarray:
-    """Where a tap is zero up to rounding."""
-    return np.min([np.abs(p - np.round(p)) for p in (grid.x, grid.y)], axis=0) < 1e-12
-
-
 def test_all_cases_are_there(oracle: Any) -> None:
     index, _ = oracle
     assert {case["name"] for case in index["cases"]} == set(CASES)
@@ -66,7 +61,7 @@ def test_warp_is_that_of_the_original(oracle: Any, case: str, mode: str, strict:
         planes, grid, (grid.y0, grid.x0), shape, rule, origin=(sy, sx)
     )
     expected = {plane: arrays[f"{case}__{mode}_{plane}"] for plane in "imv"}
-    centre = on_pixel_centre(grid)
+    centre = np.min([np.abs(p - np.round(p)) for p in (grid.x, grid.y)], axis=0) < 1e-12
     good = np.isfinite(expected["i"])
     same = ~centre if strict else np.ones_like(centre)
     assert np.array_equal(np.isfinite(image)[same], good[same])

@@ -56,30 +56,18 @@ def bits_and_number(case, flagged):
 
 
 @pytest.mark.parametrize("flags", [(False, False), (False, True), (True, True)])
-def test_scatter_is_summed_in_input_order(flags):
+@pytest.mark.parametrize("error", [SCATTER_ERROR, INPUT_ERROR, MOSAIC_ERROR])
+def test_scatter_and_noise_are_summed_in_input_order(flags, error):
     case = Case()
-    sums, tallies = np.ones((4, PIXELS)), np.zeros((2, PIXELS), np.int32)
-    add_scatter(*case.rows(), Adding(SCATTER_ERROR, *flags), case.limits, Scatter(*sums, *tallies))
-    expected = np.ones((4, PIXELS))
+    add, totals, count = (add_scatter, Scatter, 4) if error == SCATTER_ERROR else (add_noise, Noise, 3)
+    sums, tallies = np.ones((count, PIXELS)), np.zeros((2, PIXELS), np.int32)
+    add(*case.rows(), Adding(error, *flags), case.limits, totals(*sums, *tallies))
+    expected = np.ones((count, PIXELS))
     for j in range(PIXELS):
         for d, v, weight, _ in case.chosen(j):
             w = 1.0 / v if flags[0] else weight
-            expected[:, j] += (w, w * d, w * w, w * d * d)
-    np.testing.assert_array_equal(sums, expected)
-    np.testing.assert_array_equal(tallies, bits_and_number(case, flags[1]))
-
-
-@pytest.mark.parametrize("flags", [(False, False), (False, True), (True, True)])
-@pytest.mark.parametrize("error", [INPUT_ERROR, MOSAIC_ERROR])
-def test_noise_is_summed_in_input_order(flags, error):
-    case = Case()
-    sums, tallies = np.ones((3, PIXELS)), np.zeros((2, PIXELS), np.int32)
-    add_noise(*case.rows(), Adding(error, *flags), case.limits, Noise(*sums, *tallies))
-    expected = np.ones((3, PIXELS))
-    for j in range(PIXELS):
-        for d, v, weight, _ in case.chosen(j):
-            w = 1.0 / v if flags[0] else weight
-            expected[:, j] += (w, w * d, w * (1.0 if error == MOSAIC_ERROR else w) * v)
+            last = {SCATTER_ERROR: (w * w, w * d * d), INPUT_ERROR: (w * w * v,), MOSAIC_ERROR: (w * v,)}
+            expected[:, j] += (w, w * d, *last[error])
     np.testing.assert_array_equal(sums, expected)
     np.testing.assert_array_equal(tallies, bits_and_number(case, flags[1]))
 

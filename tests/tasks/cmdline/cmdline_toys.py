@@ -95,7 +95,16 @@ class ToyTask(CmdLineTask):
     def runDataRef(self, dataRef: Any, selectDataList: Any = ()) -> Any:
         patch = dataRef.dataId["patch"]
         self.log.info("at work on %s", patch)
-        _misbehave(patch, self.config.title)
+        if self.config.title == "fail" or (self.config.title == "fail 1,0" and patch == "1,0"):
+            raise ValueError(f"no good: {patch}")
+        if self.config.title == "task error":
+            raise TaskError("plain words")
+        if self.config.title == "no work":
+            raise NoWorkFound("nothing overlaps")
+        if self.config.title == "die 1,0" and patch == "1,0":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.config.title == "slow":
+            time.sleep(20)
         values = [self.scale.run(ref.get("toyInput")["value"]) for ref in selectDataList]
         if not values:
             return None
@@ -104,19 +113,6 @@ class ToyTask(CmdLineTask):
         if self.config.doWrite:
             dataRef.put({"sum": total, "pid": os.getpid()}, "toyCoadd_sum")
         return Struct(total=total)
-
-
-def _misbehave(patch: str, title: str) -> None:
-    if title == "fail" or (title == "fail 1,0" and patch == "1,0"):
-        raise ValueError(f"no good: {patch}")
-    if title == "task error":
-        raise TaskError("plain words")
-    if title == "no work":
-        raise NoWorkFound("nothing overlaps")
-    if title == "die 1,0" and patch == "1,0":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if title == "slow":
-        time.sleep(20)
 
 
 class ToyRunner(TaskRunner):

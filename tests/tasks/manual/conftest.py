@@ -14,7 +14,6 @@ from lsst.pipe.base import Struct
 
 from lamella.data.coadd import PatchCoadd
 from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
-from lamella.data.warp import Warp
 from lamella.planes import Layout
 from lamella.sky.discrete import DiscreteConfig, DiscreteSkyMap
 from lamella.sky.layout import LegacyPatches
@@ -149,20 +148,6 @@ def exposures(butler: MemoryButler, maker: Any, sky_map: Any) -> list[MemoryRef]
         ref.put(make_exposure(maker, visit, ccd, Box.from_shape((30, 30), start=(y, x + shift))))
         refs.append(ref)
     return refs
-
-
-def varied_warps(maker: Any, n: int = 6) -> list[Warp]:
-    """Return warps with defects of all kinds; the last one is smaller than the patch."""
-    warps = [maker.warp(visit, variance=2.0 + visit) for visit in range(n)]
-    maker.flag(warps[0], "BAD", (slice(3, 9), slice(4, 30)))
-    maker.flag(warps[1], "SAT", (slice(5, 20), slice(0, 12)))
-    maker.flag(warps[2], "EDGE", (slice(0, 40), slice(0, 5)))
-    warps[3].image.array[10:12, 10:40] = np.nan
-    warps[4].image.array[20, 20] = 5000.0
-    for warp in warps:
-        maker.flag(warp, "NO_DATA", (slice(30, 33), slice(40, 44)))
-    warps[-1] = warps[-1][Box.factory[105:140, 200:230]]
-    return warps
 
 
 def planes_of(coadd: PatchCoadd) -> dict[str, np.ndarray]:

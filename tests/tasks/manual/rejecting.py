@@ -43,9 +43,33 @@ def make_field(maker: Any, n: int = 6, *, artifacts: bool = True) -> Field:
     projection = SkyProjection.from_fits_wcs(wcs, TractFrame(skymap="test", tract=0, bbox=bbox))
     warps, truth = [], []
     for visit in range(n):
-        image, hit = _image(visit, artifacts=artifacts)
-        truth.append(hit)
-        warps.append(_warp(maker, projection, bbox, visit, image))
+        rng = np.random.default_rng(visit)
+        image = rng.normal(0.0, 1.0, SHAPE)
+        for y, x, flux in STARS:
+            image += _star(y, x, flux, sigma_of(visit))
+        signal = np.zeros(SHAPE)
+        if artifacts and visit == 1:
+            signal[40, 50:57] = signal[41, 55:60] = 60.0
+        if artifacts and visit in (2, 3):
+            signal += _star(45.0 + 25 * (visit - 2), 85.0 - 36 * (visit - 2), 1500.0, sigma_of(visit))
+        truth.append(signal > 5.0)
+        mask = np.zeros((*SHAPE, 1), np.int32)
+        mask[:, :4, 0] = Layout(SCHEMA).bits(("BAD",)) if visit == 4 else 0
+        detector = dataclasses.replace(
+            maker.detector(visit, sigma_of(visit)), bbox=bbox, projection=projection, good_pixels=bbox.area
+        )
+        psf = type(detector.psf)(sigma_of(visit), bbox, 31)
+        warps.append(
+            Warp(
+                Image((image + signal).astype(np.float32), bbox=bbox, unit=u.nJy, sky_projection=projection),
+                mask=Mask(mask, bbox=bbox, schema=SCHEMA),
+                variance=Image(np.ones(SHAPE, np.float32), bbox=bbox, unit=u.nJy**2),
+                instrument="Cam",
+                visit=visit,
+                band="r",
+                detectors=[dataclasses.replace(detector, psf=psf)],
+            )
+        )
     control = MatchControl(fwhm=FWHM)
     psf = patch_target_psf(FWHM, bbox, control)
     matched = [match_warp(warp, psf, control) for warp in warps]
@@ -58,37 +82,6 @@ def sigma_of(visit: int) -> float:
     return 1.6 + 0.1 * (visit % 4)
 
 
-def _image(visit: int, *, artifacts: bool) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(visit)
-    image = rng.normal(0.0, 1.0, SHAPE)
-    for y, x, flux in STARS:
-        image += _star(y, x, flux, sigma_of(visit))
-    signal = np.zeros(SHAPE)
-    if artifacts and visit == 1:
-        signal[40, 50:57] = signal[41, 55:60] = 60.0
-    if artifacts and visit in (2, 3):
-        signal += _star(45.0 + 25 * (visit - 2), 85.0 - 36 * (visit - 2), 1500.0, sigma_of(visit))
-    return image + signal, signal > 5.0
-
-
 def _star(y: float, x: float, flux: float, sigma: float) -> np.ndarray:
     rows, columns = np.ogrid[: SHAPE[0], : SHAPE[1]]
     return flux / (2 * np.pi * sigma**2) * np.exp(-0.5 * ((rows - y) ** 2 + (columns - x) ** 2) / sigma**2)
-
-
-def _warp(maker: Any, projection: Any, bbox: Box, visit: int, image: np.ndarray) -> Warp:
-    mask = np.zeros((*SHAPE, 1), np.int32)
-    mask[:, :4, 0] = Layout(SCHEMA).bits(("BAD",)) if visit == 4 else 0
-    detector = dataclasses.replace(
-        maker.detector(visit, sigma_of(visit)), bbox=bbox, projection=projection, good_pixels=bbox.area
-    )
-    psf = type(detector.psf)(sigma_of(visit), bbox, 31)
-    return Warp(
-        Image(image.astype(np.float32), bbox=bbox, unit=u.nJy, sky_projection=projection),
-        mask=Mask(mask, bbox=bbox, schema=SCHEMA),
-        variance=Image(np.ones(SHAPE, np.float32), bbox=bbox, unit=u.nJy**2),
-        instrument="Cam",
-        visit=visit,
-        band="r",
-        detectors=[dataclasses.replace(detector, psf=psf)],
-    )

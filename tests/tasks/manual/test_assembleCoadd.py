@@ -38,7 +38,8 @@ from lamella.tasks.manual.scaleZeroPoint import ImageScaler
 from lamella.tasks.manual.spans import SpanSet
 from lamella.tasks.manual.statistics import Property, StatisticsControl
 
-from .conftest import PATCH, MemoryButler, MemoryRef, assert_same_coadd, plane, planes_of, varied_warps
+from ...makers import varied_warps
+from .conftest import PATCH, MemoryButler, MemoryRef, assert_same_coadd, plane, planes_of
 
 SCHEMA = make_schema()
 

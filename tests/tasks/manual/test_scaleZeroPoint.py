@@ -28,12 +28,6 @@ from lamella.tasks.manual.scaleZeroPoint import (
 )
 
 
-def task_for(zero_point: float) -> ScaleZeroPointTask:
-    config = ScaleZeroPointTask.ConfigClass()
-    config.zeroPoint = zero_point
-    return ScaleZeroPointTask(config=config)
-
-
 def counts_image(maker: Any, zero_point: float) -> MaskedImage:
     warp = maker.warp(1, value=10.0, variance=4.0, noise=False)
     image = Image(warp.image.array, bbox=warp.bbox, unit=u.ct, sky_projection=maker.projection)
@@ -45,7 +39,9 @@ def counts_image(maker: Any, zero_point: float) -> MaskedImage:
 @pytest.mark.parametrize("out_zero_point", [23.0, 24.0])
 @pytest.mark.parametrize("in_zero_point", [24.0, 25.5])
 def test_images_are_put_on_the_zero_point(maker, in_zero_point: float, out_zero_point: float) -> None:
-    task = task_for(out_zero_point)
+    config = ScaleZeroPointTask.ConfigClass()
+    config.zeroPoint = out_zero_point
+    task = ScaleZeroPointTask(config=config)
     assert task.getPhotoCalib().getMagnitude(1.0) == pytest.approx(out_zero_point, abs=1e-9)
     assert task.getCalib() is task.getPhotoCalib()
     calib = PhotoCalib.from_flux_mag0(10 ** (0.4 * in_zero_point))

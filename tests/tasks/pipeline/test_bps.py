@@ -30,12 +30,6 @@ PAGE = Path(__file__).parents[3] / "docs" / "pipelines.md"
 SURVEY = TINY.replace(detector_grid=(1, 1), detector_shape=(60, 60), stars=3, galaxies=1, bright_stars=0)
 
 
-def configuration_of_the_page() -> dict[str, Any]:
-    (text,) = re.findall(r"^```yaml\n(# coadd-bps\.yaml\n.*?)^```$", PAGE.read_text(), flags=re.M | re.S)
-    content: dict[str, Any] = yaml.safe_load(text)
-    return content
-
-
 @pytest.mark.slow
 def test_the_configuration_of_the_page_makes_the_coadd(tmp_path: Path) -> None:
     sources = open_exposures([simulate_survey(tmp_path / "survey", SURVEY).table]).sources
@@ -45,7 +39,8 @@ def test_the_configuration_of_the_page_makes_the_coadd(tmp_path: Path) -> None:
     with open_repository(repo, writeable=True) as butler:
         register_skymap(butler, skymap)
         ingest_exposures(butler, sources)
-    content = configuration_of_the_page()
+    (text,) = re.findall(r"^```yaml\n(# coadd-bps\.yaml\n.*?)^```$", PAGE.read_text(), flags=re.M | re.S)
+    content: dict[str, Any] = yaml.safe_load(text)
     inputs = defaults_chain(sources[0].info.id.instrument)
     # Statistics only: what compare-warp does on the middleware is tested elsewhere.
     content["pipelineYaml"] = "resource://lamella/pipelines/coadd-noiseclip.yaml"
