@@ -12,17 +12,13 @@ from ..errors import (
     DuplicateInputError,
     InputError,
     LamellaError,
-    MissingPartError,
     NoInputsError,
-    UnknownFormatError,
-    UnreadableFileError,
 )
-from ..fits.read import image_shape, read_headers
-from .contents import contents_of
 from .copies import find_copies, is_one_place
 from .file_index import FileIndex, is_fits_name, walk
 from .read_control import ReadControl
-from .readers import FileHead, Format, Opening, Role, find_format, known_formats
+from .readers import FileHead, Format, Opening, find_format, known_formats
+from .roles import Candidate, recognise, sort_files
 
 __all__ = ("InputProblem", "Inputs", "open_exposures", "recognise")
 
@@ -61,13 +57,6 @@ class Inputs:
 
     def __iter__(self) -> Iterator[ExposureSource]:
         return iter(self.sources)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Candidate:
-    path: Path
-    named: bool
-    """Whether a person named the file, not only a folder above it."""
 
 
 def open_exposures(
@@ -124,35 +113,6 @@ def open_exposures(
     return finder.run([Path(path) for path in paths])
 
 
-def recognise(path: Path, formats: Sequence[Format] | None = None) -> tuple[Format | None, Role]:
-    """Return the format that knows a file, and the role of the file in it.
-
-    Parameters
-    ----------
-    path
-        A file.
-    formats
-        The formats to ask; by default all.
-
-    Raises
-    ------
-    InputError
-        Raised when the file cannot be read.
-    """
-    head = FileHead(path)
-    companion: Format | None = None
-    for format in known_formats() if formats is None else formats:
-        if format.last_resort and companion is not None:
-            break
-        role = format.recognise(head)
-        if role is Role.COMPANION and format.described is not None:
-            # By its name alone, which may be that of an exposure of another format.
-            companion = companion or format
-        elif role is not Role.FOREIGN:
-            return format, role
-    return companion, Role.FOREIGN if companion is None else Role.COMPANION
-
-
 class _Finder:
     """The state of one search: exposures and problems."""
 
@@ -176,7 +136,9 @@ class _Finder:
             or not is_fits_name(file.path)
             or not any(file.path.absolute().is_relative_to(folder) for folder in tabled)
         ]
-        for candidate, format in self._sort_out(wanted):
+        roles = sort_files(wanted, self.formats, self.opening.files, self._skip)
+        self.opening = dataclasses.replace(self.opening, companions=roles.companions)
+        for candidate, format in roles.exposures:
             self._open(candidate, format)
         self._require_some(paths, self.sources)
         sources = [self.sources[key] for key in sorted(self.sources)]
@@ -199,15 +161,15 @@ class _Finder:
         self.problems += [InputProblem(source.info.path, error) for source, error in measured.faults]
         return measured.sources
 
-    def _collect(self, paths: list[Path]) -> list[_Candidate]:
-        candidates: dict[Path, _Candidate] = {}
+    def _collect(self, paths: list[Path]) -> list[Candidate]:
+        candidates: dict[Path, Candidate] = {}
         for path in paths:
             for file in walk(path) if path.is_dir() else [path]:
                 named = file == path
                 self._index(file, named)
                 key = file.absolute()
                 if key not in candidates or named:
-                    candidates[key] = _Candidate(file, named)
+                    candidates[key] = Candidate(file, named)
         return [candidates[key] for key in sorted(candidates)]
 
     def _index(self, path: Path, named: bool) -> None:
@@ -222,7 +184,7 @@ class _Finder:
                 files.add_folder(here / name)
                 files.add_folder(here.parent / name)
 
-    def _folders_with_table(self, candidates: list[_Candidate]) -> tuple[Path, ...]:
+    def _folders_with_table(self, candidates: list[Candidate]) -> tuple[Path, ...]:
         """Return folders with an exposure table, which alone says what in them is an exposure."""
         from .table import is_exposure_table
 
@@ -233,69 +195,7 @@ class _Finder:
             path.absolute().parent for path in paths if path.is_file() and is_exposure_table(FileHead(path))
         )
 
-    def _sort_out(self, candidates: list[_Candidate]) -> list[tuple[_Candidate, Format]]:
-        """Return the files with exposures and their formats; readers learn which companions are there."""
-        exposures: list[tuple[_Candidate, Format]] = []
-        companions: list[Path] = []
-        last = [format for format in self.formats if format.last_resort]
-        left = candidates
-        for formats in ([format for format in self.formats if not format.last_resort], last):
-            more, left, companions_here = self._ask(left, formats)
-            exposures += more
-            # What belongs to an exposure is none, whatever it looks like.
-            owned = self._owned(exposures)
-            exposures = [item for item in exposures if item[0].path.absolute() not in owned]
-            companions += companions_here
-            companions += [file.path for file in left if file.path.absolute() in owned]
-            left = [file for file in left if file.path.absolute() not in owned]
-        for candidate in left:
-            self._tell_unknown(candidate)
-        self.opening = dataclasses.replace(self.opening, companions=tuple(companions))
-        return sorted(exposures, key=lambda item: item[0].path.absolute())
-
-    def _ask(
-        self, candidates: list[_Candidate], formats: Sequence[Format]
-    ) -> tuple[list[tuple[_Candidate, Format]], list[_Candidate], list[Path]]:
-        """Return the files with exposures, those that no format knows, and companions."""
-        exposures, left, companions = [], [], []
-        for candidate in candidates:
-            try:
-                if not candidate.path.is_file():
-                    expected = "a file or a folder"
-                    raise UnreadableFileError(candidate.path, found="no such file", expected=expected)
-                format, role = recognise(candidate.path, formats)
-            except LamellaError as err:
-                self._skip(candidate, err)
-                continue
-            if format is None:
-                left.append(candidate)
-            elif role is Role.EXPOSURE:
-                exposures.append((candidate, format))
-            else:
-                companions.append(candidate.path)
-        return exposures, left, companions
-
-    def _owned(self, exposures: list[tuple[_Candidate, Format]]) -> set[Path]:
-        """Return the files that belong to exposures, by what the formats of these say."""
-        return {
-            path.absolute()
-            for candidate, format in exposures
-            if format.companions is not None
-            for path in format.companions(candidate.path, self.opening.files)
-            if path.absolute() != candidate.path.absolute()
-        }
-
-    def _tell_unknown(self, candidate: _Candidate) -> None:
-        """Tell of a file that no format knows, if it was named or holds an image."""
-        try:
-            if candidate.named or (
-                is_fits_name(candidate.path) and any(map(image_shape, read_headers(candidate.path)))
-            ):
-                raise self._unknown(candidate.path)
-        except LamellaError as err:
-            self._skip(candidate, err)
-
-    def _open(self, candidate: _Candidate, format: Format) -> None:
+    def _open(self, candidate: Candidate, format: Format) -> None:
         faults: list[LamellaError] = []
         try:
             for source in format.open(candidate.path, self.opening):
@@ -311,29 +211,6 @@ class _Finder:
             faults.append(err)
         self._skip_faulty(candidate, faults)
 
-    def _unknown(self, path: Path) -> InputError:
-        from .table import TABLE_SUFFIXES, missing_columns
-
-        missing = missing_columns(FileHead(path)) if path.suffix.lower() in TABLE_SUFFIXES else ()
-        if missing:
-            return MissingPartError(
-                path,
-                found=f"a table without the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
-                expected="an exposure table, which needs them",
-            )
-        names = ", ".join(format.name for format in self.formats)
-        if not is_fits_name(path):
-            expected = f"one of: {names}"
-            return UnknownFormatError(path, found="a file that no reader recognises", expected=expected)
-        contents = contents_of(path)
-        lacking = f"; there is not {' nor '.join(contents.missing)}" if contents.missing else ""
-        return UnknownFormatError(
-            path,
-            found=f"a file that no reader recognises ({contents}){lacking}",
-            expected=f"one of: {names}. `lamella inspect {path.name}` shows more, and an exposure table can "
-            "describe any image with a WCS",
-        )
-
     def _add(self, source: ExposureSource) -> None:
         info = source.info
         other = self.sources.get(info.id)
@@ -345,7 +222,7 @@ class _Finder:
             raise DuplicateInputError(info.path, found=claim, expected="one file per exposure")
         self.sources[info.id] = source
 
-    def _skip_faulty(self, candidate: _Candidate, faults: Sequence[LamellaError]) -> None:
+    def _skip_faulty(self, candidate: Candidate, faults: Sequence[LamellaError]) -> None:
         """Tell the faults of one file, e.g. of the rows of a table: as one error where they are fatal."""
         first = faults[0] if faults else None
         if len(faults) > 1 and isinstance(first, InputError) and self._is_fatal(candidate):
@@ -356,7 +233,7 @@ class _Finder:
         for fault in faults:
             self._skip(candidate, fault)
 
-    def _is_fatal(self, candidate: _Candidate) -> bool:
+    def _is_fatal(self, candidate: Candidate) -> bool:
         return candidate.named if self.strict is None else self.strict
 
     def _report_copy(self, copy: ExposureSource, first: ExposureSource) -> None:
@@ -367,7 +244,7 @@ class _Finder:
             raise err
         self.problems.append(InputProblem(copy.info.path, err))
 
-    def _skip(self, candidate: _Candidate, err: LamellaError) -> None:
+    def _skip(self, candidate: Candidate, err: LamellaError) -> None:
         if self._is_fatal(candidate):
             raise err
         self.problems.append(InputProblem(str(candidate.path), err))
