@@ -54,4 +54,6 @@ def test_an_exposure_in_two_stages_counts_once(
     (path,) = folder.glob(f"*{end}")
     copy = path.with_name(path.name.replace(end, other))
     shutil.copy(path, copy)
+    for companion in folder.glob("*_cbunc.fits"):
+        shutil.copy(companion, companion.with_name(companion.name.replace("_cbunc", "_bunc")))
     assert [source.info.path for source in open_exposures([folder])] == [str(copy if better else path)]
