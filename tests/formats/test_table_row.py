@@ -239,6 +239,15 @@ def test_a_mosaic_is_three_colors_of_half_the_size(write: Callable[..., Path]) -
         assert variance == pytest.approx((gain * SIGMA) ** 2 * 16 / samples, rel=0.06)
 
 
+def test_weights_of_a_mosaic_are_those_of_its_super_pixels(write: Callable[..., Path]) -> None:
+    weight = np.full(SHAPE, 2.0, np.float32)
+    weight[:40, :40] = 0.0
+    path = write(cards={"BAYERPAT": "RGGB"}, WHT=weight)
+    exposure = read(path, color="G", bayer="BAYERPAT", confidence_hdu="WHT", sky="present")
+    assert np.median(exposure.pixels.variance.array[30:]) == pytest.approx(SIGMA**2 * 8, rel=0.06)
+    assert in_plane(exposure, "NO_DATA")[-1] == [19, 19]
+
+
 def test_one_row_may_stand_for_all_images_of_a_file(
     tmp_path: Path, tan_cards: Callable[..., fits.Header]
 ) -> None:

@@ -83,7 +83,7 @@ class _RowReader:
             bad |= ~usable(variance)
         sky = RowSky(image, bad, sky_state(cells), self.control, places.path, planes.get("sky"))
         if variance is None:
-            variance, note = self.noise.variance(image, bad, planes.get("confidence"), sky.level)
+            variance, note = self.noise.variance(image, bad, self._weights(planes), sky.level)
             self.notes.append(note)
         if undefined is not None and undefined.shape == variance.shape:
             # Nobody says what such a pixel is.
@@ -143,6 +143,11 @@ class _RowReader:
         if pattern is None or color is None:
             return values
         return super_pixels(values, pattern, color, is_variance=is_variance)
+
+    def _weights(self, planes: _Planes) -> ImageData | None:
+        """Return the relative weights of the image's pixels, or super-pixels; `None` without any."""
+        plane = planes.get("confidence")
+        return None if plane is None else plane._replace(pixels=self._reduced(plane.pixels))
 
     def _per_area(
         self, image: np.ndarray, variance: np.ndarray, planes: _Planes
