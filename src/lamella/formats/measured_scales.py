@@ -230,6 +230,11 @@ class _Band:
             unit=tie.unit.name,
         )
         self.changes.tell(source, "relative scale", kind, how)
+        row = row_of(source)
+        if row is not None and not row.number and "unit" not in row.values:
+            stated = self._unit_name(index)
+            origin: tuple[Kind, str] = ("header", "BUNIT") if stated else ("assumed", "as counts")
+            self.changes.tell(source, "unit", *origin)
 
 
 def _names(sources: Sequence[ExposureSource]) -> list[str]:
