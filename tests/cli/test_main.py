@@ -96,7 +96,7 @@ def test_the_version() -> None:
         (["coadd", "a.fits", "-o", "out", "--size", "0"], "between 0 and 90"),
         (["coadd", "a.fits", "-o", "out", "--size", "1,2,3"], "not a size"),
         (["coadd", "a.fits", "-o", "out", "--format", "hubble"], "'hubble' is not one of"),
-        (["stack", "-o", "a.fits"], "Missing argument 'WARPS...'"),
+        (["stack", "-o", "a.fits"], "Missing argument 'INPUTS...'"),
         (["skymap", "find", "a.json"], "Give exposures"),
     ],
 )

@@ -20,8 +20,9 @@ from lamella.data.visit_check import VisitCheck
 from lamella.image.spans import SpanMask
 from lamella.planes import Layout, make_schema
 from lamella.resources import Resources
+from lamella.sky.footprint import pixel_scale
 
-from ..makers import make_planes
+from ..makers import make_detector, make_planes
 from ..projections import tan_projection
 
 SIDE, SCHEMA = 260, make_schema()
@@ -127,6 +128,24 @@ def test_a_visit_with_another_zero_point_is_told_with_the_size(n: int, factor: f
     if n > 2:
         assert warned(found) == [0]
         assert found[0].flux == pytest.approx(factor, rel=0.1)
+
+
+def test_cosmic_rays_that_are_left_are_no_sources() -> None:
+    rng = np.random.default_rng(8)
+    inputs = []
+    for warp in some_visits(8, 2, number=25):
+        image = warp.source.read(BOX).image.copy()
+        y, x = rng.integers(12, SIDE - 12, (2, 40))
+        image[y, x] += 3000.0
+        planes = make_planes(image, SKY + np.maximum(image, 0.0), box=BOX, unit=u.nJy)
+        fwhm = 2.3548 * SIGMA * pixel_scale(PROJECTION, BOX)
+        detector = make_detector(warp.visit, 0, BOX, PROJECTION, sigma=SIGMA, psf_fwhm=fwhm)
+        inputs.append(dataclasses.replace(warp, source=ImageSource(planes), detectors=(detector,)))
+    told = checks(inputs)
+    assert warned(told) == []
+    assert all(check.sources >= 10 for check in told)
+    # Nobody knows how wide stars are: they are taken for sources that the other visit lacks.
+    assert len(warned(checks([dataclasses.replace(warp, detectors=()) for warp in inputs]))) == 2
 
 
 def test_a_sigma_that_is_taken_for_a_variance_is_told() -> None:

@@ -16,6 +16,7 @@ from lamella.formats.measure import measure_sources
 from lamella.formats.recognise import Inputs, open_exposures
 from lamella.formats.table_row import TableRow
 from lamella.formats.write_table import write_exposure_table
+from lamella.sky.footprint import pixel_scale
 
 from ..starfields import draw_stars
 
@@ -210,11 +211,14 @@ def test_fields_that_share_no_star_have_references_of_their_own(tmp_path: Path) 
     assert references["far-a.fits"] == references["far-b.fits"] in ("far-a.fits", "far-b.fits")
 
 
-def test_without_any_star_exposures_are_left_out_when_they_are_read(tmp_path: Path) -> None:
+def test_without_any_star_a_width_is_assumed_unless_nothing_may_be(tmp_path: Path) -> None:
     inputs = opened(tmp_path, [Bare("empty.fits", stars=0)])
     (source,) = inputs
-    with pytest.raises(InputError, match="no star"):
-        source.read()
+    assert told(inputs, "empty.fits", "PSF") == "assumed to be 3 pixels wide, for want of any star"
+    assert source.info.psf_fwhm == pytest.approx(3.0 * pixel_scale(source.info.projection, source.info.bbox))
+    assert np.isfinite(source.read().pixels.image.array).any()
+    with pytest.raises(InputError, match="strict"):
+        open_exposures([tmp_path], strict=True)
 
 
 def test_a_visit_that_is_off_is_named(tmp_path: Path) -> None:

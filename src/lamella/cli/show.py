@@ -104,5 +104,10 @@ def _show_own(console: Console, file: Path, verbose: bool) -> bool:
 
 def _is_other_fits(file: Path) -> bool:
     """Return whether a file is FITS and neither an exposure nor of lamella: a companion, or anything else."""
-    _, role = recognise(file)
-    return is_fits_name(file) and role is not Role.EXPOSURE
+    if not is_fits_name(file):
+        return False
+    format, role = recognise(file)
+    if role is not Role.EXPOSURE or format is None:
+        return True
+    # Any image is taken for a plain exposure until its WCS is asked for.
+    return format.last_resort and bool(contents_of(file).missing)

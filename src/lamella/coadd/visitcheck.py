@@ -21,6 +21,7 @@ __all__ = ("check_visits",)
 
 _SIGNIFICANT = 30.0  # sigma of the brightest pixel of a source that is measured
 _CELLS, _PER_CELL = 8, 4  # the brightest few of each part of a patch, so that every visit has some
+_SHARPEST = 0.7  # of the narrowest PSF: cosmic rays that are left in a few visits are in one of them only
 _REACH = 9  # pixels around a source without a brighter one, in which its width is measured
 _APERTURE, _WINDOW = 5.0, 1.5  # sigma of the PSF: radius of fluxes, width of the window of centroids
 _MAX_APERTURE = 15
@@ -80,7 +81,8 @@ def check_visits(
     alone = len(inputs) == 1
     # Where two visits differ, the clip of a coadd keeps the lower one, and no source of either is left.
     reference = _plain_mean(inputs, coadd.box, layout, bad) if len(inputs) == 2 else coadd
-    sources = _Sources.find(reference, layout.saturated | layout.no_data)
+    narrowest = _SHARPEST * _least_sigma(inputs, pixel_scale)
+    sources = _Sources.find(reference, layout.saturated | layout.no_data, narrowest)
 
     def measure(warp: WarpInput) -> _Measured:
         ratios = np.zeros((0, 4)) if alone else _compare_sources(warp, reference, sources, layout, bad)
@@ -96,6 +98,14 @@ def check_visits(
         _judge(warp, visit, usual, sources.fwhm, pixel_scale)
         for warp, visit in zip(inputs, measured, strict=True)
     )
+
+
+def _least_sigma(inputs: Sequence[WarpInput], pixel_scale: float | None) -> float:
+    """Return the width of the narrowest PSF, as a standard deviation in pixels; 0 where none is known."""
+    widths = [item.psf_fwhm for visit in inputs for item in visit.detectors if item.psf_fwhm is not None]
+    if not widths or pixel_scale is None or not math.isfinite(min(widths)):
+        return 0.0
+    return min(widths) / (2.3548 * pixel_scale)
 
 
 def _plain_mean(inputs: Sequence[WarpInput], bbox: Box, layout: Layout, bad: int) -> Planes:
@@ -202,8 +212,11 @@ class _Sources:
         return 2.3548 * self.sigma
 
     @classmethod
-    def find(cls, coadd: Planes, bad: int) -> _Sources:
-        """Find bright sources that nothing brighter is near, the brightest of each cell of the image."""
+    def find(cls, coadd: Planes, bad: int, narrowest: float) -> _Sources:
+        """Find bright sources that nothing brighter is near, the brightest of each cell of the image.
+
+        What is narrower than ``narrowest`` (a standard deviation in pixels) is none.
+        """
         image = coadd.image
         y, x = np.nonzero(image > _SIGNIFICANT * np.sqrt(np.maximum(coadd.variance, np.float32(0.0))))
         inside = (np.minimum(y, image.shape[0] - 1 - y) > _REACH) & (
@@ -231,7 +244,10 @@ class _Sources:
             if not stamp.any():  # a level without noise
                 continue
             # For a Gaussian, the squared sum over the sum of squares is 4 pi sigma^2.
-            sigmas.append(math.sqrt(stamp.sum() ** 2 / (stamp**2).sum() / (4.0 * math.pi)))
+            sigma = math.sqrt(stamp.sum() ** 2 / (stamp**2).sum() / (4.0 * math.pi))
+            if sigma < narrowest:
+                continue
+            sigmas.append(sigma)
             rows.append(y[k])
             columns.append(x[k])
             number += 1

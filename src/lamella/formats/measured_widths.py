@@ -12,11 +12,17 @@ from .row_changes import RowChanges
 
 __all__ = ("fill_widths",)
 
+_ASSUMED = 3.0
+"""Pixels: about what cameras are built for."""
+
 
 def fill_widths(
     sources: Sequence[ExposureSource], stars: Mapping[ExposureId, ExposureStars], changes: RowChanges
 ) -> None:
     """Give exposures the width that their stars have, and those without a star the median of the others.
+
+    Where no exposure of the instrument has a star, a width is assumed, so that a field without stars can be
+    coadded: what is said of point sources then hangs on it.
 
     Parameters
     ----------
@@ -25,7 +31,7 @@ def fill_widths(
     stars
         What was measured.
     changes
-        Takes the new cells.  One stays ``measured`` where no exposure of the instrument has a star.
+        Takes the new cells.
 
     Raises
     ------
@@ -42,10 +48,15 @@ def fill_widths(
             changes.set(source, psf_fwhm=repr(arcsec), psf_fwhm_pixels="")
             changes.tell(source, "PSF", "measured", "from a fit to stars")
     for source in sources:
-        arcsec_of_others = _of_others(source.info, sources, widths)
-        if source.info.id not in widths and arcsec_of_others is not None:
-            changes.set(source, psf_fwhm=repr(arcsec_of_others), psf_fwhm_pixels="")
-            changes.tell(source, "PSF", "assumed", "as the median of other exposures, for want of stars")
+        if source.info.id in widths:
+            continue
+        others = _of_others(source.info, sources, widths)
+        how = "as the median of other exposures, for want of stars"
+        if others is None:
+            others = _ASSUMED * pixel_scale(source.info.projection, source.info.bbox)
+            how = f"to be {_ASSUMED:g} pixels wide, for want of any star"
+        changes.set(source, psf_fwhm=repr(others), psf_fwhm_pixels="")
+        changes.tell(source, "PSF", "assumed", how)
 
 
 def _of_others(

@@ -48,7 +48,9 @@ class RowPlaces:
         try:
             return read_headers(self.path)
         except UnreadableFileError as err:
-            raise self.cells.error("file", str(err).rstrip("."), "an image", UnreadableFileError) from err
+            raise self.cells.error(
+                "file", str(err).rstrip("."), "a complete image", UnreadableFileError
+            ) from err
 
     @functools.cached_property
     def hdu(self) -> str | int:
