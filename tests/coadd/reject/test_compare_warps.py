@@ -204,6 +204,37 @@ def test_the_last_visit_of_a_pixel_is_never_removed(epochs) -> None:
     assert not flags[2, :, 110:].any()
 
 
+def trail(maker, slope: float, start: float, peak: float) -> np.ndarray:  # type: ignore[no-untyped-def]
+    rows, columns = np.indices(maker.bbox.shape)
+    across = (rows - slope * columns - start) / np.hypot(1.0, slope)
+    return peak * np.exp(-0.5 * (across / maker.sigma(0)) ** 2)
+
+
+def test_what_lies_below_a_trail_of_another_of_four_visits_is_removed(epochs) -> None:
+    """Two of four visits differ there, but not because the sky does."""
+    maker = epochs(4, shape=(400, 410))
+    maker.images[3] += trail(maker, 0.1, 230.0, 12.0)
+    maker.add_cosmic_ray(0, 245, 150)
+    maker.add(1, maker.star(252.0, 220.0, 1500.0, maker.sigma(1)))
+    flags = removed(maker, compare(maker))
+    assert completeness(maker, flags) == 1.0
+    assert not flags[2, 240:260, 140:240].any()
+
+
+def test_what_two_of_four_visits_show_alike_stays_also_beside_a_trail(epochs) -> None:
+    maker = epochs(4)
+    for visit, flux in ((0, 1500.0), (1, 800.0)):
+        maker.images[visit] += maker.star(80.0, 60.0, flux, maker.sigma(visit))
+    y, x, flux = maker.stars[3]
+    for visit in (0, 3):  # a star whose shape differs in two visits, one of them with a trail across it
+        maker.images[visit] += maker.star(y + 3, x, 0.5 * flux, maker.sigma(visit))
+    maker.add(3, trail(maker, 0.1, y - 0.1 * x, 12.0))
+    flags = removed(maker, compare(maker))
+    assert completeness(maker, flags) == 1.0
+    assert not flags[:, 74:87, 54:67].any()
+    assert not flags[:3, 114:130, 114:127].any()
+
+
 @pytest.mark.parametrize("n", [2, 4])
 def test_diffraction_spikes_are_no_streaks_and_trails_across_bright_stars_are(epochs, n: int) -> None:
     maker = epochs(n, shape=(200, 210))

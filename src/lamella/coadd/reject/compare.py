@@ -116,9 +116,9 @@ class Comparison:
         if direct is not None:
             direct.of_template(flags)[spikes] = 0
         differing, candidates, foreign = self._candidates(flags, matched)
-        witnesses.add_footprints(differing, candidates)
         bins = self._bins(direct, differing, trails | spikes)
         artifacts = self._artifacts(direct, matched, trails, epochs)
+        witnesses.add_footprints(differing, candidates, artifacts.kinds.get("streak", no_runs()))
         artifacts = dataclasses.replace(
             artifacts, notes=tuple(dict.fromkeys(notes)), offset=(offset.x, offset.y)
         )

@@ -28,8 +28,6 @@ from .witnesses import Witnesses
 
 __all__ = ("CompareWarpControl", "compare_warps", "compare_with", "max_epochs")
 
-_FAINT = 0.25  # of the noise of an epoch: errors of the match that are below it are not seen
-
 
 def max_epochs(epochs: np.ndarray | float, control: CompareWarpControl, *, sky: bool = False) -> np.ndarray:
     """Return in how many of some epochs an artifact may be seen at one place.
@@ -110,16 +108,12 @@ def _few_epochs(
     """Return where few enough epochs differ: bool of shape (y, x).
 
     A source that varies does so in many epochs, and so does the error of the match of a bright one.
-    For what has not its shape (foreign) a source counts as one only if it is bright enough for the latter.
     """
-    # Few pixels differ at all.
+    # Few pixels differ at all; of those of trails no visit may be counted.
     y, x = np.nonzero(counts)
-    few = np.zeros(counts.shape, dtype=bool)
+    few = np.ones(counts.shape, dtype=bool)
     epochs = template.epochs[y, x]
-    if foreign:
-        sky = template.tolerance[y, x] ** 2 < _FAINT**2 * epochs * template.variance[y, x]
-    else:
-        sky = template.direct_tolerance[y, x] == 0.0
+    sky = template.is_sky(y, x, foreign=foreign)
     limit = np.where(sky, max_epochs(epochs, control, sky=True), max_epochs(epochs, control))
     few[y, x] = counts[y, x] <= limit
     return few

@@ -23,6 +23,7 @@ from .scene import Scene
 __all__ = ("Difference", "Template", "make_template", "matched_inputs", "pixel_weight", "slope_of")
 
 _NOISE = np.float32(3.0)  # sigma that are no source yet: one pixel of blank sky in 700 is brighter
+_UNSEEN = 0.25  # of the noise of an epoch: errors of the match that are below it are not seen
 _WEIGHT_ROWS = 64  # of a matched warp: they tell its variance as well as all, and are read much faster
 
 
@@ -83,6 +84,24 @@ class Template:
         brightest = scipy.ndimage.maximum_filter(sources, size=2 * control.reach + 1, mode="nearest")
         direct_tolerance = np.float32(control.direct_flux_tolerance) * brightest
         return cls(bbox, image, variance, epochs, tolerance, direct_tolerance)
+
+    def is_sky(self, y: np.ndarray, x: np.ndarray, *, foreign: bool = False) -> np.ndarray:
+        """Return at which pixels there is no source that visits could differ by: bool of shape (pixel,).
+
+        Parameters
+        ----------
+        y, x
+            Row and column of the pixels in the arrays.
+        foreign
+            Whether what differs has not the shape of the template.  Then a source counts as one only if it
+            is bright enough for errors of the match to be seen.
+        """
+        sky: np.ndarray
+        if foreign:
+            sky = self.tolerance[y, x] ** 2 < _UNSEEN**2 * self.epochs[y, x] * self.variance[y, x]
+        else:
+            sky = self.direct_tolerance[y, x] == 0.0
+        return sky
 
     def bright(self, significance: float) -> np.ndarray:
         """Return the pixels that are bright in a single epoch: bool of shape (y, x).

@@ -13,11 +13,14 @@ from scipy.ndimage import minimum_filter
 from ...data.inputs import WarpInput
 from ...image.footprints import Footprints
 from ...image.planes import overlap
+from ...image.spans import Runs
 from ..warp.pairs import as_matched
 from .scene import Scene
 from .template import Difference, Template
 
 __all__ = ("Witnesses",)
+
+_FAINT = 2.0  # of the noise of one epoch: what the template may hold where a trail speaks for nothing
 
 
 class Witnesses:
@@ -66,12 +69,23 @@ class Witnesses:
             self._add_flags(self._whole, self._good(matched, self.no_data | self.rim, bbox))
             self._add_flags(self._whole, self._box_rims[warp.key])
 
-    def add_footprints(self, differing: Footprints, foreign: Footprints) -> None:
-        """Count a visit at the pixels of its footprints."""
+    def add_footprints(self, differing: Footprints, foreign: Footprints, trails: Runs) -> None:
+        """Count a visit at the pixels of its footprints.
+
+        Where it shows a trail on blank sky it is no witness: it differs there whether or not something is
+        below.  Ghosts are too wide for that: there are faint galaxies below them.
+        """
+        template = self._template
+        lost = trails.to_array(template.bbox)
         for counts, footprints in ((self.differing, differing), (self.foreign, foreign)):
-            at = footprints.pixels(self._template.bbox)
+            at = footprints.pixels(template.bbox)
+            blank = template.is_sky(at.y, at.x, foreign=counts is self.foreign)
+            # Noise of one epoch: what is brighter may be a galaxy, which needs its witnesses.
+            noise = template.variance[at.y, at.x] * template.epochs[at.y, at.x]
+            blank &= template.image[at.y, at.x] < _FAINT * np.sqrt(noise)
+            y, x = (axis[~(blank & lost[at.y, at.x])] for axis in (at.y, at.x))
             with self._lock:  # sums of integers do not depend on the order
-                counts[at.y, at.x] += 1
+                counts[y, x] += 1
 
     def compared(self, warp: WarpInput, matched: Difference | None, *, rims: bool = False) -> np.ndarray:
         """Return how many epochs are compared at each pixel, this one among them: int32 of shape (y, x).
