@@ -135,7 +135,7 @@ def test_cosmic_rays_that_are_left_are_no_sources() -> None:
     inputs = []
     for warp in some_visits(8, 2, number=25):
         image = warp.source.read(BOX).image.copy()
-        y, x = rng.integers(12, SIDE - 12, (2, 40))
+        y, x = rng.integers(12, SIDE - 12, (2, 25))
         image[y, x] += 3000.0
         planes = make_planes(image, SKY + np.maximum(image, 0.0), box=BOX, unit=u.nJy)
         fwhm = 2.3548 * SIGMA * pixel_scale(PROJECTION, BOX)
@@ -144,8 +144,10 @@ def test_cosmic_rays_that_are_left_are_no_sources() -> None:
     told = checks(inputs)
     assert warned(told) == []
     assert all(check.sources >= 10 for check in told)
-    # Nobody knows how wide stars are: they are taken for sources that the other visit lacks.
-    assert len(warned(checks([dataclasses.replace(warp, detectors=()) for warp in inputs]))) == 2
+    # Where nobody knows how wide stars are, some sources are still in both visits.
+    unknown = checks([dataclasses.replace(warp, detectors=()) for warp in inputs])
+    assert warned(unknown) == []
+    assert all(check.sources > 40 for check in unknown)
 
 
 def test_a_sigma_that_is_taken_for_a_variance_is_told() -> None:

@@ -31,6 +31,8 @@ _MAX_FLUX = 0.12
 _ERRORS = 4.0  # standard errors that a verdict allows for
 _MISSING, _MOST_MISSING = 0.3, 0.25
 """Light, of that in the coadd, below which a source is not there; and the part of sources that may lack."""
+_ALL_MISSING = 0.93
+"""Sum, over two visits, of the parts of sources that lack, from which on hardly any is in both."""
 _NOISE = (0.67, 1.5)
 _ROWS, _STEP, _RUN = 64, 5, 40  # noise: rows, columns from one sample to the next, samples with one level
 _CLIPPED = 1.25  # noise, over what is stated, from which on clips distort its measurement
@@ -90,6 +92,9 @@ def check_visits(
 
     with ThreadPoolExecutor(threads) as pool:
         measured = list(pool.map(measure, inputs))
+    if len(measured) == 2 and sum(visit.faint for visit in measured) < _ALL_MISSING:
+        # Two visits that are apart have no source in common; what one of them has alone are cosmic rays.
+        measured = [dataclasses.replace(visit, missing=0.0) for visit in measured]
     # All visits that went into it move the coadd a little; their median does not follow one that is wrong.
     values = [(visit.dx, visit.dy, visit.flux) for visit in measured if visit.sources >= _FEWEST]
     dx, dy, flux = np.median(values, axis=0).tolist() if values else (0.0, 0.0, 1.0)
@@ -139,6 +144,8 @@ class _Measured:
     missing: float = 0.0
     """Share of the sources of the coadd that are not there."""
     noise: float | None = None
+    faint: float = 0.0
+    """Share of those that have hardly any of their light, also where that is so of all."""
 
     @classmethod
     def of(cls, ratios: np.ndarray, noise: float | None) -> _Measured:
@@ -149,11 +156,13 @@ class _Measured:
         spread = _MAD_TO_SIGMA * np.median(np.abs(ratios - middle), axis=0)
         # The standard error of a median of normal values is 1.25 times that of their mean.
         errors = 1.25 * spread / math.sqrt(number)
-        faint = ratios[:, 3] < _MISSING
+        faint = float((ratios[:, 3] < _MISSING).mean())
         # Where all are as faint, it is the zero point.
-        missing = float(faint.mean()) if spread[3] > _MISSING * abs(middle[3]) else 0.0
+        missing = faint if spread[3] > _MISSING * abs(middle[3]) else 0.0
         dx, dy, flux, _ = middle.tolist()
-        return cls(number, dx, dy, flux, float(np.hypot(*errors[:2])), float(errors[2]), missing, noise)
+        return cls(
+            number, dx, dy, flux, float(np.hypot(*errors[:2])), float(errors[2]), missing, noise, faint
+        )
 
 
 def _judge(
