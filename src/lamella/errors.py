@@ -252,7 +252,8 @@ class FaultsError(InputError):
     def __init__(self, path: str | PathLike[str], *, faults: Iterable[InputError]) -> None:
         errors = tuple(faults)
         causes = " ".join(str(error) for error in errors)
-        super().__init__(path, found=f"{len(errors)} faults", expected=f"none. {causes.rstrip('.')}")
+        count = f"{len(errors)} fault{'s' if len(errors) != 1 else ''}"
+        super().__init__(path, found=count, expected=f"none. {causes.rstrip('.')}")
         self.faults = errors
 
     def _arguments(self) -> dict[str, Any]:
