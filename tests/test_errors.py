@@ -51,7 +51,7 @@ def test_pickling_keeps_type_message_and_values(error: errors.LamellaError) -> N
 
 
 def values_of(error: errors.LamellaError) -> dict[str, object]:
-    """Return the values of an error; errors among them are not equal to their copies, but their values are."""
+    """Return the values of an error: errors among them do not equal their copies, but their values do."""
     inner = {key: value for key, value in error.__dict__.items() if key != "faults"}
     return inner | {"faults": [(type(fault), values_of(fault)) for fault in getattr(error, "faults", ())]}
 
