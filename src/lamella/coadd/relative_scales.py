@@ -61,21 +61,21 @@ def relative_scales(
     RelativeScales
         Scales and their errors.
     """
-    known = dict(fixed or {})
+    scales = dict(fixed or {})
     count = len(catalogs)
     flux, error = (_gathered(catalogs, matches, name) for name in ("flux", "flux_error"))
     groups = connected(count, matches)
     seen = np.bincount(matches.exposure, minlength=count)
-    reference = references(groups, known, seen)
-    anchors = {index: -math.log(value) for index, value in known.items()}
-    anchors |= {int(index): 0.0 for index in np.unique(reference) if int(index) not in known}
+    reference = references(groups, scales, seen)
+    anchors = {index: -math.log(value) for index, value in scales.items()}
+    anchors |= {int(index): 0.0 for index in np.unique(reference) if int(index) not in scales}
     adjusted = adjust(matches, np.log(flux), error / flux, anchors, count=count, scatter=_SCATTER)
     shared = np.array([catalog.shared_error for catalog in catalogs]) ** 2
     covariance = adjusted.covariance + _of_shared(shared, reference)
     free = np.array([index not in anchors for index in range(count)])
     covariance = np.where(np.logical_and.outer(free, free), covariance, 0.0)
     scale = np.exp(-adjusted.offsets)
-    scale[list(known)] = list(known.values())
+    scale[list(scales)] = list(scales.values())
     return RelativeScales(
         scale=scale,
         covariance=covariance,

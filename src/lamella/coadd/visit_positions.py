@@ -75,10 +75,10 @@ def visit_offsets(catalogs: Sequence[StarCatalog], matches: StarMatches) -> tupl
     east, north = (_centred(solution.offsets, groups) for solution in solutions)
     variances = np.diag(solutions[0].covariance)
     others = np.array([np.count_nonzero(groups == group) > 1 for group in groups])
-    known = np.where(others, np.sqrt(np.maximum(variances, _least(variances))), np.nan)
+    errors = np.where(others, np.sqrt(np.maximum(variances, _least(variances))), np.nan)
     return tuple(
         VisitOffset(visit, float(x), float(y), float(error), math.hypot(x, y) / float(size))
-        for visit, x, y, error, size in zip(visits, east, north, known, pixel, strict=True)
+        for visit, x, y, error, size in zip(visits, east, north, errors, pixel, strict=True)
     )
 
 

@@ -132,7 +132,7 @@ def _checked(node: ast.expr, depth: int) -> ast.expr:
             wanted = "two or more" if name in ("max", "min") else "one"
             if (len(arguments) > 1) != (wanted != "one"):
                 raise ValueError(f"{name} takes {wanted} argument{'' if wanted == 'one' else 's'}")
-            return ast.Call(ast.Name(name), [_checked(one, depth + 1) for one in arguments], [])
+            return ast.Call(ast.Name(name), [_checked(argument, depth + 1) for argument in arguments], [])
         case ast.Call(func=ast.Name(id=name)):
             raise ValueError(f"no function {name!r}; there are {', '.join(FUNCTIONS)}")
     raise ValueError("no arithmetic on keywords; there are numbers, keywords, + - * / ** and parentheses")

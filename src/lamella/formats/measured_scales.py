@@ -164,33 +164,33 @@ class _Band:
 
     def _assume(self, indices: Sequence[int], ties: dict[int, _Tie]) -> None:
         """Give exposures without a star in common a scale all the same, and say so."""
-        known = dict(ties)
+        tied = dict(ties)
         for index in indices:
-            visit = [other for other in known if self._visit(other) == self._visit(index)]
+            visit = [other for other in tied if self._visit(other) == self._visit(index)]
             if visit:
-                known[index] = known[visit[0]]
+                tied[index] = tied[visit[0]]
                 self._set(
-                    index, known[index], "assumed", "as other detectors of its visit, without common stars"
+                    index, tied[index], "assumed", "as other detectors of its visit, without common stars"
                 )
                 continue
-            tie, how = self._by_time(index, known)
-            known[index] = tie
+            tie, how = self._by_time(index, tied)
+            tied[index] = tie
             self._set(index, tie, "assumed", how)
 
     def _visit(self, index: int) -> tuple[str, int]:
         identity = self.sources[index].info.id
         return identity.instrument, identity.visit
 
-    def _by_time(self, index: int, known: Mapping[int, _Tie]) -> tuple[_Tie, str]:
+    def _by_time(self, index: int, tied: Mapping[int, _Tie]) -> tuple[_Tie, str]:
         """Return a scale from exposure times; its own reference where there is no like exposure."""
-        units = collections.Counter(tie.unit for other, tie in known.items() if self._alike(index, other))
+        units = collections.Counter(tie.unit for other, tie in tied.items() if self._alike(index, other))
         if not units:
             return _Tie(1.0, self._unit_of(index)), "as a reference of its own, without common stars"
         unit = min(units, key=lambda item: (not item.is_absolute, -units[item], item))
         factors = [
-            known[other].factor * self._time(other) / self._time(index)
-            for other in known
-            if known[other].unit == unit and self._alike(index, other)
+            tied[other].factor * self._time(other) / self._time(index)
+            for other in tied
+            if tied[other].unit == unit and self._alike(index, other)
         ]
         return _Tie(statistics.median(factors), unit), "by its exposure time, without common stars"
 

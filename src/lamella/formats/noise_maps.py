@@ -8,7 +8,14 @@ import numpy as np
 
 from ..errors import InputError
 
-__all__ = ("check_signs", "usable", "variance_from_weight")
+__all__ = ("KIND_BY_UTYPE", "check_signs", "usable", "variance_from_weight")
+
+KIND_BY_UTYPE = {
+    "stddevuncertainty": "stddev",
+    "varianceuncertainty": "variance",
+    "inversevariance": "weight",
+}
+"""Kinds of noise by what the uncertainties of astropy write into the card UTYPE, in small letters."""
 
 
 def variance_from_weight(weight: np.ndarray, path: Path) -> tuple[np.ndarray, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ...data.inputs import CoaddTarget, WarpInput
 from ...data.options import WeightControl
 from ...data.warp import Warp
 from ...data.weights import WeightProblem, warp_weight, weight_of_mean
-from ...errors import MixedBandsError, MixedUnitsError, NoInputsError, PsfMatchError
+from ...errors import InputError, MixedBandsError, MixedUnitsError, NoInputsError, PsfMatchError
 from ...planes import Layout, plane_names
 from ...psf.parameters import psf_to_parameters
 from .sources import ImageSource, view_planes
@@ -25,8 +25,7 @@ from .sources import ImageSource, view_planes
 __all__ = (
     "Prepared",
     "WeightControl",
-    "check_one_band",
-    "check_one_unit",
+    "check_one_kind",
     "input_of",
     "prepare_inputs",
     "rejections_of",
@@ -122,8 +121,7 @@ def prepare_inputs(
         records.append(warp if isinstance(warp, WarpInput) else input_of(warp))
         if isinstance(warp, Warp):
             projection = warp.sky_projection
-    check_one_band((record.instrument, record.visit, record.band) for record in records)
-    check_one_unit((record.instrument, record.visit, record.flux_unit) for record in records)
+    check_one_kind((record.instrument, record.visit, record.band, record.flux_unit) for record in records)
     for record in records:
         weighed = weigh(record, control, bad_mask_planes)
         if isinstance(weighed, WarpInput):
@@ -135,53 +133,40 @@ def prepare_inputs(
     return Prepared(tuple(inputs), tuple(sorted(rejected)), projection)
 
 
-def check_one_band(visits: Iterable[tuple[str, int, str]]) -> None:
-    """Refuse warps of different bands: there is no flux that their mean would measure.
+def check_one_kind(visits: Iterable[tuple[str, int, str, FluxUnit]]) -> None:
+    """Refuse warps of different bands, or whose fluxes are in different units: their mean measures no flux.
 
     Parameters
     ----------
     visits
-        Instrument, visit and band of each warp, in any order.
+        Instrument, visit, band and unit of each warp, in any order.
 
     Raises
     ------
     MixedBandsError
-        Raised with the first two, in the order of visits and bands, that differ.
-    """
-    ordered = sorted(visits)
-    for instrument, visit, band in ordered:
-        first = ordered[0]
-        if band != first[2]:
-            raise MixedBandsError(
-                f"{instrument} visit {visit}",
-                where="band",
-                found=repr(band),
-                expected=f"{first[2]!r}, the band of {first[0]} visit {first[1]}: a coadd is of one band",
-            )
-
-
-def check_one_unit(visits: Iterable[tuple[str, int, FluxUnit]]) -> None:
-    """Refuse warps whose fluxes are in different units.
-
-    Parameters
-    ----------
-    visits
-        Instrument, visit and unit of each warp, in any order.
-
-    Raises
-    ------
+        Raised with the first two, in the order of visits and bands, whose bands differ.
     MixedUnitsError
-        Raised with the first two, in the order of visits and units, that differ.
+        Raised with the first two, in the order of visits and units, whose units differ.
     """
+    records = list(visits)
+    _check_same("band", [record[:3] for record in records], repr, MixedBandsError)
+    _check_same("flux unit", [(*record[:2], record[3]) for record in records], str, MixedUnitsError)
+
+
+def _check_same[T: (str, FluxUnit)](
+    name: str, visits: Iterable[tuple[str, int, T]], told: Callable[[T], str], error: type[InputError]
+) -> None:
     ordered = sorted(visits)
-    for instrument, visit, unit in ordered:
+    for instrument, visit, value in ordered:
         first = ordered[0]
-        if unit != first[2]:
-            raise MixedUnitsError(
+        if value != first[2]:
+            noun = name.rpartition(" ")[2]
+            other = f"{told(first[2])}, the {noun} of {first[0]} visit {first[1]}"
+            raise error(
                 f"{instrument} visit {visit}",
-                where="flux unit",
-                found=str(unit),
-                expected=f"{first[2]}, the unit of {first[0]} visit {first[1]}: a coadd is of one unit",
+                where=name,
+                found=told(value),
+                expected=f"{other}: a coadd is of one {noun}",
             )
 
 

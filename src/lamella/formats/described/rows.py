@@ -11,6 +11,7 @@ from ...errors import InputError, MissingPartError
 from ...fits.read import hdu_label, header_text, read_headers
 from ..cards import Cards
 from ..file_index import FileIndex
+from ..noise_maps import KIND_BY_UTYPE
 from ..row_cells import RowCells
 from ..table_flags import CODES, HARMLESS, NONZERO
 from ..table_hdus import hdu_index
@@ -21,13 +22,6 @@ from .siblings import find_companion, images_of
 from .values import Cell
 
 __all__ = ("companions_of", "described_rows")
-
-_UTYPES = {
-    "stddevuncertainty": "stddev",
-    "varianceuncertainty": "variance",
-    "inversevariance": "weight",
-}
-"""Kinds of noise by what the uncertainties of astropy write into the card UTYPE."""
 
 
 def described_rows(path: Path, description: Description, files: FileIndex) -> Iterator[Row | InputError]:
@@ -183,11 +177,11 @@ def _rename_uncertainty(draft: RowDraft) -> None:
     headers = read_headers(path)
     index = hdu_index(headers, int(hdu) if hdu.isdecimal() else hdu, path)
     told = header_text(headers[index], "UTYPE")
-    if told.lower() not in _UTYPES:
+    if told.lower() not in KIND_BY_UTYPE:
         expected = "StdDevUncertainty, VarianceUncertainty or InverseVariance"
         where = f"{hdu_label(hdu)}, UTYPE"
         raise InputError(path, where=where, found=repr(told) if told else "no such card", expected=expected)
-    kind = _UTYPES[told.lower()]
+    kind = KIND_BY_UTYPE[told.lower()]
     draft.cells[f"{kind}_hdu"] = hdu
     if name:
         draft.cells[f"{kind}_file"] = name

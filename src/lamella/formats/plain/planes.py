@@ -12,6 +12,7 @@ from ...errors import MissingPartError
 from ...fits.read import header_text, image_axes, read_headers
 from ..described.siblings import ImagePlace
 from ..file_index import FileIndex, bare_name, split_name
+from ..noise_maps import KIND_BY_UTYPE
 from ..table_hdus import hdu_index
 
 __all__ = ("companions_of", "head_of", "is_companion_name", "mask_cells", "noise_cells")
@@ -25,11 +26,6 @@ _HDUS = {
     "confidence": rf"(?:WHT|WGT|WEIGHTS?|WEIGHT_?MAP|WTMAP|CONF|CONFIDENCE){_NUMBER}",
 }
 _MASK_HDU = rf"(?:DQ|MASK|MSK|BPM|BADPIX|FLAGS?|FLG|QUALITY|DQMASK){_NUMBER}"
-_UTYPES = {
-    "stddevuncertainty": "stddev",
-    "varianceuncertainty": "variance",
-    "inversevariance": "weight",
-}
 _WORDS = {
     "weight": "confidence",
     "wht": "confidence",
@@ -135,7 +131,7 @@ def _spelled(hdu: str) -> str | int:
 def _kind_by_utype(place: ImagePlace, hdu: str) -> str | None:
     """Return the kind that the card UTYPE of astropy's uncertainties tells; `None` without one."""
     header = place.headers[hdu_index(place.headers, _spelled(hdu), place.path)]
-    return _UTYPES.get(header_text(header, "UTYPE").lower())
+    return KIND_BY_UTYPE.get(header_text(header, "UTYPE").lower())
 
 
 def _cells_of_file(place: ImagePlace, kind: str, file: Path) -> dict[str, str]:

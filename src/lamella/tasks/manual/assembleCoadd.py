@@ -12,7 +12,7 @@ from lsst.pipe.base import Struct
 
 from ...coadd.assemble import StackedPlanes, compare_visits, finish, notes_of, stack_inputs
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
-from ...coadd.stack.prepare import Prepared, check_one_band, check_one_unit, input_of, rejections_of
+from ...coadd.stack.prepare import Prepared, check_one_kind, input_of, rejections_of
 from ...coadd.stack.sources import ImageSource
 from ...coadd.stack.stack_control import StackControl
 from ...coadd.warp_planes import plane_notices, planes_record
@@ -433,8 +433,8 @@ class AssembleCoaddTask(CoaddBaseTask):
         refs = warp_refs(tempExpRefList, self.getTempExpDatasetName(self.warpType))
         columns = zip(refs, imageScalerList, weightList, altMasks, strict=True)
         inputs = sorted((WarpToStack(*row) for row in columns), key=lambda warp: warp.ref.key)
-        check_one_band((*warp.ref.key, warp.ref.header.band) for warp in inputs)
-        check_one_unit((*warp.ref.key, warp.ref.header.flux_unit) for warp in inputs)
+        headers = [(warp.ref.key, warp.ref.header) for warp in inputs]
+        check_one_kind((*key, header.band, header.flux_unit) for key, header in headers)
         for before, after in itertools.pairwise(inputs):
             if before.ref.key == after.ref.key:
                 raise DuplicateInputError(
