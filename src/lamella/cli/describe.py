@@ -41,6 +41,7 @@ def command(
     if output.exists() and not overwrite:
         raise click.UsageError(f"{output} is there already; --overwrite replaces it.")
     with quick_imports():
+        from ..data.origins import summarize_origins
         from ..formats.recognise import open_exposures
         from ..formats.write_table import write_exposure_table
         from ..report.record import Skipped
@@ -52,8 +53,6 @@ def command(
         [Skipped(other.info.path, f"format {other.info.format} has a reader of its own") for other in others],
         "Without a row",
     )
-    from ..data.origins import summarize_origins
-
     tell_origins(summarize_origins(source.info.origins for source in inputs.sources))
     count = len(inputs.sources) - len(others)
     click.echo(f"{count} exposure{'s' if count != 1 else ''}: {output}")
