@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from datetime import datetime
 from typing import Any
 
 import astropy.units as u
@@ -12,7 +13,7 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from lsst.images import Box, Mask
+from lsst.images import Box, Mask, MaskPlane, MaskSchema
 from lsst.pipe.base import Struct
 
 from lamella.coadd.assemble import assemble
@@ -28,6 +29,7 @@ from lamella.errors import (
     MixedBandsError,
     MixedUnitsError,
     NoInputsError,
+    ShapeError,
 )
 from lamella.image.spans import SpanMask
 from lamella.planes import Layout, make_schema
@@ -199,6 +201,20 @@ def test_run_with_alternative_masks(maker, sky_info) -> None:
     np.testing.assert_array_equal(plane(same, "CLIPPED"), plane(coadd, "CLIPPED"))
 
 
+def test_an_alternative_mask_is_used_rather_than_that_of_the_warp(maker, sky_info) -> None:
+    task = task_with(statistic="MEAN", doInterp=False)
+    warps = [maker.warp(visit) for visit in range(3)]
+    for warp in warps:
+        maker.flag(warp, "BAD", (slice(0, 9), slice(None)))
+    alternate = Mask(0, schema=SCHEMA, bbox=Box.factory[100:130, 200:250])
+    alternate.set("SATURATED", np.arange(30)[:, None].repeat(50, 1) >= 20)
+    coadd = coadd_of(
+        task, sky_info, warps, altMaskList=[None, alternate, {"SAT": [maker.bbox]}]
+    ).coaddExposure
+    # BAD of the second warp is gone, SAT is there instead; the third has both.
+    assert coadd.exposure_count.array[:, 0].tolist() == [1] * 9 + [2] * 11 + [1] * 10 + [2] * 10
+
+
 def test_prepare_inputs_gives_weights_and_names_the_rejected(maker, caplog) -> None:
     good, bad = maker.warp(1, variance=4.0), maker.warp(2)
     maker.flag(bad, "BAD", (slice(None), slice(None)))
@@ -261,8 +277,45 @@ def test_prepare_stats_translates_the_configuration() -> None:
     assert control.getMaskPropagationThreshold(1) == 0.1  # SAT
     assert control.getMaskPropagationThreshold(0) == 1.0
     assert task.prepareStats(mask=5).statsCtrl.getAndMask() == 5
-    with pytest.raises(MaskPlaneError, match="NOT_THERE"):
-        task_with(badMaskPlanes=["NOT_THERE"]).getBadPixelMask()
+    assert task.prepareStats(mask=0).statsCtrl.getAndMask() == 0
+
+
+def test_planes_of_a_mask_in_all_forms(maker, sky_info) -> None:
+    task, bits = task_with(statistic="MEAN", doInterp=False), Layout(SCHEMA).bits(("SAT", "CR"))
+    warps = [maker.warp(visit) for visit in range(3)]
+    maker.flag(warps[0], "SAT", (slice(0, 5), slice(None)))
+    maker.flag(warps[1], "CR", (slice(0, 2), slice(None)))
+    for mask in (
+        bits,
+        np.int64(bits),
+        np.int32(bits),
+        np.uint16(bits),
+        "SAT,CR",
+        "SAT, COSMIC_RAY",
+        ["SAT", "CR"],
+    ):
+        assert task.prepareStats(mask).statsCtrl.getAndMask() == bits
+        coadd = coadd_of(task, sky_info, warps, mask=mask).coaddExposure
+        assert coadd.exposure_count.array[:, 0].tolist() == [1] * 2 + [2] * 3 + [3] * 35
+    assert task.prepareStats("SAT").statsCtrl.getAndMask() == Layout(SCHEMA).bits(("SAT",))
+    with pytest.raises(MaskPlaneError, match="bits 0x10000000 of 0x10000001 belong to no mask plane"):
+        task.run(sky_info, warps, [ImageScaler()] * 3, [1.0] * 3, mask=1 << 28 | 1)
+
+
+def test_planes_that_only_the_warps_have(maker, sky_info, caplog) -> None:
+    """A plane of one's own rejects pixels by its name and by its bit."""
+    task = task_with(statistic="MEAN", doInterp=False, badMaskPlanes=["NO_DATA", "ZEBRA"])
+    bits = task.getBadPixelMask()
+    assert bits == Layout(SCHEMA).no_data | 1 << len(SCHEMA.names)
+    warps = [maker.warp(1), maker.warp(2, extra=("ANT", "ZEBRA"))]
+    maker.flag(warps[1], "ZEBRA", (slice(0, 5), slice(None)))
+    maker.flag(warps[1], "ANT", (slice(5, 9), slice(None)))
+    for mask in (None, bits, "NO_DATA,ZEBRA"):
+        coadd = coadd_of(task, sky_info, warps, mask=mask).coaddExposure
+        assert coadd.exposure_count.array[:, 0].tolist() == [1] * 5 + [2] * 35
+    assert not caplog.text
+    task_with(badMaskPlanes=["SATURATD"]).getBadPixelMask()
+    assert "SATURATD, which is no standard plane; did you mean SATURATED?" in caplog.text
 
 
 def test_assemble_subregion_changes_its_box_only(maker, sky_info) -> None:
@@ -290,6 +343,16 @@ def test_assemble_subregion_changes_its_box_only(maker, sky_info) -> None:
     np.testing.assert_array_equal(coadd.exposure_count_unmasked.array[inside], 1)
     for name, pixels in planes_of(coadd).items():
         np.testing.assert_array_equal(pixels[~inside], before[name][~inside])
+
+
+def test_assemble_subregion_refuses_a_box_outside(maker, sky_info) -> None:
+    task = task_with(doInterp=False)
+    coadd = coadd_of(task, sky_info, [maker.warp(1)]).coaddExposure
+    stats = task.prepareStats()
+    lists = ([maker.warp(1)], [ImageScaler()], [1.0], [None])
+    for box in (Box.factory[135:145, 210:220], Box.factory[0:5, 0:5]):
+        with pytest.raises(ShapeError, match="expected a box within"):
+            task.assembleSubregion(coadd, box, *lists, stats.statsFlags, stats.statsCtrl)
 
 
 def test_assemble_subregion_obeys_flags_and_control(maker, sky_info) -> None:
@@ -326,6 +389,9 @@ def test_assemble_metadata_sets_band_inputs_and_psf(maker, sky_info) -> None:
     coadd = coadd.replace(detectors=(), band="")
     task.assembleMetadata(coadd, warps[::-1], [3.0, 1.0])
     assert coadd.band == "r"
+    warps[1].band = "i"
+    task.assembleMetadata(coadd, warps[::-1], [3.0, 1.0])
+    assert coadd.band == "i"  # the filter of the first input, whatever the visit
     assert list(zip(coadd.inputs["visit"], coadd.inputs["weight"], strict=True)) == [(1, 1.0), (2, 3.0)]
     assert [part.weight for part in coadd.psf.components] == [1.0, 3.0]
     with pytest.raises(ConfigError, match="weightList"):
@@ -342,9 +408,10 @@ def test_apply_alt_mask_planes_sets_regions_in_place(maker) -> None:
     expected_plane[30:, 40:] = True
     np.testing.assert_array_equal(mask.get("CLIPPED"), expected_plane)
     assert not mask.get("DETECTION_EDGE").any()
-    other = task_with().applyAltMaskPlanes(mask, {"FLARE": [SpanSet([(100, 200, 200)])]})
-    assert other.get("FLARE").sum() == 1
-    np.testing.assert_array_equal(other.get("CLIPPED"), expected_plane)
+    # One SpanSet instead of a list, and a plane that the mask does not have.
+    assert task_with().applyAltMaskPlanes(mask, {"FLARE": SpanSet([(100, 200, 200)])}) is mask
+    assert mask.get("FLARE").sum() == 1
+    np.testing.assert_array_equal(mask.get("CLIPPED"), expected_plane)
 
 
 def test_alternative_no_data_is_not_a_rejection(maker) -> None:
@@ -384,6 +451,19 @@ def test_set_inexact_psf(maker) -> None:
     assert set(np.flatnonzero(mask.get("INEXACT_PSF").any(axis=1))) == {0, 1, 2}
 
 
+def test_planes_that_a_mask_lacks_are_added(maker, sky_info) -> None:
+    planes = [MaskPlane(name, "") for name in ("BAD", "CLIPPED")]
+    mask = Mask(0, schema=MaskSchema(planes, dtype=np.int32), bbox=maker.bbox)
+    mask.set("CLIPPED", np.arange(40)[:, None].repeat(50, 1) < 3)
+    task = task_with(doMaskBrightObjects=True, brightObjectMaskName="HALO")
+    task.setInexactPsf(mask)
+    np.testing.assert_array_equal(mask.get("INEXACT_PSF"), mask.get("CLIPPED"))
+    coadd = coadd_of(task_with(), sky_info, [maker.warp(1)]).coaddExposure
+    assert "HALO" not in coadd.mask.schema.names
+    task.setBrightObjectMasks(coadd, PATCH, star(maker))
+    assert coadd.mask.get("HALO").sum() == 49
+
+
 def star(maker: Any, **metadata: Any) -> BrightObjectCatalog:
     sky = maker.projection.pixel_to_sky(x=225.0, y=120.0)
     one = BrightObject(id=1, ra=sky.ra.deg, dec=sky.dec.deg, shape="circle", radius=4.2 * 0.2 / 3600)
@@ -413,6 +493,28 @@ def test_read_bright_object_masks(maker, butler, caplog) -> None:
     catalog = star(maker)
     ref.put(catalog, "brightObjectMask")
     assert task.readBrightObjectMasks(ref) is catalog
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [RuntimeError("x"), TypeError("x"), EOFError("x"), AttributeError("x"), ImportError("x"), KeyError("x")],
+)
+def test_bright_object_masks_are_none_on_any_failure(
+    failure: Exception, butler, maker, caplog, monkeypatch
+) -> None:
+    ref = MemoryRef(butler, "deepCoadd", PATCH)
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr(ref, "get", fail)
+    assert task_with().readBrightObjectMasks(ref) is None
+    assert f"Unable to read brightObjectMask for {PATCH}: {failure}" in caplog.text
+    # And of another type than regions.
+    other = MemoryRef(butler, "deepCoadd", PATCH)
+    other.put("no regions", "brightObjectMask")
+    assert task_with().readBrightObjectMasks(other) is None
+    assert "it is a str; expected a BrightObjectCatalog" in caplog.text
 
 
 def test_process_results_interpolates_and_paints(maker, sky_info, butler) -> None:
@@ -486,6 +588,23 @@ def test_run_data_ref_assembles_fills_and_writes(butler, maker, sky_map) -> None
     butler.datasets.pop(butler.key("deepCoadd", PATCH))
     task_with(doWrite=False).runDataRef(ref, warpRefList=refs)
     assert not ref.datasetExists("deepCoadd")
+
+
+def test_times_of_all_steps_are_in_the_metadata(butler, maker, sky_map) -> None:
+    ref, refs = fill_patch(butler, maker, sky_map)
+    task = task_with()
+    task.runDataRef(ref, warpRefList=refs)
+    metadata = task.getFullMetadata()
+    assert metadata.getAsDouble("assembleCoadd:interpImage.runStartCpuTime") > 0.0
+    for name in ("assembleCoadd.runDataRef", "assembleCoadd.run", "assembleCoadd:interpImage.run"):
+        times = ("CpuTime", "UserTime", "SystemTime", "MaxResidentSetSize")
+        for item in times:
+            start, end = (metadata.getScalar(f"{name}{event}{item}") for event in ("Start", "End"))
+            assert 0 <= start <= end
+        start, end = (metadata.getAsString(f"{name}{event}Utc") for event in ("Start", "End"))
+        assert datetime.fromisoformat(start) <= datetime.fromisoformat(end)
+    task.emptyMetadata()
+    assert not task.getFullMetadata().paramNames(topLevelOnly=False)
 
 
 def test_run_data_ref_reads_no_warp_whole_but_for_its_weight_and_to_check_it(butler, maker, sky_map) -> None:

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 import lsst.pipe.base
 from lsst.pex.config import Config
-from lsst.pipe.base import Struct, TaskError, TaskMetadata
+from lsst.pipe.base import Struct, TaskError
 
 from .argument_parser import ArgumentParser
 from .butler import CommandButler
 from .data_ref import DataRef
 from .log_setup import python_level
 from .persistence import write_config, write_schema, write_versions
+from .property_set import PropertySet
 from .runner import TaskRunner
 from .status import EXIT_NOT_STARTED, exit_status
 
@@ -43,16 +44,14 @@ class Task(lsst.pipe.base.Task):
         tasks = {name: reference() for name, reference in self._taskDict.items()}
         return {name: task for name, task in tasks.items() if task is not None}
 
-    def getFullMetadata(self) -> TaskMetadata:
-        """Return the metadata of all tasks of the hierarchy.
+    def getFullMetadata(self) -> PropertySet:
+        """Return a copy of the metadata of all tasks of the hierarchy.
 
         The name of an item is the full name of its task, with ``:`` between the
         levels, then ``.`` and its own: ``assembleCoadd:interpImage.runStartCpuTime``.
         """
-        full = TaskMetadata()
-        for name, task in Task.getTaskDict(self).items():
-            full[name.replace(".", ":")] = task.metadata
-        return full
+        tasks = Task.getTaskDict(self).items()
+        return PropertySet.of({name.replace(".", ":"): task.metadata.to_dict() for name, task in tasks})
 
     @contextlib.contextmanager
     def timer(self, name: str, logLevel: int = 10000) -> Iterator[None]:

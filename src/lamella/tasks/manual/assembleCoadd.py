@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...coadd.assemble import StackedPlanes, compare_visits, finish, notes_of, stack_inputs
 from ...coadd.brightmask import BrightObjectCatalog, paint_bright_objects
@@ -19,9 +20,9 @@ from ...coadd.warp_planes import plane_notices, planes_record
 from ...data.coadd import PatchCoadd, Provenance, Rejection
 from ...data.visit_check import VisitCheck, visit_warnings
 from ...data.weights import WeightProblem, warp_weight
-from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError
+from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError, ShapeError
 from ...image.planes import conform_mask, overlap
-from ...planes import Layout, plane_name, plane_names
+from ...planes import STANDARD_PLANES, Layout, plane_name, plane_names
 from ...resources import Resources
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
@@ -30,12 +31,11 @@ from .assembleInputs import (
     WarpToStack,
     WholeWarp,
     absent_warp,
-    alt_spans,
     planes_of,
     stack_record,
-    with_mask,
 )
 from .coaddBase import CoaddBaseTask, coadd_target
+from .maskPlanes import add_plane, bits_or_names, names_of_bits, plane_layout, region_list
 from .references import WarpRef, sub_boxes, warp_ref, warp_refs
 from .scaleZeroPoint import ImageScaler
 from .spans import as_spans
@@ -71,6 +71,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         self.makeSubtask("scaleZeroPoint")
         self.warpType: str = self.config.warpType
 
+    @timeMethod
     def runDataRef(
         self,
         dataRef: Any,
@@ -164,10 +165,12 @@ class AssembleCoaddTask(CoaddBaseTask):
         """
         try:
             catalog = dataRef.get("brightObjectMask", immediate=True)
-        except (LookupError, OSError, ValueError) as err:
-            self.log.warning("Unable to read brightObjectMask for %s: %s", dataRef.dataId, err)
+            if not isinstance(catalog, BrightObjectCatalog):
+                raise TypeError(f"it is a {type(catalog).__name__}; expected a BrightObjectCatalog")
+        except Exception as err:  # as documented: whatever fails, it is not there
+            reason = str(err) or type(err).__name__
+            self.log.warning("Unable to read brightObjectMask for %s: %s", dataRef.dataId, reason)
             return None
-        assert isinstance(catalog, BrightObjectCatalog)
         return catalog
 
     def selectBand(
@@ -280,22 +283,28 @@ class AssembleCoaddTask(CoaddBaseTask):
         Parameters
         ----------
         mask
-            Bits of planes that reject a pixel, in `lamella.planes.make_schema`, or
-            names of planes; those of ``config.badMaskPlanes`` by default.
+            Bits of planes that reject a pixel, as `getBadPixelMask` has them, or names of
+            planes, also as a text with commas; those of ``config.badMaskPlanes`` by default.
 
         Returns
         -------
         lsst.pipe.base.Struct
             ``statsCtrl`` (also called ``ctrl``), a `StatisticsControl`;
             ``statsFlags`` (also called ``flags``), a `Property`.
+
+        Raises
+        ------
+        MaskPlaneError
+            Raised when a bit belongs to no plane.
         """
-        names = plane_names(self.config.badMaskPlanes if mask is None or isinstance(mask, int) else mask)
         thresholds = self.config.maskPropagationThresholds
-        layout = Layout.of(names=(*names, *thresholds))
+        planes = bits_or_names(self.config.badMaskPlanes if mask is None else mask)
+        names = names_of_bits(planes, self._layout) if isinstance(planes, int) else planes
+        layout = plane_layout((*self.config.badMaskPlanes, *names), thresholds)
         statsCtrl = StatisticsControl(
             numSigmaClip=self.config.sigmaClip,
             numIter=self.config.clipIter,
-            andMask=mask if isinstance(mask, int) else layout.bits(names),
+            andMask=layout.bits(names),
             nanSafe=True,
             schema=layout.schema,
         )
@@ -309,6 +318,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         statsFlags = stringToStatisticsProperty(self.config.statistic)
         return Struct(statsCtrl=statsCtrl, ctrl=statsCtrl, statsFlags=statsFlags, flags=statsFlags)
 
+    @timeMethod
     def run(
         self,
         skyInfo: Struct,
@@ -330,7 +340,8 @@ class AssembleCoaddTask(CoaddBaseTask):
         imageScalerList, weightList
             Their scalers and weights.
         altMaskList
-            For each warp `None`, or further planes: regions by the name of a plane.
+            For each warp `None`; or further planes, regions by the name of a plane; or a
+            `lsst.images.Mask` that is used rather than the one stored with it.
         mask
             Bits or names of the planes that reject a pixel, instead of
             ``config.badMaskPlanes``; or a `lsst.images.Mask`, for pixels that are
@@ -360,7 +371,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         inputs = self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList)
         everywhere, mask = (mask, None) if isinstance(mask, Mask) else (None, mask)
         if everywhere is not None:
-            inputs = [warp._replace(altMask=with_mask(warp.altMask, everywhere)) for warp in inputs]
+            inputs = [warp._replace(altMask=warp.alternate.adding(everywhere)) for warp in inputs]
         coaddExposure, nImage = self._combine(skyInfo, inputs, mask)
         if self.checksVisits:
             checks = self._check_visits(skyInfo, coaddExposure, inputs, mask)
@@ -447,7 +458,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         target = coadd_target(skyInfo)
         headers = [warp.ref.header for warp in inputs]
         names = {name for header in headers for name in header.mask.schema.names}
-        names |= {plane_name(name) for warp in inputs for name in alt_spans(warp.altMask)}
+        names |= {name for warp in inputs for name in warp.alternate.names}
         if self.config.doMaskBrightObjects:
             names.add(self.config.brightObjectMaskName)
         layout = Layout.of(names=names)
@@ -469,7 +480,7 @@ class AssembleCoaddTask(CoaddBaseTask):
     ) -> None:
         """Set what a coadd says of its inputs: band, detectors with weights (hence the PSF), notes.
 
-        One pixel of each warp is read.
+        The band is that of the first input.  One pixel of each warp is read.
 
         Parameters
         ----------
@@ -496,7 +507,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         if self.config.doUsePsfMatchedPolygons:
             self.shrinkValidPolygons(coaddInputs)
         described = coaddExposure.replace(
-            band=pairs[0][0].header.band if pairs else "",
+            band=refs[0].header.band if refs else "",
             detectors=tuple(coaddInputs.ccds),
             notes=notes_of(coaddInputs.ccds),
             matched_psf=Prepared(tuple(input_of(ref.header) for ref, _ in pairs)).model_psf(),
@@ -532,7 +543,14 @@ class AssembleCoaddTask(CoaddBaseTask):
             How they are combined, see `prepareStats`.
         nImage
             Image of counts that is changed as well.
+
+        Raises
+        ------
+        ShapeError
+            Raised when the box is not within that of the coadd.
         """
+        if not coaddExposure.bbox.contains(bbox):
+            raise ShapeError("bbox", found=bbox, expected=f"a box within {coaddExposure.bbox}")
         self._stack(
             coaddExposure,
             bbox,
@@ -616,16 +634,16 @@ class AssembleCoaddTask(CoaddBaseTask):
         mask
             The mask.
         altMaskSpans
-            Lists of regions by the name of the plane that they are put on; a region
-            is anything that `lamella.tasks.manual.spans.as_spans` takes.
+            Lists of regions, or one region, by the name of the plane that they are put on; a
+            region is anything that `lamella.tasks.manual.spans.as_spans` takes.
 
         Returns
         -------
         lsst.images.Mask
-            The mask; another one, with more planes, when it did not have one of them.
+            The mask, which has got the planes that it lacked.
         """
         spans = {
-            plane_name(name): [as_spans(region) for region in regions]
+            plane_name(name): [as_spans(region) for region in region_list(regions)]
             for name, regions in altMaskSpans.items()
         }
         bad = plane_names(self.config.badMaskPlanes)
@@ -637,8 +655,7 @@ class AssembleCoaddTask(CoaddBaseTask):
                     if name in mask.schema.names:
                         mask.clear(name, inside)
         for name, regions in spans.items():
-            if name not in mask.schema.names:
-                mask = mask.add_plane(name, f"Plane {name} of alternative masks.")
+            add_plane(mask, name, f"Plane {name} of alternative masks.")
             for region in regions:
                 region.setMask(mask, name)
         return mask
@@ -683,8 +700,9 @@ class AssembleCoaddTask(CoaddBaseTask):
         Parameters
         ----------
         mask
-            Mask of a coadd, changed in place.
+            Mask of a coadd, changed in place; it gets the plane if it lacks it.
         """
+        add_plane(mask, "INEXACT_PSF", STANDARD_PLANES["INEXACT_PSF"])
         inexact = np.zeros(mask.bbox.shape, dtype=bool)
         for name in {"SENSOR_EDGE", "CLIPPED", "REJECTED"} & set(mask.schema.names):
             inexact |= mask.get(name)
@@ -726,7 +744,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         Parameters
         ----------
         exposure
-            The coadd, changed in place.
+            The coadd, changed in place; its mask gets the plane if it lacks it.
         dataId, brightObjectMasks
             Identifier of the patch, and a `lamella.coadd.brightmask.BrightObjectCatalog`;
             in either order.  Without a catalogue a warning is all.
@@ -743,9 +761,9 @@ class AssembleCoaddTask(CoaddBaseTask):
             elif str(metadata[key]) != str(value):
                 self.log.warning("Expected to see %s == %s %s, saw %s", key, value, where, metadata[key])
         assert exposure.sky_projection is not None
-        painted = paint_bright_objects(
-            exposure.mask, exposure.sky_projection, brightObjectMasks, self.config.brightObjectMaskName
-        )
+        plane = self.config.brightObjectMaskName
+        add_plane(exposure.mask, plane, STANDARD_PLANES["BRIGHT_OBJECT"])
+        painted = paint_bright_objects(exposure.mask, exposure.sky_projection, brightObjectMasks, plane)
         self.log.info("Applied %d of %d bright object masks", painted, len(brightObjectMasks))
 
 

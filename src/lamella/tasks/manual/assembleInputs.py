@@ -17,6 +17,7 @@ from ...data.exposure import ExposureId
 from ...data.inputs import WarpInput, WarpSource
 from ...image.planes import Planes, conform_mask
 from ...planes import Layout
+from .maskPlanes import AltMask
 from .references import WarpRef
 from .scaleZeroPoint import ImageScaler
 
@@ -25,10 +26,8 @@ __all__ = (
     "WarpToStack",
     "WholeWarp",
     "absent_warp",
-    "alt_spans",
     "planes_of",
     "stack_record",
-    "with_mask",
 )
 
 
@@ -39,6 +38,11 @@ class WarpToStack(NamedTuple):
     imageScaler: ImageScaler
     weight: float
     altMask: Any
+
+    @property
+    def alternate(self) -> AltMask:
+        """What it is masked with beside, or instead of, its own mask."""
+        return AltMask.of(self.altMask)
 
 
 class Preparing(Protocol):
@@ -77,11 +81,12 @@ class PreparedWarp:
 
     def prepared(self) -> MaskedImage:
         """Return the pixels masked further and scaled."""
-        pixels = self.warp.ref.read(self.bbox)
+        alternate = self.warp.alternate
+        pixels = alternate.put_in(self.warp.ref.read(self.bbox))
         bits = conform_mask(pixels.mask, Layout(self.schema))
         mask = Mask(bits[..., np.newaxis].copy(), schema=self.schema, bbox=self.bbox)
         if self.warp.altMask is not None:
-            mask = self.task.applyAltMaskPlanes(mask, alt_spans(self.warp.altMask))
+            mask = self.task.applyAltMaskPlanes(mask, alternate.spans)
         image = MaskedImage(pixels.image, mask=mask, variance=pixels.variance)
         self.warp.imageScaler.scaleMaskedImage(image)
         return image
@@ -129,27 +134,6 @@ def stack_record(warp: WarpToStack, source: WarpSource) -> WarpInput:
     """Return the core's record of a warp, with a source of its pixels."""
     (instrument, visit), band = warp.ref.key, warp.ref.header.band
     return WarpInput(instrument=instrument, visit=visit, band=band, source=source, weight=warp.weight)
-
-
-def alt_spans(altMask: Any) -> dict[str, list[Any]]:
-    """Return an alternative mask as regions by the name of the plane."""
-    if altMask is None:
-        return {}
-    if isinstance(altMask, Mask):
-        return {
-            name: [(altMask.get(name), altMask.bbox)]
-            for name in altMask.schema.names
-            if altMask.get(name).any()
-        }
-    return {name: list(regions) for name, regions in altMask.items()}
-
-
-def with_mask(altMask: Any, other: Any) -> dict[str, list[Any]]:
-    """Return an alternative mask with the planes of another one added."""
-    spans = alt_spans(altMask)
-    for name, regions in alt_spans(other).items():
-        spans.setdefault(name, []).extend(regions)
-    return spans
 
 
 def absent_warp(ref: WarpRef) -> list[Rejection]:

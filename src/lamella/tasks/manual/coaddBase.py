@@ -18,7 +18,7 @@ from ...data.coadd import Rejection
 from ...data.exposure import Exposure
 from ...data.inputs import CoaddTarget
 from ...errors import GeometryError, MissingPartError
-from ...planes import Layout
+from ...planes import Layout, is_standard, suggestion
 from ...psf.match_control import ModelPsfConfig as CoreModelPsf
 from ...sky.footprint import box_polygon
 from ...sky.skymap import SkyMap
@@ -27,6 +27,7 @@ from ..cmdline.data_ids import CoaddDataIdContainer, DataIdContainer
 from ..cmdline.runner import TaskRunner
 from ..cmdline.task import CmdLineTask
 from .coaddInputRecorder import CoaddInputRecorderTask, CoaddInputs
+from .maskPlanes import plane_layout
 from .selectImages import SelectStruct, WcsSelectImagesTask, make_select_struct
 
 __all__ = (
@@ -277,12 +278,23 @@ class CoaddBaseTask(CmdLineTask):
     def getBadPixelMask(self) -> int:
         """Return the bits of the planes of ``config.badMaskPlanes``, in `lamella.planes.make_schema`.
 
+        A plane that is no standard one has a bit behind those, and may be there in the
+        warps; a name that is much like that of a standard plane is warned of.
+
         Raises
         ------
         MaskPlaneError
-            Raised when there is no such plane.
+            Raised when there are more planes than bits.
         """
-        return Layout.of().bits(self.config.badMaskPlanes)
+        for name in self.config.badMaskPlanes:
+            if not is_standard(name) and (hint := suggestion(name)):
+                self.log.warning("badMaskPlanes names %s, which is no standard plane%s", name, hint)
+        return self._layout.bits(self.config.badMaskPlanes)
+
+    @property
+    def _layout(self) -> Layout:
+        """Bits of the planes that the options name."""
+        return plane_layout(self.config.badMaskPlanes, getattr(self.config, "maskPropagationThresholds", ()))
 
     def shrinkValidPolygons(self, coaddInputs: CoaddInputs) -> None:
         """Shrink the valid polygons of detectors in place, by half of the matching kernel.

@@ -9,6 +9,7 @@ import numpy as np
 from lsst.images import Mask, MaskedImage
 from lsst.pex.config import Config
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...errors import ConfigError, MaskPlaneError
 from ...image.gaps import fill_masked_image
@@ -49,6 +50,7 @@ class InterpImageTask(Task):
     _DefaultName = "interpImage"
     config: InterpImageConfig
 
+    @timeMethod
     def run(
         self,
         image: MaskedImage,

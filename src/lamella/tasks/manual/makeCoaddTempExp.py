@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from lsst.pex.config import ConfigurableField, Field
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...data.exposure import Exposure, ExposureInfo
 from ...errors import ConfigError, MissingPartError
@@ -118,6 +119,7 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
         self.reuse = list(reuse)
         self.makeSubtask("warpAndPsfMatch")
 
+    @timeMethod
     def runDataRef(self, patchRef: Any, selectDataList: Sequence[Any] = ()) -> list[Any] | None:
         """Make the warps of a patch, and write them.
 
@@ -164,6 +166,7 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
             warps.append(tempExpRef)
         return warps or None
 
+    @timeMethod
     def run(self, calexpRefList: Sequence[Any], skyInfo: Struct, visitId: int = 0) -> Struct:
         """Make the warp of a visit.
 

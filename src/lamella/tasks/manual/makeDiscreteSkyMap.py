@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...data.exposure import ExposureInfo
 from ...errors import ConfigError, GeometryError, NoInputsError
@@ -58,6 +59,7 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
     RunnerClass = MakeDiscreteSkyMapRunner
     config: MakeDiscreteSkyMapConfig
 
+    @timeMethod
     def runDataRef(self, butler: Any, dataRefList: Sequence[Any]) -> Struct:  # type: ignore[override]
         """Make the sky map, and write it if configured.
 
@@ -82,6 +84,7 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
         old = butler.get(f"{self.config.coaddName}Coadd_skyMap") if self.config.doAppend else None
         return self._finish(butler, self.run([record.info for record in records], old).skyMap)
 
+    @timeMethod
     def run(self, infos: Sequence[ExposureInfo], oldSkyMap: DiscreteSkyMap | None = None) -> Struct:
         """Make the sky map.
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from lsst.pex.config import Config, ConfigChoiceField, Field
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...sky.footprint import corner_vectors
 from ...sky.registry import SKYMAP_KINDS
@@ -76,6 +77,7 @@ class MakeSkyMapTask(SkyMapTask):
     RunnerClass = MakeSkyMapRunner
     config: MakeSkyMapConfig
 
+    @timeMethod
     def runDataRef(self, butler: Any) -> Struct:
         """Make the sky map, and write it if configured.
 

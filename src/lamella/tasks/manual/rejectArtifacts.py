@@ -10,6 +10,7 @@ import numpy as np
 from lsst.images import Box, Mask, MaskSchema, SkyProjection
 from lsst.pex.config import Config, Field, FieldValidationError
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...coadd.assemble import notes_of, scene_of
 from ...coadd.assemble_control import AssembleConfig
@@ -22,13 +23,14 @@ from ...data.inputs import CoaddTarget, WarpInput
 from ...data.removals import Removal, VisitArtifacts
 from ...image.planes import Planes
 from ...image.spans import SpanMask, united_runs
-from ...planes import Layout, make_schema, plane_name, plane_names
+from ...planes import plane_name, plane_names
 from ...resources import Resources
 from .assembleCoadd import AssembleCoaddTask
 from .assembleCoaddConfig import AssembleCoaddConfig
-from .assembleInputs import WarpToStack, alt_spans, stack_record, with_mask
+from .assembleInputs import WarpToStack, stack_record
 from .coaddBase import refuse
 from .fields import borrow
+from .maskPlanes import AltMask, bits_or_names, names_of_bits
 from .references import WarpRef
 from .scaleZeroPoint import ImageScaler
 from .spans import SpanSet, as_spans
@@ -90,6 +92,8 @@ class RefSource:
 
     ref: WarpRef
     imageScaler: ImageScaler
+    alternate: AltMask = dataclasses.field(default_factory=AltMask)
+    """Of it, the mask that is used instead of that of the warp."""
 
     @property
     def bbox(self) -> Box:
@@ -99,13 +103,13 @@ class RefSource:
     @property
     def schema(self) -> MaskSchema:
         """Schema of the mask that `read` returns."""
-        return make_schema(self.ref.header.mask.schema.names)
+        return self.alternate.schema(self.ref.header.mask.schema.names)
 
     def read(self, box: Box) -> Planes:
         """Return the planes of a box."""
         image = self.ref.read(box)
         self.imageScaler.scaleMaskedImage(image)
-        return ImageSource(image).read(box)
+        return ImageSource(self.alternate.put_in(image)).read(box)
 
     def read_rows(self, rows: Sequence[int]) -> Rows:
         """Return the planes of whole rows; the warp is asked for once, because that takes long."""
@@ -140,6 +144,7 @@ class RejectArtifactsTask(AssembleCoaddTask):
 
     config: RejectArtifactsConfig
 
+    @timeMethod
     def run(
         self,
         skyInfo: Struct,
@@ -167,7 +172,7 @@ class RejectArtifactsTask(AssembleCoaddTask):
         """
         inputs = self._aligned(tempExpRefList, imageScalerList, weightList, altMaskList)
         if isinstance(mask, Mask):
-            inputs = [warp._replace(altMask=with_mask(warp.altMask, mask)) for warp in inputs]
+            inputs = [warp._replace(altMask=warp.alternate.adding(mask)) for warp in inputs]
             mask = None
         bad = self._bad_planes(mask)
         records, artifacts, settings = self._find(skyInfo, inputs, bad, supplementaryData)
@@ -175,7 +180,7 @@ class RejectArtifactsTask(AssembleCoaddTask):
         for warp, mine in zip(inputs, artifacts, strict=True):
             # The ends of matched warps reject nothing.
             planes = {name: regions for name, regions in mine.items() if name != "EDGE"}
-            masked.append(warp._replace(altMask=with_mask(warp.altMask, planes)))
+            masked.append(warp._replace(altMask=warp.alternate.adding(planes)))
         coadd, nImage = self._combine(skyInfo, masked, (*bad, "CLIPPED"))
         self.applyAltEdgeMask(coadd.mask, artifacts)
         coadd = self._account(coadd, records, artifacts)
@@ -217,24 +222,23 @@ class RejectArtifactsTask(AssembleCoaddTask):
         """Return the names of the planes that reject a pixel."""
         if mask is None:
             return plane_names(self.config.badMaskPlanes)
-        if isinstance(mask, int):
-            layout = Layout.of(names=self.config.badMaskPlanes)
-            return tuple(name for name in layout.names if layout.bits((name,)) & mask)
-        return plane_names(mask)
+        planes = bits_or_names(mask)
+        return names_of_bits(planes, self._layout) if isinstance(planes, int) else planes
 
     def _records(self, warps: Sequence[WarpToStack]) -> list[WarpInput]:
         """Return warps in the form of the core."""
         records = []
         for warp in warps:
+            alternate = warp.alternate
             spans = {
                 plane_name(name): united_runs(*(as_spans(region).runs for region in regions))
-                for name, regions in alt_spans(warp.altMask).items()
+                for name, regions in alternate.spans.items()
                 if regions
             }
             record = dataclasses.replace(
-                stack_record(warp, RefSource(warp.ref, warp.imageScaler)),
+                stack_record(warp, RefSource(warp.ref, warp.imageScaler, alternate)),
                 detectors=warp.ref.header.detectors,
-                alternate=SpanMask(spans) if alt_spans(warp.altMask) else None,
+                alternate=SpanMask(spans) if alternate.spans else None,
             )
             records.append(record)
         return records

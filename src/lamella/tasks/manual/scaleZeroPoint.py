@@ -14,6 +14,7 @@ from lsst.images import MaskedImage
 from lsst.images.fields import BaseField
 from lsst.pex.config import ChoiceField, Config, ConfigurableField, Field
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...data.exposure import Exposure
 from ...data.flux_unit import NJY
@@ -180,6 +181,7 @@ class ScaleZeroPointTask(Task):
         super().__init__(*args, **kwargs)
         self._photoCalib = PhotoCalib.from_flux_mag0(10.0 ** (0.4 * self.config.zeroPoint))
 
+    @timeMethod
     def run(self, exposure: Any, dataRef: Any = None) -> Struct:
         """Scale an exposure in place.
 

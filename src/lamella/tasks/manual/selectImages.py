@@ -11,6 +11,7 @@ from astropy.coordinates import SkyCoord
 from lsst.images import Box, SkyProjection
 from lsst.pex.config import Config
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...coadd.select.select import Selection, select_exposures
 from ...coadd.select.select_control import SelectControl
@@ -100,6 +101,7 @@ class WcsSelectImagesTask(BaseSelectImagesTask):
     _DefaultName = "WcsSelectImages"
     config: WcsSelectImagesConfig
 
+    @timeMethod
     def runDataRef(
         self,
         dataRef: Any,

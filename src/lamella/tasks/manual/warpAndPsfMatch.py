@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Struct
+from lsst.utils.timer import timeMethod
 
 from ...coadd.warp.pairs import CommonPsf
 from ...coadd.warp.warp_control import WarpControl
@@ -88,6 +89,7 @@ class WarpAndPsfMatchTask(Task):
     _DefaultName = "warpAndPsfMatch"
     config: WarpAndPsfMatchConfig
 
+    @timeMethod
     def run(
         self, sources: Sequence[ExposureSource], target: CoaddTarget, matching: MatchControl | None = None
     ) -> Struct:
