@@ -206,6 +206,15 @@ def test_the_same_exposure_from_another_file_is_refused(
         ingest_exposures(butler, options[:1], run="a")
 
 
+def test_exposures_in_a_run_of_their_own_are_not_for_everybody(butler: Butler, survey: SmallSurvey) -> None:
+    ingest_exposures(butler, survey.sources[:1], run="private/test")
+    chain = butler.collections.get_info(f"{INSTRUMENT}/defaults")
+    assert chain.children == ("skymaps", "brightObjectMasks")
+    ingest_exposures(butler, survey.sources[:1], run=f"{INSTRUMENT}/calexp")
+    chain = butler.collections.get_info(f"{INSTRUMENT}/defaults")
+    assert sorted(chain.children) == sorted((f"{INSTRUMENT}/calexp", "skymaps", "brightObjectMasks"))
+
+
 def test_contradictions_are_refused_and_leave_nothing(butler: Butler, survey: SmallSurvey) -> None:
     first, second, third = survey.sources[:3]
     ingest_exposures(butler, [first], transfer="copy")

@@ -55,7 +55,11 @@ def create(repository: str, registry: str | None, namespace: str | None) -> None
 @click.option(
     "--copy", is_flag=True, help="Copy into the repository.  [default: refer to the files where they are]"
 )
-@click.option("--run", help="Run to put the exposures in.  [default: <instrument>/calexp]")
+@click.option(
+    "--run",
+    help="Run to put the exposures in, which commands then read only when they are told to.  "
+    "[default: <instrument>/calexp, part of <instrument>/defaults, which all read]",
+)
 @config_options(ReadControl, _READ_OPTIONS)
 def ingest(
     repository: str,

@@ -14,6 +14,8 @@ __all__ = (
     "SKYMAP_RUN",
     "Dataset",
     "coadd_datasets",
+    "default_run",
+    "defaults_chain",
     "find_runs",
 )
 
@@ -68,6 +70,16 @@ DATASETS: tuple[Dataset, ...] = (
     Dataset("brightObjectMask", "LamellaBrightObjects", (*_PATCH, "band")),
 )
 """Datasets of a repository before the first task runs."""
+
+
+def default_run(instrument: str) -> str:
+    """Return the run that exposures of an instrument go to."""
+    return f"{instrument}/calexp"
+
+
+def defaults_chain(instrument: str) -> str:
+    """Return the collection of all that tasks need: exposures, sky maps, masks of bright objects."""
+    return f"{instrument}/defaults"
 
 
 def find_runs(butler: Butler) -> Sequence[str]:

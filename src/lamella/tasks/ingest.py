@@ -15,7 +15,7 @@ from ..data.exposure import ExposureSource
 from ..data.exposure_archive import ExposureImage
 from ..errors import ConfigError, DuplicateInputError
 from ..files import TEMPORARY_PREFIX
-from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN
+from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, default_run, defaults_chain
 from .formatters import PLANES
 from .recipes import source_to_json
 from .repository import register_instrument
@@ -24,16 +24,6 @@ from .visit_records import BAND_STEP, Visit, group_visits, insert_visit, numbere
 __all__ = ("Transfer", "default_run", "defaults_chain", "derived_visits", "ingest_exposures")
 
 Transfer = Literal["direct", "copy"]
-
-
-def default_run(instrument: str) -> str:
-    """Return the run that exposures of an instrument go to."""
-    return f"{instrument}/calexp"
-
-
-def defaults_chain(instrument: str) -> str:
-    """Return the collection of all that tasks need: exposures, sky maps, masks of bright objects."""
-    return f"{instrument}/defaults"
 
 
 def ingest_exposures(
@@ -57,7 +47,8 @@ def ingest_exposures(
     sources
         The exposures, from `lamella.formats.recognise.open_exposures`.
     run
-        Run to put them in; by default that of `default_run`.
+        Run to put them in.  By default that of `default_run`, which all commands
+        read; exposures in another one are for those who name it.
     transfer
         ``"direct"`` leaves the files where they are and refers to them;
         ``"copy"`` puts all that a coadd needs into the repository.
@@ -93,7 +84,9 @@ def ingest_exposures(
         chain = defaults_chain(instrument)
         butler.collections.register(destination, CollectionType.RUN)
         butler.collections.register(chain, CollectionType.CHAINED)
-        wanted = (destination, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
+        # Exposures in a run of its own are for those who name it.
+        common = (destination,) if destination == default_run(instrument) else ()
+        wanted = (*common, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
         missing = [name for name in wanted if name not in butler.collections.get_info(chain).children]
         if missing:
             butler.collections.extend_chain(chain, missing)

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from lsst.daf.butler import Butler, DatasetType
+from lsst.daf.butler import Butler, CollectionType, DatasetType
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from lamella.sky.discrete import FieldConfig, FieldSkyMap
@@ -63,6 +63,8 @@ def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind = DatasetType(name, dimensions, "StructuredDataDict", universe=butler.dimensions)
         butler.registry.registerDatasetType(kind)
     butler.collections.register("HSC/inputs")
+    butler.collections.register("HSC/defaults", CollectionType.CHAINED)
+    butler.collections.redefine_chain("HSC/defaults", ["HSC/inputs"])
     for visit in VISITS:
         for ccd in CCDS:
             butler.put(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from lsst.pipe.base import TaskMetadata
 from lamella.errors import SkyMapError
 from lamella.sky.discrete import FieldConfig, FieldSkyMap
 from lamella.tasks.cmdline.butler import CommandButler
+from lamella.tasks.cmdline.data_ids import DataIdContainer
 from lamella.tasks.cmdline.data_ref import DataRef
 from lamella.tasks.cmdline.locations import find_location
 from lamella.tasks.repository import open_repository, register_skymap
@@ -105,6 +107,32 @@ def test_several_sky_maps(butler: CommandButler, repo: Path) -> None:
         butler.dataRef("deepCoadd", given)
     ref = butler.dataRef("deepCoadd", given, skymap="more")
     assert butler.dataCoordinate("deepCoadd", ref.dataId)["skymap"] == "more"
+
+
+def test_one_sky_map_of_several_has_the_tract(butler: CommandButler, repo: Path) -> None:
+    with open_repository(repo, writeable=True) as other:
+        for name, ra in (("more", 50.0), ("most", 60.0)):
+            config = FieldConfig(ra=ra, dec=0.0, width=100, height=100, pixel_scale=0.1)
+            register_skymap(other, FieldSkyMap(config), name=name)
+    ref = butler.dataRef("deepCoadd", tract=0, patch="2,1", filter="HSC-I")
+    assert ref.dataId == {"tract": 0, "patch": "2,1", "filter": "HSC-I", "skymap": "toys"}
+    assert ref.get("deepCoadd_skyMap").name == "toys"
+    ref = butler.dataRef("toyCoadd_sum", tract=0, patch="0,0", filter="HSC-I", skymap="most")
+    ref.put({"sum": 1})
+    assert butler.subset("toyCoadd_sum", tract=0, patch="0,0", skymap="most") == [ref]
+    assert not butler.subset("toyCoadd_sum", tract=0, patch="0,0", skymap="more")
+    with pytest.raises(SkyMapError, match="more than one sky map: more, most, toys"):
+        butler.get("deepCoadd_skyMap")
+
+
+def test_exposures_are_selected_with_a_sky_map(butler: CommandButler) -> None:
+    ids = DataIdContainer()
+    ids.setDatasetType("toyInput")
+    ids.idList = [{"visit": 101}, {"visit": 101, "skymap": "toys"}, {"visit": 102, "skymap": "toys"}]
+    ids.makeDataRefList(argparse.Namespace(butler=butler))
+    assert [(ref.dataId["visit"], ref.dataId["ccd"]) for ref in ids.refList] == [
+        (101, 4), (101, 10), (102, 4), (102, 10),
+    ]  # fmt: skip
 
 
 def test_references_are_written_as_column_and_row(butler: CommandButler) -> None:

@@ -72,7 +72,9 @@ class CommandButler:
     def butler(self) -> Butler:
         """Today's Butler; it can write when `start` has been called."""
         if self._butler is None:
-            collections = inputs_of(self._base, self.location) if self.run is None else [self.location.chain]
+            collections = inputs_of(self._base, self.location)
+            if self.run is not None:  # other commands may add to the chain meanwhile
+                collections = list(dict.fromkeys((self.location.chain, *collections)))
             self._butler = self._base.clone(collections=collections, run=self.run)
         return self._butler
 
@@ -270,7 +272,8 @@ class CommandButler:
         except (LookupError, MissingDatasetTypeError) as err:
             _LOG.warning("%s", err)
             return []
-        extra = {key: given[key] for key in ("skymap", "instrument") if key in given}
+        # Which sky map an exposure is for can be said of it, too, though it has none.
+        extra = {"skymap": given["skymap"]} if "skymap" in given else {}
         coordinates = sorted((ref.dataId for ref in refs), key=lambda item: item.required_values)
         return [DataRef(self, kind.name, self.keys.to_gen2(item) | extra) for item in coordinates]
 

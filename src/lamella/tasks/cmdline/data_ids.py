@@ -78,7 +78,7 @@ class DataIdContainer:
             The parsed command, with the ``butler``.
         """
         groups: dict[tuple[Any, ...], list[DataRef]] = {}
-        existing: dict[DataRef, None] = {}
+        existing: dict[tuple[Any, ...], DataRef] = {}
         for dataId in self.idList:
             # Sixteen detectors of five visits are five questions to the repository.
             group = {key: value for key, value in dataId.items() if key != "ccd"}
@@ -90,8 +90,15 @@ class DataIdContainer:
                 matches = [ref for ref in matches if ref.dataId.get("ccd") == dataId["ccd"]]
             if not matches:
                 _LOG.warning("No data found for dataId=%s", dataId)
-            existing |= dict.fromkeys(matches)
-        self.refList += existing
+            for ref in matches:
+                existing.setdefault(_dataset_of(ref), ref)
+        self.refList += existing.values()
+
+
+def _dataset_of(ref: DataRef) -> tuple[Any, ...]:
+    """Return what tells the dataset of a reference; that of an exposure has no sky map, said of it or not."""
+    is_patch = "tract" in ref.dataId
+    return ref.datasetType, *sorted((k, v) for k, v in ref.dataId.items() if is_patch or k != "skymap")
 
 
 class CoaddDataIdContainer(DataIdContainer):

@@ -11,8 +11,10 @@ ccd        detector
 =========  ==============================================================
 
 The sky map and the instrument, which today's Butler also asks for, are found:
-the manual knows one of each.  Where a repository has several, say which with
-``skymap=NAME`` and ``instrument=NAME``.
+the manual knows one of each.  Where a repository has several sky maps, that one
+is meant which alone has the tract and the patch; otherwise say which with
+``skymap=NAME``.  Identifiers then hold its name, and those of exposures
+``instrument=NAME`` where there are several instruments.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class KeyTranslator:
         self._butler = butler
         self._cells: dict[tuple[Any, Any], dict[int, str]] = {}
         self._records: dict[str, list[DimensionRecord]] = {}
+        self._stored: list[str] | None = None
 
     @staticmethod
     def keys_of(dimensions: DimensionGroup) -> dict[str, type]:
@@ -85,7 +88,7 @@ class KeyTranslator:
         names = set(dimensions.names)
         identifier: dict[str, Any] = {}
         if "skymap" in names:
-            identifier["skymap"] = given.get("skymap") or self.only_skymap()
+            identifier["skymap"] = self.skymap_of(given)
         if "instrument" in names:
             instrument = given.get("instrument")
             if not instrument:
@@ -130,37 +133,66 @@ class KeyTranslator:
                     identifier[key] = coordinate["detector"]
                 case _:
                     identifier[key] = coordinate[key]
+        for key, number in (("skymap", len(self._skymaps())), ("instrument", len(self._all("instrument")))):
+            if key in coordinate.dimensions.required and number > 1:
+                identifier[key] = str(coordinate[key])
         return identifier
 
     def normal(self, dataId: Mapping[str, Any]) -> dict[str, Any]:
         """Return an identifier with the manual's names, and patches as column and row.
 
+        Where the repository has several sky maps, the identifier of a patch has the name of its own.
+
         Raises
         ------
         LookupError
-            Raised when the repository has no such patch.
+            Raised when the repository has no such patch, or several and it is not said which.
         """
         given = canonical(dataId)
         patch = given.get("patch")
         if patch is not None and "tract" in given:
-            skymap, tract = given.get("skymap") or self.only_skymap(), int(given["tract"])
+            skymap, tract = self.skymap_of(given), int(given["tract"])
             index = self._patch({"skymap": skymap, "tract": tract}, patch)
             given["patch"] = self._cell(skymap, tract, index)
+            if len(self._skymaps()) > 1:
+                given["skymap"] = skymap
         return given
 
-    def only_skymap(self) -> str:
-        """Return the name of the sky map of the repository.
+    def skymap_of(self, dataId: Mapping[str, Any]) -> str:
+        """Return the name of the sky map that an identifier means.
+
+        That is the one which it names, the only one, or the only one that has
+        its tract and its patch.
 
         Raises
         ------
         LookupError
-            Raised when there is none, or several.
+            Raised when there is none, or several qualify.
         """
-        names = [record.name for record in self._all("skymap")]
-        if len(names) > 1:
-            refs = self._butler.query_datasets("skyMap", explain=False, limit=None)
-            names = sorted({str(ref.dataId["skymap"]) for ref in refs}) or names
+        names = [str(dataId["skymap"])] if dataId.get("skymap") else self._skymaps()
+        if len(names) > 1 and "tract" in dataId:
+            names = [name for name in names if self._has_patch(name, dataId)] or names
         return _only(names, "sky map", "skymap")
+
+    def _skymaps(self) -> list[str]:
+        """Return the names of the sky maps: where there are several, of those that are stored, too."""
+        names = sorted(str(record.name) for record in self._all("skymap"))
+        if len(names) > 1:
+            if self._stored is None:
+                refs = self._butler.query_datasets("skyMap", explain=False, limit=None)
+                self._stored = sorted({str(ref.dataId["skymap"]) for ref in refs})
+            return self._stored or names
+        return names
+
+    def _has_patch(self, skymap: str, dataId: Mapping[str, Any]) -> bool:
+        """Tell whether a sky map has the tract of an identifier, and its patch if it has one."""
+        tract = int(dataId["tract"])
+        try:
+            if "patch" in dataId:
+                self._cell(skymap, tract, self._patch({"skymap": skymap, "tract": tract}, dataId["patch"]))
+        except SkyMapError:
+            return False
+        return bool(self._cells_of(skymap, tract))
 
     def _patch(self, tract: Mapping[str, Any], patch: Any) -> int:
         """Return the index of a patch that is given as column and row, or as its index."""

@@ -13,9 +13,25 @@ command line                 output
 ===========================  =================================================
 
 Each command writes a new run ``CHAIN/<time>`` at the head of its chain, so that
-nothing that an earlier command wrote is touched.  A chain goes on with the
-earlier runs, and ends with every run of the repository that is not the output
-of another rerun.
+nothing that an earlier command wrote is touched.  What a command reads, and what
+of that its chain holds afterwards:
+
+===================================================================  =====  =====
+collections, in order of precedence                                  read   held
+===================================================================  =====  =====
+runs of earlier commands with the same output                        yes    yes
+``IN``, or the collection that INPUT names, with all that it holds    yes    yes
+``<instrument>/defaults`` and ``<instrument>/calexp``: exposures      yes    yes
+``skymaps``, ``brightObjectMasks``                                   yes    yes
+``deepCoadd-results``, the output of commands without ``--rerun``    yes    no
+all others: reruns, runs of pipelines, exposures ingested elsewhere  no     no
+===================================================================  =====  =====
+
+So a rerun never holds what somebody else made, unless it was told to build on
+it.  To read another collection, name it: ``REPO/u/me/coadd --rerun OUT``.
+
+Chains of lamella 0.1 hold every run that the repository had.  They are read as
+above; the next command that writes to one takes out what was not given to it.
 """
 
 from __future__ import annotations
@@ -23,6 +39,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from lsst.daf.butler import Butler, MissingCollectionError
@@ -30,6 +48,7 @@ from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined
 from lsst.resources import ResourcePath
 
 from ...errors import ConfigError, UnreadableFileError
+from ..datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, default_run, defaults_chain
 
 __all__ = (
     "IN_PLACE",
@@ -46,6 +65,8 @@ IN_PLACE = "deepCoadd-results"
 """Chain of commands without ``--rerun`` and ``--output``."""
 
 _RERUNS = ("rerun/", "output/")
+_CHAIN_DOC = "Output of commands of lamella, and what they were given."
+"""Documentation of a chain that holds no other runs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,18 +159,45 @@ def inputs_of(butler: Butler, location: Location) -> list[str]:
     ConfigError
         Raised when the collection that the command was told to read is not there.
     """
-    runs = list(_runs_in(butler, location.chain))
+    return list(dict.fromkeys((*_held_by(butler, location), *_runs_of_chain(butler, IN_PLACE))))
+
+
+def _held_by(butler: Butler, location: Location) -> list[str]:
+    """Return the runs that the output chain of a command is to hold."""
+    runs = _runs_of_chain(butler, location.chain)
     if location.parent:
-        inherited = _runs_in(butler, location.parent)
+        inherited = _runs_of_chain(butler, location.parent)
         if not inherited:
             raise ConfigError(
                 f"The repository has no collection {location.parent}, or it is empty.", found=location.parent
             )
         runs += inherited
-    every = butler.collections.query("*", collection_types={CollectionType.RUN})
-    runs += sorted((run for run in every if run.startswith(f"{IN_PLACE}/")), reverse=True)
-    runs += sorted((run for run in every if not run.startswith(_RERUNS)), reverse=True)
-    return list(dict.fromkeys(runs))
+    return list(dict.fromkeys((*runs, *_common_inputs(butler))))
+
+
+def _common_inputs(butler: Butler) -> list[str]:
+    """Return the runs that every command is given: exposures, sky maps, masks of bright objects."""
+    instruments = [str(r.name) for r in butler.query_dimension_records("instrument", explain=False)]
+    chains = [name(instrument) for instrument in instruments for name in (defaults_chain, default_run)]
+    names = (*chains, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
+    return list(dict.fromkeys(run for name in names for run in _runs_in(butler, name)))
+
+
+def _runs_of_chain(butler: Butler, collection: str) -> list[str]:
+    """Return the runs of a collection, of a chain of lamella 0.1 without those that were not given to it."""
+    runs = list(_runs_in(butler, collection))
+    strangers = _strangers(butler, collection, runs)
+    return [run for run in runs if run not in strangers]
+
+
+def _strangers(butler: Butler, chain: str, runs: Sequence[str]) -> set[str]:
+    """Return the runs of a chain that lamella 0.1 put there because the repository had them."""
+    is_ours = re.compile(re.escape(chain) + r"/\d{8}T\d{12}Z")
+    if not any(map(is_ours.fullmatch, runs)) or butler.collections.get_info(chain).doc:
+        return set()
+    given, own = set(_common_inputs(butler)), f"{chain}/"
+    # The runs of other reruns were there only if the command was told to build on them.
+    return {run for run in runs if run not in given and not run.startswith((own, *_RERUNS))}
 
 
 def _runs_in(butler: Butler, collection: str) -> tuple[str, ...]:
@@ -171,15 +219,19 @@ def begin_run(butler: Butler, location: Location) -> str:
     location
         Where to write.
     """
-    inputs = inputs_of(butler, location)
+    held = _held_by(butler, location)
     moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%fZ")
     run = f"{location.chain}/{moment}"
-    butler.collections.register(location.chain, CollectionType.CHAINED)
+    butler.collections.register(location.chain, CollectionType.CHAINED, doc=_CHAIN_DOC)
+    chain = butler.collections.get_info(location.chain)
+    if strangers := _strangers(butler, location.chain, chain.children):
+        butler.collections.remove_from_chain(location.chain, sorted(strangers))
+    if not chain.doc:
+        butler.registry.setCollectionDocumentation(location.chain, _CHAIN_DOC)
     butler.collections.register(run)
     # Not redefined: a command that runs at the same time may have added a run of its own.
     butler.collections.prepend_chain(location.chain, run)
-    members = butler.collections.get_info(location.chain).children
-    missing = [name for name in inputs if name not in members]
+    missing = [name for name in held if name not in chain.children]
     if missing:
         butler.collections.extend_chain(location.chain, missing)
     return run
@@ -188,7 +240,7 @@ def begin_run(butler: Butler, location: Location) -> str:
 def remove_runs(butler: Butler, location: Location) -> None:
     """Remove the output chain, and all runs that commands have written into it, with their files."""
     runs = butler.collections.query(f"{location.chain}/*", collection_types={CollectionType.RUN})
-    butler.collections.register(location.chain, CollectionType.CHAINED)
+    butler.collections.register(location.chain, CollectionType.CHAINED, doc=_CHAIN_DOC)
     butler.collections.redefine_chain(location.chain, [])
     butler.removeRuns(runs, unlink_from_chains=True)
 

@@ -24,6 +24,7 @@ from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInpu
 from ...image.planes import conform_mask, overlap
 from ...planes import STANDARD_PLANES, Layout, plane_name, plane_names
 from ...resources import Resources
+from ..cmdline.keys import OPTIONAL_KEYS
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
 from .assembleInputs import (
@@ -756,6 +757,8 @@ class AssembleCoaddTask(CoaddBaseTask):
             return
         where, metadata = "in metadata of the bright object masks", brightObjectMasks.metadata
         for key, value in (dataId or {}).items():
+            if key in OPTIONAL_KEYS:  # no file tells them
+                continue
             if key not in metadata:
                 self.log.warning("Expected to see %s %s", key, where)
             elif str(metadata[key]) != str(value):

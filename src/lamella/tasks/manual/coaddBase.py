@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -403,7 +403,7 @@ def coadd_target(skyInfo: Struct) -> CoaddTarget:
 
 
 def groupPatchExposures(
-    patchRef: Any, calExpRefList: Iterable[Any], coaddName: str, warpName: str
+    patchRef: Any, calExpRefList: Sequence[Any], coaddName: str, warpName: str
 ) -> list[tuple[dict[str, Any], list[Any]]]:
     """Group exposures by the warp that they go into.
 
@@ -425,10 +425,13 @@ def groupPatchExposures(
     butler = patchRef.getButler()
     patch_keys = butler.getKeys(coaddName)
     keys = sorted(set(butler.getKeys(warpName)) - set(patch_keys))
+    # Where a repository has several instruments or sky maps, identifiers say which.
+    if any("instrument" in ref.dataId for ref in calExpRefList):
+        keys = ["instrument", *keys]
     groups: dict[tuple[Any, ...], list[Any]] = {}
     for ref in calExpRefList:
         groups.setdefault(tuple(ref.dataId[key] for key in keys), []).append(ref)
-    patch_id = {key: patchRef.dataId[key] for key in patch_keys}
+    patch_id = {key: patchRef.dataId[key] for key in (*patch_keys, "skymap") if key in patchRef.dataId}
     return [({**patch_id, **dict(zip(keys, group, strict=True))}, groups[group]) for group in sorted(groups)]
 
 

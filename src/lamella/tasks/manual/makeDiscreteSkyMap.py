@@ -81,7 +81,11 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
                 "with doAppend, skyMapName must name the new sky map: one that is there does not change.",
                 option="skyMapName",
             )
-        old = butler.get(f"{self.config.coaddName}Coadd_skyMap") if self.config.doAppend else None
+        old = None
+        if self.config.doAppend:
+            # Where there are several, --id skymap=NAME says which.
+            names = [record.dataRef.dataId.get("skymap") for record in records]
+            old = butler.get(f"{self.config.coaddName}Coadd_skyMap", skymap=next(filter(None, names), None))
         return self._finish(butler, self.run([record.info for record in records], old).skyMap)
 
     @timeMethod
