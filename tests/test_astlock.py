@@ -1,11 +1,15 @@
-"""Text of AST in several threads."""
+"""Text of AST in several threads, and projections in other processes."""
 
+import copy
+import pickle
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import astropy.units as u
+import numpy as np
 import pytest
 from astropy.wcs import WCS
 from lsst.images import GeneralFrame, SkyProjection
@@ -60,3 +64,37 @@ def test_a_second_call_changes_nothing() -> None:
     before = astshim.Object.show, astshim.FitsChan.read
     guard_ast()
     assert (astshim.Object.show, astshim.FitsChan.read) == before
+
+
+SIP = {
+    **HEADER, "CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP",
+    "A_ORDER": 2, "A_2_0": 1e-6, "A_1_1": 2e-6, "B_ORDER": 2, "B_0_2": 3e-6,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("header", [HEADER, SIP])
+@pytest.mark.parametrize("copied", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy])
+def test_a_copy_of_a_projection_has_its_bits(header: dict[str, Any], copied: Callable[[Any], Any]) -> None:
+    guard_ast()
+    frames = astshim.FitsChan(
+        astshim.StringStream(WCS(header).to_header_string(relax=True)), "Encoding=FITS-WCS"
+    ).read()
+    projection = SkyProjection.from_ast_frame_set(frames, GeneralFrame(unit=u.pix))
+    again = copied(projection)
+    assert again == projection
+    assert again.pixel_frame == projection.pixel_frame
+    x = np.linspace(0.0, 1000.0, 701)
+    ours, theirs = (p.pixel_to_sky_transform.apply_forward(x=x, y=x[::-1]) for p in (projection, again))
+    assert (ours.x.tobytes(), ours.y.tobytes()) == (theirs.x.tobytes(), theirs.y.tobytes())
+    ours, theirs = (p.pixel_to_sky_transform.apply_inverse(x=ours.x, y=ours.y) for p in (projection, again))
+    assert (ours.x.tobytes(), ours.y.tobytes()) == (theirs.x.tobytes(), theirs.y.tobytes())
+
+
+def test_a_process_may_begin_with_a_projection() -> None:
+    """Nothing of lamella need be imported there before."""
+    guard_ast()
+    code = "import pickle, sys; one = pickle.loads(sys.stdin.buffer.read()); print(one.show())"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], input=pickle.dumps(project()), capture_output=True, check=True
+    )
+    assert ended.stdout.decode() == project().show() + "\n"

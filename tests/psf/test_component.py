@@ -10,8 +10,6 @@ from lamella.psf.component import (
     Contribution,
     PsfComponent,
     draw_component,
-    dump_projection,
-    load_projection,
     middle_within,
 )
 
@@ -63,14 +61,3 @@ def test_middle_of_a_region() -> None:
     assert middle_within(shapely.box(200, 200, 220, 240), BOX) == pytest.approx((210.0, 220.0))
     ring = shapely.Point(50, 50).buffer(40).difference(shapely.Point(50, 50).buffer(30))
     assert ring.contains(shapely.Point(middle_within(ring, BOX)))
-
-
-@pytest.mark.parametrize("sip", [None, np.array([[0, 0, 1e-6], [0, 2e-6, 0], [3e-6, 0, 0]])])
-def test_projection_comes_back_bit_for_bit(tan, sip: np.ndarray | None) -> None:
-    projection = tan(123.456, -34.567, angle=12.3, sip=sip)
-    back = load_projection(dump_projection(projection))
-    assert back == projection
-    x = np.linspace(0.0, 1000.0, 7)
-    ours, theirs = (p.pixel_to_sky_transform.apply_forward(x=x, y=x[::-1]) for p in (projection, back))
-    np.testing.assert_array_equal(ours.x, theirs.x)
-    np.testing.assert_array_equal(ours.y, theirs.y)

@@ -42,8 +42,8 @@ class FileSource:
 
     Notes
     -----
-    The description is read once and kept.  It is not pickled: sky projections
-    cannot be, and a worker process reads the headers again.
+    The description is read once and kept.  It is not pickled, so that jobs stay small: a worker process
+    reads the headers again.
     """
 
     reads_afresh = True

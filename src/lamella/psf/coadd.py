@@ -21,8 +21,6 @@ from .component import (
     Contribution,
     PsfComponent,
     draw_component,
-    dump_projection,
-    load_projection,
     middle_within,
 )
 from .maps import DetectorMaps, Mapped
@@ -110,7 +108,7 @@ class CoaddPsf(PointSpreadFunction):
         return self._bounds
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self._components, dump_projection(self._projection), self._bounds, self._max_side)
+        return _rebuild, (self._components, self._projection, self._bounds, self._max_side)
 
     @cached_property
     def _maps(self) -> DetectorMaps:
@@ -305,6 +303,6 @@ def _as_contributions(indices: np.ndarray, seen: Mapped) -> tuple[Contribution, 
 
 
 def _rebuild(
-    components: tuple[PsfComponent, ...], projection: str, bounds: Bounds, max_side: int
+    components: tuple[PsfComponent, ...], projection: SkyProjection[Any], bounds: Bounds, max_side: int
 ) -> CoaddPsf:
-    return CoaddPsf(components, load_projection(projection), bounds, max_side=max_side)
+    return CoaddPsf(components, projection, bounds, max_side=max_side)

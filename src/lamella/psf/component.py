@@ -8,11 +8,8 @@ from typing import Any
 
 import numpy as np
 import shapely
-from lsst.images import Box, Region, SkyProjection, SkyProjectionSerializationModel
-from lsst.images.json import JsonInputArchive
-from lsst.images.json import write as write_json
+from lsst.images import Box, Region, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
-from lsst.images.serialization import JsonRef
 
 from ..astlock import guard_ast
 from ..errors import InvalidPsfError
@@ -25,8 +22,6 @@ __all__ = (
     "Contribution",
     "PsfComponent",
     "draw_component",
-    "dump_projection",
-    "load_projection",
     "middle_within",
 )
 
@@ -67,12 +62,6 @@ class PsfComponent:
                 raise InvalidPsfError(
                     f"{self.label}: {name} is {value}; expected a number that is not negative."
                 )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"projection": dump_projection(self.projection)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, projection=load_projection(state["projection"]))
 
     @property
     def outline(self) -> shapely.Geometry:
@@ -162,14 +151,3 @@ def middle_within(outline: shapely.Geometry, box: Box) -> tuple[float, float]:
     # The centroid of a region with a hole or a bay may be outside of it.
     point = visible.centroid if visible.contains(visible.centroid) else visible.representative_point()
     return float(point.x), float(point.y)
-
-
-def dump_projection(projection: SkyProjection[Any]) -> str:
-    """Return a projection, which cannot be pickled, as the JSON text of an `lsst.images` archive."""
-    return write_json(projection).model_dump_json()
-
-
-def load_projection(text: str) -> SkyProjection[Any]:
-    """Return the projection that `dump_projection` made the text of."""
-    model = SkyProjectionSerializationModel[JsonRef].model_validate_json(text)
-    return model.deserialize(JsonInputArchive(model.indirect))

@@ -275,7 +275,7 @@ class Tract:
         return hash((self.id, self._parent))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Projections cannot be pickled; the sky map makes an equal tract.
+        # The sky map makes an equal tract, and its options are few.
         return operator.getitem, (self._parent, self.id)
 
     def __repr__(self) -> str:

@@ -186,6 +186,9 @@ class ArchiveWarp:
                 first, second, third = (name.removeprefix("fits:") for name in names)
                 self._extensions = first, second, third
 
+    def __reduce__(self) -> tuple[type[ArchiveWarp], tuple[str]]:
+        return type(self), (self.path,)
+
     def __enter__(self) -> Self:
         if self._planes is not None:
             self._stack.enter_context(self._file)

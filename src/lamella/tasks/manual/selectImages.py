@@ -48,10 +48,6 @@ class SelectStruct:
     dataRef: Any
     info: ExposureInfo
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Projections cannot be sent to another process; the repository has them there, too.
-        return make_select_struct, (self.dataRef,)
-
     @property
     def wcs(self) -> SkyProjection[Any]:
         """Pixels to ICRS."""
