@@ -33,6 +33,7 @@ EXAMPLES = [
     errors.UnknownFormatError("a.txt", found="text", expected="an exposure"),
     errors.MissingPartError("a.fits", where="BUNIT", found="nothing", expected="a unit"),
     errors.ProjectionError("a.fits", where="CRVAL1", found="nan", expected="a number"),
+    errors.ForeignTypesError("REPO", found="calexp of storage class ExposureF", expected="no other types"),
     errors.UnitError("a.fits", where="BUNIT", found="'s'", expected="a unit of flux"),
     errors.DuplicateInputError("a.fits", found="visit 1", expected="another visit"),
     errors.MixedBandsError("Cam visit 2", where="band", found="'g'", expected="'r'"),

@@ -17,6 +17,7 @@ __all__ = (
     "ConfigError",
     "DuplicateInputError",
     "FaultsError",
+    "ForeignTypesError",
     "GeometryError",
     "IncompleteIdError",
     "InputError",
@@ -293,6 +294,10 @@ class MixedBandsError(InputError):
 
 class MixedUnitsError(InputError):
     """Images whose fluxes are in different units are to become one."""
+
+
+class ForeignTypesError(InputError):
+    """A repository has dataset types of other software under the names of lamella's."""
 
 
 class OutputError(LamellaError, OSError):

@@ -83,6 +83,7 @@ def ingest(
         transfer = "copy" if copy else "direct"
         refs = _tasks("ingest").ingest_exposures(butler, inputs.sources, run=run, transfer=transfer)
         derived = _tasks("ingest").derived_visits(butler, refs)
+        lacking = _tasks("ingest").unextended_chains(butler, refs)
     tell_skipped((Skipped(problem.path, str(problem.error)) for problem in inputs.problems), "Skipped")
     visits = {(ref.dataId["instrument"], ref.dataId["visit"]) for ref in refs}
     runs = ", ".join(sorted({ref.run for ref in refs}))
@@ -95,6 +96,9 @@ def ingest(
             f"A visit has one filter in a repository: {_count(len(derived), 'visit')} in further bands got "
             f"numbers of their own, e.g. {number} for {name}."
         )
+    for chain, members in lacking.items():
+        typed = _tasks("chains").extend_command(repository, chain, members)
+        click.echo(f"The collection {chain} is not lamella's and stays as it is. To read through it: {typed}")
 
 
 @command.command("skymap")

@@ -15,13 +15,21 @@ from ..data.exposure import ExposureSource
 from ..data.exposure_archive import ExposureImage
 from ..errors import ConfigError, DuplicateInputError
 from ..files import TEMPORARY_PREFIX
+from .chains import extend_own_chain, is_own_chain
 from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, default_run, defaults_chain
 from .formatters import PLANES
 from .recipes import source_to_json
 from .repository import register_instrument
 from .visit_records import BAND_STEP, Visit, group_visits, insert_visit, numbered
 
-__all__ = ("Transfer", "default_run", "defaults_chain", "derived_visits", "ingest_exposures")
+__all__ = (
+    "Transfer",
+    "default_run",
+    "defaults_chain",
+    "derived_visits",
+    "ingest_exposures",
+    "unextended_chains",
+)
 
 Transfer = Literal["direct", "copy"]
 
@@ -35,7 +43,8 @@ def ingest_exposures(
 ) -> list[DatasetRef]:
     """Add exposures of any format: their instruments, filters, detectors, visits, regions, and themselves.
 
-    Each visit is added whole or not at all.  Exposures that the run has
+    The chain of `defaults_chain` is extended if lamella made it; see
+    `unextended_chains`.  Each visit is added whole or not at all.  Exposures that the run has
     already are left as they are.  A visit in several bands becomes one visit per
     band, see `lamella.tasks.visit_records.numbered`; the exposures themselves, and
     the warps and coadds made of them, keep the number that they came with.
@@ -83,13 +92,9 @@ def ingest_exposures(
         destination = run or default_run(instrument)
         chain = defaults_chain(instrument)
         butler.collections.register(destination, CollectionType.RUN)
-        butler.collections.register(chain, CollectionType.CHAINED)
         # Exposures in a run of its own are for those who name it.
         common = (destination,) if destination == default_run(instrument) else ()
-        wanted = (*common, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
-        missing = [name for name in wanted if name not in butler.collections.get_info(chain).children]
-        if missing:
-            butler.collections.extend_chain(chain, missing)
+        extend_own_chain(butler, chain, (*common, SKYMAP_RUN, BRIGHT_OBJECT_RUN))
     for visit in visits:
         refs += _ingest_visit(
             butler, numbered(butler, visit), run or default_run(visit.key["instrument"]), transfer
@@ -120,6 +125,32 @@ def derived_visits(butler: Butler, refs: Sequence[DatasetRef]) -> dict[int, str]
             if record.name != str(number):
                 names[number] = str(record.name)
     return names
+
+
+def unextended_chains(butler: Butler, refs: Sequence[DatasetRef]) -> dict[str, list[str]]:
+    """Return the chains of defaults that lack what was ingested, because lamella did not make them.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    refs
+        What `ingest_exposures` returned.
+
+    Returns
+    -------
+    dict
+        By the name of the chain: the collections that it lacks.
+    """
+    lacking: dict[str, list[str]] = {}
+    for instrument in sorted({str(ref.dataId["instrument"]) for ref in refs}):
+        chain = defaults_chain(instrument)
+        if not is_own_chain(butler, chain):
+            children = butler.collections.get_info(chain).children
+            common = {ref.run for ref in refs}.intersection({default_run(instrument)})
+            wanted = (*common, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
+            lacking[chain] = [run for run in wanted if run not in children]
+    return {chain: runs for chain, runs in lacking.items() if runs}
 
 
 def _ingest_visit(butler: Butler, visit: Visit, run: str, transfer: Transfer) -> list[DatasetRef]:

@@ -15,8 +15,9 @@ from lsst.pipe.base import Instrument
 from lsst.resources import ResourcePath
 
 from ..errors import ConfigError, OutputError
-from .datasets import BRIGHT_OBJECT_RUN, DATASETS, SKYMAP_RUN, find_runs
+from .datasets import BRIGHT_OBJECT_RUN, DATASETS, SKYMAP_RUN, coadd_datasets, find_runs
 from .failures import address_errors, repository_errors
+from .foreign import require_own_types
 from .instrument import instrument_class, instrument_record
 from .leftovers import clean_orphans, forget_unlogged
 from .skymap_store import register_skymap, stored_skymap, visited_tracts
@@ -131,12 +132,14 @@ def open_repository(
     ------
     UnreadableFileError
         Raised when there is no repository, or it has no such collection.
+    ForeignTypesError
+        Raised when the names of lamella's dataset types stand for something else; nothing is written.
     OutputError
         Raised when the database or the store refuses.
     ConfigError
         Raised when nothing can be kept at addresses of this kind.
     """
-    with repository_errors(fspath(root)), address_errors(fspath(root)):
+    with repository_errors(fspath(root)), address_errors(fspath(root)), contextlib.ExitStack() as undo:
         # An unfinished transaction of a killed process is rolled back; a connection for reading cannot.
         folder = ResourcePath(fspath(root), forceDirectory=True)
         database = Path(folder.ospath).resolve() / "gen3.sqlite3" if folder.isLocal else None
@@ -156,8 +159,11 @@ def open_repository(
             searchPaths=[CONFIG_FOLDER],
             writeable=writeable or run is not None,
         )
+        undo.callback(butler.close)
+        require_own_types(butler, fspath(root), (*DATASETS, *coadd_datasets()))
         if butler.isWriteable():
             prepare_repository(butler)
+        undo.pop_all()
         return butler
 
 

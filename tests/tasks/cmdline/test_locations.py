@@ -155,8 +155,20 @@ def test_what_a_chain_of_this_version_was_given_stays(old: Path) -> None:
         butler.collections.register("u/me", CollectionType.CHAINED)
         butler.collections.redefine_chain("u/me", ["u/me/20250101T000000Z", "zoe/test"])
         for _ in range(2):
+            begin_run(butler, find_location(str(old / "u/me"), rerun="me"))
+        assert {"u/me/20250101T000000Z", "zoe/test"} <= set(butler.collections.get_info("rerun/me").children)
+
+
+def test_a_chain_of_the_middleware_is_read_and_not_written_to(old: Path) -> None:
+    with contextlib.closing(open_repository(old, writeable=True)) as butler:
+        butler.collections.register("u/me", CollectionType.CHAINED)
+        butler.collections.redefine_chain("u/me", ["zoe/test"])
+        with pytest.raises(ConfigError, match="The collection u/me was not made by lamella"):
             begin_run(butler, find_location(str(old / "u/me")))
-        assert {"u/me/20250101T000000Z", "zoe/test"} <= set(butler.collections.get_info("u/me").children)
+        with pytest.raises(ConfigError, match="The collection u/me was not made by lamella"):
+            remove_runs(butler, find_location(str(old), output=str(old / "u/me")))
+        assert butler.collections.get_info("u/me").children == ("zoe/test",)
+        assert "zoe/test" in butler.collections.query("*")
 
 
 def test_remove_runs_leaves_other_collections(repo: Path) -> None:

@@ -48,6 +48,7 @@ from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined
 from lsst.resources import ResourcePath
 
 from ...errors import ConfigError, UnreadableFileError
+from ..chains import claim_chain, extend_command, is_own_chain, make_chain
 from ..datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, default_run, defaults_chain
 
 __all__ = (
@@ -65,8 +66,6 @@ IN_PLACE = "deepCoadd-results"
 """Chain of commands without ``--rerun`` and ``--output``."""
 
 _RERUNS = ("rerun/", "output/")
-_CHAIN_DOC = "Output of commands of lamella, and what they were given."
-"""Documentation of a chain that holds no other runs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,16 +217,22 @@ def begin_run(butler: Butler, location: Location) -> str:
         The repository, opened for writing.
     location
         Where to write.
+
+    Raises
+    ------
+    ConfigError
+        Raised when lamella did not make the output chain.
     """
+    _require_own(butler, location)
     held = _held_by(butler, location)
     moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%fZ")
     run = f"{location.chain}/{moment}"
-    butler.collections.register(location.chain, CollectionType.CHAINED, doc=_CHAIN_DOC)
+    make_chain(butler, location.chain)
     chain = butler.collections.get_info(location.chain)
     if strangers := _strangers(butler, location.chain, chain.children):
         butler.collections.remove_from_chain(location.chain, sorted(strangers))
     if not chain.doc:
-        butler.registry.setCollectionDocumentation(location.chain, _CHAIN_DOC)
+        claim_chain(butler, location.chain)
     butler.collections.register(run)
     # Not redefined: a command that runs at the same time may have added a run of its own.
     butler.collections.prepend_chain(location.chain, run)
@@ -238,11 +243,29 @@ def begin_run(butler: Butler, location: Location) -> str:
 
 
 def remove_runs(butler: Butler, location: Location) -> None:
-    """Remove the output chain, and all runs that commands have written into it, with their files."""
+    """Remove the output chain, and all runs that commands have written into it, with their files.
+
+    Raises
+    ------
+    ConfigError
+        Raised when lamella did not make the chain.
+    """
+    _require_own(butler, location)
     runs = butler.collections.query(f"{location.chain}/*", collection_types={CollectionType.RUN})
-    butler.collections.register(location.chain, CollectionType.CHAINED, doc=_CHAIN_DOC)
+    make_chain(butler, location.chain)
     butler.collections.redefine_chain(location.chain, [])
     butler.removeRuns(runs, unlink_from_chains=True)
+
+
+def _require_own(butler: Butler, location: Location) -> None:
+    if not is_own_chain(butler, location.chain):
+        raise ConfigError(
+            f"The collection {location.chain} was not made by lamella, which leaves it as it is: write to "
+            f"another one with --rerun or --output, and add that: "
+            f"{extend_command(location.root, location.chain, ['OUTPUT'])}.",
+            option="output",
+            found=location.chain,
+        )
 
 
 def records_folder(location: Location) -> str:
