@@ -39,6 +39,13 @@ def test_files_are_found_by_the_start_of_their_name_nearest_first() -> None:
     assert [path.name for path in paths] == ["survey-ccds-2.fits.gz", "survey-ccds-1.fits"]
 
 
+def test_files_are_found_by_a_pattern_in_their_names_also_those_that_are_added_later() -> None:
+    index = FileIndex([Path("/d/b1_drc.fits.gz"), Path("/d/a2_DRC.fits"), Path("/d/a1_flc.fits")])
+    assert [path.name for path in index.matching(r"\w\d_drc\.fits$")] == ["a2_DRC.fits", "b1_drc.fits.gz"]
+    index.add(Path("/d/a0_drc.fits"))
+    assert len(index.matching(r"\w\d_drc\.fits$")) == 3
+
+
 def test_an_absent_folder_adds_no_file(tmp_path: Path) -> None:
     index = FileIndex()
     index.add_folder(tmp_path / "absent")

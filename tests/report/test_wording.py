@@ -64,3 +64,8 @@ def test_plain_values(value, text):
 def test_reasons_start_with_the_most_frequent():
     rejected = (Rejected("read", "truncated", 1), Rejected("select", "no overlap", 3))
     assert reasons(rejected) == ["3 × no overlap", "1 × truncated"]
+
+
+@pytest.mark.parametrize("spell", [number, significant, percent, plain, duration])
+def test_what_could_not_be_measured_is_told_as_unknown_numbers_are(spell):
+    assert spell(float("nan")) == ABSENT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -64,12 +65,14 @@ class FileIndex:
 
     def __init__(self, paths: Iterable[Path] = ()) -> None:
         self._by_name: dict[str, set[Path]] = {}
+        self._matching: dict[str, tuple[Path, ...]] = {}
         for path in paths:
             self.add(path)
 
     def add(self, path: Path) -> None:
         """Add a file."""
         self._by_name.setdefault(bare_name(path), set()).add(path)
+        self._matching.clear()
 
     def add_folder(self, folder: Path) -> None:
         """Add the files of a folder, without its subfolders; a folder that is absent adds none."""
@@ -87,6 +90,14 @@ class FileIndex:
         if candidates is None:
             return None
         return min(candidates, key=lambda path: (_distance(path, near), path), default=None)
+
+    def matching(self, pattern: str) -> tuple[Path, ...]:
+        """Return the files in whose names a pattern is found, without regard to case, sorted."""
+        if pattern not in self._matching:  # many exposures share their products
+            found = re.compile(pattern, re.IGNORECASE).search
+            names = [paths for name, paths in self._by_name.items() if found(name)]
+            self._matching[pattern] = tuple(sorted(path for paths in names for path in paths))
+        return self._matching[pattern]
 
     def starting_with(self, prefix: str, *, near: Path) -> list[Path]:
         """Return the files whose names start with a text, the nearest first."""

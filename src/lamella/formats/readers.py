@@ -112,6 +112,9 @@ class Format:
         companions may lie.
     companions
         Returns the files that belong to a file with exposures, whatever they look like by themselves.
+    products
+        Returns the files that were made of a file with exposures and others, and what they are: they are
+        left out beside it, or its light would count twice.
     described
         The description that it was made from, if it was.
     last_resort
@@ -124,6 +127,7 @@ class Format:
     open: Callable[[Path, Opening], Iterable[ExposureSource]]
     companion_folders: tuple[str, ...] = ()
     companions: Callable[[Path, FileIndex], Iterable[Path]] | None = None
+    products: Callable[[Path, FileIndex], Iterable[tuple[Path, str]]] | None = None
     described: Path | None = None
     last_resort: bool = False
 

@@ -136,7 +136,7 @@ class _Finder:
             or not is_fits_name(file.path)
             or not any(file.path.absolute().is_relative_to(folder) for folder in tabled)
         ]
-        roles = sort_files(wanted, self.formats, self.opening.files, self._skip)
+        roles = sort_files(wanted, self.formats, self.opening.files, self._skip, self._leave_out)
         self.opening = dataclasses.replace(self.opening, companions=roles.companions)
         for candidate, format in roles.exposures:
             self._open(candidate, format)
@@ -239,10 +239,12 @@ class _Finder:
     def _report_copy(self, copy: ExposureSource, first: ExposureSource) -> None:
         pixels = f"{copy.info.id} with the same pixels as {first.info.id} ({first.info.path})"
         expected = "each exposure once: it is left out, or it would count twice"
-        err = DuplicateInputError(copy.info.path, found=pixels, expected=expected)
+        self._leave_out(copy.info.path, DuplicateInputError(copy.info.path, found=pixels, expected=expected))
+
+    def _leave_out(self, path: Path | str, err: DuplicateInputError) -> None:
         if self.strict:
             raise err
-        self.problems.append(InputProblem(copy.info.path, err))
+        self.problems.append(InputProblem(str(path), err))
 
     def _skip(self, candidate: Candidate, err: LamellaError) -> None:
         if self._is_fatal(candidate):

@@ -6,7 +6,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import InputError, LamellaError, MissingPartError, UnknownFormatError, UnreadableFileError
+from ..errors import (
+    DuplicateInputError,
+    InputError,
+    LamellaError,
+    MissingPartError,
+    UnknownFormatError,
+    UnreadableFileError,
+)
 from ..fits.read import image_shape, read_headers
 from .contents import contents_of
 from .file_index import FileIndex, is_fits_name
@@ -65,9 +72,17 @@ def recognise(path: Path, formats: Sequence[Format] | None = None) -> tuple[Form
 
 type Skip = Callable[[Candidate, LamellaError], None]
 """Takes note of a file that cannot be used, or raises the error."""
+type LeaveOut = Callable[[Path, DuplicateInputError], None]
+"""Takes note of a file with light that is in others, too, or raises the error."""
 
 
-def sort_files(candidates: list[Candidate], formats: Sequence[Format], files: FileIndex, skip: Skip) -> Roles:
+def sort_files(
+    candidates: list[Candidate],
+    formats: Sequence[Format],
+    files: FileIndex,
+    skip: Skip,
+    leave_out: LeaveOut,
+) -> Roles:
     """Tell files with exposures from their companions.
 
     Parameters
@@ -81,6 +96,8 @@ def sort_files(candidates: list[Candidate], formats: Sequence[Format], files: Fi
     skip
         Told of each file that cannot be read, that was named and no format knows, or that holds an image
         which no format knows.
+    leave_out
+        Told of each file that was made of exposures which are here themselves.
     """
     exposures: list[tuple[Candidate, Format]] = []
     companions: list[Path] = []
@@ -94,6 +111,8 @@ def sort_files(candidates: list[Candidate], formats: Sequence[Format], files: Fi
         exposures = [item for item in exposures if item[0].path.absolute() not in owned]
         companions += companions_here
         companions += [file.path for file in left if file.path.absolute() in owned]
+        owned |= _products(exposures, left, files, leave_out)
+        exposures = [item for item in exposures if item[0].path.absolute() not in owned]
         left = [file for file in left if file.path.absolute() not in owned]
     for candidate in left:
         try:
@@ -138,6 +157,23 @@ def _owned(exposures: list[tuple[Candidate, Format]], files: FileIndex) -> set[P
         for path in format.companions(candidate.path, files)
         if path.absolute() != candidate.path.absolute()
     }
+
+
+def _products(
+    exposures: list[tuple[Candidate, Format]], left: list[Candidate], files: FileIndex, leave_out: LeaveOut
+) -> set[Path]:
+    """Return the files that were made of exposures which are here, too."""
+    present = {file.path.absolute() for file in (*left, *(candidate for candidate, _ in exposures))}
+    products: set[Path] = set()
+    for candidate, format in exposures:
+        for path, told in format.products(candidate.path, files) if format.products is not None else ():
+            key = path.absolute()
+            if key in present and key not in products and key != candidate.path.absolute():
+                products.add(key)
+                found = f"{told}, of which {candidate.path.name} is here itself"
+                expected = "each exposure once: it is left out, or its light would count twice"
+                leave_out(path, DuplicateInputError(path, found=found, expected=expected))
+    return products
 
 
 def _refuse_unknown(candidate: Candidate, formats: Sequence[Format]) -> None:

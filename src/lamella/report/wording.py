@@ -29,12 +29,12 @@ ABSENT = "–"
 
 def number(value: float | None, digits: int = 2) -> str:
     """Return a number with some digits behind the point."""
-    return ABSENT if value is None else f"{value:,.{digits}f}"
+    return ABSENT if value is None or math.isnan(value) else f"{value:,.{digits}f}"
 
 
 def significant(value: float | None, digits: int = 4) -> str:
     """Return a number with some significant digits."""
-    if value is None:
+    if value is None or math.isnan(value):
         return ABSENT
     mantissa, _, exponent = f"{value:#.{digits}g}".partition("e")
     mantissa = mantissa.removesuffix(".")
@@ -49,7 +49,7 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return ABSENT if math.isnan(value) else f"{value:.6g}"
     if isinstance(value, list | tuple):
         return ", ".join(plain(item) for item in value) or "none"
     return str(value)
@@ -66,17 +66,14 @@ def depth_stated(summary: CoaddSummary) -> str:
 
 
 def _limit(summary: CoaddSummary, magnitude: float | None, flux: float | None) -> str:
-    value, text, unit = (
-        (magnitude, number(magnitude), "mag")
-        if summary.fluxes.is_absolute
-        else (flux, significant(flux), summary.flux_unit)
-    )
-    return text if value is None else f"{text} {unit}"
+    absolute = summary.fluxes.is_absolute
+    text, unit = (number(magnitude), "mag") if absolute else (significant(flux), summary.flux_unit)
+    return text if text == ABSENT else f"{text} {unit}"
 
 
 def percent(fraction: float | None) -> str:
     """Return a fraction in percent, with more digits for small ones."""
-    if fraction is None:
+    if fraction is None or math.isnan(fraction):
         return ABSENT
     if 0 < fraction < 0.0001:
         return "< 0.01 %"

@@ -128,8 +128,18 @@ def test_record_is_what_a_coadd_keeps(patch):
     [
         ({"psf_fwhm": 2.31}, {"max_psf_fwhm": 1.8}, "psf_fwhm", "PSF FWHM 2.31 arcsec > 1.8 arcsec"),
         ({"psf_fwhm": 0.3}, {"min_psf_fwhm": 0.5}, "psf_fwhm", "PSF FWHM 0.3 arcsec < 0.5 arcsec"),
-        ({"psf_fwhm": np.nan}, {"max_psf_fwhm": 1.8}, "psf_fwhm", "PSF FWHM nan arcsec > 1.8 arcsec"),
-        ({"psf_fwhm": np.nan}, {"min_psf_fwhm": 0.1}, "psf_fwhm", "PSF FWHM nan arcsec < 0.1 arcsec"),
+        (
+            {"psf_fwhm": np.nan},
+            {"max_psf_fwhm": 1.8},
+            "psf_fwhm",
+            "PSF FWHM unknown, as its measurement failed; expected at most 1.8 arcsec",
+        ),
+        (
+            {"psf_fwhm": np.nan},
+            {"min_psf_fwhm": 0.1, "max_psf_fwhm": 1.8},
+            "psf_fwhm",
+            "unknown, as its measurement failed; expected at least 0.1 arcsec and at most 1.8 arcsec",
+        ),
         (
             {"times": ExposureTimes(middle=58000.5)},
             {"max_mjd": 58000.0},
@@ -180,7 +190,7 @@ def test_record_is_what_a_coadd_keeps(patch):
             {"quality": {"psfApCorrSigmaScaledDelta": np.nan}},
             {"max_aperture_correction_delta": 0.22},
             "psf_aperture_correction_delta",
-            "nan > 0.22",
+            "unknown, as its measurement failed; expected at most 0.22",
         ),
         (
             {"quality": {"psfStarDeltaE1Median": 0.006, "psfStarDeltaE2Median": -0.008}},
@@ -328,7 +338,9 @@ def test_means_of_visits_do_not_depend_on_the_order(order):
 
 def test_a_visit_of_nothing_but_nan_has_no_mean(patch):
     rejected = only_rejection(info(quality={"effTime": np.nan}), patch, min_visit_quality={"effTime": 0.0})
-    assert rejected.reason == "mean effTime of the visit nan < 0"
+    assert (
+        rejected.reason == "mean effTime of the visit unknown, as its measurement failed; expected at least 0"
+    )
 
 
 def test_visits_are_ranked_by_median_or_mean(patch):

@@ -108,11 +108,23 @@ def test_the_number_of_a_visit_without_one_depends_on_name_and_date_and_not_on_f
         ({"card": "X", "map": {"(": "b"}}, "no regular expression"),
         ({"value": "1 +"}, "no arithmetic"),
         ({"hash": False}, "must be true"),
+        ({"is": "x", "hash": True}, "is and hash; expected one of"),
+        ({"card": "X", "hash": True, "map": {"a": "b"}}, "hash and map"),
     ],
 )
 def test_what_is_no_value_is_refused(told: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_value(told)
+
+
+def test_the_number_of_a_text_is_that_of_its_characters_alone() -> None:
+    def number(name: str) -> str:
+        way = parse_value({"name": r"^(\w+_\w+)_ccd", "hash": True})
+        return way.number(Cards(Path(name), "", (fits.Header(),)), {}).text
+
+    assert number("night/v7_0a_ccd1.fits") == number("v7_0A_ccd2.fits.gz") != number("v7_0b_ccd1.fits")
+    assert 0 < int(number("v7_0a_ccd1.fits")) < 2**31
+    assert parse_value({"card": "LONG", "hash": True}).number(CARDS, {}).origin == "header LONG"
 
 
 def test_the_groups_of_a_pattern_are_joined() -> None:

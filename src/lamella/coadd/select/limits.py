@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -35,12 +36,19 @@ class Check:
             return None
         if self.value is None:
             return f"{self.label} is not known" if require_known else None
-        # Written so that NaN fails.
-        if self.low is not None and not self.value >= self.low:
+        if math.isnan(self.value):
+            return f"{self.label} unknown, as its measurement failed; expected {self._range()}"
+        if self.low is not None and self.value < self.low:
             return f"{self.label} {self._text(self.value)} < {self._text(self.low)}"
-        if self.high is not None and not self.value <= self.high:
+        if self.high is not None and self.value > self.high:
             return f"{self.label} {self._text(self.value)} > {self._text(self.high)}"
         return None
+
+    def _range(self) -> str:
+        words = {"at least": self.low, "at most": self.high}
+        return " and ".join(
+            f"{word} {self._text(limit)}" for word, limit in words.items() if limit is not None
+        )
 
     def _text(self, value: float) -> str:
         return f"{value:.7g} {self.unit}".strip()

@@ -17,7 +17,7 @@ from ..readers import FileHead, Format, Opening, Role
 from ..source import FileSource
 from ..table_row import TableRow
 from .description import Description, read_description
-from .rows import companions_of, described_rows
+from .rows import companions_of, described_rows, products_of
 
 __all__ = ("described_format", "file_format", "shipped_descriptions", "user_descriptions")
 
@@ -35,12 +35,16 @@ def described_format(description: Description) -> Format:
     def companions(path: Path, files: FileIndex) -> Iterable[Path]:
         return companions_of(path, description, files)
 
+    def products(path: Path, files: FileIndex) -> Iterable[tuple[Path, str]]:
+        return products_of(path, description, files)
+
     return Format(
         name=description.name,
         description=description.description,
         recognise=lambda head: _role(head, description),
         open=open_file,
         companions=companions,
+        products=products,
         described=description.path,
     )
 

@@ -18,10 +18,10 @@ from ..table_hdus import hdu_index
 from .description import Description
 from .row_draft import Row, RowDraft
 from .sections import NOISE_MAPS, Mask, Noise, Plane, Psf
-from .siblings import find_companion, images_of
+from .siblings import find_companion, images_of, products_like
 from .values import Cell
 
-__all__ = ("companions_of", "described_rows")
+__all__ = ("companions_of", "described_rows", "products_of")
 
 
 def described_rows(path: Path, description: Description, files: FileIndex) -> Iterator[Row | InputError]:
@@ -56,9 +56,16 @@ def described_rows(path: Path, description: Description, files: FileIndex) -> It
 def companions_of(path: Path, description: Description, files: FileIndex) -> Iterator[Path]:
     """Iterate over the files there are that belong to a file of a described survey."""
     for companion in description.companions.values():
-        file = find_companion(path, companion, files)
+        file = None if companion.product else find_companion(path, companion, files)
         if file is not None:
             yield file
+
+
+def products_of(path: Path, description: Description, files: FileIndex) -> Iterator[tuple[Path, str]]:
+    """Iterate over the files that were made of a file of a described survey and others, and what they are."""
+    for companion in description.companions.values():
+        if companion.product:
+            yield from ((file, companion.product) for file in products_like(path, companion, files))
 
 
 def _row(draft: RowDraft) -> Row:

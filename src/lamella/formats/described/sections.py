@@ -23,6 +23,7 @@ from .words import (
     parse_plane,
     parse_plane_name,
     parse_table,
+    without_groups,
 )
 
 __all__ = (
@@ -89,7 +90,11 @@ class Companion(Section):
     replace: tuple[str, str] | None = None
     suffix: str | None = None
     extension: str | None = None
+    like: tuple[str, str] | None = None
+    """A pattern for the name of the image, and one for those of the files, with groups of the first."""
     optional: bool = False
+    product: str | None = None
+    """What the file is that was made of this exposure and others, and is left out beside them."""
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> Self:
@@ -98,7 +103,12 @@ class Companion(Section):
                 compile_pattern(self.replace[0]).sub(self.replace[1], "")
             except (re.error, IndexError) as err:
                 raise ValueError(f"replace: {err}") from None
-        return self._require(("replace", "suffix", "extension"))
+        if self.like is not None:
+            compile_pattern(self.like[0])
+            compile_pattern(without_groups(self.like[1]))
+            if self.product is None:
+                raise ValueError("like without product")
+        return self._require(("replace", "suffix", "extension", "like"))
 
 
 type CompanionTable = dict[str, Annotated[Companion, pydantic.BeforeValidator(parse_companion)]]

@@ -15,7 +15,7 @@ from ..table_hdus import default_image, flat_shape
 from .description import Description
 from .sections import Companion
 
-__all__ = ("ImagePlace", "companion_name", "find_companion", "images_of")
+__all__ = ("ImagePlace", "companion_name", "find_companion", "images_of", "products_like")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,12 +78,7 @@ class ImagePlace:
         """Return a pattern with the groups of the image's name in it."""
         if self.name is None:
             return pattern
-        groups = (self.name[0], *self.name.groups())
-        return re.sub(
-            r"\\(\d)",
-            lambda match: re.escape(groups[int(match[1])] or "") if int(match[1]) < len(groups) else match[0],
-            pattern,
-        )
+        return _with_groups(pattern, self.name)
 
     def _nearest(self, fits: list[int], headers: Sequence[Header]) -> int:
         """Return that of several HDUs that belongs to the image."""
@@ -95,6 +90,16 @@ class ImagePlace:
             if len(same) == 1:
                 return same[0]
         return fits[self.count - 1] if self.count <= len(fits) else fits[0]
+
+
+def _with_groups(pattern: str, matched: re.Match[str]) -> str:
+    """Return a pattern with the groups of a match in it."""
+    groups = (matched[0], *matched.groups())
+    return re.sub(
+        r"\\(\d)",
+        lambda match: re.escape(groups[int(match[1])] or "") if int(match[1]) < len(groups) else match[0],
+        pattern,
+    )
 
 
 def images_of(path: Path, description: Description) -> Iterator[ImagePlace]:
@@ -137,10 +142,21 @@ def companion_name(path: Path, companion: Companion) -> str | None:
         return f"{stem}{companion.suffix}{suffix}"
     if companion.extension is not None:
         return f"{stem}{companion.extension}"
-    assert companion.replace is not None
+    if companion.replace is None:
+        return None
     pattern, replacement = companion.replace
     replaced = re.sub(pattern, replacement, name, flags=re.IGNORECASE)
     return replaced if replaced != name else None
+
+
+def products_like(path: Path, companion: Companion, files: FileIndex) -> tuple[Path, ...]:
+    """Return the files made of an image and others, compressed or not."""
+    if companion.like is None:
+        file = find_companion(path, companion, files)
+        return () if file is None else (file,)
+    name, template = companion.like
+    matched = re.search(name, bare_name(path), re.IGNORECASE)
+    return () if matched is None else files.matching(_with_groups(template, matched))
 
 
 def find_companion(path: Path, companion: Companion, files: FileIndex) -> Path | None:

@@ -131,7 +131,7 @@ class Value:
     def _own_text(self, cards: Cards) -> Cell:
         if self.literal is not None:
             return Cell(self.literal, "description its word")
-        if self.hash:
+        if self.hash and self.name is None and self.card is None:
             return Cell(str(visit_hash(cards)), "assumed from the file's name and DATE-OBS")
         if self.name is not None:
             matched = self.name.search(bare_name(cards.path))
@@ -152,6 +152,8 @@ class Value:
         return _joined(matched)
 
     def _mapped(self, text: str, cards: Cards, origin: str) -> Cell:
+        if self.hash:
+            return Cell(str(_number_of(text.lower())), origin)
         for pattern, value in self.map:
             if pattern.fullmatch(text):
                 return Cell(value, origin)
@@ -209,7 +211,11 @@ def visit_hash(cards: Cards) -> int:
     times = [str(cards.get(key) or "") for key in _TIMES]
     places = [] if any(times) else [str(cards.get(key) or "") for key in _PLACES]
     told = "|".join((bare_name(cards.path), *times, *places))
-    return int.from_bytes(hashlib.blake2b(told.encode(), digest_size=8).digest()) % (2**31 - 1) + 1
+    return _number_of(told)
+
+
+def _number_of(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) % (2**31 - 1) + 1
 
 
 _KEYS = ("is", "value", "card", "match", "map", "default", "name", "hash", "when")
@@ -224,7 +230,8 @@ def parse_value(told: object) -> Value:
     told
         A number; a text, which is a keyword or arithmetic; a table with ``is`` (a literal), ``value``
         (arithmetic), ``card`` (with ``match``, ``map`` and ``default``), ``name`` (a pattern for the file's
-        name) or ``hash``, each with ``when`` (conditions on cards); or a list of these, tried in order.
+        name) or ``hash`` (of the file's name and date, or of the text of ``name`` or ``card`` beside it),
+        each with ``when`` (conditions on cards); or a list of these, tried in order.
 
     Raises
     ------
@@ -247,7 +254,7 @@ def _parse_way(told: dict[str, Any]) -> Value:
         if key not in _KEYS:
             raise ValueError(f"the unknown word {key!r}; expected {', '.join(_KEYS)}{nearest(key, _KEYS)}")
     ways = [key for key in _WAYS if key in told]
-    if len(ways) != 1:
+    if len(ways) != 1 and ways not in (["card", "hash"], ["name", "hash"]):
         raise ValueError(f"{' and '.join(ways) or 'no way to a value'}; expected one of {', '.join(_WAYS)}")
     if extra := [key for key in ("match",) if key in told and "card" not in told]:
         raise ValueError(f"{extra[0]} without card")
@@ -257,6 +264,8 @@ def _parse_way(told: dict[str, Any]) -> Value:
         raise ValueError("default without map")
     if "hash" in told and told["hash"] is not True:
         raise ValueError("hash must be true")
+    if "hash" in told and "map" in told:
+        raise ValueError("hash and map; expected one of them")
     return Value(
         expression=parse_value(told["value"]).expression if "value" in told else None,
         literal=_text(told["is"]) if "is" in told else None,

@@ -26,6 +26,7 @@ __all__ = (
     "parse_plane",
     "parse_plane_name",
     "parse_table",
+    "without_groups",
 )
 
 
@@ -52,11 +53,16 @@ def _parse_hdu(told: object) -> int | re.Pattern[str]:
 def _parse_template(told: object) -> int | str:
     """Return an index, or a pattern of EXTNAME that may have groups of the image's (``\\1``) in it."""
     if isinstance(told, str):
-        compile_pattern(re.sub(r"\\\d", "x", told))
+        compile_pattern(without_groups(told))
         return told
     index = _parse_hdu(told)
     assert isinstance(index, int)
     return index
+
+
+def without_groups(template: str) -> str:
+    """Return a pattern with a letter for each group of another text that it has in it."""
+    return re.sub(r"\\\d", "x", template)
 
 
 def parse_companion(told: object) -> object:

@@ -19,13 +19,13 @@ _AB = 3631e-23  # erg / (s cm2 Hz) of magnitude 0
 def write_acs(visit: Sequence[Frame], folder: Path) -> None:
     """Write a visit as ACS flc: SCI, ERR and DQ of two chips, in electrons."""
     values = {"BAD": 4, "SATURATED": 256, "COSMIC_RAY": 4096, "NO_DATA": 2}
-    _write_hst(visit, folder / f"j94f{visit[0].plan.visit:03d}q_flc.fits", "ACS", values)
+    _write_hst(visit, folder / f"j94f{visit[0].plan.visit:04d}q_flc.fits", "ACS", values)
 
 
 def write_wfc3(visit: Sequence[Frame], folder: Path) -> None:
     """Write a visit as WFC3/IR flt: SCI, ERR and DQ, in electrons per second."""
     values = {"BAD": 4, "SATURATED": 256, "COSMIC_RAY": 8192, "NO_DATA": 2}
-    _write_hst(visit, folder / f"ibfu{visit[0].plan.visit:03d}q_flt.fits", "WFC3", values)
+    _write_hst(visit, folder / f"ibfu{visit[0].plan.visit:04d}q_flt.fits", "WFC3", values)
 
 
 def _write_hst(visit: Sequence[Frame], path: Path, instrument: str, values: dict[str, int]) -> None:
