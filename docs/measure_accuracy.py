@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from astropy.coordinates import SkyCoord
 
+from benchmarks.simulated.stack import StackConfig, simulate_stack
 from lamella import assemble, open_exposures, read_product
 from lamella.data.coadd import PatchCoadd
 from lamella.psf.measure import adaptive_moments
 from lamella.testing.config import SurveyConfig
 from lamella.testing.photometry import measure_stars
-from benchmarks.simulated.stack import StackConfig, simulate_stack
 from lamella.testing.survey import Survey
 from tests.acceptance import test_decam as decam
 from tests.acceptance import test_sdss as sdss

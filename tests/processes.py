@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-__all__ = ("PRELOADED", "kept_logs", "limited_files", "start_program")
+__all__ = ("PRELOADED", "fresh_output", "kept_logs", "limited_files", "start_program")
 
 PRELOADED = multiprocessing.get_context("forkserver")
 PRELOADED.set_forkserver_preload(
@@ -49,6 +51,12 @@ def start_program(code: str, *arguments: object, log: Path) -> BaseProcess:
     process = PRELOADED.Process(target=exec, args=(_START, names))
     process.start()
     return process
+
+
+def fresh_output(code: str) -> str:
+    """Run a program in a fresh interpreter, with warnings of users as errors; return what it printed."""
+    command = [sys.executable, "-W", "error::UserWarning", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @contextmanager

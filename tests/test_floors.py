@@ -20,6 +20,7 @@ FLOORS = {
     "astlock": 0,
     "config": 0,
     "resources": 0,
+    "startup": 0,
     "suggestions": 0,
     "planes": 0,
     "files": 0,

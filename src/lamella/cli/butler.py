@@ -15,9 +15,9 @@ import click
 
 from ..errors import ConfigError
 from ..formats.read_control import ReadControl
+from ..startup import quick_imports
 from .options import build_config, config_options
 from .run_options import format_option
-from .startup import quick_imports
 
 __all__ = ("command",)
 
@@ -224,7 +224,8 @@ def config() -> None:
 def _tasks(module: str) -> ModuleType:
     """Import a module of the middleware's floor, which is optional."""
     try:
-        return importlib.import_module(f"..tasks.{module}", __package__)
+        with quick_imports():
+            return importlib.import_module(f"..tasks.{module}", __package__)
     except ModuleNotFoundError as err:
         if err.name is None or err.name.split(".")[0] not in ("lsst", "sqlalchemy"):
             raise

@@ -11,6 +11,7 @@ import click
 
 from ..run.choose_grid import GridOptions
 from ..run.patch_config import CoaddConfig
+from ..startup import quick_imports
 from .options import config_file_options, config_options, take_config
 from .run_options import (
     COADD_OPTIONS,
@@ -24,7 +25,6 @@ from .run_options import (
     strict_option,
     take_resources,
 )
-from .startup import quick_imports
 
 __all__ = ("command",)
 

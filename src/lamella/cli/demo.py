@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from ..resources import Resources
+from ..startup import quick_imports
 from ..testing.config import SurveyConfig
 from .run_options import count_cores, workers_option
-from .startup import quick_imports
 
 __all__ = ("command",)
 

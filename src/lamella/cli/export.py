@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .startup import quick_imports
+from ..startup import quick_imports
 
 if TYPE_CHECKING:
     from ..run.export_run import FileFormat

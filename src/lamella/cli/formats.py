@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .startup import quick_imports
+from ..startup import quick_imports
 
 __all__ = ("command",)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from ..startup import quick_imports
 from .run_options import format_option
-from .startup import quick_imports
 
 __all__ = ("command",)
 

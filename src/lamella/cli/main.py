@@ -15,11 +15,12 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from .startup import lighten_imports
+from ..startup import lighten_exit, lighten_imports
 
 __all__ = ("main",)
 
 lighten_imports()
+lighten_exit()
 
 _COMMANDS = {
     "coadd": "Coadd exposures: one coadd per band and patch.",

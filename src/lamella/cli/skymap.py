@@ -10,9 +10,9 @@ import click
 from ..errors import ConfigError, OutputError
 from ..run.choose_grid import GridOptions
 from ..sky import KINDS
+from ..startup import quick_imports
 from .options import parse_setting
 from .run_options import PositionType, area_options
-from .startup import quick_imports
 
 __all__ = ("command",)
 

@@ -9,9 +9,9 @@ import click
 
 from ..errors import ConfigError, OutputError
 from ..run.patch_config import StackConfig
+from ..startup import quick_imports
 from .options import config_file_options, config_options, take_config
 from .run_options import COADD_OPTIONS, resource_options, take_resources
-from .startup import quick_imports
 
 __all__ = ("command",)
 

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from ...startup import lighten_exit, quick_imports
 from ..cmdline.status import EXIT_NOT_STARTED
 
 __all__ = ("assemble_coadd", "make_coadd_temp_exp", "make_discrete_sky_map", "make_sky_map")
+
+lighten_exit()
 
 _ASSEMBLERS = {
     "assembleCoadd": ("assembleCoadd", "AssembleCoaddTask"),
@@ -42,7 +45,8 @@ def assemble_coadd(args: Sequence[str] | None = None) -> None:
 def _task(module: str, name: str) -> Any:
     """Import a task; without the middleware, say what to install and end."""
     try:
-        return getattr(importlib.import_module(f".{module}", __package__), name)
+        with quick_imports():
+            return getattr(importlib.import_module(f".{module}", __package__), name)
     except ModuleNotFoundError as err:
         if not (err.name or "").startswith("lsst."):
             raise

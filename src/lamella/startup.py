@@ -1,0 +1,160 @@
+"""What a command need not wait for when it starts, and when it ends."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import importlib.util
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+__all__ = ("lighten_exit", "lighten_imports", "quick_imports")
+
+_STAND_INS: dict[str, dict[str, tuple[str, ...]]] = {
+    # Splines serve one kind of background in archives.
+    "lsst.images": {"scipy.interpolate": ("Akima1DInterpolator",)},
+    # Graphs serve pipelines, not butlers and single tasks.
+    "lsst.pipe.base": {
+        "networkx": (),
+        "networkx.algorithms": (),
+        "networkx.algorithms.bipartite": (),
+        "networkx.algorithms.boundary": (),
+        "networkx.algorithms.dag": (),
+        "networkx.drawing": (),
+        "networkx.drawing.nx_agraph": ("write_dot",),
+    },
+}
+"""Modules that are not imported with a package, and the functions and classes that it imports by name."""
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import what does the work of a command, once it is known that there is work.
+
+    Nothing that modules make is garbage: without the collector they are imported
+    a tenth faster, and what is frozen is not looked through again.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def lighten_exit() -> None:
+    """Have the process end without a search for garbage in all that it holds, which goes anyway.
+
+    Handlers of the exit run as usual, before.
+    """
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
+
+
+def lighten_imports() -> None:
+    """Have packages imported without large modules that they would import and seldom use.
+
+    While such a package is imported, a module stands in for each of them, which
+    imports the real one as soon as something of it is used.
+
+    Processes that a command starts import its module, and so this is done in
+    them, too.
+    """
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+class _StandIn(types.ModuleType):
+    """Stands in for a module.
+
+    Parameters
+    ----------
+    name
+        Name of the module.
+    functions
+        Names of functions and classes that can be imported from it without using it.
+    """
+
+    def __init__(self, name: str, functions: Sequence[str] = ()) -> None:
+        super().__init__(name)
+        self.__path__: list[str] = []  # submodules are asked for, and found by `_Finder`
+        for function in functions:
+            setattr(self, function, self._caller(function))
+
+    def _caller(self, function: str) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            return getattr(self.real(), function)(*args, **options)
+
+        return call
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # those that the import system asks for
+            raise AttributeError(name)
+        return getattr(self.real(), name)
+
+    def real(self) -> types.ModuleType:
+        """Return the real module, which is imported from now on."""
+        _step_aside(self.__name__)
+        return importlib.import_module(self.__name__)
+
+
+def _step_aside(name: str) -> None:
+    """Have a module imported from now on, and its package, no part of which is real without the others."""
+    package = name.partition(".")[0]
+    for other, module in list(sys.modules.items()):
+        if isinstance(module, _StandIn) and other.partition(".")[0] == package:
+            del sys.modules[other]
+
+
+class _Finder:
+    """Finds packages, each once, to be imported with stand-ins."""
+
+    def __init__(self) -> None:
+        self._waiting = dict(_STAND_INS)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return how a package is imported with stand-ins, or a part of one; `None` for all others."""
+        parent = fullname.rpartition(".")[0]
+        if isinstance(sys.modules.get(parent), _StandIn):
+            _step_aside(parent)
+            return importlib.util.find_spec(fullname)  # imports the parent
+        stand_ins = self._waiting.pop(fullname, None)
+        if stand_ins is None or any(name in sys.modules for name in stand_ins):
+            return None
+        spec = importlib.util.find_spec(fullname)  # by the finders behind this one
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, stand_ins)  # type: ignore[assignment]
+        return spec
+
+
+class _Loader:
+    """Imports a module while stand-ins are there."""
+
+    def __init__(self, real: Any, stand_ins: Mapping[str, Sequence[str]]) -> None:
+        self._real = real
+        self._stand_ins = stand_ins
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType | None:
+        """Make the module as it is usually made."""
+        module: types.ModuleType | None = self._real.create_module(spec)
+        return module
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Run its code."""
+        module.__loader__ = self._real
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._real
+        for name, functions in self._stand_ins.items():
+            sys.modules.setdefault(name, _StandIn(name, functions))
+        try:
+            self._real.exec_module(module)
+        finally:
+            for name in self._stand_ins:
+                _step_aside(name)
