@@ -32,6 +32,7 @@ class MemoryButler:
         "deepCoadd": ("tract", "patch", "filter"),
         "deepCoadd_nImage": ("tract", "patch", "filter"),
         "deepCoaddPsfMatched": ("tract", "patch", "filter"),
+        "deepCoaddPsfMatched_nImage": ("tract", "patch", "filter"),
         "deepCoadd_directWarp": ("tract", "patch", "filter", "visit"),
         "deepCoadd_psfMatchedWarp": ("tract", "patch", "filter", "visit"),
         "brightObjectMask": ("tract", "patch", "filter"),

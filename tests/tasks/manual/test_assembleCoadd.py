@@ -33,6 +33,7 @@ from lamella.errors import (
 )
 from lamella.image.spans import SpanMask
 from lamella.planes import Layout, make_schema
+from lamella.tasks.manual import compareWarpAssembleCoadd, safeClipAssembleCoadd
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpTask
@@ -625,6 +626,66 @@ def test_run_data_ref_returns_none_without_input(butler, maker, sky_map, caplog)
     assert "No warps to coadd" in caplog.text
     with pytest.raises(ConfigError, match="either"):
         task_with().runDataRef(ref, selectDataList=refs, warpRefList=refs)
+
+
+def test_both_kinds_of_warps_are_coadded(butler, maker, sky_map, caplog) -> None:
+    ref, refs = fill_patch(butler, maker, sky_map)
+    for warp in refs:
+        matched = warp.get().copy()
+        matched.image.array += 5.0
+        warp.put(matched, "deepCoadd_psfMatchedWarp")
+    both = task_with(makePsfMatched=True, doNImage=True)
+    result = both.runDataRef(ref, warpRefList=refs)
+    assert both.warpType == "direct"
+    assert ref.get("deepCoadd") is result.coaddExposure
+    assert ref.get("deepCoaddPsfMatched") is result.psfMatched.coaddExposure
+    assert ref.get("deepCoaddPsfMatched_nImage") is result.psfMatched.nImage
+    alone = task_with().runDataRef(ref, warpRefList=refs)
+    assert_same_coadd(alone.coaddExposure, result.coaddExposure)
+    assert not hasattr(alone, "psfMatched")
+    matched = task_with(makeDirect=False, makePsfMatched=True).runDataRef(ref, warpRefList=refs)
+    assert_same_coadd(matched.coaddExposure, result.psfMatched.coaddExposure)
+    difference = matched.coaddExposure.image.array - alone.coaddExposure.image.array
+    np.testing.assert_allclose(difference[np.isfinite(difference)], 5.0, rtol=1e-4)
+    # With one kind missing, the other one is made.
+    for visit in range(3):
+        butler.datasets.pop(butler.key("deepCoadd_psfMatchedWarp", {**PATCH, "visit": visit}))
+    result = task_with(makePsfMatched=True).runDataRef(ref, warpRefList=refs)
+    assert_same_coadd(alone.coaddExposure, result.coaddExposure)
+
+
+def test_warps_are_selected_by_their_overlap(butler, maker, sky_map) -> None:
+    """References of warps, as the manual calls ``selectDataList``, or warps."""
+    ref, refs = fill_patch(butler, maker, sky_map)
+    elsewhere = [
+        MemoryRef(butler, "deepCoadd_directWarp", {**PATCH, "patch": "0,1", "visit": 1}),
+        MemoryRef(butler, "deepCoadd_directWarp", {**PATCH, "tract": 1, "visit": 1}),
+    ]
+    absent = MemoryRef(butler, "deepCoadd_directWarp", {**PATCH, "visit": 77})
+    expected = task_with().runDataRef(ref, warpRefList=[*refs, absent])
+    assert expected is not None
+    found = task_with().runDataRef(ref, [*elsewhere, *refs, absent])
+    assert_same_coadd(found.coaddExposure, expected.coaddExposure)
+    far = maker.warp(9, bbox=Box.factory[5000:5010, 5000:5010])
+    found = task_with().runDataRef(ref, selectDataList=[far, *(one.get() for one in refs)])
+    np.testing.assert_array_equal(found.coaddExposure.image.array, expected.coaddExposure.image.array)
+    assert task_with().runDataRef(ref, selectDataList=elsewhere) is None
+    with pytest.raises(ConfigError, match="selectDataList has 3 warps among 4 elements"):
+        task_with().runDataRef(ref, [*refs, MemoryRef(butler, "calexp", {"visit": 1, "ccd": 1})])
+
+
+def test_the_other_tasks_can_be_imported_from_the_manuals_module() -> None:
+    from lamella.tasks.manual import assembleCoadd
+
+    for name, module in (
+        ("SafeClipAssembleCoadd", safeClipAssembleCoadd),
+        ("CompareWarpAssembleCoadd", compareWarpAssembleCoadd),
+    ):
+        for kind in ("Task", "Config"):
+            assert name + kind in assembleCoadd.__all__
+            assert getattr(assembleCoadd, name + kind) is getattr(module, name + kind)
+    with pytest.raises(ImportError, match="NoSuchTask"):
+        from lamella.tasks.manual.assembleCoadd import NoSuchTask  # noqa: F401
 
 
 def test_what_was_left_out_is_on_record(butler, maker, sky_map) -> None:

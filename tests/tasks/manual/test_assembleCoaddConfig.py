@@ -100,6 +100,9 @@ def test_options_reach_the_core() -> None:
         ({"doInputMap": True}, "doInputMap"),
         ({"doWriteArtifactMasks": True}, "doWriteArtifactMasks"),
         ({"doSelectVisits": True}, "doSelectVisits"),
+        ({"autoReference": False}, "autoReference"),
+        ({"makeDirect": False}, "makeDirect"),
+        ({"makeDirect": False, "makePsfMatched": False, "warpType": "psfMatched"}, "makeDirect"),
     ],
 )
 def test_what_cannot_be_done_is_refused(options: dict[str, Any], field: str) -> None:
@@ -125,6 +128,27 @@ def test_older_options_are_translated_with_a_warning() -> None:
     with pytest.warns(FutureWarning, match="doSigmaClip"):
         config.validate()
     assert config.statistic == "MEANCLIP"
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds"),
+    [
+        ({}, ("direct",)),
+        ({"warpType": "psfMatched"}, ("psfMatched",)),
+        ({"makePsfMatched": True}, ("direct", "psfMatched")),
+        ({"makeDirect": True, "makePsfMatched": True}, ("direct", "psfMatched")),
+        ({"makeDirect": False, "makePsfMatched": True}, ("psfMatched",)),
+        ({"makeDirect": True, "makePsfMatched": False, "warpType": "psfMatched"}, ("direct",)),
+        ({"makeDirect": True, "warpType": "psfMatched"}, ("direct", "psfMatched")),
+    ],
+)
+def test_which_warps_are_coadded(options: dict[str, Any], kinds: tuple[str, ...]) -> None:
+    config = config_with(**options)
+    config.validate()
+    assert config.warpTypes() == kinds
+    assert config.warpType in kinds
+    config.validate()
+    assert config.warpTypes() == kinds
 
 
 def test_a_scale_without_effect_is_refused() -> None:

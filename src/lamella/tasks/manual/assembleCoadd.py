@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,6 +20,7 @@ from ...coadd.stack.stack_control import StackControl
 from ...coadd.warp_planes import plane_notices, planes_record
 from ...data.coadd import PatchCoadd, Provenance, Rejection
 from ...data.visit_check import VisitCheck, visit_warnings
+from ...data.warp import Warp
 from ...data.weights import WeightProblem, warp_weight
 from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInputsError, ShapeError
 from ...image.planes import conform_mask, overlap
@@ -37,12 +39,26 @@ from .assembleInputs import (
 )
 from .coaddBase import CoaddBaseTask, coadd_target
 from .maskPlanes import add_plane, bits_or_names, names_of_bits, plane_layout, region_list
-from .references import WarpRef, sub_boxes, warp_ref, warp_refs
+from .references import WarpRef, is_warp, sub_boxes, warp_ref, warp_refs
 from .scaleZeroPoint import ImageScaler
 from .spans import as_spans
 from .statistics import Property, StatisticsControl, stringToStatisticsProperty
 
-__all__ = ("AssembleCoaddConfig", "AssembleCoaddTask")
+_ELSEWHERE = {
+    "CompareWarpAssembleCoaddConfig": "compareWarpAssembleCoadd",
+    "CompareWarpAssembleCoaddTask": "compareWarpAssembleCoadd",
+    "SafeClipAssembleCoaddConfig": "safeClipAssembleCoadd",
+    "SafeClipAssembleCoaddTask": "safeClipAssembleCoadd",
+}
+"""Classes that the manual's time had in this module; here they are in modules that import this one."""
+
+__all__ = ("AssembleCoaddConfig", "AssembleCoaddTask", *_ELSEWHERE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_ELSEWHERE[name]}", __package__), name)
 
 
 class AssembleCoaddTask(CoaddBaseTask):
@@ -86,34 +102,46 @@ class AssembleCoaddTask(CoaddBaseTask):
         dataRef
             Data reference of the patch.
         selectDataList
-            Exposures from which those that overlap the patch are chosen.
+            Data references of warps, or warps, or exposures, from which those that overlap the
+            patch are chosen.
         warpRefList
-            Data references of warps, instead of exposures.
+            Data references of warps, all of which are used.
 
         Returns
         -------
         lsst.pipe.base.Struct or `None`
-            As that of `run`; `None`, with a warning, when there is nothing to coadd.
+            As that of `run`; `None`, with a warning, when there is nothing to coadd.  Where direct and
+            PSF-matched warps are coadded, see ``config.makePsfMatched``, it is that of the direct ones, and
+            ``psfMatched`` is that of the others.
 
         Raises
         ------
         ConfigError
-            Raised when both exposures and warps are given.
+            Raised when ``selectDataList`` and ``warpRefList`` are given, or the former holds
+            both warps and exposures.
         """
         if selectDataList and warpRefList:
             raise ConfigError("give either selectDataList or warpRefList.", option="warpRefList")
+        made = []
+        try:
+            for warpType in self.config.warpTypes():
+                self.warpType = warpType
+                made.append(self._assembleKind(dataRef, selectDataList, warpRefList))
+        finally:
+            self.warpType = self.config.warpType
+        results = [result for result in made if result is not None]
+        if len(results) > 1:
+            results[0].psfMatched = results[1]
+        return results[0] if results else None
+
+    def _assembleKind(
+        self, dataRef: Any, selectDataList: Sequence[Any], warpRefList: Sequence[Any]
+    ) -> Struct | None:
+        """Assemble and write the coadd of one kind of warps."""
         skyInfo = self.getSkyInfo(dataRef)
-        refs = list(warpRefList)
-        selection: dict[str, Any] = {}
-        self.deselected = []
+        refs, selection = self._chooseWarps(dataRef, skyInfo, selectDataList, warpRefList)
         if not refs:
-            calExpRefList = self.selectExposures(dataRef, skyInfo, selectDataList=selectDataList)
-            if not calExpRefList:
-                self.log.warning("No exposures to coadd.")
-                return None
-            self.log.info("Coadding %d exposures", len(calExpRefList))
-            refs = self.getTempExpRefList(dataRef, calExpRefList)
-            selection = {"select": plain_settings(self.select.config)}
+            return None
         refs, otherBands = self.selectBand(refs, self.getBand(dataRef))
         inputData = self.prepareInputs(refs)
         self.log.info("Found %d warps", len(inputData.tempExpRefList))
@@ -141,6 +169,63 @@ class AssembleCoaddTask(CoaddBaseTask):
                 dataRef.put(retStruct.nImage, f"{name}_nImage")
         return retStruct
 
+    def _chooseWarps(
+        self, dataRef: Any, skyInfo: Struct, selectDataList: Sequence[Any], warpRefList: Sequence[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """Return the warps of a patch, and the options that they were selected with, for the record."""
+        self.deselected = []
+        if warpRefList:
+            return list(warpRefList), {}
+        warps = [item for item in selectDataList if is_warp(item)]
+        if warps and len(warps) < len(selectDataList):
+            found = f"{len(warps)} warps among {len(selectDataList)} elements"
+            message = f"selectDataList has {found}; give either warps or exposures."
+            raise ConfigError(message, option="selectDataList", found=found)
+        if warps:
+            chosen = self.selectWarps(dataRef, skyInfo, warps)
+            if not chosen:
+                self.log.warning("No warps to coadd.")
+            return chosen, {}
+        calExpRefList = self.selectExposures(dataRef, skyInfo, selectDataList=selectDataList)
+        if not calExpRefList:
+            self.log.warning("No exposures to coadd.")
+            return [], {}
+        self.log.info("Coadding %d exposures", len(calExpRefList))
+        refs = self.getTempExpRefList(dataRef, calExpRefList)
+        return refs, {"select": plain_settings(self.select.config)}
+
+    def selectWarps(self, dataRef: Any, skyInfo: Struct, warpRefList: Sequence[Any]) -> list[Any]:
+        """Select the warps that overlap a patch.
+
+        Parameters
+        ----------
+        dataRef
+            Data reference of the patch.
+        skyInfo
+            Where the patch lies, as `getSkyInfo` returns it.
+        warpRefList
+            Data references of warps: those of the patch are kept; or warps: those with pixels on it.
+
+        Returns
+        -------
+        list
+            Elements of ``warpRefList``.
+        """
+        kept = []
+        for item in warpRefList:
+            ref = warp_ref(item, self.getTempExpDatasetName(self.warpType))
+            if isinstance(ref.ref, Warp):
+                overlaps = overlap(ref.ref.bbox, skyInfo.bbox) is not None
+            else:
+                index = skyInfo.tractInfo.patch(ref.dataId["patch"]).index
+                overlaps = int(ref.dataId["tract"]) == int(dataRef.dataId["tract"])
+                overlaps = overlaps and index == skyInfo.patchInfo.index
+            if overlaps:
+                kept.append(item)
+            else:
+                self.log.info("Leaving out %s %s: does not overlap", ref.name, ref.dataId)
+        return kept
+
     def _supplement(self, dataRef: Any, selectDataList: Sequence[Any], warpRefList: Sequence[Any]) -> Any:
         return self.makeSupplementaryData(dataRef, selectDataList)
 
@@ -152,7 +237,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         dataRef
             Data reference of the patch.
         selectDataList
-            Exposures or warps.
+            Data references of warps, or exposures.
         """
         return None
 

@@ -38,6 +38,11 @@ class AssembleCoaddConfig(CoaddBaseConfig):
         default="direct",
         allowed={"direct": "resampled", "psfMatched": "resampled and matched to one PSF"},
     )
+    makeDirect = Field[bool]("Make the coadd of direct warps; unset: if warpType says so", optional=True)
+    makePsfMatched = Field[bool](
+        "Make the coadd of PSF-matched warps; unset: if warpType says so", optional=True
+    )
+    autoReference = Field[bool]("Accepted for the sake of older files; no warp is a reference", default=True)
     subregionSize = ListField[int](
         "Width and height of the boxes that are combined one after the other; changes no result [pixel]",
         length=2,
@@ -84,6 +89,13 @@ class AssembleCoaddConfig(CoaddBaseConfig):
         super().setDefaults()
         self.badMaskPlanes = ["NO_DATA", "BAD", "SAT", "EDGE"]
 
+    def warpTypes(self) -> tuple[str, ...]:
+        """Return the kinds of warps that coadds are made of: "direct", "psfMatched", or both."""
+        kinds = {"direct": self.makeDirect, "psfMatched": self.makePsfMatched}
+        return tuple(
+            kind for kind, wanted in kinds.items() if (kind == self.warpType if wanted is None else wanted)
+        )
+
     def toCore(self) -> AssembleConfig:
         """Return the core's form of this: the one place where options are translated."""
         options = core_values(self, AssembleConfig)
@@ -113,7 +125,18 @@ class AssembleCoaddConfig(CoaddBaseConfig):
                 'doSigmaClip is deprecated: it sets statistic = "MEANCLIP".', FutureWarning, stacklevel=2
             )
             self.statistic = "MEANCLIP"
+        kinds = self.warpTypes()
+        if not kinds:
+            refuse(self, "makeDirect", "at least one of makeDirect and makePsfMatched must be True")
+        if self.warpType not in kinds:
+            self.warpType = kinds[0]
         super().validate()
+        if not self.autoReference:
+            refuse(
+                self,
+                "autoReference",
+                "all warps have one photometric scale, so that none is a reference for the others",
+            )
         others = {"bad_mask_planes": "badMaskPlanes", "gaps": "interpImage", "weights": "sigmaClip"}
         check_with_core(self, borrowed(self, AssembleConfig) | others)
         if self.doInterp and self.statistic not in _FILLABLE:

@@ -252,7 +252,7 @@ class CoaddBaseTask(CmdLineTask):
             Data references, in order of the visits; whether the warps exist is found out later.
         """
         butler = patchRef.getButler()
-        name = self.getTempExpDatasetName(getattr(self.config, "warpType", "direct"))
+        name = self.getTempExpDatasetName(getattr(self, "warpType", "direct"))
         groups = groupPatchExposures(patchRef, calExpRefList, self.getCoaddDatasetName(), name)
         return [butler.dataRef(name, dataId) for dataId, _ in groups]
 

@@ -224,10 +224,8 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
         ----------
         dataRef
             Data reference of the patch.
-        selectDataList
-            Exposures from which those that overlap the patch are chosen.
-        warpRefList
-            Data references of warps, instead of exposures.
+        selectDataList, warpRefList
+            As for ``runDataRef``.
 
         Returns
         -------
@@ -240,10 +238,7 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
             Raised when there is no PSF-matched warp; it is a `RuntimeError`.
         """
         skyInfo = self.getSkyInfo(dataRef)
-        refs = list(warpRefList)
-        if not refs:
-            chosen = self.selectExposures(dataRef, skyInfo, selectDataList=selectDataList)
-            refs = self.getTempExpRefList(dataRef, chosen)
+        refs, _ = self._chooseWarps(dataRef, skyInfo, selectDataList, warpRefList)
         name = self.getTempExpDatasetName("psfMatched")
         existing = [ref for ref in warp_refs(refs, name) if ref.exists()]
         matched, _ = self.selectBand(existing, self.getBand(dataRef))

@@ -10,7 +10,7 @@ from lsst.images import Box, Interval
 
 from ...data.warp import Warp
 
-__all__ = ("WarpRef", "sub_boxes", "warp_ref", "warp_refs")
+__all__ = ("WarpRef", "is_warp", "sub_boxes", "warp_ref", "warp_refs")
 
 
 class WarpRef:
@@ -69,6 +69,13 @@ class WarpRef:
     def key(self) -> tuple[str, int]:
         """What orders the inputs of a coadd."""
         return self.header.instrument, self.header.visit
+
+
+def is_warp(item: Any) -> bool:
+    """Tell whether something is a warp, or a data reference to one: to a visit on a patch."""
+    if isinstance(item, Warp | WarpRef):
+        return True
+    return {"tract", "patch", "visit"} <= set(getattr(item, "dataId", ()))
 
 
 def warp_refs(refs: Iterable[Any], name: str) -> list[WarpRef]:
