@@ -21,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 from lamella.errors import ConfigError, DuplicateInputError, OutputError, SkyMapError, UnreadableFileError
 from lamella.sky.footprint import footprint_polygon
 from lamella.sky.registry import make_skymap
+from lamella.tasks import repository
 from lamella.tasks.ingest import ingest_exposures
 from lamella.tasks.instrument import LamellaInstrument, instrument_class
 from lamella.tasks.repository import (
@@ -61,20 +62,55 @@ def test_a_repository_is_not_made_twice(tmp_path: Path) -> None:
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="expected a Butler repository"):
         open_repository(tmp_path / "absent")
-    with pytest.raises(OutputError, match=r"pg: cannot be written: .*Connection refused"):
-        create_repository(tmp_path / "pg", registry="postgresql://nobody@127.0.0.1:1/none")
 
 
-def test_a_database_of_a_server_is_used_and_one_that_is_not_there_is_told(
-    postgres: PostgresServer, tmp_path: Path
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_repository_is_made_whole_or_not_at_all(
+    exists: bool, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    root = tmp_path / "a" / "repo"
+    if exists:
+        root.mkdir(parents=True)
+        (root / "notes").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    database = registry.server.new_database() if registry.server else None
+    options: dict[str, str | None] = {"registry": database, "namespace": database and "site"}
+
+    def fail(butler: Butler) -> None:
+        raise OutputError("repo", reason="no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repository, "prepare_repository", fail)
+        for given in ({"registry": database}, options):  # the schema of the database, and one to be made
+            with pytest.raises(OutputError, match="no space left"):
+                create_repository(root, **given)
+    assert sorted(tmp_path.rglob("*")) == before
+    if registry.server and database:
+        name = database.rpartition("/")[2]
+        left = "select count(*) from pg_tables where schemaname in ('site', 'public')"
+        assert registry.server.execute(name, left) == "0"
+        assert (
+            registry.server.execute(name, "select count(*) from pg_namespace where nspname = 'site'") == "0"
+        )
+    create_repository(root, **options)
+    with open_repository(root, writeable=True) as butler:
+        assert butler.get_dataset_type("calexp")
+
+
+def test_a_database_without_its_repository_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "gen3.sqlite3").write_text("precious")
+    with pytest.raises(OutputError, match=r"gen3\.sqlite3: cannot be written: it is there"):
+        create_repository(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["gen3.sqlite3"]
+    assert (tmp_path / "gen3.sqlite3").read_text() == "precious"
+
+
+def test_a_database_of_a_server_is_used(postgres: PostgresServer, tmp_path: Path) -> None:
     address = postgres.new_database()
     create_repository(tmp_path / "repo", registry=address, namespace="site")
     assert [path.name for path in (tmp_path / "repo").iterdir()] == ["butler.yaml"]
     count = "select count(*) from site.dataset_type where name = 'calexp'"
     assert postgres.execute(address.rpartition("/")[2], count) == "1"
-    with pytest.raises(OutputError, match="nowhere"):
-        create_repository(tmp_path / "other", registry=postgres.address("nowhere"))
 
 
 def test_opening_for_writing_again_writes_nothing(tmp_path: Path) -> None:

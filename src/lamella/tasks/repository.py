@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,6 +16,8 @@ from lsst.pipe.base import Instrument
 from lsst.resources import ResourcePath
 
 from ..errors import ConfigError, OutputError
+from ..files import TEMPORARY_PREFIX
+from .database import check_namespace, emptied_on_failure
 from .datasets import BRIGHT_OBJECT_RUN, DATASETS, SKYMAP_RUN, coadd_datasets, find_runs
 from .failures import address_errors, repository_errors
 from .foreign import require_own_types
@@ -47,7 +50,7 @@ _CONFIG_FILES = ("storageClasses.yaml", "datastore.yaml")
 def create_repository(
     root: str | PathLike[str], *, registry: str | None = None, namespace: str | None = None
 ) -> None:
-    """Make an empty repository.
+    """Make an empty repository, all or nothing.
 
     Storage classes and formatters go into its ``butler.yaml``, so that plain
     ``butler`` and ``pipetask`` need nothing but lamella installed.
@@ -67,12 +70,15 @@ def create_repository(
     ------
     OutputError
         Raised when the folder holds a repository already, or cannot be
-        written to, or when the database or the store refuses.
+        written to, or when the database or the store refuses.  Then there is
+        nothing left of it, in the folder as in the database.
     ConfigError
-        Raised when nothing can be kept at addresses of this kind, or when the
-        path has a character that the middleware does not take for part of it.
+        Raised when nothing can be kept at addresses of this kind, when the
+        path has a character that the middleware does not take for part of it,
+        or when the namespace or the database's address is none.
     """
     root = fspath(root)
+    check_namespace(namespace, registry)
     config = Config()
     for name in _CONFIG_FILES:
         config.update(Config(str(Path(CONFIG_FOLDER) / name)))
@@ -82,19 +88,53 @@ def create_repository(
         config["registry", "namespace"] = namespace
     with repository_errors(root), address_errors(root):
         uri = ResourcePath(root, forceDirectory=True)
-        if uri.isLocal:
-            if wrong := sorted(set("#?%").intersection(uri.ospath if "://" in root else root)):
-                raise ConfigError(
-                    f"{root}: the path of a repository must be without {' '.join(wrong)}, "
-                    "which the middleware and databases read as parts of an address.",
-                    option="repository",
-                    found=root,
-                )
-            if uri.join("butler.yaml").exists():
-                raise OutputError(root, reason="it is a repository already")
-        Butler.makeRepo(root, config)
-        with Butler.from_config(root, writeable=True) as butler:
-            prepare_repository(butler)
+        if uri.isLocal and (wrong := sorted(set("#?%").intersection(uri.ospath if "://" in root else root))):
+            raise ConfigError(
+                f"{root}: the path of a repository must be without {' '.join(wrong)}, "
+                "which the middleware and databases read as parts of an address.",
+                option="repository",
+                found=root,
+            )
+        if uri.join("butler.yaml").exists():
+            raise OutputError(root, reason="it is a repository already")
+        with emptied_on_failure(registry, namespace), _new_folder(uri) as folder:
+            Butler.makeRepo(folder, config)
+            with Butler.from_config(folder, writeable=True) as butler:
+                prepare_repository(butler)
+
+
+@contextlib.contextmanager
+def _new_folder(uri: ResourcePath) -> Iterator[ResourcePath]:
+    """Give a temporary folder in that of a new repository; its files move up when the block ends well.
+
+    When it raises, the folder is as it was before, and absent if it was.  In a store the folder is itself.
+    """
+    if not uri.isLocal:
+        yield uri
+        return
+    root = Path(uri.ospath)
+    absent = [parent for parent in (root, *root.parents) if not parent.exists()]
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f"{TEMPORARY_PREFIX}create-", dir=root, ignore_cleanup_errors=True
+        ) as temporary:
+            # The middleware reads a dot in the last part of a path as the beginning of a file's suffix.
+            folder = Path(temporary) / "repository"
+            folder.mkdir()
+            yield ResourcePath(str(folder), forceDirectory=True)
+            # That which makes the folder a repository comes last.
+            files = sorted(folder.iterdir(), key=lambda path: path.name == "butler.yaml")
+            for path in files:
+                if (root / path.name).exists():
+                    raise OutputError(root / path.name, reason="it is there, without a repository around it")
+            for path in files:
+                path.rename(root / path.name)
+    except BaseException:
+        for parent in absent:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
 
 
 def prepare_repository(butler: Butler) -> None:
