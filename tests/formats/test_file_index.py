@@ -50,3 +50,19 @@ def test_an_absent_folder_adds_no_file(tmp_path: Path) -> None:
     index = FileIndex()
     index.add_folder(tmp_path / "absent")
     assert index.starting_with("", near=tmp_path / "x") == []
+
+
+def test_a_file_that_is_nearer_to_another_of_the_same_name_belongs_to_that() -> None:
+    index = FileIndex(Path("/data") / name for name in ("n1/x.fits", "n2/x.fits", "n2/x.head"))
+    assert index.find("x.head", near=Path("/data/n1/x.fits")) is None
+    assert index.find("x.head", near=Path("/data/n2/x.fits")) == Path("/data/n2/x.head")
+
+
+def test_groups_follow_what_is_added() -> None:
+    def first_letter(path: Path) -> list[str]:
+        return [path.name[0]]
+
+    index = FileIndex([Path("b.fits"), Path("a2.fits")])
+    assert index.group(first_letter) == {"a": [Path("a2.fits")], "b": [Path("b.fits")]}
+    index.add(Path("a1.fits"))
+    assert index.group(first_letter)["a"] == [Path("a1.fits"), Path("a2.fits")]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lamella.data.exposure import Exposure
 from lamella.errors import InputError
 from lamella.fits.scaling import restore_zeros
-from lamella.formats.noise_maps import check_signs, variance_from_weight
+from lamella.formats.noise_maps import check_signs, variance_from_weight, without_marks
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
 from lamella.planes import Layout
@@ -233,3 +233,12 @@ def test_other_units_are_no_counts(decam: DecamWriter, unit: str) -> None:
     (source,) = open_exposures([decam.write(header={"BUNIT": unit})])
     with pytest.raises(InputError, match="expected counts"):
         source.read()
+
+
+def test_a_variance_that_only_says_that_there_is_none_is_infinite() -> None:
+    variance = np.array([[4.0, 5.0, 6.0, 1e20, np.inf, np.nan, 0.0, 400.0]], np.float32)
+    result = without_marks(variance)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, [[4.0, 5.0, 6.0, np.inf, np.inf, np.nan, 0.0, 400.0]])
+    assert without_marks(variance[:, :3]) is not None
+    np.testing.assert_array_equal(without_marks(variance[:, 4:7]), variance[:, 4:7])

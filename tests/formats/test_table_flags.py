@@ -147,6 +147,19 @@ def test_a_mask_of_zeros_and_others_may_have_any_values() -> None:
     assert flags.translate({"BAD": 1}).tolist() == [[0, 1, 1, 1]]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
+def test_zero_is_bad_where_flags_say_so(dtype: type) -> None:
+    flags, _ = decode_mask(np.array([[0, 1, 255, 0]], dtype), fits.Header(), "ZERO=BAD", IMAGE, CELL)
+    assert flags.planes == {"BAD": 1}
+    assert flags.values.tolist() == [[1, 0, 0, 1]]
+
+
+def test_a_mask_of_good_pixels_without_a_value_is_bad_there() -> None:
+    flags, _ = decode_mask(np.array([[np.nan, 1.0]]), fits.Header(), "zero=SAT", IMAGE, CELL)
+    assert flags.planes == {"SATURATED": 1}
+    assert flags.values.tolist() == [[1, 0]]
+
+
 def test_codes_exclude_each_other() -> None:
     told = "codes: BAD=1 NO_DATA=1 SATURATED=3,NO_DATA=2 IGNORE=6"
     flags, _ = decode_mask(np.array([[0, 1, 2, 3, 6, 7]]), fits.Header(), told, IMAGE, CELL)
@@ -170,7 +183,9 @@ def test_all_32_bits_of_unsigned_flags_can_be_used() -> None:
     assert flags.translate({"BAD": 1}).tolist() == [[0, 0, 1, 1]]
 
 
-@pytest.mark.parametrize("told", ["NONZERO=BADD", "codes: BAD", "codes: BADD=1", "BADD=1", "BAD"])
+@pytest.mark.parametrize(
+    "told", ["NONZERO=BADD", "ZERO=BADD", "codes: BAD", "codes: BADD=1", "BADD=1", "BAD"]
+)
 def test_a_meaning_that_cannot_be_read_is_told_without_the_mask(told: str) -> None:
     with pytest.raises(InputError, match=r"t\.csv, row 1, column 'flags'"):
         check_flags(told, CELL)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import UnreadableFileError
 
-__all__ = ("FITS_SUFFIXES", "FileIndex", "bare_name", "is_fits_name", "split_name", "walk")
+__all__ = ("FITS_SUFFIXES", "FileIndex", "bare_name", "distance", "is_fits_name", "split_name", "walk")
 
 _COMPRESSIONS = (".gz", ".fz", ".bz2")
 FITS_SUFFIXES = (".fits", ".fit", ".fts")
@@ -66,6 +66,7 @@ class FileIndex:
     def __init__(self, paths: Iterable[Path] = ()) -> None:
         self._by_name: dict[str, set[Path]] = {}
         self._matching: dict[str, tuple[Path, ...]] = {}
+        self._groups: dict[object, dict[Hashable, list[Path]]] = {}
         for path in paths:
             self.add(path)
 
@@ -73,6 +74,7 @@ class FileIndex:
         """Add a file."""
         self._by_name.setdefault(bare_name(path), set()).add(path)
         self._matching.clear()
+        self._groups.clear()
 
     def add_folder(self, folder: Path) -> None:
         """Add the files of a folder, without its subfolders; a folder that is absent adds none."""
@@ -84,12 +86,30 @@ class FileIndex:
     def find(self, name: str, *, near: Path) -> Path | None:
         """Return the file of a name that lies nearest to another file, compressed or not.
 
-        Of two that lie equally near, the first by path is taken.
+        Of two that lie equally near, the first by path is taken; none that lies nearer to a file
+        of the same name as the other one, as in the folder of another night.
         """
         candidates = self._by_name.get(bare_name(name))
         if candidates is None:
             return None
-        return min(candidates, key=lambda path: (_distance(path, near), path), default=None)
+        nearest = min(candidates, key=lambda path: (distance(path, near), path))
+        return nearest if self.belongs(nearest, near, self._by_name.get(bare_name(near), ())) else None
+
+    @staticmethod
+    def belongs(path: Path, owner: Path, rivals: Iterable[Path]) -> bool:
+        """Return whether no rival of an owner lies nearer to a file."""
+        apart = distance(path, owner)
+        return all(distance(path, rival) >= apart for rival in rivals if rival != path)
+
+    def group(self, keys: Callable[[Path], Iterable[Hashable]]) -> Mapping[Hashable, Sequence[Path]]:
+        """Return the files, sorted by path, by keys that a function makes for each: once for all files."""
+        if keys not in self._groups:
+            groups: dict[Hashable, list[Path]] = {}
+            for path in sorted(path for paths in self._by_name.values() for path in paths):
+                for key in dict.fromkeys(keys(path)):
+                    groups.setdefault(key, []).append(path)
+            self._groups[keys] = groups
+        return self._groups[keys]
 
     def matching(self, pattern: str) -> tuple[Path, ...]:
         """Return the files in whose names a pattern is found, without regard to case, sorted."""
@@ -102,10 +122,11 @@ class FileIndex:
     def starting_with(self, prefix: str, *, near: Path) -> list[Path]:
         """Return the files whose names start with a text, the nearest first."""
         files = [path for name, paths in self._by_name.items() if name.startswith(prefix) for path in paths]
-        return sorted(files, key=lambda path: (_distance(path, near), path))
+        return sorted(files, key=lambda path: (distance(path, near), path))
 
 
-def _distance(path: Path, near: Path) -> int:
+def distance(path: Path, near: Path) -> int:
+    """Return how many folders are left and entered on the way from one file to another."""
     ours, theirs = path.absolute().parent, near.absolute().parent
     shared = Path(os.path.commonpath([ours, theirs]))
     return len(ours.parts) + len(theirs.parts) - 2 * len(shared.parts)

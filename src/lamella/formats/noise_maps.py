@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 
-__all__ = ("KIND_BY_UTYPE", "check_signs", "usable", "variance_from_weight")
+__all__ = ("KIND_BY_UTYPE", "check_signs", "usable", "variance_from_weight", "without_marks")
 
 KIND_BY_UTYPE = {
     "stddevuncertainty": "stddev",
@@ -16,6 +16,9 @@ KIND_BY_UTYPE = {
     "inversevariance": "weight",
 }
 """Kinds of noise by what the uncertainties of astropy write into the card UTYPE, in small letters."""
+
+_MARK = 1e8
+"""Variances of so many times the median are none."""
 
 
 def variance_from_weight(weight: np.ndarray, path: Path) -> tuple[np.ndarray, str]:
@@ -85,6 +88,24 @@ def check_signs(values: np.ndarray, kind: str, path: Path) -> str:
         raise InputError(path, found=signs, expected=f"a map of {kind}s, zero where a pixel is bad")
     pixels = "1 pixel with a negative" if negative == 1 else f"{negative} pixels with a negative"
     return f"{pixels} {kind} taken as bad."
+
+
+def without_marks(variance: np.ndarray) -> np.ndarray:
+    """Return a variance that is infinite where it is so large that it only says that nothing was measured.
+
+    Surveys write a standard deviation of 1e10, or a weight of 1e-20, where a pixel has none.
+
+    Parameters
+    ----------
+    variance
+        Shape (y, x); where it is not positive and finite, there is no measurement.
+    """
+    good = usable(variance)
+    if not good.any():
+        return variance
+    with np.errstate(invalid="ignore"):
+        marked = variance > _MARK * float(np.median(variance[good]))
+    return np.where(marked, variance.dtype.type(np.inf), variance) if (marked & good).any() else variance
 
 
 def usable(variance: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..fits.read import ImageData, read_images, require_shape
 from .bayer import super_pixels, worst_of_super_pixels
-from .noise_maps import usable
+from .noise_maps import usable, without_marks
 from .pixels import Flags
 from .read_control import ReadControl
 from .row_flags import flags_of_values, read_mask, unusable
@@ -78,7 +78,7 @@ class _RowReader:
         bad = unusable(flags, image.shape)
         variance = None
         if self.noise.kind in planes and self.noise.kind != "confidence":
-            variance = self._variance_of_map(self.noise.kind, planes)
+            variance = without_marks(self._variance_of_map(self.noise.kind, planes))
             require_shape(f"{located[self.noise.kind][0]}: {self.noise.kind}", variance, image.shape)
             bad |= ~usable(variance)
         sky = RowSky(image, bad, sky_state(cells), self.control, places.path, planes.get("sky"))

@@ -22,6 +22,8 @@ CODES = "codes:"
 """First word of flags whose values exclude each other."""
 NONZERO = "NONZERO"
 """Name of all values but zero, which then mean one plane."""
+ZERO = "ZERO"
+"""Name of the value zero, which then means one plane: others, but NaN, are good."""
 HARMLESS = "IGNORE"
 """Name of the bits that say nothing against a pixel."""
 _EVERY_BIT = 2**64 - 1
@@ -51,13 +53,13 @@ def decode_mask(
     Parameters
     ----------
     mask
-        Flags, shape (y, x): integers, or floating point numbers that are whole (``NONZERO``: any), of which
-        those that are not finite are bad.
+        Flags, shape (y, x): integers, or floating point numbers that are whole (``NONZERO``, ``ZERO``:
+        any), of which those that are not finite are bad.
     header
         Header of the HDU that holds them.
     told
-        Meaning of the flags as a person wrote it: ``NONZERO=PLANE``, codes that exclude each other
-        (``codes: BAD=1 BAD=2 ...``), or bits (see `flag_values`); when
+        Meaning of the flags as a person wrote it: ``NONZERO=PLANE``, ``ZERO=PLANE``, codes that exclude
+        each other (``codes: BAD=1 BAD=2 ...``), or bits (see `flag_values`); when
         empty it is taken from the cards ``MP_name = bit`` or ``MSKNnnnn = name``.
     image, cell
         Where the flags, and ``told``, stand.
@@ -77,9 +79,11 @@ def decode_mask(
     InputError
         Raised when the mask is not of whole numbers, or a name is unknown.
     """
-    if told.upper().startswith(f"{NONZERO}="):
-        plane = _nonzero_plane(told, cell)
-        return Flags((mask != 0).view(np.uint8), {plane: 1}), ""
+    if _is_simple(told):
+        plane = _simple_plane(told, cell)
+        with np.errstate(invalid="ignore"):
+            marked = (mask == 0) | (mask != mask) if told.upper().startswith(f"{ZERO}=") else mask != 0
+        return Flags(marked.view(np.uint8), {plane: 1}), ""
     mask, lost = _as_integers(mask, image)
     if told.lower().startswith(CODES):
         mask, told = _bits_of_codes(mask, told, cell)
@@ -108,15 +112,20 @@ def _decode_bits(
 
 def check_flags(told: str, cell: Location) -> None:
     """Raise an `InputError` where the meaning of flags is not written as `decode_mask` reads it."""
-    if told.upper().startswith(f"{NONZERO}="):
-        _nonzero_plane(told, cell)
+    if _is_simple(told):
+        _simple_plane(told, cell)
     elif told.lower().startswith(CODES):
         _code_values(told, cell)
     else:
         flag_values(told, cell)
 
 
-def _nonzero_plane(told: str, cell: Location) -> str:
+def _is_simple(told: str) -> bool:
+    """Return whether flags are zeros and others."""
+    return told.upper().startswith((f"{NONZERO}=", f"{ZERO}="))
+
+
+def _simple_plane(told: str, cell: Location) -> str:
     name = told.partition("=")[2].strip()
     if plane_name(name) not in STANDARD_PLANES:
         expected = f"one of {', '.join(STANDARD_PLANES)}{suggestion(name)}"

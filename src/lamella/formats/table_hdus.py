@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError, MissingPartError, ProjectionError
 from ..fits.read import Header, hdu_label, header_text, image_axes, is_hdu
+from .plane_roles import hdu_role
 
 __all__ = (
     "default_image",
@@ -19,14 +20,6 @@ __all__ = (
     "wcs_index",
 )
 
-_OTHER_PLANE = re.compile(
-    r"(VAR|VARIANCE|ERR|ERRORS?|SIGMA|STD|STDEV|STDDEV|RMS|UNC|UNCERT|UNCERTAINTY|NOISE"
-    r"|WHT|WGT|WT|WEIGHTS?|WTMAP|WEIGHT_?MAP|IVAR|INVVAR|INVVARIANCE|CONFIDENCE"
-    r"|DQ|DQMASK|MASK|MSK|BPM|BADPIX(EL)?|FLAGS?|FLG|QUALITY"
-    r"|BKG|BACKGROUND|EXPMAP|COVERAGE|NSAMP|PSF)([_-].*)?\d*",
-    re.IGNORECASE,
-)
-"""Names of HDUs that are no images of the sky."""
 _WCS_CARD = re.compile(r"(CTYPE|CRVAL|CRPIX|CDELT|CROTA)\d|(CD|PC)\d_\d|[AB]_(ORDER|\d+_\d+)|PV\d_\d+")
 _CELESTIAL = re.compile(r"(RA|DEC|\wLON|\wLAT)-.*")
 _COMPLETE = tuple(f"{key}{axis}" for key in ("CTYPE", "CRVAL", "CRPIX") for axis in (1, 2))
@@ -61,8 +54,8 @@ def _hdu_names(headers: Sequence[Header], indices: Iterable[int]) -> str:
 
 
 def is_other_plane(header: Header) -> bool:
-    """Return whether an HDU has the name of weights, variances, flags or the like."""
-    return _OTHER_PLANE.fullmatch(header_text(header, "EXTNAME")) is not None
+    """Return whether an HDU has the name, or the class, of weights, variances, flags or the like."""
+    return hdu_role(header) is not None
 
 
 def default_image(

@@ -138,7 +138,8 @@ def test_a_unit_that_the_noise_contradicts_is_not_believed(
 def test_hdus_beside_the_image_are_known_by_their_names(
     write: Callable[..., Path], hdu: str, cells: dict[str, str]
 ) -> None:
-    (row,) = rows_of(write(**{hdu: np.ones(SHAPE, np.int16)}))
+    plane = np.zeros(SHAPE, np.int16) if "mask_hdu" in cells else np.ones(SHAPE, np.int16)
+    (row,) = rows_of(write(**{hdu: plane}))
     assert row.items() >= cells.items()
     (small,) = rows_of(write("b.fits", **{hdu: np.ones((5, 6), np.int16)}))
     assert small["noise"] == "measured"
@@ -178,6 +179,43 @@ def test_files_beside_the_image_are_known_by_their_names(
     inputs = open_exposures([path.parent], measure=False)
     assert [Path(source.info.path).name for source in inputs] == ["a.fits"]
     assert not inputs.problems
+
+
+def test_a_map_that_the_noise_contradicts_is_what_its_values_are(write: Callable[..., Path]) -> None:
+    (row,) = rows_of(write(ERR=np.full(SHAPE, 25.0, np.float32)))
+    assert row["variance_hdu"] == "ERR"
+    assert "noise: file HDU ERR (variance by the noise of the pixels, although called stddev)" in row["notes"]
+
+
+def test_a_mask_of_ones_where_pixels_are_good_loses_the_others(write: Callable[..., Path]) -> None:
+    path = write("x_sci.fits", cards={"FILTER": "R", "MAGZP": 25.0})
+    mask = np.ones(SHAPE, np.uint8)
+    mask[:, 7] = 0
+    write("x_mask.fits", image=mask)
+    (row,) = rows_of(path)
+    assert row["flags"] == "ZERO=BAD"
+    (source,) = open_exposures([path.parent])
+    pixels = source.read().pixels
+    bad = (pixels.mask.array[..., 0] & int(pixels.mask.schema.bit("BAD").mask)) != 0
+    np.testing.assert_array_equal(np.flatnonzero(bad.any(axis=0)), [7])
+
+
+def test_planes_of_detectors_are_those_of_the_same_name(
+    tmp_path: Path, tan_cards: Callable[..., fits.Header]
+) -> None:
+    units: list[Any] = [fits.PrimaryHDU()]
+    for name in ("DET11", "DET12"):
+        for plane in ("SCI", "RMS", "DQ"):
+            data = np.zeros(SHAPE, np.int16) if plane == "DQ" else IMAGE
+            units.append(fits.ImageHDU(data, tan_cards(SHAPE), name=f"{name}.{plane}"))
+    fits.HDUList(units).writeto(tmp_path / "m.fits")
+    assert [
+        (row["image_hdu"], row["stddev_hdu"], row["mask_hdu"], row["detector"])
+        for row in rows_of(tmp_path / "m.fits")
+    ] == [
+        ("DET11.SCI", "DET11.RMS", "DET11.DQ", "1"),
+        ("DET12.SCI", "DET12.RMS", "DET12.DQ", "2"),
+    ]
 
 
 def test_the_cards_of_a_solver_are_read(write: Callable[..., Path], tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ class ImagePlace:
             raise MissingPartError(
                 path, where=f"HDU {pattern}", found=f"only HDUs {names}", expected="an image"
             )
-        return hdu_spelling(headers, self._nearest(fits, headers))
+        return hdu_spelling(headers, self.nearest(fits, headers))
 
     def _expanded(self, pattern: str) -> str:
         """Return a pattern with the groups of the image's name in it."""
@@ -80,8 +80,9 @@ class ImagePlace:
             return pattern
         return _with_groups(pattern, self.name)
 
-    def _nearest(self, fits: list[int], headers: Sequence[Header]) -> int:
-        """Return that of several HDUs that belongs to the image."""
+    def nearest(self, fits: list[int], headers: Sequence[Header] | None = None) -> int:
+        """Return that of several HDUs of the file, or of some headers, that belongs to the image."""
+        headers = self.headers if headers is None else headers
         image = self.headers[self.index]
         for same in (
             [index for index in fits if headers[index].get("EXTVER", 1) == image.get("EXTVER", 1)],

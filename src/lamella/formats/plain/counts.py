@@ -7,14 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import LamellaError
-from ...fits.read import Header, optional_number, read_rows
+from ...fits.read import Header
+from .plane_check import noise_of_rows, sampled_rows
 
 __all__ = ("are_counts",)
 
-_ROWS = 3
-_HEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)
-"""Where the rows are that are looked at, as shares of the height."""
 _AGREEMENT = 1.25
 """Ratio of the noise of counts to that of the pixels, or its inverse, up to which they are one."""
 
@@ -34,19 +31,12 @@ def are_counts(path: Path, index: int, header: Header, gain: float, read_noise: 
     gain, read_noise
         Electrons per count, and electrons, as cards tell them.
     """
-    shape = int(header.get("ZNAXIS2", header.get("NAXIS2", 0)))
-    starts = sorted({min(int(share * shape), max(shape - _ROWS, 0)) for share in _HEIGHTS})
-    try:
-        stored = read_rows(path, index, [slice(start, start + _ROWS) for start in starts])
-    except (LamellaError, OSError):  # told when it is read
+    rows = sampled_rows(path, index, header)
+    if rows is None:
         return False
-    scale, zero = optional_number(header, "BSCALE"), optional_number(header, "BZERO")
-    rows = stored.astype(np.float64) * (1.0 if scale is None else scale) + (zero or 0.0)
     sky = float(np.nanmedian(rows)) if np.isfinite(rows).any() else math.nan
-    steps = np.diff(rows, axis=1)
-    steps = steps[np.isfinite(steps)]
-    if not (sky > 0 and steps.size):
+    sigma = noise_of_rows(rows)
+    if not sky > 0:
         return False
-    sigma = 1.4826 * float(np.median(np.abs(steps))) / math.sqrt(2.0)
     counted = math.sqrt(sky / gain + (read_noise / gain) ** 2)
     return sigma > 0 and 1.0 / _AGREEMENT < counted / sigma < _AGREEMENT

@@ -25,6 +25,7 @@ from ..source import FileSource
 from ..table_hdus import flat_shape, is_other_plane
 from ..table_row import TableRow
 from ..units import is_relative_unit
+from .beside import companions_of, head_of, is_companion_name
 from .counts import are_counts
 from .keywords import (
     DETECTOR,
@@ -38,7 +39,7 @@ from .keywords import (
     number_or_none,
     whole_or_none,
 )
-from .planes import companions_of, head_of, is_companion_name, mask_cells, noise_cells
+from .planes import mask_cells, noise_cells
 
 __all__ = ("FORMAT", "plain_rows")
 

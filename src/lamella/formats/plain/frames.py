@@ -25,8 +25,9 @@ from ..row_pixels import read_row_pixels
 from ..row_places import NOISE_MAPS, RowPlaces
 from ..table import TABLE_SUFFIXES, check_columns
 from ..table_cells import read_cells
+from .beside import companions_of
 from .keywords import gain_of
-from .planes import companions_of, mask_cells, noise_cells
+from .planes import mask_cells, noise_cells
 
 __all__ = ("Frame", "open_frames")
 

@@ -1,52 +1,22 @@
-"""What else a plain file, or a file beside it, holds for an image: noise, flags, cards."""
+"""What else a plain file, or a file beside it, holds for an image: noise and flags."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from ...errors import MissingPartError
-from ...fits.read import header_text, image_axes, read_headers
+from ...fits.read import hdu_name, image_axes, read_headers
 from ..described.siblings import ImagePlace
-from ..file_index import FileIndex, bare_name, split_name
-from ..noise_maps import KIND_BY_UTYPE
+from ..file_index import FileIndex
+from ..plane_roles import CONFIDENCE_KINDS, TRUST, PlaneRole, hdu_role, hdu_words, image_words
+from ..row_expand import hdu_spelling
 from ..table_hdus import hdu_index
+from .beside import companions_of, file_pattern
+from .plane_check import check_kind, is_inverted
 
-__all__ = ("companions_of", "head_of", "is_companion_name", "mask_cells", "noise_cells")
-
-_NUMBER = r"(?:[_-]?\d+)?"
-_HDUS = {
-    "stddev": rf"(?:ERR|ERRORS?|RMS|SIGMA|STD|STDEV|STDDEV|UNC|UNCERT|UNCERTAINTY){_NUMBER}",
-    "variance": rf"(?:VAR|VARIANCE){_NUMBER}",
-    "weight": rf"(?:IVAR|INVVAR|INVVARIANCE){_NUMBER}",
-    # Nobody says whether weights are inverse variances or relative to each other: their scale is measured.
-    "confidence": rf"(?:WHT|WGT|WEIGHTS?|WEIGHT_?MAP|WTMAP|CONF|CONFIDENCE){_NUMBER}",
-}
-_MASK_HDU = rf"(?:DQ|MASK|MSK|BPM|BADPIX|FLAGS?|FLG|QUALITY|DQMASK){_NUMBER}"
-_WORDS = {
-    "weight": "confidence",
-    "wht": "confidence",
-    "conf": "confidence",
-    "rms": "stddev",
-    "sigma": "stddev",
-    "err": "stddev",
-    "unc": "stddev",
-    "var": "variance",
-    "ivar": "weight",
-    "invvar": "weight",
-    "mask": "mask",
-    "flag": "mask",
-    "flags": "mask",
-    "bpm": "mask",
-    "dq": "mask",
-}
-"""Ends of the names of files that belong to an image, behind a dot, hyphen or underscore."""
-_COMPANION = re.compile(rf"[._-](?:{'|'.join(_WORDS)})\.(?:fits|fit|fts)", re.IGNORECASE)
-_HEADS = (".head", ".wcs")
-"""Cards beside an image: of SCAMP, and of astrometry.net and ASTAP."""
+__all__ = ("mask_cells", "noise_cells")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,89 +27,102 @@ class Plane:
     origin: str
 
 
-def is_companion_name(path: Path) -> bool:
-    """Return whether a file has the name of weights, noise or flags of another one."""
-    return _COMPANION.search(bare_name(path)) is not None
+@dataclasses.dataclass(frozen=True)
+class _Candidate:
+    """A plane that may belong to an image: where it is, and what its name says."""
 
+    kind: str
+    path: Path
+    hdu: str
+    told: str
+    """HDU or file, as people are told."""
+    is_file: bool = False
 
-def companions_of(path: Path, files: FileIndex) -> Iterator[tuple[str, Path]]:
-    """Iterate over the files that belong to a plain image, with what they are."""
-    stem, suffix = split_name(bare_name(path))
-    names = [(kind, f"{stem}{mark}{word}{suffix}") for word, kind in _WORDS.items() for mark in ".-_"]
-    for kind, name in (*names, *(("head", stem + extension) for extension in _HEADS)):
-        file = files.find(name, near=path)
-        if file is not None:
-            yield kind, file
+    def cells(self, kind: str, image: Path) -> dict[str, str]:
+        if not self.is_file:
+            return {f"{kind}_hdu": self.hdu}
+        name = os.path.relpath(self.path.absolute(), image.absolute().parent)
+        return {f"{kind}_file": name, f"{kind}_hdu": self.hdu}
 
-
-def head_of(path: Path, files: FileIndex) -> Path | None:
-    """Return the file of cards beside an image, if there is one."""
-    return next((file for kind, file in companions_of(path, files) if kind == "head"), None)
+    @property
+    def index(self) -> int:
+        hdu = int(self.hdu) if self.hdu.isdecimal() else self.hdu
+        return hdu_index(read_headers(self.path), hdu, self.path)
 
 
 def noise_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
-    """Return the cells of the noise of an image, from an HDU or a file beside it; `None` without one."""
-    for kind, pattern in _HDUS.items():
-        hdu = _sibling(place, pattern)
-        if hdu is not None:
-            kind = _kind_by_utype(place, hdu) or kind
-            return Plane({f"{kind}_hdu": hdu}, f"file HDU {hdu} ({kind})")
-    for kind, file in companions_of(place.path, files):
-        if kind not in ("head", "mask"):
-            cells = _cells_of_file(place, kind, file)
-            return Plane(cells, f"file {_ending(place.path, file)} ({kind})")
+    """Return the cells of the noise of an image, from an HDU or a file beside it; `None` without one.
+
+    The kind is what the pixels say where they contradict the name.
+    """
+    for candidate in (*_hdus(place, TRUST), *_files(place, files, TRUST)):
+        named = _column(candidate.kind)
+        kind = check_kind(named, (place.path, place.index), (candidate.path, candidate.index))
+        told = kind if kind == named else f"{kind} by the noise of the pixels, although called {named}"
+        return Plane(candidate.cells(kind, place.path), f"file {candidate.told} ({told})")
     return None
 
 
+def _column(kind: str) -> str:
+    """Return the kind of map of an exposure table."""
+    return "confidence" if kind in CONFIDENCE_KINDS else "stddev" if kind == "scatter" else kind
+
+
 def mask_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
-    """Return the cells of the flags of an image; without a meaning in their header, all but zero are bad."""
-    hdu = _sibling(place, _MASK_HDU)
-    file = next((file for kind, file in companions_of(place.path, files) if kind == "mask"), None)
-    if hdu is not None:
-        cells, headers, told = {"mask_hdu": hdu}, place.headers, f"HDU {hdu}"
-    elif file is not None:
-        cells, headers, told = (
-            _cells_of_file(place, "mask", file),
-            read_headers(file),
-            _ending(place.path, file),
-        )
-    else:
+    """Return the cells of the flags of an image.
+
+    Without a meaning in their header, all but zero are bad; or zero is, where most are not zero.
+    """
+    kinds = ("mask", "good")
+    candidate = next(iter((*_hdus(place, kinds), *_files(place, files, kinds))), None)
+    if candidate is None:
         return None
-    path = place.path if hdu is not None else file
-    assert path is not None
-    index = hdu_index(headers, _spelled(cells["mask_hdu"]), path)
-    if any(re.match(r"MP_|MSKN\d", key) for key in headers[index]):
-        return Plane(cells, f"file {told}, by its cards")
-    return Plane(cells | {"flags": "NONZERO=BAD"}, f"file {told}: all but 0 is bad")
+    cells, index = candidate.cells("mask", place.path), candidate.index
+    if any(re.match(r"MP_|MSKN\d", key) for key in read_headers(candidate.path)[index]):
+        return Plane(cells, f"file {candidate.told}, by its cards")
+    if candidate.kind == "good" or is_inverted((place.path, place.index), (candidate.path, index)):
+        return Plane(cells | {"flags": "ZERO=BAD"}, f"file {candidate.told}: 0 is bad, as most are not")
+    return Plane(cells | {"flags": "NONZERO=BAD"}, f"file {candidate.told}: all but 0 is bad")
 
 
-def _sibling(place: ImagePlace, pattern: str) -> str | None:
-    if len(place.headers) < 2:
-        return None
-    try:
-        hdu = place.sibling(pattern, None)
-    except MissingPartError:
-        return None
-    shape = image_axes(place.headers[hdu_index(place.headers, _spelled(hdu), place.path)])[-2:]
-    return hdu if shape == image_axes(place.headers[place.index])[-2:] else None
+def _hdus(place: ImagePlace, kinds: tuple[str, ...]) -> list[_Candidate]:
+    """Return the HDUs of some kinds that belong to an image, the most trusted first."""
+    candidates = []
+    for kind in kinds:
+        index = _sibling(place, kind)
+        if index is not None:
+            hdu = hdu_spelling(place.headers, index)
+            candidates.append(_Candidate(kind, place.path, hdu, f"HDU {hdu}"))
+    return candidates
 
 
-def _spelled(hdu: str) -> str | int:
-    return int(hdu) if hdu.isdecimal() else hdu
+def _sibling(place: ImagePlace, kind: str) -> int | None:
+    """Return the HDU of a kind that belongs to an image: by the rest of its name, else by EXTVER or order."""
+    shape, image = image_axes(place.headers[place.index])[-2:], place.headers[place.index]
+    name, words = hdu_name(image, place.index), image_words(hdu_words(image))
+    same: list[int] = []
+    loose: list[int] = []
+    for index, header in enumerate(place.headers):
+        role = hdu_role(header) if index != place.index else None
+        if role is None or role.kind != kind or image_axes(header)[-2:] != shape:
+            continue
+        if role.image == name or (not role.image and role.rest == words):
+            same.append(index)
+        elif not role.image and _is_loose(role):
+            loose.append(index)
+    members = same or loose
+    return place.nearest(members) if members else None
 
 
-def _kind_by_utype(place: ImagePlace, hdu: str) -> str | None:
-    """Return the kind that the card UTYPE of astropy's uncertainties tells; `None` without one."""
-    header = place.headers[hdu_index(place.headers, _spelled(hdu), place.path)]
-    return KIND_BY_UTYPE.get(header_text(header, "UTYPE").lower())
+def _is_loose(role: PlaneRole) -> bool:
+    """Return whether the name of a plane says nothing of the image, but perhaps a number."""
+    return all(word.isdecimal() for word in role.rest)
 
 
-def _cells_of_file(place: ImagePlace, kind: str, file: Path) -> dict[str, str]:
-    name = os.path.relpath(file.absolute(), place.path.absolute().parent)
-    return {f"{kind}_file": name, f"{kind}_hdu": place.sibling(None, file)}
-
-
-def _ending(path: Path, file: Path) -> str:
-    """Return the end of a name that differs from that of the image."""
-    stem = bare_name(path).rpartition(".")[0]
-    return f"*{bare_name(file).removeprefix(stem)}"
+def _files(place: ImagePlace, files: FileIndex, kinds: tuple[str, ...]) -> list[_Candidate]:
+    """Return the files of some kinds that belong to an image, the most trusted first."""
+    return [
+        _Candidate(kind, file, place.sibling(None, file), file_pattern(place.path, file), is_file=True)
+        for kind, file in companions_of(place.path, files)
+        if kind in kinds
+    ]

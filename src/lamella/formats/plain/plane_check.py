@@ -1,0 +1,98 @@
+"""Whether the pixels of a plane are what its name says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import LamellaError
+from ...fits.read import Header, optional_number, read_headers, read_rows
+from ..table_hdus import flat_shape
+
+__all__ = ("check_kind", "is_inverted", "noise_of_rows", "sampled_rows")
+
+_ROWS = 3
+_HEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)
+"""Where the rows are that are looked at, as shares of the height."""
+_DOUBT = 1.7
+"""Ratio of what a map says to the noise of the pixels, or its inverse, beyond which its kind is in doubt:
+from pixel to pixel, resampled images have less noise than in all."""
+_AGREEMENT = 1.2
+"""... within which another kind is believed that is so much nearer:"""
+_NEARER = 4.0
+_SIGMAS: dict[str, Callable[[float], float]] = {
+    "stddev": lambda value: value,
+    "variance": math.sqrt,
+    "weight": lambda value: 1.0 / math.sqrt(value),
+}
+
+type Place = tuple[Path, int]
+
+
+def sampled_rows(path: Path, index: int, header: Header | None = None) -> np.ndarray | None:
+    """Return a few rows of an image, float64 of shape (rows, x); `None` where they cannot be read."""
+    header = read_headers(path)[index] if header is None else header
+    shape = flat_shape(header)
+    if shape is None:
+        return None
+    starts = sorted({min(int(share * shape[0]), max(shape[0] - _ROWS, 0)) for share in _HEIGHTS})
+    try:
+        stored = read_rows(path, index, [slice(start, start + _ROWS) for start in starts])
+    except (LamellaError, OSError):  # told when it is read
+        return None
+    scale, zero = optional_number(header, "BSCALE"), optional_number(header, "BZERO")
+    return stored.astype(np.float64) * (1.0 if scale is None else scale) + (zero or 0.0)
+
+
+def noise_of_rows(rows: np.ndarray) -> float:
+    """Return the standard deviation of noise in rows, by the differences of neighbours; NaN without any."""
+    steps = np.diff(rows, axis=1)
+    steps = steps[np.isfinite(steps) & (steps != 0.0)]
+    return 1.4826 * float(np.median(np.abs(steps))) / math.sqrt(2.0) if steps.size else math.nan
+
+
+def check_kind(kind: str, image: Place, plane: Place) -> str:
+    """Return the kind of a map of noise: what it is called, unless its values are those of another kind.
+
+    Parameters
+    ----------
+    kind
+        ``stddev``, ``variance``, ``weight`` or ``confidence``; the last may have any values.
+    image, plane
+        File and HDU of the image and of the map; a few rows of both are read.
+    """
+    if kind not in _SIGMAS:
+        return kind
+    rows, values = sampled_rows(*image), sampled_rows(*plane)
+    if rows is None or values is None or rows.shape != values.shape:
+        return kind
+    good = np.isfinite(values) & (values > 0)
+    noise = noise_of_rows(np.where(good, rows, np.nan))
+    if not (good.any() and noise > 0):
+        return kind
+    level = float(np.median(values[good]))
+    misfits = {name: abs(math.log(sigma(level) / noise)) for name, sigma in _SIGMAS.items()}
+    best = min(misfits, key=misfits.__getitem__)
+    limit = min(math.log(_AGREEMENT), misfits[kind] / _NEARER)
+    return best if misfits[kind] > math.log(_DOUBT) and misfits[best] < limit else kind
+
+
+def is_inverted(image: Place, mask: Place) -> bool:
+    """Return whether 0 is bad in a mask: most pixels have one other value, and there the image has noise.
+
+    Parameters
+    ----------
+    image, mask
+        File and HDU of both; a few rows of them are read.
+    """
+    rows, values = sampled_rows(*image), sampled_rows(*mask)
+    if rows is None or values is None or rows.shape != values.shape or not np.isfinite(values).all():
+        return False
+    marked = values != 0
+    if np.count_nonzero(marked) <= marked.size // 2 or np.unique(values[marked]).size != 1:
+        return False
+    used = marked & np.isfinite(rows)
+    return np.count_nonzero(used) > marked.size // 2 and noise_of_rows(np.where(used, rows, np.nan)) > 0
