@@ -21,6 +21,7 @@ FLOORS = {
     "config": 0,
     "resources": 0,
     "startup": 0,
+    "arithmetic": 0,
     "suggestions": 0,
     "planes": 0,
     "files": 0,

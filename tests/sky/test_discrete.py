@@ -23,6 +23,12 @@ def test_tract_holds_its_circle(code):
     ).any()
 
 
+def test_a_radius_of_nothing_leaves_the_overlap():
+    """As sky maps of CFHT have it."""
+    point, circle = discrete(radius=(0.0,), tract_overlap=0.5)[0], discrete(radius=(0.5,))[0]
+    assert point.bbox == circle.bbox
+
+
 def test_all_of_the_overlap_is_added_to_the_radius():
     wide, narrow = discrete(radius=(0.3,), tract_overlap=0.2)[0], discrete(radius=(0.5,))[0]
     assert wide.bbox == narrow.bbox

@@ -9,6 +9,8 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
+from ..arithmetic import OPERATORS
+
 __all__ = ("FUNCTIONS", "Expression", "parse_expression")
 
 FUNCTIONS: dict[str, Callable[..., float]] = {
@@ -21,13 +23,6 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
 }
 """The functions that there are; ``log`` is the natural logarithm."""
 
-_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.Pow: math.pow,  # not **, which takes minutes for whole numbers such as 9**9**9
-}
 _SIGNS: dict[type[ast.unaryop], float] = {ast.UAdd: 1.0, ast.USub: -1.0}
 # Keywords may have a hyphen (PC-ZP, MJD-OBS), and those of ESO begin with a digit or have blanks.
 _HYPHENATED = re.compile(r"(\"[^\"]*\"|'[^']*')|\b([A-Za-z_]\w*(?:-[A-Za-z]\w*)+)")
@@ -126,7 +121,7 @@ def _checked(node: ast.expr, depth: int) -> ast.expr:
             return node
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _SIGNS:
             return ast.UnaryOp(op, _checked(operand, depth + 1))
-        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATORS:
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in OPERATORS:
             return ast.BinOp(_checked(left, depth + 1), operator, _checked(right, depth + 1))
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]) if name in FUNCTIONS:
             wanted = "two or more" if name in ("max", "min") else "one"
@@ -159,7 +154,7 @@ def _value(node: ast.expr, values: dict[str, float]) -> float:
         case ast.UnaryOp(op=op, operand=operand):
             return _SIGNS[type(op)] * _value(operand, values)
         case ast.BinOp(left=left, op=operator, right=right):
-            return _OPERATORS[type(operator)](_value(left, values), _value(right, values))
+            return float(OPERATORS[type(operator)](_value(left, values), _value(right, values)))
         case ast.Call(func=ast.Name(id=name), args=arguments):
             return float(FUNCTIONS[name](*(_value(argument, values) for argument in arguments)))
     assert isinstance(node, ast.Constant)

@@ -33,8 +33,9 @@ class DiscreteConfig(SkyMapConfig):
             raise ValueError("there must be at least one tract")
         if not np.isfinite([*self.ra, *self.dec]).all() or any(abs(dec) > 90.0 for dec in self.dec):
             raise ValueError("positions must be finite, and declinations within -90 and 90 degrees")
-        if not all(0.0 < radius < 90.0 for radius in self.radius):
-            raise ValueError("radii must lie between 0 and 90 degrees")
+        overlaps = self.tract_overlap > 0.0
+        if not all(0.0 < radius < 90.0 or (overlaps and radius == 0.0) for radius in self.radius):
+            raise ValueError("radii must lie between 0 and 90 degrees; without an overlap, 0 is none")
         return self
 
 

@@ -65,6 +65,15 @@ def test_the_same_data_twice_is_one_reference(parse: Parse) -> None:
     assert len(found.selectId.refList) == 5
 
 
+@pytest.mark.parametrize("form", ["--id = {}", "--id={}", "--id [{}]", "–id = {}"])
+def test_identifiers_as_the_page_prints_them(parse: Parse, form: str) -> None:
+    found = parse(form.format("tract=0 patch=1,0 filter=i") + " --selectId=visit=101 ccd=4 --rerun x")
+    (ref,) = found.id.refList
+    assert ref.dataId == {"tract": 0, "patch": "1,0", "filter": "i"}
+    (ref,) = found.selectId.refList
+    assert (ref.dataId["visit"], ref.dataId["ccd"], found.rerun) == (101, 4, "x")
+
+
 def test_no_data_is_warned_of(parse: Parse, caplog: Any) -> None:
     found = parse("--selectId visit=101^999 ccd=4")
     assert len(found.selectId.refList) == 1
@@ -95,12 +104,19 @@ def test_unknown_keys_are_warned_of(parse: Parse, caplog: Any) -> None:
         ("--rerun absent:b", "no collection rerun/absent"),
         ("--clobber-output", "not the input"),
         ("-j 0", "less than 1"),
+        ("-j two", "'two' is not a whole number"),
         ("--nonsense", "unrecognized"),
+        ("--clobber-outptu", "did you mean --clobber-output?"),
+        ("-c numbre=1", "did you mean number?"),
+        ("--package-dir toys", "is not PACKAGE=FOLDER"),
+        ("--package-dir toys=/absent", "the folder of toys"),
     ],
 )
 def test_wrong_command_lines_end_with_2(parse: Parse, line: str, reason: str, capsys: Any) -> None:
     assert _exits(parse, line) == 2
-    assert reason in capsys.readouterr().err
+    told = [text for text in capsys.readouterr().err.splitlines() if "INFO" not in text]
+    assert len(told) == 1
+    assert reason in told[0]
 
 
 @pytest.mark.parametrize("key", ["tract", "patch", "filter"])

@@ -12,6 +12,7 @@ pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lamella.errors import ConfigError, UnreadableFileError
 from lamella.tasks.cmdline.config_files import load_config_file, load_config_text
+from lamella.tasks.cmdline.package_folders import PackageFolders
 
 
 @pytest.fixture
@@ -107,15 +108,32 @@ def test_load_of_another_file(config: Any, tmp_path: Path) -> None:
         ("config.title = open('/etc/passwd').read()", "neither a literal nor imported"),
         ("config.title = __import__('os').name", "neither a literal nor imported"),
         ("config.number = 1 + int('2')", "not a literal"),
-        ("for i in range(3): config.number = i", "not understood"),
-        ("if True: config.number = 3", "not understood"),
+        ("for i in range(3): config.number = i", r"range\(3\) is not a literal"),
+        ("for i in 'abc': config.title = i", "not a list to go through"),
+        ("for config in (1, 2): pass", "only options of config, and variables"),
+        ("for a, b in ((1, 2, 3),): pass", "only options of config, and variables"),
+        ("for i in (1, 2): pass\nelse: pass", "not understood"),
+        ("while True: pass", "not understood"),
+        ("if open('/etc/passwd'): config.number = 3", "neither a literal nor imported"),
+        ("if config.absent: config.number = 3", "no config field 'absent'|There is no config field"),
+        ("try: pass\nexcept ImportError: pass", "not understood"),
+        ("config.title = f'{config.number}'", "not a literal"),
+        ("config.title = 'a' * 100", "not arithmetic on numbers"),
+        ("config.number = 9**9**9", "has no value|too large"),
+        ("config.number = 1 / 0", "has no value: division by zero"),
+        ("config.limit = 'a' + 1", "not arithmetic on numbers"),
+        ("import os\nconfig.title = os.path.expanduser('~')", "not a literal, and not called"),
+        ("import os\nconfig.title = os.environ['HOME']", "only folders of packages"),
+        ("import os\nconfig.title = os.path.join(1, 2)", "expected texts"),
+        ("import os\nconfig.title = os.path.dirname('a', 'b')", "wrong number of arguments"),
         ("exec('config.number = 3')", "not understood"),
         ("def f(): pass", "not understood"),
-        ("number = 3", "only options"),
+        ("config = 3", "only options of config, and variables"),
         ("config.number, config.limit = 1, 2", "only options"),
         ("config.number *= 3", "not understood"),
         ("config.number += 3", "only a list"),
         ("config.nothing = 3", "no config field 'nothing'"),
+        ("config.numbre = 3", "no config field 'numbre'; did you mean number"),
         ("config.scale.nothing = 3", "no config field 'scale.nothing'"),
         ("config.absent.factor = 3", "no config field"),
         ("config._frozen = True", "no config field"),
@@ -137,8 +155,105 @@ def test_refusals_name_file_and_line(config: Any, statement: str, reason: str, t
     path.write_text(f"config.title = 'before'\n{statement}\n")
     with pytest.raises(ConfigError, match=reason) as caught:
         load_config_file(config, path)
-    last = 1 + len(statement.splitlines())
-    assert f"{path}:{last}" in str(caught.value)
+    lines = [f"{path}:{number}" for number in range(2, 2 + len(statement.splitlines()))]
+    assert any(line in str(caught.value) for line in lines)
+    assert "\n" not in str(caught.value)
+    assert "<ast." not in str(caught.value)
+
+
+def test_arithmetic_of_constants(config: Any) -> None:
+    load_config_text(
+        config, "config.limit = 1.0/60\nconfig.number = 2*3600\nconfig.inner.offset = -(2**3) // 3\n"
+    )
+    assert (config.limit, config.number, config.inner.offset) == (1.0 / 60, 7200, -3.0)
+    assert type(config.number) is int
+
+
+def test_variables_loops_and_conditions(config: Any) -> None:
+    load_config_text(
+        config,
+        """
+low, planes = 0.25, ["A"]
+planes.append("B")
+for plane in ("CR", "SAT"):
+    config.thresholds[plane] = low / 2
+for name, value in {"x": 1.0, "y": 2.0}.items():
+    config.thresholds[name] = value
+for part in (config.inner, config.scale):
+    if hasattr(part, "offset") and not "X" in config.planes:
+        part.offset = 7.0
+    elif part.factor == 2.0:
+        part.factor = config.inner.offset + 1
+config.planes = planes + config.planes
+""",
+    )
+    assert dict(config.thresholds) == {"SAT": 0.125, "CR": 0.125, "x": 1.0, "y": 2.0}
+    assert (config.inner.offset, config.scale.factor, list(config.planes)) == (7.0, 8.0, ["A", "B", "BAD"])
+
+
+def test_loops_end(config: Any) -> None:
+    text = "n = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)\n"
+    text += "".join(f"{' ' * depth}for x{depth} in n:\n" for depth in range(9)) + " " * 9 + "pass\n"
+    with pytest.raises(ConfigError, match="loops of more than 100000 statements"):
+        load_config_text(config, text)
+
+
+class TestPackages:
+    """Files that name others by their packages."""
+
+    TEXT = (
+        "import os.path\nfrom lsst.utils import getPackageDir\n"
+        'config.load(os.path.join(getPackageDir("obs_toys"), "config", "toy.py"))\n'
+    )
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (tmp_path / "obs" / "config").mkdir(parents=True)
+        (tmp_path / "obs" / "config" / "toy.py").write_text("config.number = 42\n")
+        (tmp_path / "mine.py").write_text(self.TEXT)
+        return tmp_path
+
+    def test_given(self, config: Any, folder: Path) -> None:
+        folders = PackageFolders.parse([f"obs_toys={folder / 'obs'}"])
+        load_config_file(config, folder / "mine.py", folders)
+        assert config.number == 42
+
+    @pytest.mark.parametrize(
+        "call", ["getPackageDir('obs_toys')", "os.environ['OBS_TOYS_DIR']", "os.environ.get('OBS_TOYS_DIR')",
+                 "os.getenv('OBS_TOYS_DIR')", "lsst.utils.getPackageDir('obs_toys')"]
+    )  # fmt: skip
+    def test_of_the_environment(
+        self, config: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    ) -> None:
+        monkeypatch.setenv("OBS_TOYS_DIR", str(folder / "obs"))
+        text = self.TEXT.replace('getPackageDir("obs_toys")', call).replace(
+            "import os.path", "import os, lsst.utils"
+        )
+        load_config_text(config, text)
+        assert config.number == 42
+
+    def test_not_known(self, config: Any, folder: Path) -> None:
+        with pytest.raises(
+            ConfigError, match=r"mine\.py:3: .*--package-dir obs_toys=FOLDER, or set OBS_TOYS_DIR"
+        ):
+            load_config_file(config, folder / "mine.py")
+
+    def test_beside_the_file(self, config: Any, folder: Path) -> None:
+        text = "import os.path\nhere = os.path.dirname(__file__)\n"
+        text += 'config.load(os.path.join(here, "config/toy.py"))\n'
+        (folder / "obs" / "first.py").write_text(text)
+        load_config_file(config, folder / "obs" / "first.py")
+        assert config.number == 42
+
+    def test_an_error_names_both_files(self, config: Any, folder: Path) -> None:
+        (folder / "obs" / "config" / "toy.py").write_text("\nconfig.number = print()\n")
+        with pytest.raises(ConfigError, match=r"mine\.py:3: .*toy\.py:2: 'config.number = print\(\)'"):
+            load_config_file(config, folder / "mine.py", PackageFolders.parse([f"obs_toys={folder / 'obs'}"]))
+
+    def test_a_file_that_loads_itself(self, config: Any, tmp_path: Path) -> None:
+        (tmp_path / "a.py").write_text("config.load('a.py')\n")
+        with pytest.raises(ConfigError, match="more than 50 files load each other"):
+            load_config_file(config, tmp_path / "a.py")
 
 
 def test_nothing_is_executed(config: Any, tmp_path: Path) -> None:

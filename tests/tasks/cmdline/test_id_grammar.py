@@ -45,6 +45,18 @@ def test_later_keys_vary_fastest() -> None:
     assert list(found[0]) == ["visit", "ccd"]
 
 
+@pytest.mark.parametrize("line", ["patch=5,4 tract=0", "[patch=5,4 tract=0]", "[ patch=5,4 tract=0 ]"])
+def test_the_brackets_of_the_manual(line: str) -> None:
+    assert parse_id(line.split()) == [{"patch": "5,4", "tract": "0"}]
+
+
+def test_too_many_values() -> None:
+    with pytest.raises(ValueError, match="a range of more than 1000000 values"):
+        parse_values("1..1000000000000")
+    with pytest.raises(ValueError, match="visit, ccd have more than 1000000 combinations"):
+        parse_id(["visit=1..10000", "ccd=0..103"])
+
+
 def test_no_tokens_are_no_identifier() -> None:
     assert parse_id([]) == []
 

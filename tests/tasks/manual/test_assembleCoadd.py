@@ -35,7 +35,7 @@ from lamella.image.spans import SpanMask
 from lamella.planes import Layout, make_schema
 from lamella.tasks.manual import compareWarpAssembleCoadd, safeClipAssembleCoadd
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
-from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
+from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig, CoaddPsfConfig
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpTask
 from lamella.tasks.manual.scaleZeroPoint import ImageScaler
 from lamella.tasks.manual.spans import SpanSet
@@ -397,6 +397,19 @@ def test_assemble_metadata_sets_band_inputs_and_psf(maker, sky_info) -> None:
     assert [part.weight for part in coadd.psf.components] == [1.0, 3.0]
     with pytest.raises(ConfigError, match="weightList"):
         task.assembleMetadata(coadd, warps, [1.0])
+
+
+def test_the_psf_of_a_coadd_is_resampled_with_the_kernel_that_is_asked_for(maker, sky_info) -> None:
+    """Of a warp that knows another kernel, as HSC's configuration files ask for lanczos5."""
+    stamps = {}
+    for name in (None, "lanczos3", "lanczos5", "bilinear"):
+        task = task_with(coaddPsf=CoaddPsfConfig(warpingKernelName=name))
+        psf = coadd_of(task, sky_info, [maker.warp(1)]).coaddExposure.psf
+        assert [part.kernel.name for part in psf.components] == [name or "lanczos3"]
+        stamps[name] = psf.compute_kernel_image(x=210.0, y=110.0).array
+    np.testing.assert_array_equal(stamps[None], stamps["lanczos3"])
+    assert not np.array_equal(stamps["lanczos3"], stamps["lanczos5"])
+    assert np.square(stamps["bilinear"]).sum() < np.square(stamps["lanczos3"]).sum()
 
 
 def test_apply_alt_mask_planes_sets_regions_in_place(maker) -> None:

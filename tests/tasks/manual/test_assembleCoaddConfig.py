@@ -40,7 +40,7 @@ DEFAULTS = {
     "removeMaskPlanes": ["NOT_DEBLENDED"],
     "doMaskBrightObjects": False,
     "brightObjectMaskName": "BRIGHT_OBJECT",
-    "coaddPsf": {"warpingKernelName": "lanczos3", "cacheSize": 10000},
+    "coaddPsf": {"warpingKernelName": None, "cacheSize": 10000},
     "doAttachTransmissionCurve": False,
     "hasFakes": False,
     "doSelectVisits": False,

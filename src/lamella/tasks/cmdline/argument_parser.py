@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,12 +14,15 @@ from lsst.pex.config import Config, FieldValidationError
 from lsst.utils.logging import getLogger
 
 from ...errors import ConfigError, IncompleteIdError, LamellaError
+from ...suggestions import nearest
 from .butler import CommandButler
-from .command_options import add_options
+from .command_options import add_options, package_folders
+from .command_words import command_words
 from .config_files import load_config_file
 from .data_ids import DataIdContainer, IdAction
 from .locations import find_location, resolve
 from .log_setup import LogSettings, set_up_log
+from .option_paths import short
 from .processes import import_debug
 from .show import show, stops
 from .status import EXIT_NOT_STARTED
@@ -54,17 +56,18 @@ class ArgumentParser(argparse.ArgumentParser):
         the name of its log.
     usage
         First line of the help.
+    example
+        A command line for the end of the help.
     **kwargs
         What `argparse.ArgumentParser` takes.
     """
 
-    def __init__(self, name: str, usage: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, name: str, usage: str | None = None, example: str = "", **kwargs: Any) -> None:
         self._name = name
         self._ids: dict[str, _IdArgument] = {}
         super().__init__(
             usage=usage or "%(prog)s INPUT [options]",
-            fromfile_prefix_chars="@",
-            epilog=_EPILOG,
+            epilog=_EPILOG + (f"\nExample:\n  {example}\n" if example else ""),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             **kwargs,
         )
@@ -165,12 +168,8 @@ class ArgumentParser(argparse.ArgumentParser):
             Raised with ``--doraise`` or ``--debug`` when an identifier lacks a key;
             without them the command says so and ends.
         """
-        args = list(sys.argv[1:] if args is None else args)
-        if not args or args[0].startswith(("-", "@")):
-            self.print_help()
-            if args in (["-h"], ["--help"]):
-                self.exit()
-            self.exit(1, f"{self.prog}: error: Must specify input as first argument\n")
+        args = self._words(sys.argv[1:] if args is None else args)
+        set_up_log(LogSettings())
         namespace = argparse.Namespace(
             input=resolve("PIPE_INPUT_ROOT", args[0]),
             config=config,
@@ -180,9 +179,10 @@ class ArgumentParser(argparse.ArgumentParser):
         for name, argument in self._ids.items():
             setattr(namespace, name, argument.ContainerClass())
         try:
+            namespace.packageFolders = package_folders(args)
             namespace.butler = CommandButler(find_location(namespace.input))
-            self._apply_overrides(config, namespace.butler, override)
-            super().parse_args(args[1:], namespace)
+            self._apply_overrides(namespace, override)
+            self._parse_options(args[1:], namespace)
             self._finish(namespace)
         except IncompleteIdError as err:
             if namespace.doraise or namespace.debug:
@@ -193,16 +193,35 @@ class ArgumentParser(argparse.ArgumentParser):
         self._show(namespace)
         return namespace
 
+    def _words(self, args: Sequence[str]) -> list[str]:
+        """Return the words of a command line that begins with the input, or end with the help."""
+        if not args or args[0].startswith(("-", "@")):
+            self.print_help()
+            if list(args) in (["-h"], ["--help"]):
+                self.exit()
+            self.exit(1, f"{self.prog}: error: Must specify input as first argument\n")
+        try:
+            return command_words(args, [f"--{name}" for name in self._ids])
+        except (OSError, ValueError) as err:
+            self.error(str(err))
+
+    def _parse_options(self, words: list[str], namespace: argparse.Namespace) -> None:
+        """Parse what follows the input, and end with the nearest option where there is none of a name."""
+        _, unknown = self.parse_known_args(words, namespace)
+        if unknown:
+            options = (option for action in self._actions for option in action.option_strings)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{nearest(unknown[0], options)}")
+
     def _apply_overrides(
-        self, config: Config, butler: CommandButler, override: Callable[[Config], Any] | None
+        self, namespace: argparse.Namespace, override: Callable[[Config], Any] | None
     ) -> None:
         """Read the configuration files of the instruments, and call the hook of the task."""
-        for folder in butler.overridePaths:
+        for folder in namespace.butler.overridePaths:
             path = Path(folder) / f"{self._name}.py"
             if path.is_file():
-                load_config_file(config, path)
+                load_config_file(namespace.config, path, namespace.packageFolders)
         if override is not None:
-            override(config)
+            override(namespace.config)
 
     def _finish(self, namespace: argparse.Namespace) -> None:
         """Make of the options what the runner needs: log, butler, references, a frozen configuration."""
@@ -243,14 +262,13 @@ class ArgumentParser(argparse.ArgumentParser):
         if stops(namespace.show):
             self.exit(0)
 
-    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
-        """Return the arguments on one line of an ``@FILE``: as a shell would split it, without comments."""
-        return [word for word in shlex.split(arg_line, comments=True) if word.strip()]
-
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the command line, and end with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
 def _message(err: Exception) -> str:
+    """Return what an error says, in one line."""
+    if isinstance(err, FieldValidationError):
+        return f"{err.fullname}: {short(err)}"
     return str(err.args[0] if isinstance(err, KeyError) and err.args else err)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from .config_actions import ConfigFileAction, ConfigValueAction, LogLevelAction
 from .log_setup import LEVELS
+from .package_folders import PackageFolders
 
-__all__ = ("add_options",)
+__all__ = ("add_options", "package_folders")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "-C", "--configfile", "--config-file", nargs="*", action=ConfigFileAction, metavar="FILE",
         dest="configfile", default=argparse.SUPPRESS, help="read configuration files; they are not executed",
     )  # fmt: skip
+    _add_package_dir(parser)
     parser.add_argument(
         "--show", nargs="+", default=[], metavar="WHAT",
         help="print config[=GLOB[:NOIGNORECASE]], history=GLOB, tasks or data, and stop; with run, go on",
@@ -53,8 +56,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(option, dest=name, action="store_true", help=text)
 
 
+def package_folders(words: Sequence[str]) -> PackageFolders:
+    """Return what ``--package-dir`` says, which holds for files before it as well.
+
+    Raises
+    ------
+    ConfigError
+        Raised when a value is not ``PACKAGE=FOLDER``.
+    UnreadableFileError
+        Raised when there is no such folder.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    _add_package_dir(parser)
+    return PackageFolders.parse(parser.parse_known_args(words)[0].packageDirs)
+
+
+def _add_package_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--package-dir", nargs="*", default=[], dest="packageDirs", action="extend",
+        metavar="PACKAGE=FOLDER",
+        help="folders of packages, for configuration files that ask for getPackageDir(PACKAGE); "
+        "for others, $PACKAGE_DIR says where",
+    )  # fmt: skip
+
+
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    if int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value
+    return int(text)

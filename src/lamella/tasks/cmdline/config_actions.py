@@ -54,7 +54,7 @@ class ConfigFileAction(CommandAction):
     def apply(self, namespace: argparse.Namespace, values: Any) -> None:
         """Read each file."""
         for path in values:
-            load_config_file(namespace.config, path)
+            load_config_file(namespace.config, path, namespace.packageFolders)
 
 
 class LogLevelAction(CommandAction):

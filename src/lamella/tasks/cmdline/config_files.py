@@ -1,24 +1,28 @@
-"""Configuration files, read as literals: nothing in them is executed.
+"""Configuration files: parsed and read, and nothing in them is executed.
 
 A configuration file of the manual's time is a Python program.  The statements
 that such files consist of are understood here one by one, and everything else
-is refused with its file and line::
+is refused with its file, line and text::
 
     config.subregionSize = [10000, 200]            # also root.subregionSize
+    config.skyMap["rings"].tractOverlap = 1.0 / 60
     config.badMaskPlanes += ["SUSPECT"]
     config.removeMaskPlanes.append("CROSSTALK")
-    config.modelPsf["doubleGaussian"].sigma = 2.0
-    from lamella.tasks.manual.scaleZeroPoint import SpatialScaleZeroPointTask
-    config.scaleZeroPoint.retarget(SpatialScaleZeroPointTask)
-    config.load("more.py")
+    from lsst.pipe.tasks.selectImages import PsfWcsSelectImagesTask
+    config.select.retarget(PsfWcsSelectImagesTask)
+    config.load(os.path.join(getPackageDir("obs_subaru"), "config", "coaddBase.py"))
+    for plane in ("SAT", "CR"):
+        config.maskPropagationThresholds[plane] = 0.1
 
-Files that the middleware saved consist of the same statements.  A module is
-imported only for a class that a file puts behind a subtask.
+Files that the middleware saved, and those that the LSST Science Pipelines
+saved, consist of the same statements.  A module is imported only for a class
+that a file puts behind a subtask.
 """
 
 from __future__ import annotations
 
 import ast
+import logging
 from collections.abc import MutableMapping, MutableSequence, MutableSet
 from os import PathLike
 from pathlib import Path
@@ -29,10 +33,19 @@ from lsst.pex.config.callStack import StackFrame
 from lsst.pex.config.configurableField import ConfigurableInstance
 
 from ...errors import ConfigError, UnreadableFileError
-from .option_paths import ROOTS, find_class, history_entry, literal, retarget, set_path, walk
+from .config_values import Scope
+from .option_paths import ROOTS, find_class, history_entry, renamed, retarget, set_path, short, walk
+from .package_folders import PackageFolders
+from .stack_names import find_name, is_ours
+from .stack_options import StackOption, find_stack_option, stands_for
 
 __all__ = ("config_text", "load_config_file", "load_config_text")
 
+_LOG = logging.getLogger("lamella.cmdline")
+_MAX_STATEMENTS = 100_000
+"""Statements that a file may come to with its loops."""
+_MAX_FILES = 50
+"""Files that may load each other."""
 _CHANGES: dict[type, tuple[str, ...]] = {
     MutableSequence: ("append", "extend", "insert", "remove"),
     MutableSet: ("add", "discard", "remove"),
@@ -41,7 +54,9 @@ _CHANGES: dict[type, tuple[str, ...]] = {
 """Methods of a list, a set and a dictionary that a file may call, with literals."""
 
 
-def load_config_file(config: Config, path: str | PathLike[str]) -> None:
+def load_config_file(
+    config: Config, path: str | PathLike[str], folders: PackageFolders | None = None
+) -> None:
     """Change a configuration as a file says.
 
     Parameters
@@ -50,21 +65,27 @@ def load_config_file(config: Config, path: str | PathLike[str]) -> None:
         The configuration to change.
     path
         A file of assignments to ``config.…`` or ``root.…``.
+    folders
+        Where packages lie whose files it loads; by default those of the environment.
 
     Raises
     ------
     UnreadableFileError
         Raised when the file is absent or is not text.
     ConfigError
-        Raised with file and line for a statement that is not understood, an
+        Raised with file, line and text for a statement that is not understood, an
         option that does not exist, and a value that an option cannot have.
     """
-    path = Path(path)
+    _load(config, Path(path), folders or PackageFolders(), ())
+
+
+def _load(config: Config, path: Path, folders: PackageFolders, outer: tuple[str, ...]) -> None:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as err:
-        raise UnreadableFileError(path, found=str(err), expected="a configuration file") from err
-    load_config_text(config, text, name=str(path))
+        reason = err.strerror if isinstance(err, OSError) else str(err)
+        raise UnreadableFileError(path, found=str(reason), expected="a configuration file") from err
+    _read(config, text, str(path), folders, outer)
 
 
 def load_config_text(config: Config, text: str, *, name: str = "<config>") -> None:
@@ -84,12 +105,21 @@ def load_config_text(config: Config, text: str, *, name: str = "<config>") -> No
     ConfigError
         As for `load_config_file`.
     """
+    _read(config, text, name, PackageFolders(), ())
+
+
+def _read(config: Config, text: str, name: str, folders: PackageFolders, outer: tuple[str, ...]) -> None:
+    if len(outer) >= _MAX_FILES:
+        raise ConfigError(f"{name}: more than {_MAX_FILES} files load each other.", found=name)
     try:
         tree = ast.parse(text, filename=name)
-    except (SyntaxError, ValueError) as err:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as err:
         line = getattr(err, "lineno", None) or 0
-        raise ConfigError(f"{name}:{line}: not a configuration file: {err}.", found=name) from None
-    _Reader(config, name, text.splitlines()).read(tree.body)
+        reason = getattr(err, "msg", None) or str(err)
+        raise ConfigError(f"{name}:{line}: not a configuration file: {reason}.", found=name) from None
+    reader = _Reader(Scope(config, name, folders), name, text, outer)
+    reader.read(tree.body)
+    reader.tell()
 
 
 def config_text(config: Config, *, with_imports: bool = True) -> str:
@@ -102,59 +132,73 @@ class _Reader:
 
     Parameters
     ----------
-    config
-        The configuration to change.
+    scope
+        The configuration to change, and what names mean.
     name
         The file.
-    lines
+    text
         Its text, for messages and the history.
+    outer
+        The files that load this one.
     """
 
-    def __init__(self, config: Config, name: str, lines: list[str]) -> None:
-        self._config = config
+    def __init__(self, scope: Scope, name: str, text: str, outer: tuple[str, ...]) -> None:
+        self._scope = scope
+        self._config = scope.config
         self._name = name
-        self._lines = lines
-        self._imported: dict[str, str] = {}
+        self._lines = text.split("\n")
+        self._outer = outer
+        self._statements = 0
+        self._unused: dict[str, str] = {}
 
     def read(self, statements: list[ast.stmt]) -> None:
+        """Do what statements say, and raise a `ConfigError` that names the one that cannot be done."""
         for statement in statements:
             try:
                 self._read(statement)
-            except (TypeError, ValueError, LookupError) as err:
-                line, reason = f"{self._name}:{statement.lineno}", str(err)
-                if reason.startswith(f"{self._name}:"):
-                    raise ConfigError(reason, found=line) from err
-                text = f"{line}: {self._text(statement)!r}: {reason}"
-                raise ConfigError(text, found=line, reason=reason) from err
+            except _ReadError:
+                raise
+            except (TypeError, ValueError, LookupError, OSError) as err:
+                reason = short(err)
+                line = f"{self._name}:{statement.lineno}"
+                text = f"{line}: {self._first_line(statement)!r}: {reason}"
+                raise _ReadError(text, found=line, reason=reason) from err
+
+    def tell(self) -> None:
+        """Warn of the options that have no effect here."""
+        if self._unused:
+            names = list(self._unused)
+            more = f", and {len(names) - 8} more" if len(names) > 8 else ""
+            reasons = "; ".join(dict.fromkeys(self._unused.values()))
+            _LOG.warning(
+                "%s: %d options have no effect here (%s%s): %s",
+                self._name, len(names), ", ".join(names[:8]), more, reasons,
+            )  # fmt: skip
 
     def _read(self, statement: ast.stmt) -> None:
+        self._statements += 1
+        if self._statements > _MAX_STATEMENTS:
+            raise ValueError(f"loops of more than {_MAX_STATEMENTS} statements")
         match statement:
-            case ast.Import(names=names):
-                for item in names:
-                    self._imported[item.asname or item.name.partition(".")[0]] = (
-                        item.name if item.asname else item.name.partition(".")[0]
-                    )
-            case ast.ImportFrom(module=str(module), names=names, level=0):
-                self._imported |= {item.asname or item.name: f"{module}.{item.name}" for item in names}
+            case ast.Import() | ast.ImportFrom(module=str(), level=0):
+                self._scope.imports(statement)
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
-                    if not isinstance(target, ast.Attribute | ast.Subscript):
-                        raise ValueError("only options of config can be assigned")
-                    owner = walk(self._config, target.value, ast.unparse(target))
-                    set_path(owner, target, self._value(value), _option(target), self._at(statement))
+                    self._assign(statement, target, value)
             case ast.AugAssign(target=ast.Attribute() | ast.Subscript() as target, op=ast.Add(), value=value):
-                owner = walk(self._config, target.value, ast.unparse(target))
-                old = walk(self._config, target, _option(target))
-                if not isinstance(old, MutableSequence):
-                    raise ValueError("only a list can be added to")
-                set_path(owner, target, [*old, *literal(value)], _option(target), self._at(statement))
+                self._extend(statement, target, value)
             case ast.Expr(value=ast.Call(func=ast.Attribute() as method) as call):
                 self._call(statement, method, call)
-            case ast.Assert(test=ast.Compare(left=ast.Call(func=ast.Name(id="type")), comparators=[kind])):
-                expected = self._dotted(kind)
-                actual = f"{type(self._config).__module__}.{type(self._config).__name__}"
-                if actual != expected:
-                    raise ValueError(f"the file is for a {expected}; found a {actual}")
+            case ast.For(target=target, iter=items, body=body, orelse=[]):
+                self._repeat(target, items, body)
+            case ast.If(test=test, body=body, orelse=orelse):
+                self.read(body if self._scope.holds(test) else orelse)
+            case ast.Assert(
+                test=ast.Compare(
+                    left=ast.Call(func=ast.Name(id="type")), ops=[ast.Eq() | ast.Is()], comparators=[kind]
+                )
+            ):
+                self._check_class(self._scope.dotted(kind))
             case ast.Pass() | ast.Expr(value=ast.Constant(value=str())):
                 pass
             case _:
@@ -162,55 +206,100 @@ class _Reader:
                     "this statement is not understood; nothing in a configuration file is executed"
                 )
 
-    def _value(self, node: ast.expr) -> Any:
-        """Return a literal, a configuration class, or a configuration with its defaults."""
-        match node:
-            case ast.Attribute() | ast.Name():
-                return self._config_class(node)
-            case ast.Call(func=ast.Attribute() as func, args=[], keywords=[]):
-                return self._config_class(func)()
-        try:
-            return literal(node)
-        except ValueError:
-            raise ValueError("the value is not a literal") from None
+    def _assign(self, statement: ast.stmt, target: ast.expr, node: ast.expr) -> None:
+        if not isinstance(target, ast.Attribute | ast.Subscript):
+            self._scope.bind(target, self._scope.value(node))
+            return
+        path = self._scope.settled(target)
+        name = _option(path)
+        option = find_stack_option(self._scope.roots, path)
+        value = self._scope.value(node)
+        if option is not None and not option.renamed:
+            self._pass_over(option, name, value)
+            return
+        path = renamed(path, option)
+        set_path(walk(self._scope.roots, path.value, name), path, value, name, self._at(statement))
 
-    def _config_class(self, node: ast.expr) -> type[Config]:
-        named = find_class(self._dotted(node))
-        if not (isinstance(named, type) and issubclass(named, Config)):
-            raise ValueError("the value is neither a literal nor a configuration class")
-        return named
+    def _pass_over(self, option: StackOption, name: str, value: Any) -> None:
+        """Take note of an option of the pipelines that has no effect here, or refuse its value."""
+        if not option.takes(value):
+            raise option.refusal(name, value)
+        if option.values is None:
+            self._unused[name] = option.reason
+
+    def _extend(self, statement: ast.stmt, target: ast.Attribute | ast.Subscript, node: ast.expr) -> None:
+        path = self._scope.settled(target)
+        owner = walk(self._scope.roots, path.value, _option(path))
+        old = walk(self._scope.roots, path, _option(path))
+        items = self._scope.value(node)
+        if not isinstance(old, MutableSequence) or not isinstance(items, list | tuple):
+            raise ValueError("only a list can be added to a list")
+        set_path(owner, path, [*old, *items], _option(path), self._at(statement))
+
+    def _repeat(self, target: ast.expr, node: ast.expr, body: list[ast.stmt]) -> None:
+        items = self._scope.value(node)
+        if not isinstance(items, list | tuple | dict):
+            raise ValueError(f"{ast.unparse(node)} is not a list to go through")
+        for item in items:
+            self._scope.bind(target, item)
+            self.read(body)
+
+    def _check_class(self, expected: str) -> None:
+        actual = f"{type(self._config).__module__}.{type(self._config).__name__}"
+        same = actual == expected or (is_ours(expected) and find_name(expected) is type(self._config))
+        if not same:
+            raise ValueError(f"the file is for a {expected}; found a {actual}")
 
     def _call(self, statement: ast.stmt, method: ast.Attribute, call: ast.Call) -> None:
-        owner = walk(self._config, method.value, _option(method.value))
-        if method.attr == "retarget" and isinstance(owner, ConfigurableInstance):
-            named = {keyword.arg: keyword.value for keyword in call.keywords}
-            named |= dict(zip(("target", "ConfigClass"), call.args, strict=False))
-            if "target" not in named or set(named) - {"target", "ConfigClass"}:
-                raise ValueError("retarget takes a target, and a ConfigClass if it is not that of the target")
-            classes = {key: find_class(self._dotted(node)) for key, node in named.items()}
-            retarget(owner, classes["target"], classes.get("ConfigClass"), self._at(statement))
+        path = self._scope.settled(method.value)
+        option = find_stack_option(self._scope.roots, path)
+        if option is not None and option.values is None and not option.renamed:
+            self._unused[_option(path)] = option.reason
+            return
+        owner = walk(self._scope.roots, path, _option(path))
+        if method.attr == "retarget" and isinstance(owner, Config | ConfigurableInstance):
+            self._retarget(owner, _option(path), call, self._at(statement))
         elif method.attr == "load" and isinstance(owner, Config | ConfigurableInstance) and not call.keywords:
-            (path,) = (literal(item) for item in call.args)
+            (file,) = (self._scope.value(item) for item in call.args)
             config = owner if isinstance(owner, Config) else owner.value
-            load_config_file(config, Path(self._name).parent / str(path))
+            try:
+                _load(
+                    config,
+                    Path(self._name).parent / str(file),
+                    self._scope.folders,
+                    (*self._outer, self._name),
+                )
+            except _ReadError as err:
+                raise ConfigError(str(err), found=err.found) from err  # told with this statement before it
         elif any(isinstance(owner, kind) and method.attr in names for kind, names in _CHANGES.items()):
-            getattr(owner, method.attr)(*(literal(item) for item in call.args))
+            getattr(owner, method.attr)(*(self._scope.value(item) for item in call.args))
         else:
             raise ValueError(f"{ast.unparse(method)}() is not something a configuration file may call")
 
-    def _dotted(self, node: ast.expr) -> str:
-        """Return the path of what an imported name means."""
-        path = ast.unparse(node)
-        first, dot, rest = path.partition(".")
-        if first not in self._imported:
-            raise ValueError(f"{first} is neither a literal nor imported")
-        return self._imported[first] + dot + rest
+    def _retarget(
+        self, owner: Config | ConfigurableInstance[Any], name: str, call: ast.Call, at: list[StackFrame]
+    ) -> None:
+        named = {keyword.arg: keyword.value for keyword in call.keywords}
+        named |= dict(zip(("target", "ConfigClass"), call.args, strict=False))
+        if "target" not in named or set(named) - {"target", "ConfigClass"}:
+            raise ValueError("retarget takes a target, and a ConfigClass if it is not that of the target")
+        paths = {key: self._scope.dotted(node) for key, node in named.items()}
+        if isinstance(owner, Config):
+            if not stands_for(name, paths["target"]):
+                raise ValueError(f"{name} is no subtask here, and cannot be retargeted to {paths['target']}")
+            return
+        target = find_class(paths["target"])
+        retarget(owner, target, find_class(paths["ConfigClass"]) if "ConfigClass" in paths else None, at)
 
     def _at(self, statement: ast.stmt) -> list[StackFrame]:
-        return history_entry(self._name, statement.lineno, self._text(statement))
+        return history_entry(self._name, statement.lineno, self._first_line(statement))
 
-    def _text(self, statement: ast.stmt) -> str:
+    def _first_line(self, statement: ast.stmt) -> str:
         return self._lines[statement.lineno - 1].strip()
+
+
+class _ReadError(ConfigError):
+    """An error that names file, line and statement."""
 
 
 def _option(node: ast.expr) -> str:

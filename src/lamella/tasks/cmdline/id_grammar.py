@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 
 __all__ = ("parse_id", "parse_values")
 
+_MAX_VALUES = 1_000_000
+"""Values, and combinations of them: more are a slip of the pen."""
 _RANGE = re.compile(r"(\d+)\.\.(\d+)(?::(\d+))?")
 
 
@@ -17,7 +20,8 @@ def parse_id(tokens: Sequence[str]) -> list[dict[str, str]]:
     Parameters
     ----------
     tokens
-        ``KEY=VALUE`` each, where the value is as for `parse_values`.
+        ``KEY=VALUE`` each, where the value is as for `parse_values`.  The brackets of the
+        manual's ``[KEY=VALUE …]`` may stand around them.
 
     Returns
     -------
@@ -28,10 +32,10 @@ def parse_id(tokens: Sequence[str]) -> list[dict[str, str]]:
     Raises
     ------
     ValueError
-        Raised when a token is not ``KEY=VALUE``, or a key stands there twice.
+        Raised when a token is not ``KEY=VALUE``, a key stands there twice, or there are too many.
     """
     values: dict[str, list[str]] = {}
-    for token in tokens:
+    for token in _without_brackets(tokens):
         key, equals, text = token.partition("=")
         if not equals or not key or not text:
             raise ValueError(f"{token!r} is not KEY=VALUE")
@@ -40,7 +44,15 @@ def parse_id(tokens: Sequence[str]) -> list[dict[str, str]]:
         values[key] = parse_values(text)
     if not values:
         return []
+    if math.prod(map(len, values.values())) > _MAX_VALUES:
+        raise ValueError(f"the values of {', '.join(values)} have more than {_MAX_VALUES} combinations")
     return [dict(zip(values, choice, strict=True)) for choice in itertools.product(*values.values())]
+
+
+def _without_brackets(tokens: Sequence[str]) -> list[str]:
+    """Return tokens without the brackets of the manual's ``[KEY=VALUE …]``."""
+    text = " ".join(tokens)
+    return text[1:-1].split() if text.startswith("[") and text.endswith("]") else list(tokens)
 
 
 def parse_values(text: str) -> list[str]:
@@ -53,7 +65,7 @@ def parse_values(text: str) -> list[str]:
     Raises
     ------
     ValueError
-        Raised when a stride is 0, a range runs backwards, or an item is empty.
+        Raised when a stride is 0, a range runs backwards or is too long, or an item is empty.
     """
     values: list[str] = []
     for item in text.split("^"):
@@ -64,6 +76,8 @@ def parse_values(text: str) -> list[str]:
         first, last, stride = int(span[1]), int(span[2]), int(span[3] or 1)
         if stride < 1 or last < first:
             raise ValueError(f"{item!r} is not a range; expected first..last or first..last:stride")
+        if (last - first) // stride >= _MAX_VALUES:
+            raise ValueError(f"{item!r} is a range of more than {_MAX_VALUES} values")
         values.extend(str(number) for number in range(first, last + 1, stride))
     if not all(values):
         raise ValueError(f"{text!r} has an empty item")

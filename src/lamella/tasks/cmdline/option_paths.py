@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
-from collections.abc import MutableMapping, MutableSequence
+import logging
+from collections.abc import Iterable, Mapping, MutableMapping, MutableSequence
 from typing import Any
 
 from lsst.pex.config import Config
@@ -13,10 +14,26 @@ from lsst.pex.config.callStack import StackFrame
 from lsst.pex.config.configChoiceField import ConfigInstanceDict
 from lsst.pex.config.configurableField import ConfigurableInstance
 
+from ...arithmetic import constant
 from ...errors import ConfigError
+from ...suggestions import nearest
+from .stack_names import find_name, is_ours
+from .stack_options import StackOption, find_stack_option
 
-__all__ = ("find_class", "history_entry", "literal", "retarget", "set_option", "set_path", "walk")
+__all__ = (
+    "ROOTS",
+    "find_class",
+    "history_entry",
+    "renamed",
+    "retarget",
+    "roots_of",
+    "set_option",
+    "set_path",
+    "short",
+    "walk",
+)
 
+_LOG = logging.getLogger("lamella.cmdline")
 ROOTS = ("config", "root")
 """Names that a configuration may have in a file: today's, and that of old files."""
 
@@ -51,7 +68,13 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
     if not isinstance(node, ast.Attribute | ast.Subscript):
         raise ConfigError(f"{name!r} is not the name of an option.", option=name)
     at = history_entry(source, 0, f"{name}={text}")
-    owner = walk(config, node.value, name)
+    roots = roots_of(config)
+    option = find_stack_option(roots, node)
+    if option is not None and not option.renamed:
+        _pass_over(option, name, text)
+        return
+    node = renamed(node, option)
+    owner = walk(roots, node.value, name)
     if (
         isinstance(node, ast.Attribute)
         and node.attr == "retarget"
@@ -63,7 +86,7 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
     if not isinstance(_current(owner, node), MutableSequence | MutableMapping):
         readings.append(text)  # a list would take a text letter by letter
     with contextlib.suppress(SyntaxError, ValueError):
-        readings.append(literal(ast.parse(text.strip(), mode="eval").body))
+        readings.append(_literal(text))
     reason = f"expected a literal such as ['A', 'B'] or {{'A': 1}}, found {text!r}"
     for value in readings:
         try:
@@ -72,11 +95,38 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
         except ConfigError:
             raise
         except (TypeError, ValueError) as err:
-            reason = _short(err)
+            reason = short(err)
     raise ConfigError(f"{name}={text}: {reason}", option=name, found=text, reason=reason)
 
 
-def _short(error: Exception) -> str:
+def _literal(text: str) -> Any:
+    return constant(ast.parse(text.strip(), mode="eval").body)
+
+
+def _pass_over(option: StackOption, name: str, text: str) -> None:
+    """Warn of an option of the pipelines that has no effect here, or raise if it would have one there."""
+    value: Any = text
+    with contextlib.suppress(SyntaxError, ValueError):
+        value = _literal(text)
+    if not option.takes(value):
+        raise option.refusal(name, value)
+    if option.values is None:
+        _LOG.warning("%s has no effect here: %s", name, option.reason)
+
+
+def renamed(node: ast.Attribute | ast.Subscript, option: StackOption | None) -> ast.Attribute | ast.Subscript:
+    """Return a path with the name that an option of the pipelines has here."""
+    if option is None or not option.renamed:
+        return node
+    return ast.Attribute(value=node.value, attr=option.renamed, ctx=ast.Store())
+
+
+def roots_of(config: Config) -> dict[str, Any]:
+    """Return a configuration by the names that it may have in a path."""
+    return dict.fromkeys(ROOTS, config)
+
+
+def short(error: Exception) -> str:
     """Return the last line of a message of the middleware; the others say where fields were defined."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     for line in lines:
@@ -85,32 +135,53 @@ def _short(error: Exception) -> str:
     return lines[0] if len(lines) == 1 else " ".join(lines[:2])
 
 
-def walk(config: Any, node: ast.expr, name: str) -> Any:
+def walk(roots: Mapping[str, Any], node: ast.expr, name: str) -> Any:
     """Follow a path such as ``config.a['b'].c`` and return what is there.
+
+    Parameters
+    ----------
+    roots
+        What a path may begin with, by name; see `roots_of`.
+    node
+        The path.
+    name
+        What messages call it.
 
     Raises
     ------
     ConfigError
         Raised when there is nothing of that name, or the path is no path.
     """
-    if isinstance(node, ast.Name) and node.id in ROOTS:
-        return config
+    if isinstance(node, ast.Name) and node.id in roots:
+        return roots[node.id]
     if isinstance(node, ast.Attribute | ast.Subscript):
-        return _current(walk(config, node.value, name), node, name)
+        return _current(walk(roots, node.value, name), node, name)
     raise ConfigError(f"{name!r} is not the name of an option.", option=name)
 
 
 def _current(owner: Any, node: ast.Attribute | ast.Subscript, name: str = "") -> Any:
     try:
         if isinstance(node, ast.Subscript):
-            return owner[literal(node.slice)]
+            return owner[constant(node.slice)]
         if node.attr.startswith("_"):
             raise AttributeError(node.attr)
         return getattr(owner, node.attr)
-    except (AttributeError, LookupError):
+    except (AttributeError, LookupError, TypeError):
         if not name:
             return None  # an entry that is about to be made
-        raise ConfigError(f"There is no config field {name!r}.", option=name) from None
+        raise _no_option(owner, node, name) from None
+
+
+def _no_option(owner: Any, node: ast.Attribute | ast.Subscript, name: str) -> ConfigError:
+    """Return the error that there is no such option; it names the most similar that there is."""
+    word = node.attr if isinstance(node, ast.Attribute) else str(constant(node.slice))
+    return ConfigError(f"There is no config field {name!r}{nearest(word, _options(owner))}.", option=name)
+
+
+def _options(owner: Any) -> Iterable[str]:
+    owner = owner.value if isinstance(owner, ConfigurableInstance) else owner
+    names = owner._fields if isinstance(owner, Config) else owner
+    return [str(name) for name in names] if isinstance(names, Mapping) else ()
 
 
 def set_path(
@@ -127,16 +198,16 @@ def set_path(
     """
     if isinstance(node, ast.Subscript):
         try:
-            owner.__setitem__(literal(node.slice), value, at=at)
-        except AttributeError:
-            raise ConfigError(f"There is no config field {name!r}.", option=name) from None
+            owner.__setitem__(constant(node.slice), value, at=at)
+        except (AttributeError, IndexError):
+            raise _no_option(owner, node, name) from None
         return
     is_option = isinstance(owner, Config) and node.attr in owner._fields
     chooses = isinstance(owner, ConfigInstanceDict) and node.attr in ("name", "names")
     is_option |= isinstance(owner, ConfigurableInstance) and node.attr in owner.value._fields
     is_option |= hasattr(owner, "fieldNames")  # a struct of actions takes any
     if not (is_option or chooses):
-        raise ConfigError(f"There is no config field {name!r}.", option=name)
+        raise _no_option(owner, node, name)
     if chooses:
         setattr(owner, node.attr, value)
     else:
@@ -153,10 +224,13 @@ def retarget(
     ConfigError
         Raised when the class is not something a subtask can be.
     """
+    own = getattr(target, "ConfigClass", None)
+    if config_class is not None and isinstance(own, type) and issubclass(own, config_class):
+        config_class = own  # tasks of the pipelines without options name the base of all configurations
     try:
         owner.retarget(target, ConfigClass=config_class, at=at)
     except (TypeError, ValueError, AttributeError) as err:
-        raise ConfigError(f"{owner._field.name} cannot be retargeted to {target!r}: {_short(err)}") from err
+        raise ConfigError(f"{owner._field.name} cannot be retargeted to {target!r}: {short(err)}") from err
 
 
 def history_entry(file: str, line: int, text: str) -> list[StackFrame]:
@@ -167,6 +241,10 @@ def history_entry(file: str, line: int, text: str) -> list[StackFrame]:
 def find_class(path: str) -> Any:
     """Return what a dotted path names, importing its module.
 
+    Names of `lamella.tasks.cmdline.stack_names` stand for the classes of
+    lamella, also where the pipelines are installed, whose classes do not fit
+    the tasks here.
+
     Raises
     ------
     ConfigError
@@ -175,21 +253,9 @@ def find_class(path: str) -> Any:
     module, _, name = path.rpartition(".")
     if not module or not all(word.isidentifier() for word in path.split(".")):
         raise ConfigError(f"{path!r} is not the path of a class; expected package.module.Class.", found=path)
+    if is_ours(path):
+        return find_name(path)
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as err:
         raise ConfigError(f"{path}: cannot be imported: {err}.", found=path) from err
-
-
-def literal(node: ast.expr) -> Any:
-    """Return the value of a literal; ``float('nan')`` and ``float('inf')`` count as literals.
-
-    Raises
-    ------
-    ValueError
-        Raised when the expression is anything else.
-    """
-    match node:
-        case ast.Call(func=ast.Name(id="float"), args=[ast.Constant(value=str(text))], keywords=[]):
-            return float(text)
-    return ast.literal_eval(node)

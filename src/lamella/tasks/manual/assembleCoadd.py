@@ -594,7 +594,7 @@ class AssembleCoaddTask(CoaddBaseTask):
             self.shrinkValidPolygons(coaddInputs)
         described = coaddExposure.replace(
             band=refs[0].header.band if refs else "",
-            detectors=tuple(coaddInputs.ccds),
+            detectors=self.config.coaddPsf.applied(coaddInputs.ccds),
             notes=notes_of(coaddInputs.ccds),
             matched_psf=Prepared(tuple(input_of(ref.header) for ref, _ in pairs)).model_psf(),
         )

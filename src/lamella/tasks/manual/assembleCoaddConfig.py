@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 from lsst.pex.config import ChoiceField, Config, ConfigField, ConfigurableField, Field, ListField
 
 from ...coadd.assemble_control import AssembleConfig
+from ...data.detector import DetectorInput
 from ...data.options import WeightControl
+from ...kernels.resample.support import KERNELS, ResamplingKernel
 from ...planes import plane_name, plane_names
 from ...resources import Resources
 from .coaddBase import CoaddBaseConfig, refuse
@@ -23,11 +27,18 @@ class CoaddPsfConfig(Config):
     """How the PSFs of the inputs are resampled."""
 
     warpingKernelName = ChoiceField[str](
-        "Kernel that stamps of PSFs are resampled with",
-        default="lanczos3",
-        allowed={"lanczos3": "Lanczos function of order 3"},
+        "Kernel that stamps of PSFs are resampled with; unset: that of each image",
+        allowed=dict.fromkeys(KERNELS, "to the letter"),
+        optional=True,
     )
     cacheSize = Field[int]("Accepted for the sake of older files; without effect", default=10000)
+
+    def applied(self, ccds: Iterable[DetectorInput]) -> tuple[DetectorInput, ...]:
+        """Return the records of detectors with the kernel that their PSFs are to be resampled with."""
+        if self.warpingKernelName is None:
+            return tuple(ccds)
+        kernel = ResamplingKernel(name=self.warpingKernelName)
+        return tuple(dataclasses.replace(ccd, kernel=kernel) for ccd in ccds)
 
 
 class AssembleCoaddConfig(CoaddBaseConfig):
@@ -159,7 +170,8 @@ class AssembleCoaddConfig(CoaddBaseConfig):
 _FILLABLE = ("MEAN", "MEDIAN", "MEANCLIP", "NOISECLIP", "VARIANCE", "VARIANCECLIP")
 _REFUSED = {
     "doWriteArtifactMasks": "only the pipeline task writes masks of artifacts",
-    "doAttachTransmissionCurve": "transmission curves of exposures are not known",
+    "doAttachTransmissionCurve": "transmission curves of exposures are not known; "
+    "-c doAttachTransmissionCurve=False does without",
     "hasFakes": "there are no datasets with added sources",
     "doSelectVisits": "the command line selects with --selectId; the pipeline task has this option",
     "doInputMap": "maps of inputs are not made; the coadd's table of inputs has their polygons",

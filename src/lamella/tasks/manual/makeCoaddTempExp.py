@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from lsst.pex.config import ConfigurableField, Field
+from lsst.pex.config import ConfigField, ConfigurableField, Field
 from lsst.pipe.base import Struct
 from lsst.utils.timer import timeMethod
 
@@ -16,6 +16,7 @@ from ...psf.match_control import MatchControl
 from ..cmdline.argument_parser import ArgumentParser
 from ..history import plain_settings, record_history, record_unmatched
 from ..matching import MODEL_FWHM
+from .assembleCoaddConfig import CoaddPsfConfig
 from .coaddBase import (
     CoaddBaseConfig,
     CoaddBaseTask,
@@ -35,6 +36,7 @@ class MakeCoaddTempExpConfig(CoaddBaseConfig):
     """How exposures become warps."""
 
     warpAndPsfMatch: Any = ConfigurableField("Resamples the exposures of a visit", target=WarpAndPsfMatchTask)
+    coaddPsf: Any = ConfigField("How PSFs are resampled: with the kernel of the images", CoaddPsfConfig)
     doWrite = Field[bool]("Write the warps", default=True)
     bgSubtracted = Field[bool]("Leave the sky subtracted", default=True)
     makeDirect = Field[bool]("Make warps", default=True)
@@ -73,6 +75,15 @@ class MakeCoaddTempExpConfig(CoaddBaseConfig):
             refuse(self, "modelPsf", err.reason)
         if not (self.makeDirect or self.makePsfMatched):
             refuse(self, "makeDirect", "at least one of makeDirect and makePsfMatched must be True")
+        warp = getattr(self.warpAndPsfMatch.value, "warp", None)
+        kernel = self.coaddPsf.warpingKernelName
+        if kernel is not None and warp is not None and kernel != warp.warpingKernelName:
+            refuse(
+                self,
+                "coaddPsf",
+                f"the PSF of a warp is resampled as its image is, with {warp.warpingKernelName} "
+                f"(warpAndPsfMatch.warp.warpingKernelName); found {kernel}",
+            )
         if self.doWriteEmptyWarps:
             refuse(
                 self,

@@ -16,7 +16,10 @@ __all__ = ("SKYMAP_CONFIGS", "BaseSkyMapConfig", "skymap_name_field")
 
 
 class LegacyTractConfig(Config):
-    """Patches with a border of pixels; their sizes are options of the sky map."""
+    """Patches with a border of pixels; what is unset here is as the sky map has it."""
+
+    patchInnerDimensions = ListField[int]("Width and height of a patch [pixel]", length=2, optional=True)
+    patchBorder = Field[int]("Width of the border of a patch [pixel]", optional=True)
 
 
 class CellTractConfig(Config):
@@ -72,7 +75,12 @@ class BaseSkyMapConfig(Config):
         """Return how tracts are cut into patches."""
         if self.tractBuilder.name == "cells":
             return self.tractBuilder.active.toCore()  # type: ignore[no-any-return]
-        return LegacyPatches(inner=tuple(self.patchInnerDimensions), border=self.patchBorder)
+        legacy = self.tractBuilder.active
+        inner, border = legacy.patchInnerDimensions, legacy.patchBorder
+        return LegacyPatches(
+            inner=tuple(self.patchInnerDimensions if inner is None else inner),
+            border=self.patchBorder if border is None else border,
+        )
 
     def toCore(self) -> SkyMapConfig:
         """Return the core's form of this."""
