@@ -25,6 +25,7 @@ from ..source import FileSource
 from ..table_hdus import flat_shape, is_other_plane
 from ..table_row import TableRow
 from ..units import is_relative_unit
+from .bands import band_of
 from .beside import companions_of, head_of, is_companion_name
 from .counts import are_counts
 from .keywords import (
@@ -34,10 +35,10 @@ from .keywords import (
     SATURATION,
     VISIT,
     ZERO_POINT,
-    band_of,
     gain_of,
     number_or_none,
     whole_or_none,
+    why_not_ab,
 )
 from .planes import mask_cells, noise_cells
 
@@ -156,6 +157,9 @@ class _PlainImage:
         zero_point, scale = number_or_none(ZERO_POINT, self.cards), number_or_none(FLUX_SCALE, self.cards)
         if is_flux_unit(unit):
             self._set("unit", Cell(unit, "header BUNIT"), "unit")
+        elif zero_point is not None and (reason := why_not_ab(self.cards, self.cells["band"])):
+            scale = Cell(f"10**(-0.4*({zero_point.text} - 25))", f"{zero_point.origin} ({reason})")
+            self._set("flux_scale", scale, "relative scale")
         elif zero_point is not None:
             self._set("zero_point", zero_point, "zero point")
         elif scale is not None:

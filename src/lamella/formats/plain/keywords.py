@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ...errors import InputError
 from ..cards import Cards
@@ -17,11 +18,11 @@ __all__ = (
     "SATURATION",
     "VISIT",
     "ZERO_POINT",
-    "band_of",
     "gain_of",
     "is_amateur",
     "number_or_none",
     "whole_or_none",
+    "why_not_ab",
 )
 
 
@@ -31,36 +32,40 @@ def _positive(*ways: tuple[str, str], least: str = ">0") -> Value:
 
 
 _TIMED = " + 2.5*log10(EXPTIME)"
+_RATE = r"/\s*s(ec|econd)?|\s+s(\*\*|\^)?-1|per sec(ond)?"
+_RATES = rf".+({_RATE})\s*"
+_FROM_FLUX = "-2.5*log10(PHOTFLAM) - 5*log10(PHOTPLAM) - 2.408"
+
+
+def _ways(condition: dict[str, Any], value: str, *, timed: bool = False) -> list[dict[str, Any]]:
+    """Return the ways to a zero point; with ``timed`` it is that of a count per second."""
+    if not timed:
+        return [{"when": condition, "value": value}]
+    rate = {"when": condition | {"BUNIT": _RATES}, "value": value}
+    return [rate, {"when": condition, "value": value + _TIMED}]
+
 
 ZERO_POINT = parse_value(
     [
         # Of SCAMP: the magnitude of one count of an image on its common scale.
-        {"when": {"MAGZEROP": ">5", "FLXSCALE": ">0"}, "value": "MAGZEROP - 2.5*log10(FLXSCALE)"},
+        *_ways({"MAGZEROP": ">5", "FLXSCALE": ">0"}, "MAGZEROP - 2.5*log10(FLXSCALE)"),
+        *_ways({"MAGZP": ">5"}, "MAGZP"),
+        *_ways({"MAGZPT": ">5"}, "MAGZPT", timed=True),
         *(
-            {"when": {key: ">5"}, "value": value}
-            for key, value in (
-                ("MAGZP", "MAGZP"),
-                ("MAGZPT", f"MAGZPT{_TIMED}"),
-                ("MAGZERO", "MAGZERO"),
-                ("MAGZEROP", "MAGZEROP"),
-                ("PHOTZP", "PHOTZP"),
-                ("ZEROPT", "ZEROPT"),
-                ("ZEROPOIN", "ZEROPOIN"),
-                ("ZP", "ZP"),
-                ("ZPAPPROX", "ZPAPPROX"),
-                ("L1ZP", f"L1ZP{_TIMED}"),
-                ("PC-ZP", "'PC-ZP'"),
-            )
+            way
+            for key in ("MAGZERO", "MAGZEROP", "PHOTZP", "ZEROPT", "ZEROPOIN", "ZP", "ZPAPPROX")
+            for way in _ways({key: ">5"}, key)
         ),
-        {"when": {"PHOT_C": ">5", "PHOT_K": True}, "value": f"PHOT_C + PHOT_K*(AIRMASS - 1){_TIMED}"},
+        *_ways({"L1ZP": ">5"}, "L1ZP", timed=True),
+        *_ways({"PC-ZP": ">5"}, "'PC-ZP'"),
+        # Of the LSST stack: counts of magnitude 0.
+        *_ways({"FLUXMAG0": ">0"}, "2.5*log10(FLUXMAG0)"),
+        *_ways({"PHOT_C": ">5", "PHOT_K": True}, "PHOT_C + PHOT_K*(AIRMASS - 1)", timed=True),
         {
             "when": {"PHOTFLAM": ">0", "PHOTPLAM": ">0", "BUNIT": r"(electrons?|e-|counts?|adu|dn)"},
-            "value": f"-2.5*log10(PHOTFLAM) - 5*log10(PHOTPLAM) - 2.408{_TIMED}",
+            "value": _FROM_FLUX + _TIMED,
         },
-        {
-            "when": {"PHOTFLAM": ">0", "PHOTPLAM": ">0"},
-            "value": "-2.5*log10(PHOTFLAM) - 5*log10(PHOTPLAM) - 2.408",
-        },
+        *_ways({"PHOTFLAM": ">0", "PHOTPLAM": ">0"}, _FROM_FLUX),
     ]
 )
 """AB magnitude of one count.  A zero point of 5 or less is a keyword that nobody filled in."""
@@ -90,18 +95,31 @@ _CAMERAS = re.compile(
     r"|STELLINA|VESPERA|EVSCOPE|ORIGIN|CANON|NIKON|SONY|FUJI|PENTAX|DSLR",
     re.IGNORECASE,
 )
+_SYSTEMS = ("MAGSYS", "PHOTSYS", "ZPSYS", "MAG_SYS", "ZP_SYS", "MAGSYST", "PHOTSYST", "ZPTSYS")
+_OFTEN_VEGA = re.compile(r"(2MASS[ _-]?)?(J|H|K|Ks|K_?s|Kp|L|M|W[1-4])('|prime)?", re.IGNORECASE)
+"""Bands of the infrared, of which most zero points are those of Vega, off AB by 0.9 mag and more."""
 _PROGRAMS = re.compile(
     r"N\.I\.N\.A|SHARPCAP|ASIAIR|EKOS|KSTARS|APT |SEQUENCE GENERATOR|VOYAGER|SIRIL", re.IGNORECASE
 )
 
 
-_RATE = re.compile(r"\s*/\s*s(ec|econd)?$|\s+s(\*\*|\^)?-1$", re.IGNORECASE)
+_PER_SECOND = re.compile(rf"\s*({_RATE})$", re.IGNORECASE)
 
 
 def is_amateur(cards: Cards) -> bool:
     """Return whether GAIN is a setting of the camera and not electrons per count."""
     told = " ".join(str(cards.get(key) or "") for key in ("SWCREATE", "CREATOR", "PROGRAM"))
     return bool(_CAMERAS.search(str(cards.get("INSTRUME") or "")) or _PROGRAMS.search(told))
+
+
+def why_not_ab(cards: Cards, band: str) -> str:
+    """Return why a zero point is not taken for one of AB magnitudes; an empty text where it is."""
+    told = next((text for key in _SYSTEMS if (text := str(cards.get(key) or ""))), "")
+    if re.search("VEGA", told, re.IGNORECASE):
+        return "magnitudes of Vega"
+    if not told and _OFTEN_VEGA.fullmatch(band):
+        return f"no card says whether magnitudes in {band} are those of Vega or AB"
+    return ""
 
 
 def gain_of(cards: Cards, unit: str) -> Cell | None:
@@ -114,7 +132,9 @@ def gain_of(cards: Cards, unit: str) -> Cell | None:
     unit
         Its unit (BUNIT); an empty one is taken for counts.
     """
-    counts, rate = (unit[: match.start()], " * EXPTIME") if (match := _RATE.search(unit)) else (unit, "")
+    counts, rate = (
+        (unit[: match.start()], " * EXPTIME") if (match := _PER_SECOND.search(unit)) else (unit, "")
+    )
     if rate and cards.get("EXPTIME") is None:
         return None
     if is_electrons(counts):
@@ -140,22 +160,3 @@ def whole_or_none(value: Value, cards: Cards) -> Cell | None:
     """Return the cell of a whole number; `None` where the keywords are missing or hold none."""
     cell = number_or_none(value, cards)
     return cell if cell is not None and parse_integer(cards.text(cell.text)) is not None else None
-
-
-_BANDS = ("FILTER", "BAND", "FILTER1", "FILTER2", "FILTER3", "INSFLNAM", "FILTNAM", "FILTERS", "FILTERID")
-_OPEN = re.compile(r"(CLEAR|OPEN|NONE|EMPTY|AIR|NO ?FILTER|N/?A|-+)\w*", re.IGNORECASE)
-_UNSAFE = re.compile(r"[^\w.+'-]+")
-"""What may not be in names of files."""
-
-
-def band_of(cards: Cards) -> Cell:
-    """Return the short name of the passband: its first word where that is a letter, else all of it."""
-    for key in _BANDS:
-        text = str(cards.get(key) or "").strip()
-        if not text or _OPEN.fullmatch(text):
-            continue
-        word = text.split()[0]
-        band = word if len(word) == 1 else _UNSAFE.sub("_", text).strip("_")
-        if band:
-            return Cell(band, f"header {key}")
-    return Cell("unknown", "assumed as no card names a filter")
