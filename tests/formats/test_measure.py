@@ -211,6 +211,20 @@ def test_fields_that_share_no_star_have_references_of_their_own(tmp_path: Path) 
     assert references["far-a.fits"] == references["far-b.fits"] in ("far-a.fits", "far-b.fits")
 
 
+def test_detectors_that_share_no_star_are_on_one_scale_by_their_visits(tmp_path: Path) -> None:
+    exposures = [
+        Bare(f"{visit}{ccd}.fits", zero_point, ra=150.0 + ccd, cards={"EXPNUM": visit, "CCDNUM": ccd})
+        for visit, zero_point in ((1, 25.0), (2, 24.5), (3, 25.2))
+        for ccd in (1, 2)
+    ]
+    rows = rows_of(opened(tmp_path, exposures))
+    assert len({row.values["flux_reference"] for row in rows.values()}) == 1
+    for visit, zero_point in ((1, 25.0), (2, 24.5), (3, 25.2)):
+        expected = 10.0 ** (-0.4 * (zero_point - 25.0)) * float(rows["11.fits"].values["flux_scale"])
+        for ccd in (1, 2):
+            assert float(rows[f"{visit}{ccd}.fits"].values["flux_scale"]) == pytest.approx(expected, rel=0.01)
+
+
 def test_without_any_star_a_width_is_assumed_unless_nothing_may_be(tmp_path: Path) -> None:
     inputs = opened(tmp_path, [Bare("empty.fits", stars=0)])
     (source,) = inputs

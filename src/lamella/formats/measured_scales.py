@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..coadd.relative_scales import RelativeScales, relative_scales
+from ..coadd.linked_scales import LinkedScales, link_groups
+from ..coadd.relative_scales import relative_scales
 from ..coadd.scale_check import contradictions
 from ..coadd.star_matches import StarMatches, match_stars
 from ..data.exposure import ExposureId, ExposureSource
@@ -28,6 +29,7 @@ from .row_scale import row_scale
 __all__ = ("tie_exposures",)
 
 _BY_STARS = "by stars in common"
+_BY_VISITS = "by stars in common, and detectors of a visit taken as alike"
 
 
 def tie_exposures(
@@ -36,7 +38,8 @@ def tie_exposures(
     """Give exposures that say ``measured`` their scale relative to others of their band.
 
     Where stars connect them to exposures that have magnitudes, they get a zero point; else a factor to the
-    units of a reference exposure.  One without a star in common is taken to be like other detectors of its
+    units of a reference exposure.  Exposures of detectors that no star connects are put on one scale by their
+    visits.  One without a star in common is taken to be like other detectors of its
     visit, or to have the sensitivity of the others of its instrument per exposure time.
 
     Where stars contradict the unit that images state which say nothing else (BUNIT), these are taken to be
@@ -101,12 +104,15 @@ class _Band:
         scales = relative_scales(
             self.catalogs, matches, {index: tie.factor for index, tie in anchors.items()}
         )
+        visits = [self._visit(index) for index in range(len(self.sources))]
+        tied = np.where(scales.stars > 0, scales.scale, np.nan)
+        linked = link_groups(tied, scales.reference, visits, anchors)
         ties: dict[int, _Tie] = {}
         for index in self.free:
-            tie = self._by_stars(index, scales, anchors)
+            tie = self._by_stars(index, linked, anchors)
             if tie is not None:
                 ties[index] = tie
-                self._set(index, tie, "measured", _BY_STARS)
+                self._set(index, tie, "measured", _BY_VISITS if linked.by_visit[index] else _BY_STARS)
         ties |= stated
         self._assume([index for index in self.free if index not in ties], ties)
 
@@ -149,10 +155,10 @@ class _Band:
         chosen = min(counts, key=lambda unit: (not unit.is_absolute, -counts[unit], unit))
         return {index: tie for index, tie in stated.items() if tie.unit == chosen}
 
-    def _by_stars(self, index: int, scales: RelativeScales, anchors: Mapping[int, _Tie]) -> _Tie | None:
+    def _by_stars(self, index: int, scales: LinkedScales, anchors: Mapping[int, _Tie]) -> _Tie | None:
         """Return the scale of an exposure by its stars; `None` where none of them is in another exposure."""
         factor, reference = float(scales.scale[index]), int(scales.reference[index])
-        if not math.isfinite(factor) or scales.stars[index] == 0:
+        if not math.isfinite(factor):
             return None
         if reference in anchors:
             return _Tie(factor, anchors[reference].unit)
