@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsst.pex.config import Config
+from lsst.pipe.base import TaskMetadata
 from lsst.utils.logging import LsstLogAdapter
 
 from ..data.coadd import Rejection
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = (
     "common_settings",
+    "note_rejections",
+    "noted_rejections",
     "plain_settings",
     "record_history",
     "record_unmatched",
@@ -51,6 +54,19 @@ def record_history(warp: Warp, rejected: Sequence[Rejection], settings: Mapping[
     """
     warp.metadata[_REJECTED] = json.dumps([rejection_to_plain(rejection) for rejection in rejected])
     warp.metadata[_SETTINGS] = json.dumps(settings)
+
+
+def note_rejections(metadata: TaskMetadata, rejected: Sequence[Rejection]) -> None:
+    """Note in the metadata of a task which exposures of a visit are in no warp."""
+    metadata[_REJECTED] = json.dumps([rejection_to_plain(rejection) for rejection in rejected])
+
+
+def noted_rejections(metadata: TaskMetadata) -> list[Rejection]:
+    """Return what `note_rejections` noted in the metadata of one of the tasks of a quantum."""
+    for task in metadata.metadata.values():
+        if _REJECTED in task:
+            return [rejection_from_plain(row) for row in json.loads(str(task[_REJECTED]))]
+    return []
 
 
 def record_unmatched(warp: Warp, reason: str) -> None:

@@ -7,11 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from astropy.io import fits
 
 pytest.importorskip("lsst.ctrl.mpexec", reason="needs the extra [lsst]")
 
@@ -29,8 +32,6 @@ from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.reject.reject_control import RejectControl
 from lamella.coadd.stack.prepare import same_psf
 from lamella.data.coadd import PatchCoadd
-from lamella.data.exposure import Exposure
-from lamella.errors import UnreadableFileError
 from lamella.formats.archive.products import is_product, read_product
 from lamella.formats.recognise import open_exposures
 from lamella.psf.match_control import MatchControl
@@ -39,7 +40,6 @@ from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.tasks.ingest import defaults_chain, ingest_exposures
-from lamella.tasks.pipeline.make_warp import ExposureHandle
 from lamella.tasks.repository import open_repository, register_skymap
 from lamella.testing.survey import Survey, simulate_survey
 
@@ -314,15 +314,16 @@ def test_nothing_selected_is_no_failure_and_no_coadd(site: Site) -> None:
 
 def test_a_failure_is_seen_and_a_rerun_makes_what_is_missing(site: Site, tmp_path: Path) -> None:
     path = site.survey.file(100, 0)
+    strict = ("-c", "makeWarp:strict=True", "-c", "selectDeepCoaddVisits:strict=True")
     moved = shutil.move(path, tmp_path / path.name)
     try:
-        assert site.run("broken").exit_code == 1
+        assert site.run("broken", *strict).exit_code == 1
     finally:
         shutil.move(moved, path)
     with site.open("broken") as butler:
         assert butler.find_dataset("deepCoadd", PLACE, collections="broken") is None
         kept = butler.find_dataset("deepCoadd_directWarp", PLACE, instrument="LamellaSim", visit=101)
-    result = site.run("broken", "--extend-run", "--skip-existing", "--clobber-outputs")
+    result = site.run("broken", *strict, "--extend-run", "--skip-existing", "--clobber-outputs")
     assert result.exit_code == 0, result.output
     assert len(site.runs("broken")) == 1
     with site.open("broken") as butler, site.open("first") as first:
@@ -331,29 +332,58 @@ def test_a_failure_is_seen_and_a_rerun_makes_what_is_missing(site: Site, tmp_pat
         assert_same(butler.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE))
 
 
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def blank(path: Path) -> None:
+    with fits.open(path, mode="update") as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.data is not None and hdu.data.dtype.kind == "f":
+                hdu.data[:] = np.nan
+
+
+def hide_wcs(path: Path) -> None:
+    with fits.open(path, mode="update") as hdus:
+        for hdu in hdus:
+            for card in ("CTYPE1", "CTYPE2"):
+                hdu.header.pop(card, None)
+
+
+@pytest.mark.parametrize(
+    "damage", [truncate, blank, hide_wcs, Path.unlink], ids=lambda damage: damage.__name__
+)
+@pytest.mark.parametrize("detectors", [(1,), (0, 1)], ids=["a detector", "a visit"])
 @pytest.mark.any_database
-def test_pixels_that_cannot_be_read_are_a_failure_unless_partial_outputs_are_welcome(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+def test_an_exposure_that_cannot_be_used_costs_itself(
+    damage: Callable[[Path], None], detectors: tuple[int, ...], site: Site, tmp_path: Path
 ) -> None:
-    read = ExposureHandle.read
-
-    def read_or_fail(self: ExposureHandle) -> Exposure:
-        if (self.info.id.visit, self.info.id.detector) == (101, 1):
-            raise UnreadableFileError(self.info.path, found="garbage", expected="an exposure")
-        return read(self)
-
-    monkeypatch.setattr(ExposureHandle, "read", read_or_fail)
-    assert site.run("partial").exit_code == 1
-    with site.open("partial") as butler:
-        warp = butler.get("deepCoadd_directWarp", PLACE, instrument="LamellaSim", visit=101)
-        assert butler.find_dataset("deepCoadd", PLACE, collections="partial") is None
-    assert [one.id.detector for one in warp.detectors] == [0]
-    assert site.run("welcome", "--no-raise-on-partial-outputs").exit_code == 0
-    with site.open("welcome") as butler:
+    """As in ``lamella coadd``: it is left out of the coadd, which has the reason, and so has the table."""
+    paths = [site.survey.file(101, detector) for detector in detectors]
+    for number, path in enumerate(paths):
+        shutil.copy(path, tmp_path / f"{number}.fits")
+    run = f"{damage.__name__}-{len(detectors)}"
+    try:
+        for path in paths:
+            damage(path)
+        result = site.run(run)
+        strict = site.run(f"{run}-strict", "-c", "makeWarp:strict=True")
+    finally:
+        for number, path in enumerate(paths):
+            shutil.copy(tmp_path / f"{number}.fits", path)
+    assert result.exit_code == 0, result.output
+    assert strict.exit_code == 1
+    with site.open(run) as butler:
         coadd = butler.get("deepCoadd", PLACE)
-        metadata = butler.get("makeWarp_metadata", PLACE, instrument="LamellaSim", visit=101)
-    assert [(one.id.visit, one.id.detector, one.stage) for one in coadd.rejections] == [(101, 1, "read")]
-    assert "garbage" in metadata["makeWarp"]["failure"]["message"]
+        table = butler.get("deepCoadd_inputSummary", skymap="tiny")
+    unused = [(101, detector, "r") for detector in detectors]
+    assert [(item.id.visit, item.id.detector, item.id.band) for item in coadd.rejections] == unused
+    assert all(item.stage == "read" for item in coadd.rejections)
+    assert all(str(path) in item.reason for path, item in zip(paths, coadd.rejections, strict=True))
+    assert {item.id.visit for item in coadd.detectors} == ({100} if len(detectors) == 2 else {100, 101})
+    rows = table[table["weight"] == 0]
+    assert list(rows["detector"]) == list(detectors)
+    assert list(rows["reason"]) == [item.reason for item in coadd.rejections]
 
 
 def test_what_another_run_has_is_not_made_again(site: Site) -> None:

@@ -33,7 +33,13 @@ from lamella.data.coadd import PatchCoadd, Rejection
 from lamella.data.exposure import Exposure, ExposureInfo
 from lamella.data.inputs import CoaddTarget
 from lamella.data.warp import Warp
-from lamella.errors import CalibrationError, NoMatchedWarpsError, PsfMatchError, UnreadableFileError
+from lamella.errors import (
+    CalibrationError,
+    InputError,
+    NoMatchedWarpsError,
+    PsfMatchError,
+    UnreadableFileError,
+)
 from lamella.psf.match_control import MatchControl
 from lamella.resources import Resources
 from lamella.run.jobs import patch_target
@@ -42,7 +48,13 @@ from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.sky.tract import Patch
-from lamella.tasks.history import record_unmatched, unmatched_reason, warp_rejections, warp_settings
+from lamella.tasks.history import (
+    noted_rejections,
+    record_unmatched,
+    unmatched_reason,
+    warp_rejections,
+    warp_settings,
+)
 from lamella.tasks.pipeline import (
     AssembleCoaddPipelineTask,
     AssembleWarpsTask,
@@ -260,8 +272,16 @@ def test_nothing_to_warp_and_nothing_to_read_are_different(
     config.select.excludeVisits = [100]
     with pytest.raises(NoWorkFound, match="visit 100 is excluded"):
         MakeWarpTask(config=config).run(visit, patch, target)
-    with pytest.raises(UnreadableFileError, match="10 bytes"):
-        MakeWarpTask().run([BrokenSource(one.info) for one in visit], patch, target)
+    unreadable = [BrokenSource(one.info) for one in visit]
+    task = MakeWarpTask()
+    with pytest.raises(NoWorkFound, match="10 bytes"):
+        task.run(unreadable, patch, target)
+    noted = noted_rejections(task.getFullMetadata())
+    assert [(item.id, item.stage) for item in noted] == [(one.info.id, "read") for one in visit]
+    config = MakeWarpTask.ConfigClass()
+    config.strict = True
+    with pytest.raises(InputError, match="10 bytes"):
+        MakeWarpTask(config=config).run([visit[0], unreadable[1]], patch, target)
 
 
 def test_selected_visits_are_written_with_reasons(
@@ -288,6 +308,21 @@ def test_no_visit_is_no_work(sources: Sequence[SimulatedExposure], patch: Patch)
     config.select.maxPsfFwhm = 0.1
     with pytest.raises(NoWorkFound, match=r"PSF FWHM .* > 0\.1 arcsec"):
         SelectDeepCoaddVisitsTask(config=config).run([one.info for one in sources], patch)
+
+
+def test_exposures_that_cannot_be_read_are_written_down(
+    sources: Sequence[SimulatedExposure], patch: Patch
+) -> None:
+    first, *others = [one.info for one in sources]
+    unread = [Rejection(first.id, first.path, "read", "10 bytes")]
+    content = SelectDeepCoaddVisitsTask().run(others, patch, unread=unread).selectedVisits
+    assert selection_rejections(content) == unread
+    with pytest.raises(InputError, match="10 bytes"):
+        SelectDeepCoaddVisitsTask().run([], patch, unread=unread)
+    config = SelectDeepCoaddVisitsTask.ConfigClass()
+    config.strict = True
+    with pytest.raises(InputError, match="10 bytes"):
+        SelectDeepCoaddVisitsTask(config=config).run(others, patch, unread=unread)
 
 
 class PickFirst(SelectExposuresTask):

@@ -31,6 +31,7 @@ from ...coadd.stack.prepare import input_of, weigh
 from ...coadd.warp.pairs import Pairs
 from ...coadd.warp_planes import plane_notices
 from ...data.coadd import PatchCoadd, Rejection
+from ...data.exposure import ExposureId
 from ...data.inputs import CoaddTarget, WarpInput, WarpSource
 from ...data.visit_check import visit_warnings
 from ...data.warp import Warp
@@ -38,10 +39,16 @@ from ...planes import Layout
 from ...resources import Resources
 from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core
-from ..history import common_settings, unmatched_reason, warp_rejections, warp_settings
+from ..history import (
+    common_settings,
+    noted_rejections,
+    unmatched_reason,
+    warp_rejections,
+    warp_settings,
+)
 from ..matching import pair_settings
 from .base import SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of, resources_of
-from .select import selected_visits, selection_rejections
+from .select import selected_exposures, selection_rejections
 
 __all__ = (
     "AssembleCoaddPipelineConfig",
@@ -153,6 +160,15 @@ class AssembleCoaddPipelineConnections(
         storageClass="StructuredDataDict",
         dimensions=("skymap", "tract", "patch", "band"),
     )
+    warpMetadata = ct.Input(
+        doc="Metadata of makeWarp, which tells of a selected visit without a warp why it has none.",
+        name="makeWarp_metadata",
+        storageClass="TaskMetadata",
+        dimensions=("instrument", "skymap", "tract", "patch", "visit"),
+        multiple=True,
+        deferLoad=True,
+        minimum=0,
+    )
     brightObjectMask = ct.PrerequisiteInput(
         doc="Objects whose masks are painted on the coadd.",
         name="brightObjectMask",
@@ -196,6 +212,7 @@ class AssembleCoaddPipelineConnections(
             del self.artifactMasks
         if not config.doSelectVisits:
             del self.selectedVisits
+            del self.warpMetadata
         if not config.doMaskBrightObjects:
             del self.brightObjectMask
         if not config.doNImage:
@@ -255,15 +272,21 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         inputs = butlerQC.get(inputRefs)
         _, target = patch_of(butlerQC, inputs["skyMap"])
         warps, selection = inputs["inputWarps"], inputs.get("selectedVisits")
+        rejected: list[Rejection] = []
         if selection is not None:
-            visits = selected_visits(selection)
+            visits = selected_exposures(selection)
             warps = [handle for handle in warps if _key_of(handle.dataId) in visits]
+            absent = visits.keys() - {_key_of(handle.dataId) for handle in warps}
+            notes = {_key_of(handle.dataId): handle for handle in inputs["warpMetadata"]}
+            rejected = selection_rejections(selection)
+            for key in sorted(absent):
+                rejected += _why_absent(visits[key], notes.get(key))
         result = self.run(
             warps,
             target,
             psfMatchedWarps=inputs.get("psfMatchedWarps", ()),
             brightObjects=inputs.get("brightObjectMask"),
-            rejected=selection_rejections(selection) if selection is not None else (),
+            rejected=rejected,
             settings=dict(selection.get("settings", {})) if selection is not None else {},
             resources=resources_of(butlerQC, self.config.memory),
         )
@@ -334,15 +357,18 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
             inputs, left_out, histories, numbers = self._read(
                 handles, matched, pairs, partial(_put_away, scratch)
             )
+            # What makeWarp could not read selectDeepCoaddVisits could not either, unless it was repaired.
+            used = {detector.id for visit in inputs for detector in visit.detectors}
+            everything = {item.id: item for item in (*left_out, *rejected) if item.id not in used}
             if not inputs:
-                reasons = "; ".join(sorted({f"{item.id}: {item.reason}" for item in left_out}))
+                reasons = "; ".join(sorted({f"{item.id}: {item.reason}" for item in everything.values()}))
                 raise NoWorkFound(f"Nothing to coadd: {reasons or 'no warp is selected'}.")
             boxes = {visit.key: visit.source.bbox for visit in inputs}
             result = self.assemble.run(
                 inputs,
                 target,
                 brightObjects=brightObjects,
-                rejected=sorted((*rejected, *left_out)),
+                rejected=sorted(everything.values()),
                 resources=resources,
             )
         earlier = {**common_settings(histories, self.log), **pair_settings(pairs), **(settings or {})}
@@ -428,6 +454,13 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
 def _put_away(folder: Path | None, name: str, source: WarpSource) -> WarpSource:
     """Return the pixels of a warp, in memory or from then on in a scratch file."""
     return source if folder is None else write_scratch(source, folder / name)
+
+
+def _why_absent(ids: Sequence[ExposureId], metadata: DeferredDatasetHandle | None) -> list[Rejection]:
+    """Return why the exposures of a selected visit are in no warp, as far as its task tells."""
+    noted = {} if metadata is None else {item.id: item for item in noted_rejections(metadata.get())}
+    silent = Rejection(ids[0], "", "warp", "there is no warp of this visit")
+    return [noted.get(id, dataclasses.replace(silent, id=id)) for id in ids]
 
 
 def _key_of(dataId: Any) -> tuple[str, int]:

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import lsst.pipe.base.connectionTypes as ct
-from lsst.daf.butler import DeferredDatasetHandle
 from lsst.pex.config import ConfigurableField, Field, FieldValidationError
 from lsst.pipe.base import (
-    AnnotatedPartialOutputsError,
     NoWorkFound,
     PipelineTaskConfig,
     PipelineTaskConnections,
@@ -22,18 +20,18 @@ from lsst.pipe.base import (
 from ...coadd.warp.pairs import CommonPsf
 from ...coadd.warp.warp_control import WarpControl
 from ...data.coadd import Rejection
-from ...data.exposure import Exposure, ExposureInfo, ExposureSource
+from ...data.exposure import ExposureSource
 from ...data.inputs import CoaddTarget
 from ...data.warp import Warp
-from ...errors import UnreadableFileError
 from ...psf.match_control import MatchControl
-from ...run.patch import warp_visit
+from ...run.patch import require_all, warp_visit
 from ...run.patch_config import PatchConfig
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
-from ..history import plain_settings, record_history, record_unmatched
+from ..history import note_rejections, plain_settings, record_history, record_unmatched
 from ..matching import MODEL_FWHM
 from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of
+from .exposures import ExposureHandle, open_handles
 from .select import SelectExposuresTask
 
 __all__ = (
@@ -46,35 +44,6 @@ __all__ = (
     "WarpVisitConfig",
     "WarpVisitTask",
 )
-
-
-class ExposureHandle:
-    """An exposure in the Butler as a `lamella.data.exposure.ExposureSource`.
-
-    Parameters
-    ----------
-    handle
-        Reference to a dataset ``calexp``.
-    """
-
-    def __init__(self, handle: DeferredDatasetHandle) -> None:
-        self._handle = handle
-        self.info: ExposureInfo = handle.get(component="info")
-
-    def read(self) -> Exposure:
-        """Read the pixels.
-
-        Raises
-        ------
-        UnreadableFileError
-            Raised when they cannot be read.
-        """
-        try:
-            exposure: Exposure = self._handle.get()
-        except (ValueError, OSError) as err:  # the Butler makes a ValueError of what a formatter says
-            reason = " ".join(str(err.__cause__ or err).split())
-            raise UnreadableFileError(self.info.path, found=reason, expected="an exposure") from err
-        return exposure
 
 
 class WarpVisitConfig(derive_config(WarpControl)):  # type: ignore[misc]
@@ -195,6 +164,10 @@ class MakeWarpConfig(PipelineTaskConfig, pipelineConnections=MakeWarpConnections
     makeDirect = Field[bool](doc="Write the warp as it is.", default=True)
     makePsfMatched = Field[bool](doc="Write the warp matched to a common PSF.", default=False)
     match: Any = ConfigurableField(doc="Matches the warp, if makePsfMatched.", target=MatchWarpTask)
+    strict = Field[bool](
+        doc="Fail when an exposure that overlaps the patch cannot be used, where it is left out otherwise.",
+        default=False,
+    )
 
     def validate(self) -> None:
         """Check that there is something to make."""
@@ -210,9 +183,9 @@ class MakeWarpTask(CoaddPipelineTask):
     A visit whose PSF is too wide for the target is not matched, unless
     ``match.narrower`` is ``"regularize"``: its direct warp tells why.
 
-    An exposure that cannot be resampled is left out.  So is one whose pixels
-    cannot be read; but then the quantum is reported as one with partial outputs,
-    which ``pipetask run`` counts as a failure unless it is told otherwise.
+    An exposure that cannot be read or resampled is left out, with a warning, or
+    with ``strict`` an error.  Why is in the metadata of the warp; of a visit
+    without a warp, in the metadata of the task.
     """
 
     ConfigClass = MakeWarpConfig
@@ -232,14 +205,17 @@ class MakeWarpTask(CoaddPipelineTask):
     def runQuantum(self, butlerQC: QuantumContext, inputRefs: Inputs, outputRefs: Outputs) -> None:
         """Make the warp of the quantum's visit and patch."""
         patch, target = patch_of(butlerQC, butlerQC.get(inputRefs.skyMap))
-        sources = [ExposureHandle(handle) for handle in butlerQC.get(inputRefs.calexps)]
-        result = self.run(sources, patch, target)
-        butlerQC.put(result, outputRefs)
-        error = _read_error(result.rejected)
-        if error is not None:
-            raise AnnotatedPartialOutputsError.annotate(error, self, log=self.log) from error
+        sources, unread = open_handles(butlerQC.get(inputRefs.calexps))
+        butlerQC.put(self.run(sources, patch, target, unread=unread), outputRefs)
 
-    def run(self, sources: Sequence[ExposureSource], patch: Patch, target: CoaddTarget) -> Struct:
+    def run(
+        self,
+        sources: Sequence[ExposureSource],
+        patch: Patch,
+        target: CoaddTarget,
+        *,
+        unread: Sequence[Rejection] = (),
+    ) -> Struct:
         """Make the warp of one visit.
 
         Parameters
@@ -250,6 +226,8 @@ class MakeWarpTask(CoaddPipelineTask):
             Patch of the sky map.
         target
             Its pixel grid.
+        unread
+            Exposures of the visit of which nothing can be read.
 
         Returns
         -------
@@ -263,26 +241,30 @@ class MakeWarpTask(CoaddPipelineTask):
         lsst.pipe.base.NoWorkFound
             Raised when the visit has no valid pixel on the patch, or cannot
             be matched and nothing else is asked for.
-        UnreadableFileError
-            Raised when there would be one if the exposures could be read.
+        InputError
+            Raised with ``strict`` when an exposure cannot be used.
         """
         chosen = self.select.run([source.info for source in sources], patch)
         kept = set(chosen.kept)
         visit = self.warp.run([source for source in sources if source.info.id in kept], target)
-        for item in visit.rejected:
+        unused = sorted((*unread, *visit.rejected))
+        if self.config.strict:
+            require_all(unused)
+        for item in unused:
             level = logging.WARNING if item.stage == "read" else logging.INFO
             self.log.log(level, "Left out %s: %s", item.id, item.reason)
-        rejected = sorted((*chosen.rejected, *visit.rejected))
+        rejected = sorted((*chosen.rejected, *unused))
         if visit.warp is None:
+            note_rejections(self.metadata, unused)
             reasons = "; ".join(sorted({item.reason for item in rejected})) or "none overlaps the patch"
-            nothing = NoWorkFound(f"None of {len(sources)} exposures has data on the patch: {reasons}")
-            raise _read_error(rejected) or nothing
+            number = len(sources) + len(unread)
+            raise NoWorkFound(f"None of {number} exposures has data on the patch: {reasons}")
         detectors = visit.warp.detectors
         pixels = sum(detector.good_pixels for detector in detectors)
         self.log.info("Warped %d of %d exposures; %d pixels have data.", len(detectors), len(sources), pixels)
         self.metadata["exposures"], self.metadata["goodPixels"] = len(detectors), pixels
         settings = {"select": plain_settings(self.select.config), "warp": plain_settings(self.warp.config)}
-        record_history(visit.warp, visit.rejected, settings)
+        record_history(visit.warp, unused, settings)
         matched: Warp | None = None
         if self.config.makePsfMatched:
             result = self.match.run(visit.warp, target)
@@ -295,16 +277,6 @@ class MakeWarpTask(CoaddPipelineTask):
                 record_unmatched(visit.warp, result.reason)
             else:
                 settings["match"] = plain_settings(self.match.config)
-                record_history(matched, visit.rejected, settings)
+                record_history(matched, unused, settings)
             self.metadata["psfMatched"] = matched is not None
         return Struct(warp=visit.warp, psfMatched=matched, rejected=tuple(rejected))
-
-
-def _read_error(rejected: Sequence[Rejection]) -> UnreadableFileError | None:
-    """Return the error of exposures that could not be read; `None` if all could."""
-    unread = [item for item in rejected if item.stage == "read"]
-    if not unread:
-        return None
-    first = unread[0]
-    more = f" (and {len(unread) - 1} others)" if len(unread) > 1 else ""
-    return UnreadableFileError(first.path, found=first.reason, expected=f"a readable exposure{more}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lsst.pipe.base.connectionTypes as ct
-from lsst.pex.config import ConfigurableField
+from lsst.pex.config import ConfigurableField, Field
 from lsst.pipe.base import (
     NoWorkFound,
     PipelineTaskConfig,
@@ -19,11 +19,13 @@ from lsst.pipe.base import (
 from ...coadd.select.select import select_exposures
 from ...coadd.select.select_control import SelectControl
 from ...data.coadd import Rejection
-from ...data.exposure import ExposureInfo
+from ...data.exposure import ExposureId, ExposureInfo
+from ...run.patch import require_all
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, rejection_from_plain, rejection_to_plain
 from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of
+from .exposures import open_handles
 
 __all__ = (
     "SelectDeepCoaddVisitsConfig",
@@ -31,6 +33,7 @@ __all__ = (
     "SelectDeepCoaddVisitsTask",
     "SelectExposuresConfig",
     "SelectExposuresTask",
+    "selected_exposures",
     "selected_visits",
     "selection_rejections",
 )
@@ -97,6 +100,9 @@ class SelectDeepCoaddVisitsConfig(PipelineTaskConfig, pipelineConnections=Select
     """Options of `SelectDeepCoaddVisitsTask`."""
 
     select: Any = ConfigurableField(doc="Chooses the exposures.", target=SelectExposuresTask)
+    strict = Field[bool](
+        doc="Fail when an exposure cannot be read, where it is left out otherwise.", default=False
+    )
 
 
 class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
@@ -104,6 +110,7 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
 
     ConfigClass = SelectDeepCoaddVisitsConfig
     _DefaultName = "selectDeepCoaddVisits"
+    config: SelectDeepCoaddVisitsConfig
     select: SelectExposuresTask
 
     def __init__(self, **kwargs: Any) -> None:
@@ -113,18 +120,16 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
     def runQuantum(self, butlerQC: QuantumContext, inputRefs: Inputs, outputRefs: Outputs) -> None:
         """Read what is known of the exposures, without pixels, and choose."""
         patch, _ = patch_of(butlerQC, butlerQC.get(inputRefs.skyMap))
-        handles = butlerQC.get(inputRefs.calexps)
-        infos = [handle.get(component="info") for handle in handles]
-        result = self.run(infos, patch)
-        numbers = {
-            (info.id.instrument, info.id.visit): int(handle.dataId["visit"])
-            for info, handle in zip(infos, handles, strict=True)
-        }
+        sources, unread = open_handles(butlerQC.get(inputRefs.calexps))
+        infos = [source.info for source in sources]
+        result = self.run(infos, patch, unread=unread)
+        in_repository = {(source.info.id.instrument, source.info.id.visit): source for source in sources}
         for row in result.selectedVisits["selected"]:
-            row[_NUMBER] = numbers[row["instrument"], row["visit"]]
+            source = in_repository[row["instrument"], row["visit"]]
+            row |= {_NUMBER: source.number, "band": source.info.band}
         butlerQC.put(result, outputRefs)
 
-    def run(self, infos: Sequence[ExposureInfo], patch: Patch) -> Struct:
+    def run(self, infos: Sequence[ExposureInfo], patch: Patch, *, unread: Sequence[Rejection] = ()) -> Struct:
         """Choose the visits of a patch.
 
         Parameters
@@ -133,6 +138,8 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
             Exposures of one band, in any order.
         patch
             Where the coadd is.
+        unread
+            Further exposures, of which nothing can be read.
 
         Returns
         -------
@@ -140,20 +147,25 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
             ``selectedVisits``, plain values: under ``selected`` a list of
             instrument, visit and detectors, under ``rejected`` a list of
             exposures with reasons, and the options under ``settings``.
-            `runQuantum` adds to each visit its number in the repository, which
-            is another where a visit has several bands.
+            `runQuantum` adds to each visit its band, and its number in the
+            repository, which is another where a visit has several bands.
 
         Raises
         ------
         lsst.pipe.base.NoWorkFound
             Raised when no exposure is selected.
+        InputError
+            Raised when none can be read; with ``strict``, when one cannot.
         """
+        for item in unread:
+            self.log.warning("Left out %s: %s", item.id, item.reason)
+        if self.config.strict or not infos:
+            require_all(unread)
         chosen = self.select.run(infos, patch)
+        rejected = sorted((*unread, *chosen.rejected))
         if not chosen.kept:
-            reasons = (
-                "; ".join(sorted({item.reason for item in chosen.rejected})) or "none overlaps the patch"
-            )
-            raise NoWorkFound(f"None of {len(infos)} exposures is selected: {reasons}")
+            reasons = "; ".join(sorted({item.reason for item in rejected})) or "none overlaps the patch"
+            raise NoWorkFound(f"None of {len(infos) + len(unread)} exposures is selected: {reasons}")
         visits: dict[tuple[str, int], list[int]] = {}
         for id in chosen.kept:
             visits.setdefault((id.instrument, id.visit), []).append(id.detector)
@@ -162,12 +174,12 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
                 {"instrument": instrument, "visit": visit, "detectors": detectors}
                 for (instrument, visit), detectors in visits.items()
             ],
-            "rejected": [rejection_to_plain(item) for item in chosen.rejected],
+            "rejected": [rejection_to_plain(item) for item in rejected],
             "settings": {"select": plain_settings(self.select.config)},
         }
         self.log.info(
             "Selected %d visits with %d of %d exposures.",
-            len(result["selected"]), len(chosen.kept), len(chosen.kept) + len(chosen.rejected),
+            len(result["selected"]), len(chosen.kept), len(chosen.kept) + len(rejected),
         )  # fmt: skip
         for item in chosen.rejected:
             self.log.verbose("Left out %s: %s", item.id, item.reason)
@@ -175,10 +187,24 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
 
 
 def selected_visits(content: Mapping[str, Any]) -> set[tuple[str, int]]:
-    """Return instrument and number in the repository of each visit of a dataset ``deepCoaddVisits``."""
-    return {(str(row["instrument"]), int(row.get(_NUMBER, row["visit"]))) for row in content["selected"]}
+    """Return instrument and number in the repository of each visit of a dataset ``deepVisits``."""
+    return set(selected_exposures(content))
+
+
+def selected_exposures(content: Mapping[str, Any]) -> dict[tuple[str, int], list[ExposureId]]:
+    """Return the exposures of each visit of a dataset ``deepVisits``.
+
+    The keys are instrument and number of the visit in the repository.
+    """
+    return {
+        (str(row["instrument"]), int(row.get(_NUMBER, row["visit"]))): [
+            ExposureId(str(row["instrument"]), int(row["visit"]), int(detector), str(row.get("band", "")))
+            for detector in row["detectors"]
+        ]
+        for row in content["selected"]
+    }
 
 
 def selection_rejections(content: Mapping[str, Any]) -> list[Rejection]:
-    """Return the exposures that a dataset ``deepCoaddVisits`` says were left out."""
+    """Return the exposures that a dataset ``deepVisits`` says were left out."""
     return [rejection_from_plain(row) for row in content["rejected"]]

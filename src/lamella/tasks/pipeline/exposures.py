@@ -1,0 +1,91 @@
+"""Exposures in the Butler as sources; one that cannot be read costs itself only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lsst.daf.butler import DeferredDatasetHandle
+
+from ...data.coadd import Rejection
+from ...data.exposure import Exposure, ExposureId, ExposureInfo
+from ...errors import InputError, UnreadableFileError
+from ..visit_records import BAND_STEP
+
+__all__ = ("ExposureHandle", "open_handles")
+
+_UNREADABLE = (ValueError, OSError, LookupError)
+"""What the Butler raises: it makes a ValueError of what a formatter says."""
+
+
+class ExposureHandle:
+    """An exposure in the Butler as a `lamella.data.exposure.ExposureSource`.
+
+    Parameters
+    ----------
+    handle
+        Reference to a dataset ``calexp``.
+    """
+
+    def __init__(self, handle: DeferredDatasetHandle) -> None:
+        self._handle = handle
+        self.info: ExposureInfo = handle.get(component="info")
+
+    @property
+    def number(self) -> int:
+        """Number of the visit in the repository."""
+        return int(self._handle.dataId["visit"])
+
+    def read(self) -> Exposure:
+        """Read the pixels.
+
+        Raises
+        ------
+        UnreadableFileError
+            Raised when they cannot be read.
+        """
+        try:
+            exposure: Exposure = self._handle.get()
+        except _UNREADABLE as err:
+            cause = err.__cause__ or err
+            if isinstance(cause, InputError):  # it names the file
+                raise cause from None
+            reason = " ".join(str(cause).split())
+            raise UnreadableFileError(self.info.path, found=reason, expected="an exposure") from err
+        return exposure
+
+
+def open_handles(
+    handles: Iterable[DeferredDatasetHandle],
+) -> tuple[list[ExposureHandle], list[Rejection]]:
+    """Read what is known of exposures without their pixels.
+
+    Parameters
+    ----------
+    handles
+        References to datasets ``calexp``.
+
+    Returns
+    -------
+    sources : `list` [`ExposureHandle`]
+        Those that can be read.
+    rejected : `list` [`lamella.data.coadd.Rejection`]
+        The others, with the reason.
+    """
+    sources: list[ExposureHandle] = []
+    rejected: list[Rejection] = []
+    for handle in handles:
+        try:
+            sources.append(ExposureHandle(handle))
+        except _UNREADABLE as err:
+            rejected.append(_unreadable(handle.dataId, err.__cause__ or err))
+    return sources, rejected
+
+
+def _unreadable(dataId: Any, cause: BaseException) -> Rejection:
+    band = str(dataId["band"]) if "band" in dataId else ""
+    # A visit that is taken in several bands has other numbers in the repository.
+    visit = int(dataId["visit"]) % BAND_STEP
+    id = ExposureId(str(dataId["instrument"]), visit, int(dataId["detector"]), band)
+    reason = " ".join(str(cause).split()) or type(cause).__name__
+    return Rejection(id, str(getattr(cause, "path", "")), "read", reason)
