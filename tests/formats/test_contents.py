@@ -52,6 +52,11 @@ def test_a_file_without_an_image_lacks_one(tmp_path: Path, axes: tuple[int, ...]
     assert contents_of(write(tmp_path / "a.fits", *hdus)).missing == ("an image",)
 
 
+def test_a_cube_lacks_an_image_and_is_told_what_to_do(tmp_path: Path) -> None:
+    (missing,) = contents_of(write(tmp_path / "a.fits", fits.ImageHDU(np.zeros((5, 6, 7))))).missing
+    assert missing.startswith("a 2-d image (a plane of a cube")
+
+
 def test_an_image_without_a_wcs_lacks_it(tmp_path: Path) -> None:
     assert contents_of(write(tmp_path / "a.fits", fits.ImageHDU(np.zeros((2, 2))))).missing == (
         "a celestial WCS",

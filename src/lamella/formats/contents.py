@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -49,7 +50,13 @@ class HduContents:
     """Type of the pixels: ``uint8``, ``int16``, ``float32`` ..., with ``compressed`` where it is."""
     unit: str
     wcs: str
-    """CTYPE1, and kinds of distortion; empty without a celestial WCS."""
+    """CTYPE1, kinds of distortion, and CTYPE3 of a cube; empty without a celestial WCS."""
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is one image, or one in three colours."""
+        planes = math.prod(self.axes[:-2])
+        return len(self.axes) >= 2 and (planes == 1 or (planes == 3 and _THIRD not in self.wcs))
 
     @property
     def holds(self) -> str:
@@ -94,6 +101,8 @@ class FitsContents:
         """What a coadd cannot do without and this file lacks: an image, or its WCS."""
         if not any(len(hdu.axes) >= 2 for hdu in self.hdus):
             return ("an image",)
+        if not any(hdu.is_flat for hdu in self.hdus):
+            return ("a 2-d image (a plane of a cube has to be written into a file of its own)",)
         return () if any(hdu.wcs for hdu in self.hdus) else ("a celestial WCS",)
 
     def __str__(self) -> str:
@@ -110,6 +119,7 @@ class FitsContents:
         )
 
 
+_THIRD = "third axis"
 _FEW = 6
 """HDUs that a message tells."""
 
@@ -167,7 +177,9 @@ def _wcs_kind(header: Header) -> str:
         for kind, pattern in _DISTORTIONS.items()
         if kind not in ctype and any(pattern.fullmatch(key) for key in header)
     ]
-    return " with ".join([ctype, ", ".join(kinds)]) if kinds else ctype
+    third = header_text(header, "CTYPE3")
+    told = " with ".join([ctype, ", ".join(kinds)]) if kinds else ctype
+    return f"{told}, {_THIRD} {third}" if third and len(image_axes(header)) > 2 else told
 
 
 def _telling_cards(headers: Sequence[Header]) -> Iterator[Card]:

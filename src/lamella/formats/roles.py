@@ -14,7 +14,7 @@ from ..errors import (
     UnknownFormatError,
     UnreadableFileError,
 )
-from ..fits.read import image_shape, read_headers
+from ..fits.read import Header, image_axes, read_headers
 from .contents import contents_of
 from .file_index import FileIndex, is_fits_name
 from .readers import FileHead, Format, Role, known_formats
@@ -179,8 +179,14 @@ def _products(
 def _refuse_unknown(candidate: Candidate, formats: Sequence[Format]) -> None:
     """Raise an `InputError` for a file that no format knows, if it was named or holds an image."""
     path = candidate.path
-    if candidate.named or (is_fits_name(path) and any(map(image_shape, read_headers(path)))):
+    if candidate.named or (is_fits_name(path) and any(map(_has_pixels, read_headers(path)))):
         raise _unknown(path, formats)
+
+
+def _has_pixels(header: Header) -> bool:
+    """Return whether an HDU holds an image, or a cube of them."""
+    axes = image_axes(header)
+    return len(axes) > 1 and min(axes) > 0 and min(axes[-2:]) > 1
 
 
 def _unknown(path: Path, formats: Sequence[Format]) -> InputError:

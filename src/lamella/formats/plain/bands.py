@@ -29,7 +29,7 @@ _UNSAFE = re.compile(r"[^\w.+'-]+")
 _IN_NAMES = re.compile(
     r"[ugrizy]|[UBVRIYJHK]|Ks|H-?a(lpha)?|OIII|SII|[FN]UV|W[1-4]|[fF]\d{3,4}[wWmMnN]", re.ASCII
 )
-"""Words of the names of files that are bands."""
+"""Words of the names of HDUs and files that are bands."""
 
 
 def band_of(cards: Cards) -> Cell:
@@ -68,7 +68,10 @@ def _short(text: str) -> str:
 
 
 def _by_name(cards: Cards) -> Cell:
-    """Return the band that the name of the file tells, if it is one: two bands must not be coadded as one."""
+    """Return the band that the name of HDU or file is, if any: two bands must not be coadded as one."""
+    name = str(cards.headers[0].get("EXTNAME", "")).strip()
+    if _IN_NAMES.fullmatch(name):
+        return Cell(name, "header EXTNAME")
     words = re.split(r"[^A-Za-z0-9]+", split_name(bare_name(cards.path))[0])
     bands = {word for word in words if _IN_NAMES.fullmatch(word)}
     if len(bands) == 1:

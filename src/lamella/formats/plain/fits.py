@@ -19,15 +19,17 @@ from ..faulty_row import FaultyRow
 from ..file_index import FileIndex
 from ..readers import FileHead, Format, Opening, Role
 from ..row_cells import RowCells
-from ..row_places import RowPlaces
+from ..row_expand import hdu_spelling
+from ..row_places import NOISE_MAPS, RowPlaces
 from ..row_scale import is_flux_unit
 from ..source import FileSource
-from ..table_hdus import flat_shape, is_other_plane
+from ..table_hdus import flat_shape
 from ..table_row import TableRow
 from ..units import is_relative_unit
 from .bands import band_of
 from .beside import companions_of, head_of, is_companion_name
 from .counts import are_counts
+from .images import image_indices, is_image, unnamed_planes
 from .keywords import (
     DETECTOR,
     FLUX_SCALE,
@@ -59,20 +61,13 @@ def _recognise(head: FileHead) -> Role:
         return Role.FOREIGN
     if is_companion_name(head.path):
         return Role.COMPANION
-    headers = head.headers if any(map(_is_image, head.headers)) else read_cards(head.path)
-    return Role.EXPOSURE if any(map(_is_image, headers)) else Role.FOREIGN
+    headers = head.headers if any(map(is_image, head.headers)) else read_cards(head.path)
+    return Role.EXPOSURE if any(map(is_image, headers)) else Role.FOREIGN
 
 
 def _is_made_here(primary: Header) -> bool:
     """Return whether a file is a product of lamella, which lies in a folder of exposures."""
     return header_text(primary, "CREATOR").startswith("lamella")
-
-
-def _is_image(header: Header) -> bool:
-    """Return whether an HDU holds an image of the sky, or one in three colours."""
-    axes = image_axes(header)
-    is_cube = len(axes) == 3 and axes[0] == len(COLORS)
-    return (flat_shape(header) is not None or is_cube) and min(axes[-2:]) > 1 and not is_other_plane(header)
 
 
 def plain_rows(path: Path, files: FileIndex) -> Iterator[Row | InputError]:
@@ -89,11 +84,7 @@ def plain_rows(path: Path, files: FileIndex) -> Iterator[Row | InputError]:
         Raised when the file is damaged, or has no image.
     """
     headers = read_headers(path)
-    images = [index for index, header in enumerate(headers) if _is_image(header)]
-    if len(images) > 1:
-        # Images without a place on the sky of their own are previews, or planes of other names.
-        placed = [index for index in images if "CTYPE1" in headers[index]]
-        images = placed or images
+    images = image_indices(headers, path)
     if not images:
         raise MissingPartError(path, found="no 2-d image", expected="one")
     for count, index in enumerate(images, start=1):
@@ -201,6 +192,12 @@ class _PlainImage:
         if mask is not None:
             self.cells |= mask.cells
             self.origins["mask"] = mask.origin
+        used = {self.cells.get(f"{kind}_hdu") for kind in (*NOISE_MAPS, "mask")}
+        unnamed = unnamed_planes(self.place.headers, self.place.index, self.place.path)
+        left = [hdu for index in unnamed if (hdu := hdu_spelling(self.place.headers, index)) not in used]
+        if left:
+            told = f"file HDU {', '.join(left)}, not used: on the same pixels, and nobody says what it is"
+            self.origins["other planes"] = told
         if noise is None and mask is None:
             self.cells["defects"] = "measured"
             self.origins["mask"] = "measured in the pixels"

@@ -12,7 +12,7 @@ from ...errors import LamellaError
 from ...fits.read import Header, optional_number, read_headers, read_rows
 from ..table_hdus import flat_shape
 
-__all__ = ("check_kind", "is_inverted", "noise_of_rows", "sampled_rows")
+__all__ = ("check_kind", "is_inverted", "kind_of_pixels", "noise_of_rows", "sampled_rows")
 
 _ROWS = 3
 _HEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)
@@ -23,6 +23,8 @@ from pixel to pixel, resampled images have less noise than in all."""
 _AGREEMENT = 1.2
 """... within which another kind is believed that is so much nearer:"""
 _NEARER = 4.0
+_FLAGS = 64
+"""Most different values of flags in a few rows."""
 _SIGMAS: dict[str, Callable[[float], float]] = {
     "stddev": lambda value: value,
     "variance": math.sqrt,
@@ -67,17 +69,45 @@ def check_kind(kind: str, image: Place, plane: Place) -> str:
     if kind not in _SIGMAS:
         return kind
     rows, values = sampled_rows(*image), sampled_rows(*plane)
-    if rows is None or values is None or rows.shape != values.shape:
+    misfits = {} if rows is None or values is None else _misfits(rows, values)
+    if not misfits:
         return kind
-    good = np.isfinite(values) & (values > 0)
-    noise = noise_of_rows(np.where(good, rows, np.nan))
-    if not (good.any() and noise > 0):
-        return kind
-    level = float(np.median(values[good]))
-    misfits = {name: abs(math.log(sigma(level) / noise)) for name, sigma in _SIGMAS.items()}
     best = min(misfits, key=misfits.__getitem__)
     limit = min(math.log(_AGREEMENT), misfits[kind] / _NEARER)
     return best if misfits[kind] > math.log(_DOUBT) and misfits[best] < limit else kind
+
+
+def _misfits(rows: np.ndarray, values: np.ndarray) -> dict[str, float]:
+    """Return how far values are, as each kind of map, from the noise in rows of the image.
+
+    They are logarithms of ratios; none where they cannot be compared.
+    """
+    if rows.shape != values.shape:
+        return {}
+    good = np.isfinite(values) & (values > 0)
+    noise = noise_of_rows(np.where(good, rows, np.nan))
+    if not (good.any() and noise > 0):
+        return {}
+    level = float(np.median(values[good]))
+    return {name: abs(math.log(sigma(level) / noise)) for name, sigma in _SIGMAS.items()}
+
+
+def kind_of_pixels(image: Place, plane: Place) -> str | None:
+    """Return what a plane of an image is by its values alone; `None` where they do not tell.
+
+    It is ``mask`` where most are zero and the others few whole numbers, and a kind of map of the noise where
+    none is negative, and as that kind alone they are the noise in the pixels of the image.
+    """
+    rows, values = sampled_rows(*image), sampled_rows(*plane)
+    if rows is None or values is None or (values < 0).any() or not np.isfinite(values).any():
+        return None
+    whole = values[np.isfinite(values)]
+    is_mostly_zero = np.count_nonzero(whole) < whole.size // 2
+    if is_mostly_zero and (whole == np.rint(whole)).all() and np.unique(whole).size <= _FLAGS:
+        return "mask"
+    misfits = sorted((misfit, name) for name, misfit in _misfits(rows, values).items())
+    is_clear = misfits and misfits[0][0] < math.log(_AGREEMENT) and misfits[1][0] > math.log(_DOUBT)
+    return misfits[0][1] if is_clear else None
 
 
 def is_inverted(image: Place, mask: Place) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ...fits.read import hdu_name, image_axes, read_headers
@@ -14,7 +15,8 @@ from ..plane_roles import CONFIDENCE_KINDS, TRUST, PlaneRole, hdu_role, hdu_word
 from ..row_expand import hdu_spelling
 from ..table_hdus import hdu_index
 from .beside import companions_of, file_pattern
-from .plane_check import check_kind, is_inverted
+from .images import unnamed_planes
+from .plane_check import check_kind, is_inverted, kind_of_pixels
 
 __all__ = ("mask_cells", "noise_cells")
 
@@ -55,7 +57,7 @@ def noise_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
 
     The kind is what the pixels say where they contradict the name.
     """
-    for candidate in (*_hdus(place, TRUST), *_files(place, files, TRUST)):
+    for candidate in (*_hdus(place, TRUST), *_files(place, files, TRUST), *_unnamed(place, TRUST)):
         named = _column(candidate.kind)
         kind = check_kind(named, (place.path, place.index), (candidate.path, candidate.index))
         told = kind if kind == named else f"{kind} by the noise of the pixels, although called {named}"
@@ -74,7 +76,8 @@ def mask_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
     Without a meaning in their header, all but zero are bad; or zero is, where most are not zero.
     """
     kinds = ("mask", "good")
-    candidate = next(iter((*_hdus(place, kinds), *_files(place, files, kinds))), None)
+    candidates = (*_hdus(place, kinds), *_files(place, files, kinds), *_unnamed(place, kinds))
+    candidate = next(iter(candidates), None)
     if candidate is None:
         return None
     cells, index = candidate.cells("mask", place.path), candidate.index
@@ -117,6 +120,16 @@ def _sibling(place: ImagePlace, kind: str) -> int | None:
 def _is_loose(role: PlaneRole) -> bool:
     """Return whether the name of a plane says nothing of the image, but perhaps a number."""
     return all(word.isdecimal() for word in role.rest)
+
+
+def _unnamed(place: ImagePlace, kinds: tuple[str, ...]) -> Iterator[_Candidate]:
+    """Yield the HDUs without a name that are of some kind by the values of their pixels."""
+    for index in unnamed_planes(place.headers, place.index, place.path):
+        kind = kind_of_pixels((place.path, place.index), (place.path, index))
+        if kind is not None and kind in kinds:
+            yield _Candidate(
+                kind, place.path, hdu_spelling(place.headers, index), f"HDU {index}, by its pixels"
+            )
 
 
 def _files(place: ImagePlace, files: FileIndex, kinds: tuple[str, ...]) -> list[_Candidate]:
