@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 from collections.abc import Sequence
@@ -51,19 +52,42 @@ def test_switches_exclude_each_other(capsys: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("command", "switches", "sentence"),
     [
-        commands.assemble_coadd,
-        commands.make_coadd_temp_exp,
-        commands.make_discrete_sky_map,
-        commands.make_sky_map,
+        ("assemble_coadd", [], "between a mean and a clipped mean"),
+        ("assemble_coadd", ["--legacyCoadd"], "leaves artifacts to the statistic"),
+        ("assemble_coadd", ["–legacyCoadd"], "leaves artifacts to the statistic"),
+        ("assemble_coadd", ["--warpCompareCoadd"], "PSF-matched warps show and the static sky does not"),
+        ("make_coadd_temp_exp", [], "one warp for each visit"),
+        ("make_discrete_sky_map", [], "one tract around the exposures of --id"),
+        ("make_sky_map", [], "registers it with its tracts and patches"),
     ],
 )
-def test_help(command: Any, capsys: Any) -> None:
+def test_help(command: str, switches: list[str], sentence: str, capsys: Any) -> None:
     with pytest.raises(SystemExit) as exit:
-        command(["--help"])
+        getattr(commands, command)([*switches, "--help"])
     assert not exit.value.code
-    assert "--rerun" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert sentence in " ".join(text.split())
+    assert "--rerun" in text
+    script = f"{command.title().replace('_', '')[0].lower()}{command.title().replace('_', '')[1:]}.py"
+    assert f"Example:\n  {script} " in text
+    for switch in ("--legacyCoadd", "--warpCompareCoadd"):
+        assert (f"  {switch}" in text) == (command == "assemble_coadd")
+
+
+def test_a_switch_is_for_the_command(capsys: Any) -> None:
+    """A class that is called with the switch of another one does not do as if it had not been there."""
+    with pytest.raises(SystemExit) as exit:
+        AssembleCoaddTask._makeArgumentParser()._parse_options(["--warpCompareCoadd"], argparse.Namespace())
+    assert exit.value.code == 2
+    assert "--warpCompareCoadd is for the command assembleCoadd.py" in capsys.readouterr().err
+
+
+def test_switches_may_stand_in_a_file_of_options(tmp_path: Path) -> None:
+    (tmp_path / "options").write_text("--legacyCoadd # the mean\n--id = patch=5,4 tract=0\n")
+    rest, task = commands.choose_task(["REPO", f"@{tmp_path / 'options'}"])
+    assert (rest, task) == (["REPO", "--id", "patch=5,4", "tract=0"], "assembleCoadd")
 
 
 @pytest.fixture(scope="module")

@@ -274,7 +274,6 @@ class TestSaved:
         [
             ("config.doMatchBackgrounds = True", "doMatchBackgrounds can only be False here; found True"),
             ("config.detect.includeThresholdMultiplier = 2.0", "can only be 1.0 here; found 2.0"),
-            ("config.detectTemplate.thresholdValue = 7.0", "can only be 5.0 or 300.0 here; found 7.0"),
             (
                 "config.assembleStaticSkyModel.doMatchBackgrounds = True",
                 "backgrounds of warps are not matched",
@@ -290,11 +289,34 @@ class TestSaved:
 
     def test_the_mask_planes_that_grow(self) -> None:
         config = MakeCoaddTempExpConfig()
-        default = list(config.warpAndPsfMatch.warp.growFullMask)
+        warp = config.warpAndPsfMatch.warp
+        load_config_text(config, 'config.warpAndPsfMatch.warp.growFullMask = ["SAT"]\n')
+        assert list(warp.growFullMask) == ["SAT"]
         load_config_text(config, "config.warpAndPsfMatch.warp.growFullMask=16\n")
-        assert list(config.warpAndPsfMatch.warp.growFullMask) == default == ["DETECTION_EDGE"]
-        with pytest.raises(ConfigError, match="a list of names of planes"):
+        assert list(warp.growFullMask) == ["EDGE"]
+        set_option(config, "warpAndPsfMatch.warp.growFullMask", "['CR']")
+        set_option(config, "warpAndPsfMatch.warp.growFullMask", "16")
+        assert list(warp.growFullMask) == ["EDGE"]
+        with pytest.raises(ConfigError, match="growFullMask"):
             load_config_text(config, "config.warpAndPsfMatch.warp.growFullMask=18\n")
+
+    @pytest.mark.parametrize(
+        "kind",
+        [AssembleCoaddConfig, SafeClipAssembleCoaddConfig, CompareWarpAssembleCoaddConfig,
+         MakeCoaddTempExpConfig, MakeSkyMapConfig, MakeDiscreteSkyMapConfig],
+    )  # fmt: skip
+    def test_our_own_files_come_back(self, kind: Any) -> None:
+        config, other = kind(), kind()
+        load_config_text(other, config.saveToString())
+        assert other.saveToString() == config.saveToString()
+
+    def test_a_threshold_that_nothing_is_searched_with(self) -> None:
+        config = CompareWarpAssembleCoaddConfig()
+        load_config_text(config, "config.detectTemplate.thresholdValue = 300\n")
+        config.validate()
+        load_config_text(config, "config.detectTemplate.thresholdValue = 7.0\n")
+        with pytest.raises(FieldValidationError, match="not searched"):
+            config.validate()
 
 
 class TestOption:

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import logging
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,10 +30,14 @@ from .status import EXIT_NOT_STARTED
 
 __all__ = ("ArgumentParser",)
 
+_WIDTH = 100
+
+_IDENTIFIERS = """
+Data identifiers are KEY=VALUE …, where VALUE is items joined by ^ and an item may be a range first..last or
+first..last:stride. Several keys stand for all combinations; options may be repeated.
+"""
 _EPILOG = """
-Data identifiers: --id and --selectId take KEY=VALUE …, where VALUE is items joined by ^ and an item may be
-a range first..last or first..last:stride. Several keys stand for all combinations; options may be repeated.
-@FILE anywhere stands for the options in a file; # begins a comment there.
+@FILE behind the input stands for the options in a file; # begins a comment there.
 The exit status is the number of targets that failed (255 for 253 or more), 253 when the run could not start,
 254 when there was nothing to do, 2 for a wrong command line.
 """
@@ -56,17 +61,22 @@ class ArgumentParser(argparse.ArgumentParser):
         the name of its log.
     usage
         First line of the help.
+    description
+        What the command does, in a sentence or two.
     example
         A command line for the end of the help.
     **kwargs
         What `argparse.ArgumentParser` takes.
     """
 
-    def __init__(self, name: str, usage: str | None = None, example: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, name: str, usage: str | None = None, description: str = "", example: str = "", **kwargs: Any
+    ) -> None:
         self._name = name
         self._ids: dict[str, _IdArgument] = {}
         super().__init__(
             usage=usage or "%(prog)s INPUT [options]",
+            description=textwrap.fill(description, _WIDTH),
             epilog=_EPILOG + (f"\nExample:\n  {example}\n" if example else ""),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             **kwargs,
@@ -101,6 +111,8 @@ class ArgumentParser(argparse.ArgumentParser):
         argument = name.lstrip("-")
         if argument in self._ids:
             raise RuntimeError(f"The parser has {name} already")
+        if not self._ids:
+            self.epilog = _IDENTIFIERS.rstrip() + (self.epilog or "")
         self._ids[argument] = _IdArgument(datasetType, ContainerClass)
         self.add_argument(
             name, nargs="*", action=IdAction, help=help, metavar="KEY=VALUE1[^VALUE2[^VALUE3...]"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from .config_actions import ConfigFileAction, ConfigValueAction, LogLevelAction
 from .log_setup import LEVELS
@@ -15,7 +17,9 @@ __all__ = ("add_options", "package_folders")
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all command-line tasks have."""
     parser.add_argument("--calib", metavar="PATH", help="accepted, and not used")
-    parser.add_argument("--output", metavar="PATH", help="output; its path becomes the name of a collection")
+    parser.add_argument(
+        "--output", type=_path, metavar="PATH", help="output; its path becomes the name of a collection"
+    )
     parser.add_argument(
         "--rerun", metavar="[IN:]OUT", help="output collection rerun/OUT, which builds on rerun/IN"
     )
@@ -41,11 +45,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--debug", action="store_true", help="import your module debug")
     parser.add_argument("--doraise", action="store_true", help="raise the first error instead of logging it")
     parser.add_argument("--noExit", action="store_true", help="end with status 0 even if data failed")
-    parser.add_argument("--profile", metavar="FILE", help="write a profile of this process")
+    parser.add_argument("--profile", type=_new_file, metavar="FILE", help="write a profile of this process")
     parser.add_argument(
         "-j", "--processes", type=_positive, default=1, metavar="N", help="number of processes"
     )
-    parser.add_argument("-t", "--timeout", type=float, metavar="SEC", help="seconds that one target may take")
+    parser.add_argument(
+        "-t", "--timeout", type=_seconds, metavar="SEC", help="seconds that one target may take"
+    )
     for option, name, text in (
         ("--clobber-output", "clobberOutput", "remove the output of earlier runs first"),
         ("--clobber-config", "clobberConfig", "replace the stored configuration and schemas"),
@@ -86,3 +92,25 @@ def _positive(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _path(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty")
+    return text
+
+
+def _new_file(text: str) -> str:
+    if not Path(_path(text)).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: there is no such folder")
+    return text

@@ -214,10 +214,11 @@ class _Reader:
         name = _option(path)
         option = find_stack_option(self._scope.roots, path)
         value = self._scope.value(node)
-        if option is not None and not option.renamed:
+        if option is not None and option.is_absent:
             self._pass_over(option, name, value)
             return
-        path = renamed(path, option)
+        if option is not None:
+            path, value = renamed(path, option), option.here(value)
         set_path(walk(self._scope.roots, path.value, name), path, value, name, self._at(statement))
 
     def _pass_over(self, option: StackOption, name: str, value: Any) -> None:
@@ -253,7 +254,7 @@ class _Reader:
     def _call(self, statement: ast.stmt, method: ast.Attribute, call: ast.Call) -> None:
         path = self._scope.settled(method.value)
         option = find_stack_option(self._scope.roots, path)
-        if option is not None and option.values is None and not option.renamed:
+        if option is not None and option.values is None and option.is_absent:
             self._unused[_option(path)] = option.reason
             return
         owner = walk(self._scope.roots, path, _option(path))

@@ -207,14 +207,14 @@ class KeyTranslator:
         for index, cell in self._cells_of(tract["skymap"], tract["tract"]).items():
             if cell == wanted:
                 return index
-        raise _no_patch(tract["skymap"], tract["tract"], patch)
+        raise self._no_patch(tract["skymap"], tract["tract"], patch)
 
     def _cell(self, skymap: Any, tract: Any, index: Any) -> str:
         """Return column and row of a patch, as the manual writes them."""
         try:
             return self._cells_of(skymap, tract)[index]
         except KeyError:
-            raise _no_patch(skymap, tract, index) from None
+            raise self._no_patch(skymap, tract, index) from None
 
     def _cells_of(self, skymap: Any, tract: Any) -> dict[int, str]:
         """Return column and row of each patch of a tract, by its index; they are read once."""
@@ -240,6 +240,11 @@ class KeyTranslator:
             return {"band": _only(sorted(bands), "band", "filter")}
         return {}
 
+    def _no_patch(self, skymap: str, tract: Any, patch: Any) -> SkyMapError:
+        if not self._cells_of(skymap, tract):
+            return SkyMapError(f"The sky map {skymap} has no tract {tract}.", tract=tract)
+        return SkyMapError(f"Tract {tract} of {skymap} has no patch {patch}.", tract=tract, patch=patch)
+
     def _all(self, element: str) -> list[DimensionRecord]:
         if element not in self._records:
             records = self._query(element)
@@ -261,7 +266,3 @@ def _only(names: Sequence[str], kind: str, key: str) -> str:
         f"The repository has more than one {kind}: {', '.join(names)}. Say which with {key}=NAME.",
         **{key: list(names)},
     )
-
-
-def _no_patch(skymap: str, tract: Any, patch: Any) -> SkyMapError:
-    return SkyMapError(f"Tract {tract} of {skymap} has no patch {patch}.", tract=tract, patch=patch)

@@ -70,10 +70,11 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
     at = history_entry(source, 0, f"{name}={text}")
     roots = roots_of(config)
     option = find_stack_option(roots, node)
-    if option is not None and not option.renamed:
+    if option is not None and option.is_absent:
         _pass_over(option, name, text)
         return
-    node = renamed(node, option)
+    if option is not None:
+        node = renamed(node, option)
     owner = walk(roots, node.value, name)
     if (
         isinstance(node, ast.Attribute)
@@ -87,6 +88,8 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
         readings.append(text)  # a list would take a text letter by letter
     with contextlib.suppress(SyntaxError, ValueError):
         readings.append(_literal(text))
+    if option is not None:
+        readings = [option.here(value) for value in readings]
     reason = f"expected a literal such as ['A', 'B'] or {{'A': 1}}, found {text!r}"
     for value in readings:
         try:
@@ -114,9 +117,9 @@ def _pass_over(option: StackOption, name: str, text: str) -> None:
         _LOG.warning("%s has no effect here: %s", name, option.reason)
 
 
-def renamed(node: ast.Attribute | ast.Subscript, option: StackOption | None) -> ast.Attribute | ast.Subscript:
+def renamed(node: ast.Attribute | ast.Subscript, option: StackOption) -> ast.Attribute | ast.Subscript:
     """Return a path with the name that an option of the pipelines has here."""
-    if option is None or not option.renamed:
+    if not option.renamed:
         return node
     return ast.Attribute(value=node.value, attr=option.renamed, ctx=ast.Store())
 

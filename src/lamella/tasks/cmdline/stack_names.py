@@ -8,6 +8,7 @@ holds names only: nothing is imported before it is asked for.
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 from ...errors import ConfigError
@@ -62,16 +63,6 @@ SINGLE_NAMES: dict[str, str] = {
 }
 """Names that packages have directly, and the module that has each here."""
 
-_OTHERS = (
-    "lsst.afw",
-    "lsst.daf.base",
-    "lsst.daf.persistence",
-    "lsst.log",
-    "lsst.meas",
-    "lsst.geom",
-    "lsst.skymap",
-)
-
 
 def is_ours(path: str) -> bool:
     """Whether a dotted name is one of the pipelines that has, or should have, a counterpart here."""
@@ -104,12 +95,11 @@ def find_name(path: str) -> Any:
 
 
 def offer(module: str) -> str:
-    """Return a sentence on what stands in for a module that is not here."""
-    if any(module == other or module.startswith(f"{other}.") for other in _OTHERS):
-        return (
-            f"lamella has nothing in place of {module}: images are those of lsst.images, "
-            "and lamella.tasks.manual has the tasks of the manual, see docs/not-here.md."
-        )
-    names = sorted(name for name in MODULES if name.startswith("lsst.pipe.tasks."))
-    modules = ", ".join(name.rpartition(".")[2] for name in names)
-    return f"lamella has these modules of lsst.pipe.tasks: {modules}."
+    """Return a sentence on what lamella has in place of the modules of the pipelines that are not here."""
+    if module.startswith("lsst.pipe.tasks."):
+        names = sorted(name[16:] for name in MODULES if re.fullmatch(r"lsst\.pipe\.tasks\.\w+", name))
+        return f"lamella has {', '.join(names)} of lsst.pipe.tasks"
+    return (
+        "lamella has nothing in its place, but images in lsst.images, the tasks of lsst.pipe.tasks that "
+        f"make warps and coadds, and {', '.join(SINGLE_NAMES)}; see What is not here in its documentation"
+    )

@@ -31,8 +31,17 @@ class StackOption:
     """Those that it may have, as lamella does what they say; `None` for any, of which none has an effect."""
     renamed: str = ""
     """Its name here."""
-    also_here: bool = False
-    """Whether the tasks have an option of this name, which the values do not fit."""
+    meant: Any = None
+    """What ``values`` are as a value of the option of the same name here; `None` where there is none."""
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is no such option here."""
+        return not self.renamed and self.meant is None
+
+    def here(self, value: Any) -> Any:
+        """Return what a value is as one of the option here."""
+        return self.meant if self.meant is not None and self.takes(value) else value
 
     def takes(self, value: Any) -> bool:
         """Whether a file may give this value; otherwise it is refused."""
@@ -50,12 +59,9 @@ def _unused(reason: str, *names: str) -> dict[str, StackOption]:
     return dict.fromkeys(names, StackOption(reason))
 
 
-def _fixed(reason: str, also_here: bool = False, **values: Any) -> dict[str, StackOption]:
-    """Return options that have one value, or one of a tuple."""
-    return {
-        name: StackOption(reason, value if isinstance(value, tuple) else (value,), also_here=also_here)
-        for name, value in values.items()
-    }
+def _fixed(reason: str, **values: Any) -> dict[str, StackOption]:
+    """Return options that have one value."""
+    return {name: StackOption(reason, (value,)) for name, value in values.items()}
 
 
 _SEARCH = "lamella searches footprints with code of its own"
@@ -97,10 +103,8 @@ _OPTIONS: dict[str, dict[str, StackOption]] = {
             "isotropicGrow", "minPixels", "reEstimateBackground", "returnOriginalFootprints",
             "thresholdPolarity", "thresholdType",
         ),
-        **_fixed(
-            "sources of the static sky are not searched", also_here=True,
-            nSigmaToGrow=(2.0, 2.4), thresholdValue=(5.0, 300.0),
-        ),
+        "nSigmaToGrow": StackOption(values=(2.0, 2.4), meant=2.0),
+        "thresholdValue": StackOption(values=(5.0, 300.0), meant=5.0),
     },
     "FootprintsConfig": _DETECTION,
     "InterpImageConfig": _unused("no PSF is needed to fill gaps", "modelPsf"),
@@ -123,7 +127,7 @@ _OPTIONS: dict[str, dict[str, StackOption]] = {
         "nSigmaMask", "onlyMaskDetected", "rhoBinSize", "saturatedDetectionsDilation", "streaksMaskPlane",
         "thetaBinSize",
     ),
-    "WarperConfig": _fixed("it is a list of names of planes", also_here=True, growFullMask=16),  # EDGE
+    "WarperConfig": {"growFullMask": StackOption(values=(16,), meant=["EDGE"])},
 }  # fmt: skip
 """By the names of the configurations of `lamella.tasks.manual`, and those derived from the core."""
 
@@ -154,7 +158,7 @@ def find_stack_option(roots: Mapping[str, Any], node: ast.expr) -> StackOption |
     """
     for owner, name in _steps(roots, node):
         option = _of_class(type(owner), name)
-        if option is not None and (option.also_here or name not in owner._fields):
+        if option is not None and (option.meant is not None or name not in owner._fields):
             return option
     return None
 

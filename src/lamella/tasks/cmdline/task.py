@@ -84,6 +84,12 @@ class CmdLineTask(Task):
     RunnerClass: ClassVar[type[TaskRunner]] = TaskRunner
     """What runs the task for each target."""
 
+    summary: ClassVar[str] = ""
+    """What the command does, in a sentence or two, for ``--help``."""
+
+    example: ClassVar[str] = ""
+    """A command line, for the end of ``--help``."""
+
     canMultiprocess: ClassVar[bool] = True
     """Whether targets may be done in processes of their own."""
 
@@ -156,7 +162,7 @@ class CmdLineTask(Task):
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
         """Return the parser of the command line; override it for other data than exposures."""
-        parser = ArgumentParser(name=cls._DefaultName)
+        parser = ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)
         parser.add_id_argument("--id", "calexp", help="data to work on, e.g. --id visit=12345 ccd=1^2")
         return parser
 

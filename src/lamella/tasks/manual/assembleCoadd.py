@@ -26,6 +26,7 @@ from ...errors import CalibrationError, ConfigError, DuplicateInputError, NoInpu
 from ...image.planes import conform_mask, overlap
 from ...planes import STANDARD_PLANES, Layout, plane_name, plane_names
 from ...resources import Resources
+from ..cmdline.argument_parser import ArgumentParser
 from ..cmdline.keys import OPTIONAL_KEYS
 from ..history import common_settings, plain_settings, warp_rejections, warp_settings
 from .assembleCoaddConfig import AssembleCoaddConfig
@@ -43,6 +44,7 @@ from .references import WarpRef, is_warp, sub_boxes, warp_ref, warp_refs
 from .scaleZeroPoint import ImageScaler
 from .spans import as_spans
 from .statistics import Property, StatisticsControl, stringToStatisticsProperty
+from .switches import add_switches
 
 _ELSEWHERE = {
     "CompareWarpAssembleCoaddConfig": "compareWarpAssembleCoadd",
@@ -76,6 +78,15 @@ class AssembleCoaddTask(CoaddBaseTask):
 
     ConfigClass: ClassVar[type[AssembleCoaddConfig]] = AssembleCoaddConfig
     _DefaultName = "assembleCoadd"
+    summary = (
+        "Combines the warps of the exposures of --selectId to the coadd of a patch, as a mean "
+        "that may be clipped, and leaves artifacts to the statistic. Warps are made by "
+        "makeCoaddTempExp.py."
+    )
+    example = (
+        "assembleCoadd.py --legacyCoadd REPO --id tract=0 patch=5,4 filter=HSC-I --selectId "
+        "visit=903986^904014"
+    )
     config: AssembleCoaddConfig
     interpImage: Any
     scaleZeroPoint: Any
@@ -87,6 +98,12 @@ class AssembleCoaddTask(CoaddBaseTask):
         self.makeSubtask("interpImage")
         self.makeSubtask("scaleZeroPoint")
         self.warpType: str = self.config.warpType
+
+    @classmethod
+    def _makeArgumentParser(cls) -> ArgumentParser:
+        parser = super()._makeArgumentParser()
+        add_switches(parser)
+        return parser
 
     @timeMethod
     def runDataRef(

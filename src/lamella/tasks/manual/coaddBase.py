@@ -330,7 +330,7 @@ class CoaddBaseTask(CmdLineTask):
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
-        parser = ArgumentParser(name=cls._DefaultName)
+        parser = ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)
         parser.add_id_argument(
             "--id",
             f"{cls.ConfigClass().coaddName}Coadd",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from ...startup import lighten_exit, quick_imports
+from ..cmdline.command_words import command_words
 from ..cmdline.status import EXIT_NOT_STARTED
+from .switches import SWITCHES
 
 __all__ = ("assemble_coadd", "make_coadd_temp_exp", "make_discrete_sky_map", "make_sky_map")
 
@@ -61,20 +64,18 @@ def choose_task(args: Sequence[str]) -> tuple[list[str], str]:
     ----------
     args
         Arguments; ``--legacyCoadd`` and ``--warpCompareCoadd`` (or
-        ``--compareWarpCoadd``) may stand anywhere.
+        ``--compareWarpCoadd``) may stand anywhere, also in files of options behind the input.
     """
-    switches = {
-        "--legacyCoadd": "assembleCoadd",
-        "--warpCompareCoadd": "compareWarpAssembleCoadd",
-        "--compareWarpCoadd": "compareWarpAssembleCoadd",
-    }
-    tasks = [switches[arg] for arg in args if arg in switches]
+    if args and not args[0].startswith("@"):
+        with contextlib.suppress(OSError, ValueError):  # which the parser will meet, and tell
+            args = command_words(args, ("--id", "--selectId"))
+    tasks = [SWITCHES[arg] for arg in args if arg in SWITCHES]
     if len(set(tasks)) > 1:
         sys.stderr.write(
             "assembleCoadd.py: error: --legacyCoadd and --warpCompareCoadd exclude each other.\n"
         )
         sys.exit(2)
-    return [arg for arg in args if arg not in switches], tasks[0] if tasks else "safeClipAssembleCoadd"
+    return [arg for arg in args if arg not in SWITCHES], tasks[0] if tasks else "safeClipAssembleCoadd"
 
 
 def _arguments(args: Sequence[str] | None) -> list[str]:

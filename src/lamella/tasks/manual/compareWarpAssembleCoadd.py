@@ -203,6 +203,15 @@ class CompareWarpAssembleCoaddTask(RejectArtifactsTask):
 
     ConfigClass: ClassVar[type[CompareWarpAssembleCoaddConfig]] = CompareWarpAssembleCoaddConfig
     _DefaultName = "compareWarpAssembleCoadd"
+    summary = (
+        "Combines the warps of the exposures of --selectId to the coadd of a patch, as a mean "
+        "without what single PSF-matched warps show and the static sky does not. Warps of both "
+        "kinds are made by makeCoaddTempExp.py -c makePsfMatched=True."
+    )
+    example = (
+        "assembleCoadd.py --warpCompareCoadd REPO --id tract=0 patch=5,4 filter=HSC-I --selectId "
+        "visit=903986^904014"
+    )
     config: CompareWarpAssembleCoaddConfig
     assembleStaticSkyModel: Any
 

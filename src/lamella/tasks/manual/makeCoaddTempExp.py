@@ -121,6 +121,11 @@ class MakeCoaddTempExpTask(CoaddBaseTask):
 
     ConfigClass: ClassVar[type[MakeCoaddTempExpConfig]] = MakeCoaddTempExpConfig
     _DefaultName = "makeCoaddTempExp"
+    summary = (
+        "Resamples the exposures of --selectId that overlap a patch to its pixels: one warp for "
+        "each visit, and, with -c makePsfMatched=True, another one that is matched to one PSF."
+    )
+    example = "makeCoaddTempExp.py REPO --id tract=0 patch=5,4 filter=HSC-I --selectId visit=903986^904014"
     RunnerClass = MakeTempExpRunner
     config: MakeCoaddTempExpConfig
     warpAndPsfMatch: Any

@@ -56,6 +56,13 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
 
     ConfigClass: ClassVar[type[Config]] = MakeDiscreteSkyMapConfig
     _DefaultName = "makeDiscreteSkyMap"
+    summary = (
+        "Makes a sky map of one tract around the exposures of --id, and registers it with its "
+        "patches in the repository, under the name deepCoadd or that of -c skyMapName=NAME."
+    )
+    example = (
+        "makeDiscreteSkyMap.py REPO --id visit=903986^904014 -c skyMap.pixelScale=0.168 skyMapName=field"
+    )
     RunnerClass = MakeDiscreteSkyMapRunner
     config: MakeDiscreteSkyMapConfig
 
@@ -144,7 +151,7 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
-        parser = ArgumentParser(name=cls._DefaultName)
+        parser = ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)
         parser.add_id_argument(
             "--id",
             "calexp",

@@ -74,6 +74,14 @@ class MakeSkyMapTask(SkyMapTask):
 
     ConfigClass: ClassVar[type[Config]] = MakeSkyMapConfig
     _DefaultName = "makeSkyMap"
+    summary = (
+        "Makes a sky map from its options, and registers it with its tracts and patches in the "
+        "repository, under the name deepCoadd or that of -c skyMapName=NAME."
+    )
+    example = (
+        "makeSkyMap.py REPO -c skyMap=rings skyMapName=rings40 'skyMap.active.numRings=40' "
+        "'skyMap.active.pixelScale=0.2'"
+    )
     RunnerClass = MakeSkyMapRunner
     config: MakeSkyMapConfig
 
@@ -96,4 +104,4 @@ class MakeSkyMapTask(SkyMapTask):
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
-        return ArgumentParser(name=cls._DefaultName)
+        return ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)

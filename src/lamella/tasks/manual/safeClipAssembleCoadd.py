@@ -91,6 +91,12 @@ class SafeClipAssembleCoaddTask(RejectArtifactsTask):
 
     ConfigClass: ClassVar[type[SafeClipAssembleCoaddConfig]] = SafeClipAssembleCoaddConfig
     _DefaultName = "safeClipAssembleCoadd"
+    summary = (
+        "Combines the warps of the exposures of --selectId to the coadd of a patch, as a mean "
+        "without what differs between a mean and a clipped mean and is seen in one or two visits."
+        " Warps are made by makeCoaddTempExp.py."
+    )
+    example = "assembleCoadd.py REPO --id tract=0 patch=5,4 filter=HSC-I --selectId visit=903986^904014"
     config: SafeClipAssembleCoaddConfig
 
     def _find(
