@@ -177,8 +177,30 @@ def test_filter_of_a_band_with_one_filter(butler: CommandButler) -> None:
 def test_put_again_replaces(butler: CommandButler) -> None:
     ref = butler.dataRef("toyCoadd_sum", tract=0, patch="1,0", filter="HSC-R")
     ref.put({"sum": 1})
+    assert ref.get() == {"sum": 1}
     ref.put({"sum": 2})
     assert ref.get() == {"sum": 2}
+
+
+def test_a_dataset_is_looked_up_once(butler: CommandButler, monkeypatch: pytest.MonkeyPatch) -> None:
+    (first, *rest) = butler.subset("toyInput", visit=101)
+    # By its identifier alone, whatever else is said of the dataset.
+    refs = [first, butler.dataRef("toyInput", first.dataId), *rest]
+    monkeypatch.setattr(type(butler.butler), "find_dataset", lambda *args, **options: pytest.fail("a search"))
+    for ref in refs:
+        assert ref.datasetExists()
+        assert ref.get() == ref.get("toyInput", immediate=False).get()
+
+
+def test_datasets_are_those_found_first_until_they_are_forgotten(butler: CommandButler) -> None:
+    key: dict[str, Any] = {"tract": 0, "patch": "1,0", "filter": "HSC-R"}
+    CommandButler(butler.location).put({"sum": 1}, "toyCoadd_sum", key)
+    assert butler.get("toyCoadd_sum", key) == {"sum": 1}
+    butler.start()
+    CommandButler(butler.location, butler.run).put({"sum": 2}, "toyCoadd_sum", key)
+    assert butler.get("toyCoadd_sum", key) == {"sum": 1}
+    butler.forget()
+    assert butler.get("toyCoadd_sum", key) == {"sum": 2}
 
 
 def test_later_commands_leave_earlier_runs(butler: CommandButler, repo: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,16 @@ import numpy as np
 import yaml
 from astropy.table import Column, Table
 from lsst.pipe.base import TaskError
+from lsst.utils.packages import Packages
 
 from lamella.tasks.cmdline import persistence
-from lamella.tasks.cmdline.persistence import current_versions, write_config, write_schema, write_versions
+from lamella.tasks.cmdline.persistence import (
+    current_versions,
+    distributions_of,
+    write_config,
+    write_schema,
+    write_versions,
+)
 from lamella.tasks.cmdline.records import Records
 
 CHECK: dict[str, Any] = {"clobber": False, "backup": True}
@@ -111,6 +119,16 @@ class TestVersions:
         versions = {"python": "3.13.0", "numpy": "2.5", "astropy": "8.0"}
         monkeypatch.setattr(persistence, "current_versions", lambda: versions)
         return versions
+
+    def test_versions_are_those_of_the_middleware(self) -> None:
+        theirs = {str(key): str(value) for key, value in Packages.fromSystem().items()}
+        assert current_versions() == theirs
+
+    def test_distributions_are_those_of_the_standard_library(self) -> None:
+        every = importlib.metadata.packages_distributions()
+        names = ["numpy", "yaml", "lsst", "PIL", "astropy"]
+        found = distributions_of(names)
+        assert {name: set(found[name]) for name in names} == {name: set(every[name]) for name in names}
 
     def test_current_versions(self) -> None:
         found = current_versions()

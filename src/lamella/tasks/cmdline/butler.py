@@ -25,6 +25,8 @@ __all__ = ("CommandButler",)
 
 _LOG = logging.getLogger("lamella.cmdline")
 
+type _Key = tuple[str, tuple[Any, ...]]
+
 _COMPONENTS = {
     "_bbox": ("bbox",),
     "_wcs": ("sky_projection", "projection", "wcs"),
@@ -45,6 +47,9 @@ class CommandButler:
 
     Notes
     -----
+    What a name and an identifier mean is looked up once, until `forget` is
+    called: a command works on the datasets that it finds first.
+
     A copy in another process opens the repository itself, once for all references.
     """
 
@@ -54,6 +59,7 @@ class CommandButler:
         self._opened: Butler | None = None
         self._butler: Butler | None = None
         self._keys: KeyTranslator | None = None
+        self._known: dict[_Key, DatasetRef] | None = {}
 
     def __reduce__(self) -> tuple[Callable[..., CommandButler], tuple[Any, ...]]:
         return _reopen, (self.location, self.run)
@@ -90,6 +96,15 @@ class CommandButler:
         """Read and write other collections of the same repository, before anything is written."""
         self.location = location
         self._butler = self._keys = None
+        self._know_nothing()
+
+    def forget(self) -> None:
+        """Look up datasets each time from now on, for those that other processes make."""
+        self._known = None
+
+    def _know_nothing(self) -> None:
+        if self._known is not None:
+            self._known = {}
 
     @property
     def keys(self) -> KeyTranslator:
@@ -133,6 +148,7 @@ class CommandButler:
             self._closer = weakref.finalize(self, self._opened.close)
             if clobber:
                 remove_runs(self._opened, self.location)
+                self._know_nothing()
                 for folder in ("config", "schema"):
                     shutil.rmtree(self.records.path(folder), ignore_errors=True)
             self.run = begin_run(self._opened, self.location)
@@ -203,7 +219,32 @@ class CommandButler:
                 raise LookupError(f"{name} has no {suffix.removeprefix('_')}; it has: {', '.join(has)}.")
             name = f"{name}.{component}"
         read = self.butler.get if immediate else self.butler.getDeferred
-        return read(name, identifier, parameters=wanted or None)
+        ref = self._find(name, identifier)
+        if ref is None:  # the middleware says so
+            return read(name, identifier, parameters=wanted or None)
+        return read(ref, parameters=wanted or None)
+
+    def _find(self, name: str, identifier: Mapping[str, Any]) -> DatasetRef | None:
+        """Return the dataset that is meant, or that component of it."""
+        parent, component = DatasetType.splitDatasetTypeName(name)
+        key = self._key(self.datasetType(parent), identifier)
+        ref = None if self._known is None else self._known.get(key)
+        if ref is None:
+            try:
+                ref = self.butler.find_dataset(parent, identifier)
+            except (LookupError, TypeError):  # an identifier that lacks a key, or no collections
+                return None
+            self._note(key, ref)
+        return ref if ref is None or component is None else ref.makeComponentRef(component)
+
+    @staticmethod
+    def _key(kind: DatasetType, identifier: Mapping[str, Any]) -> _Key:
+        """Return what tells a dataset from others of its type."""
+        return kind.name, tuple(identifier.get(name) for name in kind.dimensions.required)
+
+    def _note(self, key: _Key, ref: DatasetRef | None) -> None:
+        if self._known is not None and ref is not None:
+            self._known[key] = ref
 
     def _split(self, name: str) -> tuple[str, str]:
         """Return the name of a dataset type, and the suffix that says what of it is wanted."""
@@ -227,6 +268,8 @@ class CommandButler:
         self._put(metadata, datasetType, self.dataCoordinate(datasetType, ref.dataId))
 
     def _put(self, obj: Any, name: str, identifier: Mapping[str, Any]) -> DatasetRef:
+        if self._known is not None:
+            self._known.pop(self._key(self.datasetType(name), identifier), None)
         try:
             return self.butler.put(obj, name, identifier)
         except ConflictingDefinitionError:
@@ -245,8 +288,10 @@ class CommandButler:
         name, _ = self._split(datasetType)
         try:
             identifier = self.dataCoordinate(name, dataId, **rest)
-            collections = [self.run or ""] if write else None
-            return bool(self.butler.exists(name, identifier, collections=collections))
+            if write:
+                return bool(self.butler.exists(name, identifier, collections=[self.run or ""]))
+            ref = self._find(name, identifier)
+            return ref is not None and bool(self.butler.exists(ref))
         except LookupError:
             return False
 
@@ -274,6 +319,8 @@ class CommandButler:
             return []
         # Which sky map an exposure is for can be said of it, too, though it has none.
         extra = {"skymap": given["skymap"]} if "skymap" in given else {}
+        for ref in refs:
+            self._note(self._key(kind, ref.dataId.required), ref)
         coordinates = sorted((ref.dataId for ref in refs), key=lambda item: item.required_values)
         return [DataRef(self, kind.name, self.keys.to_gen2(item) | extra) for item in coordinates]
 

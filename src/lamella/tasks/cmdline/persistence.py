@@ -6,13 +6,18 @@ schemas of its catalogs, and the versions of the software.
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import functools
+import importlib.metadata
+import inspect
 import logging
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
+import lsst.utils.packages
 import yaml
 from astropy.table import Table
 from lsst.pex.config import Config
@@ -23,7 +28,7 @@ from ...errors import LamellaError
 from .config_files import config_text, load_config_text
 from .records import Records
 
-__all__ = ("current_versions", "write_config", "write_schema", "write_versions")
+__all__ = ("current_versions", "distributions_of", "write_config", "write_schema", "write_versions")
 
 _LOG = logging.getLogger("lamella.cmdline")
 
@@ -114,14 +119,60 @@ def write_schema(records: Records, name: str, catalog: Table, *, clobber: bool, 
 
 def current_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that are imported."""
-    return dict(_versions_of(frozenset(name.partition(".")[0] for name in sys.modules)))
+    return dict(_versions_of(_imported_packages()))
+
+
+def _imported_packages() -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in sys.modules)
 
 
 @functools.cache
 def _versions_of(imported: frozenset[str]) -> dict[str, str]:
-    # The search takes a good part of a second, and the answer depends on what is imported.
-    versions: Mapping[str, str] = Packages.fromSystem()
+    with _quick_search():
+        versions: Mapping[str, str] = Packages.fromSystem()
     return {"python": platform.python_version(), **{str(key): str(versions[key]) for key in sorted(versions)}}
+
+
+@contextlib.contextmanager
+def _quick_search() -> Iterator[None]:
+    """Have the middleware, whose rules for names and versions these are, find distributions quickly."""
+    module, name = lsst.utils.packages, "packages_distributions"
+    usual = getattr(module, name)
+    setattr(module, name, lambda: distributions_of(_imported_packages()))
+    try:
+        yield
+    finally:
+        setattr(module, name, usual)
+
+
+def distributions_of(packages: Container[str]) -> dict[str, list[str]]:
+    """Return the names of the installed distributions that some packages are part of.
+
+    That is `importlib.metadata.packages_distributions` for these packages, by what distributions say of
+    their files; it is not looked whether each of these exists.
+    """
+    found: dict[str, list[str]] = {}
+    for distribution in importlib.metadata.distributions():
+        for name in sorted(_top_level_names(distribution)):
+            if name in packages:
+                found.setdefault(name, []).append(distribution.name)
+    return found
+
+
+def _top_level_names(distribution: importlib.metadata.Distribution) -> set[str]:
+    declared = distribution.read_text("top_level.txt")
+    if declared:
+        return set(declared.split())
+    record = distribution.read_text("RECORD")
+    files = (
+        (row[0] for row in csv.reader(record.splitlines())) if record else map(str, distribution.files or ())
+    )
+    return {_top_level_name(file) for file in files}
+
+
+def _top_level_name(file: str) -> str:
+    folder, slash, _ = file.partition("/")
+    return folder if slash else inspect.getmodulename(file) or file
 
 
 def write_versions(records: Records, dataset: str, *, clobber: bool, backup: bool) -> None:

@@ -102,7 +102,12 @@ class TaskRunner:
         Exception
             Raised with ``--doraise`` by the first target that fails.
         """
-        targets = self.getTargetList(parsedCmd)
+        try:
+            return self._run_targets(parsedCmd, self.getTargetList(parsedCmd))
+        finally:
+            parsedCmd.butler.forget()  # a program that goes on sees what others make meanwhile
+
+    def _run_targets(self, parsedCmd: argparse.Namespace, targets: list[Target]) -> list[Struct]:
         if not targets:
             self.log.warning(
                 "Not running the task because there is no data to process; "

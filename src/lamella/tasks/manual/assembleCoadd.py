@@ -40,7 +40,7 @@ from .assembleInputs import (
 )
 from .coaddBase import CoaddBaseTask, coadd_target
 from .maskPlanes import add_plane, bits_or_names, names_of_bits, plane_layout, region_list
-from .references import WarpRef, is_warp, sub_boxes, warp_ref, warp_refs
+from .references import WarpRef, data_refs, is_warp, sub_boxes, warp_ref, warp_refs
 from .scaleZeroPoint import ImageScaler
 from .spans import as_spans
 from .statistics import Property, StatisticsControl, stringToStatisticsProperty
@@ -159,13 +159,15 @@ class AssembleCoaddTask(CoaddBaseTask):
         refs, selection = self._chooseWarps(dataRef, skyInfo, selectDataList, warpRefList)
         if not refs:
             return None
+        # What is read of a warp to learn about it is kept with the reference.
+        refs = warp_refs(refs, self.getTempExpDatasetName(self.warpType))
         refs, otherBands = self.selectBand(refs, self.getBand(dataRef))
         inputData = self.prepareInputs(refs)
         self.log.info("Found %d warps", len(inputData.tempExpRefList))
         if not inputData.tempExpRefList:
             self.log.warning("No warps to coadd.")
             return None
-        supplementaryData = self._supplement(dataRef, selectDataList, inputData.tempExpRefList)
+        supplementaryData = self._supplement(dataRef, selectDataList, data_refs(inputData.tempExpRefList))
         retStruct = self.run(
             skyInfo,
             inputData.tempExpRefList,
@@ -483,7 +485,7 @@ class AssembleCoaddTask(CoaddBaseTask):
         return Struct(
             coaddExposure=coaddExposure,
             nImage=nImage,
-            warpRefList=list(tempExpRefList),
+            warpRefList=data_refs(tempExpRefList),
             imageScalerList=list(imageScalerList),
             weightList=list(weightList),
             altMaskList=None if altMaskList is None else list(altMaskList),

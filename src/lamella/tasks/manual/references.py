@@ -10,7 +10,7 @@ from lsst.images import Box, Interval
 
 from ...data.warp import Warp
 
-__all__ = ("WarpRef", "is_warp", "sub_boxes", "warp_ref", "warp_refs")
+__all__ = ("WarpRef", "data_refs", "is_warp", "sub_boxes", "warp_ref", "warp_refs")
 
 
 class WarpRef:
@@ -27,6 +27,12 @@ class WarpRef:
     def __init__(self, ref: Any, name: str) -> None:
         self.ref = ref
         self.name = name
+
+    def __getattr__(self, name: str) -> Any:
+        # Tasks that others derive get references that are data references in all else.
+        if name == "ref" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.ref, name)
 
     @property
     def dataId(self) -> dict[str, Any]:
@@ -86,6 +92,11 @@ def warp_refs(refs: Iterable[Any], name: str) -> list[WarpRef]:
 def warp_ref(ref: Any, name: str) -> WarpRef:
     """Return a data reference, or a warp, as a reference to a warp of a dataset type."""
     return ref if isinstance(ref, WarpRef) else WarpRef(ref, name)
+
+
+def data_refs(refs: Iterable[Any]) -> list[Any]:
+    """Return the data references, or warps, that references to warps stand for."""
+    return [ref.ref if isinstance(ref, WarpRef) else ref for ref in refs]
 
 
 def sub_boxes(bbox: Box, size: tuple[int, int]) -> list[Box]:
