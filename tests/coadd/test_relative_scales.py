@@ -11,7 +11,8 @@ from astropy.wcs import WCS
 
 from lamella.coadd.relative_scales import RelativeScales, relative_scales
 from lamella.coadd.star_matches import StarCatalog, match_stars
-from lamella.image.measured_noise import find_blank_sky, measure_noise
+from lamella.image.blank_pixels import find_blank_sky
+from lamella.image.measured_noise import measure_noise
 from lamella.image.stars import measure_stars
 
 from ..starfields import draw_stars

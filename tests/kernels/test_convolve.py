@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy
 
-from lamella.kernels.convolve import CELL, SeparableKernels, convolve_plane, factor_kernels
+from lamella.kernels.convolve import CELL, SeparableKernels, convolve_plane, factor_kernels, smooth_plane
 
 SIDE = 7
 HALF = SIDE // 2
@@ -108,3 +109,13 @@ def test_the_kernel_between_nodes() -> None:
     upper = 0.5 * (kernels[0, 1] + kernels[0, 2])
     lower = 0.5 * (kernels[1, 1] + kernels[1, 2])
     np.testing.assert_allclose(found, 0.75 * upper + 0.25 * lower, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (40, 700)])
+def test_a_smoothed_plane_has_zeros_around_it(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    profile = np.array([1, 4, 9, 20, 9, 4, 1], np.float32) / np.float32(48)
+    smooth = np.empty_like(image)
+    smooth_plane(image, profile, smooth)
+    expected = scipy.ndimage.convolve(image.astype(float), np.outer(profile, profile), mode="constant")
+    np.testing.assert_allclose(smooth, expected, atol=1e-6)

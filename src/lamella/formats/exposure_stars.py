@@ -12,12 +12,13 @@ from ..coadd.star_matches import StarCatalog
 from ..data.exposure import ExposureInfo, ExposureSource
 from ..data.photometry import calibration_at
 from ..errors import LamellaError
-from ..image.measured_noise import find_blank_sky
+from ..image.blank_pixels import find_blank_sky
 from ..image.stars import StarField, StarWidth, measure_stars
 from ..planes import BAD_MASK_PLANES, Layout
 from ..sky.footprint import pixel_scale, to_sky
 from .noise_maps import usable
 from .row_flags import unusable
+from .row_measurements import RowMeasurements
 from .row_pixels import read_row_pixels
 from .row_places import RowPlaces
 from .source import FileSource
@@ -34,6 +35,8 @@ class ExposureStars:
     """Fluxes of a row are in the unit of its pixels, those of other exposures in nJy."""
     width: StarWidth | None
     """In pixels; `None` where there is no star."""
+    measurements: RowMeasurements | None = None
+    """What else was measured in the pixels of a row."""
 
 
 def row_of(source: ExposureSource) -> TableRow | None:
@@ -73,7 +76,8 @@ def _stars_of_row(row: TableRow, info: ExposureInfo) -> ExposureStars:
     pixels = read_row_pixels(RowPlaces(row.cells), row.control)
     image = np.asarray(pixels.image, np.float32)
     bad = unusable(pixels.flags, image.shape) | ~usable(pixels.variance) | ~np.isfinite(image)
-    return _catalog(_measure(image, pixels.variance, bad, info), info, 1.0)
+    stars = _measure(image, pixels.variance, bad, info, pixels.residual)
+    return dataclasses.replace(_catalog(stars, info, 1.0), measurements=pixels.measurements)
 
 
 def _stars_of_exposure(source: ExposureSource) -> ExposureStars:
@@ -89,10 +93,17 @@ def _stars_of_exposure(source: ExposureSource) -> ExposureStars:
     return _catalog(stars, info, scale)
 
 
-def _measure(image: np.ndarray, variance: np.ndarray, bad: np.ndarray, info: ExposureInfo) -> StarField:
-    # What is left of the sky in a mesh of the coadd is too much for the wings of stars.
-    sky = find_blank_sky(image, bad, path=info.path)
-    return measure_stars(sky.residual, variance, bad)
+def _measure(
+    image: np.ndarray,
+    variance: np.ndarray,
+    bad: np.ndarray,
+    info: ExposureInfo,
+    residual: np.ndarray | None = None,
+) -> StarField:
+    if residual is None:
+        # What is left of the sky in a mesh of the coadd is too much for the wings of stars.
+        residual = find_blank_sky(image, bad, path=info.path).residual
+    return measure_stars(residual, variance, bad)
 
 
 def _catalog(stars: StarField, info: ExposureInfo, scale: float | np.ndarray) -> ExposureStars:

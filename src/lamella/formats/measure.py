@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..coadd.star_matches import match_stars
 from ..coadd.visit_positions import visit_offsets
@@ -12,6 +12,7 @@ from ..data.exposure import ExposureId, ExposureSource
 from ..errors import InputError, LamellaError
 from .exposure_stars import ExposureStars, read_stars, row_of
 from .measured_scales import tie_exposures
+from .measured_source import MeasuredSource
 from .measured_widths import fill_widths
 from .row_changes import RowChanges
 from .source import FileSource
@@ -20,6 +21,8 @@ __all__ = ("Measured", "measure_sources", "refuse_guesses")
 
 _MOST_THREADS = 4
 """Each holds all pixels of an exposure, several times."""
+_MOST_KEPT = 2**28
+"""Bytes of what was measured in pixels; beyond, it is measured again when they are read."""
 _WIDTHS = ("psf_fwhm", "psf_fwhm_pixels")
 
 
@@ -112,7 +115,7 @@ def measure_sources(
     fill_widths([source for source in kept if _is_measured(source, *_WIDTHS)], stars, changes)
     tie_exposures([source for source in kept if source.info.id in stars], stars, changes)
     _tell_positions(kept, stars, changes)
-    return Measured(tuple(_changed(source, changes) for source in kept), tuple(faults))
+    return Measured(tuple(_changed(kept, stars, changes)), tuple(faults))
 
 
 def _is_measured(source: ExposureSource, *columns: str) -> bool:
@@ -143,6 +146,17 @@ def _tell_positions(
             changes.tell(source, "position", "measured", told)
 
 
-def _changed(source: ExposureSource, changes: RowChanges) -> ExposureSource:
-    row, values = row_of(source), changes.values(source)
-    return source if row is None or values is None else FileSource(dataclasses.replace(row, values=values))
+def _changed(
+    sources: Sequence[ExposureSource], stars: dict[ExposureId, ExposureStars], changes: RowChanges
+) -> Iterator[ExposureSource]:
+    """Yield the exposures with their new cells, and what was measured in their pixels while there is room."""
+    room = _MOST_KEPT
+    for source in sources:
+        row, values = row_of(source), changes.values(source)
+        known = stars[source.info.id].measurements if source.info.id in stars else None
+        room -= 0 if known is None else known.nbytes
+        if row is None or (values is None and known is None):
+            yield source
+            continue
+        changed = row if values is None else dataclasses.replace(row, values=values)
+        yield FileSource(changed) if known is None or room < 0 else MeasuredSource(changed, known)

@@ -13,7 +13,7 @@ from .row_cells import RowCells
 from .row_places import Place, RowPlaces
 from .table_flags import Location, decode_mask
 
-__all__ = ("flags_of_values", "read_mask", "unusable")
+__all__ = ("find_row_defects", "flags_of_values", "read_mask", "unusable")
 
 
 def read_mask(
@@ -44,7 +44,7 @@ def read_mask(
 
 
 def flags_of_values(
-    image: np.ndarray, cells: RowCells, cards: Cards
+    image: np.ndarray, cells: RowCells, cards: Cards, defects: dict[str, np.ndarray] | None = None
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return what the values of pixels say of them.
 
@@ -53,7 +53,9 @@ def flags_of_values(
     image
         Pixels as they are in the file, shape (y, x).
     cells, cards
-        The row; its columns saturation, bad_value and defects are used.
+        The row; its columns saturation and bad_value are used.
+    defects
+        What `find_row_defects` has found.
 
     Returns
     -------
@@ -77,13 +79,19 @@ def flags_of_values(
         )
         if plane is not None and plane.any()
     ]
-    if cells.is_measured("defects"):
-        whole = np.issubdtype(image.dtype, np.integer)
-        for name, plane in find_defects(image, saturation=saturation, whole=whole).items():
-            planes[name] = planes[name] | plane if name in planes else plane
-            if plane.any():
-                notes.append(f"{np.count_nonzero(plane)} pixels taken as {name} for their values.")
+    for name, plane in (defects or {}).items():
+        planes[name] = planes[name] | plane if name in planes else plane
+        if plane.any():
+            notes.append(f"{np.count_nonzero(plane)} pixels taken as {name} for their values.")
     return planes, notes
+
+
+def find_row_defects(image: np.ndarray, cells: RowCells, cards: Cards) -> dict[str, np.ndarray] | None:
+    """Return the planes of `lamella.image.defects.find_defects` where the column defects asks for them."""
+    if not cells.is_measured("defects"):
+        return None
+    whole = np.issubdtype(image.dtype, np.integer)
+    return find_defects(image, saturation=cells.optional("saturation", cards), whole=whole)
 
 
 def unusable(flags: Flags | None, shape: tuple[int, ...]) -> np.ndarray:

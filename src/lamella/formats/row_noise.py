@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import MissingPartError
 from ..fits.read import ImageData, require_shape
-from ..image.measured_noise import measure_noise, noise_of_confidence
+from ..image.blank_pixels import BlankSky, find_blank_sky
+from ..image.measured_noise import MeasuredNoise, noise_of_sky, noise_of_weights, without_weight
+from ..kernels.order.median import median
 from .cards import Cards
 from .noise_maps import check_signs, variance_from_weight
 from .row_cells import RowCells
 from .row_places import NOISE_MAPS
 
-__all__ = ("KINDS", "RowNoise", "noise_kind", "variance_of_counts", "variance_of_map")
+__all__ = ("KINDS", "RowNoise", "RowVariance", "noise_kind", "variance_of_counts", "variance_of_map")
 
 KINDS = ("measured", "counts")
 """What the column noise may say."""
@@ -98,6 +101,17 @@ def variance_of_counts(
     return np.asarray(blank + np.where(significant, light, 0.0) / gain, dtype=np.float32)
 
 
+class RowVariance(NamedTuple):
+    """The variance of the pixels of a row, and what was measured for it."""
+
+    pixels: np.ndarray
+    """Shape (y, x)."""
+    note: str
+    noise: MeasuredNoise | None = None
+    blank: BlankSky | None = None
+    """The blank sky of the image, where it was looked for."""
+
+
 @dataclasses.dataclass(frozen=True)
 class RowNoise:
     """What the cells of a row say about noise, and how it becomes a variance."""
@@ -143,8 +157,9 @@ class RowNoise:
         bad: np.ndarray,
         plane: ImageData | None,
         sky: Callable[[], np.ndarray | float],
-    ) -> tuple[np.ndarray, str]:
-        """Return the variance of an image that is not from a map of it, and a note.
+        known: MeasuredNoise | None = None,
+    ) -> RowVariance:
+        """Return the variance of an image that is not from a map of it.
 
         Parameters
         ----------
@@ -156,6 +171,8 @@ class RowNoise:
             The relative weights, if the noise has some.
         sky
             Returns the sky in the image.
+        known
+            What was measured in it before.
 
         Raises
         ------
@@ -166,19 +183,31 @@ class RowNoise:
         """
         path = self.cards.path
         if self.kind == "equal":
-            return np.ones(image.shape, np.float32), ""
+            return RowVariance(np.ones(image.shape, np.float32), "")
         if self.kind == "counts":
             assert self.gain is not None
             by = f"a gain of {self.gain:g} and a read noise of {self.read_noise:g} electrons"
             note = f"Noise from counts, {by}."
-            return variance_of_counts(image, sky(), self.gain, self.read_noise), note
-        if plane is not None:
-            require_shape(f"{path}: confidence", plane.pixels, image.shape)
-            variance = noise_of_confidence(image, bad, plane.pixels, gain=self.gain, path=path)
-            return variance, f"Relative weights put on the measured noise{self._of_sources()}."
-        variance = measure_noise(image, bad, gain=self.gain, path=path)
-        median = float(np.sqrt(np.median(variance)))
-        return variance, f"Noise measured in the pixels: {median:.4g} (median){self._of_sources()}."
+            return RowVariance(variance_of_counts(image, sky(), self.gain, self.read_noise), note)
+        weights = None if plane is None else plane.pixels
+        if weights is not None:
+            require_shape(f"{path}: confidence", weights, image.shape)
+        blank = None
+        if known is None:
+            lost = bad if weights is None else without_weight(bad, weights)
+            blank = find_blank_sky(image, lost, path=path)
+            known = (
+                noise_of_sky(blank, gain=self.gain, path=path)
+                if weights is None
+                else noise_of_weights(blank, weights, gain=self.gain, path=path)
+            )
+        variance = known.variance(image, bad, weights, residual=None if blank is None else blank.residual)
+        if weights is None:
+            middle = median(variance, np.ones(variance.shape, bool)) ** 0.5
+            note = f"Noise measured in the pixels: {middle:.4g} (median){self._of_sources()}."
+        else:
+            note = f"Relative weights put on the measured noise{self._of_sources()}."
+        return RowVariance(variance, note, known, blank)
 
     def _of_sources(self) -> str:
         return "" if self.gain is None else f", that of sources by a gain of {self.gain:g}"

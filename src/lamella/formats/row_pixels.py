@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ..fits.read import ImageData, read_images, require_shape
+from ..image.packed_plane import PackedPlane
 from .bayer import super_pixels, worst_of_super_pixels
 from .noise_maps import usable, without_marks
 from .pixels import Flags
 from .read_control import ReadControl
-from .row_flags import flags_of_values, read_mask, unusable
+from .row_flags import find_row_defects, flags_of_values, read_mask, unusable
+from .row_measurements import RowMeasurements
 from .row_noise import RowNoise, variance_of_map
 from .row_places import NOISE_MAPS, RowPlaces
 from .row_scale import linear_from_asinh, softening_of
@@ -33,9 +35,18 @@ class RowPixels:
     """In that unit squared."""
     flags: Flags | None
     notes: tuple[str, ...]
+    measurements: RowMeasurements
+    """What was measured in them."""
+    residual: np.ndarray | None = None
+    """The image less the smooth sky of `lamella.image.blank_pixels`, where that was looked for."""
 
 
-def read_row_pixels(places: RowPlaces, control: ReadControl, noise: RowNoise | None = None) -> RowPixels:
+def read_row_pixels(
+    places: RowPlaces,
+    control: ReadControl,
+    noise: RowNoise | None = None,
+    known: RowMeasurements | None = None,
+) -> RowPixels:
     """Read the pixels of a row; nothing is asked of its WCS and PSF.
 
     Parameters
@@ -46,6 +57,8 @@ def read_row_pixels(places: RowPlaces, control: ReadControl, noise: RowNoise | N
         Options, of which those of the sky matter.
     noise
         What becomes the variance; by default what the cells say.
+    known
+        What was measured in these pixels before.
 
     Raises
     ------
@@ -54,15 +67,18 @@ def read_row_pixels(places: RowPlaces, control: ReadControl, noise: RowNoise | N
     ShapeError
         Raised when a plane has another shape than the image.
     """
-    return _RowReader(places, control, noise or RowNoise.of(places.cells, places.cards)).read()
+    noise = noise or RowNoise.of(places.cells, places.cards)
+    return _RowReader(places, control, noise, known or RowMeasurements()).read()
 
 
 class _RowReader:
     """The pixels of a row while they are read."""
 
-    def __init__(self, places: RowPlaces, control: ReadControl, noise: RowNoise) -> None:
+    def __init__(
+        self, places: RowPlaces, control: ReadControl, noise: RowNoise, known: RowMeasurements
+    ) -> None:
         self.places, self.cells, self.cards = places, places.cells, places.cards
-        self.control = control
+        self.control, self.known = control, known
         self.notes: list[str] = []
         self.noise = noise
         if places.pattern is not None and places.color is not None:
@@ -81,16 +97,26 @@ class _RowReader:
             variance = without_marks(self._variance_of_map(self.noise.kind, planes))
             require_shape(f"{located[self.noise.kind][0]}: {self.noise.kind}", variance, image.shape)
             bad |= ~usable(variance)
-        sky = RowSky(image, bad, sky_state(cells), self.control, places.path, planes.get("sky"))
+        sky = RowSky(image, bad, sky_state(cells), self.control, places.path, planes.get("sky"), self.known)
+        told = None
         if variance is None:
-            variance, note = self.noise.variance(image, bad, self._weights(planes), sky.level)
-            self.notes.append(note)
+            weights = self._weights(planes)
+            told = self.noise.variance(image, bad, weights, sky.level, self.known.noise)
+            variance = told.pixels
+            self.notes.append(told.note)
         if undefined is not None and undefined.shape == variance.shape:
             # Nobody says what such a pixel is.
             variance = np.where(undefined, np.float32(np.inf), variance)
         image, sky_note = sky.subtracted()
-        image, variance = self._per_area(image, variance, planes)
-        return RowPixels(image, variance, flags, (*self.notes, sky_note))
+        residual = None if told is None or told.blank is None else told.blank.residual
+        image, variance, residual = self._per_area(image, variance, residual, planes)
+        self.known = dataclasses.replace(
+            self.known,
+            noise=None if told is None else told.noise,
+            sky=sky.measured,
+            sky_present=sky.present,
+        )
+        return RowPixels(image, variance, flags, (*self.notes, sky_note), self.known, residual)
 
     def _read(self, located: dict[str, tuple[Path, str | int]]) -> _Planes:
         """Read all planes but those that others read, and the one of several noise maps that is used."""
@@ -112,7 +138,12 @@ class _RowReader:
         if undefined is not None:
             lost = f"{np.count_nonzero(undefined)} pixels whose flags are undefined (BLANK) taken as bad."
             self.notes.append(lost)
-        more, notes = flags_of_values(image, self.cells, self.cards)
+        defects = self.known.defect_planes()
+        if defects is None:
+            defects = find_row_defects(image, self.cells, self.cards)
+            packed = tuple((name, PackedPlane.of(plane)) for name, plane in (defects or {}).items())
+            self.known = dataclasses.replace(self.known, defects=packed)
+        more, notes = flags_of_values(image, self.cells, self.cards, defects)
         self.notes += notes
         if more:
             pattern, color = self.places.pattern, self.places.color
@@ -150,12 +181,12 @@ class _RowReader:
         return None if plane is None else plane._replace(pixels=self._reduced(plane.pixels))
 
     def _per_area(
-        self, image: np.ndarray, variance: np.ndarray, planes: _Planes
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, image: np.ndarray, variance: np.ndarray, residual: np.ndarray | None, planes: _Planes
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Turn surface brightness into flux where pixels differ in area."""
         if "pixel_area" not in planes:
-            return image, variance
+            return image, variance, residual
         area = planes["pixel_area"].pixels
         require_shape(f"{self.places.planes()['pixel_area'][0]}: pixel_area", area, image.shape)
         self.notes.append(f"Pixels multiplied by their area, {np.nanmedian(area):.4g} (median).")
-        return image * area, variance * area**2
+        return image * area, variance * area**2, None if residual is None else residual * area

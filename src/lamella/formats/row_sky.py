@@ -14,6 +14,7 @@ from ..fits.read import ImageData, require_shape
 from ..image.background import Background, fit_background
 from .read_control import ReadControl
 from .row_cells import RowCells
+from .row_measurements import RowMeasurements
 
 __all__ = ("STATES", "RowSky", "sky_state")
 
@@ -68,14 +69,23 @@ class RowSky:
     path: Path
     plane: ImageData | None = None
     """The map, where there is one."""
+    known: RowMeasurements = dataclasses.field(default_factory=RowMeasurements)
+    """What was measured before."""
 
     def __post_init__(self) -> None:
         if self.state == "measured":
-            self.state = "present" if _stands_out(self.image, self.bad) else "subtracted"
+            present = self.known.sky_present
+            self.present = _stands_out(self.image, self.bad) if present is None else present
+            self.state = "present" if self.present else "subtracted"
+
+    present: bool | None = None
+    """Whether the image has its sky in, where that was to be measured."""
 
     @functools.cached_property
     def fitted(self) -> Background:
-        """The sky of a mesh."""
+        """The sky of meshes."""
+        if self.known.sky is not None:
+            return self.known.sky.without_level()
         return fit_background(self.image, self.bad, self.control, self.path)
 
     @functools.cached_property
@@ -90,6 +100,12 @@ class RowSky:
         assert self.plane is not None
         require_shape(f"{self.path}: sky", self.plane.pixels, self.image.shape)
         return self.plane.pixels
+
+    @property
+    def measured(self) -> Background | None:
+        """The sky of meshes, if anybody has asked for it, in little memory."""
+        fitted: Background | None = self.__dict__.get("fitted")
+        return fitted and fitted.without_level()
 
     def level(self) -> np.ndarray:
         """Return the sky that is in the pixels, for their noise.

@@ -16,6 +16,7 @@ from .pixels import detector_projection, make_exposure
 from .read_control import ReadControl
 from .row_cells import RowCells
 from .row_check import check_cells
+from .row_measurements import RowMeasurements
 from .row_pixels import read_row_pixels
 from .row_places import NOISE_MAPS, RowPlaces
 from .row_psf import row_fwhm, row_psf
@@ -76,14 +77,22 @@ class TableRow:
         check_cells(self.cells)
         return _describe(RowPlaces(self.cells), self.format)
 
-    def load(self, info: ExposureInfo) -> Exposure:
-        """Read the pixels, and apply the cells of the row."""
+    def load(self, info: ExposureInfo, known: RowMeasurements | None = None) -> Exposure:
+        """Read the pixels, and apply the cells of the row.
+
+        Parameters
+        ----------
+        info
+            Description of the exposure.
+        known
+            What was measured in the pixels before.
+        """
         places = RowPlaces(self.cells)
         # Before the pixels, which take longer.
         scale = _known_scale(places, info)
         psf, psf_note = row_psf(places, info)
         path, hdu, header = places.wcs
-        pixels = read_row_pixels(places, self.control)
+        pixels = read_row_pixels(places, self.control, known=known)
         return make_exposure(
             info,
             (pixels.image, pixels.variance, pixels.flags or {}),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import scipy
 
 from ..errors import InputError
-from .sky_mesh import SkyMeshes, measure_meshes, mesh_sizes
+from ..kernels.arrays import find_near
+from .sky_mesh import SkyMeshes, measure_meshes, mesh_sizes, mesh_surface
+from .smoothing import smoothed
 
 __all__ = ("Background", "MeshOptions", "fit_background")
 
@@ -21,6 +23,8 @@ _THRESHOLD = 4.0
 _GROWTHS = (8, 4, 2)
 """Pixels by which sources are grown, so that their wings do not raise the sky; the first that leaves sky."""
 
+_EVERY = 8
+"""The sky is smooth: one pixel in so many along each axis tells its median."""
 _PASSES = 3
 """So often at most the sky is measured again without the sources that stand above the last one."""
 _SETTLED = 0.005
@@ -45,17 +49,28 @@ class MeshOptions(Protocol):
 class Background:
     """A model of the sky."""
 
-    level: np.ndarray
-    """Sky at each pixel, float32, shape (y, x), in the units of the image."""
+    nodes: np.ndarray
+    """Sky in the middles of the meshes, float64, in the units of the image."""
     rms: float
     """Standard deviation of the pixels about the sky, in the units of the image."""
     mesh: tuple[int, int]
     """Size (y, x) of the meshes in pixels."""
+    shape: tuple[int, int]
+    """Shape (y, x) of the image."""
+
+    @functools.cached_property
+    def level(self) -> np.ndarray:
+        """Sky at each pixel, float32, shape (y, x)."""
+        return mesh_surface(self.nodes, self.mesh, self.shape)
+
+    def without_level(self) -> Background:
+        """Return the same in little memory: without the sky at each pixel, until it is asked for."""
+        return dataclasses.replace(self)
 
     @property
     def note(self) -> str:
         """One sentence for the report."""
-        middle = float(np.median(self.level))
+        middle = float(np.median(self.level[::_EVERY, ::_EVERY]))
         return (
             f"Sky of {middle:.6g} (median) subtracted: meshes of {self.mesh[1]} x {self.mesh[0]} pixels, "
             f"pixel rms {self.rms:.4g}, both in units of the image."
@@ -94,30 +109,32 @@ def fit_background(image: np.ndarray, ignore: np.ndarray, control: MeshOptions, 
     if not _has_sky(meshes):
         share = f"{100 * bad.mean():.0f} % of the pixels unusable"
         raise InputError(path, where="sky", found=share, expected="a mesh that is half usable")
-    level = meshes.surface(data.shape, control.background_filter)
+    nodes = meshes.nodes(control.background_filter)
     for _ in range(_PASSES):
         # What is left of the sky, not the sky again: on a slope the pixels of a mesh differ by more than
         # their noise, and the bright side of each mesh would be taken for a source.
-        blank = _without_sources(data - level, bad, meshes)
+        blank = _without_sources(data - mesh_surface(nodes, size, data.shape), bad, meshes)
         # In a field full of light there may be no sky left to see; then the pass before must do.
         if blank is None:
             break
         meshes = blank
-        change = meshes.surface(data.shape, control.background_filter)
-        level += change
+        change = meshes.nodes(control.background_filter)
+        nodes = nodes + change
         if np.abs(change).mean() < _SETTLED * meshes.rms:
             break
-    return Background(level=level, rms=meshes.rms, mesh=size)
+    return Background(nodes=nodes, rms=meshes.rms, mesh=size, shape=(data.shape[0], data.shape[1]))
 
 
 def _without_sources(residual: np.ndarray, bad: np.ndarray, meshes: SkyMeshes) -> SkyMeshes | None:
     """Measure what is left of the sky without sources; `None` where nothing else is left."""
-    smooth = scipy.ndimage.gaussian_filter(np.where(bad, np.float32(0), residual), _SMOOTHING, mode="nearest")
+    smooth = smoothed(np.where(bad, np.float32(0), residual), _SMOOTHING)
     # White noise of unit variance keeps 1 / (4 pi s^2) of its variance in a Gaussian filter of width s.
-    cores = smooth > _THRESHOLD * (meshes.rms / np.sqrt(4.0 * np.pi * _SMOOTHING**2))
+    limit = _THRESHOLD * (meshes.rms / np.sqrt(4.0 * np.pi * _SMOOTHING**2))
+    taken = np.empty(bad.shape, bool)
     for growth in _GROWTHS:
-        sources = scipy.ndimage.maximum_filter(cores, 2 * growth + 1)
-        blank = measure_meshes(residual, ~(bad | sources), meshes.size)
+        find_near(smooth, limit, growth, taken)
+        np.logical_or(taken, bad, out=taken)
+        blank = measure_meshes(residual, ~taken, meshes.size)
         if _has_sky(blank):
             return blank
     return None

@@ -8,28 +8,15 @@ import math
 import numpy as np
 import scipy
 
-__all__ = ("SkyMeshes", "measure_meshes", "mesh_sizes")
+from ..kernels.arrays import kernel_array
+from ..kernels.meshes import measure_skies, pick_samples, spline_rows
+
+__all__ = ("SkyMeshes", "measure_meshes", "mesh_counts", "mesh_samples", "mesh_sizes", "mesh_surface")
 
 USABLE = 0.5
 """A mesh is used when at least this share of its pixels may be used."""
-_BLOCK = 8
-"""Side of the blocks, in pixels.  The mean of 64 pixels has an eighth of their skewness, and no steps."""
-_LEAST_BLOCK = 4
-_BLOCKS_ALONG = 4
-"""So many blocks should lie along a mesh, so that their order statistics mean something."""
-_LEAST_SHARE = 0.25
-"""The mean of a block counts when this share of its pixels may be used."""
-_PIXEL_CLIP = 5.0
-"""Pixels beyond this many standard deviations do not count: cosmic rays, cores of stars.
-
-Of counts with a mean of one, the most skew ones that are to be measured, the tail beyond holds 0.0005 of
-the standard deviation.
-"""
-_CLIP = 3.0
-_SAMPLE = 8192
-"""So many pixels of a mesh tell their scatter to a percent."""
-_NORMAL_CLIPPED = 1.0136
-"""Standard deviation of normal values over that of those within 3 of it."""
+_LEAST_SAMPLE, _SAMPLED = 2048, 8
+"""So many pixels of a mesh, or one in so many, tell their scatter; the level comes from all of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +50,10 @@ class SkyMeshes:
         numpy.ndarray
             float32, of that shape.
         """
+        return mesh_surface(self.nodes(width), self.size, shape)
+
+    def nodes(self, width: int) -> np.ndarray:
+        """Return the levels after a median filter, of a width in meshes that is odd; all are finite."""
         # Meshes without a level get that of the nearest one that has it.
         level, missing = self.level, ~np.isfinite(self.level)
         if missing.any():
@@ -80,9 +71,12 @@ class SkyMeshes:
         reach = width // 2
         padded = np.pad(level - slope, reach, constant_values=np.nan)
         windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
-        nodes = np.asarray(np.nanmedian(windows, axis=(2, 3)) + slope)
-        along_y = _spline(nodes, self.size[0], shape[0])
-        return np.ascontiguousarray(_spline(along_y.T, self.size[1], shape[1]).T, dtype=np.float32)
+        return np.asarray(np.nanmedian(windows, axis=(2, 3)) + slope)
+
+
+def mesh_surface(nodes: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:
+    """Return a natural bicubic spline through the middles of meshes of a size: float32, of a shape (y, x)."""
+    return _along_rows(_along_columns(nodes, size[0], shape[0]), size[1], shape[1])
 
 
 def mesh_sizes(shape: tuple[int, int], wanted: int) -> tuple[int, int]:
@@ -109,63 +103,81 @@ def measure_meshes(data: np.ndarray, usable: np.ndarray, size: tuple[int, int]) 
     size
         Size (y, x) of the meshes in pixels.
     """
-    rows, columns = (range(0, length, step) for length, step in zip(data.shape, size, strict=True))
-    level, sigma = (np.full((len(rows), len(columns)), np.nan) for _ in range(2))
-    for i, y in enumerate(rows):
-        for j, x in enumerate(columns):
-            mesh = np.s_[y : y + size[0], x : x + size[1]]
-            if usable[mesh].mean() > 1.0 - USABLE:
-                level[i, j], sigma[i, j] = _mesh_sky(data[mesh], usable[mesh])
-    return SkyMeshes(level=level, sigma=sigma, size=size)
+    data, usable = kernel_array(data, np.float32), kernel_array(usable, bool)
+    room = max(_LEAST_SAMPLE, size[0] * size[1] // _SAMPLED)
+    samples, counts = mesh_samples(data, usable, size, room=room, share=1.0 - USABLE)
+    level, sigma = (np.full(len(counts), np.nan) for _ in range(2))
+    measure_skies(data, usable, size, samples, counts, level, sigma)
+    shape = mesh_counts(data.shape, size)
+    return SkyMeshes(level=level.reshape(shape), sigma=sigma.reshape(shape), size=size)
 
 
-def _mesh_sky(data: np.ndarray, usable: np.ndarray) -> tuple[float, float]:
-    """Return the sky of a mesh and the standard deviation of its pixels."""
-    values = data[usable].astype(np.float64)
-    # An odd step does not stay in the same columns.
-    centre, sigma = _clipped_moments(values[:: values.size // _SAMPLE | 1])
-    if sigma == 0.0:
-        return centre, 0.0
-    near = usable & (np.abs(data - centre) <= _PIXEL_CLIP * sigma)
-    # The means of blocks of the mesh that have enough pixels, less the centre.
-    counts = [max(1, n // min(_BLOCK, max(_LEAST_BLOCK, n // _BLOCKS_ALONG))) for n in data.shape]
-    rows, columns = (np.arange(k) * n // k for k, n in zip(counts, data.shape, strict=True))
+def mesh_samples(
+    data: np.ndarray,
+    chosen: np.ndarray,
+    size: tuple[int, int],
+    *,
+    room: int,
+    share: float = 0.0,
+    least: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pick pixels of each mesh evenly, and sort them.
 
-    def sums(plane: np.ndarray) -> np.ndarray:
-        total: np.ndarray = np.add.reduceat(np.add.reduceat(plane, rows, axis=0), columns, axis=1)
-        return total
+    Parameters
+    ----------
+    data
+        Image, float32, shape (y, x), finite where chosen.
+    chosen
+        bool of the same shape: pixels that count.
+    size
+        Size (y, x) of the meshes in pixels.
+    room
+        Most pixels of a mesh.
+    share, least
+        A mesh counts when more than this part of its pixels is chosen, and at least so many are.
 
-    # Sums around the level of the sky are exact enough in double precision whatever the pedestal.
-    total = sums(np.where(near, data.astype(np.float64) - centre, 0.0))
-    count, area = sums(near.astype(np.int64)), sums(np.ones(data.shape, np.int64))
-    enough = count >= _LEAST_SHARE * area
-    means: np.ndarray = total[enough] / count[enough]
-    middle, spread = _clipped_moments(means)
-    ordered = np.sort(means[np.abs(means - middle) <= _CLIP * spread])
-    cut = ordered.size // 4
-    return centre + float(ordered[cut : ordered.size - cut].mean()), sigma
+    Returns
+    -------
+    samples
+        float32, shape (meshes, room): sorted, with +inf behind the last pixel.
+    counts
+        int64, shape (meshes,): number of pixels in each row; 0 for a mesh that does not count.
+    """
+    ny, nx = mesh_counts(data.shape, size)
+    samples = np.empty((ny * nx, min(room, size[0] * size[1])), np.float32)
+    counts = np.empty(ny * nx, np.int64)
+    limits = np.array([max(least, 1), share])
+    pick_samples(kernel_array(data), kernel_array(chosen), size, limits, samples, counts)
+    samples.sort(axis=1)
+    return samples, counts
 
 
-def _clipped_moments(values: np.ndarray) -> tuple[float, float]:
-    """Return mean and standard deviation of the values that are left after clipping."""
-    # From the plain scatter inwards: where half of a mesh is light, the median of the distances from the
-    # median can be that of either half alone.
-    left, count = values, 0
-    while left.size != count:
-        count, centre = left.size, float(np.median(left))
-        sigma = float(left.std()) * (1.0 if count == values.size else _NORMAL_CLIPPED)
-        left = left[np.abs(left - centre) <= _CLIP * sigma]
-    return float(left.mean()), sigma
+def mesh_counts(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
+    """Return the numbers (y, x) of meshes of a size in an image of a shape."""
+    return -(-shape[0] // size[0]), -(-shape[1] // size[1])
 
 
-def _spline(nodes: np.ndarray, step: int, length: int) -> np.ndarray:
+def _middles(nodes: np.ndarray, step: int) -> np.ndarray:
+    return (np.arange(len(nodes)) + 0.5) * step - 0.5
+
+
+def _along_columns(nodes: np.ndarray, step: int, length: int) -> np.ndarray:
     """Return natural cubic splines along the first axis, at each pixel of a length.
 
     Beyond the middles of the first and the last mesh the outermost pieces go on.
     """
     if len(nodes) == 1:
         return np.repeat(nodes, length, axis=0)
-    middles = (np.arange(len(nodes)) + 0.5) * step - 0.5
-    curve = scipy.interpolate.CubicSpline(middles, nodes, bc_type="natural")
+    curve = scipy.interpolate.CubicSpline(_middles(nodes, step), nodes, bc_type="natural")
     values: np.ndarray = curve(np.arange(length))
     return values
+
+
+def _along_rows(nodes: np.ndarray, step: int, length: int) -> np.ndarray:
+    """Return the same along the second axis, where there are many pixels, in single precision."""
+    if nodes.shape[1] == 1:
+        return np.repeat(nodes.astype(np.float32), length, axis=1)
+    curve = scipy.interpolate.CubicSpline(_middles(nodes.T, step), nodes.T, bc_type="natural")
+    surface = np.empty((len(nodes), length), np.float32)
+    spline_rows(kernel_array(curve.c), kernel_array(curve.x), surface)
+    return surface

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import scipy
@@ -16,7 +18,9 @@ __all__ = ("StarField", "StarWidth", "measure_stars")
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _PIXEL_FWHM = FWHM_PER_SIGMA / math.sqrt(12.0)
 """Width of the Gaussian that scatters as much as the position of light within a pixel."""
-_DETECTION = 5.0
+_FILTER = np.outer((0.25, 0.5, 0.25), (0.25, 0.5, 0.25)).astype(np.float32)
+_DETECTION = 5.0 * float(np.sqrt(np.sum(_FILTER**2)))
+"""Standard deviations of a pixel: five of those of the filtered image."""
 _LEAST_PIXELS = 3
 _MOST_FITS, _MOST_TRIES = 60, 200
 _LEAST_SIGNIFICANCE = 20.0
@@ -155,7 +159,7 @@ def _fits(image: np.ndarray, sigma: np.ndarray, lost: np.ndarray) -> list[StarFi
     """Return the fits to the brightest objects that a profile describes."""
     weights = np.where(lost, np.inf, sigma)
     fits: list[StarFit] = []
-    for x, y, guess in _candidates(image, sigma, lost)[:_MOST_TRIES]:
+    for x, y, guess in itertools.islice(_candidates(image, sigma, lost), _MOST_TRIES):
         if len(fits) == _MOST_FITS:
             break
         fit = fit_star(image, weights, x, y, guess)
@@ -166,24 +170,36 @@ def _fits(image: np.ndarray, sigma: np.ndarray, lost: np.ndarray) -> list[StarFi
     return fits
 
 
-def _candidates(image: np.ndarray, sigma: np.ndarray, lost: np.ndarray) -> list[tuple[float, float, float]]:
-    """Return x, y and width of the objects that may be stars, those of the brightest pixels first."""
+def _candidates(
+    image: np.ndarray, sigma: np.ndarray, lost: np.ndarray
+) -> Iterator[tuple[float, float, float]]:
+    """Yield x, y and width of the objects that may be stars, those of the brightest pixels first."""
     import sep
 
     threshold, objects = _DETECTION, None
     sep.set_extract_pixstack(max(sep.get_extract_pixstack(), image.size))
     while objects is None:
         try:
-            objects = sep.extract(image, threshold, err=sigma, mask=lost, minarea=_LEAST_PIXELS)
+            objects = sep.extract(
+                image,
+                threshold,
+                err=sigma,
+                mask=lost,
+                minarea=_LEAST_PIXELS,
+                filter_kernel=_FILTER,
+                filter_type="conv",
+            )
         except Exception:  # sep has no class of its own: too many objects overlap
             threshold *= 4.0
             if threshold > _HIGHEST:
-                return []
+                return
     objects = objects[objects["flag"] & _TRUNCATED == 0]
     objects = objects[np.lexsort((objects["x"], objects["y"], -objects["cpeak"]))]
-    rows = ((float(row["x"]), float(row["y"]), float(row["a"]), float(row["b"])) for row in objects)
-    candidates = [(x, y, min(max(1.0, FWHM_PER_SIGMA * math.sqrt(a * b)), _WIDEST)) for x, y, a, b in rows]
-    return [item for item in candidates if _is_whole(lost, item[0], item[1], 0.5 * item[2] + 1.0)]
+    for row in objects:
+        x, y = float(row["x"]), float(row["y"])
+        width = min(max(1.0, FWHM_PER_SIGMA * math.sqrt(row["a"] * row["b"])), _WIDEST)
+        if _is_whole(lost, x, y, 0.5 * width + 1.0):
+            yield x, y, width
 
 
 def _is_star(fit: StarFit) -> bool:

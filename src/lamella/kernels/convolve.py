@@ -17,13 +17,15 @@ import numpy as np
 from ._jit import jit
 from .arrays import Plane, Row
 
-__all__ = ("CELL", "SeparableKernels", "convolve_plane", "factor_kernels")
+__all__ = ("CELL", "SeparableKernels", "convolve_plane", "factor_kernels", "smooth_plane")
 
 CELL = 128
 """Distance of the nodes of a varying kernel, in pixels."""
 
 # Products that are added up before they are added to the sum; the order of additions is always the same.
 _GROUP = 4
+# So many pixels of the filtered rows stay in the caches.
+_STRIP = 512
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -250,3 +252,36 @@ def _convolve(image: Plane, rows: Plane, columns: np.ndarray, cells: Plane, resu
                 for x in range(width):
                     result[y, first + x] = middle[x] + np.float32(x) * change[x]
             done = stop + half
+
+
+@jit
+def smooth_plane(image: Plane, profile: Row, out: Plane) -> None:
+    """Filter an image with one profile along both axes; pixels beyond the ends are zero.
+
+    Parameters
+    ----------
+    image
+        float32, shape (y, x), finite.
+    profile
+        float32, shape (side,), symmetric, side odd.
+    out
+        float32, shape (y, x), written.
+    """
+    (height, length), side = image.shape, profile.size
+    half, rows = side // 2, profile.reshape(1, side)
+    line = np.empty(_STRIP + 2 * half, np.float32)
+    # The filtered rows that the profile reaches; a new row replaces the oldest.
+    ring = np.empty((side, _STRIP), np.float32)
+    order = np.empty(side, np.int64)
+    for first in range(0, length, _STRIP):
+        width = min(_STRIP, length - first)
+        for row in range(-half, height + half):
+            line[:] = np.float32(0.0)
+            if 0 <= row < height:
+                start, stop = max(first - half, 0), min(first + width + half, length)
+                line[start - first + half : stop - first + half] = image[row, start:stop]
+            _filter_row(line, rows, width, ring, (row + half) % side)
+            if row >= half:
+                for t in range(side):
+                    order[t] = (row - half + t) % side
+                _filter_columns(ring, order, profile, width, out[row - half, first : first + width])
