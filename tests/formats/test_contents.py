@@ -52,6 +52,12 @@ def test_a_file_without_an_image_lacks_one(tmp_path: Path, axes: tuple[int, ...]
     assert contents_of(write(tmp_path / "a.fits", *hdus)).missing == ("an image",)
 
 
+def test_a_file_of_flags_alone_lacks_its_image(tmp_path: Path) -> None:
+    flags = fits.ImageHDU(np.zeros((5, 6)), name="MASKBITS")
+    (missing,) = contents_of(write(tmp_path / "a.fits", flags)).missing
+    assert missing.startswith("an image of the sky (HDU 1 MASKBITS has the name of")
+
+
 def test_a_cube_lacks_an_image_and_is_told_what_to_do(tmp_path: Path) -> None:
     (missing,) = contents_of(write(tmp_path / "a.fits", fits.ImageHDU(np.zeros((5, 6, 7))))).missing
     assert missing.startswith("a 2-d image (a plane of a cube")

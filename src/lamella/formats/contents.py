@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..fits.read import Header, header_text, image_axes, read_headers
+from .plane_roles import hdu_role
 
 __all__ = ("Card", "FitsContents", "HduContents", "contents_of")
 
@@ -101,6 +102,10 @@ class FitsContents:
         """What a coadd cannot do without and this file lacks: an image, or its WCS."""
         if not any(len(hdu.axes) >= 2 for hdu in self.hdus):
             return ("an image",)
+        planes = [hdu for hdu in self.hdus if hdu.axes and hdu_role({"EXTNAME": hdu.name})]
+        if len(planes) == sum(bool(hdu.axes) for hdu in self.hdus):
+            told = ", ".join(f"HDU {hdu.index} {hdu.name}" for hdu in planes[:_FEW])
+            return (f"an image of the sky ({told} has the name of its noise, flags or the like)",)
         if not any(hdu.is_flat for hdu in self.hdus):
             return ("a 2-d image (a plane of a cube has to be written into a file of its own)",)
         return () if any(hdu.wcs for hdu in self.hdus) else ("a celestial WCS",)

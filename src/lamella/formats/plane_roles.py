@@ -29,13 +29,13 @@ _WORDS = {
     "weight": "IVAR INVVAR INVVARIANCE",
     "scatter": "STD STDEV STDDEV NOISE",
     "confidence": "WHT WGT WT WEI WEIGHT WEIGHTS WTMAP WEIGHTMAP IVM CONF CONFIDENCE",
-    "coverage": "COV COVERAGE EXPMAP NEXP NSAMP NIMG",
+    "coverage": "COV COVERAGE EXPMAP NEXP NSAMP NIMG RRHR",
     "mask": "DQ DQM DQMASK MASK MASKS MSK BPM BADPIX BADPIXEL FLAG FLAGS FLG QUALITY QUAL MASKBITS",
-    "other": "BKG BACKGROUND PSF CTX CON CONTEXT SEG SEGM SEGMAP CHI CHI2 MODEL DEPTH",
+    "other": "BKG BACKGROUND PSF CTX CON CONTEXT SEG SEGM SEGMAP CHI CHI2 MODEL DEPTH SKYBG",
 }
 _KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
-_FILE_KINDS = _KINDS | {"EXP": "coverage"}
-"""Of HDUs, EXP is more often an exposure than a map of its time."""
+_FILE_KINDS = _KINDS | {"EXP": "coverage", "CNT": "other"}
+"""HDUs of these names are more often exposures than a map of their times, or counts beside a rate."""
 TRUST = ("stddev", "variance", "weight", "scatter", "confidence", "coverage")
 """Kinds of maps of the noise, the most trusted first: a scatter may be that of the inputs of a stack."""
 CONFIDENCE_KINDS = ("confidence", "coverage")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lamella.formats.plain.plane_check import check_kind, is_inverted
+from lamella.formats.plain.plane_check import bits_of_sources, check_kind, is_inverted
+
+from ...starfields import draw_stars
 
 SHAPE = (60, 80)
 NOISE = 5.0
@@ -70,3 +72,44 @@ def test_an_image_without_values_in_most_pixels_is_masked_rightly(tmp_path: Path
     mask = mask_of(1, 0, 0.3)
     image = np.where(mask == 1, np.nan, np.random.default_rng(3).normal(0.0, 5.0, SHAPE)).astype(np.float32)
     assert not is_inverted(*write(tmp_path, mask, image))
+
+
+FIELD = (300, 320)
+
+
+def field_of(seed: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Return stars on a sky, with their light alone."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.uniform(5.0, 295.0, (2, 120))
+    light = draw_stars(FIELD, x, y, np.full(120, 4e3), fwhm=4.0)
+    return (light + rng.normal(100.0, NOISE, FIELD)).astype(np.float32), light
+
+
+def defects_of(light: np.ndarray) -> np.ndarray:
+    """Return the flags of a bad column, hit pixels and cores of stars."""
+    flags = np.zeros(FIELD, np.int32)
+    flags[:, 40:43] |= 1
+    hits = np.random.default_rng(5).integers(0, 300, (2, 900))
+    flags[hits[0], hits[1]] |= 2
+    flags[light > 0.6 * light.max()] |= 8
+    return flags
+
+
+def test_flags_of_sources_are_told_from_those_of_defects(tmp_path: Path) -> None:
+    image, light = field_of()
+    flags = defects_of(light)
+    image[(flags & 2) != 0] += 500.0
+    detected = np.where(light > 1.5 * NOISE, 4, 0)
+    assert bits_of_sources(*write(tmp_path, flags | detected, image)) == 4
+
+
+def test_defects_alone_mark_no_sources(tmp_path: Path) -> None:
+    image, light = field_of()
+    assert bits_of_sources(*write(tmp_path, defects_of(light), image)) == 0
+
+
+def test_cosmic_rays_without_stars_are_no_sources(tmp_path: Path) -> None:
+    flags = defects_of(np.zeros(FIELD))
+    image = np.random.default_rng(6).normal(100.0, NOISE, FIELD).astype(np.float32)
+    image[(flags & 2) != 0] += 500.0
+    assert bits_of_sources(*write(tmp_path, flags & 2, image)) == 0

@@ -12,7 +12,7 @@ from ...errors import LamellaError
 from ...fits.read import Header, optional_number, read_headers, read_rows
 from ..table_hdus import flat_shape
 
-__all__ = ("check_kind", "is_inverted", "kind_of_pixels", "noise_of_rows", "sampled_rows")
+__all__ = ("bits_of_sources", "check_kind", "is_inverted", "kind_of_pixels", "noise_of_rows", "sampled_rows")
 
 _ROWS = 3
 _HEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)
@@ -23,6 +23,12 @@ from pixel to pixel, resampled images have less noise than in all."""
 _AGREEMENT = 1.2
 """... within which another kind is believed that is so much nearer:"""
 _NEARER = 4.0
+_BRIGHT = 10.0
+"""Pixels so many standard deviations above the sky are light."""
+_LEAST_BRIGHT = 60
+_MOST_BRIGHT = 0.9
+_BLOB = 4.0
+"""Mean length, in pixels, of what is marked in a row: cosmic rays are shorter."""
 _FLAGS = 64
 """Most different values of flags in a few rows."""
 _SIGMAS: dict[str, Callable[[float], float]] = {
@@ -108,6 +114,37 @@ def kind_of_pixels(image: Place, plane: Place) -> str | None:
     misfits = sorted((misfit, name) for name, misfit in _misfits(rows, values).items())
     is_clear = misfits and misfits[0][0] < math.log(_AGREEMENT) and misfits[1][0] > math.log(_DOUBT)
     return misfits[0][1] if is_clear else None
+
+
+def bits_of_sources(image: Place, mask: Place) -> int:
+    """Return the flags of a mask that mark sources and not defects: those on most of the light in a few rows.
+
+    Defects are on little of it, be they bad pixels, cosmic rays or saturated stars; a mask of detections is
+    on all pixels above the sky, and around them.
+
+    Returns
+    -------
+    int
+        Their bits; 0 for none, and where there is too little light to tell.
+    """
+    rows, values = sampled_rows(*image), sampled_rows(*mask)
+    if rows is None or values is None or rows.shape != values.shape or not (values == np.rint(values)).all():
+        return 0
+    flags = values.astype(np.int64)
+    light = rows - np.nanmedian(rows, axis=1, keepdims=True)
+    bright = light > _BRIGHT * noise_of_rows(np.where(flags == 0, rows, np.nan))
+    bits = [1 << bit for bit in range(63) if (flags & (1 << bit)).any()] if (values >= 0).all() else []
+    # Of the light on which no other flag is, e.g. that of cosmic rays.
+    return sum(bit for bit in bits if _is_of_sources((flags & bit) != 0, bright & ((flags & ~bit) == 0)))
+
+
+def _is_of_sources(marked: np.ndarray, bright: np.ndarray) -> bool:
+    """Return whether what is marked is on nearly all light, in blobs, and in little of the rest."""
+    count = int(np.count_nonzero(bright))
+    if count < _LEAST_BRIGHT or np.count_nonzero(marked & bright) < _MOST_BRIGHT * count:
+        return False
+    begins, size = (int(np.count_nonzero(flags)) for flags in (marked & ~np.roll(marked, 1, axis=1), marked))
+    return _BLOB * begins < size < marked.size // 2
 
 
 def is_inverted(image: Place, mask: Place) -> bool:

@@ -16,7 +16,7 @@ from ..row_expand import hdu_spelling
 from ..table_hdus import hdu_index
 from .beside import companions_of, file_pattern
 from .images import unnamed_planes
-from .plane_check import check_kind, is_inverted, kind_of_pixels
+from .plane_check import bits_of_sources, check_kind, is_inverted, kind_of_pixels
 
 __all__ = ("mask_cells", "noise_cells")
 
@@ -85,6 +85,10 @@ def mask_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
         return Plane(cells, f"file {candidate.told}, by its cards")
     if candidate.kind == "good" or is_inverted((place.path, place.index), (candidate.path, index)):
         return Plane(cells | {"flags": "ZERO=BAD"}, f"file {candidate.told}: 0 is bad, as most are not")
+    sources = bits_of_sources((place.path, place.index), (candidate.path, index))
+    if sources:
+        told = f"but 0 and {sources:#x}, which marks sources, is bad"
+        return Plane(cells | {"flags": f"IGNORE={sources:#x}"}, f"file {candidate.told}: all {told}")
     return Plane(cells | {"flags": "NONZERO=BAD"}, f"file {candidate.told}: all but 0 is bad")
 
 
