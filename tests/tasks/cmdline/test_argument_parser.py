@@ -178,6 +178,23 @@ class TestOverrides:
         assert parse(f"-C {path} -c number=1").config.number == 1
         assert parse(f"--config-file {path} --configfile {path} --config title=a").config.title == "a"
 
+    @pytest.mark.parametrize("form", ["-C {file} --package-dir {given}", "-C {file} --package-dir={given}",
+                                      "--package-dir obs_other=/ {given} -C {file}", "-C {file}"])  # fmt: skip
+    def test_files_of_packages(
+        self, parse: Parse, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Wherever the folder is given: before the file, behind it, or in the environment."""
+        (tmp_path / "obs").mkdir()
+        (tmp_path / "obs" / "toy.py").write_text("config.number = 7\n")
+        file = tmp_path / "mine.py"
+        file.write_text(
+            "import os.path\nfrom lsst.utils import getPackageDir\n"
+            "config.load(os.path.join(getPackageDir('obs_toys'), 'toy.py'))\n"
+        )
+        monkeypatch.setenv("OBS_TOYS_DIR", str(tmp_path / ("none" if "{given}" in form else "obs")))
+        line = form.format(file=file, given=f"obs_toys={tmp_path / 'obs'}")
+        assert parse(line).config.number == 7
+
     def test_camera_hook_command_line(
         self, parse: Parse, toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
