@@ -27,9 +27,9 @@ from lamella.testing.photometry import psf_moments
 from lamella.testing.spherical import separation
 from lamella.testing.survey import Survey
 
-UNDATED = ("irac", "ps1-stack", "wise")
+UNDATED = ("2mass", "irac", "irac-mosaic", "ps1-stack", "unwise", "wise", "wise-atlas")
 """Layouts whose dates are in no keyword of the standard."""
-SINGLE = ("ccddata", "dragons", "irac", "ps1-stack", "skymapper", "wise")
+SINGLE = ("ccddata", "dragons", "irac", "ps1-stack", "skymapper", "wise", *UNDATED)
 """Layouts in which each file is a visit of its own."""
 UNUSABLE = ("BAD", "NO_DATA", "SATURATED", "COSMIC_RAY")
 

@@ -12,7 +12,7 @@ from typing import Literal
 from ...errors import ConfigError
 from ...files import make_folder
 from ..exposure import SimulatedExposure
-from . import observatories, space, surveys
+from . import mosaics, observatories, space, surveys
 from .frame import Frame
 
 __all__ = ("LAYOUTS", "Layout", "write_layout")
@@ -56,6 +56,7 @@ _INTEGERS = 0.1  # half a count of at least five
 _HIDDEN = ("BAD", "COSMIC_RAY", "NO_DATA")
 
 LAYOUTS: dict[str, Layout] = {
+    "2mass": Layout(mosaics.write_2mass, "J", noise="measured", masked=()),
     "blackgem": Layout(surveys.write_blackgem, noise="counts", rounding=_UNPACKED),
     "ccddata": Layout(observatories.write_ccddata, "R", calibrated=False),
     "cfht-megacam": Layout(observatories.write_megacam, noise="measured", masked=_HIDDEN, rounding=_INTEGERS),
@@ -64,6 +65,7 @@ LAYOUTS: dict[str, Layout] = {
     "euclid-vis": Layout(space.write_euclid, "VIS"),
     "hst-acs": Layout(space.write_acs, "F606W", distorted=True),
     "hst-wfc3": Layout(space.write_wfc3, "F160W", distorted=True),
+    "irac-mosaic": Layout(mosaics.write_irac_mosaic, "I2"),
     "irac": Layout(space.write_irac, "I1", distorted=True),
     "jwst": Layout(space.write_jwst, "F150W", distorted=True),
     "lco": Layout(observatories.write_lco, rounding=_UNPACKED),
@@ -72,10 +74,12 @@ LAYOUTS: dict[str, Layout] = {
     "ps1-warp": Layout(surveys.write_ps1, rounding=_UNPACKED),
     "sdss-frame": Layout(surveys.write_sdss, noise="measured", masked=(), rounding=0.02),
     "skymapper": Layout(surveys.write_skymapper, noise="measured", masked=(), rounding=_INTEGERS),
+    "unwise": Layout(mosaics.write_unwise, "W1"),
     "vista": Layout(observatories.write_vista, "J", "measured", _HIDDEN, rounding=_INTEGERS),
     "wfcam": Layout(
         observatories.write_wfcam, "K", "measured", _HIDDEN, calibrated=False, rounding=_INTEGERS
     ),
+    "wise-atlas": Layout(mosaics.write_wise_atlas, "W2"),
     "wise": Layout(space.write_wise, "W1", distorted=True),
     "ztf": Layout(surveys.write_ztf, noise="counts"),
 }
