@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from lamella.cli.main import main
 from lamella.sky.registry import load_skymap
@@ -96,6 +99,21 @@ def test_copies_go_into_the_repository(repository: Path, survey: Survey) -> None
     )
     assert told == "The repository has 8 exposures of 4 visits in own.\n"
     assert len(list((repository / "own").rglob("*.fits"))) == 8
+
+
+def test_exposures_that_cannot_be_used_are_told_once_per_cause(
+    repository: Path, survey: Survey, tmp_path: Path
+) -> None:
+    shutil.copytree(survey.table.parent, tmp_path / "survey")
+    for detector in (0, 1):
+        path = tmp_path / "survey" / survey.file(100, detector).relative_to(survey.table.parent)
+        with fits.open(path, mode="update") as hdus:
+            hdus["IMAGE"].data[:] = np.nan
+    table = tmp_path / "survey" / survey.table.name
+    ended = lamella("butler", "ingest", repository, table, "--check", "--run", "checked")
+    assert (ended.status, ended.out) == (0, "The repository has 6 exposures of 3 visits in checked.\n")
+    assert "Not added, for no coadd can use them: 2 exposures" in ended.err
+    assert ended.err.count("visit 100") == 1  # with a count of the others
 
 
 def test_of_a_sky_map_of_the_whole_sky_the_tracts_with_exposures_are_added(

@@ -6,13 +6,15 @@ import dataclasses
 import json
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import astropy.units as u
 import numpy as np
 import pytest
-from lsst.images import Box
+from astropy.io import fits
+from lsst.images import Box, GeneralFrame, SkyProjection
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
@@ -20,15 +22,17 @@ from lsst.daf.butler import Butler
 from lsst.sphgeom import UnitVector3d
 
 from lamella.data.exposure import Exposure, ExposureSource
+from lamella.data.flux_unit import FluxUnit
 from lamella.data.times import UNKNOWN_TIMES
-from lamella.errors import DuplicateInputError, InputError, UnreadableFileError
+from lamella.errors import DuplicateInputError, InputError, LamellaError, UnreadableFileError
 from lamella.formats.read_control import ReadControl
 from lamella.formats.recognise import open_exposures
 from lamella.run.jobs import plan_jobs
 from lamella.run.patch_config import PatchConfig
 from lamella.sky.footprint import footprint_polygon
+from lamella.sky.layout import tract_wcs
 from lamella.tasks.failures import repository_errors
-from lamella.tasks.ingest import ingest_exposures
+from lamella.tasks.ingest import ingest_exposures, of_other_units
 from lamella.tasks.recipes import source_from_json, source_to_json
 from lamella.tasks.repository import clean_orphans, open_repository, register_skymap
 from lamella.testing.asserts import assert_bits_equal
@@ -213,6 +217,55 @@ def test_exposures_in_a_run_of_their_own_are_not_for_everybody(butler: Butler, s
     ingest_exposures(butler, survey.sources[:1], run=f"{INSTRUMENT}/calexp")
     chain = butler.collections.get_info(f"{INSTRUMENT}/defaults")
     assert sorted(chain.children) == sorted((f"{INSTRUMENT}/calexp", "skymaps", "brightObjectMasks"))
+
+
+def blank(path: Path) -> None:
+    with fits.open(path, mode="update") as hdus:
+        for hdu in hdus:
+            if hdu.is_image and hdu.data is not None and hdu.data.dtype.kind == "f":
+                hdu.data[:] = np.nan
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-4000])
+
+
+@pytest.mark.parametrize("options", [{"transfer": "copy"}, {"check": True}], ids=["copy", "check"])
+@pytest.mark.parametrize("damage", [blank, cut])
+@pytest.mark.any_database
+def test_exposures_that_no_coadd_can_use_are_told_and_not_added(
+    damage: Callable[[Path], None],
+    options: dict[str, Any],
+    butler: Butler,
+    survey: SmallSurvey,
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(survey.table.parent, tmp_path / "survey")
+    first, second, *others = open_exposures([tmp_path / "survey" / survey.table.name]).sources[:4]
+    damage(next(path for path in first.files if path.suffix == ".fits"))  # type: ignore[attr-defined]
+    # Beyond a quarter of the sky this projection has no directions of one hemisphere.
+    frame = GeneralFrame(unit=u.pix)
+    wide = SkyProjection.from_fits_wcs(tract_wcs("CAR", 3600.0, (0.0, 90.0), crpix=(200, 200)), frame)
+    beyond = changed(second, bbox=Box.factory[0:400, 0:400], projection=wide)
+    told: list[ExposureSource] = []
+    sources = [first, beyond, *others]
+    refs = ingest_exposures(butler, sources, **options, on_unusable=lambda source, error: told.append(source))
+    assert told == [beyond, first]
+    assert len(refs) == len(butler.query_datasets("calexp", f"{INSTRUMENT}/calexp")) == 2
+    for source in (first, beyond):
+        with pytest.raises(LamellaError):
+            ingest_exposures(butler, [source], **options)
+    # Without a look at the pixels nothing is known of them.
+    assert len(ingest_exposures(butler, [first])) == 1
+
+
+def test_exposures_in_other_units_are_told(survey: SmallSurvey) -> None:
+    first, *others = survey.sources
+    counts = changed(first, flux_unit=FluxUnit("adu"))
+    assert of_other_units(survey.sources) == []
+    assert [(item.info, item.code) for item in of_other_units([counts, *others])] == [
+        (counts.info, "flux_unit")
+    ]
 
 
 def test_contradictions_are_refused_and_leave_nothing(butler: Butler, survey: SmallSurvey) -> None:

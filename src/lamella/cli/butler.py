@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 
 import click
 
-from ..errors import ConfigError
+from ..errors import ConfigError, NoInputsError
 from ..formats.read_control import ReadControl
 from ..startup import quick_imports
 from .options import build_config, config_options
@@ -56,6 +56,12 @@ def create(repository: str, registry: str | None, namespace: str | None) -> None
     "--copy", is_flag=True, help="Copy into the repository.  [default: refer to the files where they are]"
 )
 @click.option(
+    "--check",
+    is_flag=True,
+    help="Read the pixels of exposures that are referred to, too, to find those that no coadd can use. "
+    "Copying does so anyway.",
+)
+@click.option(
     "--run",
     help="Run to put the exposures in, which commands then read only when they are told to.  "
     "[default: <instrument>/calexp, part of <instrument>/defaults, which all read]",
@@ -66,12 +72,14 @@ def ingest(
     exposures: tuple[str, ...],
     format_name: str | None,
     copy: bool,
+    check: bool,
     run: str | None,
     **given: Any,
 ) -> None:
     """Add EXPOSURES of any format to REPO, with instruments, filters, detectors, visits and regions.
 
-    Exposures that are there already are left as they are.
+    Exposures that are there already are left as they are. Those that no coadd can use are not added,
+    and the reasons are told.
     """
     control = build_config(ReadControl, _READ_OPTIONS, given=given)
     with quick_imports():
@@ -81,10 +89,28 @@ def ingest(
     inputs = open_exposures([_local_path(text) for text in exposures], format=format_name, control=control)
     with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
         transfer = "copy" if copy else "direct"
-        refs = _tasks("ingest").ingest_exposures(butler, inputs.sources, run=run, transfer=transfer)
+        unusable: list[tuple[Any, Exception]] = []
+        refs = _tasks("ingest").ingest_exposures(
+            butler,
+            inputs.sources,
+            run=run,
+            transfer=transfer,
+            check=check,
+            on_unusable=lambda source, error: unusable.append((source, error)),
+        )
         derived = _tasks("ingest").derived_visits(butler, refs)
         lacking = _tasks("ingest").unextended_chains(butler, refs)
     tell_skipped((Skipped(problem.path, str(problem.error)) for problem in inputs.problems), "Skipped")
+    never = [Skipped(str(source.info.id), str(error)) for source, error in unusable]
+    tell_skipped(never, f"Not added, for no coadd can use them: {_count(len(never), 'exposure')}")
+    lost = {source.info.id for source, _ in unusable}
+    added = [source for source in inputs.sources if source.info.id not in lost]
+    others = [Skipped(str(item.info.id), item.reason) for item in _tasks("ingest").of_other_units(added)]
+    tell_skipped(
+        others, f"Left out of coadds with the others of their band: {_count(len(others), 'exposure')}"
+    )
+    if not refs:
+        raise NoInputsError("No exposure can be used.")
     visits = {(ref.dataId["instrument"], ref.dataId["visit"]) for ref in refs}
     runs = ", ".join(sorted({ref.run for ref in refs}))
     click.echo(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from lsst.daf.butler import ButlerUserError, ValidationError
+from lsst.daf.butler import ButlerUserError, FileIntegrityError, ValidationError
 from lsst.daf.butler.registry import ConflictingDefinitionError, RegistryError  # type: ignore[attr-defined]
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import ConfigError, DuplicateInputError, LamellaError, OutputError, UnreadableFileError
 
-__all__ = ("address_errors", "repository_errors")
+__all__ = ("address_errors", "dataset_errors", "repository_errors")
 
 _COMPLETE = "a complete repository"
 
@@ -85,6 +85,32 @@ def address_errors(root: str) -> Iterator[None]:
         if type(err).__module__.partition(".")[0] not in ("botocore", "google"):
             raise
         raise OutputError(root, reason=_line(err)) from err
+
+
+@contextlib.contextmanager
+def dataset_errors(name: str) -> Iterator[None]:
+    """Raise what the middleware says of a dataset that cannot be read as an error of lamella.
+
+    Parameters
+    ----------
+    name
+        The dataset, as a person names it.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when its file is not the one that was stored.
+    LamellaError
+        Raised when a formatter raised one, which the middleware wraps.
+    """
+    try:
+        yield
+    except FileIntegrityError as err:
+        raise UnreadableFileError(name, found=_line(err), expected="the file that was stored") from err
+    except ValueError as err:
+        if isinstance(err.__cause__, LamellaError):
+            raise err.__cause__ from None
+        raise
 
 
 def _line(err: Exception) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +14,12 @@ from lsst.daf.butler import Butler, DatasetRef, FileDataset
 from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
 from lsst.images.serialization import write_archive
 
+from ..coadd.select.select import Deselected, of_another_unit
+from ..coadd.warp.information import exposure_information
 from ..data.exposure import ExposureSource
 from ..data.exposure_archive import ExposureImage
-from ..errors import ConfigError, DuplicateInputError
+from ..data.weights import WeightProblem
+from ..errors import ConfigError, DuplicateInputError, InputError, LamellaError
 from ..files import TEMPORARY_PREFIX
 from .chains import extend_own_chain, is_own_chain
 from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, default_run, defaults_chain
@@ -28,6 +34,7 @@ __all__ = (
     "defaults_chain",
     "derived_visits",
     "ingest_exposures",
+    "of_other_units",
     "unextended_chains",
 )
 
@@ -40,6 +47,8 @@ def ingest_exposures(
     *,
     run: str | None = None,
     transfer: Transfer = "direct",
+    check: bool = False,
+    on_unusable: Callable[[ExposureSource, Exception], None] | None = None,
 ) -> list[DatasetRef]:
     """Add exposures of any format: their instruments, filters, detectors, visits, regions, and themselves.
 
@@ -61,11 +70,17 @@ def ingest_exposures(
     transfer
         ``"direct"`` leaves the files where they are and refers to them;
         ``"copy"`` puts all that a coadd needs into the repository.
+    check
+        Whether to read the pixels of exposures that are referred to, too.
+    on_unusable
+        Called for each exposure that no coadd can use, with the reason, instead of raising
+        it: it has no place on the sky, or its pixels were read and cannot be.  Such an
+        exposure is not added.
 
     Returns
     -------
     list of DatasetRef
-        The datasets of all ``sources``, in the order of their identities.
+        The datasets of all ``sources`` that can be used, in the order of their identities.
 
     Raises
     ------
@@ -86,7 +101,8 @@ def ingest_exposures(
                 reason = "is not a folder of this machine: exposures must be copied there, not referred to."
                 raise ConfigError(f"{root} {reason}", option="copy", found=str(root))
     refs: list[DatasetRef] = []
-    visits = group_visits(sources)
+    stage = _Staging(transfer, check, on_unusable)
+    visits = group_visits(stage.with_place(sources))
     for instrument in sorted({visit.key["instrument"] for visit in visits}):
         register_instrument(butler, instrument)
         destination = run or default_run(instrument)
@@ -96,10 +112,68 @@ def ingest_exposures(
         common = (destination,) if destination == default_run(instrument) else ()
         extend_own_chain(butler, chain, (*common, SKYMAP_RUN, BRIGHT_OBJECT_RUN))
     for visit in visits:
-        refs += _ingest_visit(
-            butler, numbered(butler, visit), run or default_run(visit.key["instrument"]), transfer
-        )
+        destination = run or default_run(visit.key["instrument"])
+        refs += _ingest_visit(butler, numbered(butler, visit), destination, stage)
     return refs
+
+
+def of_other_units(sources: Sequence[ExposureSource]) -> list[Deselected]:
+    """Return the exposures that are left out of coadds with the others of their band, and why.
+
+    They have no zero point where others have one; see `lamella.coadd.select.select.of_another_unit`.
+    """
+    ordered = sorted((source.info for source in sources), key=lambda info: (info.band, info.id))
+    groups = itertools.groupby(ordered, key=lambda info: info.band)
+    return [item for _, group in groups for item in of_another_unit(list(group))]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Staging:
+    """How the files of exposures are made, and what becomes of those that no coadd can use."""
+
+    transfer: Transfer
+    check: bool
+    on_unusable: Callable[[ExposureSource, Exception], None] | None
+
+    @contextlib.contextmanager
+    def _telling(self, source: ExposureSource) -> Iterator[None]:
+        try:
+            yield
+        except (LamellaError, OSError) as err:
+            if self.on_unusable is None:
+                raise
+            self.on_unusable(source, err)
+
+    def with_place(self, sources: Sequence[ExposureSource]) -> list[ExposureSource]:
+        """Return the exposures that have a place on the sky."""
+        usable = []
+        for source in sources:
+            with self._telling(source):
+                _ = source.info.footprint  # which is kept
+                usable.append(source)
+        return usable
+
+    def make_files(self, sources: Sequence[ExposureSource], folder: Path) -> dict[int, Path]:
+        """Make the files of the exposures of a visit that can be used, and return them by detector."""
+        files: dict[int, Path] = {}
+        for source in sources:
+            with self._telling(source):
+                files[source.info.id.detector] = self._make_file(source, folder)
+        return files
+
+    def _make_file(self, source: ExposureSource, folder: Path) -> Path:
+        exposure = source.read() if self.check or self.transfer == "copy" else None
+        if exposure is not None:
+            information = exposure_information(exposure)
+            if isinstance(information, WeightProblem):
+                expected = "an exposure that can be weighed"
+                raise InputError(source.info.path, found=str(information), expected=expected)
+        path = folder / f"{source.info.id.detector}.{'fits' if self.transfer == 'copy' else 'json'}"
+        if self.transfer == "copy" and exposure is not None:
+            write_archive(ExposureImage(exposure), str(path), compression_options=dict.fromkeys(PLANES))
+        else:
+            path.write_text(source_to_json(source), encoding="utf-8")
+        return path
 
 
 def derived_visits(butler: Butler, refs: Sequence[DatasetRef]) -> dict[int, str]:
@@ -153,7 +227,7 @@ def unextended_chains(butler: Butler, refs: Sequence[DatasetRef]) -> dict[str, l
     return {chain: runs for chain, runs in lacking.items() if runs}
 
 
-def _ingest_visit(butler: Butler, visit: Visit, run: str, transfer: Transfer) -> list[DatasetRef]:
+def _ingest_visit(butler: Butler, visit: Visit, run: str, staging: _Staging) -> list[DatasetRef]:
     present = {
         int(ref.dataId["detector"]): ref
         for ref in butler.query_datasets("calexp", run, **visit.key, find_first=False, explain=False)
@@ -168,17 +242,11 @@ def _ingest_visit(butler: Butler, visit: Visit, run: str, transfer: Transfer) ->
     with tempfile.TemporaryDirectory(
         prefix=f"{TEMPORARY_PREFIX}ingest-", dir=parent, ignore_cleanup_errors=True
     ) as folder:
-        staged: dict[int, Path] = {}
-        for source in new:
-            detector = source.info.id.detector
-            if transfer == "direct":
-                path = Path(folder) / f"{detector}.json"
-                path.write_text(source_to_json(source), encoding="utf-8")
-            else:
-                path = Path(folder) / f"{detector}.fits"
-                image = ExposureImage(source.read())
-                write_archive(image, str(path), compression_options=dict.fromkeys(PLANES))
-            staged[detector] = path
+        staged = staging.make_files(new, Path(folder))
+        usable = [s for s in visit.sources if s.info.id.detector in (present.keys() | staged.keys())]
+        if not usable:
+            return []
+        visit = dataclasses.replace(visit, sources=tuple(usable))
         with butler.transaction():
             insert_visit(butler, visit)
             kind, expand = butler.get_dataset_type("calexp"), butler.registry.expandDataId

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,19 @@ def test_warps_of_another_rerun_are_read_when_told(site: HscSite, tmp_path: Path
         coadd = run(AssembleCoaddTask, own, "--rerun", rerun, *patch, *ONE).result.coaddExposure
         kernels.append(coadd.settings["warp"]["kernel"])
     assert kernels == ["lanczos3", "bilinear"]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("{")], ids=["lost", "damaged"])
+def test_an_exposure_that_cannot_be_read_costs_itself(
+    damage: Callable[[Path], object], site: HscSite, tmp_path: Path
+) -> None:
+    own = site.copy(tmp_path / "site")
+    (path,) = (own.repository / "HSC" / "calexp").rglob("*_903986_22_*.json")
+    damage(path)
+    patch = ["--id", "tract=0", "patch=5,4", "filter=HSC-I", "skymap=discrete/ci_hsc", "--rerun", "mine"]
+    run(MakeCoaddTempExpTask, own, *patch, *ONE)
+    coadd = run(AssembleCoaddTask, own, *patch, *ONE).result.coaddExposure
+    assert coadd.inputs["detector"].tolist() == [16]
+    ((id, reason),) = [(item.id, item.reason) for item in coadd.rejections]
+    assert (id.instrument, id.visit, id.detector) == ("HSC", 903986, 22)
+    assert path.name in reason

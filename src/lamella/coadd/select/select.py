@@ -17,7 +17,7 @@ from ...sky.tract import Patch
 from .limits import Verdict, beyond_limits, visit_beyond_limits
 from .select_control import SelectControl
 
-__all__ = ("Deselected", "SelectControl", "Selection", "select_exposures")
+__all__ = ("Deselected", "SelectControl", "Selection", "of_another_unit", "select_exposures")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,17 +115,28 @@ def _visit_of(info: ExposureInfo) -> _Visit:
     return info.id.instrument, info.id.visit
 
 
-def _judge_units(infos: Sequence[ExposureInfo], control: SelectControl) -> _Judgement:
-    """Leave out the exposures whose fluxes do not add up with those of the others."""
+def of_another_unit(infos: Sequence[ExposureInfo]) -> list[Deselected]:
+    """Return the exposures of one band whose fluxes do not add up with those of the others.
+
+    With any exposure that has magnitudes these are those without; otherwise those that are
+    not in the unit of most.
+    """
     counts = collections.Counter(info.flux_unit for info in infos)
     if len(counts) < 2:
-        return list(infos), []
+        return []
     chosen = min(counts, key=lambda unit: (not unit.is_absolute, -counts[unit], unit))
-    others = [info for info in infos if info.flux_unit != chosen]
-    return [info for info in infos if info.flux_unit == chosen], [
+    return [
         Deselected(info, "flux_unit", f"fluxes are in {info.flux_unit}, those of the coadd in {chosen}")
-        for info in others
+        for info in infos
+        if info.flux_unit != chosen
     ]
+
+
+def _judge_units(infos: Sequence[ExposureInfo], control: SelectControl) -> _Judgement:
+    """Leave out the exposures whose fluxes do not add up with those of the others."""
+    others = of_another_unit(infos)
+    left_out = {item.info.id for item in others}
+    return [info for info in infos if info.id not in left_out], others
 
 
 def _judge_visits(infos: Sequence[ExposureInfo], control: SelectControl) -> _Judgement:

@@ -15,6 +15,7 @@ from lsst.daf.butler.registry import ConflictingDefinitionError
 from lsst.pipe.base import Instrument
 
 from ..datasets import DATASETS, coadd_datasets
+from ..failures import dataset_errors
 from ..repository import open_repository
 from .data_ref import DataRef
 from .keys import KeyTranslator, canonical
@@ -219,10 +220,11 @@ class CommandButler:
                 raise LookupError(f"{name} has no {suffix.removeprefix('_')}; it has: {', '.join(has)}.")
             name = f"{name}.{component}"
         read = self.butler.get if immediate else self.butler.getDeferred
-        ref = self._find(name, identifier)
-        if ref is None:  # the middleware says so
-            return read(name, identifier, parameters=wanted or None)
-        return read(ref, parameters=wanted or None)
+        with dataset_errors(f"{name} {dict(dataId)}"):
+            ref = self._find(name, identifier)
+            if ref is None:  # the middleware says so
+                return read(name, identifier, parameters=wanted or None)
+            return read(ref, parameters=wanted or None)
 
     def _find(self, name: str, identifier: Mapping[str, Any]) -> DatasetRef | None:
         """Return the dataset that is meant, or that component of it."""

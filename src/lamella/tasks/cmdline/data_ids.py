@@ -98,7 +98,7 @@ class DataIdContainer:
 def _dataset_of(ref: DataRef) -> tuple[Any, ...]:
     """Return what tells the dataset of a reference; that of an exposure has no sky map, said of it or not."""
     is_patch = "tract" in ref.dataId
-    return ref.datasetType, *sorted((k, v) for k, v in ref.dataId.items() if is_patch or k != "skymap")
+    return tuple(sorted((key, value) for key, value in ref.dataId.items() if is_patch or key != "skymap"))
 
 
 class CoaddDataIdContainer(DataIdContainer):

@@ -28,7 +28,13 @@ from ..cmdline.runner import TaskRunner
 from ..cmdline.task import CmdLineTask
 from .coaddInputRecorder import CoaddInputRecorderTask, CoaddInputs
 from .maskPlanes import plane_layout
-from .selectImages import SelectStruct, WcsSelectImagesTask, make_select_struct
+from .selectImages import (
+    SelectStruct,
+    UnreadExposure,
+    WcsSelectImagesTask,
+    make_select_struct,
+    select_struct_or_reason,
+)
 
 __all__ = (
     "CoaddBaseConfig",
@@ -118,16 +124,17 @@ class SelectDataIdContainer(DataIdContainer):
     def __init__(self) -> None:
         super().__init__()
         self.dataList: list[SelectStruct] = []
+        self.unread: list[UnreadExposure] = []
 
     def makeDataRefList(self, namespace: argparse.Namespace) -> None:
-        """Fill ``refList`` and ``dataList``; an exposure that cannot be read is warned of and left out."""
+        """Fill ``refList`` and ``dataList``; an exposure that cannot be read is warned of, in ``unread``."""
         super().makeDataRefList(namespace)
-        self.dataList = []
-        for ref in self.refList:
-            try:
-                self.dataList.append(make_select_struct(ref))
-            except (LookupError, OSError, ValueError) as err:
-                namespace.log.warning("Leaving out %s, which cannot be read: %s", ref.dataId, err)
+        records = [select_struct_or_reason(ref) for ref in self.refList]
+        self.dataList = [record for record in records if isinstance(record, SelectStruct)]
+        self.unread = [record for record in records if isinstance(record, UnreadExposure)]
+        for item in self.unread:
+            text = "Leaving out %s, which cannot be read: %s"
+            namespace.log.warning(text, item.dataRef.dataId, item.record.reason)
 
 
 class CoaddTaskRunner(TaskRunner):
@@ -136,7 +143,8 @@ class CoaddTaskRunner(TaskRunner):
     @staticmethod
     def getTargetList(parsedCmd: Any, **kwargs: Any) -> list[tuple[Any, dict[str, Any]]]:
         """Return the patches with their arguments."""
-        return TaskRunner.getTargetList(parsedCmd, selectDataList=parsedCmd.selectId.dataList, **kwargs)
+        exposures = [*parsedCmd.selectId.dataList, *getattr(parsedCmd.selectId, "unread", ())]
+        return TaskRunner.getTargetList(parsedCmd, selectDataList=exposures, **kwargs)
 
 
 class CoaddBaseTask(CmdLineTask):
@@ -159,7 +167,7 @@ class CoaddBaseTask(CmdLineTask):
         """Exposures that overlap the patch of the last `selectExposures` and were not selected."""
 
     def selectExposures(
-        self, patchRef: Any, skyInfo: Struct | None = None, selectDataList: Sequence[SelectStruct] = ()
+        self, patchRef: Any, skyInfo: Struct | None = None, selectDataList: Sequence[Any] = ()
     ) -> list[Any]:
         """Select the exposures that overlap a patch.
 
@@ -170,7 +178,7 @@ class CoaddBaseTask(CmdLineTask):
         skyInfo
             The patch, as `getSkyInfo` returns it; found from ``patchRef`` if not given.
         selectDataList
-            Exposures to select from; data references do as well.
+            Exposures to select from; data references do as well.  An `UnreadExposure` is recorded only.
 
         Returns
         -------
@@ -178,11 +186,17 @@ class CoaddBaseTask(CmdLineTask):
             Data references, in the order of instrument, visit and detector.
         """
         skyInfo = skyInfo or self.getSkyInfo(patchRef)
-        records = [s if isinstance(s, SelectStruct) else make_select_struct(s) for s in selectDataList]
+        unread = [item for item in selectDataList if isinstance(item, UnreadExposure)]
+        records = [
+            item if isinstance(item, SelectStruct) else make_select_struct(item)
+            for item in selectDataList
+            if not isinstance(item, UnreadExposure)
+        ]
         border = box_polygon(skyInfo.wcs, skyInfo.bbox)
         chosen = self.select.runDataRef(patchRef, border, selectDataList=records)
         others = getattr(chosen, "deselected", ())  # a task of a user need not tell
         self.deselected = [item.record() for item in others if item.code != "footprint"]
+        self.deselected += [item.record for item in unread]
         return list(chosen.dataRefList)
 
     def getSkyInfo(self, patchRef: Any) -> Struct:

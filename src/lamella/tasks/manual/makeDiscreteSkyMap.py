@@ -82,7 +82,7 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
         lsst.pipe.base.Struct
             ``skyMap``.
         """
-        records = [r if isinstance(r, SelectStruct) else make_select_struct(r) for r in dataRefList]
+        records = [ref if isinstance(ref, SelectStruct) else make_select_struct(ref) for ref in dataRefList]
         if self.config.doAppend and self.config.skyMapName is None:
             raise ConfigError(
                 "with doAppend, skyMapName must name the new sky map: one that is there does not change.",

@@ -15,6 +15,7 @@ from lsst.utils.timer import timeMethod
 
 from ...coadd.select.select import Selection, select_exposures
 from ...coadd.select.select_control import SelectControl
+from ...data.coadd import Rejection
 from ...data.exposure import ExposureId, ExposureInfo
 from ...sky.geometry import SkyPolygon
 from ..cmdline.task import Task
@@ -27,9 +28,11 @@ __all__ = (
     "PsfWcsSelectImagesConfig",
     "PsfWcsSelectImagesTask",
     "SelectStruct",
+    "UnreadExposure",
     "WcsSelectImagesConfig",
     "WcsSelectImagesTask",
     "make_select_struct",
+    "select_struct_or_reason",
 )
 
 
@@ -62,6 +65,37 @@ class SelectStruct:
 def make_select_struct(dataRef: Any) -> SelectStruct:
     """Return an exposure for selection, given its data reference; no pixel is read."""
     return SelectStruct(dataRef, dataRef.get("calexp.info", immediate=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class UnreadExposure:
+    """An exposure of which nothing can be read.
+
+    Attributes
+    ----------
+    dataRef
+        Its data reference.
+    record
+        Why it is left out.
+    """
+
+    dataRef: Any
+    record: Rejection
+
+
+def select_struct_or_reason(dataRef: Any) -> SelectStruct | UnreadExposure:
+    """Return an exposure for selection, or why it cannot be selected, given its data reference."""
+    try:
+        return make_select_struct(dataRef)
+    except (LookupError, OSError, ValueError) as err:
+        translate = getattr(
+            dataRef.getButler(), "dataCoordinate", None
+        )  # a butler of a user need not have it
+        given = dataRef.dataId if translate is None else translate("calexp", dataRef.dataId)
+        detector = given.get("detector", given.get("ccd", 0))
+        id = ExposureId(str(given.get("instrument", "")), int(given["visit"]), int(detector))
+        reason = " ".join(str(err).split())
+        return UnreadExposure(dataRef, Rejection(id, str(getattr(err, "path", "")), "read", reason))
 
 
 class BaseSelectImagesTask(Task):

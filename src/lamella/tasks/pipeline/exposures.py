@@ -10,12 +10,13 @@ from lsst.daf.butler import DeferredDatasetHandle
 from ...data.coadd import Rejection
 from ...data.exposure import Exposure, ExposureId, ExposureInfo
 from ...errors import InputError, UnreadableFileError
+from ..failures import dataset_errors
 from ..visit_records import BAND_STEP
 
 __all__ = ("ExposureHandle", "open_handles")
 
 _UNREADABLE = (ValueError, OSError, LookupError)
-"""What the Butler raises: it makes a ValueError of what a formatter says."""
+"""What the Butler raises beside errors of lamella."""
 
 
 class ExposureHandle:
@@ -45,12 +46,12 @@ class ExposureHandle:
             Raised when they cannot be read.
         """
         try:
-            exposure: Exposure = self._handle.get()
+            with dataset_errors(self.info.path):
+                exposure: Exposure = self._handle.get()
+        except InputError:
+            raise
         except _UNREADABLE as err:
-            cause = err.__cause__ or err
-            if isinstance(cause, InputError):  # it names the file
-                raise cause from None
-            reason = " ".join(str(cause).split())
+            reason = " ".join(str(err.__cause__ or err).split())
             raise UnreadableFileError(self.info.path, found=reason, expected="an exposure") from err
         return exposure
 
@@ -76,9 +77,10 @@ def open_handles(
     rejected: list[Rejection] = []
     for handle in handles:
         try:
-            sources.append(ExposureHandle(handle))
+            with dataset_errors(f"{handle.ref.datasetType.name} {dict(handle.dataId.required)}"):
+                sources.append(ExposureHandle(handle))
         except _UNREADABLE as err:
-            rejected.append(_unreadable(handle.dataId, err.__cause__ or err))
+            rejected.append(_unreadable(handle.dataId, err))
     return sources, rejected
 
 
@@ -87,5 +89,7 @@ def _unreadable(dataId: Any, cause: BaseException) -> Rejection:
     # A visit that is taken in several bands has other numbers in the repository.
     visit = int(dataId["visit"]) % BAND_STEP
     id = ExposureId(str(dataId["instrument"]), visit, int(dataId["detector"]), band)
-    reason = " ".join(str(cause).split()) or type(cause).__name__
+    reason = (
+        " ".join(str(cause.__cause__ or cause).split()) if not isinstance(cause, InputError) else str(cause)
+    )
     return Rejection(id, str(getattr(cause, "path", "")), "read", reason)
