@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,9 @@ def test_widths_and_relative_scales_are_numbers_in_the_rows(bare: Inputs) -> Non
         assert abs(magnitude) < 0.01
         assert told(bare, exposure.name, "PSF").startswith("measured")
         assert told(bare, exposure.name, "relative scale").startswith("measured")
+        assert percent_of(told(bare, exposure.name, "relative scale")) <= 0.01
         assert told(bare, exposure.name, "position") == ""
+        assert told(bare, exposure.name, "fluxes of stars") == ""
 
 
 def test_fluxes_agree_and_the_noise_is_that_of_the_pixels(bare: Inputs) -> None:
@@ -175,7 +178,7 @@ def test_exposures_with_a_zero_point_tie_those_without(tmp_path: Path) -> None:
         assert source.info.flux_unit.is_absolute
         scale = 10.0 ** (0.4 * (31.4 - exposure.zero_point))
         assert source.read().to_njy == pytest.approx(scale, rel=0.01)
-    assert told(inputs, "a.fits", "zero point") == "measured by stars in common"
+    assert told(inputs, "a.fits", "zero point") == "measured by stars in common, to 0.5 %"
     assert told(inputs, "b.fits", "zero point").startswith("header")
 
 
@@ -273,25 +276,52 @@ def test_an_exposure_that_cannot_be_measured_is_left_out_with_the_reason(tmp_pat
         open_exposures([tmp_path / "lost.fits"])
 
 
-@pytest.mark.filterwarnings("ignore::astropy.io.fits.verify.VerifyWarning")
-def test_bare_decam_images_are_measured_as_their_survey_measured_them(shared: Path, tmp_path: Path) -> None:
-    table = fits.getdata(shared / "data/decam/survey-ccds-1.fits.gz")
-    known = {Path(row["image_filename"].strip()).name[:17]: row for row in table}
+def bare_decam(shared: Path, folder: Path, *, band: bool) -> Inputs:
+    """Open the nine DECam exposures without anything but pixels, WCS and exposure time, and perhaps band."""
     wcs = ("CTYPE", "CRVAL", "CRPIX", "CD1_", "CD2_", "CUNIT", "PV1_", "PV2_", "RADESYS", "EQUINOX")
     for path in sorted((shared / "data/decam/images").glob("*_ooi_*")):
         with fits.open(path) as hdus:
             header = fits.Header(card for card in hdus[1].header.cards if card.keyword.startswith(wcs))
-            header["FILTER"] = path.name.split("_ooi_")[1][0]
+            if band:
+                header["FILTER"] = path.name.split("_ooi_")[1][0]
             header["EXPTIME"] = hdus[0].header["EXPTIME"]
-            fits.writeto(tmp_path / f"{path.name[:17]}.fits", hdus[1].data, header)
-    inputs = open_exposures([tmp_path])
+            fits.writeto(folder / f"{path.name[:17]}.fits", hdus[1].data, header)
+    return open_exposures([folder])
+
+
+@pytest.mark.filterwarnings("ignore::astropy.io.fits.verify.VerifyWarning")
+def test_bare_decam_images_are_measured_as_their_survey_measured_them(shared: Path, tmp_path: Path) -> None:
+    table = fits.getdata(shared / "data/decam/survey-ccds-1.fits.gz")
+    known = {Path(row["image_filename"].strip()).name[:17]: row for row in table}
+    inputs = bare_decam(shared, tmp_path, band=True)
     assert len(inputs) == 9
     for band in "grz":
         rows = [rows_of(inputs)[Path(source.info.path).name] for source in inputs if source.info.band == band]
         survey = [known[row.values["file"][:17]] for row in rows]
         zero_points = np.array([row["ccdzpt"] + 2.5 * np.log10(row["exptime"]) for row in survey])
         wrong = -2.5 * np.log10([float(row.values["flux_scale"]) for row in rows]) - zero_points
-        assert np.ptp(wrong) < 0.06
+        stated = np.array([percent_of(told(inputs, row.values["file"], "relative scale")) for row in rows])
+        assert np.abs(wrong - wrong[stated == 0]).max() < 1.5 * 1.086 * stated.max() < 0.1
         widths = np.array([float(row.values["psf_fwhm"]) for row in rows])
         ratios = widths / (0.262 * np.array([row["fwhm"] for row in survey]))
         assert np.abs(np.median(ratios) - 1.0) < 0.06
+    for source in inputs:
+        (path,) = (shared / "data/decam/images").glob(f"{Path(source.info.path).stem}_oow_*")
+        weight = fits.getdata(path, 1)
+        ratio = np.sqrt(source.read().pixels.variance.array * weight)[weight > 0]
+        assert np.median(ratio) == pytest.approx(1.0, abs=0.05), path.name
+
+
+@pytest.mark.filterwarnings("ignore::astropy.io.fits.verify.VerifyWarning")
+def test_images_of_several_filters_in_one_band_are_told(shared: Path, tmp_path: Path) -> None:
+    inputs = bare_decam(shared, tmp_path, band=False)
+    assert {source.info.band for source in inputs} == {"unknown"}
+    for source in inputs:
+        file = Path(source.info.path).name
+        assert re.match(r"measured differ by \d\d %.*of one filter\?", told(inputs, file, "fluxes of stars"))
+    assert max(percent_of(told(inputs, Path(s.info.path).name, "relative scale")) for s in inputs) > 0.3
+
+
+def percent_of(told: str) -> float:
+    """Return the relative error that is told of a scale; 0 for that of the reference."""
+    return 0.0 if told.endswith("reference") else float(told.removesuffix(" %").rpartition(" ")[2]) / 100.0

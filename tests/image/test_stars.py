@@ -33,7 +33,8 @@ def test_the_width_is_that_of_the_light_before_it_falls_on_pixels(fwhm: float, b
     width = measured(dataclasses.replace(FIELD, fwhm=fwhm, beta=beta)).width
     assert width is not None
     assert width.fwhm == pytest.approx(fwhm, rel=0.02)
-    assert width.error < 0.01 * fwhm
+    assert width.error < 0.015 * fwhm
+    assert abs(width.fwhm - fwhm) < 2.5 * width.error
     assert width.stars >= 20
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..coadd.linked_scales import LinkedScales, link_groups
-from ..coadd.relative_scales import relative_scales
+from ..coadd.relative_scales import RelativeScales, relative_scales
 from ..coadd.scale_check import contradictions
 from ..coadd.star_matches import StarMatches, match_stars
 from ..data.exposure import ExposureId, ExposureSource
@@ -30,6 +30,10 @@ __all__ = ("tie_exposures",)
 
 _BY_STARS = "by stars in common"
 _BY_VISITS = "by stars in common, and detectors of a visit taken as alike"
+_STEPS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
+"""Per cent to which errors are rounded up, so that exposures which are known alike are told together."""
+_COLORS = 0.2
+"""Relative scatter of the fluxes of a star that no flat field makes: stars differ in colour, or vary."""
 
 
 def tie_exposures(
@@ -112,7 +116,9 @@ class _Band:
             tie = self._by_stars(index, linked, anchors)
             if tie is not None:
                 ties[index] = tie
-                self._set(index, tie, "measured", _BY_VISITS if linked.by_visit[index] else _BY_STARS)
+                how = _BY_VISITS if linked.by_visit[index] else _how_well(scales, index)
+                self._set(index, tie, "measured", how)
+                self._tell_colors(index, scales)
         ties |= stated
         self._assume([index for index in self.free if index not in ties], ties)
 
@@ -146,6 +152,12 @@ class _Band:
             told = f"{100.0 * (ratio - 1.0):+.0f} % by its zero point than in other exposures"
             self.changes.tell(self.sources[index], "fluxes of stars", "measured", told)
         return stated
+
+    def _tell_colors(self, index: int, scales: RelativeScales) -> None:
+        """Tell that exposures seem to be of several filters, whose ratio depends on the stars."""
+        if scales.scatter > _COLORS:
+            told = f"differ by {100.0 * scales.scatter:.0f} % between exposures: are they of one filter?"
+            self.changes.tell(self.sources[index], "fluxes of stars", "measured", told)
 
     def _anchors(self, stated: Mapping[int, _Tie]) -> dict[int, _Tie]:
         """Return the stated scales that others are tied to: magnitudes, or the unit that most have."""
@@ -241,6 +253,15 @@ class _Band:
             stated = self._unit_name(index)
             origin: tuple[Kind, str] = ("header", "BUNIT") if stated else ("assumed", "as counts")
             self.changes.tell(source, "unit", *origin)
+
+
+def _how_well(scales: RelativeScales, index: int) -> str:
+    """Return how a scale was found, with its standard deviation in per cent, rounded up."""
+    if scales.reference[index] == index:
+        return f"{_BY_STARS}, as their reference"
+    percent = 100.0 * float(scales.error[index])
+    step = next((step for step in _STEPS if percent <= step), None)
+    return f"{_BY_STARS}, to {step:g} %" if step is not None else f"{_BY_STARS}, to {percent:.0f} %"
 
 
 def _names(sources: Sequence[ExposureSource]) -> list[str]:

@@ -43,10 +43,17 @@ _BEYOND_ERROR = 0.12
 of the tests, relative scales and the zero points of the survey then differ by their errors."""
 _STARS_ERROR = 0.005
 """Part by which stars of an image differ in it."""
+_NEIGHBOURS = 0.2
+"""Error of all fluxes by the light of neighbours, relative to its scatter from star to star between the two
+apertures: with it, scales of simulated crowded fields differ by their errors."""
+_NORMAL_MEDIAN = 0.4549
+"""Median of the square of a normal deviate."""
 _NEAR = 3.0
 """Standard deviations within which stars agree on the light outside."""
 _WIDTH_SCATTER = 0.01
 """Part by which widths of stars scatter beyond their noise, as PSFs change over an image."""
+_PROFILE_ERROR = 0.01
+"""Part by which a width is wrong because no star is a Moffat profile: of Gaussians it is 1.2 % too small."""
 _TRUNCATED = 2
 """Flag of sep: an object reaches beyond the image."""
 _HIGHEST = 1e5
@@ -62,7 +69,7 @@ class StarWidth:
     fwhm: float
     """Full width at half maximum in pixels, of the light before it falls on pixels."""
     error: float
-    """Its standard deviation, from noise and the differences of stars."""
+    """Its standard deviation, from noise, the differences of stars, and those of stars from profiles."""
     stars: int
     """Number of stars that it comes from."""
     steepness: float = 0.0
@@ -234,7 +241,7 @@ def _agreeing(fits: list[StarFit]) -> tuple[StarWidth | None, list[StarFit]]:
     weights = 1.0 / (np.square([fit.fwhm_error for fit in stars]) + (_WIDTH_SCATTER * widths) ** 2)
     mean = float(np.average(widths, weights=weights))
     scatter = float(np.sum(weights * (widths - mean) ** 2)) / max(len(stars) - 1, 1)
-    error = math.sqrt(max(scatter, 1.0) / float(weights.sum()))
+    error = math.hypot(math.sqrt(max(scatter, 1.0) / float(weights.sum())), _PROFILE_ERROR * mean)
     # The brighter a star, the better it tells its wings.
     steepness = float(
         np.average([fit.steepness for fit in stars], weights=[fit.significance for fit in stars])
@@ -292,4 +299,6 @@ def _correction(
     precise = 1.0 / errors[near] ** 2
     total = float(precise.sum()) + 1.0 / prior**2
     share += float((precise * shares[near]).sum()) / total
-    return 1.0 + share, math.hypot(math.sqrt(1.0 / total), _BEYOND_ERROR * max(share, 0.0))
+    crowding = float(np.median((shares - shares[order][middle]) ** 2 / _NORMAL_MEDIAN - errors**2))
+    neighbours = _NEIGHBOURS * math.sqrt(max(crowding, 0.0))
+    return 1.0 + share, math.hypot(math.sqrt(1.0 / total), _BEYOND_ERROR * max(share, 0.0), neighbours)
