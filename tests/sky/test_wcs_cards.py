@@ -39,7 +39,6 @@ def assert_same(first: Any, second: Any) -> None:
         ("PV2_11", "PV2_11"),
         ("PC1_1", "PC1_1"),
         ("PC1_1A", "PC1_1A"),
-        ("PCOUNT", "PCOUNT"),
     ],
 )
 def test_old_spellings(spelled: str, name: str) -> None:
@@ -119,3 +118,14 @@ def test_other_descriptions_are_not_meant() -> None:
     other = {f"{key}A": value for key, value in (TAN | {"CRVAL1": 10.0}).items()}
     distortions = {"CPDIS1A": "TPD", "CQDIS1B": "TPD", "A_ORDERA": 3, "PV2_1A": 7.0}
     assert_same(TAN | other | distortions, TAN)
+
+
+def test_cards_that_no_projection_has_are_not_parsed() -> None:
+    class Header(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            assert key not in ("PCOUNT", "EXPTIME", "AIRMASS", "OBJECT")
+            return super().__getitem__(key)
+
+    others = {"PCOUNT": 0, "EXPTIME": 60.0, "AIRMASS": 1.2, "OBJECT": "M 31"}
+    values = WcsCards.of(Header(**TAN, **SIP, **others), "image.fits", 1).values
+    assert values == {**TAN, **SIP}

@@ -18,6 +18,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from ..errors import UnreadableFileError
 from .cards import irregular_cards
+from .quick_header import QuickHeader
 
 __all__ = ("Header", "lenient_header", "quiet_astropy")
 
@@ -53,10 +54,11 @@ def lenient_header(text: str, path: Path, where: str) -> Header:
         Raised when a card cannot be parsed.
     """
     with quiet_astropy():
-        header = fits.Header.fromstring(text)
+        header = QuickHeader.fromstring(text)
         # astropy parses a card when it is asked for, which takes long for all of them; those that it
         # would warn about or fail on are parsed now.
-        for number in irregular_cards(text):
+        irregular = irregular_cards(text)
+        for number in irregular:
             card = header.cards[number]
             try:
                 with contextlib.suppress(fits.VerifyError):
@@ -70,4 +72,5 @@ def lenient_header(text: str, path: Path, where: str) -> Header:
                     found="what is no card of FITS",
                     expected="a keyword and a value",
                 ) from err
+        header.speed_up(text, irregular)
     return header

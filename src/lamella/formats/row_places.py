@@ -37,7 +37,7 @@ class RowPlaces:
 
     cells: RowCells
 
-    @property
+    @functools.cached_property
     def path(self) -> Path:
         """File of the image."""
         return self.cells.table.parent / self.cells.text("file")
@@ -57,7 +57,7 @@ class RowPlaces:
         """HDU of the image: as the cell names it, else the index of the first image."""
         if "image_hdu" in self.cells:
             return self.cells.hdu("image_hdu")
-        taken = [at for file, at in self._other_indices().values() if file == self.path]
+        taken = [at for file, at in self._other_indices.values() if file == self.path]
         return default_image(self.headers, taken, self.path, cube=self.color is not None)
 
     @functools.cached_property
@@ -65,7 +65,7 @@ class RowPlaces:
         """Index of the image's HDU."""
         index = hdu_index(self.headers, self.hdu, self.path)
         where = ", ".join(filter(None, (str(self.cells.table), self.cells.where(""))))
-        require_distinct((self.path, index), self._other_indices(), where)
+        require_distinct((self.path, index), self._other_indices, where)
         return index
 
     @functools.cached_property
@@ -85,7 +85,7 @@ class RowPlaces:
         members = own if len(own) == count else images
         return members.index(self.index) if self.index in members else 0
 
-    @property
+    @functools.cached_property
     def cards(self) -> Cards:
         """What values are taken from: the header of the image, then the primary header."""
         headers = (self.header, self.headers[0])
@@ -140,7 +140,7 @@ class RowPlaces:
         """File, HDU and header of the WCS: the image, or a primary HDU that it inherits from."""
         index = self.index
         if "wcs_head" not in self.cells:
-            taken = [at for file, at in self._other_indices().values() if file == self.path]
+            taken = [at for file, at in self._other_indices.values() if file == self.path]
             named = "image_hdu" in self.cells
             index = wcs_index(self.headers, index, taken, self.path, named=named)
         header = self.header if index == self.index else self.headers[index]
@@ -178,6 +178,7 @@ class RowPlaces:
             raise MissingPartError(path, found="no 2-d image", expected=f"one with the {kind}")
         return path, index
 
+    @functools.cached_property
     def _other_indices(self) -> dict[str, tuple[Path, int]]:
         """Return file and HDU of the planes that are not the image, as far as the row names them rightly."""
         places: dict[str, tuple[Path, int]] = {}

@@ -22,6 +22,11 @@ LATITUDES = {"RA": "DEC", "GLON": "GLAT", "ELON": "ELAT", "SLON": "SLAT"}
 # PCiiijjj and CDiiijjj of the drafts before FITS paper I, and numbers filled up with zeros.
 _DRAFT = re.compile(r"(PC|CD)(\d{3})(\d{3})")
 _PADDED = re.compile(r"(PC|CD|PV)0*([1-9])_0*(\d+)")
+_OF_WCS = re.compile(
+    r"Z?NAXIS|WCSAXES|C(TYPE|UNIT|RVAL|RPIX|DELT|ROTA)\d|(CD|PC|PV|PS|DP|DQ)\d|PROJP|L(ON|AT)POLE|RAD[EY]"
+    r"|RADECSYS|EQUINOX|EPOCH|MJD|DATE|[AB]P?_(ORDER|\d)|D2IM|C[PQ](DIS|ERR)|AXISCORR|WAT[12]_"
+)
+# Beginnings of the keywords that a projection can have; others are not parsed.
 _RECORD = re.compile(r"(DP|DQ|D2IM)\d")
 _FIELD = re.compile(r"\s*([A-Za-z][\w.]*)\s*:\s*(\S+)\s*")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([EDed][+-]?\d+)?")
@@ -163,7 +168,10 @@ def _is_blank(value: Any) -> bool:
 
 def _fields(header: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield keywords and values; records that are still texts (``DP1 = 'EXTVER: 1'``) as their fields."""
-    for key, value in header.items():
+    for key in dict.fromkeys(header):
+        if not _OF_WCS.match(key):
+            continue
+        value = header[key]
         field = _FIELD.fullmatch(value) if isinstance(value, str) and _RECORD.fullmatch(key) else None
         if field is None:
             yield key, value
