@@ -178,8 +178,15 @@ class TestOverrides:
         assert parse(f"-C {path} -c number=1").config.number == 1
         assert parse(f"--config-file {path} --configfile {path} --config title=a").config.title == "a"
 
-    @pytest.mark.parametrize("form", ["-C {file} --package-dir {given}", "-C {file} --package-dir={given}",
-                                      "--package-dir obs_other=/ {given} -C {file}", "-C {file}"])  # fmt: skip
+    @pytest.mark.parametrize(
+        "form",
+        [
+            "-C {file} --package-dir {given}",
+            "-C {file} --package-dir={given}",
+            "--package-dir obs_other=/ {given} -C {file}",
+            "-C {file}",
+        ],
+    )
     def test_files_of_packages(
         self, parse: Parse, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

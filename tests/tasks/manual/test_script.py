@@ -21,15 +21,14 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from beside import WORD
-from lsst.pipe.tasks.assembleCoadd import AssembleCoaddTask
+import lsst.pipe.tasks.assembleCoadd as assembleCoadd  # its classes are imported when they are used
 
-class Mine(AssembleCoaddTask):
+class Mine:
     def name(self):
         return f"{type(self).__module__}.{type(self).__qualname__}"
 
 def in_a_process(task):
-    from lsst.pipe.tasks.coaddBase import CoaddBaseTask
-    return task.__module__, issubclass(task, CoaddBaseTask), __name__
+    return task.__module__, assembleCoadd.__name__, __name__
 
 if __name__ == "__main__":
     print(__name__, __file__ == sys.argv[0], sys.argv[1:], WORD, Mine().name())
@@ -46,9 +45,24 @@ def test_a_script_and_its_processes(tmp_path: Path) -> None:
     assert done.stderr == ""
     assert done.stdout.splitlines() == [
         "__main__ True ['REPO', '--id', 'a=1'] beside __main__.Mine",
-        "__mp_main__ True __mp_main__",
+        "__mp_main__ lsst.pipe.tasks.assembleCoadd __mp_main__",
     ]
     assert done.returncode == 7
+
+
+def test_a_script_that_does_not_ask_for_its_name(tmp_path: Path) -> None:
+    """Its processes would start processes, if they ran it again."""
+    (tmp_path / "beside.py").write_text(
+        "import importlib.util\ndef found(name):\n    return importlib.util.find_spec(name) is not None\n"
+    )
+    (tmp_path / "mine.py").write_text(
+        "from concurrent.futures import ProcessPoolExecutor\nfrom multiprocessing import get_context\n"
+        "from beside import found\n"
+        "with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:\n"
+        "    print(pool.submit(found, 'lsst.pipe.tasks').result())\n"
+    )
+    done = run(tmp_path / "mine.py")
+    assert (done.stdout, done.stderr, done.returncode) == ("True\n", "", 0)
 
 
 def test_tracebacks_are_those_of_the_script(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import Any
 
 from ..cmdline.stack_names import SINGLE_NAMES
 from . import lsst_names
 
-__all__ = ("run_script",)
+__all__ = ("run_script", "script_attribute")
 
 _VARIABLE = "LAMELLA_SCRIPT"
 """Of the environment: the script, for the processes that it starts."""
@@ -64,5 +65,19 @@ def _show(error: BaseException, traceback: TracebackType | None) -> None:
     sys.excepthook(type(error), error.with_traceback(traceback), traceback)
 
 
+def script_attribute(name: str) -> Any:
+    """Return what a script defines, in a process that it has started, by running it there as ``__mp_main__``.
+
+    So a script that does its work without asking for its ``__name__``, as those of the manual's time do, is
+    run again only where something of its own is needed.
+    """
+    if name.startswith("__"):
+        raise AttributeError(f"the script has no {name!r}")
+    main = sys.modules["__mp_main__"]
+    vars(main).pop("__getattr__", None)
+    vars(main).update(runpy.run_path(os.environ[_VARIABLE], run_name=main.__name__))
+    return getattr(main, name)
+
+
 if __name__ == "__mp_main__":
-    globals().update(runpy.run_path(os.environ[_VARIABLE], run_name=__name__))
+    from lamella.tasks.manual.script import script_attribute as __getattr__  # noqa: F401
