@@ -61,6 +61,7 @@ class MemoryRef:
 
     def __init__(self, butler: MemoryButler, name: str, dataId: dict[str, Any]) -> None:
         self.butler, self.name, self.dataId = butler, name, dataId
+        self.datasetType = name
 
     def getButler(self) -> MemoryButler:
         return self.butler

@@ -12,12 +12,14 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from lsst.images import Box, Image, Polygon
+from lsst.images import Box, Image, MaskedImage, Polygon
 from lsst.images.fields import ChebyshevField
 from lsst.pex.config import FieldValidationError
 
 from lamella.coadd.select.select import select_exposures
-from lamella.errors import GeometryError, MissingPartError, SkyMapError
+from lamella.errors import GeometryError, MissingPartError, PixelTypeError, ShapeError, SkyMapError
+from lamella.formats.afw.background import Background, BackgroundLayer
+from lamella.formats.afw.background_splines import Style
 from lamella.planes import Layout, make_schema
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddConfig, AssembleCoaddTask
 from lamella.tasks.manual.coaddBase import (
@@ -100,21 +102,59 @@ def test_warp_references_are_one_per_visit(patch_ref, exposures) -> None:
     assert {ref.name for ref in refs} == {"deepCoadd_directWarp"}
 
 
-@pytest.mark.parametrize("kind", ["image", "array", "field"])
+def flat_background(bbox: Box) -> Background:
+    """Return two layers of 7.5 in all, as afw's files hold them and lamella reads them."""
+    cells, variance = np.full((3, 3), 5.0, np.float32), np.ones((3, 3), np.float32)
+    layers = (
+        BackgroundLayer(cells, variance, bbox, style=Style.LINEAR),
+        BackgroundLayer(cells / 2, variance, bbox, order=1),
+    )
+    return Background(layers)
+
+
+SKIES = {
+    "background": flat_background,
+    "background of a larger exposure": lambda bbox: flat_background(bbox.dilated_by(40)),
+    "image": lambda bbox: Image(7.5, bbox=bbox, dtype=np.float32),
+    "larger image": lambda bbox: Image(7.5, bbox=bbox.dilated_by(3), dtype=np.float64),
+    "masked image": lambda bbox: MaskedImage(
+        Image(7.5, bbox=bbox, dtype=np.float32), mask_schema=make_schema()
+    ),
+    "array": lambda bbox: np.full(bbox.shape, 7.5),
+    "number": lambda _: 7.5,
+    "field": lambda bbox: ChebyshevField(bbox, np.array([[7.5]])),
+}
+
+
+@pytest.mark.parametrize("kind", SKIES)
 def test_calibrated_exposures_with_and_without_sky(butler, exposures, kind: str) -> None:
     ref = exposures[0]
     exposure = ref.get("calexp")
     assert base().getCalExp(ref, True) is exposure
     with pytest.raises(MissingPartError, match="calexpBackground"):
         base().getCalExp(ref, False)
-    sky = np.full((30, 30), 7.5, np.float32)
-    bbox = exposure.pixels.bbox
-    field = ChebyshevField(bbox, np.array([[7.5]]))
-    ref.put({"image": Image(sky, bbox=bbox), "array": sky, "field": field}[kind], "calexpBackground")
+    ref.put(SKIES[kind](exposure.pixels.bbox), "calexpBackground")
     found = base().getCalExp(ref, False)
     np.testing.assert_allclose(found.pixels.image.array, exposure.pixels.image.array + 7.5, rtol=1e-6)
     assert found.pixels.image.array.dtype == np.float32
     assert found.pixels.variance.array is exposure.pixels.variance.array
+    assert base().getCalExp(ref, True) is exposure
+
+
+@pytest.mark.parametrize(
+    ("sky", "error"),
+    [
+        (np.zeros((3, 3)), ShapeError),
+        (Image(7.5, bbox=Box.factory[0:2, 0:2], dtype=np.float32), ShapeError),
+        (flat_background(Box.factory[0:9, 0:9]), ShapeError),
+        ("a sky", PixelTypeError),
+        (None, PixelTypeError),
+    ],
+)
+def test_a_sky_that_does_not_fit_is_refused(butler, exposures, sky: Any, error: Any) -> None:
+    exposures[0].put(sky, "calexpBackground")
+    with pytest.raises(error, match="expected"):
+        base().getCalExp(exposures[0], False)
 
 
 def test_polygons_shrink_by_half_of_the_kernel(maker) -> None:

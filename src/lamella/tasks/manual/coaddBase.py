@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import shapely
-from lsst.images import Image, MaskedImage, Polygon
+from lsst.images import Box, Image, MaskedImage, Polygon
 from lsst.images.fields import BaseField
 from lsst.pex.config import Config, ConfigField, ConfigurableField, Field, FieldValidationError, ListField
 from lsst.pipe.base import Struct
@@ -17,7 +17,7 @@ from lsst.pipe.base import Struct
 from ...data.coadd import Rejection
 from ...data.exposure import Exposure
 from ...data.inputs import CoaddTarget
-from ...errors import GeometryError, MissingPartError
+from ...errors import GeometryError, MissingPartError, PixelTypeError, ShapeError
 from ...planes import Layout, is_standard, suggestion
 from ...psf.match_control import ModelPsfConfig as CoreModelPsf
 from ...sky.footprint import box_polygon
@@ -217,6 +217,8 @@ class CoaddBaseTask(CmdLineTask):
         ------
         MissingPartError
             Raised when the background is asked for and there is none.
+        ShapeError, PixelTypeError
+            Raised when it does not cover the pixels, or is something else; see `add_background`.
         """
         exposure: Exposure = dataRef.get("calexp", immediate=True)
         if bgSubtracted:
@@ -457,15 +459,22 @@ def add_background(exposure: Exposure, background: Any, sign: float = 1.0) -> Ex
     exposure
         The exposure; it is not changed.
     background
-        A field over the pixels, an image that covers them, or an array of their shape.
+        What was subtracted from its pixels, in their unit: a
+        `lamella.formats.afw.background.Background`, or anything else whose ``image(box)`` returns an
+        `lsst.images.Image`; a field over the pixels; an image that covers them; an array of their
+        shape (y, x); or one number.
     sign
         -1 to subtract it instead.
+
+    Raises
+    ------
+    ShapeError
+        Raised when the model does not cover the pixels.
+    PixelTypeError
+        Raised when it is something else.
     """
     pixels = exposure.pixels
-    if isinstance(background, BaseField):
-        sky = background.render(pixels.bbox, dtype=np.float64).array
-    else:
-        sky = background[pixels.bbox].array if isinstance(background, Image) else np.asarray(background)
+    sky = sky_of(background, pixels.bbox, exposure.info.path)
     image = Image(
         (pixels.image.array + sign * sky).astype(pixels.image.array.dtype),
         bbox=pixels.bbox,
@@ -475,3 +484,38 @@ def add_background(exposure: Exposure, background: Any, sign: float = 1.0) -> Ex
     return dataclasses.replace(
         exposure, pixels=MaskedImage(image, mask=pixels.mask, variance=pixels.variance)
     )
+
+
+def sky_of(background: Any, bbox: Box, path: str) -> np.ndarray:
+    """Return a model of the sky at the pixels of a box: an array of shape (y, x), or of no axis.
+
+    Parameters
+    ----------
+    background
+        As `add_background` takes it.
+    bbox
+        The box.
+    path
+        The file of the exposure, for messages.
+
+    Raises
+    ------
+    ShapeError, PixelTypeError
+        Raised as by `add_background`.
+    """
+    name = f"The background of {path}"
+    if isinstance(background, BaseField):
+        return background.render(bbox, dtype=np.float64).array
+    if callable(getattr(background, "image", None)):
+        return np.asarray(background.image(bbox).array)
+    if isinstance(background, Image | MaskedImage):
+        plane = background.image if isinstance(background, MaskedImage) else background
+        if not plane.bbox.contains(bbox):
+            raise ShapeError(name, found=plane.bbox, expected=f"a box around {bbox}")
+        return plane[bbox].array
+    sky = np.asarray(background)
+    if sky.dtype.kind not in "iuf":
+        raise PixelTypeError(name, found=type(background).__name__, expected="numbers, an image, or a model")
+    if sky.shape not in ((), bbox.shape):
+        raise ShapeError(name, found=sky.shape, expected=bbox.shape)
+    return sky
