@@ -17,15 +17,22 @@ from lamella.coadd.reject.reject import Findings
 from lamella.coadd.reject.reject_control import RejectControl
 from lamella.coadd.select.select_control import SelectControl
 from lamella.data.coadd import PatchCoadd, Rejection
-from lamella.data.exposure import Exposure, ExposureInfo
+from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.data.warp import Warp
-from lamella.errors import LamellaError, NoInputsError, OutputError, PsfMatchError, UnreadableFileError
+from lamella.errors import (
+    InputError,
+    LamellaError,
+    NoInputsError,
+    OutputError,
+    PsfMatchError,
+    UnreadableFileError,
+)
 from lamella.psf.match_control import MatchControl
 from lamella.resources import Resources
 from lamella.run import patch as module
 from lamella.run.jobs import PatchJob, plan_jobs
 from lamella.run.memory import room_for_warps
-from lamella.run.patch import PatchWork, make_patch, visits_of, warp_area, warp_visit
+from lamella.run.patch import PatchWork, make_patch, require_all, visits_of, warp_area, warp_visit
 from lamella.run.patch_config import PatchConfig
 from lamella.sky.discrete import FieldSkyMap
 from lamella.testing.survey import Survey
@@ -181,6 +188,14 @@ def test_an_exposure_that_cannot_be_read_is_left_out_with_its_reason(job: PatchJ
         (job.sources[1].info.id, "read", str(error))
     ]
     assert [d.id for d in found.detectors] == [s.info.id for s in job.sources if s is not job.sources[1]]
+
+
+def test_a_file_that_is_required_is_named_once() -> None:
+    reason = "a.fits: found no pixel; expected at least one."
+    with pytest.raises(InputError) as caught:
+        require_all([Rejection(ExposureId("Cam", 1, 2), "a.fits", "read", reason)])
+    told = "found an exposure that cannot be used (found no pixel; expected at least one)"
+    assert str(caught.value) == f"a.fits, Cam visit 1 detector 2: {told}; expected all to be used (strict)."
 
 
 def test_an_exposure_that_cannot_be_scaled_does_not_take_its_visit_along(job: PatchJob) -> None:

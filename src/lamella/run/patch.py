@@ -208,7 +208,8 @@ def require_all(rejected: Sequence[Rejection]) -> None:
     """
     for rejection in rejected:
         if is_lost(rejection.stage, rejection.reason):
-            found = f"an exposure that cannot be used ({rejection.reason.rstrip('.')})"
+            reason = rejection.reason.removeprefix(f"{rejection.path}: ").rstrip(".")
+            found = f"an exposure that cannot be used ({reason})"
             where = str(rejection.id)
             raise InputError(rejection.path, where=where, found=found, expected="all to be used (strict)")
 

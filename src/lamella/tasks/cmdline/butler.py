@@ -12,7 +12,7 @@ from typing import Any
 
 from lsst.daf.butler import Butler, DatasetRef, DatasetType, MissingDatasetTypeError
 from lsst.daf.butler.registry import ConflictingDefinitionError
-from lsst.pipe.base import Instrument
+from lsst.pipe.base import Instrument, TaskMetadata
 
 from ..datasets import DATASETS, coadd_datasets
 from ..failures import dataset_errors
@@ -20,6 +20,7 @@ from ..repository import open_repository
 from .data_ref import DataRef
 from .keys import KeyTranslator, canonical
 from .locations import Location, begin_run, inputs_of, records_folder, remove_runs
+from .property_set import PropertySet
 from .records import Records
 
 __all__ = ("CommandButler",)
@@ -205,6 +206,8 @@ class CommandButler:
         ------
         LookupError
             Raised when there is no such dataset.
+        LamellaError
+            Raised when a file of lamella's cannot be read.
         """
         name, suffix = self._split(datasetType)
         identifier = self.dataCoordinate(name, dataId, **rest)
@@ -224,7 +227,8 @@ class CommandButler:
             ref = self._find(name, identifier)
             if ref is None:  # the middleware says so
                 return read(name, identifier, parameters=wanted or None)
-            return read(ref, parameters=wanted or None)
+            dataset = read(ref, parameters=wanted or None)
+        return PropertySet.of(dataset) if isinstance(dataset, TaskMetadata) else dataset
 
     def _find(self, name: str, identifier: Mapping[str, Any]) -> DatasetRef | None:
         """Return the dataset that is meant, or that component of it."""
