@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .hsc_fixture import HscSite, HscSites
     from .registries import Registry
     from .small import SmallSurvey
+    from .stack_repository import Stack
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -72,6 +73,14 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> SmallSurvey:
     from .small import make_survey
 
     return make_survey(tmp_path_factory.mktemp("survey"))
+
+
+@pytest.fixture(scope="session")
+def stack_original(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A repository as the C++ stack makes it; copy it before writing to it."""
+    from .stack_repository import make_stack
+
+    return make_stack(tmp_path_factory.mktemp("stack"))
 
 
 @pytest.fixture(scope="session")

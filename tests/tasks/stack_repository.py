@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import importlib.metadata
+import io
 import pickle
+import shutil
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,18 +19,28 @@ import pytest
 from lsst.daf.butler import Butler, CollectionType, DatasetRef, DatasetType, FileDataset, FormatterV2
 
 from lamella.data.exposure import ExposureSource
+from lamella.formats.recognise import open_exposures
+from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.tasks.visit_records import group_visits, insert_visit
+
+from ..formats.afw.exposures import CARDS, write_exposure
 
 __all__ = (
     "CALEXPS",
     "CHAINS",
     "INSTRUMENT_CLASS",
     "TYPES",
+    "VISITS",
+    "Stack",
     "database_of",
     "files_of",
+    "make_stack",
     "make_stack_repository",
+    "run",
 )
+
+VISITS = (7, 8, 9)
 
 INSTRUMENT_CLASS = "lsst.obs.subaru.HyperSuprimeCam"
 CALEXPS = "HSC/runs/RC2/w_2022_40"
@@ -66,6 +80,33 @@ def _stand_in() -> Iterator[None]:
             patch.setitem(sys.modules, path, ModuleType(path))
         patch.setattr(sys.modules[module], name, type(name, (FormatterV2,), members), raising=False)
         yield
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """A repository of the stack, and the files that its exposures were copied from."""
+
+    repo: Path
+    calexps: Path
+    map_file: Path
+    skymap: SkyMap[Any]
+
+    def copy(self, folder: Path) -> Stack:
+        """Return the same with a copy of the repository."""
+        return dataclasses.replace(self, repo=Path(shutil.copytree(self.repo, folder / "stack")))
+
+
+def make_stack(folder: Path) -> Stack:
+    """Make the exposures, a sky map around them, and the repository."""
+    (folder / "calexps").mkdir()
+    for visit in VISITS:
+        shifted = CARDS | {"CRPIX1": CARDS["CRPIX1"] + 0.4 * visit, "CRPIX2": CARDS["CRPIX2"] - 0.3 * visit}
+        write_exposure(folder / "calexps" / f"calexp-{visit}.fits", visit=visit, cards=shifted)
+    sources = open_exposures([folder / "calexps"]).sources
+    skymap = skymap_from_exposures([source.info for source in sources], name="around")
+    skymap.save(folder / "map.json")
+    make_stack_repository(folder / "repo", sources, skymap)
+    return Stack(folder / "repo", folder / "calexps", folder / "map.json", skymap)
 
 
 def make_stack_repository(
@@ -135,3 +176,19 @@ def database_of(root: Path) -> list[str]:
     """Return the database of a repository as text."""
     with contextlib.closing(sqlite3.connect(f"file:{root / 'gen3.sqlite3'}?mode=ro", uri=True)) as connection:
         return list(connection.iterdump())
+
+
+def run(program: str, *arguments: Any) -> tuple[int, str]:
+    """Run a command in this process, and return its status and what it said."""
+    (entry,) = importlib.metadata.entry_points(group="console_scripts", name=program)
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [program, *map(str, arguments)])
+        with (
+            contextlib.redirect_stdout(said),
+            contextlib.redirect_stderr(said),
+            pytest.raises(SystemExit) as ended,
+        ):
+            sys.exit(entry.load()())
+    code = ended.value.code
+    return (code if isinstance(code, int) else int(code is not None)), said.getvalue()

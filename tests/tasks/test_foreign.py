@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import importlib.metadata
-import io
-import shutil
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,64 +12,24 @@ from lsst.daf.butler import Butler, CollectionType, DatasetType
 
 from lamella.errors import ForeignTypesError
 from lamella.formats.recognise import open_exposures
-from lamella.sky.field import skymap_from_exposures
-from lamella.sky.skymap import SkyMap
 from lamella.tasks.datasets import DATASETS
 from lamella.tasks.repository import CONFIG_FOLDER, open_repository
 
-from ..formats.afw.exposures import CARDS, write_exposure
-from .stack_repository import CALEXPS, CHAINS, INSTRUMENT_CLASS, database_of, files_of, make_stack_repository
-
-VISITS = (7, 8, 9)
-
-
-@dataclasses.dataclass(frozen=True)
-class Stack:
-    """A repository of the stack, and the files that its exposures were copied from."""
-
-    repo: Path
-    calexps: Path
-    map_file: Path
-    skymap: SkyMap[Any]
-
-    def copy(self, folder: Path) -> Stack:
-        """Return the same with a copy of the repository."""
-        return dataclasses.replace(self, repo=Path(shutil.copytree(self.repo, folder / "stack")))
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    folder = tmp_path_factory.mktemp("stack")
-    (folder / "calexps").mkdir()
-    for visit in VISITS:
-        shifted = CARDS | {"CRPIX1": CARDS["CRPIX1"] + 0.4 * visit, "CRPIX2": CARDS["CRPIX2"] - 0.3 * visit}
-        write_exposure(folder / "calexps" / f"calexp-{visit}.fits", visit=visit, cards=shifted)
-    sources = open_exposures([folder / "calexps"]).sources
-    skymap = skymap_from_exposures([source.info for source in sources], name="around")
-    skymap.save(folder / "map.json")
-    make_stack_repository(folder / "repo", sources, skymap)
-    return Stack(folder / "repo", folder / "calexps", folder / "map.json", skymap)
+from .stack_repository import (
+    CALEXPS,
+    CHAINS,
+    INSTRUMENT_CLASS,
+    VISITS,
+    Stack,
+    database_of,
+    files_of,
+    run,
+)
 
 
 @pytest.fixture
-def stack(original: Stack, tmp_path: Path) -> Stack:
-    return original.copy(tmp_path)
-
-
-def run(program: str, *arguments: Any) -> tuple[int, str]:
-    """Run a command in this process, and return its status and what it said."""
-    (entry,) = importlib.metadata.entry_points(group="console_scripts", name=program)
-    said = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [program, *map(str, arguments)])
-        with (
-            contextlib.redirect_stdout(said),
-            contextlib.redirect_stderr(said),
-            pytest.raises(SystemExit) as ended,
-        ):
-            sys.exit(entry.load()())
-    code = ended.value.code
-    return (code if isinstance(code, int) else int(code is not None)), said.getvalue()
+def stack(stack_original: Stack, tmp_path: Path) -> Stack:
+    return stack_original.copy(tmp_path)
 
 
 PATCH = ("--id", "tract=0", "patch=0,0", "filter=HSC-R", "--selectId", "visit=7..9", "ccd=3")
@@ -181,9 +134,9 @@ def chains_of(root: Path) -> dict[str, tuple[str, ...]]:
 
 
 def test_a_chain_of_others_is_not_extended_and_what_to_type_is_told(
-    original: Stack, with_chains: Path
+    stack_original: Stack, with_chains: Path
 ) -> None:
-    status, said = run("lamella", "butler", "ingest", with_chains, original.calexps)
+    status, said = run("lamella", "butler", "ingest", with_chains, stack_original.calexps)
     assert status == 0, said
     assert chains_of(with_chains) == CHAINS
     *_, line = said.splitlines()
@@ -193,12 +146,14 @@ def test_a_chain_of_others_is_not_extended_and_what_to_type_is_told(
     assert run(program, *arguments)[0] == 0
     extended = (*CHAINS["HSC/defaults"], "HSC/calexp", "brightObjectMasks")
     assert chains_of(with_chains)["HSC/defaults"] == extended
-    assert "collection-chain" not in run("lamella", "butler", "ingest", with_chains, original.calexps)[1]
+    assert (
+        "collection-chain" not in run("lamella", "butler", "ingest", with_chains, stack_original.calexps)[1]
+    )
 
 
-def test_commands_write_to_no_chain_of_others(original: Stack, with_chains: Path) -> None:
-    run("lamella", "butler", "ingest", with_chains, original.calexps)
-    run("lamella", "butler", "skymap", with_chains, original.map_file)
+def test_commands_write_to_no_chain_of_others(stack_original: Stack, with_chains: Path) -> None:
+    run("lamella", "butler", "ingest", with_chains, stack_original.calexps)
+    run("lamella", "butler", "skymap", with_chains, stack_original.map_file)
     database = database_of(with_chains)
     for options in ([], ["--clobber-output"]):
         output = with_chains / "HSC" / "runs" / "RC2"

@@ -33,18 +33,30 @@ def command() -> None:
     """Make, fill, export and clean a Butler repository of the LSST middleware."""
 
 
+_prefix_option = click.option(
+    "--dataset-prefix",
+    "prefix",
+    metavar="PREFIX",
+    help="Beginning of the names of dataset types and runs, e.g. lamella_, where other software has "
+    "calexp, skyMap, deepCoadd or may want them. It is kept: later commands find it.  [default: none]",
+)
+
+
 @command.command("create")
 @_repository
+@_prefix_option
 @click.option(
     "--registry",
     metavar="URL",
     help="Database, e.g. postgresql+psycopg://user@host/name.  [default: an SQLite file in REPO]",
 )
 @click.option("--namespace", metavar="NAME", help="Schema of a PostgreSQL database, in lower case.")
-def create(repository: str, registry: str | None, namespace: str | None) -> None:
+def create(repository: str, registry: str | None, namespace: str | None, prefix: str | None) -> None:
     """Make an empty repository REPO."""
     with _session(repository):
-        _tasks("repository").create_repository(repository, registry=registry, namespace=namespace)
+        _tasks("repository").create_repository(
+            repository, registry=registry, namespace=namespace, prefix=prefix or ""
+        )
     click.echo(f"Made the repository {repository}.")
 
 
@@ -52,6 +64,7 @@ def create(repository: str, registry: str | None, namespace: str | None) -> None
 @_repository
 @click.argument("exposures", nargs=-1, required=True, metavar="EXPOSURES...")
 @format_option
+@_prefix_option
 @click.option(
     "--copy", is_flag=True, help="Copy into the repository.  [default: refer to the files where they are]"
 )
@@ -74,6 +87,7 @@ def ingest(
     copy: bool,
     check: bool,
     run: str | None,
+    prefix: str | None,
     **given: Any,
 ) -> None:
     """Add EXPOSURES of any format to REPO, with instruments, filters, detectors, visits and regions.
@@ -87,7 +101,7 @@ def ingest(
         from ..report.record import Skipped
         from .tell import tell_skipped
     inputs = open_exposures([_local_path(text) for text in exposures], format=format_name, control=control)
-    with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
+    with _session(repository), _open_for_writing(repository, prefix) as butler:
         transfer = "copy" if copy else "direct"
         unusable: list[tuple[Any, Exception]] = []
         refs = _tasks("ingest").ingest_exposures(
@@ -122,6 +136,8 @@ def ingest(
             f"A visit has one filter in a repository: {_count(len(derived), 'visit')} in further bands got "
             f"numbers of their own, e.g. {number} for {name}."
         )
+    if _tasks("repository").lacks_storage_classes(repository):
+        click.echo("For commands of the middleware: export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)")
     for chain, members in lacking.items():
         typed = _tasks("chains").extend_command(repository, chain, members)
         click.echo(f"The collection {chain} is not lamella's and stays as it is. To read through it: {typed}")
@@ -133,8 +149,14 @@ def ingest(
 @click.option("--name", help="Name in the repository.  [default: that of the sky map]")
 @click.option("--tract", "tracts", type=int, multiple=True, help="Add this tract only. Can be repeated.")
 @click.option("--all-tracts", is_flag=True, help="Add all tracts, however many there are.")
+@_prefix_option
 def skymap(
-    repository: str, skymap: Path, name: str | None, tracts: tuple[int, ...], all_tracts: bool
+    repository: str,
+    skymap: Path,
+    name: str | None,
+    tracts: tuple[int, ...],
+    all_tracts: bool,
+    prefix: str | None,
 ) -> None:
     """Add a sky map, the JSON file SKYMAP, to REPO.
 
@@ -146,7 +168,7 @@ def skymap(
     grid = load_skymap(skymap)
     with _session(repository):
         repositories = _tasks("repository")
-        with repositories.open_repository(repository, writeable=True) as butler:
+        with _open_for_writing(repository, prefix) as butler:
             chosen: Sequence[int] | None = tracts or None
             if chosen is None and not all_tracts and len(grid) > _ALL_TRACTS:
                 chosen = repositories.visited_tracts(butler, grid)
@@ -260,6 +282,11 @@ def _tasks(module: str) -> ModuleType:
             option="butler",
             found=err.name,
         ) from err
+
+
+def _open_for_writing(repository: str, prefix: str | None) -> Any:
+    """Open a repository in which lamella's dataset types have a prefix, or are to have it."""
+    return _tasks("repository").open_repository(repository, writeable=True, prefix=prefix)
 
 
 def _local_path(text: str) -> Path:

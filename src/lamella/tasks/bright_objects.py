@@ -12,7 +12,7 @@ from lsst.daf.butler import Butler, DatasetRef, FileDataset
 
 from ..errors import DuplicateInputError, InputError, MissingPartError
 from ..formats.regions import read_bright_objects
-from .datasets import BRIGHT_OBJECT_RUN
+from .datasets import common_runs, find_prefix
 from .skymap_store import stored_skymap
 
 __all__ = ("ingest_bright_objects",)
@@ -83,13 +83,15 @@ def ingest_bright_objects(
 
 
 def _ingest(butler: Butler, path: Path, data_id: Mapping[str, Any]) -> DatasetRef:
-    ref = butler.find_dataset("brightObjectMask", data_id, collections=BRIGHT_OBJECT_RUN)
+    prefix = find_prefix(butler)
+    name, (_, run) = f"{prefix}brightObjectMask", common_runs(prefix)
+    ref = butler.find_dataset(name, data_id, collections=run)
     if ref is not None:
         if butler.getURI(ref).read() != path.read_bytes():
             name = f"tract {data_id['tract']} patch {data_id['patch']} band {data_id['band']}"
             raise DuplicateInputError(path, found=f"regions of {name}", expected="those in the repository")
         return ref
     expanded = butler.registry.expandDataId(data_id)
-    ref = DatasetRef(butler.get_dataset_type("brightObjectMask"), expanded, run=BRIGHT_OBJECT_RUN)
+    ref = DatasetRef(butler.get_dataset_type(name), expanded, run=run)
     butler.ingest(FileDataset(str(path.absolute()), [ref]), transfer="copy")
     return ref

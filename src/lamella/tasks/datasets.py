@@ -1,22 +1,34 @@
-"""Names, dimensions and storage classes of the datasets that the tasks read and write."""
+"""Names, dimensions and storage classes of the datasets that the tasks read and write.
+
+In a repository of other software, which has types of the same names, those of
+lamella begin with a prefix, and so do its runs.  It is chosen when lamella first
+writes to the repository, and found by the name of the type of its sky maps.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from lsst.daf.butler import Butler, DatasetType, DimensionUniverse
 from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
+
+from ..errors import ConfigError
 
 __all__ = (
     "BRIGHT_OBJECT_RUN",
     "DATASETS",
     "SKYMAP_RUN",
     "Dataset",
+    "check_prefix",
     "coadd_datasets",
+    "common_runs",
     "default_run",
     "defaults_chain",
+    "find_prefix",
     "find_runs",
+    "prefixed",
 )
 
 SKYMAP_RUN = "skymaps"
@@ -72,14 +84,71 @@ DATASETS: tuple[Dataset, ...] = (
 """Datasets of a repository before the first task runs."""
 
 
-def default_run(instrument: str) -> str:
+_PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SKYMAP = next(dataset for dataset in DATASETS if dataset.name == "skyMap")
+
+
+def prefixed(datasets: Iterable[Dataset], prefix: str) -> tuple[Dataset, ...]:
+    """Return datasets with a prefix before their names."""
+    return tuple(dataclasses.replace(dataset, name=f"{prefix}{dataset.name}") for dataset in datasets)
+
+
+def check_prefix(prefix: str) -> None:
+    """Require that a prefix can begin the name of a dataset type; "" can.
+
+    Raises
+    ------
+    ConfigError
+        Raised when it cannot.
+    """
+    if prefix and not _PREFIX.fullmatch(prefix):
+        reason = f"the prefix {prefix!r} must be of letters, digits and _, and not begin with a digit."
+        raise ConfigError(reason, option="dataset-prefix", found=prefix)
+
+
+def find_prefix(butler: Butler, chosen: str | None = None) -> str:
+    """Return the prefix of lamella's dataset types in a repository; "" where it has none.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    chosen
+        Prefix that a person asks for.
+
+    Raises
+    ------
+    ConfigError
+        Raised when the chosen one cannot begin a name, or the repository has another one.
+    """
+    check_prefix(chosen or "")
+    kinds = butler.registry.queryDatasetTypes(f"*{_SKYMAP.name}")
+    there = sorted(
+        kind.name.removesuffix(_SKYMAP.name)
+        for kind in kinds
+        if kind.storageClass_name == _SKYMAP.storage_class
+    )
+    if there and chosen not in (None, there[0]):
+        reason = (
+            f"the dataset types of lamella in this repository have the prefix {there[0]!r}, not {chosen!r}."
+        )
+        raise ConfigError(reason, option="dataset-prefix", found=chosen)
+    return there[0] if there else chosen or ""
+
+
+def default_run(instrument: str, prefix: str = "") -> str:
     """Return the run that exposures of an instrument go to."""
-    return f"{instrument}/calexp"
+    return f"{instrument}/{prefix}calexp"
 
 
-def defaults_chain(instrument: str) -> str:
+def defaults_chain(instrument: str, prefix: str = "") -> str:
     """Return the collection of all that tasks need: exposures, sky maps, masks of bright objects."""
-    return f"{instrument}/defaults"
+    return f"{instrument}/{prefix}defaults"
+
+
+def common_runs(prefix: str = "") -> tuple[str, str]:
+    """Return the runs of the sky maps and of the masks of bright objects."""
+    return f"{prefix}{SKYMAP_RUN}", f"{prefix}{BRIGHT_OBJECT_RUN}"
 
 
 def find_runs(butler: Butler) -> Sequence[str]:

@@ -14,7 +14,8 @@ from ..errors import ConfigError, NoInputsError
 from ..files import atomic_path, make_folder
 from ..formats.archive.write import write_plain_fits
 from ..sky.skymap import SkyMap
-from .datasets import BRIGHT_OBJECT_RUN, coadd_datasets
+from .datasets import coadd_datasets, common_runs, find_prefix, prefixed
+from .foreign import require_own_types
 from .skymap_store import stored_skymap
 
 __all__ = ("FileForm", "coadd_filter", "export_coadds", "layout_path")
@@ -112,19 +113,25 @@ def export_coadds(
     ------
     NoInputsError
         Raised when there is no coadd in the collections.
+    ForeignTypesError
+        Raised when the coadds of this name are of other software.
     OutputError
         Raised when the folder cannot be written to.
     """
+    roots = [str(root) for root in butler.get_datastore_roots().values()]
+    own = prefixed(coadd_datasets(coadd_name), find_prefix(butler))
+    require_own_types(butler, ", ".join(roots), own)
     export = _Export(butler, make_folder(folder), coadd_name, form)
     coadd = f"{coadd_name}Coadd"
     skip = () if warps else (f"{coadd}_directWarp", f"{coadd}_psfMatchedWarp")
-    masks = [*([collections] if isinstance(collections, str) else collections), BRIGHT_OBJECT_RUN]
+    _, mask_run = common_runs(export.prefix)
+    masks = [*([collections] if isinstance(collections, str) else collections), mask_run]
     names = [coadd, "brightObjectMask", *(dataset.name for dataset in coadd_datasets(coadd_name))]
     for name in dict.fromkeys(names):
         if name not in skip and name in export.places:
             export.copy_all(name, collections if name != "brightObjectMask" else masks)
     if not export.coadds:
-        raise NoInputsError(f"There is no {coadd} in the collections {collections}.")
+        raise NoInputsError(f"There is no {export.prefix}{coadd} in the collections {collections}.")
     export.copy_skymaps()
     if results:
         export.link_results()
@@ -137,14 +144,16 @@ class _Export:
     def __init__(self, butler: Butler, folder: Path, coadd_name: str, form: FileForm) -> None:
         self.butler, self.folder, self.coadd_name, self.form = butler, folder, coadd_name, form
         self.places = {key.format(coadd=f"{coadd_name}Coadd") for key in _TEMPLATES}
+        self.prefix = find_prefix(butler)
         self.skymaps: dict[str, SkyMap[Any]] = {}
         self.coadds: list[tuple[DatasetRef, Path]] = []
         self.written: set[Path] = set()
 
     def copy_all(self, name: str, collections: str | Sequence[str]) -> None:
-        if not self.butler.registry.queryDatasetTypes(name):
+        kind = f"{self.prefix}{name}"
+        if not self.butler.registry.queryDatasetTypes(kind):
             return
-        for ref in self.butler.query_datasets(name, collections, explain=False, limit=None):
+        for ref in self.butler.query_datasets(kind, collections, explain=False, limit=None):
             path = self.folder / layout_path(name, coadd_name=self.coadd_name, **self._identity(ref))
             is_coadd = name == f"{self.coadd_name}Coadd"
             self._prepare(path)

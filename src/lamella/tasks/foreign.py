@@ -88,7 +88,7 @@ def _missing_classes(butler: Butler, root: str, kinds: Iterable[DatasetType]) ->
 
 def _remedies(butler: Butler, root: str, types: Iterable[str]) -> list[str]:
     """Return what works with the exposures of a repository, as commands."""
-    remedies = ["another repository (lamella butler create)"]
+    remedies = [f"types of other names (lamella butler ingest {root} EXPOSURES --dataset-prefix lamella_)"]
     runs = butler.collections.query_info("*", collection_types={CollectionType.RUN}, include_summary=True)
     for name in set(_EXPOSURES).intersection(types):
         holding = [info.name for info in runs if name in (info.dataset_types or ())]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lsst.daf.butler import Butler, DatasetRef, FileDataset
+from lsst.daf.butler import Butler, DatasetRef, DatasetType, FileDataset
 from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
 from lsst.images.serialization import write_archive
 
@@ -22,7 +22,7 @@ from ..data.weights import WeightProblem
 from ..errors import ConfigError, DuplicateInputError, InputError, LamellaError
 from ..files import TEMPORARY_PREFIX
 from .chains import extend_own_chain, is_own_chain
-from .datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, default_run, defaults_chain
+from .datasets import common_runs, default_run, defaults_chain, find_prefix
 from .formatters import PLANES
 from .recipes import source_to_json
 from .repository import register_instrument
@@ -103,17 +103,19 @@ def ingest_exposures(
     refs: list[DatasetRef] = []
     stage = _Staging(transfer, check, on_unusable)
     visits = group_visits(stage.with_place(sources))
+    prefix = find_prefix(butler)
     for instrument in sorted({visit.key["instrument"] for visit in visits}):
         register_instrument(butler, instrument)
-        destination = run or default_run(instrument)
-        chain = defaults_chain(instrument)
+        destination = run or default_run(instrument, prefix)
+        chain = defaults_chain(instrument, prefix)
         butler.collections.register(destination, CollectionType.RUN)
         # Exposures in a run of its own are for those who name it.
-        common = (destination,) if destination == default_run(instrument) else ()
-        extend_own_chain(butler, chain, (*common, SKYMAP_RUN, BRIGHT_OBJECT_RUN))
+        common = (destination,) if destination == default_run(instrument, prefix) else ()
+        extend_own_chain(butler, chain, (*common, *common_runs(prefix)))
     for visit in visits:
-        destination = run or default_run(visit.key["instrument"])
-        refs += _ingest_visit(butler, numbered(butler, visit), destination, stage)
+        destination = run or default_run(visit.key["instrument"], prefix)
+        kind = butler.get_dataset_type(f"{prefix}calexp")
+        refs += _ingest_visit(butler, numbered(butler, visit), kind, destination, stage)
     return refs
 
 
@@ -217,20 +219,23 @@ def unextended_chains(butler: Butler, refs: Sequence[DatasetRef]) -> dict[str, l
         By the name of the chain: the collections that it lacks.
     """
     lacking: dict[str, list[str]] = {}
+    prefix = find_prefix(butler)
     for instrument in sorted({str(ref.dataId["instrument"]) for ref in refs}):
-        chain = defaults_chain(instrument)
+        chain = defaults_chain(instrument, prefix)
         if not is_own_chain(butler, chain):
             children = butler.collections.get_info(chain).children
-            common = {ref.run for ref in refs}.intersection({default_run(instrument)})
-            wanted = (*common, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
+            common = {ref.run for ref in refs}.intersection({default_run(instrument, prefix)})
+            wanted = (*common, *common_runs(prefix))
             lacking[chain] = [run for run in wanted if run not in children]
     return {chain: runs for chain, runs in lacking.items() if runs}
 
 
-def _ingest_visit(butler: Butler, visit: Visit, run: str, staging: _Staging) -> list[DatasetRef]:
+def _ingest_visit(
+    butler: Butler, visit: Visit, kind: DatasetType, run: str, staging: _Staging
+) -> list[DatasetRef]:
     present = {
         int(ref.dataId["detector"]): ref
-        for ref in butler.query_datasets("calexp", run, **visit.key, find_first=False, explain=False)
+        for ref in butler.query_datasets(kind, run, **visit.key, find_first=False, explain=False)
     }
     for source in visit.sources:
         if source.info.id.detector in present:
@@ -249,7 +254,7 @@ def _ingest_visit(butler: Butler, visit: Visit, run: str, staging: _Staging) -> 
         visit = dataclasses.replace(visit, sources=tuple(usable))
         with butler.transaction():
             insert_visit(butler, visit)
-            kind, expand = butler.get_dataset_type("calexp"), butler.registry.expandDataId
+            expand = butler.registry.expandDataId
             added = {
                 detector: DatasetRef(kind, expand({**visit.key, "detector": detector}), run=run)
                 for detector in staged

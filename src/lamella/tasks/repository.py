@@ -10,7 +10,7 @@ from importlib.resources import files
 from os import PathLike, fspath
 from pathlib import Path
 
-from lsst.daf.butler import Butler, Config
+from lsst.daf.butler import Butler, ButlerConfig, Config
 from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
 from lsst.pipe.base import Instrument
 from lsst.resources import ResourcePath
@@ -18,7 +18,7 @@ from lsst.resources import ResourcePath
 from ..errors import ConfigError, OutputError
 from ..files import TEMPORARY_PREFIX
 from .database import check_namespace, emptied_on_failure
-from .datasets import BRIGHT_OBJECT_RUN, DATASETS, SKYMAP_RUN, coadd_datasets, find_runs
+from .datasets import DATASETS, check_prefix, coadd_datasets, common_runs, find_prefix, find_runs, prefixed
 from .failures import address_errors, repository_errors
 from .foreign import require_own_types
 from .instrument import instrument_class, instrument_record
@@ -30,6 +30,7 @@ __all__ = (
     "clean_orphans",
     "create_repository",
     "forget_unlogged",
+    "lacks_storage_classes",
     "open_repository",
     "register_instrument",
     "register_skymap",
@@ -44,11 +45,16 @@ With it, plain ``butler`` and ``pipetask`` work with lamella's datasets in a
 repository that was made without lamella.
 """
 
+_STORAGE_CLASS = "LamellaExposure"
 _CONFIG_FILES = ("storageClasses.yaml", "datastore.yaml")
 
 
 def create_repository(
-    root: str | PathLike[str], *, registry: str | None = None, namespace: str | None = None
+    root: str | PathLike[str],
+    *,
+    registry: str | None = None,
+    namespace: str | None = None,
+    prefix: str = "",
 ) -> None:
     """Make an empty repository, all or nothing.
 
@@ -65,6 +71,9 @@ def create_repository(
         default an SQLite file in the folder.
     namespace
         Schema of a PostgreSQL database, in lower case.
+    prefix
+        Beginning of the names of lamella's dataset types and runs, which leaves these names to
+        other software.
 
     Raises
     ------
@@ -75,10 +84,11 @@ def create_repository(
     ConfigError
         Raised when nothing can be kept at addresses of this kind, when the
         path has a character that the middleware does not take for part of it,
-        or when the namespace or the database's address is none.
+        when the namespace or the database's address is none, or when no name can begin with the prefix.
     """
     root = fspath(root)
     check_namespace(namespace, registry)
+    check_prefix(prefix)
     config = Config()
     for name in _CONFIG_FILES:
         config.update(Config(str(Path(CONFIG_FOLDER) / name)))
@@ -100,7 +110,7 @@ def create_repository(
         with emptied_on_failure(registry, namespace), _new_folder(uri) as folder:
             Butler.makeRepo(folder, config)
             with Butler.from_config(folder, writeable=True) as butler:
-                prepare_repository(butler)
+                prepare_repository(butler, prefix)
 
 
 @contextlib.contextmanager
@@ -137,13 +147,13 @@ def _new_folder(uri: ResourcePath) -> Iterator[ResourcePath]:
         raise
 
 
-def prepare_repository(butler: Butler) -> None:
+def prepare_repository(butler: Butler, prefix: str = "") -> None:
     """Register lamella's dataset types and runs; only reads where they are there already."""
-    for dataset_type in (dataset.make_type(butler.dimensions) for dataset in DATASETS):
+    for dataset_type in (dataset.make_type(butler.dimensions) for dataset in prefixed(DATASETS, prefix)):
         if not butler.registry.queryDatasetTypes(dataset_type.name):
             butler.registry.registerDatasetType(dataset_type)
     runs = set(find_runs(butler))
-    for run in (SKYMAP_RUN, BRIGHT_OBJECT_RUN):
+    for run in common_runs(prefix):
         if run not in runs:
             butler.collections.register(run, CollectionType.RUN)
 
@@ -154,6 +164,7 @@ def open_repository(
     writeable: bool = False,
     collections: str | Sequence[str] = (),
     run: str | None = None,
+    prefix: str | None = None,
 ) -> Butler:
     """Open a repository, whether lamella made it or not.
 
@@ -167,6 +178,9 @@ def open_repository(
         Collections to search.
     run
         Run to write to.
+    prefix
+        Beginning of the names of lamella's dataset types and runs, for a repository in which other
+        software has the names; by default the one that the repository has, and "" where it has none.
 
     Raises
     ------
@@ -177,7 +191,7 @@ def open_repository(
     OutputError
         Raised when the database or the store refuses.
     ConfigError
-        Raised when nothing can be kept at addresses of this kind.
+        Raised when nothing can be kept at addresses of this kind, or the repository has another prefix.
     """
     with repository_errors(fspath(root)), address_errors(fspath(root)), contextlib.ExitStack() as undo:
         # An unfinished transaction of a killed process is rolled back; a connection for reading cannot.
@@ -200,11 +214,17 @@ def open_repository(
             writeable=writeable or run is not None,
         )
         undo.callback(butler.close)
-        require_own_types(butler, fspath(root), (*DATASETS, *coadd_datasets()))
+        prefix = find_prefix(butler, prefix)
+        require_own_types(butler, fspath(root), prefixed((*DATASETS, *coadd_datasets()), prefix))
         if butler.isWriteable():
-            prepare_repository(butler)
+            prepare_repository(butler, prefix)
         undo.pop_all()
         return butler
+
+
+def lacks_storage_classes(root: str | PathLike[str]) -> bool:
+    """Tell whether plain ``butler`` and ``pipetask`` need `CONFIG_FOLDER` to read lamella's datasets."""
+    return _STORAGE_CLASS not in ButlerConfig(fspath(root))["storageClasses"]
 
 
 def register_instrument(butler: Butler, name: str) -> type[Instrument]:

@@ -13,7 +13,7 @@ from ..errors import DuplicateInputError, SkyMapError
 from ..sky.geometry import SkyPolygon
 from ..sky.skymap import SkyMap
 from ..sky.tract import Tract
-from .datasets import SKYMAP_RUN
+from .datasets import common_runs, find_prefix
 
 __all__ = ("from_region", "register_skymap", "stored_skymap", "to_region", "visited_tracts")
 
@@ -98,7 +98,8 @@ def register_skymap(
             insert("tract", row, skip_existing=True)
             insert("patch", *_patch_records(tract), skip_existing=True)
         if not _has_skymap(butler, skymap.name):
-            butler.put(skymap, "skyMap", skymap=skymap.name, run=SKYMAP_RUN)
+            name, run = _dataset_of(butler)
+            butler.put(skymap, name, skymap=skymap.name, run=run)
     return skymap.name
 
 
@@ -129,7 +130,8 @@ def stored_skymap(butler: Butler, name: str) -> SkyMap[Any]:
     if name not in names or not _has_skymap(butler, name):
         there = ", ".join(names) or "none"
         raise SkyMapError(f"There is no sky map {name!r} in the repository; there are: {there}.", skymap=name)
-    skymap: SkyMap[Any] = butler.get("skyMap", skymap=name, collections=SKYMAP_RUN)
+    dataset, run = _dataset_of(butler)
+    skymap: SkyMap[Any] = butler.get(dataset, skymap=name, collections=run)
     return skymap
 
 
@@ -138,7 +140,13 @@ def _query(butler: Butler, element: str, skymap: str) -> list[Any]:
 
 
 def _has_skymap(butler: Butler, name: str) -> bool:
-    return bool(butler.query_datasets("skyMap", SKYMAP_RUN, skymap=name, explain=False))
+    return bool(butler.query_datasets(*_dataset_of(butler), skymap=name, explain=False))
+
+
+def _dataset_of(butler: Butler) -> tuple[str, str]:
+    """Return the dataset type and the run of sky maps."""
+    prefix = find_prefix(butler)
+    return f"{prefix}skyMap", common_runs(prefix)[0]
 
 
 def _require_same(butler: Butler, skymap: SkyMap[Any]) -> None:

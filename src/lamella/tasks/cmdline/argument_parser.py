@@ -242,6 +242,7 @@ class ArgumentParser(argparse.ArgumentParser):
         namespace.calib = namespace.calib and resolve("PIPE_CALIB_ROOT", namespace.calib)
         if namespace.calib:
             namespace.log.warning("--calib is not used: calibrations are in the repository's own collections")
+        namespace.butler.requireOwnTypes(getattr(namespace.config, "coaddName", "deep"))
         output = namespace.output and resolve("PIPE_OUTPUT_ROOT", namespace.output)
         location = find_location(namespace.input, rerun=namespace.rerun, output=output)
         namespace.output = location.chain

@@ -14,8 +14,9 @@ from lsst.daf.butler import Butler, DatasetRef, DatasetType, MissingDatasetTypeE
 from lsst.daf.butler.registry import ConflictingDefinitionError
 from lsst.pipe.base import Instrument, TaskMetadata
 
-from ..datasets import DATASETS, coadd_datasets
+from ..datasets import DATASETS, Dataset, coadd_datasets, find_prefix, prefixed
 from ..failures import dataset_errors
+from ..foreign import require_own_types
 from ..repository import open_repository
 from .data_ref import DataRef
 from .keys import KeyTranslator, canonical
@@ -108,6 +109,11 @@ class CommandButler:
         if self._known is not None:
             self._known = {}
 
+    @functools.cached_property
+    def prefix(self) -> str:
+        """Beginning of the names of lamella's dataset types in the repository."""
+        return find_prefix(self._base)
+
     @property
     def keys(self) -> KeyTranslator:
         """Translator of data identifiers."""
@@ -174,15 +180,33 @@ class CommandButler:
         LookupError
             Raised when neither knows it.
         """
-        name = _today(name)
+        name = self._stored_name(name)
         try:
             return self.butler.get_dataset_type(name)
         except MissingDatasetTypeError:
-            prefix, coadd, _ = name.partition("Coadd")
-            for dataset in (*DATASETS, *(coadd_datasets(prefix) if coadd else ())):
-                if dataset.name == name:
-                    return dataset.make_type(self.butler.dimensions)
-            raise LookupError(f"There is no dataset type {name!r}.") from None
+            dataset = _own_dataset(name.removeprefix(self.prefix))
+            if dataset is None:
+                raise LookupError(f"There is no dataset type {name!r}.") from None
+            return prefixed([dataset], self.prefix)[0].make_type(self.butler.dimensions)
+
+    def requireOwnTypes(self, coaddName: str) -> None:
+        """Require that the dataset types of a kind of coadd are lamella's, or not there.
+
+        Raises
+        ------
+        ForeignTypesError
+            Raised when other software has types of these names.
+        """
+        require_own_types(self._base, self.root, prefixed(coadd_datasets(coaddName), self.prefix))
+
+    def _stored_name(self, name: str) -> str:
+        """Return the name that a dataset type has in the repository."""
+        name, prefix = _today(name), self.prefix
+        if not prefix or name.startswith(prefix):
+            return name
+        composite = name.partition(".")[0]  # the rest names a component
+        there = self._base.registry.queryDatasetTypes(f"{prefix}{composite}")
+        return f"{prefix}{name}" if there or _own_dataset(composite) else name
 
     def dataCoordinate(self, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> dict[str, Any]:
         """Return today's data identifier of a dataset."""
@@ -256,8 +280,8 @@ class CommandButler:
         """Return the name of a dataset type, and the suffix that says what of it is wanted."""
         for suffix in ("_sub", "_filename", *_COMPONENTS):
             if name.endswith(suffix):
-                return _today(name.removesuffix(suffix)), suffix
-        return _today(name), ""
+                return self._stored_name(name.removesuffix(suffix)), suffix
+        return self._stored_name(name), ""
 
     def put(self, obj: Any, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> None:
         """Write a dataset into the run of this command; what this command wrote before is replaced."""
@@ -270,8 +294,9 @@ class CommandButler:
         """Write the metadata of a task that worked on a reference."""
         self.start()
         dimensions = self.datasetType(ref.datasetType).dimensions
-        self.butler.registry.registerDatasetType(DatasetType(datasetType, dimensions, "TaskMetadata"))
-        self._put(metadata, datasetType, self.dataCoordinate(datasetType, ref.dataId))
+        name = f"{self.prefix}{datasetType}"
+        self.butler.registry.registerDatasetType(DatasetType(name, dimensions, "TaskMetadata"))
+        self._put(metadata, name, self.dataCoordinate(name, ref.dataId))
 
     def _put(self, obj: Any, name: str, identifier: Mapping[str, Any]) -> DatasetRef:
         if self._known is not None:
@@ -328,7 +353,7 @@ class CommandButler:
         for ref in refs:
             self._note(self._key(kind, ref.dataId.required), ref)
         coordinates = sorted((ref.dataId for ref in refs), key=lambda item: item.required_values)
-        return [DataRef(self, kind.name, self.keys.to_gen2(item) | extra) for item in coordinates]
+        return [DataRef(self, _today(datasetType), self.keys.to_gen2(item) | extra) for item in coordinates]
 
     def close(self) -> None:
         """Close the connection to the database; the next call opens it again."""
@@ -340,6 +365,13 @@ class CommandButler:
 @functools.lru_cache(maxsize=4)
 def _reopen(location: Location, run: str | None) -> CommandButler:
     return CommandButler(location, run)
+
+
+def _own_dataset(name: str) -> Dataset | None:
+    """Return what lamella knows of a dataset type without its prefix; `None` where it is not lamella's."""
+    coadd_name, coadd, _ = name.partition("Coadd")
+    datasets = (*DATASETS, *(coadd_datasets(coadd_name) if coadd else ()))
+    return next((dataset for dataset in datasets if dataset.name == name), None)
 
 
 def _today(name: str) -> str:

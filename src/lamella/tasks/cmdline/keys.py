@@ -25,6 +25,7 @@ from typing import Any
 from lsst.daf.butler import Butler, DataCoordinate, DimensionGroup, DimensionRecord
 
 from ...errors import SkyMapError
+from ..datasets import find_prefix
 
 __all__ = ("OPTIONAL_KEYS", "KeyTranslator", "canonical")
 
@@ -179,7 +180,8 @@ class KeyTranslator:
         names = sorted(str(record.name) for record in self._all("skymap"))
         if len(names) > 1:
             if self._stored is None:
-                refs = self._butler.query_datasets("skyMap", explain=False, limit=None)
+                name = f"{find_prefix(self._butler)}skyMap"
+                refs = self._butler.query_datasets(name, explain=False, limit=None)
                 self._stored = sorted({str(ref.dataId["skymap"]) for ref in refs})
             return self._stored or names
         return names

@@ -49,7 +49,7 @@ from lsst.resources import ResourcePath
 
 from ...errors import ConfigError, UnreadableFileError
 from ..chains import claim_chain, extend_command, is_own_chain, make_chain
-from ..datasets import BRIGHT_OBJECT_RUN, SKYMAP_RUN, default_run, defaults_chain
+from ..datasets import common_runs, default_run, defaults_chain, find_prefix
 
 __all__ = (
     "IN_PLACE",
@@ -177,8 +177,11 @@ def _held_by(butler: Butler, location: Location) -> list[str]:
 def _common_inputs(butler: Butler) -> list[str]:
     """Return the runs that every command is given: exposures, sky maps, masks of bright objects."""
     instruments = [str(r.name) for r in butler.query_dimension_records("instrument", explain=False)]
-    chains = [name(instrument) for instrument in instruments for name in (defaults_chain, default_run)]
-    names = (*chains, SKYMAP_RUN, BRIGHT_OBJECT_RUN)
+    prefix = find_prefix(butler)
+    chains = [
+        name(instrument, prefix) for instrument in instruments for name in (defaults_chain, default_run)
+    ]
+    names = (*chains, *common_runs(prefix))
     return list(dict.fromkeys(run for name in names for run in _runs_in(butler, name)))
 
 

@@ -126,7 +126,13 @@ class AssembleWarpsTask(Task):
         return Struct(coadd=coadd, artifacts=dict(artifacts))
 
 
-_TEMPLATES = {"inputCoaddName": "deep", "outputCoaddName": "deep", "warpType": "direct", "warpTypeSuffix": ""}
+_TEMPLATES = {
+    "inputCoaddName": "deep",
+    "outputCoaddName": "deep",
+    "warpType": "direct",
+    "warpTypeSuffix": "",
+    "datasetPrefix": "",
+}
 
 
 class AssembleCoaddPipelineConnections(
@@ -138,7 +144,7 @@ class AssembleCoaddPipelineConnections(
 
     inputWarps = ct.Input(
         doc="Warps of the patch.",
-        name="{inputCoaddName}Coadd_{warpType}Warp",
+        name="{datasetPrefix}{inputCoaddName}Coadd_{warpType}Warp",
         storageClass="LamellaWarp",
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
         multiple=True,
@@ -146,7 +152,7 @@ class AssembleCoaddPipelineConnections(
     )
     psfMatchedWarps = ct.Input(
         doc="The warps of the patch, matched to one PSF, in which visits are compared.",
-        name="{inputCoaddName}Coadd_psfMatchedWarp",
+        name="{datasetPrefix}{inputCoaddName}Coadd_psfMatchedWarp",
         storageClass="LamellaWarp",
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
         multiple=True,
@@ -156,7 +162,7 @@ class AssembleCoaddPipelineConnections(
     skyMap = SKY_MAP
     selectedVisits = ct.Input(
         doc="Visits to coadd, and exposures that were left out, with reasons.",
-        name="{outputCoaddName}Visits",
+        name="{datasetPrefix}{outputCoaddName}Visits",
         storageClass="StructuredDataDict",
         dimensions=("skymap", "tract", "patch", "band"),
     )
@@ -171,27 +177,27 @@ class AssembleCoaddPipelineConnections(
     )
     brightObjectMask = ct.PrerequisiteInput(
         doc="Objects whose masks are painted on the coadd.",
-        name="brightObjectMask",
+        name="{datasetPrefix}brightObjectMask",
         storageClass="LamellaBrightObjects",
         dimensions=("skymap", "tract", "patch", "band"),
         minimum=0,
     )
     coaddExposure = ct.Output(
         doc="The coadd, with mask, variance, counts, inputs and PSF.",
-        name="{outputCoaddName}Coadd{warpTypeSuffix}",
+        name="{datasetPrefix}{outputCoaddName}Coadd{warpTypeSuffix}",
         storageClass="LamellaPatchCoadd",
         dimensions=("skymap", "tract", "patch", "band"),
     )
     nImage = ct.Output(
         doc="Number of visits at each pixel that are not masked there; the coadd has it, too.",
-        name="{outputCoaddName}Coadd{warpTypeSuffix}_nImage",
+        name="{datasetPrefix}{outputCoaddName}Coadd{warpTypeSuffix}_nImage",
         storageClass="ImageV2",
         dimensions=("skymap", "tract", "patch", "band"),
     )
 
     artifactMasks = ct.Output(
         doc="Planes that mask the artifacts of a visit: CLIPPED and STREAK.",
-        name="{outputCoaddName}Coadd_artifactMask",
+        name="{datasetPrefix}{outputCoaddName}Coadd_artifactMask",
         storageClass="MaskV2",
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
         multiple=True,

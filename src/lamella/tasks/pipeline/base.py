@@ -20,11 +20,14 @@ from ...sky.tract import Patch
 __all__ = ("CALEXPS", "SKY_MAP", "CoaddPipelineTask", "Inputs", "Outputs", "patch_of", "resources_of")
 
 SKY_MAP = ct.Input(
-    doc="Tracts and patches.", name="skyMap", storageClass="LamellaSkyMap", dimensions=("skymap",)
+    doc="Tracts and patches.",
+    name="{datasetPrefix}skyMap",
+    storageClass="LamellaSkyMap",
+    dimensions=("skymap",),
 )
 CALEXPS = ct.Input(
     doc="Calibrated exposures that may overlap the patch.",
-    name="calexp",
+    name="{datasetPrefix}calexp",
     storageClass="LamellaExposure",
     dimensions=("instrument", "visit", "detector"),
     multiple=True,

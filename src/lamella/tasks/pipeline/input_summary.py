@@ -42,13 +42,15 @@ class CoaddInputs(NamedTuple):
 
 
 class CoaddInputSummaryConnections(
-    PipelineTaskConnections, dimensions=("skymap", "tract", "band"), defaultTemplates={"coaddName": "deep"}
+    PipelineTaskConnections,
+    dimensions=("skymap", "tract", "band"),
+    defaultTemplates={"coaddName": "deep", "datasetPrefix": ""},
 ):
     """Datasets of `CoaddInputSummaryTask`."""
 
     coadds = ct.Input(
         doc="Coadds of the tract, of which the lists of inputs are read.",
-        name="{coaddName}Coadd",
+        name="{datasetPrefix}{coaddName}Coadd",
         storageClass="LamellaPatchCoadd",
         dimensions=("skymap", "tract", "patch", "band"),
         multiple=True,
@@ -56,7 +58,7 @@ class CoaddInputSummaryConnections(
     )
     summary = ct.Output(
         doc="One row per patch and exposure.",
-        name="{coaddName}Coadd_inputSummary_tract",
+        name="{datasetPrefix}{coaddName}Coadd_inputSummary_tract",
         storageClass="ArrowAstropy",
         dimensions=("skymap", "tract", "band"),
     )
@@ -124,20 +126,22 @@ class CoaddInputSummaryTask(CoaddPipelineTask):
 
 
 class ConsolidateCoaddInputSummaryConnections(
-    PipelineTaskConnections, dimensions=("skymap",), defaultTemplates={"coaddName": "deep"}
+    PipelineTaskConnections,
+    dimensions=("skymap",),
+    defaultTemplates={"coaddName": "deep", "datasetPrefix": ""},
 ):
     """Datasets of `ConsolidateCoaddInputSummaryTask`."""
 
     tables = ct.Input(
         doc="Tables of all tracts and bands.",
-        name="{coaddName}Coadd_inputSummary_tract",
+        name="{datasetPrefix}{coaddName}Coadd_inputSummary_tract",
         storageClass="ArrowAstropy",
         dimensions=("skymap", "tract", "band"),
         multiple=True,
     )
     summary = ct.Output(
         doc="One row per patch, band and exposure.",
-        name="{coaddName}Coadd_inputSummary",
+        name="{datasetPrefix}{coaddName}Coadd_inputSummary",
         storageClass="ArrowAstropy",
         dimensions=("skymap",),
     )

@@ -129,7 +129,7 @@ class MatchWarpTask(Task):
 class MakeWarpConnections(
     PipelineTaskConnections,
     dimensions=("instrument", "skymap", "tract", "patch", "visit"),
-    defaultTemplates={"coaddName": "deep", "warpType": "direct"},
+    defaultTemplates={"coaddName": "deep", "warpType": "direct", "datasetPrefix": ""},
 ):
     """Datasets of `MakeWarpTask`."""
 
@@ -137,13 +137,13 @@ class MakeWarpConnections(
     skyMap = SKY_MAP
     warp = ct.Output(
         doc="The visit on the pixel grid of the patch.",
-        name="{coaddName}Coadd_{warpType}Warp",
+        name="{datasetPrefix}{coaddName}Coadd_{warpType}Warp",
         storageClass="LamellaWarp",
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
     )
     psfMatched = ct.Output(
         doc="The same, matched to the PSF that all visits are matched to.",
-        name="{coaddName}Coadd_psfMatchedWarp",
+        name="{datasetPrefix}{coaddName}Coadd_psfMatchedWarp",
         storageClass="LamellaWarp",
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
     )

@@ -82,7 +82,7 @@ _NUMBER = "number"
 class SelectDeepCoaddVisitsConnections(
     PipelineTaskConnections,
     dimensions=("skymap", "tract", "patch", "band"),
-    defaultTemplates={"outputCoaddName": "deep"},
+    defaultTemplates={"outputCoaddName": "deep", "datasetPrefix": ""},
 ):
     """Datasets of `SelectDeepCoaddVisitsTask`."""
 
@@ -90,7 +90,7 @@ class SelectDeepCoaddVisitsConnections(
     skyMap = SKY_MAP
     selectedVisits = ct.Output(
         doc="Visits to coadd, and exposures that were left out, with reasons.",
-        name="{outputCoaddName}Visits",
+        name="{datasetPrefix}{outputCoaddName}Visits",
         storageClass="StructuredDataDict",
         dimensions=("skymap", "tract", "patch", "band"),
     )
