@@ -186,5 +186,5 @@ def test_the_prefixed_pipelines_are_the_others_with_other_labels(name: str) -> N
 
     wanted = renamed({key: value for key, value in plain.items() if key not in ("description", "imports")})
     if "parameters" in wanted:
-        wanted["parameters"] = {"datasetPrefix": PREFIX}
+        wanted["parameters"] |= {"datasetPrefix": PREFIX}
     assert {key: value for key, value in prefixed.items() if key not in ("description", "imports")} == wanted

@@ -76,7 +76,7 @@ def test_a_repository_is_made_whole_or_not_at_all(
     database = registry.server.new_database() if registry.server else None
     options: dict[str, str | None] = {"registry": database, "namespace": database and "site"}
 
-    def fail(butler: Butler) -> None:
+    def fail(butler: Butler, prefix: str) -> None:
         raise OutputError("repo", reason="no space left")
 
     with monkeypatch.context() as patch:

@@ -39,7 +39,7 @@ from ...projections import tan_projection
 BOX = Box.factory[10:70, 20:100]
 
 
-def make_detector() -> Detector:
+def make_detector(visit: int = 7) -> Detector:
     # Frame sets are otherwise read from files; only here is one made.
     focal_plane = astshim.Frame(2, "Ident=FOCAL_PLANE")
     focal_plane.setUnit(1, "mm")
@@ -60,20 +60,23 @@ def make_detector() -> Detector:
         pixel_size=0.01,
         physical_type="CCD",
     )
-    return Detector(attributes, [], CameraFrameSet("Cam", frames), visit=7)
+    return Detector(attributes, [], CameraFrameSet("Cam", frames), visit=visit)
 
 
 def make_visit_image(
-    unit: u.UnitBase = u.nJy, planes: tuple[str, ...] = ("BAD", "SATURATED", "MINE"), **more: Any
+    unit: u.UnitBase = u.nJy,
+    planes: tuple[str, ...] = ("BAD", "SATURATED", "MINE"),
+    visit: int = 7,
+    **more: Any,
 ) -> VisitImage:
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(visit - 7)
     image = Image(rng.normal(0.0, 3.0, BOX.shape).astype(np.float32), bbox=BOX, unit=unit)
     mask = Mask(0, schema=MaskSchema([MaskPlane(name, f"About {name}.") for name in planes]), bbox=BOX)
     bad = np.zeros(BOX.shape, dtype=bool)
     bad[5, 7] = True
     mask.set(planes[0], bad)
     mask.set(planes[-1], np.roll(bad, 3, axis=1))
-    frame = DetectorFrame(instrument="Cam", visit=7, detector=3, bbox=BOX)
+    frame = DetectorFrame(instrument="Cam", visit=visit, detector=3, bbox=BOX)
     centre = SkyCoord(10.0, 1.0, unit="deg")
     return VisitImage(
         image,
@@ -85,11 +88,11 @@ def make_visit_image(
             datetime_begin=Time("2026-01-01T00:00:37", scale="tai"),
             datetime_end=Time("2026-01-01T00:01:37", scale="tai"),
             exposure_time=60 * u.s,
-            visit_id=7,
+            visit_id=visit,
         ),
         summary_stats=ObservationSummaryStats(psfSigma=2.0, psfStarDeltaE1Median=0.003),
         psf=GaussianPointSpreadFunction(2.0, BOX, 31),
-        detector=make_detector(),
+        detector=make_detector(visit),
         band="r",
         **more,
     )

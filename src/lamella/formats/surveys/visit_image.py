@@ -9,10 +9,10 @@ import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import astropy.units as u
-from lsst.images import DetectorFrame, Polygon, SkyProjection
+from lsst.images import Box, DetectorFrame, Polygon, SkyProjection
 from lsst.images.psfs import PointSpreadFunction
 from lsst.images.serialization import ArchiveReadError, Reader, open_archive
 
@@ -38,7 +38,16 @@ from ..read_control import ReadControl
 from ..readers import FileHead, Format, Role
 from ..source import FileSource
 
-__all__ = ("FORMAT", "VisitImageFile")
+if TYPE_CHECKING:
+    from lsst.images import VisitImage
+
+__all__ = (
+    "FORMAT",
+    "VisitImageFile",
+    "VisitRecords",
+    "describe_visit_image",
+    "exposure_of_visit_image",
+)
 
 guard_ast()
 
@@ -112,83 +121,132 @@ class VisitImageFile:
                 raise UnknownFormatError(self.path, found=kind, expected=f"one of {_SCHEMA}")
             tree: Any = reader.get_tree()
             projection, bounds = (reader.get_component(name) for name in ("sky_projection", "bounds"))
-        return self._describe(tree, projection, bounds)
-
-    def _describe(self, tree: Any, projection: SkyProjection[Any], bounds: Any) -> ExposureInfo:
-        observed, summary, bbox = tree.obs_info, tree.summary_stats, tree.bbox
-        centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
-        if not (math.isfinite(centre.ra.deg) and math.isfinite(centre.dec.deg)):
-            raise ProjectionError(self.path, found="a position that is not finite", expected="pixels to sky")
-        quality = {name: float(getattr(summary, name, math.nan)) for name in _QUALITY}
-        if quality["nPsfStar"] == 0:  # the default: it was not counted
-            del quality["nPsfStar"]
-        width = summary.psfSigma * FWHM_PER_SIGMA * pixel_scale(projection, bbox)
-        begin, end = observed.datetime_begin, observed.datetime_end
-        seconds = observed.exposure_time
-        return ExposureInfo(
-            id=self._identity(projection, observed),
-            path=str(self.path),
-            band=tree.band,
-            physical_filter=observed.physical_filter or "",
-            bbox=bbox,
-            projection=projection,
-            polygon=bounds if isinstance(bounds, Polygon) else None,
-            psf_fwhm=width if 0 < width < math.inf else None,
-            quality={name: value for name, value in quality.items() if math.isfinite(value)},
-            times=ExposureTimes.of(
-                begin=None if begin is None else float(begin.utc.mjd),
-                end=None if end is None else float(end.utc.mjd),
-                exposure_time=None if seconds is None else float(seconds.to_value(u.s)),
-            ),
-            format=FORMAT.name,
-        )
-
-    def _identity(self, projection: SkyProjection[Any], observed: Any) -> ExposureId:
-        frame = projection.pixel_frame
-        if not isinstance(frame, DetectorFrame):
-            kind = type(frame).__name__
-            raise InputError(self.path, where="sky_projection", found=kind, expected="pixels of a detector")
-        visit = frame.visit if frame.visit is not None else observed.visit_id
-        if visit is None:
-            raise MissingPartError(self.path, where="visit", found="no visit number", expected="one")
-        return ExposureId(frame.instrument, int(visit), frame.detector)
+        records = VisitRecords(tree.obs_info, tree.summary_stats, tree.bbox, tree.band, projection, bounds)
+        return describe_visit_image(str(self.path), records)
 
     def load(self, info: ExposureInfo) -> Exposure:
         """Read the pixels, the PSF and the photometric scaling."""
         with _reading(self.path) as reader:
             visit_image = reader.read()
-        try:
-            psf: PointSpreadFunction = visit_image.psf
-        except (ArchiveReadError, ImportError) as err:
-            reason = " ".join(str(err).split())
-            raise MissingPartError(self.path, where="psf", found=reason, expected="a readable PSF") from err
-        scale, unit_note = self._to_njy(visit_image)
-        flags = {name: visit_image.mask.get(name) for name in visit_image.mask.schema.names}
-        return make_archived_exposure(
-            info,
-            (visit_image.image.array, visit_image.variance.array, flags),
-            self.control,
-            psf=psf,
-            to_njy=scale,
-            notes=(unit_note,),
-            descriptions=dict(visit_image.mask.schema.descriptions),
-        )
+        return exposure_of_visit_image(visit_image, info, self.control)
 
-    def _to_njy(self, visit_image: Any) -> tuple[Any, str]:
-        unit, scaling = visit_image.unit, visit_image.photometric_scaling
-        if unit.is_equivalent(u.nJy):
-            return float(unit.to(u.nJy)), ""
-        if scaling is None:
-            raise UnitError(self.path, where="unit", found=f"{unit} without a scaling", expected="nJy")
-        if not (unit * scaling.unit).is_equivalent(u.nJy):
-            units = f"{unit} with a scaling in {scaling.unit}"
-            raise UnitError(self.path, where="unit", found=units, expected="nJy")
-        field = scaling * float((unit * scaling.unit).to(u.nJy))
-        note = f"Pixels in {unit} scaled to nJy with the image's photometric scaling."
-        if field.is_constant:
-            box = visit_image.bbox
-            return float(field(x=box.x.center, y=box.y.center)), note
-        return field, note
+
+class VisitRecords(NamedTuple):
+    """What a visit image says of itself, without pixels."""
+
+    obs_info: Any
+    summary_stats: Any
+    bbox: Box
+    band: str
+    sky_projection: SkyProjection[Any]
+    bounds: Any
+
+
+def describe_visit_image(path: str, records: VisitRecords) -> ExposureInfo:
+    """Return the description of a visit image.
+
+    Parameters
+    ----------
+    path
+        Where it is, for the record and for errors.
+    records
+        What it says of itself.
+
+    Raises
+    ------
+    InputError
+        Raised when it does not say which detector and visit it is of, or when its projection is not finite.
+    """
+    observed, summary, bbox, band, projection, bounds = records
+    centre = projection.pixel_to_sky(x=bbox.x.center, y=bbox.y.center)
+    if not (math.isfinite(centre.ra.deg) and math.isfinite(centre.dec.deg)):
+        raise ProjectionError(path, found="a position that is not finite", expected="pixels to sky")
+    quality = {name: float(getattr(summary, name, math.nan)) for name in _QUALITY}
+    if quality["nPsfStar"] == 0:  # the default: it was not counted
+        del quality["nPsfStar"]
+    width = summary.psfSigma * FWHM_PER_SIGMA * pixel_scale(projection, bbox)
+    begin, end = observed.datetime_begin, observed.datetime_end
+    seconds = observed.exposure_time
+    return ExposureInfo(
+        id=_identity(path, projection, observed),
+        path=path,
+        band=band,
+        physical_filter=observed.physical_filter or "",
+        bbox=bbox,
+        projection=projection,
+        polygon=bounds if isinstance(bounds, Polygon) else None,
+        psf_fwhm=width if 0 < width < math.inf else None,
+        quality={name: value for name, value in quality.items() if math.isfinite(value)},
+        times=ExposureTimes.of(
+            begin=None if begin is None else float(begin.utc.mjd),
+            end=None if end is None else float(end.utc.mjd),
+            exposure_time=None if seconds is None else float(seconds.to_value(u.s)),
+        ),
+        format=FORMAT.name,
+    )
+
+
+def _identity(path: str, projection: SkyProjection[Any], observed: Any) -> ExposureId:
+    frame = projection.pixel_frame
+    if not isinstance(frame, DetectorFrame):
+        kind = type(frame).__name__
+        raise InputError(path, where="sky_projection", found=kind, expected="pixels of a detector")
+    visit = frame.visit if frame.visit is not None else observed.visit_id
+    if visit is None:
+        raise MissingPartError(path, where="visit", found="no visit number", expected="one")
+    return ExposureId(frame.instrument, int(visit), frame.detector)
+
+
+def exposure_of_visit_image(visit_image: VisitImage, info: ExposureInfo, control: ReadControl) -> Exposure:
+    """Return a visit image in memory as an exposure.
+
+    Parameters
+    ----------
+    visit_image
+        The visit image; its pixels may be changed.
+    info
+        Its description.
+    control
+        How it is read.
+
+    Raises
+    ------
+    InputError
+        Raised when its PSF cannot be read, or its pixels cannot be put in nJy.
+    """
+    try:
+        psf: PointSpreadFunction = visit_image.psf
+    except (ArchiveReadError, ImportError) as err:
+        reason = " ".join(str(err).split())
+        raise MissingPartError(info.path, where="psf", found=reason, expected="a readable PSF") from err
+    scale, unit_note = _to_njy(visit_image, info.path)
+    flags = {name: visit_image.mask.get(name) for name in visit_image.mask.schema.names}
+    return make_archived_exposure(
+        info,
+        (visit_image.image.array, visit_image.variance.array, flags),
+        control,
+        psf=psf,
+        to_njy=scale,
+        notes=(unit_note,),
+        descriptions=dict(visit_image.mask.schema.descriptions),
+    )
+
+
+def _to_njy(visit_image: VisitImage, path: str) -> tuple[Any, str]:
+    unit, scaling = visit_image.unit, visit_image.photometric_scaling
+    if unit.is_equivalent(u.nJy):
+        return float(unit.to(u.nJy)), ""
+    if scaling is None:
+        raise UnitError(path, where="unit", found=f"{unit} without a scaling", expected="nJy")
+    if not (unit * scaling.unit).is_equivalent(u.nJy):
+        units = f"{unit} with a scaling in {scaling.unit}"
+        raise UnitError(path, where="unit", found=units, expected="nJy")
+    field = scaling * float((unit * scaling.unit).to(u.nJy))
+    note = f"Pixels in {unit} scaled to nJy with the image's photometric scaling."
+    if field.is_constant:
+        box = visit_image.bbox
+        return float(field(x=box.x.center, y=box.y.center)), note
+    return field, note
 
 
 FORMAT = Format(

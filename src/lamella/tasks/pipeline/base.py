@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any
 
@@ -16,8 +17,18 @@ from ...resources import Resources
 from ...run.jobs import patch_target
 from ...sky.skymap import SkyMap
 from ...sky.tract import Patch
+from ..visit_images import STORAGE_CLASS
 
-__all__ = ("CALEXPS", "SKY_MAP", "CoaddPipelineTask", "Inputs", "Outputs", "patch_of", "resources_of")
+__all__ = (
+    "CALEXPS",
+    "SKY_MAP",
+    "CoaddPipelineTask",
+    "Inputs",
+    "Outputs",
+    "exposures_of",
+    "patch_of",
+    "resources_of",
+)
 
 SKY_MAP = ct.Input(
     doc="Tracts and patches.",
@@ -33,6 +44,20 @@ CALEXPS = ct.Input(
     multiple=True,
     deferLoad=True,
 )
+
+_VISIT_IMAGE = "visit_image"
+
+
+def exposures_of(connection: ct.Input) -> ct.Input:
+    """Return the connection of exposures for the dataset type that a person chose.
+
+    A type whose name ends with ``visit_image`` is asked for as what it is, so that its description is
+    read without its pixels; any other one as an exposure of lamella.
+    """
+    if not connection.name.endswith(_VISIT_IMAGE):
+        return connection
+    return dataclasses.replace(connection, storageClass=STORAGE_CLASS)
+
 
 _LOGGER = logging.getLogger("lsst.lamella")
 """Below ``lsst``, whose level the commands of the middleware set: what a task says then reaches the

@@ -11,6 +11,7 @@ from ...data.coadd import Rejection
 from ...data.exposure import Exposure, ExposureId, ExposureInfo
 from ...errors import InputError, UnreadableFileError
 from ..failures import dataset_errors
+from ..visit_images import describe_stored, exposure_of
 from ..visit_records import BAND_STEP
 
 __all__ = ("ExposureHandle", "open_handles")
@@ -25,12 +26,12 @@ class ExposureHandle:
     Parameters
     ----------
     handle
-        Reference to a dataset ``calexp``.
+        Reference to a dataset ``calexp``, or to one that can be converted.
     """
 
     def __init__(self, handle: DeferredDatasetHandle) -> None:
         self._handle = handle
-        self.info: ExposureInfo = handle.get(component="info")
+        self.info: ExposureInfo = describe_stored(handle)
 
     @property
     def number(self) -> int:
@@ -47,13 +48,13 @@ class ExposureHandle:
         """
         try:
             with dataset_errors(self.info.path):
-                exposure: Exposure = self._handle.get()
+                stored = self._handle.get()
         except InputError:
             raise
         except _UNREADABLE as err:
             reason = " ".join(str(err.__cause__ or err).split())
             raise UnreadableFileError(self.info.path, found=reason, expected="an exposure") from err
-        return exposure
+        return exposure_of(stored, self.info)
 
 
 def open_handles(

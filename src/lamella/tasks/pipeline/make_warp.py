@@ -30,7 +30,7 @@ from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import note_rejections, plain_settings, record_history, record_unmatched
 from ..matching import MODEL_FWHM
-from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of
+from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, exposures_of, patch_of
 from .exposures import ExposureHandle, open_handles
 from .select import SelectExposuresTask
 
@@ -150,6 +150,7 @@ class MakeWarpConnections(
 
     def __init__(self, *, config: Any = None) -> None:
         super().__init__(config=config)
+        self.calexps = exposures_of(self.calexps)
         if not config.makeDirect:
             del self.warp
         if not config.makePsfMatched:

@@ -24,7 +24,7 @@ from ...run.patch import require_all
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, rejection_from_plain, rejection_to_plain
-from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of
+from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, exposures_of, patch_of
 from .exposures import open_handles
 
 __all__ = (
@@ -94,6 +94,10 @@ class SelectDeepCoaddVisitsConnections(
         storageClass="StructuredDataDict",
         dimensions=("skymap", "tract", "patch", "band"),
     )
+
+    def __init__(self, *, config: Any = None) -> None:
+        super().__init__(config=config)
+        self.calexps = exposures_of(self.calexps)
 
 
 class SelectDeepCoaddVisitsConfig(PipelineTaskConfig, pipelineConnections=SelectDeepCoaddVisitsConnections):
