@@ -116,7 +116,7 @@ def find_location(input: str, *, rerun: str | None = None, output: str | None = 
     UnreadableFileError
         Raised when no repository is there.
     ConfigError
-        Raised when both outputs are given, or a name is empty.
+        Raised when both outputs are given, a name is empty, or it cannot be that of a collection.
     """
     # The root of the repository at or above the path, and the rest of the path.
     root, parent = _folder_of(input), ""
@@ -134,6 +134,8 @@ def find_location(input: str, *, rerun: str | None = None, output: str | None = 
         first, colon, second = rerun.rpartition(":")
         if not second or (colon and not first):
             raise ConfigError(f"--rerun {rerun}: expected OUT or IN:OUT.", option="rerun", found=rerun)
+        for name in (second, first):
+            _check_name(name, "rerun")
         return Location(root, f"rerun/{second}", f"rerun/{first}" if first else parent)
     if output is not None:
         path = Path(_folder_of(output))
@@ -141,8 +143,17 @@ def find_location(input: str, *, rerun: str | None = None, output: str | None = 
             chain = path.relative_to(root).as_posix().removeprefix(".") or IN_PLACE
         else:
             chain = f"output/{path.as_posix().strip('/')}"
+        _check_name(chain, "output")
         return Location(root, chain, parent)
     return Location(root, parent or IN_PLACE, parent)
+
+
+def _check_name(name: str, option: str) -> None:
+    """Raise a `ConfigError` for a name whose folder would lie elsewhere, or that stands for several."""
+    parts = name.split("/") if name else []
+    if not all(parts) or {".", ".."} & set(parts) or set(name) & set("*?[]"):
+        text = f"--{option}: {name!r} cannot be the name of a collection; expected words with / between them."
+        raise ConfigError(text, option=option, found=name)
 
 
 def _folder_of(location: str) -> str:
