@@ -96,6 +96,22 @@ def test_the_middleware_is_imported_without_graphs_which_are_there_when_they_are
     assert fresh_output(code).splitlines() == ["False", "True True True", "True"]
 
 
+def test_tables_of_the_terminal_are_there_when_they_are_used():
+    code = _START + (
+        "import lsst.images, structlog; print('rich' in sys.modules); "
+        "from lsst.images import describe; from structlog import dev; "
+        "made = describe.Text('shown'), dev.Traceback; import rich.text, rich.traceback; "
+        "print(type(made[0]) is rich.text.Text, isinstance(made[0], describe.Text), "
+        "made[1].extract == rich.traceback.Traceback.extract)"
+    )
+    assert fresh_output(code).splitlines() == ["False", "True True True"]
+
+
+def test_the_collector_works_again_after_imports():
+    code = _START + "import gc, lsst.images; print(gc.isenabled()); "
+    assert fresh_output(code) == "True"
+
+
 @pytest.mark.parametrize("part", ["networkx.algorithms.flow", "networkx.classes"])
 def test_parts_that_nobody_stands_in_for_are_real(part):
     code = (

@@ -9,15 +9,31 @@ import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any
 
 __all__ = ("lighten_exit", "lighten_imports", "quick_imports")
 
 _STAND_INS: dict[str, dict[str, tuple[str, ...]]] = {
+    # Errors and summaries on a terminal.
+    "structlog": {
+        "rich": (),
+        "rich.console": ("Console",),
+        "rich.pretty": (),
+        "rich.traceback": ("Traceback",),
+    },
     # Splines serve one kind of background in archives.
-    "lsst.images": {"scipy.interpolate": ("Akima1DInterpolator",)},
+    "lsst.images": {
+        "scipy.interpolate": ("Akima1DInterpolator",),
+        "rich": (),
+        "rich.console": ("Console",),
+        "rich.table": ("Table",),
+        "rich.text": ("Text",),
+        "rich.tree": ("Tree",),
+    },
+    # Tables of records in files of whole pipelines.
+    "lsst.daf.butler": {"pyarrow.compute": ()},
     # Graphs serve pipelines, not butlers and single tasks.
     "lsst.pipe.base": {
         "networkx": (),
@@ -39,12 +55,20 @@ def quick_imports() -> Iterator[None]:
     Nothing that modules make is garbage: without the collector they are imported
     a tenth faster, and what is frozen is not looked through again.
     """
+    with _no_collector():
+        yield
+        gc.freeze()
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 def lighten_exit() -> None:
@@ -57,7 +81,7 @@ def lighten_exit() -> None:
 
 
 def lighten_imports() -> None:
-    """Have packages imported without large modules that they would import and seldom use.
+    """Have packages imported without the collector, and without large modules that they seldom use.
 
     While such a package is imported, a module stands in for each of them, which
     imports the real one as soon as something of it is used.
@@ -76,21 +100,15 @@ class _StandIn(types.ModuleType):
     ----------
     name
         Name of the module.
-    functions
+    members
         Names of functions and classes that can be imported from it without using it.
     """
 
-    def __init__(self, name: str, functions: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, members: Sequence[str] = ()) -> None:
         super().__init__(name)
         self.__path__: list[str] = []  # submodules are asked for, and found by `_Finder`
-        for function in functions:
-            setattr(self, function, self._caller(function))
-
-    def _caller(self, function: str) -> Callable[..., Any]:
-        def call(*args: Any, **options: Any) -> Any:
-            return getattr(self.real(), function)(*args, **options)
-
-        return call
+        for member in members:
+            setattr(self, member, _Member(self, member))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # those that the import system asks for
@@ -103,12 +121,41 @@ class _StandIn(types.ModuleType):
         return importlib.import_module(self.__name__)
 
 
+class _Member:
+    """Stands in for a function or a class of a module."""
+
+    def __init__(self, module: _StandIn, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def _real(self) -> Any:
+        return getattr(self._module.real(), self._name)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self._real()(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._real(), name)
+
+    def __instancecheck__(self, instance: Any) -> bool:
+        return isinstance(instance, self._real())
+
+
 def _step_aside(name: str) -> None:
     """Have a module imported from now on, and its package, no part of which is real without the others."""
-    package = name.partition(".")[0]
     for other, module in list(sys.modules.items()):
-        if isinstance(module, _StandIn) and other.partition(".")[0] == package:
+        if isinstance(module, _StandIn) and _package(other) == _package(name):
             del sys.modules[other]
+
+
+def _is_real(name: str) -> bool:
+    return name in sys.modules and not isinstance(sys.modules[name], _StandIn)
+
+
+def _package(name: str) -> str:
+    return name.partition(".")[0]
 
 
 class _Finder:
@@ -125,9 +172,11 @@ class _Finder:
         if isinstance(sys.modules.get(parent), _StandIn):
             _step_aside(parent)
             return importlib.util.find_spec(fullname)  # imports the parent
-        stand_ins = self._waiting.pop(fullname, None)
-        if stand_ins is None or any(name in sys.modules for name in stand_ins):
+        if fullname not in self._waiting:
             return None
+        wanted = self._waiting.pop(fullname)
+        present = {_package(name) for name in wanted if _is_real(name)}
+        stand_ins = {name: uses for name, uses in wanted.items() if _package(name) not in present}
         spec = importlib.util.find_spec(fullname)  # by the finders behind this one
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, stand_ins)  # type: ignore[assignment]
@@ -151,10 +200,17 @@ class _Loader:
         module.__loader__ = self._real
         if module.__spec__ is not None:
             module.__spec__.loader = self._real
-        for name, functions in self._stand_ins.items():
-            sys.modules.setdefault(name, _StandIn(name, functions))
+        # Those that are there belong to a package whose import led to this one.
+        added = {
+            name: _StandIn(name, members)
+            for name, members in self._stand_ins.items()
+            if name not in sys.modules
+        }
+        sys.modules.update(added)
         try:
-            self._real.exec_module(module)
+            with _no_collector():
+                self._real.exec_module(module)
         finally:
-            for name in self._stand_ins:
-                _step_aside(name)
+            for name, stand_in in added.items():
+                if sys.modules.get(name) is stand_in:
+                    del sys.modules[name]
