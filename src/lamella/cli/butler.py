@@ -99,8 +99,15 @@ def ingest(
     with quick_imports():
         from ..formats.recognise import open_exposures
         from ..report.record import Skipped
+        from .progress import show_progress
         from .tell import tell_skipped
-    inputs = open_exposures([_local_path(text) for text in exposures], format=format_name, control=control)
+    with show_progress() as (measuring, _):
+        inputs = open_exposures(
+            [_local_path(text) for text in exposures],
+            format=format_name,
+            control=control,
+            on_measured=measuring,
+        )
     with _session(repository), _open_for_writing(repository, prefix) as butler:
         transfer = "copy" if copy else "direct"
         unusable: list[tuple[Any, Exception]] = []

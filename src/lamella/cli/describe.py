@@ -45,8 +45,10 @@ def command(
         from ..formats.recognise import open_exposures
         from ..formats.write_table import write_exposure_table
         from ..report.record import Skipped
+        from .progress import show_progress
         from .tell import tell_origins, tell_skipped
-    inputs = open_exposures(exposures, format=format_name, strict=strict or None)
+    with show_progress() as (measuring, _):
+        inputs = open_exposures(exposures, format=format_name, strict=strict or None, on_measured=measuring)
     others = write_exposure_table(inputs.sources, output)
     tell_skipped([Skipped(problem.path, str(problem.error)) for problem in inputs.problems], "Skipped")
     tell_skipped(

@@ -29,6 +29,7 @@ from .describe_products import (
     is_plain_fits,
 )
 from .describe_skymap import describe_skymap
+from .progress import show_progress
 
 __all__ = ("show_files",)
 
@@ -70,7 +71,10 @@ def show_files(
         except LamellaError as err:
             failures.append(Skipped(str(file), str(err)))
     if exposures:
-        inputs = open_exposures(exposures, format=format_name, strict=False, measure=pixels)
+        with show_progress() as (measuring, _):
+            inputs = open_exposures(
+                exposures, format=format_name, strict=False, measure=pixels, on_measured=measuring
+            )
         console.print(exposure_table(inputs.sources, verbose=verbose))
         failures += [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
         for source in inputs.sources if pixels else ():

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ..data.origins import OriginSummary
 from ..errors import NoInputsError
 from ..report.console import origins_table, skipped_table, summary_table
 from ..report.record import CoaddRecord, Skipped, alike_once
+from .progress import show_progress
 
 if TYPE_CHECKING:
     from ..run.coadd_run import CoaddRun
@@ -38,16 +38,8 @@ def run_coadds(run: CoaddRun, exposures: Sequence[Path], *, quiet: bool = False)
     NoInputsError
         Raised when no coadd was made; why is printed before.
     """
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    silent = quiet or not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
-        task = progress.add_task("Coadding", visible=False)
-
-        def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, visible=True)
-
-        record = dataclasses.replace(run, on_progress=show)(exposures)
+    with show_progress(quiet=quiet) as (measuring, coadding):
+        record = dataclasses.replace(run, on_measured=measuring, on_progress=coadding)(exposures)
     tell_skipped(record.skipped, "Skipped")
     tell_skipped(record.empty, "Without data")
     tell_skipped(record.failures, "Failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def command(
     config = take_config(ctx, CoaddConfig, _OPTIONS, given, needed=("exposures", "output"))
     with quick_imports():
         from ..run.warp_run import WarpRun
+        from .progress import show_progress
         from .tell import tell_warps
     run = WarpRun(
         config=config,
@@ -62,4 +64,6 @@ def command(
         format=format_name,
         **given,
     )
-    tell_warps(run(exposures))
+    with show_progress() as (measuring, _):
+        record = dataclasses.replace(run, on_measured=measuring)(exposures)
+    tell_warps(record)

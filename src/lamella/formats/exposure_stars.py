@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -45,7 +45,11 @@ def row_of(source: ExposureSource) -> TableRow | None:
     return recipe if isinstance(recipe, TableRow) else None
 
 
-def read_stars(sources: Sequence[ExposureSource], threads: int) -> list[ExposureStars | LamellaError]:
+def read_stars(
+    sources: Sequence[ExposureSource],
+    threads: int,
+    on_measured: Callable[[int, int], None] | None = None,
+) -> list[ExposureStars | LamellaError]:
     """Read the pixels of exposures and measure their stars.
 
     Parameters
@@ -54,6 +58,8 @@ def read_stars(sources: Sequence[ExposureSource], threads: int) -> list[Exposure
         The exposures.
     threads
         Number of threads; the results do not depend on it.
+    on_measured
+        Called with the numbers of exposures that were measured, and of all: first with 0, then after each.
 
     Returns
     -------
@@ -61,7 +67,13 @@ def read_stars(sources: Sequence[ExposureSource], threads: int) -> list[Exposure
         In the order of the sources; the error of one that cannot be read.
     """
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(_stars_or_error, sources))
+        tell = on_measured or (lambda done, total: None)
+        tell(0, len(sources))
+        results = []
+        for done, result in enumerate(pool.map(_stars_or_error, sources), start=1):
+            results.append(result)
+            tell(done, len(sources))
+        return results
 
 
 def _stars_or_error(source: ExposureSource) -> ExposureStars | LamellaError:

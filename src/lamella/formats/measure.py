@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..coadd.star_matches import match_stars
 from ..coadd.visit_positions import visit_offsets
@@ -70,7 +70,11 @@ def _guesses(source: ExposureSource) -> list[str]:
 
 
 def measure_sources(
-    sources: Sequence[ExposureSource], *, threads: int | None = None, strict: bool = False
+    sources: Sequence[ExposureSource],
+    *,
+    threads: int | None = None,
+    strict: bool = False,
+    on_measured: Callable[[int, int], None] | None = None,
 ) -> Measured:
     """Put numbers into the rows of exposures that say ``measured`` for the PSF or the relative scale.
 
@@ -85,6 +89,8 @@ def measure_sources(
         Number of threads; by default one for each processor, up to 4.  The results do not depend on it.
     strict
         Whether it is an error when an exposure cannot be read, or a value would have to be assumed.
+    on_measured
+        As in `lamella.formats.recognise.open_exposures`.
 
     Returns
     -------
@@ -99,7 +105,7 @@ def measure_sources(
     wanted = _wanted(sources)
     if not wanted:
         return Measured(tuple(sources), ())
-    results = read_stars(wanted, threads or min(os.cpu_count() or 1, _MOST_THREADS))
+    results = read_stars(wanted, threads or min(os.cpu_count() or 1, _MOST_THREADS), on_measured)
     stars: dict[ExposureId, ExposureStars] = {}
     faults: list[tuple[ExposureSource, LamellaError]] = []
     for source, result in zip(wanted, results, strict=True):

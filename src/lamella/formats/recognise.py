@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..causes import told_once
@@ -66,6 +66,7 @@ def open_exposures(
     control: ReadControl | None = None,
     strict: bool | None = None,
     measure: bool = True,
+    on_measured: Callable[[int, int], None] | None = None,
 ) -> Inputs:
     """Find the exposures in files and folders, from their headers.
 
@@ -87,6 +88,9 @@ def open_exposures(
         Whether the pixels of exposures that do not tell the width of their PSF or
         their photometric scale are read, and their stars measured
         (`lamella.formats.measure`); otherwise such exposures cannot be read.
+    on_measured
+        Called with the number of exposures whose pixels were measured, and that of all that are: first
+        with 0, then after each.
 
     Returns
     -------
@@ -109,6 +113,7 @@ def open_exposures(
         control=control or ReadControl(),
         strict=strict,
         measure=measure,
+        on_measured=on_measured,
     )
     return finder.run([Path(path) for path in paths])
 
@@ -117,9 +122,14 @@ class _Finder:
     """The state of one search: exposures and problems."""
 
     def __init__(
-        self, formats: Sequence[Format], control: ReadControl, strict: bool | None, measure: bool
+        self,
+        formats: Sequence[Format],
+        control: ReadControl,
+        strict: bool | None,
+        measure: bool,
+        on_measured: Callable[[int, int], None] | None,
     ) -> None:
-        self.formats = formats
+        self.formats, self.on_measured = formats, on_measured
         self.measure = measure
         self.opening = Opening(files=FileIndex(), control=control)
         self.strict = strict
@@ -157,7 +167,7 @@ class _Finder:
 
         if self.strict:
             refuse_guesses(sources)
-        measured = measure_sources(sources, strict=bool(self.strict))
+        measured = measure_sources(sources, strict=bool(self.strict), on_measured=self.on_measured)
         self.problems += [InputProblem(source.info.path, error) for source, error in measured.faults]
         return measured.sources
 

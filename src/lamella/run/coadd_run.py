@@ -57,6 +57,8 @@ class CoaddRun:
     """Whether coadds are made again that are done."""
     command_line: str = ""
     """Told on the page."""
+    on_measured: Callable[[int, int], None] | None = None
+    """Called with the number of exposures whose pixels were measured, and that of all that are."""
     on_progress: Callable[[int, int], None] | None = None
     """Called with the number of steps that are done, and that of all; a step is a visit or a patch."""
 
@@ -91,6 +93,7 @@ class CoaddRun:
             format=self.format,
             strict=self.strict,
             leave_out=self.output,
+            on_measured=self.on_measured,
         )
         jobs = self._jobs(plan)
         skymap = plan.skymap

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ def plan_run(
     format: str | None = None,
     strict: bool = False,
     leave_out: Path | None = None,
+    on_measured: Callable[[int, int], None] | None = None,
 ) -> RunPlan:
     """Open the exposures in files and folders, and plan the work on the patches that they overlap.
 
@@ -63,6 +64,8 @@ def plan_run(
         Whether a file that cannot be used, and a value that no header tells, is an error.
     leave_out
         Folder of results: that its files are no exposures is no news.
+    on_measured
+        As in `lamella.formats.recognise.open_exposures`.
 
     Returns
     -------
@@ -80,7 +83,11 @@ def plan_run(
         With ``strict``, raised for an exposure whose place on the sky cannot be told.
     """
     opened = open_exposures(
-        [path.absolute() for path in paths], format=format, control=config.read, strict=strict or None
+        [path.absolute() for path in paths],
+        format=format,
+        control=config.read,
+        strict=strict or None,
+        on_measured=on_measured,
     )
     results = leave_out.absolute() if leave_out is not None else None
     problems = [

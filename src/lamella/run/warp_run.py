@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -76,6 +76,8 @@ class WarpRun:
     """Whether the files are compressed, without loss."""
     overwrite: bool = False
     """Whether warps are made again that are done."""
+    on_measured: Callable[[int, int], None] | None = None
+    """Called with the number of exposures whose pixels were measured, and that of all that are."""
 
     def __call__(self, exposures: Sequence[Path]) -> WarpRunRecord:
         """Make the warps that are not done.
@@ -104,6 +106,7 @@ class WarpRun:
             format=self.format,
             strict=self.strict,
             leave_out=self.output,
+            on_measured=self.on_measured,
         )
         with hold_folder(self.output, PRODUCTS) as folder, ThreadPoolExecutor(self.resources.threads) as pool:
             save_skymap(plan.skymap, folder)
