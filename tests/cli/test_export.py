@@ -52,6 +52,12 @@ def test_a_folder_of_products_becomes_a_folder_of_files_of_afw(coadds: Path, exp
         ]
 
 
+def test_the_folder_of_one_file_is_made(coadds: Path, tmp_path: Path) -> None:
+    product = next(coadds.glob("coadd-*0.fits"))
+    assert export_ok(product, "-o", tmp_path / "new" / "x.fits") == "Wrote 1 file.\n"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["x.fits"]
+
+
 @pytest.mark.parametrize("kind", ["MEANCLIP", "NOISECLIP", "MEDIAN"])
 def test_stacks_of_exported_warps_have_the_same_bits(
     coadds: Path, exported: Path, tmp_path: Path, kind: str

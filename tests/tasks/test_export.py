@@ -162,6 +162,19 @@ def test_plain_files_need_nothing_of_lamella(butler: Butler, tmp_path: Path) -> 
 
 
 @pytest.mark.any_database
+def test_coadds_and_warps_are_exported_for_the_stack(butler: Butler, tmp_path: Path) -> None:
+    files = export_coadds(butler, tmp_path, collections=["out"], warps=True, form="afw")
+    coadds = [path for path in files if path.name in ("0,0.fits", "calexp-r-0-0,0.fits")]
+    warps = [path for path in files if path.name.startswith("warp-")]
+    assert (len(coadds), len(warps)) == (2, 2)
+    for path in (*coadds, *warps):
+        with fits.open(path) as hdus:
+            assert "ARCHIVE_INDEX" in [hdu.header.get("EXTTYPE") for hdu in hdus]
+    coadd = butler.get("deepCoadd", skymap="small", tract=0, patch=0, band="r", collections="out")
+    assert_bits_equal(read_product(coadds[0]).image.array, coadd.image.array)
+
+
+@pytest.mark.any_database
 def test_nothing_to_export_is_an_error(butler: Butler, tmp_path: Path) -> None:
     with pytest.raises(NoInputsError, match="no deepCoadd in the collections skymaps"):
         export_coadds(butler, tmp_path, collections="skymaps")

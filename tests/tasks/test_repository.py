@@ -28,6 +28,7 @@ from lamella.tasks.repository import (
     CONFIG_FOLDER,
     clean_orphans,
     create_repository,
+    keeps_results,
     open_repository,
     register_instrument,
     register_skymap,
@@ -95,6 +96,17 @@ def test_a_repository_is_made_whole_or_not_at_all(
     create_repository(root, **options)
     with open_repository(root, writeable=True) as butler:
         assert butler.get_dataset_type("calexp")
+
+
+def test_a_repository_remembers_whether_it_has_a_folder_of_results(tmp_path: Path) -> None:
+    for wanted in (False, True):
+        root = tmp_path / str(wanted)
+        create_repository(root, results_folder=wanted)
+        assert keeps_results(root) is keeps_results(root / "butler.yaml") is wanted
+        with open_repository(root, writeable=True) as butler:
+            assert butler.get_dataset_type("calexp")
+    with pytest.raises(ConfigError, match="is not a folder of this machine"):
+        create_repository("s3://bucket/repo", results_folder=True)
 
 
 def test_a_database_without_its_repository_is_not_replaced(tmp_path: Path) -> None:

@@ -51,11 +51,23 @@ _prefix_option = click.option(
     help="Database, e.g. postgresql+psycopg://user@host/name.  [default: an SQLite file in REPO]",
 )
 @click.option("--namespace", metavar="NAME", help="Schema of a PostgreSQL database, in lower case.")
-def create(repository: str, registry: str | None, namespace: str | None, prefix: str | None) -> None:
-    """Make an empty repository REPO."""
+@click.option(
+    "--results-folder",
+    is_flag=True,
+    help="Let assembleCoadd.py put its coadds also where the manual says: "
+    "REPO/deepCoadd-results/HSC-I/0/5,4/calexp-HSC-I-0-5,4.fits.",
+)
+def create(
+    repository: str, registry: str | None, namespace: str | None, prefix: str | None, results_folder: bool
+) -> None:
+    """Make an empty repository REPO, all or nothing."""
     with _session(repository):
         _tasks("repository").create_repository(
-            repository, registry=registry, namespace=namespace, prefix=prefix or ""
+            repository,
+            registry=registry,
+            namespace=namespace,
+            prefix=prefix or "",
+            results_folder=results_folder,
         )
     click.echo(f"Made the repository {repository}.")
 
@@ -208,13 +220,21 @@ def regions(repository: str, regions: tuple[Path, ...], skymap_name: str) -> Non
 @click.option("--coadd-name", default="deep", show_default=True, help="Beginning of the names of datasets.")
 @click.option("--warps", is_flag=True, help="Copy warps as well.")
 @click.option(
-    "--plain", is_flag=True, help="Write coadds as FITS files that need nothing of lamella to be read."
+    "--format",
+    "form",
+    type=click.Choice(("archive", "fits", "afw")),
+    default="archive",
+    show_default=True,
+    help="Form of coadds and warps: 'archive' copies them as they are, 'fits' writes coadds as plain FITS "
+    "files that need nothing of lamella to be read, 'afw' both for the C++ stack of LSST.",
 )
+@click.option("--plain", is_flag=True, help="The same as --format fits.")
 @click.option("--results/--no-results", default=True, help="Put coadds under <name>Coadd-results, too.")
 def export(
-    repository: str, folder: Path, collections: str, coadd_name: str, warps: bool, plain: bool, results: bool
+    repository: str, folder: Path, collections: str, coadd_name: str, warps: bool, form: str, **given: bool
 ) -> None:
     """Copy coadds of REPO into FOLDER in the layout of the original pipelines, deepCoadd/HSC-I/0/5,4.fits."""
+    plain = given["plain"] or form == "fits"
     with _session(repository), _tasks("repository").open_repository(repository) as butler:
         files = _tasks("export").export_coadds(
             butler,
@@ -222,8 +242,8 @@ def export(
             collections=collections.split(","),
             coadd_name=coadd_name,
             warps=warps,
-            results=results,
-            form="plain" if plain else "archive",
+            results=given["results"],
+            form="plain" if plain else form,
         )
     click.echo(f"Wrote {_count(len(files), 'file')} to {folder}.")
 

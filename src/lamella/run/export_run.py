@@ -62,6 +62,7 @@ def export_products(
         paths += files
     paths = list(dict.fromkeys(paths))
     if len(paths) == 1 and is_fits_name(output) and not output.is_dir():
+        make_folder(output.parent)
         pairs = [(paths[0], output)]
     else:
         folder = make_folder(output)

@@ -12,15 +12,19 @@ from lsst.daf.butler import Butler, DatasetRef
 
 from ..errors import ConfigError, NoInputsError
 from ..files import atomic_path, make_folder
+from ..formats.archive.products import afw
 from ..formats.archive.write import write_plain_fits
 from ..sky.skymap import SkyMap
 from .datasets import coadd_datasets, common_runs, find_prefix, prefixed
 from .foreign import require_own_types
 from .skymap_store import stored_skymap
 
-__all__ = ("FileForm", "coadd_filter", "export_coadds", "layout_path")
+__all__ = ("FileForm", "coadd_filter", "export_coadds", "layout_path", "link_result")
 
-FileForm = Literal["archive", "plain"]
+FileForm = Literal["archive", "plain", "afw"]
+
+_PRODUCTS = ("LamellaWarp", "LamellaPatchCoadd")
+"""Storage classes of what has a form of afw."""
 
 _BASE = "{coadd}/{filter}/{tract}/{patch}"
 _TEMPLATES = {
@@ -102,7 +106,8 @@ def export_coadds(
         each coadd under ``deepCoadd-results``.
     form
         ``"archive"`` copies the files as they are, ``"plain"`` writes coadds as
-        FITS files that need nothing of lamella to be read.
+        FITS files that need nothing of lamella to be read, and ``"afw"`` coadds and
+        warps as exposures of the C++ stack.
 
     Returns
     -------
@@ -159,6 +164,8 @@ class _Export:
             self._prepare(path)
             if is_coadd and self.form == "plain":
                 write_plain_fits(self.butler.get(ref), path)
+            elif self.form == "afw" and ref.datasetType.storageClass_name in _PRODUCTS:
+                afw("write").write_afw(self.butler.get(ref), path)
             else:
                 with atomic_path(path) as temporary, self.butler.getURI(ref).as_local() as local:
                     shutil.copyfile(local.ospath, temporary)
@@ -166,14 +173,7 @@ class _Export:
                 self.coadds.append((ref, path))
 
     def _identity(self, ref: DatasetRef) -> dict[str, Any]:
-        key: dict[str, Any] = dict(self.butler.registry.expandDataId(ref.dataId).mapping)
-        name = key["skymap"]
-        if name not in self.skymaps:
-            self.skymaps[name] = stored_skymap(self.butler, name)
-        patch = self.skymaps[name][key["tract"]].patch(key["patch"]).label
-        filter_name = key.get("physical_filter") or coadd_filter(self.butler, ref)
-        visit = {"visit": key["visit"]} if "visit" in key else {}
-        return {"filter": filter_name, "tract": key["tract"], "patch": patch, **visit}
+        return _identity(self.butler, ref, self.skymaps)
 
     def _prepare(self, path: Path) -> None:
         make_folder(path.parent)
@@ -192,11 +192,61 @@ class _Export:
         for ref, path in self.coadds:
             target = self.folder / layout_path(name, coadd_name=self.coadd_name, **self._identity(ref))
             self._prepare(target)
-            with atomic_path(target) as temporary:
-                try:
-                    temporary.hardlink_to(path)
-                except OSError:  # file systems without hard links
-                    shutil.copyfile(path, temporary)
+            _link(path, target)
+
+
+def link_result(butler: Butler, ref: DatasetRef, folder: str | PathLike[str]) -> Path | None:
+    """Put a coadd where the manual says that results are, as a hard link where that is possible.
+
+    Parameters
+    ----------
+    butler
+        The repository.
+    ref
+        The coadd.
+    folder
+        The folder in which ``deepCoadd-results`` is.
+
+    Returns
+    -------
+    `pathlib.Path` or `None`
+        The file; `None` for a dataset that is no coadd of such a place.
+
+    Raises
+    ------
+    OutputError
+        Raised when it cannot be written.
+    """
+    name = ref.datasetType.name.removeprefix(find_prefix(butler))
+    coadd_name, is_coadd, rest = name.partition("Coadd")
+    if not is_coadd or rest:
+        return None
+    place = _identity(butler, ref, {})
+    target = Path(folder) / layout_path(f"{coadd_name}Coadd_calexp", coadd_name=coadd_name, **place)
+    make_folder(target.parent)
+    with butler.getURI(ref).as_local() as local:
+        _link(Path(local.ospath), target)
+    return target
+
+
+def _link(path: Path, target: Path) -> None:
+    with atomic_path(target) as temporary:
+        try:
+            temporary.hardlink_to(path)
+        except OSError:  # file systems without hard links
+            shutil.copyfile(path, temporary)
+
+
+def _identity(butler: Butler, ref: DatasetRef, skymaps: dict[str, SkyMap[Any]]) -> dict[str, Any]:
+    """Return what tells a dataset in the layout; sky maps that are read are kept in ``skymaps``."""
+    key: dict[str, Any] = dict(butler.registry.expandDataId(ref.dataId).mapping)
+    name = key["skymap"]
+    if name not in skymaps:
+        skymaps[name] = stored_skymap(butler, name)
+    patch = skymaps[name][key["tract"]].patch(key["patch"]).label
+    filter_name = key.get("physical_filter") or coadd_filter(butler, ref)
+    visit = {"visit": key["visit"]} if "visit" in key else {}
+    return {"filter": filter_name, "tract": key["tract"], "patch": patch, **visit}
 
 
 def coadd_filter(butler: Butler, ref: DatasetRef) -> str:

@@ -30,6 +30,7 @@ __all__ = (
     "clean_orphans",
     "create_repository",
     "forget_unlogged",
+    "keeps_results",
     "lacks_storage_classes",
     "open_repository",
     "register_instrument",
@@ -46,6 +47,9 @@ repository that was made without lamella.
 """
 
 _STORAGE_CLASS = "LamellaExposure"
+_RESULTS = ".lamella.results_folder"
+"""Where the settings of a repository say whether there is a folder of results."""
+
 _CONFIG_FILES = ("storageClasses.yaml", "datastore.yaml")
 
 
@@ -55,6 +59,7 @@ def create_repository(
     registry: str | None = None,
     namespace: str | None = None,
     prefix: str = "",
+    results_folder: bool = False,
 ) -> None:
     """Make an empty repository, all or nothing.
 
@@ -74,6 +79,9 @@ def create_repository(
     prefix
         Beginning of the names of lamella's dataset types and runs, which leaves these names to
         other software.
+    results_folder
+        Whether the manual's commands put their coadds also into the folder
+        ``deepCoadd-results``, see `keeps_results`.
 
     Raises
     ------
@@ -96,6 +104,8 @@ def create_repository(
         config["registry", "db"] = registry
     if namespace is not None:
         config["registry", "namespace"] = namespace
+    if results_folder:
+        config[_RESULTS] = True
     with repository_errors(root), address_errors(root):
         uri = ResourcePath(root, forceDirectory=True)
         if uri.isLocal and (wrong := sorted(set("#?%").intersection(uri.ospath if "://" in root else root))):
@@ -105,12 +115,27 @@ def create_repository(
                 option="repository",
                 found=root,
             )
+        if results_folder and not uri.isLocal:
+            message = f"{root} is not a folder of this machine, which results are kept in."
+            raise ConfigError(message, option="results-folder", found=root)
         if uri.join("butler.yaml").exists():
             raise OutputError(root, reason="it is a repository already")
         with emptied_on_failure(registry, namespace), _new_folder(uri) as folder:
             Butler.makeRepo(folder, config)
             with Butler.from_config(folder, writeable=True) as butler:
                 prepare_repository(butler, prefix)
+
+
+def keeps_results(root: str | PathLike[str]) -> bool:
+    """Tell whether the manual's commands put coadds into the folder ``deepCoadd-results``, too.
+
+    The repository's ``butler.yaml`` says so, ``lamella: {results_folder: true}``.
+    """
+    uri = ResourcePath(fspath(root), forceDirectory=not fspath(root).endswith(".yaml"))
+    if uri.dirLike:
+        uri = uri.join("butler.yaml")
+    config = Config(uri)
+    return uri.isLocal and _RESULTS in config and bool(config[_RESULTS])
 
 
 @contextlib.contextmanager

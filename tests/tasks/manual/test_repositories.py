@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
+from lamella.formats.archive.products import read_product
 from lamella.tasks.cmdline.status import EXIT_NOTHING
 from lamella.tasks.manual import commands
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpTask
-from lamella.tasks.repository import open_repository
+from lamella.tasks.repository import clean_orphans, open_repository
 
-from ..hsc_fixture import SELECT_HSC_I, HscSite
+from ..hsc_fixture import SELECT_HSC_I, HscSite, assert_same_bits
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
@@ -121,3 +123,25 @@ def test_an_exposure_that_cannot_be_read_costs_itself(
     ((id, reason),) = [(item.id, item.reason) for item in coadd.rejections]
     assert (id.instrument, id.visit, id.detector) == ("HSC", 903986, 22)
     assert path.name in reason
+
+
+def test_results_appear_where_the_manual_says(site: HscSite, tmp_path: Path) -> None:
+    """In a repository that was asked for them: in place, and in the folder of each rerun."""
+    own = site.copy(tmp_path / "site")
+    patch = ["--id", "tract=0", "patch=5,4", "filter=HSC-I", "skymap=discrete/ci_hsc"]
+    name = "deepCoadd-results/HSC-I/0/5,4/calexp-HSC-I-0-5,4.fits"
+    run(AssembleCoaddTask, own, *patch, *ONE)
+    assert not (own.repository / name).exists()
+    settings = yaml.safe_load((own.repository / "butler.yaml").read_text())
+    settings["lamella"] = {"results_folder": True}
+    (own.repository / "butler.yaml").write_text(yaml.safe_dump(settings))
+    for output, folder in (([], own.repository), (["--rerun", "me/x"], own.repository / "rerun/me/x")):
+        for select in (ONE, ["--selectId", "visit=903986", "ccd=16"]):  # the second replaces the first
+            coadd = run(AssembleCoaddTask, own, *output, *patch, *select).result.coaddExposure
+            assert_same_bits(read_product(folder / name), coadd)
+        assert [path.name for path in (folder / name).parent.iterdir()] == [Path(name).name]
+    run(AssembleCoaddTask, own, "--rerun", "me/x", "--clobber-output", *patch, *ONE, "-c", "doWrite=False")
+    assert not (own.repository / "rerun/me/x" / name).exists()
+    assert (own.repository / name).exists()
+    with open_repository(own.repository, writeable=True) as butler:
+        assert clean_orphans(butler, older_than=0) == []

@@ -17,10 +17,18 @@ from lsst.pipe.base import Instrument, TaskMetadata
 from ..datasets import DATASETS, Dataset, coadd_datasets, find_prefix, prefixed
 from ..failures import dataset_errors
 from ..foreign import require_own_types
-from ..repository import open_repository
+from ..repository import keeps_results, open_repository
 from .data_ref import DataRef
 from .keys import KeyTranslator, canonical
-from .locations import Location, begin_run, inputs_of, records_folder, remove_runs
+from .locations import (
+    IN_PLACE,
+    Location,
+    begin_run,
+    inputs_of,
+    records_folder,
+    remove_runs,
+    results_parent,
+)
 from .property_set import PropertySet
 from .records import Records
 
@@ -157,7 +165,7 @@ class CommandButler:
             if clobber:
                 remove_runs(self._opened, self.location)
                 self._know_nothing()
-                for folder in ("config", "schema"):
+                for folder in ("config", "schema", *((IN_PLACE,) if keeps_results(self.root) else ())):
                     shutil.rmtree(self.records.path(folder), ignore_errors=True)
             self.run = begin_run(self._opened, self.location)
             undo.pop_all()
@@ -288,7 +296,11 @@ class CommandButler:
         self.start()
         kind = self.datasetType(datasetType)
         self.butler.registry.registerDatasetType(kind)
-        self._put(obj, kind.name, self.dataCoordinate(kind.name, dataId, **rest))
+        ref = self._put(obj, kind.name, self.dataCoordinate(kind.name, dataId, **rest))
+        if kind.storageClass_name == "LamellaPatchCoadd" and keeps_results(self.root):
+            from ..export import link_result
+
+            link_result(self.butler, ref, results_parent(self.location))
 
     def putMetadata(self, metadata: Any, datasetType: str, ref: DataRef) -> None:
         """Write the metadata of a task that worked on a reference."""

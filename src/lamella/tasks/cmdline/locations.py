@@ -60,6 +60,7 @@ __all__ = (
     "records_folder",
     "remove_runs",
     "resolve",
+    "results_parent",
 )
 
 IN_PLACE = "deepCoadd-results"
@@ -297,3 +298,16 @@ def records_folder(location: Location) -> str:
             found=str(root),
         )
     return root.join(location.chain).ospath
+
+
+def results_parent(location: Location) -> str:
+    """Return the folder in which a command has its ``deepCoadd-results``: each rerun has its own.
+
+    Raises
+    ------
+    ConfigError
+        Raised when the repository is not a folder of this machine.
+    """
+    if location.chain == IN_PLACE:
+        return records_folder(dataclasses.replace(location, chain=""))
+    return records_folder(location)
