@@ -71,10 +71,19 @@ def test_values(full: PropertySet) -> None:
     ],
 )
 def test_other_types_are_refused(full: PropertySet, method: str, name: str) -> None:
-    with pytest.raises(TypeError, match=f"{name} is a .*; expected "):
+    with pytest.raises(TypeError, match=f"{name} is .*; expected "):
         getattr(full, method)(name)
     with pytest.raises(KeyError, match="absent"):
         getattr(full, method)("absent")
+
+
+def test_numbers_come_back_from_a_repository(full: PropertySet) -> None:
+    stored = PropertySet.of(TaskMetadata.model_validate_json(full.model_dump_json()))
+    assert stored.getAsInt("top:task.count") == 3
+    assert type(stored.getAsInt("top:task.count")) is int
+    assert stored.getAsBool("top:task.flag") is True
+    assert stored.getAsString("top:task.name") == "x"
+    assert stored.getAsDouble("top:task.times") == 2.5
 
 
 def test_changes(full: PropertySet) -> None:

@@ -233,6 +233,18 @@ def test_prepare_inputs_gives_weights_and_names_the_rejected(maker, caplog) -> N
     assert "Could not find" in caplog.text
 
 
+def test_a_warp_without_a_value_is_left_out_and_on_record(maker, caplog) -> None:
+    """Finite variances say nothing where all pixels are NaN."""
+    empty, good = maker.warp(1, variance=2.0), maker.warp(2, variance=4.0)
+    empty.image.array[...] = np.nan
+    found = task_with().prepareInputs([empty, good])
+    assert (found.tempExpRefList, found.weightList, len(found.imageScalerList)) == ([good], [0.25], 1)
+    (one,) = found.rejected
+    assert (one.id.visit, one.stage) == (1, "weight")
+    assert one.reason == "no good pixel with a finite value and variance"
+    assert "Leaving out deepCoadd_directWarp" in caplog.text
+
+
 def test_a_visit_without_a_warp_is_on_record_with_its_instrument(
     butler: MemoryButler, maker, sky_map, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,8 @@ class PropertySet(TaskMetadata):
     Notes
     -----
     Names of items are paths with dots.  An item has one value or several; where one is asked
-    for it is the last one.
+    for it is the last one.  The middleware reads whole numbers and truth values back from a repository as
+    floating point numbers, so that `getAsInt` and `getAsBool` take these for what they were.
     """
 
     @classmethod
@@ -78,7 +79,10 @@ class PropertySet(TaskMetadata):
         KeyError, TypeError
             Raised when there is no such item, or it is something else.
         """
-        return bool(self._typed(name, bool))
+        value = self._typed(name, bool, float)
+        if float(value) not in (0.0, 1.0):
+            raise TypeError(f"{name} is {value!r}; expected a truth value.")
+        return bool(value)
 
     def getAsInt(self, name: str) -> int:
         """Return a whole number; a truth value counts as 0 or 1.
@@ -88,7 +92,10 @@ class PropertySet(TaskMetadata):
         KeyError, TypeError
             Raised as by `getAsBool`.
         """
-        return int(self._typed(name, int))
+        value = self._typed(name, int, float)
+        if not float(value).is_integer():
+            raise TypeError(f"{name} is {value!r}; expected a whole number.")
+        return int(value)
 
     getAsInt64 = getAsInt
     getAsUInt64 = getAsInt
