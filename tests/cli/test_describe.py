@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from astropy.io import fits
 
 from lamella.testing.survey import Survey
@@ -64,3 +66,28 @@ def test_a_table_that_is_there_is_kept(survey: Survey, tmp_path: Path) -> None:
     assert table.read_text() == "mine"
     lamella_ok("describe", survey.table, "-o", table, "--overwrite")
     assert table.read_text().startswith("file,band,visit,detector,")
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_noise_that_is_not_that_of_the_pixels_is_warned_of(
+    survey: Survey, tmp_path: Path, wrong: bool
+) -> None:
+    """Standard deviations that are taken for variances, once for all exposures that have them so."""
+    rows = ["file,band,visit,detector,image_hdu,variance_hdu,zero_point,psf_fwhm"]
+    for visit in (100, 101):
+        with fits.open(survey.file(visit, 0)) as hdus:
+            scale = 30.0  # counts, of which the square is far from the number
+            image, variance = hdus["IMAGE"].copy(), hdus["VARIANCE"].copy()
+            noise = float(np.sqrt(np.median(variance.data)))
+            image.data = (image.data * (scale / noise)).astype(np.float32)
+            variance.data = (variance.data * (scale / noise) ** (1 if wrong else 2)).astype(np.float32)
+            if wrong:
+                variance.data = np.sqrt(variance.data * scale / noise).astype(np.float32)
+            fits.HDUList([fits.PrimaryHDU(), image, variance]).writeto(tmp_path / f"{visit}.fits")
+        rows.append(f"{visit}.fits,r,{visit},1,IMAGE,VARIANCE,25,0.8")
+    (tmp_path / "in.csv").write_text("\n".join(rows) + "\n")
+    ended = lamella("describe", tmp_path / "in.csv", "-o", tmp_path / "out.csv")
+    assert ended.status == 0
+    told = " ".join(ended.err.split())
+    assert told.count("times what its variance says") == wrong
+    assert (re.search(r"Its noise is 5\.[456] times what", told) is not None) is wrong

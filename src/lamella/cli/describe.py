@@ -31,7 +31,8 @@ def command(
 
     EXPOSURES are files or folders. `lamella coadd TABLE` then makes what
     `lamella coadd EXPOSURES` would, unless you edit the table. Values that no
-    header tells are measured, as `lamella coadd` does.
+    header tells are measured, as `lamella coadd` does, and noise that
+    is stated is compared with that of the pixels.
 
     \b
     Example:
@@ -42,6 +43,7 @@ def command(
         raise click.UsageError(f"{output} is there already; --overwrite replaces it.")
     with quick_imports():
         from ..data.origins import summarize_origins
+        from ..formats.noise_check import check_noise
         from ..formats.recognise import open_exposures
         from ..formats.write_table import write_exposure_table
         from ..report.record import Skipped
@@ -55,6 +57,8 @@ def command(
         [Skipped(other.info.path, f"format {other.info.format} has a reader of its own") for other in others],
         "Without a row",
     )
+    warnings = [Skipped(str(source.info.id), warning) for source, warning in check_noise(inputs.sources)]
+    tell_skipped(warnings, "Warnings")
     tell_origins(summarize_origins(source.info.origins for source in inputs.sources))
     count = len(inputs.sources) - len(others)
     click.echo(f"{count} exposure{'s' if count != 1 else ''}: {output}")

@@ -17,7 +17,7 @@ from ..planes import Layout
 from .stack.sources import read_rows
 from .stack.tiles import InputReader, StackedPlanes
 
-__all__ = ("check_visits",)
+__all__ = ("check_visits", "noise_warning")
 
 _SIGNIFICANT = 30.0  # sigma of the brightest pixel of a source that is measured
 _CELLS, _PER_CELL = 8, 4  # the brightest few of each part of a patch, so that every visit has some
@@ -192,10 +192,8 @@ def _judge(
                 f"{offset / fwhm:.2f} of the width of the PSF) from those of other visits: {ASTROMETRY}"
             )
     noise = measured.noise
-    if noise is not None and not _NOISE[0] <= noise <= _NOISE[1]:
-        warnings.append(
-            f"Its noise is {noise:.2g} times what its variance says: look at what its variance or weight is."
-        )
+    if noise is not None and (warning := noise_warning(noise)):
+        warnings.append(warning)
     return VisitCheck(
         instrument=warp.instrument,
         visit=warp.visit,
@@ -206,6 +204,13 @@ def _judge(
         noise=noise,
         warning=" ".join(warnings),
     )
+
+
+def noise_warning(noise: float) -> str:
+    """Return a sentence on noise that is not what its variance says, given their ratio; empty where it is."""
+    if _NOISE[0] <= noise <= _NOISE[1]:
+        return ""
+    return f"Its noise is {noise:.2g} times what its variance says: look at what its variance or weight is."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -77,6 +77,12 @@ class RowPlaces:
             header = override_cards(header, path, self._number_of_head(len(read_head(path))))
         return header
 
+    @property
+    def own_header(self) -> Header:
+        """The header that would be the image's WCS without wcs_head: its own, or the primary one."""
+        header = self.headers[self.index]
+        return header if "CTYPE1" in header else self.headers[0]
+
     def _number_of_head(self, count: int) -> int:
         """Return which of some headers beside the file is that of the image, from 0."""
         images = [index for index, header in enumerate(self.headers) if len(image_axes(header)) > 1]

@@ -12,6 +12,7 @@ from lsst.images import Box
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..data.times import ExposureTimes, mjd_from_text
 from ..sky.projection import projection_notes
+from .head_shift import told_shift
 from .pixels import detector_projection, make_exposure
 from .read_control import ReadControl
 from .row_cells import RowCells
@@ -101,6 +102,7 @@ class TableRow:
             edge_width=self.control.edge_width,
             notes=(
                 "WCS taken from the primary header." if places.inherits else "",
+                _note_on_head(places),
                 *projection_notes(header, path=path, hdu=hdu),
                 *pixels.notes,
                 scale.note,
@@ -112,6 +114,12 @@ class TableRow:
         """Return file and HDU of the image."""
         places = RowPlaces(self.cells)
         return places.path, places.index
+
+
+def _note_on_head(places: RowPlaces) -> str:
+    if "wcs_head" not in places.cells:
+        return ""
+    return f"WCS of {places.cells.text('wcs_head')}{told_shift(places)}."
 
 
 def _describe(places: RowPlaces, format: str) -> ExposureInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,26 @@ def test_a_mask_of_ones_where_pixels_are_good_loses_the_others(write: Callable[.
     np.testing.assert_array_equal(np.flatnonzero(bad.any(axis=0)), [7])
 
 
+def test_flags_that_leave_hardly_a_pixel_are_not_believed(write: Callable[..., Path]) -> None:
+    path = write("x_sci.fits", cards={"FILTER": "R", "MAGZP": 25.0})
+    mask = np.random.default_rng(3).integers(0, 10, SHAPE).astype(np.uint8)
+    write("x_mask.fits", image=mask)
+    (row,) = rows_of(path)
+    assert "flags" not in row
+    assert "mask_file" not in row
+    assert row["defects"] == "measured"
+    (source,) = open_exposures([path.parent])
+    assert source.info.origins["mask"].kind == "measured"
+    how = source.info.origins["mask"].how
+    assert re.match(
+        r"in the pixels, as .*mask.* is not believed: with all but 0 bad, \d+ % would be good", how
+    )
+    pixels = source.read().pixels
+    assert np.mean(np.isfinite(pixels.image.array) & np.isfinite(pixels.variance.array)) > 0.9
+    with pytest.raises(InputError, match="strict"):
+        open_exposures([path.parent], strict=True)
+
+
 def test_planes_of_detectors_are_those_of_the_same_name(
     tmp_path: Path, tan_cards: Callable[..., fits.Header]
 ) -> None:
@@ -234,6 +255,7 @@ def test_the_cards_of_a_solver_are_read(write: Callable[..., Path], tmp_path: Pa
     fits.HDUList([fits.PrimaryHDU(header=header)]).writeto(tmp_path / "a.wcs")
     (row,) = rows_of(path)
     assert row["wcs_head"] == "a.wcs"
+    assert "WCS: file *.wcs;" in row["notes"]
     (source,) = open_exposures([path])
     assert source.info.bbox.shape == SHAPE
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import MissingPartError
 from ..file_index import FileIndex
+from ..head_shift import told_shift
 from ..row_cells import RowCells
 from ..row_places import RowPlaces
 from .description import Description
@@ -46,6 +47,8 @@ class RowDraft:
             self.cells["wcs_head"] = self.relative(file)
             self.origins["WCS"] = f"file {file.suffix}"
         places = RowPlaces(RowCells(place.path, 0, self.cells))
+        if "WCS" in self.origins:
+            self.origins["WCS"] += told_shift(places)
         self.cards = places.cards
 
     def number(self, column: str, value: Value | None, name: str = "") -> None:

@@ -17,6 +17,7 @@ from ..described.siblings import ImagePlace
 from ..described.values import Cell, parse_value
 from ..faulty_row import FaultyRow
 from ..file_index import FileIndex
+from ..head_shift import told_shift
 from ..readers import FileHead, Format, Opening, Role
 from ..row_cells import RowCells
 from ..row_expand import hdu_spelling
@@ -106,6 +107,8 @@ class _PlainImage:
             self.cells["wcs_head"] = os.path.relpath(head.absolute(), place.path.absolute().parent)
             self.origins["WCS"] = f"file *{head.suffix}"
         self.places = RowPlaces(RowCells(place.path, 0, self.cells))
+        if head is not None:
+            self.origins["WCS"] += told_shift(self.places)
         self.cards: Cards = self.places.cards
 
     def rows(self) -> Iterator[Row]:

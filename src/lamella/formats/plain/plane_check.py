@@ -12,7 +12,15 @@ from ...errors import LamellaError
 from ...fits.read import Header, optional_number, read_headers, read_rows
 from ..table_hdus import flat_shape
 
-__all__ = ("bits_of_sources", "check_kind", "is_inverted", "kind_of_pixels", "noise_of_rows", "sampled_rows")
+__all__ = (
+    "bits_of_sources",
+    "check_kind",
+    "is_inverted",
+    "kind_of_pixels",
+    "noise_of_rows",
+    "sampled_rows",
+    "share_of_zeros",
+)
 
 _ROWS = 3
 _HEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)
@@ -114,6 +122,12 @@ def kind_of_pixels(image: Place, plane: Place) -> str | None:
     misfits = sorted((misfit, name) for name, misfit in _misfits(rows, values).items())
     is_clear = misfits and misfits[0][0] < math.log(_AGREEMENT) and misfits[1][0] > math.log(_DOUBT)
     return misfits[0][1] if is_clear else None
+
+
+def share_of_zeros(mask: Place) -> float:
+    """Return the part of the pixels that are 0 in a few rows of a mask; 1 where these tell nothing."""
+    values = sampled_rows(*mask)
+    return 1.0 if values is None or not values.size else float(np.mean(values == 0))
 
 
 def bits_of_sources(image: Place, mask: Place) -> int:

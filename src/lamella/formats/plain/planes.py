@@ -16,9 +16,12 @@ from ..row_expand import hdu_spelling
 from ..table_hdus import hdu_index
 from .beside import companions_of, file_pattern
 from .images import unnamed_planes
-from .plane_check import bits_of_sources, check_kind, is_inverted, kind_of_pixels
+from .plane_check import bits_of_sources, check_kind, is_inverted, kind_of_pixels, share_of_zeros
 
 __all__ = ("mask_cells", "noise_cells")
+
+_LEAST_GOOD = 0.5
+"""Part of the pixels that flags of which nobody says what they mean leave good."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +76,8 @@ def _column(kind: str) -> str:
 def mask_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
     """Return the cells of the flags of an image.
 
-    Without a meaning in their header, all but zero are bad; or zero is, where most are not zero.
+    Without a meaning in their header, all but zero are bad; or zero is, where most are not zero.  Flags that
+    leave less than half of the pixels by this are not believed: defects are found in the pixels instead.
     """
     kinds = ("mask", "good")
     candidates = (*_hdus(place, kinds), *_files(place, files, kinds), *_unnamed(place, kinds))
@@ -89,6 +93,10 @@ def mask_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
     if sources:
         told = f"but 0 and {sources:#x}, which marks sources, is bad"
         return Plane(cells | {"flags": f"IGNORE={sources:#x}"}, f"file {candidate.told}: all {told}")
+    good = share_of_zeros((candidate.path, index))
+    if good < _LEAST_GOOD:
+        why = f"{candidate.told} is not believed: with all but 0 bad, {100.0 * good:.0f} % would be good"
+        return Plane({"defects": "measured"}, f"measured in the pixels, as {why}")
     return Plane(cells | {"flags": "NONZERO=BAD"}, f"file {candidate.told}: all but 0 is bad")
 
 
