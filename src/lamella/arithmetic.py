@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from typing import Any
 
 __all__ = ("OPERATORS", "constant", "refuse")
@@ -89,6 +89,7 @@ def _value(node: ast.expr, other: Callable[[ast.expr], Any]) -> Any:
 
 def _operate(node: ast.expr, function: Callable[..., Any], *values: Any) -> Any:
     """Apply an operator to numbers, or ``+`` to texts, lists or tuples."""
+    values = tuple(list(value) if isinstance(value, MutableSequence) else value for value in values)
     numbers = all(isinstance(value, int | float) for value in values)
     sums = function is operator.add and all(isinstance(value, str | list | tuple) for value in values)
     if not (numbers or sums):

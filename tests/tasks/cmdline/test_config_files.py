@@ -191,6 +191,27 @@ config.planes = planes + config.planes
     assert (config.inner.offset, config.scale.factor, list(config.planes)) == (7.0, 8.0, ["A", "B", "BAD"])
 
 
+def test_variables_stand_for_the_options_themselves(config: Any) -> None:
+    """As they do in a program: what is appended to one is in the option."""
+    load_config_text(
+        config,
+        """
+names = config.planes
+names.append("A")
+for planes in (config.planes, [1]):
+    planes.append("B")
+limits = config.thresholds
+limits["CR"] = 0.5
+for name in config.planes:
+    config.title = name
+config.planes = names + ["C"]
+""",
+    )
+    assert list(config.planes) == ["BAD", "A", "B", "C"]
+    assert dict(config.thresholds) == {"SAT": 0.1, "CR": 0.5}
+    assert config.title == "B"
+
+
 def test_loops_end(config: Any) -> None:
     text = "n = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)\n"
     text += "".join(f"{' ' * depth}for x{depth} in n:\n" for depth in range(9)) + " " * 9 + "pass\n"

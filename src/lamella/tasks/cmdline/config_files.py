@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import ast
 import logging
-from collections.abc import MutableMapping, MutableSequence, MutableSet
+from collections.abc import Mapping, MutableMapping, MutableSequence, MutableSet, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -233,13 +233,13 @@ class _Reader:
         owner = walk(self._scope.roots, path.value, _option(path))
         old = walk(self._scope.roots, path, _option(path))
         items = self._scope.value(node)
-        if not isinstance(old, MutableSequence) or not isinstance(items, list | tuple):
+        if not isinstance(old, MutableSequence) or not isinstance(items, Sequence) or isinstance(items, str):
             raise ValueError("only a list can be added to a list")
         set_path(owner, path, [*old, *items], _option(path), self._at(statement))
 
     def _repeat(self, target: ast.expr, node: ast.expr, body: list[ast.stmt]) -> None:
         items = self._scope.value(node)
-        if not isinstance(items, list | tuple | dict):
+        if not isinstance(items, Sequence | Mapping) or isinstance(items, str):
             raise ValueError(f"{ast.unparse(node)} is not a list to go through")
         for item in items:
             self._scope.bind(target, item)

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lsst.pex.config import Config
-from lsst.pex.config.dictField import Dict as PexDict
-from lsst.pex.config.listField import List as PexList
 
 from ...arithmetic import constant
 from .option_paths import find_class, roots_of, walk
@@ -117,7 +115,7 @@ class Scope:
         return self.imported[first] + dot + rest
 
     def value(self, node: ast.expr) -> Any:
-        """Return the value of an expression.
+        """Return the value of an expression; lists and dictionaries of options are themselves, not copies.
 
         Raises
         ------
@@ -133,7 +131,7 @@ class Scope:
             case ast.Subscript(value=ast.Attribute() as owner, slice=key) if self._is(owner, "os.environ"):
                 return self.folders.of_variable(self.value(key))
             case ast.Attribute() | ast.Subscript() | ast.Name() if self._is_option(node):
-                return _plain(walk(self.roots, self.settled(node), ast.unparse(node)))
+                return walk(self.roots, self.settled(node), ast.unparse(node))
             case ast.Attribute() | ast.Name():
                 return self._config_class(node)
             case ast.Call(func=func, args=args, keywords=[]):
@@ -203,10 +201,3 @@ class Scope:
                 word = self.value(name)
                 return isinstance(word, str) and not word.startswith("_") and hasattr(self.value(owner), word)
         return bool(self.value(node))
-
-
-def _plain(value: Any) -> Any:
-    """Return a copy of the value of an option that is a list or a dictionary; others as they are."""
-    if isinstance(value, PexList):
-        return list(value)
-    return dict(value) if isinstance(value, PexDict) else value

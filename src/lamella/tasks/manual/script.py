@@ -34,7 +34,7 @@ def run_script(args: Sequence[str]) -> None:
         Raised when the script cannot be read.
     SystemExit
         Raised with what the script ends with, and with 1 after an error of the
-        script, which is shown with the traceback of the script alone.
+        script (130 after an interruption), which is shown with the traceback of the script alone.
     """
     script = str(args[0])
     source = Path(script).read_bytes()
@@ -53,7 +53,7 @@ def run_script(args: Sequence[str]) -> None:
         raise
     except BaseException as err:
         _show(err, err.__traceback__.tb_next if err.__traceback__ else None)
-        sys.exit(1)
+        sys.exit(130 if isinstance(err, KeyboardInterrupt) else 1)
 
 
 def _show(error: BaseException, traceback: TracebackType | None) -> None:
