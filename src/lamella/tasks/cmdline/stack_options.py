@@ -80,7 +80,7 @@ _OPTIONS: dict[str, dict[str, StackOption]] = {
     "AssembleCoaddConfig": {
         **_fixed("backgrounds of warps are not matched", doMatchBackgrounds=False),
         **_unused(
-            "backgrounds of warps are not matched", "autoReference", "matchBackgrounds",
+            "backgrounds of warps are not matched", "matchBackgrounds",
             "maxMatchResidualRMS", "maxMatchResidualRatio",
         ),
         **_unused("maps of inputs are not made", "inputMapper"),
