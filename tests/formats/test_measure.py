@@ -214,9 +214,18 @@ def test_fields_that_share_no_star_have_references_of_their_own(tmp_path: Path) 
     assert references["far-a.fits"] == references["far-b.fits"] in ("far-a.fits", "far-b.fits")
 
 
-def test_detectors_that_share_no_star_are_on_one_scale_by_their_visits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("numbered", [True, False])
+def test_detectors_that_share_no_star_are_on_one_scale_by_their_visits(
+    numbered: bool, tmp_path: Path
+) -> None:
+    def cards(visit: int, ccd: int) -> dict[str, Any]:
+        if numbered:
+            return {"EXPNUM": visit, "CCDNUM": ccd}
+        # Files of one detector each, which only the time says to be of one visit.
+        return {"DATE-OBS": "2026-03-01", "UT": f"0{visit}:10:12.3"}
+
     exposures = [
-        Bare(f"{visit}{ccd}.fits", zero_point, ra=150.0 + ccd, cards={"EXPNUM": visit, "CCDNUM": ccd})
+        Bare(f"{visit}{ccd}.fits", zero_point, ra=150.0 + ccd, cards=cards(visit, ccd))
         for visit, zero_point in ((1, 25.0), (2, 24.5), (3, 25.2))
         for ccd in (1, 2)
     ]

@@ -108,9 +108,8 @@ class _Band:
         scales = relative_scales(
             self.catalogs, matches, {index: tie.factor for index, tie in anchors.items()}
         )
-        visits = [self._visit(index) for index in range(len(self.sources))]
         tied = np.where(scales.stars > 0, scales.scale, np.nan)
-        linked = link_groups(tied, scales.reference, visits, anchors)
+        linked = link_groups(tied, scales.reference, self._times(scales.reference), anchors)
         ties: dict[int, _Tie] = {}
         for index in self.free:
             tie = self._by_stars(index, linked, anchors)
@@ -198,6 +197,24 @@ class _Band:
     def _visit(self, index: int) -> tuple[str, int]:
         identity = self.sources[index].info.id
         return identity.instrument, identity.visit
+
+    def _times(self, groups: np.ndarray) -> list[tuple[str, int | str]]:
+        """Return what detectors share that looked at once: their visit, else instrument and time to a second.
+
+        Files of one detector each have visits of their own where no card has the number of the exposure.
+        Where exposures of one group of common stars have the same time, it tells nothing.
+        """
+        visits = [self._visit(index) for index in range(len(self.sources))]
+        sizes = collections.Counter(visits)
+        times: list[tuple[str, int | str]] = [
+            (visit[0], f"{source.info.mjd:.5f}")
+            if sizes[visit] == 1 and source.info.mjd is not None
+            else visit
+            for visit, source in zip(visits, self.sources, strict=True)
+        ]
+        keys = [*zip(groups.tolist(), times, strict=True)]
+        counts = collections.Counter(keys)
+        return [key[1] if counts[key] == 1 else visit for key, visit in zip(keys, visits, strict=True)]
 
     def _by_time(self, index: int, tied: Mapping[int, _Tie]) -> tuple[_Tie, str]:
         """Return a scale from exposure times; its own reference where there is no like exposure."""

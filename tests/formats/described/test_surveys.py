@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 import lamella.formats.described
 from lamella.errors import DuplicateInputError
@@ -161,3 +162,21 @@ def test_noise_whose_map_is_not_there_is_measured_and_told(name: str, map: str, 
     usable = np.isfinite(measured) & np.isfinite(stated.variance.array)
     ratio = np.sqrt(measured[usable] / stated.variance.array[usable])
     assert np.median(ratio) == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("cards", "factor"),
+    [({"MAGZP": 25.0}, 10 ** (0.4 * 6.4)), ({"BUNIT": "uJy"}, 1e3), ({"BUNIT": "nJy", "MAGZP": 25.0}, 1.0)],
+)
+def test_the_scale_of_ccddata_is_that_of_its_cards(
+    cards: dict[str, str | float], factor: float, tmp_path: Path
+) -> None:
+    config = SurveyConfig(
+        bands=("r",), visits_per_band=1, detector_grid=(1, 1), detector_shape=(120, 130), distortion=0.0
+    )
+    (path,) = write_layout("ccddata", Survey(config).exposures(), tmp_path).iterdir()
+    for key, value in cards.items():
+        fits.setval(path, key, value=value)
+    (source,) = open_exposures([path])
+    assert source.info.flux_unit.is_absolute
+    assert source.read().to_njy == pytest.approx(factor, rel=1e-6)

@@ -33,17 +33,15 @@ from .counts import are_counts
 from .images import image_indices, is_image, unnamed_planes
 from .keywords import (
     DETECTOR,
-    FLUX_SCALE,
     READ_NOISE,
     SATURATION,
     VISIT,
-    ZERO_POINT,
     gain_of,
     number_or_none,
     whole_or_none,
-    why_not_ab,
 )
 from .planes import mask_cells, noise_cells
+from .scale import scale_of_cards
 
 __all__ = ("FORMAT", "plain_rows")
 
@@ -147,17 +145,10 @@ class _PlainImage:
         self.cells["detector"] = detector.text if detector is not None else str(self.place.count)
 
     def _flux(self) -> None:
-        unit = self._unit = self._believed_unit()
-        zero_point, scale = number_or_none(ZERO_POINT, self.cards), number_or_none(FLUX_SCALE, self.cards)
-        if is_flux_unit(unit):
-            self._set("unit", Cell(unit, "header BUNIT"), "unit")
-        elif zero_point is not None and (reason := why_not_ab(self.cards, self.cells["band"])):
-            scale = Cell(f"10**(-0.4*({zero_point.text} - 25))", f"{zero_point.origin} ({reason})")
-            self._set("flux_scale", scale, "relative scale")
-        elif zero_point is not None:
-            self._set("zero_point", zero_point, "zero point")
-        elif scale is not None:
-            self._set("flux_scale", scale, "relative scale")
+        self._unit = self._believed_unit()
+        scale = scale_of_cards(self.cards, self._unit, self.cells["band"])
+        if scale is not None:
+            self._set(*scale)
         else:
             self.cells["flux_scale"] = "measured"
 
