@@ -395,6 +395,28 @@ def test_what_another_run_has_is_not_made_again(site: Site) -> None:
 
 
 @pytest.mark.any_database
+def test_a_table_is_not_taken_over_without_the_coadds_that_are_made(site: Site) -> None:
+    infos = [source.info for source in open_exposures([site.survey.table]).sources]
+    with open_repository(site.repo, writeable=True) as butler:
+        register_skymap(butler, skymap_from_exposures(infos, name="pair", patch_size=110, patch_border=10))
+        patches = butler.query_dimension_records("patch", skymap="pair")
+    assert len(patches) > 1
+    simple = ("-c", "makeWarp:makePsfMatched=False", "-c", "assembleCoadd:assemble.reject.method=none")
+    first, both = "skymap = 'pair' AND patch = 0", "skymap = 'pair' AND patch IN (0, 1)"
+    assert site.run("part", *simple, where=first).exit_code == 0
+    more = ["--skip-existing-in", "part", "-i", f"part,{site.inputs}"]
+    refused = site.run("more", *simple, *more, where=both)
+    assert refused.exit_code == 1
+    assert "would be taken over" in str(refused.exception) + refused.output
+    made = site.run("more", *simple, *more, "-p", f"{PIPELINE}#patches", where=both)
+    assert made.exit_code == 0, made.output
+    tables = site.run("tables", "-i", "more", "-p", f"{PIPELINE}#tables", where="skymap = 'pair'")
+    assert tables.exit_code == 0, tables.output
+    with site.open("tables") as butler:
+        assert set(butler.get("deepCoadd_inputSummary", skymap="pair")["patch"]) == {0, 1}
+
+
+@pytest.mark.any_database
 def test_quantum_backed_butler(site: Site, tmp_path: Path) -> None:
     graph = str(tmp_path / "graph.qg")
     runner = LogCliRunner()

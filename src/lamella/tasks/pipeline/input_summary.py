@@ -11,12 +11,14 @@ from astropy.table import Column, Table, vstack
 from lsst.pipe.base import (
     PipelineTaskConfig,
     PipelineTaskConnections,
+    QuantaAdjuster,
     QuantumContext,
     Struct,
 )
 
 from ...data.coadd import Rejection
 from ...data.detector import DetectorInput
+from ...errors import ConfigError
 from .base import CoaddPipelineTask, Inputs, Outputs
 
 __all__ = (
@@ -62,6 +64,10 @@ class CoaddInputSummaryConnections(
         storageClass="ArrowAstropy",
         dimensions=("skymap", "tract", "band"),
     )
+
+    def adjust_all_quanta(self, adjuster: QuantaAdjuster) -> None:
+        """Check that no table is taken over from another run while its tract gets more coadds."""
+        _require_fresh(adjuster, "coadds")
 
 
 class CoaddInputSummaryConfig(PipelineTaskConfig, pipelineConnections=CoaddInputSummaryConnections):
@@ -146,6 +152,10 @@ class ConsolidateCoaddInputSummaryConnections(
         dimensions=("skymap",),
     )
 
+    def adjust_all_quanta(self, adjuster: QuantaAdjuster) -> None:
+        """Check that no table is taken over from another run while more tables of tracts are made."""
+        _require_fresh(adjuster, "tables")
+
 
 class ConsolidateCoaddInputSummaryConfig(
     PipelineTaskConfig, pipelineConnections=ConsolidateCoaddInputSummaryConnections
@@ -178,6 +188,39 @@ class ConsolidateCoaddInputSummaryTask(CoaddPipelineTask):
         summary.sort(["tract", "patch", "band", "instrument", "visit", "detector"])
         self.log.info("%d tables have %d rows.", len(tables), len(summary))
         return Struct(summary=summary)
+
+
+def _require_fresh(adjuster: QuantaAdjuster, connection: str) -> None:
+    """Require that whatever is made of the inputs of a task goes into what the task makes.
+
+    With ``--skip-existing-in`` the middleware takes a table over from another run when there is one,
+    also when coadds are made that it lacks.
+
+    Raises
+    ------
+    ConfigError
+        Raised when a table would lack what is made now.
+    """
+    # The hook is given the quanta of its own task; those of others are not for the public.
+    graph, skeleton = getattr(adjuster, "_pipeline_graph", None), getattr(adjuster, "_skeleton", None)
+    if graph is None or skeleton is None:
+        return
+    inputs = adjuster.task_node.inputs[connection].parent_dataset_type_name
+    producer = graph.producer_of(inputs)
+    if producer is None or not skeleton.has_task(producer.label):
+        return
+    dimensions = adjuster.task_node.dimensions.required
+    made = QuantaAdjuster(producer.label, graph, skeleton, adjuster.butler).iter_data_ids()
+    wanted = {tuple(data_id[name] for name in dimensions) for data_id in made}
+    stale = wanted - {tuple(data_id[name] for name in dimensions) for data_id in adjuster.iter_data_ids()}
+    if stale:
+        where = ", ".join(f"{name} {value}" for name, value in zip(dimensions, min(stale), strict=True))
+        raise ConfigError(
+            f"{adjuster.task_label} would be taken over from the run that is skipped, without the "
+            f"{producer.label} of this one ({where}). Make the coadds with the subset #patches of the "
+            "pipeline, then all tables with #tables, without --skip-existing-in and in a run of their own.",
+            option="skip-existing-in",
+        )
 
 
 _COLUMNS: dict[str, tuple[str, str, str]] = {
