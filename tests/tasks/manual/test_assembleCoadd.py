@@ -245,6 +245,22 @@ def test_a_warp_without_a_value_is_left_out_and_on_record(maker, caplog) -> None
     assert "Leaving out deepCoadd_directWarp" in caplog.text
 
 
+class BareRef:
+    """A data reference of a user, with what the manual's methods need and no more."""
+
+    def __init__(self, ref: MemoryRef) -> None:
+        self.dataId, self.get, self.put, self.datasetExists = ref.dataId, ref.get, ref.put, ref.datasetExists
+
+
+def test_any_data_reference_will_do(butler, maker, sky_map) -> None:
+    ref, refs = fill_patch(butler, maker, sky_map)
+    absent = MemoryRef(butler, "deepCoadd_directWarp", {**PATCH, "visit": 99})
+    expected = task_with().runDataRef(ref, [*refs, absent])
+    found = task_with().runDataRef(BareRef(ref), [BareRef(one) for one in (*refs, absent)])
+    assert_same_coadd(found.coaddExposure, expected.coaddExposure)
+    assert [one.id.visit for one in found.coaddExposure.rejections] == [99]
+
+
 def test_a_visit_without_a_warp_is_on_record_with_its_instrument(
     butler: MemoryButler, maker, sky_map, monkeypatch: pytest.MonkeyPatch
 ) -> None:

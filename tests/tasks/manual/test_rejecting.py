@@ -95,6 +95,10 @@ def test_the_bits_are_those_of_the_core(kind: Any, options: dict[str, Any], fiel
     assert_same(coadd, core)
     assert coadd.settings["assemble"] == task.config.toCore().to_dict()
     assert sum(one.removed for one in coadd.removals) > 10
+    steps = [name for name in task.getFullMetadata().names() if "assembleStaticSkyModel:" not in name]
+    times = {name: task.getFullMetadata().exists(f"{name}.runEndCpuTime") for name in steps}
+    runs = {task.getName(), f"{task.getName()}:assembleStaticSkyModel"} & set(steps)
+    assert {name for name, has in times.items() if has} == runs
 
 
 @pytest.mark.parametrize("kind", [COMPARE, SAFE])

@@ -18,7 +18,7 @@ from ...data.inputs import WarpInput, WarpSource
 from ...image.planes import Planes, conform_mask
 from ...planes import Layout
 from .maskPlanes import AltMask
-from .references import WarpRef
+from .references import WarpRef, gen3_id
 from .scaleZeroPoint import ImageScaler
 
 __all__ = (
@@ -139,10 +139,8 @@ def stack_record(warp: WarpToStack, source: WarpSource) -> WarpInput:
 def absent_warp(ref: WarpRef) -> list[Rejection]:
     """Return the record of a visit whose warp does not exist; none where its identifier has no visit."""
     dataId = ref.dataId
-    translate = getattr(ref.ref.getButler(), "dataCoordinate", None)
-    if translate is not None:
-        with contextlib.suppress(LookupError):  # the repository does not even know the visit
-            dataId = translate(ref.name, dataId)
+    with contextlib.suppress(LookupError):  # the repository does not even know the visit
+        dataId = gen3_id(ref.ref, ref.name) or dataId
     if "visit" not in dataId:
         return []
     identity = ExposureId(

@@ -28,6 +28,7 @@ from ..cmdline.runner import TaskRunner
 from ..cmdline.task import CmdLineTask
 from .coaddInputRecorder import CoaddInputRecorderTask, CoaddInputs
 from .maskPlanes import plane_layout
+from .references import gen3_id
 from .selectImages import (
     SelectStruct,
     UnreadExposure,
@@ -285,10 +286,9 @@ class CoaddBaseTask(CmdLineTask):
         str or `None`
             `None` when the identifier has no filter, or the butler does not translate it.
         """
-        translate = getattr(patchRef.getButler(), "dataCoordinate", None)
-        if translate is None or "filter" not in patchRef.dataId:
+        if "filter" not in patchRef.dataId:
             return None
-        band = translate(self.getCoaddDatasetName(), patchRef.dataId).get("band")
+        band = (gen3_id(patchRef, self.getCoaddDatasetName()) or {}).get("band")
         return None if band is None else str(band)
 
     def getBadPixelMask(self) -> int:

@@ -77,6 +77,26 @@ class WarpRef:
         return self.header.instrument, self.header.visit
 
 
+def gen3_id(ref: Any, name: str) -> dict[str, Any] | None:
+    """Return today's identifier of a dataset, given a data reference; `None` where nobody translates it.
+
+    Parameters
+    ----------
+    ref
+        A data reference.
+    name
+        Name of the dataset type.
+
+    Raises
+    ------
+    LookupError
+        Raised when the repository does not know what the reference names.
+    """
+    butler = ref.getButler() if hasattr(ref, "getButler") else None
+    translate = getattr(butler, "dataCoordinate", None)
+    return None if translate is None else dict(translate(name, ref.dataId))
+
+
 def is_warp(item: Any) -> bool:
     """Tell whether something is a warp, or a data reference to one: to a visit on a patch."""
     if isinstance(item, Warp | WarpRef):

@@ -20,6 +20,7 @@ from ...data.exposure import ExposureId, ExposureInfo
 from ...sky.geometry import SkyPolygon
 from ..cmdline.task import Task
 from .fields import borrow, borrowed, check_with_core, core_values
+from .references import gen3_id
 
 __all__ = (
     "BaseSelectImagesTask",
@@ -88,10 +89,7 @@ def select_struct_or_reason(dataRef: Any) -> SelectStruct | UnreadExposure:
     try:
         return make_select_struct(dataRef)
     except (LookupError, OSError, ValueError) as err:
-        translate = getattr(
-            dataRef.getButler(), "dataCoordinate", None
-        )  # a butler of a user need not have it
-        given = dataRef.dataId if translate is None else translate("calexp", dataRef.dataId)
+        given = gen3_id(dataRef, "calexp") or dataRef.dataId
         detector = given.get("detector", given.get("ccd", 0))
         id = ExposureId(str(given.get("instrument", "")), int(given["visit"]), int(detector))
         reason = " ".join(str(err).split())
