@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ..startup import lighten_imports
+from ..startup import lighten_exit, lighten_imports
 
 __all__ = ()
 
-lighten_imports()  # of pipetask, and of programs
+# Also in pipetask and in programs: the middleware is large.
+lighten_imports()
+lighten_exit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from lsst.daf.butler import Butler
@@ -11,9 +11,11 @@ from lsst.sphgeom import ConvexPolygon, UnitVector3d
 
 from ..errors import DuplicateInputError, SkyMapError
 from ..sky.geometry import SkyPolygon
-from ..sky.skymap import SkyMap
-from ..sky.tract import Tract
 from .datasets import common_runs, find_prefix
+
+if TYPE_CHECKING:  # a repository is made and cleaned without images
+    from ..sky.skymap import SkyMap
+    from ..sky.tract import Tract
 
 __all__ = ("from_region", "register_skymap", "stored_skymap", "to_region", "visited_tracts")
 

@@ -8,14 +8,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ...startup import lighten_exit, quick_imports
+from ...startup import quick_imports
 from ..cmdline.command_words import command_words
 from ..cmdline.status import EXIT_NOT_STARTED
 from .switches import SWITCHES
 
 __all__ = ("assemble_coadd", "make_coadd_temp_exp", "make_discrete_sky_map", "make_sky_map")
-
-lighten_exit()
 
 _ASSEMBLERS = {
     "assembleCoadd": ("assembleCoadd", "AssembleCoaddTask"),
