@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from ..fits.read import Header
+from ..fits.read import Header, header_text
 
 __all__ = (
     "COLORS",
     "is_pattern",
+    "is_spectral",
     "shifted_pattern",
     "super_pixel_header",
     "super_pixels",
@@ -20,6 +23,8 @@ __all__ = (
 COLORS = ("R", "G", "B")
 _SIP = re.compile(r"([AB])_(\d+)_(\d+)")
 _INVERSE_SIP = re.compile(r"[AB]P_(ORDER|\d+_\d+)")
+_AXES = re.compile("FREQ|ENER|WAVN|VRAD|WAVE|VOPT|ZOPT|AWAV|VELO|BETA|FELO|LAMBDA|STOKES|TIME|UTC|TAI|TT|MJD")
+"""Beginnings of CTYPE of axes of the world that are none of the sky (Greisen et al. 2006, A&A 446, 747)."""
 _SCALED = re.compile(r"CDELT[12]|CD[12]_[12]")
 
 
@@ -112,3 +117,8 @@ def super_pixel_header(header: Header, pattern: str, color: str) -> Header:
         elif sip := _SIP.fullmatch(key):
             result[key] = float(header[key]) * 2.0 ** (int(sip[2]) + int(sip[3]) - 1)
     return result
+
+
+def is_spectral(header: Mapping[str, Any]) -> bool:
+    """Return whether the planes of a cube are those of a spectrum, of polarisations or times: no colours."""
+    return _AXES.match(header_text(header, "CTYPE3").upper()) is not None

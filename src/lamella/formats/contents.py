@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..fits.read import Header, header_text, image_axes, read_headers
+from .bayer import is_spectral
 from .plane_roles import hdu_role
 
 __all__ = ("Card", "FitsContents", "HduContents", "contents_of")
@@ -182,7 +183,7 @@ def _wcs_kind(header: Header) -> str:
         for kind, pattern in _DISTORTIONS.items()
         if kind not in ctype and any(pattern.fullmatch(key) for key in header)
     ]
-    third = header_text(header, "CTYPE3")
+    third = header_text(header, "CTYPE3") if is_spectral(header) else ""
     told = " with ".join([ctype, ", ".join(kinds)]) if kinds else ctype
     return f"{told}, {_THIRD} {third}" if third and len(image_axes(header)) > 2 else told
 

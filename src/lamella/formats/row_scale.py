@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ _OTHER_UNITS = {
     "nanomaggies": "3630.7805477010024 nJy",
 }
 """Names of units that surveys use and astropy does not know."""
+_PER_PIXEL = re.compile(r"\s*(/\s*|per\s+|\s)pix(el)?s?(\s*(\*\*|\^)?-1)?$", re.IGNORECASE)
 _POGSON = 2.5 / math.log(10.0)
 
 
@@ -109,7 +111,7 @@ def _scale_of_unit(told: str, path: Path, where: str, area: Any) -> RowScale:
         expected = "a unit of flux density, e.g. nJy, or a column zero_point that says what a count is"
         raise UnitError(path, where=where, found=f"{told!r}, which is a count", expected=expected)
     try:
-        unit = u.Unit(_OTHER_UNITS.get(told.lower(), told))
+        unit = _unit(told)
         if unit.is_equivalent(u.nJy / u.sr):
             steradian, brightness = area(), float(unit.to(u.nJy / u.sr))
             if not isinstance(steradian, float):
@@ -122,12 +124,18 @@ def _scale_of_unit(told: str, path: Path, where: str, area: Any) -> RowScale:
         raise UnitError(path, where=where, found=repr(told), expected=expected) from None
 
 
+def _unit(text: str) -> u.UnitBase:
+    """Return the unit of a text; what is per pixel is what a pixel holds."""
+    name = _PER_PIXEL.sub("", text.strip())
+    return u.Unit(_OTHER_UNITS.get(name.lower(), name))
+
+
 def is_flux_unit(text: str) -> bool:
     """Return whether a text names a unit of flux density or of surface brightness."""
     if not text or is_counts(text):
         return False
     try:
-        unit = u.Unit(_OTHER_UNITS.get(text.lower(), text))
+        unit = _unit(text)
     except (ValueError, TypeError):
         return False
     return bool(unit.is_equivalent(u.nJy) or unit.is_equivalent(u.nJy / u.sr))

@@ -89,6 +89,10 @@ def test_what_an_image_does_not_tell_is_measured(write: Callable[..., Path]) -> 
         ({"MAGZP": "n/a"}, "flux_scale", "measured"),
         ({"BUNIT": "MJy/sr", "MAGZP": 20.0}, "unit", "MJy/sr"),
         ({"BUNIT": "nanomaggy"}, "unit", "nanomaggy"),
+        ({"BUNIT": "Jy/pixel"}, "unit", "Jy/pixel"),
+        ({"BUNIT": "mJy pix-1"}, "unit", "mJy pix-1"),
+        ({"BUNIT": "Jy/beam", "MAGZP": 25.0}, "zero_point", "MAGZP"),
+        ({"BUNIT": "nJy", "SATURATE": 60000}, "saturation", None),
         ({"BUNIT": "adu"}, "flux_scale", "measured"),
         ({"BUNIT": "adu", "GAIN": 1.5}, "gain", "GAIN"),
         ({"BUNIT": "adu/s", "GAIN": 1.5, "EXPTIME": 9.0}, "gain", "GAIN * EXPTIME"),
@@ -263,8 +267,16 @@ def test_the_cards_of_a_solver_are_read(write: Callable[..., Path], tmp_path: Pa
 def test_mosaics_and_cubes_are_three_bands(write: Callable[..., Path]) -> None:
     rows = rows_of(write(cards={"BAYERPAT": "GRBG"}))
     assert [(row["band"], row["color"], row["bayer"]) for row in rows] == [(c, c, "GRBG") for c in "RGB"]
-    rows = rows_of(write("b.fits", image=np.stack([IMAGE] * 3)))
-    assert [(row["band"], row["color"], row.get("bayer")) for row in rows] == [(c, c, None) for c in "RGB"]
+    for name, cards in (("b.fits", {}), ("c.fits", {"CTYPE3": "RGB"})):
+        rows = rows_of(write(name, cards, np.stack([IMAGE] * 3)))
+        assert [(row["band"], row["color"], row.get("bayer")) for row in rows] == [
+            (c, c, None) for c in "RGB"
+        ]
+
+
+def test_a_unit_per_pixel_is_what_a_pixel_holds(write: Callable[..., Path]) -> None:
+    (source,) = open_exposures([write(cards={"BUNIT": "uJy/pix", "FILTER": "R"})])
+    assert source.read().to_njy == pytest.approx(1e3)
 
 
 @pytest.mark.parametrize(

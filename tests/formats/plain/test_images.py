@@ -86,12 +86,13 @@ def test_images_of_other_bands_or_times_are_exposures(
     assert [row["detector"] for row in rows] == ["1", "2"]
 
 
+@pytest.mark.parametrize("axis", ["WAVE", "FREQ-LSR", "STOKES"])
 @pytest.mark.parametrize("planes", [3, 5])
 def test_a_cube_of_the_spectrum_is_refused_in_words(
-    tmp_path: Path, tan_cards: Callable[..., fits.Header], planes: int
+    tmp_path: Path, tan_cards: Callable[..., fits.Header], planes: int, axis: str
 ) -> None:
     header = tan_cards(SHAPE)
-    header["CTYPE3"] = "WAVE"
+    header["CTYPE3"] = axis
     fits.writeto(tmp_path / "cube.fits", np.stack([IMAGE] * planes), header)
     with pytest.raises(NoInputsError, match=rf"60×50×{planes} float32.*a 2-d image") as caught:
         open_exposures([tmp_path])

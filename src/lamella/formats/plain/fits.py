@@ -177,7 +177,7 @@ class _PlainImage:
         if gain is not None:
             self._set("gain", gain, "gain")
         saturation = number_or_none(SATURATION, self.cards)
-        if saturation is not None:
+        if saturation is not None and not is_flux_unit(self._unit):  # it is told in counts
             self._set("saturation", saturation, "saturation")
         noise, mask = noise_cells(self.place, self.files), mask_cells(self.place, self.files)
         self.cells |= {"noise": "measured"} if noise is None else noise.cells

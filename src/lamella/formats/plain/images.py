@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...fits.read import Header, header_text, image_axes
-from ..bayer import COLORS
+from ...fits.read import Header, image_axes
+from ..bayer import COLORS, is_spectral
 from ..cards import Cards
 from ..plane_roles import hdu_words
 from ..table_hdus import flat_shape, is_other_plane
@@ -24,8 +24,7 @@ _TIMES = ("DATE-OBS", "MJD-OBS", "EXPNUM", "EXPID")
 def is_image(header: Mapping[str, Any]) -> bool:
     """Return whether an HDU holds an image of the sky, or one in three colours, by its header alone."""
     axes = image_axes(header)
-    # The third axis of colours is not one of the world.
-    is_cube = len(axes) == 3 and axes[0] == len(COLORS) and not header_text(header, "CTYPE3")
+    is_cube = len(axes) == 3 and axes[0] == len(COLORS) and not is_spectral(header)
     return (flat_shape(header) is not None or is_cube) and min(axes[-2:]) > 1 and not is_other_plane(header)
 
 
