@@ -138,6 +138,9 @@ def test_load_of_another_file(config: Any, tmp_path: Path) -> None:
         ("config.absent.factor = 3", "no config field"),
         ("config._frozen = True", "no config field"),
         ("config.__class__ = 3", "no config field"),
+        ("getattr(config, '_frozen').load('x')", "no config field"),
+        ("getattr(config, 'a b').load('x')", "is not the name of an option"),
+        ("config.title = getattr(config, 'numbre')", "did you mean number"),
         ("config.planes.clear()", "not something a configuration file may call"),
         ("config.saveToString()", "not something a configuration file may call"),
         ("config.scale.retarget('cmdline_toys.ShiftTask')", "neither a literal nor imported|not the path"),
@@ -258,6 +261,18 @@ class TestPackages:
             ConfigError, match=r"mine\.py:3: .*--package-dir obs_toys=FOLDER, or set OBS_TOYS_DIR"
         ):
             load_config_file(config, folder / "mine.py")
+
+    def test_options_by_variables_and_files_that_exist(self, config: Any, folder: Path) -> None:
+        """As files of drivers load those of their parts."""
+        (folder / "scale.py").write_text("config.factor = 9.0\n")
+        (folder / "first.py").write_text(
+            "import os.path\nfor part, name in (('scale', 'scale'), ('inner', 'absent')):\n"
+            "    path = os.path.join(os.path.dirname(__file__), name + '.py')\n"
+            "    if os.path.exists(path):\n        getattr(config, part).load(path)\n"
+            "config.limit = getattr(config, 'scale').factor\n"
+        )
+        load_config_file(config, folder / "first.py")
+        assert (config.scale.factor, config.limit, config.inner.offset) == (9.0, 9.0, 100.0)
 
     def test_beside_the_file(self, config: Any, folder: Path) -> None:
         text = "import os.path\nhere = os.path.dirname(__file__)\n"

@@ -130,6 +130,20 @@ def test_nothing_is_put_into_other_packages_before_it_is_asked_for(said: Any) ->
     assert said["finders"][-1] == "lamella.tasks.manual.lsst_names"
 
 
+def test_what_the_middleware_lacks_is_told_with_what_to_install(run: Any) -> None:
+    """As where only the core of lamella is installed."""
+    program = (
+        "import json, sys, lsst\n"
+        "import lamella.tasks.manual.lsst_names\n"
+        "for name in [name for name in sys.modules if name.startswith('lsst.pipe')]:\n"
+        "    del sys.modules[name]\n"
+        "del lsst.pipe\nlsst.__path__ = []\n"
+        "try:\n    import lsst.pipe.tasks.assembleCoadd\n"
+        "except ImportError as err:\n    print(json.dumps(str(err)))\n"
+    )
+    assert run(program) == "No module named 'lsst.pipe': it needs pip install 'lamella[lsst]'."
+
+
 def test_pickles_and_saved_files_need_no_names(said: Any, run: Any) -> None:
     program = (
         "import json, pickle, sys\n"

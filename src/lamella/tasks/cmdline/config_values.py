@@ -17,9 +17,11 @@ from .package_folders import PackageFolders
 
 __all__ = ("Scope",)
 
-_PATHS: dict[str, Callable[..., str]] = {
+_PATHS: dict[str, Callable[..., Any]] = {
     "os.path.abspath": os.path.abspath,
     "os.path.dirname": os.path.dirname,
+    "os.path.exists": os.path.exists,
+    "os.path.isfile": os.path.isfile,
     "os.path.join": os.path.join,
     "os.path.normpath": os.path.normpath,
     "os.path.realpath": os.path.realpath,
@@ -91,8 +93,15 @@ class Scope:
                 raise ValueError("only options of config, and variables, can be assigned")
 
     def settled(self, node: ast.expr) -> Any:
-        """Return a path whose entries are literals: ``config.a[name]`` of a variable is ``config.a['b']``."""
+        """Return a path whose entries are literals: of a variable, ``config.a[name]`` is ``config.a['b']``.
+
+        ``getattr(config, name)`` is ``config.b``.
+        """
         match node:
+            case ast.Call(func=ast.Name(id="getattr"), args=[owner, name], keywords=[]):
+                return ast.copy_location(
+                    ast.Attribute(self.settled(owner), self._word(name), ast.Load()), node
+                )
             case ast.Attribute(value=owner, attr=attr):
                 return ast.copy_location(ast.Attribute(self.settled(owner), attr, ast.Load()), node)
             case ast.Subscript(value=owner, slice=key):
@@ -130,7 +139,7 @@ class Scope:
                 return self._variables[name]
             case ast.Subscript(value=ast.Attribute() as owner, slice=key) if self._is(owner, "os.environ"):
                 return self.folders.of_variable(self.value(key))
-            case ast.Attribute() | ast.Subscript() | ast.Name() if self._is_option(node):
+            case ast.Attribute() | ast.Subscript() | ast.Name() | ast.Call() if self._is_option(node):
                 return walk(self.roots, self.settled(node), ast.unparse(node))
             case ast.Attribute() | ast.Name():
                 return self._config_class(node)
@@ -170,9 +179,20 @@ class Scope:
 
     def _is_option(self, node: ast.expr) -> bool:
         """Whether a path begins with the configuration, or with a variable."""
-        while isinstance(node, ast.Attribute | ast.Subscript):
-            node = node.value
-        return isinstance(node, ast.Name) and node.id in self.roots
+        match node:
+            case ast.Attribute(value=owner) | ast.Subscript(value=owner):
+                return self._is_option(owner)
+            case ast.Call(func=ast.Name(id="getattr"), args=[owner, _]):
+                return self._is_option(owner)
+            case ast.Name(id=name):
+                return name in self.roots
+        return False
+
+    def _word(self, node: ast.expr) -> str:
+        word = self.value(node)
+        if not (isinstance(word, str) and word.isidentifier()):
+            raise ValueError(f"{ast.unparse(node)} is not the name of an option")
+        return word
 
     def _config_class(self, node: ast.expr) -> type[Config]:
         named = find_class(self.dotted(node))
@@ -198,6 +218,6 @@ class Scope:
             case ast.Compare(left=left, ops=[comparison], comparators=[right]):
                 return bool(_COMPARISONS[type(comparison)](self.value(left), self.value(right)))
             case ast.Call(func=ast.Name(id="hasattr"), args=[owner, name], keywords=[]):
-                word = self.value(name)
-                return isinstance(word, str) and not word.startswith("_") and hasattr(self.value(owner), word)
+                word = self._word(name)
+                return not word.startswith("_") and hasattr(self.value(owner), word)
         return bool(self.value(node))

@@ -31,12 +31,11 @@ _PACKAGES = {
     name.rsplit(".", depth)[0]
     for name in (*MODULES, *SINGLE_NAMES)
     for depth in range(1, name.count("."))
-    if name.count(".") - depth >= 1
-}
-"""Packages that the names lie in, e.g. ``lsst.pipe.tasks``."""
+    if not name.rsplit(".", depth)[0].startswith("lsst.pipe.base")
+} - {"lsst.pipe"}
+"""Packages that the names lie in and the middleware has not, e.g. ``lsst.pipe.tasks``."""
 
-_MIDDLEWARE = {"lsst.pipe", "lsst.pipe.base"}
-"""Those that are installed with the middleware, and lack the names."""
+_MIDDLEWARE = {f"lsst.{name}" for name in ("ctrl", "daf", "pex", "pipe", "resources", "sphgeom", "utils")}
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -53,15 +52,15 @@ class _Finder(importlib.abc.MetaPathFinder):
             Raised for other modules of the pipelines; the message says what lamella has.
         """
         parent = fullname.rpartition(".")[0]
-        if parent in _PACKAGES - _MIDDLEWARE and not _is_ours(parent):
+        if parent in _PACKAGES and not _is_ours(parent):
             return None  # of what is installed, nothing is added to
         if fullname in SINGLE_NAMES:
             return importlib.machinery.ModuleSpec(fullname, _NameLoader())
         if fullname in MODULES or fullname in _PACKAGES:
             return importlib.machinery.ModuleSpec(fullname, _Loader(), is_package=fullname in _PACKAGES)
         if _is_ours(parent) or parent in ("lsst", "lsst.daf"):
-            text = f"No module named {fullname!r}: {offer(fullname)}."
-            raise ModuleNotFoundError(text, name=fullname)
+            reason = "it needs pip install 'lamella[lsst]'" if fullname in _MIDDLEWARE else offer(fullname)
+            raise ModuleNotFoundError(f"No module named {fullname!r}: {reason}.", name=fullname)
         return None
 
 
