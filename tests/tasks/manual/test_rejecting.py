@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
@@ -18,8 +20,11 @@ from lamella.coadd.reject.compare_control import CompareWarpControl
 from lamella.coadd.reject.reject_control import RejectControl, SafeClipControl
 from lamella.coadd.stack.prepare import input_of
 from lamella.errors import NoMatchedWarpsError, PsfMatchError
+from lamella.formats.archive.products import read_product
+from lamella.formats.archive.write import write_archive
 from lamella.image.spans import SpanMask
 from lamella.planes import Layout, make_schema
+from lamella.run.stack_run import StackConfig
 from lamella.tasks.history import record_unmatched
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.compareWarpAssembleCoadd import (
@@ -33,6 +38,7 @@ from lamella.tasks.manual.safeClipAssembleCoadd import (
 )
 from lamella.tasks.manual.spans import SpanSet, as_spans
 
+from ...cli.conftest import lamella
 from ...same import COUNTS, assert_same_planes
 from .conftest import PATCH, MemoryRef, WarpMaker, plane, planes_of
 from .rejecting import Field, make_field
@@ -425,3 +431,44 @@ class TestAcceptance:
             np.testing.assert_array_equal(
                 getattr(coadd, name).array, getattr(result.coaddExposure, name).array
             )
+
+
+@pytest.mark.parametrize("kind", [COMPARE, SAFE])
+def test_lamella_stack_gives_the_same_bits(kind: Any, field: Field, tmp_path: Path) -> None:
+    """Of the same warps, in files, with the options of the task."""
+    task = task_with(kind, minClipFootOverlap=0.5) if kind is SAFE else task_with(kind)
+    coadd = run(task, field).coaddExposure
+    task.processResults(coadd)
+    warps = [*field.warps, *(field.matched if kind is COMPARE else ())]
+    files = [tmp_path / f"warp-{number}.fits" for number in range(len(warps))]
+    for warp, file in zip(warps, files, strict=True):
+        write_archive(warp, file)
+    settings, out = tmp_path / "options.yaml", tmp_path / "coadd.fits"
+    settings.write_text(yaml.safe_dump(StackConfig(assemble=task.config.toCore()).to_dict()))
+    ended = lamella("stack", *files, "-o", out, "--config", settings)
+    assert ended.status == 0, ended.err
+    found = read_product(out)
+    assert_same_planes(found, coadd, *COUNTS)
+    assert found.removals == coadd.removals
+    assert sum(one.removed for one in found.removals) > 10
+
+
+@pytest.mark.parametrize("kind", [COMPARE, SAFE])
+def test_a_mask_to_use_instead_counts_in_the_search(kind: Any, field: Field) -> None:
+    task = task_with(kind)
+    expected = run(task, field)
+    flagged = field.warps[1].copy()
+    WarpMaker.flag(flagged, "BAD", (slice(0, 60), slice(None)))
+    altMaskList = [None] * len(field.warps)
+    altMaskList[1] = field.warps[1].mask
+    supplement = task.makeStaticSkyModel(field.sky_info, field.matched) if kind is COMPARE else None
+    found = task.run(
+        field.sky_info,
+        [field.warps[0], flagged, *field.warps[2:]],
+        expected.imageScalerList,
+        expected.weightList,
+        altMaskList=altMaskList,
+        supplementaryData=supplement,
+    )
+    assert_same_planes(found.coaddExposure, expected.coaddExposure, *COUNTS)
+    assert found.coaddExposure.removals == expected.coaddExposure.removals
