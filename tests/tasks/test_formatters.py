@@ -88,6 +88,7 @@ def test_warps_come_back_whole_and_in_parts(
     assert_same_planes(found, warp)
     assert_same_planes(butler.get(warp_ref, parameters={"bbox": BOX}), warp[BOX])
     assert butler.get(warp_ref.makeComponentRef("bbox")) == warp.bbox
+    assert dict(butler.get(warp_ref.makeComponentRef("metadata"))) == dict(found.metadata)
     detectors = butler.get(warp_ref.makeComponentRef("detectors"))
     assert [(d.id, d.good_pixels) for d in detectors] == [(d.id, d.good_pixels) for d in warp.detectors]
     cut = butler.getDeferred(warp_ref).get(component="variance", parameters={"bbox": BOX})
@@ -115,6 +116,10 @@ def test_coadds_come_back_whole_and_in_parts(
     for name in ("inner_bbox", "settings", "versions", "notes"):
         assert butler.get(coadd_ref.makeComponentRef(name)) == getattr(coadd, name)
     assert butler.get(coadd_ref.makeComponentRef("rejected")) == coadd.rejections
+    assert dict(butler.get(coadd_ref.makeComponentRef("metadata"))) == dict(found.metadata)
+    for name in ("inputs", "artifacts"):
+        table, expected = butler.get(coadd_ref.makeComponentRef(name)), getattr(coadd, name)
+        assert table.pformat(show_unit=True, max_width=-1) == expected.pformat(show_unit=True, max_width=-1)
     counts = butler.get(coadd_ref.makeComponentRef("exposure_count"), parameters={"bbox": BOX})
     assert_bits_equal(counts.array, coadd.exposure_count[BOX].array)
     assert [d.weight for d in butler.get(coadd_ref.makeComponentRef("detectors"))] == [

@@ -211,6 +211,26 @@ def regions(repository: str, regions: tuple[Path, ...], skymap_name: str) -> Non
     click.echo(f"The repository has {_count(len(refs), 'mask')} of bright objects of this call.")
 
 
+@command.command("backgrounds")
+@_repository
+@click.argument("backgrounds", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--copy", is_flag=True, help="Copy into the repository.  [default: refer to the files]")
+@click.option(
+    "--run",
+    help="Run to put them in, which commands then read only when they are told to.  "
+    "[default: <instrument>/calexpBackground, part of <instrument>/defaults, which all read]",
+)
+def backgrounds(repository: str, backgrounds: tuple[Path, ...], copy: bool, run: str | None) -> None:
+    """Add what afw subtracted from exposures, the files or folders BACKGROUNDS, to REPO as calexpBackground.
+
+    Names of files have the numbers of visit and detector, as calexpBackground-0903986-016.fits.
+    makeCoaddTempExp.py -c bgSubtracted=False adds them to the exposures.
+    """
+    with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
+        refs = _tasks("backgrounds").ingest_backgrounds(butler, backgrounds, run=run, copy=copy)
+    click.echo(f"The repository has {_count(len(refs), 'background')} of this call.")
+
+
 @command.command("export")
 @_repository
 @click.argument("folder", type=click.Path(path_type=Path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, ClassVar, Generic, Never
 
@@ -181,9 +181,7 @@ class PatchCoadd(MaskedImage):
     @property
     def inputs(self) -> Table:
         """One row per detector: identity, weight, good pixels, PSF width, times, file, notes, polygon."""
-        table = make_table(INPUT_COLUMNS, self.detectors)
-        table["weight"].unit = weight_unit(self.settings, self.flux_unit)
-        return table
+        return _input_table(self.detectors, self.settings)
 
     @property
     def flux_unit(self) -> FluxUnit:
@@ -287,6 +285,12 @@ def weight_unit(settings: Mapping[str, Any], flux_unit: FluxUnit = NJY) -> str:
     return unit_text(u.arcsec**2 * unit if rule == "information" else unit)
 
 
+def _input_table(detectors: Sequence[DetectorInput], settings: Mapping[str, Any]) -> Table:
+    table = make_table(INPUT_COLUMNS, detectors)
+    table["weight"].unit = weight_unit(settings, flux_unit_of(detectors))
+    return table
+
+
 class RejectionModel(IdModel):
     """Serialized form of a `Rejection`."""
 
@@ -363,6 +367,10 @@ class PatchCoaddSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP
             raise InvalidParameterError(f"Part {component!r} takes no parameters; found {set(kwargs)}.")
         if component == "detectors":
             return self.detectors.deserialize(archive)
+        if component == "inputs":
+            return _input_table(self.detectors.deserialize(archive), self.settings)
+        if component == "artifacts":
+            return make_table(REMOVAL_COLUMNS, self.removals)
         if component == "rejected":
             return tuple(r.to_value(self.band) for r in self.rejected)
         if component == "matched_psf":

@@ -17,6 +17,7 @@ from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined
 from ..errors import ConfigError
 
 __all__ = (
+    "BACKGROUND",
     "BRIGHT_OBJECT_RUN",
     "DATASETS",
     "SKYMAP_RUN",
@@ -83,6 +84,9 @@ DATASETS: tuple[Dataset, ...] = (
 )
 """Datasets of a repository before the first task runs."""
 
+
+BACKGROUND = Dataset("calexpBackground", "LamellaBackground", ("instrument", "visit", "detector"))
+"""What was subtracted from exposures; a repository has it when some are ingested."""
 
 _PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SKYMAP = next(dataset for dataset in DATASETS if dataset.name == "skyMap")

@@ -19,6 +19,7 @@ from ..data.exposure_archive import ExposureImage
 from ..data.times import TotalTimes
 from ..data.warp import Warp
 from ..files import sync
+from ..formats.archive.products import afw
 from ..formats.regions import read_bright_objects, regions_to_text
 from ..formats.time_cards import set_time_cards
 from ..psf.coadd import CoaddPsf
@@ -29,6 +30,7 @@ from .recipes import source_from_json
 __all__ = (
     "PLANES",
     "ArchiveFormatter",
+    "BackgroundFormatter",
     "BrightObjectsFormatter",
     "ExposureFormatter",
     "SkyMapFormatter",
@@ -66,13 +68,15 @@ class ArchiveFormatter(GenericFormatter):
         return {} if recipe == "lossless" else super()._get_compression_options()
 
     def _read_from_resource_path(self, uri: Any, component: str | None = None) -> Any:
-        if component != "psf":
+        if component not in ("psf", "metadata"):
             return super()._read_from_resource_path(uri, component)
-        # That of the inputs of a warp or a coadd, or the model that they were matched to.
+        # The PSF is that of the inputs of a warp or a coadd, or the model that they were matched to.
         kind: type[Warp | PatchCoadd] = self.file_descriptor.storageClass.pytype
         with open_archive(uri, cls=kind, partial=True) as reader:
             box: Box = reader.get_component("bbox")
             corner = Box.factory[box.y.start : box.y.start + 1, box.x.start : box.x.start + 1]
+            if component == "metadata":  # with what the header tells
+                return dict(reader.read(bbox=corner).metadata)
             projection = reader.get_component("sky_projection")
             psf = reader.read(bbox=corner).psf
             if not isinstance(psf, CoaddPsf):
@@ -154,3 +158,14 @@ class BrightObjectsFormatter(_TextFormatter):
     def read_from_local_file(self, path: str, component: str | None = None, expected_size: int = -1) -> Any:
         """Read the regions."""
         return read_bright_objects(path)
+
+
+class BackgroundFormatter(FormatterV2):
+    """Backgrounds that afw wrote; they are ingested, not written."""
+
+    can_read_from_local_file = True
+    default_extension = ".fits"
+
+    def read_from_local_file(self, path: str, component: str | None = None, expected_size: int = -1) -> Any:
+        """Read the layers."""
+        return afw("background").Background.read(path)

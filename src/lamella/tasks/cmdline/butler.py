@@ -14,7 +14,7 @@ from lsst.daf.butler import Butler, DatasetRef, DatasetType, MissingDatasetTypeE
 from lsst.daf.butler.registry import ConflictingDefinitionError
 from lsst.pipe.base import Instrument, TaskMetadata
 
-from ..datasets import DATASETS, Dataset, coadd_datasets, find_prefix, prefixed
+from ..datasets import BACKGROUND, DATASETS, Dataset, coadd_datasets, find_prefix, prefixed
 from ..failures import dataset_errors
 from ..foreign import require_own_types
 from ..repository import keeps_results, open_repository
@@ -382,7 +382,7 @@ def _reopen(location: Location, run: str | None) -> CommandButler:
 def _own_dataset(name: str) -> Dataset | None:
     """Return what lamella knows of a dataset type without its prefix; `None` where it is not lamella's."""
     coadd_name, coadd, _ = name.partition("Coadd")
-    datasets = (*DATASETS, *(coadd_datasets(coadd_name) if coadd else ()))
+    datasets = (*DATASETS, BACKGROUND, *(coadd_datasets(coadd_name) if coadd else ()))
     return next((dataset for dataset in datasets if dataset.name == name), None)
 
 
