@@ -41,8 +41,7 @@ def run_script(args: Sequence[str]) -> None:
     lsst_names.install()
     main = ModuleType("__main__")
     main.__file__ = script
-    # Processes that are started run this module first, and with it the names: see the end of the file.
-    main.__spec__ = importlib.util.find_spec(__name__)
+    main.__spec__ = importlib.util.find_spec("lamella.tasks.manual.spawned")  # where its processes begin
     os.environ[_VARIABLE] = str(Path(script).resolve())
     sys.modules["__main__"] = main
     sys.argv[:] = args
@@ -71,13 +70,9 @@ def script_attribute(name: str) -> Any:
     So a script that does its work without asking for its ``__name__``, as those of the manual's time do, is
     run again only where something of its own is needed.
     """
-    if name.startswith("__"):
+    main = sys.modules.get("__mp_main__")
+    if main is None or name.startswith("__"):
         raise AttributeError(f"the script has no {name!r}")
-    main = sys.modules["__mp_main__"]
     vars(main).pop("__getattr__", None)
     vars(main).update(runpy.run_path(os.environ[_VARIABLE], run_name=main.__name__))
     return getattr(main, name)
-
-
-if __name__ == "__mp_main__":
-    from lamella.tasks.manual.script import script_attribute as __getattr__  # noqa: F401
