@@ -22,6 +22,7 @@ from lamella.data.exposure import ExposureSource
 from lamella.formats.recognise import open_exposures
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
+from lamella.tasks.skymap_store import to_region
 from lamella.tasks.visit_records import group_visits, insert_visit
 
 from ..formats.afw.exposures import CARDS, write_exposure
@@ -159,6 +160,16 @@ def _add_skymap(butler: Butler, skymap: SkyMap[Any], root: Path) -> None:
     nx, ny = skymap[0].n_patches
     row = {"name": skymap.name, "hash": bytes.fromhex(skymap.identity), "tract_max": len(skymap)}
     butler.registry.insertDimensionData("skymap", {**row, "patch_nx_max": nx, "patch_ny_max": ny})
+    for tract in skymap:
+        name = {"skymap": skymap.name}
+        butler.registry.insertDimensionData(
+            "tract", {**name, "id": tract.id, "region": to_region(tract.polygon)}
+        )
+        for patch in tract:
+            cell = {"cell_x": patch.index[0], "cell_y": patch.index[1], "region": to_region(patch.polygon)}
+            butler.registry.insertDimensionData(
+                "patch", {**name, "tract": tract.id, "id": patch.sequential, **cell}
+            )
     path = root / "skymap.pickle"
     path.write_bytes(pickle.dumps({"rings": 120}))
     ref = DatasetRef(

@@ -16,6 +16,8 @@ pytest.importorskip("lsst.ctrl.mpexec", reason="needs the extra [lsst]")
 from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
 from lsst.daf.butler import Butler, DatasetType
 from lsst.daf.butler.cli.utils import LogCliRunner
+from lsst.pex.config import Config
+from lsst.pipe.base import TaskMetadata
 
 from lamella.data.coadd import PatchCoadd
 from lamella.errors import ConfigError
@@ -60,7 +62,7 @@ def site(stack_original: Stack, tmp_path_factory: pytest.TempPathFactory) -> Sta
     counted, hint = said.splitlines()
     assert counted == f"The repository has 3 exposures of 3 visits in HSC/{PREFIX}calexp."
     assert hint.endswith("export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)")
-    checked("lamella", "butler", "skymap", stack.repo, stack.map_file)
+    assert checked("lamella", "butler", "skymap", stack.repo, stack.map_file).endswith(f"{hint}\n")
     center = stack.skymap[0].projection.pixel_to_sky(x=30.0, y=25.0)
     mask = stack.repo.parent / MASK
     mask.write_text(REGIONS.format(ra=center.ra.deg, dec=center.dec.deg))
@@ -133,6 +135,27 @@ def test_the_commands_of_the_manual_find_the_prefix(site: Stack, tmp_path: Path)
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {"deepCoadd/HSC-R/0/0,0.fits", "deepCoadd/skyMap.json"} <= written
     assert (tmp_path / "deepCoadd" / "BrightObjectMasks" / "0" / MASK).is_file()
+
+
+def test_cleaning_touches_no_run_of_the_stack(site: Stack, tmp_path: Path) -> None:
+    stack = site.copy(tmp_path)
+    theirs = stack.repo / CALEXPS / "notes.txt"
+    ours = stack.repo / "HSC" / "lamella_calexp" / "half.tmp.json"
+    for path in (theirs, ours):
+        path.write_text("not in the registry")
+    with Butler.from_config(stack.repo, writeable=True, run=CALEXPS) as butler:
+        for name, kind in {"metadata": "TaskMetadata", "log": "ButlerLogRecords", "config": "Config"}.items():
+            dimensions = [] if name == "config" else ["instrument", "visit", "detector"]
+            butler.registry.registerDatasetType(
+                DatasetType(f"isr_{name}", dimensions, kind, universe=butler.dimensions)
+            )
+        butler.put(Config(), "isr_config")
+        unlogged = butler.put(TaskMetadata(), "isr_metadata", instrument="HSC", visit=7, detector=3)
+    said = checked("lamella", "butler", "clean", stack.repo, "--older-than", "0", "--forget-unlogged")
+    assert said == f"Forgot 0 tasks.\n{ours}\nRemoved 1 file.\n"
+    assert theirs.exists()
+    with Butler.from_config(stack.repo) as butler:
+        assert butler.stored(unlogged)
 
 
 def test_a_repository_has_one_prefix(site: Stack) -> None:

@@ -155,8 +155,7 @@ def ingest(
             f"A visit has one filter in a repository: {_count(len(derived), 'visit')} in further bands got "
             f"numbers of their own, e.g. {number} for {name}."
         )
-    if _tasks("repository").lacks_storage_classes(repository):
-        click.echo("For commands of the middleware: export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)")
+    _tell_config_folder(repository)
     for chain, members in lacking.items():
         typed = _tasks("chains").extend_command(repository, chain, members)
         click.echo(f"The collection {chain} is not lamella's and stays as it is. To read through it: {typed}")
@@ -194,6 +193,7 @@ def skymap(
             name = repositories.register_skymap(butler, grid, name=name, tracts=chosen)
     number = len(grid) if chosen is None else len(chosen)
     click.echo(f"The repository has the sky map {name} with {_count(number, 'tract')} of this call.")
+    _tell_config_folder(repository)
 
 
 @command.command("regions")
@@ -334,6 +334,12 @@ def _tasks(module: str) -> ModuleType:
 def _open_for_writing(repository: str, prefix: str | None) -> Any:
     """Open a repository in which lamella's dataset types have a prefix, or are to have it."""
     return _tasks("repository").open_repository(repository, writeable=True, prefix=prefix)
+
+
+def _tell_config_folder(repository: str) -> None:
+    """Say how plain commands of the middleware read a repository that lamella did not make."""
+    if _tasks("repository").lacks_storage_classes(repository):
+        click.echo("For commands of the middleware: export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)")
 
 
 def _local_path(text: str) -> Path:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from lsst.daf.butler import Butler, DatasetType, DimensionUniverse
 from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined]
+from lsst.pipe.base.automatic_connection_constants import PACKAGES_INIT_OUTPUT_NAME
 
 from ..errors import ConfigError
 
@@ -27,6 +28,7 @@ __all__ = (
     "common_runs",
     "default_run",
     "defaults_chain",
+    "find_own_runs",
     "find_prefix",
     "find_runs",
     "prefixed",
@@ -153,6 +155,20 @@ def defaults_chain(instrument: str, prefix: str = "") -> str:
 def common_runs(prefix: str = "") -> tuple[str, str]:
     """Return the runs of the sky maps and of the masks of bright objects."""
     return f"{prefix}{SKYMAP_RUN}", f"{prefix}{BRIGHT_OBJECT_RUN}"
+
+
+def find_own_runs(butler: Butler) -> Sequence[str]:
+    """Return the names of the runs that hold nothing of other software.
+
+    Where lamella's dataset types have no prefix, all of the repository is its own; else
+    these are the runs in which all types have it, software versions apart.
+    """
+    prefix = find_prefix(butler)
+    if not prefix:
+        return find_runs(butler)
+    runs = butler.collections.query_info("*", collection_types=CollectionType.RUN, include_summary=True)
+    types = {info.name: set(info.dataset_types or ()) - {PACKAGES_INIT_OUTPUT_NAME} for info in runs}
+    return [run for run, names in types.items() if names and all(n.startswith(prefix) for n in names)]
 
 
 def find_runs(butler: Butler) -> Sequence[str]:

@@ -19,7 +19,7 @@ from lsst.pipe.base.automatic_connection_constants import (
 )
 
 from ..files import TEMPORARY_PREFIX
-from .datasets import find_runs
+from .datasets import find_own_runs, find_prefix, find_runs
 
 __all__ = ("clean_orphans", "forget_unlogged")
 
@@ -30,7 +30,7 @@ _NOT_LOGGED = re.compile(rb"^config\.saveLogOutput\s*=\s*False", flags=re.MULTIL
 def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool = False) -> list[str]:
     """Remove files that a killed process left: half-written ones, and those that the registry does not know.
 
-    Nothing that the registry knows is touched.
+    Nothing that the registry knows is touched, and nothing in runs of other software.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool =
     for root in butler.get_datastore_roots().values():
         if root is not None and root.isLocal:
             folder = Path(root.ospath).resolve()
-            folders += [folder / run for run in find_runs(butler)]
+            folders += [folder / run for run in find_own_runs(butler)]
             folders += folder.glob(f"{TEMPORARY_PREFIX}*")
     orphans = {
         path
@@ -80,8 +80,9 @@ def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool =
 def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool = False) -> list[DatasetRef]:
     """Remove records of success of tasks whose log is missing, so that a rerun does them again.
 
-    What the tasks made is not touched.  Tasks that store no log, by their
-    configuration, are left alone; so are those without a stored configuration.
+    What the tasks made is not touched, and nothing in runs of other software.
+    Tasks that store no log, by their configuration, are left alone; so are
+    those without a stored configuration.
 
     Parameters
     ----------
@@ -100,7 +101,8 @@ def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool
     """
     limit = time.time() - older_than
     # Tasks of which the repository may have records, logs and configurations.
-    names = {kind.name for kind in butler.registry.queryDatasetTypes()}
+    prefix = find_prefix(butler)
+    names = {kind.name for kind in butler.registry.queryDatasetTypes() if kind.name.startswith(prefix)}
     ending = METADATA_OUTPUT_TEMPLATE.format(label="")
     others = (LOG_OUTPUT_TEMPLATE, CONFIG_INIT_OUTPUT_TEMPLATE)
     records: list[DatasetRef] = []
@@ -124,9 +126,9 @@ def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool
 
 
 def _datasets(butler: Butler, template: str, label: str) -> list[DatasetRef]:
-    """Return the datasets of a type in all runs."""
+    """Return the datasets of a type in all runs that are lamella's."""
     return butler.query_datasets(
-        template.format(label=label), find_runs(butler), find_first=False, limit=None, explain=False
+        template.format(label=label), find_own_runs(butler), find_first=False, limit=None, explain=False
     )
 
 
