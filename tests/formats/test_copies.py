@@ -99,6 +99,14 @@ def test_a_copy_is_left_out_and_named(folder: Path, how: Callable[[Path, Path], 
     assert "left out" in text
 
 
+def test_copies_are_found_before_their_scale_is_known(folder: Path) -> None:
+    shutil.copy(folder / "e1.fits", folder / "of_another_name.fits")
+    inputs = open_exposures([folder])
+    assert len(inputs) == 3
+    (problem,) = inputs.problems
+    assert "with the same pixels as" in str(problem)
+
+
 def test_the_order_of_the_rows_does_not_matter(folder: Path) -> None:
     shutil.copy(folder / "e0.fits", folder / "copy.fits")
     rows = [

@@ -181,13 +181,10 @@ def _signature(source: ExposureSource) -> np.ndarray | None:
 def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
     """Return whether two exposures agree much better than their noise allows."""
     try:
-        exposures = first.read(), second.read()
+        (image, noise), (other_image, other_noise) = _planes(first), _planes(second)
     except (LamellaError, OSError):  # told when it is read
         return False
-    images, variances = (
-        [getattr(exposure.pixels, name).array.astype(np.float64) for exposure in exposures]
-        for name in ("image", "variance")
-    )
+    images, variances = (image, other_image), (noise, other_noise)
     steps, other = (np.diff(image, axis=1) for image in images)
     variance, other_variance = (noise[:, 1:] + noise[:, :-1] for noise in variances)
     noisy = _scatter(steps / np.sqrt(variance)) > _NOISE
@@ -204,6 +201,20 @@ def _is_same(first: ExposureSource, second: ExposureSource) -> bool:
         return False
     noise = np.sqrt(variance + ratio**2 * other_variance)
     return _scatter(((steps - ratio * other) / noise)[both]) < _AGREEMENT
+
+
+def _planes(source: ExposureSource) -> tuple[np.ndarray, np.ndarray]:
+    """Return image and variance of an exposure, float64, also where its scale is still to be measured."""
+    from .exposure_stars import row_of  # what measures stars is loaded where copies are suspected only
+    from .row_pixels import read_row_pixels
+    from .row_places import RowPlaces
+
+    row = row_of(source)
+    if row is not None:
+        planes = read_row_pixels(RowPlaces(row.cells), row.control)
+        return planes.image.astype(np.float64), planes.variance.astype(np.float64)
+    pixels = source.read().pixels
+    return pixels.image.array.astype(np.float64), pixels.variance.array.astype(np.float64)
 
 
 def _scatter(values: np.ndarray) -> float:
