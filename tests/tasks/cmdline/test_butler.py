@@ -88,9 +88,9 @@ def test_warps_have_no_filter_of_their_own(butler: CommandButler) -> None:
         ({"patch": "6"}, "no patch 6"),
         ({"patch": "a,b"}, "not a patch"),
         ({"patch": "1,1,1"}, "not a patch"),
-        ({"tract": 1}, "no patch"),
+        ({"tract": 1}, "The sky map toys has no tract 1"),
         ({"filter": "HSC-Z"}, "no filter 'HSC-Z'; there are: HSC-I, HSC-R, HSC-R2"),
-        ({"skymap": "other"}, "no patch"),
+        ({"skymap": "other"}, "no sky map other; there are: toys"),
     ],
 )
 def test_what_is_not_there(butler: CommandButler, given: dict[str, Any], reason: str) -> None:

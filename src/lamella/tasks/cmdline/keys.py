@@ -243,6 +243,9 @@ class KeyTranslator:
         return {}
 
     def _no_patch(self, skymap: str, tract: Any, patch: Any) -> SkyMapError:
+        if skymap not in self._skymaps():
+            names = ", ".join(self._skymaps())
+            return SkyMapError(f"The repository has no sky map {skymap}; there are: {names}.", skymap=skymap)
         if not self._cells_of(skymap, tract):
             return SkyMapError(f"The sky map {skymap} has no tract {tract}.", tract=tract)
         return SkyMapError(f"Tract {tract} of {skymap} has no patch {patch}.", tract=tract, patch=patch)
