@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from lamella.run.coadds import coadd_exposures
 from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
+from lamella.tasks.bright_objects import ingest_bright_objects
 from lamella.tasks.ingest import defaults_chain, ingest_exposures
 from lamella.tasks.repository import open_repository, register_skymap
 from lamella.testing.survey import Survey, simulate_survey
@@ -392,6 +393,59 @@ def test_what_another_run_has_is_not_made_again(site: Site) -> None:
     # The whole graph is there already, which the middleware calls an error.
     assert result.exit_code == 1
     assert "QuantumGraph was empty" in result.output + str(result.exception)
+
+
+@pytest.fixture
+def lose(site: Site) -> Iterator[Callable[..., Path]]:
+    """Take the file of a dataset away until the test ends."""
+    moved: list[Path] = []
+
+    def lose(name: str, collection: str, **key: Any) -> Path:
+        with site.open(collection) as butler:
+            path = Path(butler.getURI(name, key).ospath)
+        moved.append(path)
+        path.rename(path.with_suffix(".moved"))
+        return path
+
+    yield lose
+    for path in moved:
+        path.with_suffix(".moved").rename(path)
+
+
+@pytest.mark.any_database
+def test_an_exposure_that_the_store_has_lost_is_on_record(site: Site, lose: Callable[..., Path]) -> None:
+    lose("calexp", site.inputs, instrument="LamellaSim", visit=101, detector=1)
+    result = site.run("lost")
+    assert result.exit_code == 0, result.output
+    with site.open("lost") as butler:
+        coadd = butler.get("deepCoadd", PLACE)
+    assert [(item.id.visit, item.id.detector, item.stage) for item in coadd.rejections] == [(101, 1, "read")]
+    assert "is gone" in coadd.rejections[0].reason
+
+
+@pytest.mark.any_database
+def test_a_sky_map_or_masks_that_the_store_has_lost_are_an_error(
+    site: Site, lose: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    regions = tmp_path / "BrightObjectMask-0-0,0-r.reg"
+    regions.write_text("wcs; fk5\ncircle(150.1d, 2.2d, 0.001d) # ID: 3, mag: 12.5\n")
+    with open_repository(site.repo, writeable=True) as butler:
+        (ref,) = ingest_bright_objects(butler, [regions], skymap="tiny")
+    try:
+        lose("brightObjectMask", site.inputs, **PLACE)
+        warps = ("-p", f"{PIPELINE}#coadds", "-i", f"first,{site.inputs}")
+        result = site.run("masks-lost", *warps)
+        assert result.exit_code == 1
+        assert "found no file; expected that of the run brightObjectMasks" in caplog.text
+        without = site.run("masks-lost", "-c", "assembleCoadd:doMaskBrightObjects=False", *warps)
+        assert without.exit_code == 0, without.output
+    finally:
+        with open_repository(site.repo, writeable=True) as butler:
+            butler.pruneDatasets([ref], disassociate=True, unstore=True, purge=True)
+    lose("skyMap", site.inputs, skymap="tiny")
+    result = site.run("map-lost", *warps)
+    assert result.exit_code == 1
+    assert "skyMap: found no file" in caplog.text
 
 
 @pytest.mark.any_database

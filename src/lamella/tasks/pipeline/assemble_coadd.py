@@ -35,6 +35,7 @@ from ...data.exposure import ExposureId
 from ...data.inputs import CoaddTarget, WarpInput, WarpSource
 from ...data.visit_check import visit_warnings
 from ...data.warp import Warp
+from ...errors import UnreadableFileError
 from ...planes import Layout
 from ...resources import Resources
 from ...run.scratch import write_scratch
@@ -48,6 +49,7 @@ from ..history import (
 )
 from ..matching import pair_settings
 from .base import SKY_MAP, CoaddPipelineTask, Inputs, Outputs, patch_of, resources_of
+from .lost import lost_datasets, require_datasets
 from .select import selected_exposures, selection_rejections
 
 __all__ = (
@@ -224,6 +226,11 @@ class AssembleCoaddPipelineConnections(
         if not config.doNImage:
             del self.nImage
 
+    def adjustQuantum(self, inputs: Any, outputs: Any, label: str, data_id: Any) -> Any:
+        """Require a sky map whose file is there."""
+        require_datasets(inputs, "skyMap")
+        return super().adjustQuantum(inputs, outputs, label, data_id)
+
 
 class AssembleCoaddPipelineConfig(PipelineTaskConfig, pipelineConnections=AssembleCoaddPipelineConnections):
     """Options of `AssembleCoaddPipelineTask`."""
@@ -277,6 +284,8 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         """Make the coadd of the quantum's patch and band."""
         inputs = butlerQC.get(inputRefs)
         _, target = patch_of(butlerQC, inputs["skyMap"])
+        if self.config.doMaskBrightObjects and inputs.get("brightObjectMask") is None:
+            self._require_no_masks(butlerQC)
         warps, selection = inputs["inputWarps"], inputs.get("selectedVisits")
         rejected: list[Rejection] = []
         if selection is not None:
@@ -304,6 +313,16 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
                 bits = spans.bits(bbox, layout)[..., np.newaxis]
                 butlerQC.put(Mask(bits, bbox=bbox, schema=layout.schema), ref)
         butlerQC.put(Struct(coaddExposure=result.coaddExposure, nImage=result.nImage), outputRefs)
+
+    def _require_no_masks(self, butlerQC: QuantumContext) -> None:
+        """Raise when the store has lost masks of bright objects, without which the coadd would be another."""
+        connections = self.config.connections.ConnectionsClass(config=self.config)
+        for ref in lost_datasets(butlerQC, connections.brightObjectMask.name):
+            name = f"{ref.datasetType.name} {dict(ref.dataId.required)}"
+            expected = (
+                f"that of the run {ref.run}; without masks: -c {self.getName()}:doMaskBrightObjects=False"
+            )
+            raise UnreadableFileError(name, found="no file", expected=expected)
 
     def run(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lsst.daf.butler import DeferredDatasetHandle
+from lsst.daf.butler import DatasetRef, DeferredDatasetHandle
 
 from ...data.coadd import Rejection
 from ...data.exposure import Exposure, ExposureId, ExposureInfo
@@ -14,7 +14,7 @@ from ..failures import dataset_errors
 from ..visit_images import describe_stored, exposure_of
 from ..visit_records import BAND_STEP
 
-__all__ = ("ExposureHandle", "open_handles")
+__all__ = ("ExposureHandle", "lost_exposure", "open_handles")
 
 _UNREADABLE = (ValueError, OSError, LookupError)
 """What the Butler raises beside errors of lamella."""
@@ -83,6 +83,11 @@ def open_handles(
         except _UNREADABLE as err:
             rejected.append(_unreadable(handle.dataId, err))
     return sources, rejected
+
+
+def lost_exposure(ref: DatasetRef) -> Rejection:
+    """Return the record of an exposure whose file is gone from the repository."""
+    return _unreadable(ref.dataId, FileNotFoundError(f"its file in the run {ref.run} is gone"))
 
 
 def _unreadable(dataId: Any, cause: BaseException) -> Rejection:

@@ -32,6 +32,7 @@ from ..history import note_rejections, plain_settings, record_history, record_un
 from ..matching import MODEL_FWHM
 from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, exposures_of, patch_of
 from .exposures import ExposureHandle, open_handles
+from .lost import require_datasets
 from .select import SelectExposuresTask
 
 __all__ = (
@@ -155,6 +156,11 @@ class MakeWarpConnections(
             del self.warp
         if not config.makePsfMatched:
             del self.psfMatched
+
+    def adjustQuantum(self, inputs: Any, outputs: Any, label: str, data_id: Any) -> Any:
+        """Require a sky map whose file is there."""
+        require_datasets(inputs, "skyMap")
+        return super().adjustQuantum(inputs, outputs, label, data_id)
 
 
 class MakeWarpConfig(PipelineTaskConfig, pipelineConnections=MakeWarpConnections):

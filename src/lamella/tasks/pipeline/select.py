@@ -25,7 +25,8 @@ from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, rejection_from_plain, rejection_to_plain
 from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, exposures_of, patch_of
-from .exposures import open_handles
+from .exposures import lost_exposure, open_handles
+from .lost import lost_datasets, require_datasets
 
 __all__ = (
     "SelectDeepCoaddVisitsConfig",
@@ -99,6 +100,11 @@ class SelectDeepCoaddVisitsConnections(
         super().__init__(config=config)
         self.calexps = exposures_of(self.calexps)
 
+    def adjustQuantum(self, inputs: Any, outputs: Any, label: str, data_id: Any) -> Any:
+        """Require a sky map and an exposure whose files are there."""
+        require_datasets(inputs, "skyMap", "calexps")
+        return super().adjustQuantum(inputs, outputs, label, data_id)
+
 
 class SelectDeepCoaddVisitsConfig(PipelineTaskConfig, pipelineConnections=SelectDeepCoaddVisitsConnections):
     """Options of `SelectDeepCoaddVisitsTask`."""
@@ -125,6 +131,8 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
         """Read what is known of the exposures, without pixels, and choose."""
         patch, _ = patch_of(butlerQC, butlerQC.get(inputRefs.skyMap))
         sources, unread = open_handles(butlerQC.get(inputRefs.calexps))
+        name = inputRefs.calexps[0].datasetType.name
+        unread += [lost_exposure(ref) for ref in lost_datasets(butlerQC, name, inputRefs.calexps)]
         infos = [source.info for source in sources]
         result = self.run(infos, patch, unread=unread)
         in_repository = {(source.info.id.instrument, source.info.id.visit): source for source in sources}
