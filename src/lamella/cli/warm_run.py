@@ -18,6 +18,7 @@ from ..run.patch_config import PatchConfig
 from ..sky.field import skymap_from_exposures
 from ..testing.config import SurveyConfig
 from ..testing.survey import simulate_survey
+from .warm_formats import formats_done
 
 __all__ = ("do_everything",)
 
@@ -62,3 +63,4 @@ def do_everything(folder: Path) -> Iterator[str]:
         yield "larger pixels"
     read_product(folder / "coadd.fits")
     yield "reading and writing"
+    yield from formats_done(folder)
