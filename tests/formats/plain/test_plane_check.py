@@ -100,16 +100,23 @@ def test_flags_of_sources_are_told_from_those_of_defects(tmp_path: Path) -> None
     flags = defects_of(light)
     image[(flags & 2) != 0] += 500.0
     detected = np.where(light > 1.5 * NOISE, 4, 0)
-    assert bits_of_sources(*write(tmp_path, flags | detected, image)) == 4
+    assert bits_of_sources(*write(tmp_path, flags | detected, image)) == (4, 11)
+
+
+def test_a_mask_of_sources_beside_defects_that_nobody_marked_is_one(tmp_path: Path) -> None:
+    image, light = field_of()
+    image[:, 40:42] += 500.0
+    image[defects_of(light) == 2] += 500.0
+    assert bits_of_sources(*write(tmp_path, (light > 1.5 * NOISE).astype(np.uint8), image)) == (1, 0)
 
 
 def test_defects_alone_mark_no_sources(tmp_path: Path) -> None:
     image, light = field_of()
-    assert bits_of_sources(*write(tmp_path, defects_of(light), image)) == 0
+    assert bits_of_sources(*write(tmp_path, defects_of(light), image)) == (0, 11)
 
 
 def test_cosmic_rays_without_stars_are_no_sources(tmp_path: Path) -> None:
     flags = defects_of(np.zeros(FIELD))
     image = np.random.default_rng(6).normal(100.0, NOISE, FIELD).astype(np.float32)
     image[(flags & 2) != 0] += 500.0
-    assert bits_of_sources(*write(tmp_path, flags & 2, image)) == 0
+    assert bits_of_sources(*write(tmp_path, flags & 2, image)) == (0, 2)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy
 
 from ...errors import LamellaError
 from ...fits.read import Header, optional_number, read_headers, read_rows
@@ -31,9 +32,13 @@ from pixel to pixel, resampled images have less noise than in all."""
 _AGREEMENT = 1.2
 """... within which another kind is believed that is so much nearer:"""
 _NEARER = 4.0
+_MANY = tuple(n / 16 for n in range(16))
+"""More heights, to meet some light."""
 _BRIGHT = 10.0
 """Pixels so many standard deviations above the sky are light."""
-_LEAST_BRIGHT = 60
+_WIDE = 3
+"""Pixels."""
+_LEAST_BRIGHT = 40
 _MOST_BRIGHT = 0.9
 _BLOB = 4.0
 """Mean length, in pixels, of what is marked in a row: cosmic rays are shorter."""
@@ -48,13 +53,15 @@ _SIGMAS: dict[str, Callable[[float], float]] = {
 type Place = tuple[Path, int]
 
 
-def sampled_rows(path: Path, index: int, header: Header | None = None) -> np.ndarray | None:
+def sampled_rows(
+    path: Path, index: int, header: Header | None = None, heights: Sequence[float] = _HEIGHTS
+) -> np.ndarray | None:
     """Return a few rows of an image, float64 of shape (rows, x); `None` where they cannot be read."""
     header = read_headers(path)[index] if header is None else header
     shape = flat_shape(header)
     if shape is None:
         return None
-    starts = sorted({min(int(share * shape[0]), max(shape[0] - _ROWS, 0)) for share in _HEIGHTS})
+    starts = sorted({min(int(share * shape[0]), max(shape[0] - _ROWS, 0)) for share in heights})
     try:
         stored = read_rows(path, index, [slice(start, start + _ROWS) for start in starts])
     except (LamellaError, OSError):  # told when it is read
@@ -130,7 +137,7 @@ def share_of_zeros(mask: Place) -> float:
     return 1.0 if values is None or not values.size else float(np.mean(values == 0))
 
 
-def bits_of_sources(image: Place, mask: Place) -> int:
+def bits_of_sources(image: Place, mask: Place) -> tuple[int, int]:
     """Return the flags of a mask that mark sources and not defects: those on most of the light in a few rows.
 
     Defects are on little of it, be they bad pixels, cosmic rays or saturated stars; a mask of detections is
@@ -138,18 +145,24 @@ def bits_of_sources(image: Place, mask: Place) -> int:
 
     Returns
     -------
-    int
-        Their bits; 0 for none, and where there is too little light to tell.
+    tuple of int
+        Their bits, and the others that are set; 0 for none, and where there is too little light to tell.
     """
-    rows, values = sampled_rows(*image), sampled_rows(*mask)
-    if rows is None or values is None or rows.shape != values.shape or not (values == np.rint(values)).all():
-        return 0
+    rows, values = (sampled_rows(*place, heights=_MANY) for place in (image, mask))
+    if rows is None or values is None or rows.shape != values.shape:
+        return 0, 0
+    if not ((values == np.rint(values)) & (values >= 0)).all():
+        return 0, 0
     flags = values.astype(np.int64)
     light = rows - np.nanmedian(rows, axis=1, keepdims=True)
     bright = light > _BRIGHT * noise_of_rows(np.where(flags == 0, rows, np.nan))
-    bits = [1 << bit for bit in range(63) if (flags & (1 << bit)).any()] if (values >= 0).all() else []
+    # Light is wider than hot columns, and than most cosmic rays.
+    bright = scipy.ndimage.binary_opening(bright, np.ones((1, _WIDE)))
+    union = int(np.bitwise_or.reduce(flags, axis=None))
+    bits = [1 << bit for bit in range(union.bit_length()) if union & (1 << bit)]
     # Of the light on which no other flag is, e.g. that of cosmic rays.
-    return sum(bit for bit in bits if _is_of_sources((flags & bit) != 0, bright & ((flags & ~bit) == 0)))
+    sources = sum(bit for bit in bits if _is_of_sources((flags & bit) != 0, bright & ((flags & ~bit) == 0)))
+    return sources, union & ~sources
 
 
 def _is_of_sources(marked: np.ndarray, bright: np.ndarray) -> bool:

@@ -89,7 +89,9 @@ def mask_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
         return Plane(cells, f"file {candidate.told}, by its cards")
     if candidate.kind == "good" or is_inverted((place.path, place.index), (candidate.path, index)):
         return Plane(cells | {"flags": "ZERO=BAD"}, f"file {candidate.told}: 0 is bad, as most are not")
-    sources = bits_of_sources((place.path, place.index), (candidate.path, index))
+    sources, others = bits_of_sources((place.path, place.index), (candidate.path, index))
+    if sources and not others:
+        return Plane({"defects": "measured"}, f"measured in the pixels, as {candidate.told} marks sources")
     if sources:
         told = f"but 0 and {sources:#x}, which marks sources, is bad"
         return Plane(cells | {"flags": f"IGNORE={sources:#x}"}, f"file {candidate.told}: all {told}")
