@@ -10,6 +10,7 @@ from pathlib import Path
 import astropy.units as u
 import numpy as np
 import pytest
+import scipy
 from astropy.coordinates import SkyCoord
 
 from lamella.data.exposure import Exposure, ExposureSource
@@ -35,7 +36,8 @@ FORMATS = {
 WIDTHS = {"hst-flc-lookup": 0.1, "hst-flc-sip": 0.1, "jwst-cal": 0.06, "scamp-head": 1.2}
 """Arcseconds."""
 LIMITS = {"scamp-head": 0.03}
-"""Stars that overlap, and cosmic rays that nobody flagged."""
+"""Nine stars of S/N 20, some of which overlap: the median is known to 0.02.  It is noise, as 196 stars of
+`benchmarks.from_swarp` in the same layout show, with 0.9999."""
 UNCALIBRATED = ("plain", "ccddata", "bayer")
 
 
@@ -91,10 +93,16 @@ def scatter(values: np.ndarray) -> float:
 
 
 def noise_ratio(exposure: Exposure) -> float:
+    """Return the scatter of blank sky over what the variance says, by differences of pixels two apart."""
     pixels = exposure.pixels
     good = np.isfinite(pixels.variance.array) & np.isfinite(pixels.image.array)
-    values = pixels.image.array[good] / np.sqrt(pixels.variance.array[good])
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    chi = np.where(good, pixels.image.array / np.sqrt(np.where(good, pixels.variance.array, 1.0)), 0.0)
+    chi = np.where(good, chi - np.median(chi[good]), 0.0)
+    # What stands out after smoothing: wings of stars are no noise.
+    blank = good & (np.abs(scipy.ndimage.gaussian_filter(chi, 1.5)) < 1.0)
+    both = blank[:, 2:] & blank[:, :-2]
+    assert np.count_nonzero(both) > 0.1 * chi.size
+    return 1.4826 * float(np.median(np.abs((chi[:, 2:] - chi[:, :-2])[both]))) / np.sqrt(2.0)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -107,7 +115,7 @@ def test_a_folder_opens_with_right_fluxes_and_noise(shared: Path, name: str) -> 
     ratios = []
     for source in inputs:
         exposure = filled(source, width).read()
-        assert 0.95 < noise_ratio(exposure) < 1.06
+        assert noise_ratio(exposure) == pytest.approx(1.0, abs=0.03)
         assert exposure.info.flux_unit.is_absolute is (name not in UNCALIBRATED)
         ratios.append(aperture_ratios(exposure, folder, width, 0.4 if name in UNCALIBRATED else 1.0))
     if name in UNCALIBRATED:
@@ -125,7 +133,7 @@ def test_a_mosaic_is_three_bands_of_right_colors(shared: Path) -> None:
     scales: dict[str, list[float]] = {}
     for source in inputs:
         exposure = filled(source, 5.0).read()
-        assert 0.95 < noise_ratio(exposure) < 1.05
+        assert noise_ratio(exposure) == pytest.approx(1.0, abs=0.03)
         ratio = aperture_ratios(exposure, folder, 5.0, 0.4)
         scales.setdefault(source.info.band, []).append(float(np.median(ratio)))
     # Stars are as bright in both exposures, and have one colour.
@@ -143,11 +151,12 @@ def test_odd_headers_are_read_by_table_and_by_file(shared: Path, name: str, suff
     (source,) = open_exposures([folder / f"{name}{suffix}"])
     exposure = filled(source, 1.5).read()
     if (name, suffix) != ("rms", ".csv"):  # which takes standard deviations for variances
-        assert 0.96 < noise_ratio(exposure) < 1.04
+        assert noise_ratio(exposure) == pytest.approx(1.0, abs=0.03)
     ratio = aperture_ratios(exposure, folder, 1.5)
     assert scatter(ratio) < 0.08
     if suffix == ".csv":
-        assert np.median(ratio) == pytest.approx(1.0, abs=0.02)
+        bright = aperture_ratios(exposure, folder, 1.5, 0.4)  # the others have S/N below 30
+        np.testing.assert_allclose(bright, 1.0, atol=0.01)
 
 
 def test_a_unit_that_looks_like_no_number_is_read(shared: Path) -> None:

@@ -353,3 +353,17 @@ def test_whatever_cards_hold_an_image_is_an_exposure(
             assert recipe.describe().bbox.shape in (SHAPE, (SHAPE[0] // 2, SHAPE[1] // 2))
     finally:
         path.unlink()
+
+
+def test_a_hot_column_that_weights_do_not_know_is_found(write: Callable[..., Path]) -> None:
+    hot = IMAGE.copy()
+    hot[:, 33] = 8e4
+    path = write(image=hot, WHT=np.full(SHAPE, 0.04, np.float32))
+    (row,) = rows_of(path)
+    assert (row["confidence_hdu"], row["defects"]) == ("WHT", "measured")
+    (source,) = open_exposures([path])
+    pixels = source.read().pixels
+    planes = ("BAD", "SATURATED", "NO_DATA")
+    bad = np.logical_or.reduce([pixels.mask.get(name) for name in planes])
+    assert bad[:, 33].all()
+    assert bad[:, 10:30].mean() < 0.02

@@ -192,7 +192,7 @@ class _PlainImage:
         if left:
             told = f"file HDU {', '.join(left)}, not used: on the same pixels, and nobody says what it is"
             self.origins["other planes"] = told
-        if noise is None and mask is None:
+        if mask is None:  # weights of 0 are seldom all that is bad
             self.cells["defects"] = "measured"
             self.origins["mask"] = "measured in the pixels"
 
