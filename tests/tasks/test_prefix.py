@@ -35,6 +35,7 @@ from ..same import COUNTS, assert_same_planes
 from .stack_repository import CALEXPS, CHAINS, TYPES, VISITS, Stack, files_of, run
 
 PREFIX = "lamella_"
+PIPELINE = "resource://lamella/pipelines/prefixed/coadd-noiseclip.yaml"
 PLACE = {"skymap": "around", "tract": 0, "patch": 0, "band": "r"}
 PATCH = ("--id", "tract=0", "patch=0,0", "filter=HSC-R")
 SELECT = ("--selectId", "visit=7..9", "ccd=3")
@@ -103,8 +104,7 @@ def test_the_stacks_own_things_stay(stack_original: Stack, site: Stack) -> None:
 
 def test_the_pipeline_makes_the_coadd_of_the_function(site: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAF_BUTLER_CONFIG_PATH", CONFIG_FOLDER)
-    pipeline = "resource://lamella/pipelines/prefixed/coadd-noiseclip.yaml"
-    arguments = f"-b {site.repo} -i HSC/lamella_defaults -o u/me/coadd -p {pipeline} --register-dataset-types"
+    arguments = f"-b {site.repo} -i HSC/lamella_defaults -o u/me/coadd -p {PIPELINE} --register-dataset-types"
     done = LogCliRunner().invoke(pipetask, ["run", *arguments.split(), "-d", "skymap = 'around'"])
     assert done.exit_code == 0, done.output
     with Butler.from_config(site.repo, collections="u/me/coadd") as butler:
@@ -113,6 +113,20 @@ def test_the_pipeline_makes_the_coadd_of_the_function(site: Stack, monkeypatch: 
         assert butler.query_datasets("deepCoadd", "u/me/coadd", explain=False) == []
     assert_same_as_the_function(coadd, site, PatchConfig())
     assert table["visit"].tolist() == list(VISITS)
+
+
+def test_the_pipeline_reads_the_calexps_of_the_stack_as_they_are(
+    site: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAF_BUTLER_CONFIG_PATH", CONFIG_FOLDER)
+    inputs = "HSC/runs/RC2,lamella_skymaps,lamella_brightObjectMasks"
+    words = f"-b {site.repo} -i {inputs} -o u/me/afw -p {PIPELINE} --register-dataset-types"
+    options = ["-c", "parameters:exposures=calexp", "-c", "parameters:exposureStorageClass=ExposureF"]
+    done = LogCliRunner().invoke(pipetask, ["run", *words.split(), *options, "-d", "skymap = 'around'"])
+    assert done.exit_code == 0, done.output
+    with Butler.from_config(site.repo, collections="u/me/afw") as butler:
+        coadd = butler.get("lamella_deepCoadd", PLACE)
+    assert_same_as_the_function(coadd, site, PatchConfig())
 
 
 def test_the_commands_of_the_manual_find_the_prefix(site: Stack, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import astropy.units as u
 import lsst.pipe.base.connectionTypes as ct
+from lsst.pex.config import ChoiceField
 from lsst.pipe.base import InputQuantizedConnection as Inputs
 from lsst.pipe.base import OutputQuantizedConnection as Outputs
 from lsst.pipe.base import PipelineTask, QuantumContext
@@ -17,7 +18,7 @@ from ...resources import Resources
 from ...run.jobs import patch_target
 from ...sky.skymap import SkyMap
 from ...sky.tract import Patch
-from ..visit_images import STORAGE_CLASS
+from ..stored_exposures import STORAGE_CLASSES, VISIT_IMAGE
 
 __all__ = (
     "CALEXPS",
@@ -28,6 +29,7 @@ __all__ = (
     "exposures_of",
     "patch_of",
     "resources_of",
+    "storage_class_field",
 )
 
 SKY_MAP = ct.Input(
@@ -48,15 +50,25 @@ CALEXPS = ct.Input(
 _VISIT_IMAGE = "visit_image"
 
 
-def exposures_of(connection: ct.Input) -> ct.Input:
+def storage_class_field() -> Any:
+    """Return the option of tasks that says how exposures are stored."""
+    return ChoiceField[str](
+        doc="How the exposures are stored; unset: as VisitImage where the name of the dataset type ends with "
+        "visit_image, else as exposures of lamella.",
+        allowed=dict(STORAGE_CLASSES),
+        optional=True,
+        default=None,
+    )
+
+
+def exposures_of(connection: ct.Input, storageClass: str | None) -> ct.Input:
     """Return the connection of exposures for the dataset type that a person chose.
 
-    A type whose name ends with ``visit_image`` is asked for as what it is, so that its description is
-    read without its pixels; any other one as an exposure of lamella.
+    What is asked for as what it is has its description read without its pixels.
     """
-    if not connection.name.endswith(_VISIT_IMAGE):
-        return connection
-    return dataclasses.replace(connection, storageClass=STORAGE_CLASS)
+    if storageClass is None and connection.name.endswith(_VISIT_IMAGE):
+        storageClass = VISIT_IMAGE
+    return dataclasses.replace(connection, storageClass=storageClass or connection.storageClass)
 
 
 _LOGGER = logging.getLogger("lsst.lamella")

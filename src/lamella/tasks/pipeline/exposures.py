@@ -11,7 +11,7 @@ from ...data.coadd import Rejection
 from ...data.exposure import Exposure, ExposureId, ExposureInfo
 from ...errors import InputError, UnreadableFileError
 from ..failures import dataset_errors
-from ..visit_images import describe_stored, exposure_of
+from ..stored_exposures import open_stored
 from ..visit_records import BAND_STEP
 
 __all__ = ("ExposureHandle", "lost_exposure", "open_handles")
@@ -26,12 +26,13 @@ class ExposureHandle:
     Parameters
     ----------
     handle
-        Reference to a dataset ``calexp``, or to one that can be converted.
+        Reference to a dataset ``calexp``, or to exposures of other software.
     """
 
     def __init__(self, handle: DeferredDatasetHandle) -> None:
         self._handle = handle
-        self.info: ExposureInfo = describe_stored(handle)
+        self._source = open_stored(handle)
+        self.info: ExposureInfo = self._source.info
 
     @property
     def number(self) -> int:
@@ -48,13 +49,12 @@ class ExposureHandle:
         """
         try:
             with dataset_errors(self.info.path):
-                stored = self._handle.get()
+                return self._source.read()
         except InputError:
             raise
         except _UNREADABLE as err:
             reason = " ".join(str(err.__cause__ or err).split())
             raise UnreadableFileError(self.info.path, found=reason, expected="an exposure") from err
-        return exposure_of(stored, self.info)
 
 
 def open_handles(

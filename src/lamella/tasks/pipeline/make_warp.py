@@ -30,7 +30,16 @@ from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import note_rejections, plain_settings, record_history, record_unmatched
 from ..matching import MODEL_FWHM
-from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, exposures_of, patch_of
+from .base import (
+    CALEXPS,
+    SKY_MAP,
+    CoaddPipelineTask,
+    Inputs,
+    Outputs,
+    exposures_of,
+    patch_of,
+    storage_class_field,
+)
 from .exposures import ExposureHandle, open_handles
 from .lost import require_datasets
 from .select import SelectExposuresTask
@@ -151,7 +160,7 @@ class MakeWarpConnections(
 
     def __init__(self, *, config: Any = None) -> None:
         super().__init__(config=config)
-        self.calexps = exposures_of(self.calexps)
+        self.calexps = exposures_of(self.calexps, config.exposureStorageClass)
         if not config.makeDirect:
             del self.warp
         if not config.makePsfMatched:
@@ -168,6 +177,7 @@ class MakeWarpConfig(PipelineTaskConfig, pipelineConnections=MakeWarpConnections
 
     select: Any = ConfigurableField(doc="Chooses the exposures.", target=SelectExposuresTask)
     warp: Any = ConfigurableField(doc="Resamples the exposures.", target=WarpVisitTask)
+    exposureStorageClass = storage_class_field()
     makeDirect = Field[bool](doc="Write the warp as it is.", default=True)
     makePsfMatched = Field[bool](doc="Write the warp matched to a common PSF.", default=False)
     match: Any = ConfigurableField(doc="Matches the warp, if makePsfMatched.", target=MatchWarpTask)

@@ -24,7 +24,16 @@ from ...run.patch import require_all
 from ...sky.tract import Patch
 from ..derive import derive_config, to_core
 from ..history import plain_settings, rejection_from_plain, rejection_to_plain
-from .base import CALEXPS, SKY_MAP, CoaddPipelineTask, Inputs, Outputs, exposures_of, patch_of
+from .base import (
+    CALEXPS,
+    SKY_MAP,
+    CoaddPipelineTask,
+    Inputs,
+    Outputs,
+    exposures_of,
+    patch_of,
+    storage_class_field,
+)
 from .exposures import lost_exposure, open_handles
 from .lost import lost_datasets, require_datasets
 
@@ -98,7 +107,7 @@ class SelectDeepCoaddVisitsConnections(
 
     def __init__(self, *, config: Any = None) -> None:
         super().__init__(config=config)
-        self.calexps = exposures_of(self.calexps)
+        self.calexps = exposures_of(self.calexps, config.exposureStorageClass)
 
     def adjustQuantum(self, inputs: Any, outputs: Any, label: str, data_id: Any) -> Any:
         """Require a sky map and an exposure whose files are there."""
@@ -110,6 +119,7 @@ class SelectDeepCoaddVisitsConfig(PipelineTaskConfig, pipelineConnections=Select
     """Options of `SelectDeepCoaddVisitsTask`."""
 
     select: Any = ConfigurableField(doc="Chooses the exposures.", target=SelectExposuresTask)
+    exposureStorageClass = storage_class_field()
     strict = Field[bool](
         doc="Fail when an exposure cannot be read, where it is left out otherwise.", default=False
     )

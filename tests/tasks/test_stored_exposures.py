@@ -1,10 +1,11 @@
-"""A repository with visit images of the Rubin Observatory: converted, described and coadded as they are."""
+"""Exposures of other software in a repository: converted, described and coadded as they are."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import astropy.units as u
@@ -16,16 +17,17 @@ from lsst.ctrl.mpexec.cli.pipetask import cli as pipetask
 from lsst.daf.butler import Butler, DatasetType
 from lsst.daf.butler.cli.utils import LogCliRunner
 from lsst.images import VisitImage
+from lsst.resources import ResourcePath
 
 from lamella.data.exposure import Exposure
-from lamella.errors import UnitError
+from lamella.errors import InputError, UnitError, UnknownFormatError
 from lamella.formats.recognise import open_exposures
 from lamella.run.coadds import coadd_exposures
 from lamella.run.patch_config import PatchConfig
 from lamella.sky.field import skymap_from_exposures
 from lamella.sky.skymap import SkyMap
 from lamella.tasks.repository import CONFIG_FOLDER, open_repository, register_skymap
-from lamella.tasks.visit_images import convert_visit_image, describe_stored
+from lamella.tasks.stored_exposures import convert_visit_image, open_stored
 from lamella.tasks.visit_records import group_visits, insert_visit
 from lamella.testing.asserts import assert_bits_equal
 
@@ -98,7 +100,7 @@ def test_the_description_is_read_without_pixels(site: Site, caplog: pytest.LogCa
     with Butler.from_config(site.repo, collections=RUN) as butler:
         (ref, *_) = sorted(butler.query_datasets("visit_image", with_dimension_records=True))
         with caplog.at_level(logging.WARNING):
-            info = describe_stored(butler.getDeferred(ref))
+            info = open_stored(butler.getDeferred(ref)).info
         assert info == source.info
     assert caplog.records == []
 
@@ -122,3 +124,18 @@ def test_the_pipeline_coadds_visit_images(site: Site, monkeypatch: pytest.Monkey
     assert_same_planes(coadd, expected, *COUNTS)
     assert [(d.id, d.weight) for d in coadd.detectors] == [(d.id, d.weight) for d in expected.detectors]
     assert [d.id.visit for d in coadd.detectors] == list(VISITS)
+
+
+@pytest.mark.parametrize(
+    ("address", "error"),
+    [("broken.fits", InputError), ("s3://bucket/calexp.fits", UnknownFormatError)],
+)
+def test_what_is_no_file_of_afw_is_told(address: str, error: type[InputError], tmp_path: Path) -> None:
+    (tmp_path / "broken.fits").write_bytes(b"SIMPLE  =")
+    uri = ResourcePath(address if "://" in address else str(tmp_path / address))
+    kind = SimpleNamespace(storageClass_name="ExposureF")
+    handle: Any = SimpleNamespace(
+        ref=SimpleNamespace(datasetType=kind), butler=SimpleNamespace(getURI=lambda ref: uri)
+    )
+    with pytest.raises(error, match=Path(address).name):
+        open_stored(handle)
