@@ -19,6 +19,7 @@ from lamella.tasks.cmdline.butler import CommandButler
 from lamella.tasks.cmdline.data_ids import DataIdContainer
 from lamella.tasks.cmdline.data_ref import DataRef
 from lamella.tasks.cmdline.locations import find_location
+from lamella.tasks.manual.coaddBase import groupPatchExposures
 from lamella.tasks.repository import open_repository, register_skymap
 
 
@@ -123,6 +124,32 @@ def test_one_sky_map_of_several_has_the_tract(butler: CommandButler, repo: Path)
     assert not butler.subset("toyCoadd_sum", tract=0, patch="0,0", skymap="more")
     with pytest.raises(SkyMapError, match="more than one sky map: more, most, toys"):
         butler.get("deepCoadd_skyMap")
+
+
+def test_exposures_of_several_instruments_say_whose_they_are(butler: CommandButler, repo: Path) -> None:
+    with open_repository(repo, writeable=True) as other:
+        insert = other.registry.insertDimensionData
+        whose = {"instrument": "Other"}
+        insert(
+            "instrument",
+            {"name": "Other", "class_name": "lamella.tasks.instruments.Other", "visit_system": 0},
+        )
+        insert("physical_filter", {**whose, "name": "O-I", "band": "i"})
+        insert("detector", {**whose, "id": 4, "full_name": "4"})
+        insert("day_obs", {**whose, "id": 20200101})
+        insert("visit", {**whose, "id": 101, "name": "101", "physical_filter": "O-I", "day_obs": 20200101})
+        other.put({"value": 0}, "toyInput", **whose, visit=101, detector=4, run="HSC/inputs")
+    assert [ref.dataId["instrument"] for ref in butler.subset("toyInput", visit=101, instrument="Other")] == [
+        "Other"
+    ]
+    refs = butler.subset("toyInput", visit=101, filter="HSC-I")
+    assert [ref.dataId for ref in refs] == [
+        {"filter": "HSC-I", "visit": 101, "ccd": ccd, "instrument": "HSC"} for ccd in (4, 10)
+    ]
+    patch = butler.dataRef("deepCoadd", tract=0, patch="1,0", filter="HSC-I")
+    ((warp, members),) = groupPatchExposures(patch, refs, "deepCoadd", "deepCoadd_directWarp")
+    assert members == refs
+    assert warp == {"tract": 0, "patch": "1,0", "filter": "HSC-I", "visit": 101, "instrument": "HSC"}
 
 
 def test_exposures_are_selected_with_a_sky_map(butler: CommandButler) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
+from astropy.table import MaskedColumn, Table
 
 pytest.importorskip("lsst.ctrl.mpexec", reason="needs the extra [lsst]")
 
@@ -393,6 +394,28 @@ def test_what_another_run_has_is_not_made_again(site: Site) -> None:
     # The whole graph is there already, which the middleware calls an error.
     assert result.exit_code == 1
     assert "QuantumGraph was empty" in result.output + str(result.exception)
+
+
+@pytest.mark.any_database
+def test_a_visit_without_a_zero_point_is_left_out_where_another_has_one(site: Site, tmp_path: Path) -> None:
+    """As in ``lamella coadd``, with the same bits."""
+    table = Table.read(site.survey.table)
+    without = np.array(table["visit"]) == 101
+    table["zero_point"] = MaskedColumn(np.array(table["zero_point"], dtype=float), mask=without)
+    table["flux_scale"] = MaskedColumn(np.ones(len(table)), mask=~without)
+    table["file"] = [str(site.survey.table.parent / name) for name in table["file"]]
+    table.write(tmp_path / "exposures.ecsv")
+    sources = open_exposures([tmp_path / "exposures.ecsv"]).sources
+    with open_repository(site.repo, writeable=True) as butler:
+        ingest_exposures(butler, sources, run="without")
+    result = dataclasses.replace(site, inputs=f"without,{site.inputs}").run("mixed")
+    assert result.exit_code == 0, result.output
+    with site.open("mixed") as butler:
+        coadd = butler.get("deepCoadd", PLACE)
+    assert [(item.id.visit, item.stage) for item in coadd.rejections] == [(101, "select")] * 2
+    assert all("fluxes are in adu" in item.reason for item in coadd.rejections)
+    (expected,) = coadd_exposures(sources, site.skymap, CONFIG)
+    assert_same(coadd, expected)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from lsst.pipe.base import (
 from ...coadd.assemble import assemble
 from ...coadd.assemble_control import AssembleConfig
 from ...coadd.brightmask import BrightObjectCatalog
+from ...coadd.reject.artifact_masks import rejection_notes
 from ...coadd.reject.reject import Findings
 from ...coadd.stack.prepare import input_of, weigh
 from ...coadd.warp.pairs import Pairs
@@ -397,7 +398,9 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
                 resources=resources,
             )
         earlier = {**common_settings(histories, self.log), **pair_settings(pairs), **(settings or {})}
-        coadd: PatchCoadd = result.coadd.replace(settings={**earlier, **result.coadd.settings})
+        coadd: PatchCoadd = result.coadd
+        notes = rejection_notes(coadd.settings, coadd.removals)
+        coadd = coadd.replace(settings={**earlier, **coadd.settings}, notes=(*coadd.notes, *notes))
         self._describe(coadd)
         masks = getattr(result, "artifacts", {})  # a task of a user need not have them
         artifacts = {numbers[key]: (boxes[key], mask) for key, mask in masks.items()}
