@@ -42,7 +42,10 @@ def test_files_that_are_wrong(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="more than 20 files"):
         command_words([f"@{tmp_path / 'circle'}"], [])
     (tmp_path / "open").write_text("-c 'title\n")
-    with pytest.raises(ValueError, match="No closing quotation"):
+    with pytest.raises(ValueError, match=r"open:1: No closing quotation"):
         command_words([f"@{tmp_path / 'open'}"], [])
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match="binary: found no text"):
+        command_words([f"@{tmp_path / 'binary'}"], [])
     with pytest.raises(OSError, match="absent"):
         command_words(["@absent"], [])

@@ -25,6 +25,8 @@ def config(toys: Any) -> Any:
         ("title", "None", "None"),
         ("number", "5", 5),
         ("limit", "5", 5.0),
+        ("limit", "1.0/60", 1.0 / 60),
+        ("number", "2*3600", 7200),
         ("limit", "float('inf')", float("inf")),
         ("maybe", "None", None),
         ("doWrite", "False", False),

@@ -52,5 +52,18 @@ def _in_files(args: Sequence[str], depth: int) -> Iterator[str]:
         if not word.startswith("@"):
             yield word
             continue
-        for line in Path(word[1:]).read_text(encoding="utf-8").splitlines():
-            yield from _in_files(shlex.split(line, comments=True), depth + 1)
+        for inner in _words_of(Path(word[1:])):
+            yield from _in_files(inner, depth + 1)
+
+
+def _words_of(path: Path) -> Iterator[list[str]]:
+    """Yield the words of each line of a file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: found no text; expected options") from None
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield shlex.split(line, comments=True)
+        except ValueError as err:
+            raise ValueError(f"{path}:{number}: {err}") from None
