@@ -33,7 +33,7 @@ from lamella.errors import (
 )
 from lamella.image.spans import SpanMask
 from lamella.planes import Layout, make_schema
-from lamella.tasks.manual import compareWarpAssembleCoadd, safeClipAssembleCoadd
+from lamella.tasks.manual import compareWarpAssembleCoadd, references, safeClipAssembleCoadd
 from lamella.tasks.manual.assembleCoadd import AssembleCoaddTask
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig, CoaddPsfConfig
 from lamella.tasks.manual.makeCoaddTempExp import MakeCoaddTempExpTask
@@ -649,7 +649,18 @@ def test_times_of_all_steps_are_in_the_metadata(butler, maker, sky_map) -> None:
     assert not task.getFullMetadata().paramNames(topLevelOnly=False)
 
 
-def test_run_data_ref_reads_no_warp_whole_but_for_its_weight_and_to_check_it(butler, maker, sky_map) -> None:
+def test_run_data_ref_reads_small_warps_once(butler, maker, sky_map) -> None:
+    ref, refs = fill_patch(butler, maker, sky_map)
+    butler.reads.clear()
+    task_with(subregionSize=[20, 20]).runDataRef(ref, warpRefList=refs)
+    names = sorted(name for name, _ in butler.reads if "Warp" in name)
+    assert names == 3 * ["deepCoadd_directWarp"] + 3 * ["deepCoadd_directWarp_bbox"]
+
+
+def test_run_data_ref_reads_no_warp_whole_but_for_its_weight_and_to_check_it(
+    butler, maker, sky_map, monkeypatch
+) -> None:
+    monkeypatch.setattr(references, "_SMALL", 0)
     ref, refs = fill_patch(butler, maker, sky_map)
     butler.reads.clear()
     task_with(subregionSize=[20, 20]).runDataRef(ref, warpRefList=refs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,10 @@ from lsst.images import Box, Interval
 from ...data.warp import Warp
 
 __all__ = ("WarpRef", "data_refs", "is_warp", "sub_boxes", "warp_ref", "warp_refs")
+
+
+_SMALL = 1 << 16
+"""Pixels of a warp that is kept in memory: a thousand such are less than 1 GB."""
 
 
 class WarpRef:
@@ -47,11 +52,19 @@ class WarpRef:
 
     def read(self, box: Box | None = None) -> Warp:
         """Return a copy of the warp, or of the part of it in a box inside of `bbox`."""
-        if isinstance(self.ref, Warp):
-            return (self.ref if box is None else self.ref[box]).copy()
+        if self._whole is not None:
+            return (self._whole if box is None else self._whole[box]).copy()
         if box is None:
             return self._checked(self.ref.get(self.name, immediate=True))
         return self._checked(self.ref.get(f"{self.name}_sub", bbox=box, immediate=True))
+
+    @cached_property
+    def _whole(self) -> Warp | None:
+        """The warp in memory, if it is given there, or small: its file takes longer to open than to read."""
+        if isinstance(self.ref, Warp):
+            return self.ref
+        small = math.prod(self.bbox.shape) <= _SMALL
+        return self._checked(self.ref.get(self.name, immediate=True)) if small else None
 
     def _checked(self, warp: Any) -> Warp:
         if not isinstance(warp, Warp):
