@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from .startup import lighten_imports
+
 __version__ = "0.1.0"
 
 _HOMES: dict[str, str] = {
@@ -53,6 +55,8 @@ _HOMES: dict[str, str] = {
 }
 
 __all__ = ("__version__", *_HOMES)
+
+lighten_imports()
 
 
 def __getattr__(name: str) -> Any:

@@ -86,8 +86,8 @@ def lighten_imports() -> None:
     While such a package is imported, a module stands in for each of them, which
     imports the real one as soon as something of it is used.
 
-    Processes that a command starts import its module, and so this is done in
-    them, too.
+    It is done when `lamella` is imported, and so also in the processes that a
+    command starts.
     """
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())

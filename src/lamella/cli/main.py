@@ -15,11 +15,10 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from ..startup import lighten_exit, lighten_imports
+from ..startup import lighten_exit
 
 __all__ = ("main",)
 
-lighten_imports()
 lighten_exit()
 
 _COMMANDS = {

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from ..startup import lighten_exit, lighten_imports
+from ..startup import lighten_exit
 
 __all__ = ()
 
-# Also in pipetask and in programs: the middleware is large.
-lighten_imports()
-lighten_exit()
+lighten_exit()  # also of pipetask and of programs: the middleware is large
