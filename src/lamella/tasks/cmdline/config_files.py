@@ -22,7 +22,6 @@ that a file puts behind a subtask.
 from __future__ import annotations
 
 import ast
-import logging
 from collections.abc import Mapping, MutableMapping, MutableSequence, MutableSet, Sequence
 from os import PathLike
 from pathlib import Path
@@ -37,11 +36,10 @@ from .config_values import Scope
 from .option_paths import ROOTS, find_class, history_entry, renamed, retarget, set_path, short, walk
 from .package_folders import PackageFolders
 from .stack_names import find_name, is_ours
-from .stack_options import StackOption, find_stack_option, stands_for
+from .stack_options import PassedOver, find_stack_option, stands_for
 
 __all__ = ("config_text", "load_config_file", "load_config_text")
 
-_LOG = logging.getLogger("lamella.cmdline")
 _MAX_STATEMENTS = 100_000
 """Statements that a file may come to with its loops."""
 _MAX_FILES = 50
@@ -149,7 +147,7 @@ class _Reader:
         self._lines = text.split("\n")
         self._outer = outer
         self._statements = 0
-        self._unused: dict[str, str] = {}
+        self._passed = PassedOver()
 
     def read(self, statements: list[ast.stmt]) -> None:
         """Do what statements say, and raise a `ConfigError` that names the one that cannot be done."""
@@ -166,14 +164,7 @@ class _Reader:
 
     def tell(self) -> None:
         """Warn of the options that have no effect here."""
-        if self._unused:
-            names = list(self._unused)
-            more = f", and {len(names) - 8} more" if len(names) > 8 else ""
-            reasons = "; ".join(dict.fromkeys(self._unused.values()))
-            _LOG.warning(
-                "%s: %d options have no effect here (%s%s): %s",
-                self._name, len(names), ", ".join(names[:8]), more, reasons,
-            )  # fmt: skip
+        self._passed.tell(self._name)
 
     def _read(self, statement: ast.stmt) -> None:
         self._statements += 1
@@ -215,18 +206,11 @@ class _Reader:
         option = find_stack_option(self._scope.roots, path)
         value = self._scope.value(node)
         if option is not None and option.is_absent:
-            self._pass_over(option, name, value)
+            self._passed.note(option, name, value)
             return
         if option is not None:
             path, value = renamed(path, option), option.here(value)
         set_path(walk(self._scope.roots, path.value, name), path, value, name, self._at(statement))
-
-    def _pass_over(self, option: StackOption, name: str, value: Any) -> None:
-        """Take note of an option of the pipelines that has no effect here, or refuse its value."""
-        if not option.takes(value):
-            raise option.refusal(name, value)
-        if option.values is None:
-            self._unused[name] = option.reason
 
     def _extend(self, statement: ast.stmt, target: ast.Attribute | ast.Subscript, node: ast.expr) -> None:
         path = self._scope.settled(target)
@@ -255,7 +239,7 @@ class _Reader:
         path = self._scope.settled(method.value)
         option = find_stack_option(self._scope.roots, path)
         if option is not None and option.values is None and option.is_absent:
-            self._unused[_option(path)] = option.reason
+            self._passed.note(option, _option(path))
             return
         owner = walk(self._scope.roots, path, _option(path))
         if method.attr == "retarget" and isinstance(owner, Config | ConfigurableInstance):

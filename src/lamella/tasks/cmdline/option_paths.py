@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
-import logging
 from collections.abc import Iterable, Mapping, MutableMapping, MutableSequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from ...arithmetic import constant
 from ...errors import ConfigError
 from ...suggestions import nearest
 from .stack_names import find_name, is_ours
-from .stack_options import StackOption, find_stack_option
+from .stack_options import PassedOver, StackOption, find_stack_option
 
 __all__ = (
     "ROOTS",
@@ -33,7 +32,6 @@ __all__ = (
     "walk",
 )
 
-_LOG = logging.getLogger("lamella.cmdline")
 ROOTS = ("config", "root")
 """Names that a configuration may have in a file: today's, and that of old files."""
 
@@ -71,7 +69,9 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
     roots = roots_of(config)
     option = find_stack_option(roots, node)
     if option is not None and option.is_absent:
-        _pass_over(option, name, text)
+        passed = PassedOver()
+        passed.note(option, name, _value(text))
+        passed.tell(source)
         return
     if option is not None:
         node = renamed(node, option)
@@ -83,15 +83,8 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
     ):
         retarget(owner, find_class(text.strip()), None, at)
         return
-    readings: list[Any] = []
-    if not isinstance(_current(owner, node), MutableSequence | MutableMapping):
-        readings.append(text)  # a list would take a text letter by letter
-    with contextlib.suppress(SyntaxError, ValueError):
-        readings.append(_literal(text))
-    if option is not None:
-        readings = [option.here(value) for value in readings]
     reason = f"expected a literal such as ['A', 'B'] or {{'A': 1}}, found {text!r}"
-    for value in readings:
+    for value in _readings(text, _current(owner, node), option):
         try:
             set_path(owner, node, value, name, at)
             return
@@ -102,19 +95,26 @@ def set_option(config: Config, name: str, text: str, source: str = "command line
     raise ConfigError(f"{name}={text}: {reason}", option=name, found=text, reason=reason)
 
 
+def _readings(text: str, current: Any, option: StackOption | None) -> list[Any]:
+    """Return the values that a text may stand for, where an option has a value now."""
+    readings: list[Any] = []
+    if not isinstance(current, MutableSequence | MutableMapping):
+        readings.append(text)  # a list would take a text letter by letter
+    with contextlib.suppress(SyntaxError, ValueError):
+        readings.append(_literal(text))
+    return readings if option is None else [option.here(value) for value in readings]
+
+
 def _literal(text: str) -> Any:
     return constant(ast.parse(text.strip(), mode="eval").body)
 
 
-def _pass_over(option: StackOption, name: str, text: str) -> None:
-    """Warn of an option of the pipelines that has no effect here, or raise if it would have one there."""
-    value: Any = text
-    with contextlib.suppress(SyntaxError, ValueError):
-        value = _literal(text)
-    if not option.takes(value):
-        raise option.refusal(name, value)
-    if option.values is None:
-        _LOG.warning("%s has no effect here: %s", name, option.reason)
+def _value(text: str) -> Any:
+    """Return the literal that a text spells, or the text itself."""
+    try:
+        return _literal(text)
+    except (SyntaxError, ValueError):
+        return text
 
 
 def renamed(node: ast.Attribute | ast.Subscript, option: StackOption) -> ast.Attribute | ast.Subscript:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,7 +19,11 @@ from lsst.pex.config.configurableField import ConfigurableInstance
 
 from ...errors import ConfigError
 
-__all__ = ("StackOption", "find_stack_option", "stands_for")
+__all__ = ("PassedOver", "StackOption", "find_stack_option", "stands_for")
+
+_LOG = logging.getLogger("lamella.cmdline")
+_SHOWN = 8
+"""Options that a warning names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +58,37 @@ class StackOption:
         taken = " or ".join(repr(item) for item in self.values or ())
         text = f"{name} can only be {taken} here; found {value!r}: {self.reason}"
         return ConfigError(text, option=name, found=value, reason=text)
+
+
+class PassedOver:
+    """The options of one file, or of a command line, that have no effect here."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+
+    def note(self, option: StackOption, name: str, value: Any = None) -> None:
+        """Take note of an option that is absent here.
+
+        Raises
+        ------
+        ConfigError
+            Raised when the value would have an effect.
+        """
+        if not option.takes(value):
+            raise option.refusal(name, value)
+        if option.values is None:
+            self._reasons[name] = option.reason
+
+    def tell(self, source: str) -> None:
+        """Warn of them, once for all."""
+        names = list(self._reasons)
+        if not names:
+            return
+        more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        shown = f"{', '.join(names[:_SHOWN])}{more}"
+        has = "1 option has" if len(names) == 1 else f"{len(names)} options have"
+        reasons = "; ".join(dict.fromkeys(self._reasons.values()))
+        _LOG.warning("%s: %s no effect here (%s): %s", source, has, shown, reasons)
 
 
 def _unused(reason: str, *names: str) -> dict[str, StackOption]:
