@@ -8,17 +8,19 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
-from lsst.daf.butler import Butler, CollectionType, DatasetType
+from lsst.daf.butler import Butler, CollectionType, Config, DatasetType
 
 from lamella.errors import ForeignTypesError
 from lamella.formats.recognise import open_exposures
 from lamella.tasks.datasets import DATASETS
 from lamella.tasks.repository import CONFIG_FOLDER, open_repository
 
+from .postgres import PostgresServer
 from .stack_repository import (
     CALEXPS,
     CHAINS,
     INSTRUMENT_CLASS,
+    TYPES,
     VISITS,
     Stack,
     database_of,
@@ -80,6 +82,26 @@ def test_a_refused_command_leaves_every_byte_as_it_was(
     assert files_of(stack.repo) == files
     assert database_of(stack.repo) == database
     assert not (tmp_path / "out").exists()
+
+
+def test_a_database_of_a_server_is_left_as_it_was(
+    postgres: PostgresServer, stack_original: Stack, tmp_path: Path
+) -> None:
+    address = postgres.new_database()
+    config = Config()
+    config["registry", "db"] = address
+    Butler.makeRepo(tmp_path / "repo", config)
+    with Butler.from_config(tmp_path / "repo", writeable=True) as butler:
+        for name, (storage_class, dimensions) in TYPES.items():
+            kind = DatasetType(name, dimensions, storage_class, universe=butler.dimensions)
+            butler.registry.registerDatasetType(kind)
+    rows = "select count(*), (select count(*) from collection), sum(id) from dataset_type"
+    tables = "select count(*) from pg_tables"
+    database = address.rpartition("/")[2]
+    before = [postgres.execute(database, query) for query in (rows, tables)]
+    status, said = run("lamella", "butler", "ingest", tmp_path / "repo", stack_original.calexps)
+    assert (status, said.count("ExposureF, not LamellaExposure")) == (1, 1)
+    assert [postgres.execute(database, query) for query in (rows, tables)] == before
 
 
 @pytest.mark.parametrize("name", ["calexp", "deepCoadd_nImage"])
