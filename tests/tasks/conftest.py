@@ -37,6 +37,13 @@ def _one_look_at_the_packages() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _kept_logs_of_a_module() -> Iterator[None]:
+    """So do the fixtures of modules, which come before those of tests."""
+    with kept_logs():
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _kept_logs() -> Iterator[None]:
     """Commands that tests run in this process set the levels of its loggers."""
