@@ -107,6 +107,16 @@ def test_tables_of_the_terminal_are_there_when_they_are_used():
     assert fresh_output(code).splitlines() == ["False", "True True True"]
 
 
+def test_a_class_can_be_derived_from_one_that_stands_in():
+    code = (
+        "import sys; from lamella import startup; "
+        "sys.modules['rich.tree'] = startup._StandIn('rich.tree', ['Tree']); from rich.tree import Tree\n"
+        "class Mine(Tree): pass\n"
+        "import rich.tree; print(Mine.__bases__ == (rich.tree.Tree,), issubclass(Mine, Tree), type(Tree))"
+    )
+    assert fresh_output(code) == "True True <class 'lamella.startup._Member'>"
+
+
 def test_the_collector_works_again_after_imports():
     code = _START + "import gc, lsst.images; print(gc.isenabled()); "
     assert fresh_output(code) == "True"

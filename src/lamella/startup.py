@@ -142,6 +142,12 @@ class _Member:
     def __instancecheck__(self, instance: Any) -> bool:
         return isinstance(instance, self._real())
 
+    def __subclasscheck__(self, subclass: type) -> bool:
+        return issubclass(subclass, self._real())
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (self._real(),)
+
 
 def _step_aside(name: str) -> None:
     """Have a module imported from now on, and its package, no part of which is real without the others."""
