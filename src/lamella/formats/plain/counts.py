@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ...fits.read import Header
 from .plane_check import noise_of_rows, sampled_rows
 
 __all__ = ("are_counts",)
@@ -16,7 +15,7 @@ _AGREEMENT = 1.25
 """Ratio of the noise of counts to that of the pixels, or its inverse, up to which they are one."""
 
 
-def are_counts(path: Path, index: int, header: Header, gain: float, read_noise: float) -> bool:
+def are_counts(path: Path, index: int, gain: float, read_noise: float) -> bool:
     """Return whether the pixels of an image have the noise that counts would have.
 
     Where the unit was copied from another file, the photons of the sky make, by the gain, just the noise that
@@ -26,12 +25,10 @@ def are_counts(path: Path, index: int, header: Header, gain: float, read_noise: 
     ----------
     path, index
         File and HDU of the image; a few of its rows are read.
-    header
-        Its header.
     gain, read_noise
         Electrons per count, and electrons, as cards tell them.
     """
-    rows = sampled_rows(path, index, header)
+    rows = sampled_rows(path, index)
     if rows is None:
         return False
     sky = float(np.nanmedian(rows)) if np.isfinite(rows).any() else math.nan

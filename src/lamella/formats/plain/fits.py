@@ -164,7 +164,7 @@ class _PlainImage:
         number = self.cards.evaluate(parse_expression(gain.text))
         cell = number_or_none(READ_NOISE, self.cards)
         read_noise = 0.0 if cell is None else self.cards.number(cell.text)
-        if not are_counts(self.place.path, self.place.index, self.places.header, number, read_noise):
+        if not are_counts(self.place.path, self.place.index, number, read_noise):
             return unit
         self.cells["unit"] = "adu"
         self.origins["unit"] = (

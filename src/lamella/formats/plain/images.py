@@ -52,7 +52,7 @@ def _twins(headers: Sequence[Header], images: Sequence[int], path: Path) -> dict
     """Return the images that are planes of another one, with the index of that."""
     firsts: dict[tuple[object, ...], int] = {}
     twins: dict[int, int] = {}
-    for index in images:
+    for index in images if len(images) > 1 else ():
         first = firsts.setdefault(_identity(headers, index, path), index)
         words = _letters(headers[index])
         if first != index and (not words or words != _letters(headers[first])):

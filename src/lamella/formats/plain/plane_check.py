@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import scipy
 
 from ...errors import LamellaError
-from ...fits.read import Header, optional_number, read_headers, read_rows
+from ...fits.read import optional_number, read_headers, read_rows
 from ..table_hdus import flat_shape
 
 __all__ = (
@@ -24,16 +25,14 @@ __all__ = (
 )
 
 _ROWS = 3
-_HEIGHTS = (0.2, 0.35, 0.5, 0.65, 0.8)
-"""Where the rows are that are looked at, as shares of the height."""
+_HEIGHTS = tuple((n + 0.5) / 16 for n in range(16))
+"""Where the rows are that are looked at, as shares of the height: enough to meet some stars."""
 _DOUBT = 1.7
 """Ratio of what a map says to the noise of the pixels, or its inverse, beyond which its kind is in doubt:
 from pixel to pixel, resampled images have less noise than in all."""
 _AGREEMENT = 1.2
 """... within which another kind is believed that is so much nearer:"""
 _NEARER = 4.0
-_MANY = tuple(n / 16 for n in range(16))
-"""More heights, to meet some light."""
 _BRIGHT = 10.0
 """Pixels so many standard deviations above the sky are light."""
 _WIDE = 3
@@ -53,15 +52,22 @@ _SIGMAS: dict[str, Callable[[float], float]] = {
 type Place = tuple[Path, int]
 
 
-def sampled_rows(
-    path: Path, index: int, header: Header | None = None, heights: Sequence[float] = _HEIGHTS
-) -> np.ndarray | None:
-    """Return a few rows of an image, float64 of shape (rows, x); `None` where they cannot be read."""
-    header = read_headers(path)[index] if header is None else header
+def sampled_rows(path: Path, index: int) -> np.ndarray | None:
+    """Return a few rows of an image, float64 of shape (rows, x); `None` where they cannot be read.
+
+    Those of the last few images are remembered, and must not be changed.
+    """
+    status = path.stat()
+    return _read_rows(path, index, (status.st_mtime_ns, status.st_size))
+
+
+@functools.lru_cache(maxsize=4)
+def _read_rows(path: Path, index: int, state: tuple[int, int]) -> np.ndarray | None:
+    header = read_headers(path)[index]
     shape = flat_shape(header)
     if shape is None:
         return None
-    starts = sorted({min(int(share * shape[0]), max(shape[0] - _ROWS, 0)) for share in heights})
+    starts = sorted({min(int(share * shape[0]), max(shape[0] - _ROWS, 0)) for share in _HEIGHTS})
     try:
         stored = read_rows(path, index, [slice(start, start + _ROWS) for start in starts])
     except (LamellaError, OSError):  # told when it is read
@@ -148,7 +154,7 @@ def bits_of_sources(image: Place, mask: Place) -> tuple[int, int]:
     tuple of int
         Their bits, and the others that are set; 0 for none, and where there is too little light to tell.
     """
-    rows, values = (sampled_rows(*place, heights=_MANY) for place in (image, mask))
+    rows, values = sampled_rows(*image), sampled_rows(*mask)
     if rows is None or values is None or rows.shape != values.shape:
         return 0, 0
     if not ((values == np.rint(values)) & (values >= 0)).all():
