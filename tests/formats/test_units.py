@@ -6,6 +6,7 @@ import pytest
 
 from lamella.data.flux_unit import NJY, FluxUnit
 from lamella.errors import UnitError
+from lamella.formats.row_scale import is_flux_unit
 from lamella.formats.units import is_counts, reference_cards, relative_unit
 
 
@@ -47,3 +48,11 @@ def test_cards_are_those_of_relative_fluxes_only() -> None:
     }
     assert cards == {"FLUXUNIT": "electron / s", "FLUXREF": r"n\xe9.fits"}
     assert [key for key, _, _ in reference_cards(FluxUnit("adu"))] == ["FLUXUNIT"]
+
+
+def test_units_in_odd_spellings_are_read_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    text = "10**(-20)*erg/s/cm**2/Angstrom"
+    assert relative_unit(text, path="b.fits", where="BUNIT").name.startswith("1e-20 erg")
+    assert not is_flux_unit(text)
+    assert is_flux_unit("erg/s/cm**2/Hz")
+    assert not recwarn.list

@@ -16,6 +16,7 @@ from lsst.images.fields import BaseField, ChebyshevField
 from ..data.flux_unit import NJY, FluxUnit
 from ..data.photometry import njy_per_count
 from ..errors import MissingPartError, UnitError
+from ..fits.quiet import quiet_astropy
 from .cards import Cards
 from .pixel_areas import pixel_areas
 from .row_cells import RowCells
@@ -127,7 +128,8 @@ def _scale_of_unit(told: str, path: Path, where: str, area: Any) -> RowScale:
 def _unit(text: str) -> u.UnitBase:
     """Return the unit of a text; what is per pixel is what a pixel holds."""
     name = _PER_PIXEL.sub("", text.strip())
-    return u.Unit(_OTHER_UNITS.get(name.lower(), name))
+    with quiet_astropy():  # of slashes and the like
+        return u.Unit(_OTHER_UNITS.get(name.lower(), name))
 
 
 def is_flux_unit(text: str) -> bool:

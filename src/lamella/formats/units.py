@@ -9,6 +9,7 @@ import astropy.units as u
 
 from ..data.flux_unit import FluxUnit
 from ..errors import UnitError
+from ..fits.quiet import quiet_astropy
 from ..fits.text import to_fits, unit_text
 
 __all__ = ("is_counts", "is_electrons", "is_relative_unit", "reference_cards", "relative_unit")
@@ -56,7 +57,8 @@ def relative_unit(text: str, reference: str = "", *, path: str | PathLike[str], 
         Raised when it is no unit, or one whose fluxes have magnitudes.
     """
     try:
-        unit = u.Unit(_standard_name(text.strip()))
+        with quiet_astropy():  # of slashes and the like
+            unit = u.Unit(_standard_name(text.strip()))
     except (ValueError, TypeError):
         unit = u.dimensionless_unscaled
     if unit == u.dimensionless_unscaled or unit.is_equivalent(u.nJy):
