@@ -198,6 +198,18 @@ def test_a_map_that_the_noise_contradicts_is_what_its_values_are(write: Callable
     assert "noise: file HDU ERR (variance by the noise of the pixels, although called stddev)" in row["notes"]
 
 
+@pytest.mark.parametrize(("level", "column"), [(5.0, "stddev_file"), (17.0, None), (100.0, None)])
+def test_a_scatter_that_is_not_that_of_the_pixels_is_not_used(
+    write: Callable[..., Path], level: float, column: str | None
+) -> None:
+    path = write()
+    write("a_std.fits", image=np.full(SHAPE, level, np.float32))
+    (row,) = rows_of(path)
+    assert (row.get("noise"), row.get("stddev_file")) == (
+        (None, "a_std.fits") if column else ("measured", None)
+    )
+
+
 def test_a_mask_of_ones_where_pixels_are_good_loses_the_others(write: Callable[..., Path]) -> None:
     path = write("x_sci.fits", cards={"FILTER": "R", "MAGZP": 25.0})
     mask = np.ones(SHAPE, np.uint8)

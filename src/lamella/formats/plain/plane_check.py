@@ -18,6 +18,7 @@ __all__ = (
     "bits_of_sources",
     "check_kind",
     "is_inverted",
+    "is_noise",
     "kind_of_pixels",
     "noise_of_rows",
     "sampled_rows",
@@ -30,6 +31,7 @@ _HEIGHTS = tuple((n + 0.5) / 16 for n in range(16))
 _DOUBT = 1.7
 """Ratio of what a map says to the noise of the pixels, or its inverse, beyond which its kind is in doubt:
 from pixel to pixel, resampled images have less noise than in all."""
+_NOISE = 3.0
 _AGREEMENT = 1.2
 """... within which another kind is believed that is so much nearer:"""
 _NEARER = 4.0
@@ -102,6 +104,19 @@ def check_kind(kind: str, image: Place, plane: Place) -> str:
     best = min(misfits, key=misfits.__getitem__)
     limit = min(math.log(_AGREEMENT), misfits[kind] / _NEARER)
     return best if misfits[kind] > math.log(_DOUBT) and misfits[best] < limit else kind
+
+
+def is_noise(image: Place, plane: Place) -> bool:
+    """Return whether a plane may be the standard deviation of an image: it is within a factor of 3 of it.
+
+    Parameters
+    ----------
+    image, plane
+        File and HDU of both; a few of their rows are read.
+    """
+    rows, values = sampled_rows(*image), sampled_rows(*plane)
+    misfits = {} if rows is None or values is None else _misfits(rows, values)
+    return misfits.get("stddev", 0.0) < math.log(_NOISE)
 
 
 def _misfits(rows: np.ndarray, values: np.ndarray) -> dict[str, float]:

@@ -16,7 +16,7 @@ from ..row_expand import hdu_spelling
 from ..table_hdus import hdu_index
 from .beside import companions_of, file_pattern
 from .images import unnamed_planes
-from .plane_check import bits_of_sources, check_kind, is_inverted, kind_of_pixels, share_of_zeros
+from .plane_check import bits_of_sources, check_kind, is_inverted, is_noise, kind_of_pixels, share_of_zeros
 
 __all__ = ("mask_cells", "noise_cells")
 
@@ -61,8 +61,11 @@ def noise_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
     The kind is what the pixels say where they contradict the name.
     """
     for candidate in (*_hdus(place, TRUST), *_files(place, files, TRUST), *_unnamed(place, TRUST)):
+        located = candidate.path, candidate.index
+        if candidate.kind == "scatter" and not is_noise((place.path, place.index), located):
+            continue  # of the inputs of a stack, or the image of a standard star
         named = _column(candidate.kind)
-        kind = check_kind(named, (place.path, place.index), (candidate.path, candidate.index))
+        kind = check_kind(named, (place.path, place.index), located)
         told = kind if kind == named else f"{kind} by the noise of the pixels, although called {named}"
         return Plane(candidate.cells(kind, place.path), f"file {candidate.told} ({told})")
     return None
