@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import itertools
 import logging
@@ -249,9 +250,19 @@ def _weighted(visit: WarpInput) -> Iterable[DetectorInput]:
 
 
 def notes_of(detectors: Iterable[DetectorInput]) -> tuple[str, ...]:
-    """Return all remarks on some detectors, and on the unit of their fluxes, each once, sorted."""
-    notes = {note for detector in detectors for note in (*detector.notes, detector.flux_unit.note)}
-    return tuple(sorted(notes - {""}))
+    """Return all remarks on detectors, their instruments and the unit of their fluxes, each once, sorted."""
+    members = tuple(detectors)
+    notes = {note for detector in members for note in (*detector.notes, detector.flux_unit.note)}
+    return tuple(sorted((notes | {_note_on_instruments(members)}) - {""}))
+
+
+def _note_on_instruments(detectors: Iterable[DetectorInput]) -> str:
+    """Return a remark on a coadd of several instruments, whose bands may differ under one name."""
+    counts = collections.Counter(detector.id.instrument for detector in detectors)
+    if len(counts) < 2:
+        return ""
+    members = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+    return f"Exposures of several instruments: {members}."
 
 
 def finish(

@@ -207,8 +207,9 @@ class RowCells:
                 if value is not None:
                     told = str(value) if whole else f"{value:.6g}"
                     origins[name] = dataclasses.replace(origins[name], value=told)
-        if "band" in origins:
-            origins["band"] = dataclasses.replace(origins["band"], value=self.text("band"))
+        for name in ("band", "unit"):
+            if name in origins and name in self.values:
+                origins[name] = dataclasses.replace(origins[name], value=self.text(name))
         if self.number and "notes" not in self.values:
             # Who wrote a table knows what stands in it, but not what comes from elsewhere.
             return {name: origin for name, origin in origins.items() if origin.kind not in ("table", "file")}
