@@ -104,6 +104,15 @@ def test_a_header_that_is_changed_is_that_of_astropy(text: str, change: str) -> 
     assert [*quick] == [*slow]
 
 
+def test_keywords_are_those_of_astropy_in_their_order(text: str) -> None:
+    quick, slow = lenient_header(text, Path("x.fits"), ""), plain(text)
+    for _ in range(2):
+        assert [*quick] == [*quick.keys()] == [*slow]
+    assert "TWICE" in [*quick]
+    quick["ADDED"] = 1
+    assert [*quick][-1] == "ADDED"
+
+
 def test_a_copy_can_be_changed_and_the_header_stays(text: str) -> None:
     header = lenient_header(text, Path("x.fits"), "")
     for other in (header.copy(), copy.copy(header), copy.deepcopy(header)):

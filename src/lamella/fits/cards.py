@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ("BEGINNING", "BLOCK", "CARD", "Cards", "image_text", "irregular_cards")
+__all__ = ("BEGINNING", "BLOCK", "CARD", "Cards", "image_text", "irregular_cards", "parse_cards")
 
 BEGINNING = b"SIMPLE  ="
 """First bytes of every FITS file."""
@@ -68,6 +69,10 @@ class Cards(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._starts)
+
+
+parse_cards = functools.lru_cache(maxsize=128)(Cards)
+"""Returns the values of some cards; the last few are remembered, because each header is asked by many."""
 
 
 def _parse_value(text: str) -> bool | int | float | str:

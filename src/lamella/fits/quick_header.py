@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from astropy.io import fits
 
-from .cards import Cards
+from .cards import Cards, parse_cards
 
 __all__ = ("QuickHeader",)
 
@@ -27,6 +28,7 @@ class QuickHeader(fits.Header):  # type: ignore[misc]
     _quick: Cards | None = None
     _slow: frozenset[str] = frozenset()
     _known: dict[str, Any]
+    _keywords: tuple[str, ...] = ()
 
     def speed_up(self, text: str, irregular: list[int]) -> None:
         """Take the values of cards from their text from now on, but for some of them.
@@ -39,8 +41,8 @@ class QuickHeader(fits.Header):  # type: ignore[misc]
             Numbers of cards that are left to astropy.
         """
         self._slow = frozenset((*_COMMENTARY, *(self.cards[number].keyword for number in irregular)))
-        self._known = {}
-        self._quick = Cards(text)
+        self._known, self._keywords = {}, ()
+        self._quick = parse_cards(text)
 
     def __getitem__(self, key: Any) -> Any:
         value = self._lookup(key) if isinstance(key, str) else _UNKNOWN
@@ -58,6 +60,16 @@ class QuickHeader(fits.Header):  # type: ignore[misc]
     def __contains__(self, key: Any) -> bool:
         value = self._lookup(key) if isinstance(key, str) else _UNKNOWN
         return bool(super().__contains__(key)) if value is _UNKNOWN else value is not _ABSENT
+
+    def __iter__(self) -> Iterator[str]:
+        if self._quick is None:
+            return iter(super().__iter__())
+        self._keywords = self._keywords or tuple(super().__iter__())
+        return iter(self._keywords)
+
+    def keys(self) -> Iterator[str]:
+        """Return the keywords, as `astropy.io.fits.Header.keys` does."""
+        return iter(self)
 
     def _lookup(self, key: str) -> Any:
         if self._quick is None:

@@ -14,7 +14,7 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import InputError, LamellaError, MissingPartError, ShapeError, UnreadableFileError
-from .cards import Cards
+from .cards import Cards, parse_cards
 from .hdus import PIXEL_TYPES, Container, Unit
 from .quiet import Header, lenient_header, quiet_astropy
 from .scaling import physical_values, restore_zeros, with_nan
@@ -99,7 +99,7 @@ def read_cards(path: Path, limit: int | None = None) -> tuple[Cards, ...]:
     UnreadableFileError
         Raised when the file is absent, truncated, or not FITS.
     """
-    return tuple(map(Cards, header_texts(path, limit)))
+    return tuple(map(parse_cards, header_texts(path, limit)))
 
 
 def read_headers(path: Path, limit: int | None = None) -> tuple[Header, ...]:
