@@ -85,7 +85,7 @@ class PlainField:
         image = (sky + light + np.sqrt(variance) * rng.normal(size=shape)).astype(np.float32)
         name, variance_name = f"img{number}.fits", self.variances()[number]
         header = wcs.to_header()
-        header.update({"FILTER": "R", "EXPTIME": 60.0, "GAIN": GAIN})
+        header.update({"INSTRUME": "MyCam", "FILTER": "R", "EXPTIME": 60.0, "GAIN": GAIN})
         header["DATE-OBS"] = f"2026-03-0{number + 1}T03:00:00"
         fits.writeto(folder / name, image, header)
         fits.writeto(folder.parent / variance_name, variance.astype(np.float32))
