@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
+from benchmarks.manual_example import PAGE, page_steps
 from lamella.data.coadd import PatchCoadd
 from lamella.formats.archive.products import read_product
 from lamella.psf.match_control import MatchControl
@@ -40,21 +40,8 @@ from .registries import Registry
 
 pytestmark = pytest.mark.slow
 
-PAGE = Path(__file__).parents[2] / "docs" / "manual-example.md"
 PROGRAMS = ("export", "lamella", "makeCoaddTempExp.py", "assembleCoadd.py", "pipetask")
 FILTERS = {"i": "HSC-I", "r": "HSC-R"}
-
-
-def page_steps() -> list[tuple[str, str]]:
-    """Return the programs and commands of the page, in order, with the language of each."""
-    blocks = re.findall(r"^```(python|console)\n(.*?)^```$", PAGE.read_text(), flags=re.M | re.S)
-    steps = []
-    for language, text in blocks:
-        if language == "python":
-            steps.append((language, text))
-        else:
-            steps += [(language, command) for command in re.split(r"^\$ ", text, flags=re.M)[1:]]
-    return steps
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +55,8 @@ def page_site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> t
     # difference to a shell.
     typed: set[str] = set() if registry.server is None else {"python", *PROGRAMS}
     printed = []
-    for language, text in page_steps():
+    for step in page_steps():
+        language, text = step.language, step.text
         if text.startswith("lamella butler create"):
             text = text.rstrip() + registry.options()
         program = "python" if language == "python" else text.split()[0]
@@ -112,7 +100,7 @@ def test_the_commands_are_those_of_the_manual(shared: Path) -> None:
 @pytest.mark.parametrize("printed", [ASSEMBLE_HSC_I, ASSEMBLE_HSC_R])
 def test_the_page_has_them(printed: str) -> None:
     # A shell takes a backslash and the end of its line away.
-    commands = [text.replace("\\\n", "").rstrip() for language, text in page_steps() if language == "console"]
+    commands = [step.text.replace("\\\n", "").rstrip() for step in page_steps() if step.language == "console"]
     assert printed in commands
 
 
