@@ -13,6 +13,7 @@ from lamella.testing.survey import Survey
 
 QUADRANTS = [f"1-1.{quadrant}.{kind}" for quadrant in "EF" for kind in ("SCI", "RMS", "FLG")]
 IMAGES = {
+    "2mass": ("j*.fits", ["PRIMARY"], "float32"),
     "blackgem": ("ML1*_red.fits.fz", ["PRIMARY", "COMPRESSED_IMAGE"], "float32"),
     "ccddata": ("*.fits", ["PRIMARY", "MASK", "UNCERT"], "float32"),
     "cfht-megacam": ("*p.fits.fz", ["PRIMARY", "CCD00", "CCD01"], "uint16"),
@@ -21,6 +22,7 @@ IMAGES = {
     "euclid-vis": ("*DET*.fits", ["PRIMARY", *QUADRANTS], "float32"),
     "hst-acs": ("*_flc.fits", ["PRIMARY", *["SCI", "ERR", "DQ"] * 2], "float32"),
     "hst-wfc3": ("*_flt.fits", ["PRIMARY", *["SCI", "ERR", "DQ"] * 2], "float32"),
+    "irac-mosaic": ("*_maic.fits", ["PRIMARY"], "float32"),
     "irac": ("*_cbcd.fits", ["PRIMARY"], "float32"),
     "jwst": ("*_cal.fits", ["PRIMARY", "SCI", "ERR", "DQ", "AREA", "VAR_POISSON", "VAR_RNOISE"], "float32"),
     "lco": ("*-e91.fits.fz", ["PRIMARY", "SCI", "CAT", "BPM", "ERR"], "float32"),
@@ -29,8 +31,10 @@ IMAGES = {
     "ps1-warp": ("*_00100.fits", ["PRIMARY", "COMPRESSED_IMAGE"], "float32"),
     "sdss-frame": ("frame-*.fits.bz2", ["PRIMARY", "", ""], "float32"),
     "skymapper": ("skymapper*.fits", ["PRIMARY"], "int16"),
+    "unwise": ("*-img-m.fits", ["PRIMARY"], "float32"),
     "vista": ("*_st.fit", ["PRIMARY", "DET1.CHIP1", "DET1.CHIP2"], "int32"),
     "wfcam": ("*_st.fit", ["PRIMARY", "COMPRESSED_IMAGE", "COMPRESSED_IMAGE"], "int32"),
+    "wise-atlas": ("*-int-3.fits", ["PRIMARY"], "float32"),
     "wise": ("*-int-1b.fits", ["PRIMARY"], "float32"),
     "ztf": ("*_sciimg.fits", ["PRIMARY"], "float32"),
 }  # fmt: skip
@@ -72,7 +76,7 @@ def test_files_have_the_names_hdus_types_and_projections_of_the_survey(name, tmp
 
 def test_unknown_layouts_and_distortions_that_one_has_not_are_refused(tmp_path):
     exposures = Survey(SurveyConfig(detector_shape=(60, 70))).exposures()[:1]
-    with pytest.raises(ConfigError, match="no layout 'sdss'; there are blackgem"):
+    with pytest.raises(ConfigError, match="no layout 'sdss'; there are 2mass, blackgem"):
         write_layout("sdss", exposures, tmp_path)
     with pytest.raises(ConfigError, match="projections of ztf have no SIP"):
         write_layout("ztf", exposures, tmp_path)
