@@ -115,11 +115,18 @@ def test_a_path_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
         open_exposures([tmp_path / "absent.fits"])
 
 
-def test_an_unknown_file_names_what_could_be_read(tmp_path: Path) -> None:
+def test_an_unknown_file_says_what_it_is_and_where_the_formats_are_listed(tmp_path: Path) -> None:
     path = tmp_path / "catalog.fits"
     fits.BinTableHDU.from_columns([fits.Column("x", "E", array=[1.0])]).writeto(path)
-    with pytest.raises(UnknownFormatError, match="one of: decam, sdss, afw, lsst-images, table"):
+    listed = f"one of the {len(known_formats())} formats that `lamella formats` lists"
+    with pytest.raises(UnknownFormatError, match=rf"no reader recognises .*{listed}"):
         open_exposures([path])
+    notes = tmp_path / "notes.md"
+    notes.write_text("no exposure")
+    with pytest.raises(
+        UnknownFormatError, match=f"neither that of FITS nor that of a table; expected {listed}"
+    ):
+        open_exposures([notes])
 
 
 def test_nothing_is_an_error(tmp_path: Path) -> None:

@@ -22,6 +22,10 @@ from .readers import FileHead, Format, Role, known_formats
 __all__ = ("Candidate", "Roles", "recognise", "sort_files")
 
 
+_MOST_NAMES = 5
+"""So many formats are named in a message."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Candidate:
     """A file that may hold exposures."""
@@ -192,22 +196,30 @@ def _has_pixels(header: Header) -> bool:
 def _unknown(path: Path, formats: Sequence[Format]) -> InputError:
     from .table import TABLE_SUFFIXES, missing_columns
 
-    missing = missing_columns(FileHead(path)) if path.suffix.lower() in TABLE_SUFFIXES else ()
+    is_table = path.suffix.lower() in TABLE_SUFFIXES
+    missing = missing_columns(FileHead(path)) if is_table else ()
     if missing:
         return MissingPartError(
             path,
             found=f"a table without the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
             expected="an exposure table, which needs them",
         )
-    names = ", ".join(format.name for format in formats)
+    expected = _known(formats)
     if not is_fits_name(path):
-        expected = f"one of: {names}"
-        return UnknownFormatError(path, found="a file that no reader recognises", expected=expected)
+        found = "a table" if is_table else "a file whose name is neither that of FITS nor that of a table"
+        return UnknownFormatError(path, found=found, expected=expected)
     contents = contents_of(path)
     lacking = f"; there is not {' nor '.join(contents.missing)}" if contents.missing else ""
     return UnknownFormatError(
         path,
         found=f"a file that no reader recognises ({contents}){lacking}",
-        expected=f"one of: {names}. `lamella inspect {path.name}` shows more, and an exposure table can "
+        expected=f"{expected}. `lamella inspect {path.name}` shows more, and an exposure table can "
         "describe any image with a WCS",
     )
+
+
+def _known(formats: Sequence[Format]) -> str:
+    """Return the formats that were asked, by name while they are few."""
+    if len(formats) <= _MOST_NAMES:
+        return f"one of: {', '.join(format.name for format in formats)}"
+    return f"one of the {len(formats)} formats that `lamella formats` lists"
