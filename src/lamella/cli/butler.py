@@ -123,7 +123,8 @@ def ingest(
     with _session(repository), _open_for_writing(repository, prefix) as butler:
         transfer = "copy" if copy else "direct"
         unusable: list[tuple[Any, Exception]] = []
-        refs = _tasks("ingest").ingest_exposures(
+        ingestion = _tasks("ingest")
+        refs = ingestion.ingest_exposures(
             butler,
             inputs.sources,
             run=run,
@@ -131,14 +132,14 @@ def ingest(
             check=check,
             on_unusable=lambda source, error: unusable.append((source, error)),
         )
-        derived = _tasks("ingest").derived_visits(butler, refs)
-        lacking = _tasks("ingest").unextended_chains(butler, refs)
+        derived = ingestion.derived_visits(butler, refs)
+        lacking = ingestion.unextended_chains(butler, refs)
     tell_skipped((Skipped(problem.path, str(problem.error)) for problem in inputs.problems), "Skipped")
     never = [Skipped(str(source.info.id), str(error)) for source, error in unusable]
     tell_skipped(never, f"Not added, for no coadd can use them: {_count(len(never), 'exposure')}")
     lost = {source.info.id for source, _ in unusable}
     added = [source for source in inputs.sources if source.info.id not in lost]
-    others = [Skipped(str(item.info.id), item.reason) for item in _tasks("ingest").of_other_units(added)]
+    others = [Skipped(str(item.info.id), item.reason) for item in ingestion.of_other_units(added)]
     tell_skipped(
         others, f"Left out of coadds with the others of their band: {_count(len(others), 'exposure')}"
     )
@@ -206,7 +207,7 @@ def regions(repository: str, regions: tuple[Path, ...], skymap_name: str) -> Non
     What a file is for stands in its remarks '# tract: 0', '# patch: 5,4' and '# filter: HSC-I',
     or in its name, BrightObjectMask-0-5,4-HSC-I.reg.
     """
-    with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
+    with _session(repository), _open_for_writing(repository) as butler:
         refs = _tasks("bright_objects").ingest_bright_objects(butler, regions, skymap=skymap_name)
     click.echo(f"The repository has {_count(len(refs), 'mask')} of bright objects of this call.")
 
@@ -226,7 +227,7 @@ def backgrounds(repository: str, backgrounds: tuple[Path, ...], copy: bool, run:
     Names of files have the numbers of visit and detector, as calexpBackground-0903986-016.fits.
     makeCoaddTempExp.py -c bgSubtracted=False adds them to the exposures.
     """
-    with _session(repository), _tasks("repository").open_repository(repository, writeable=True) as butler:
+    with _session(repository), _open_for_writing(repository) as butler:
         refs = _tasks("backgrounds").ingest_backgrounds(butler, backgrounds, run=run, copy=copy)
     click.echo(f"The repository has {_count(len(refs), 'background')} of this call.")
 
@@ -254,7 +255,6 @@ def export(
     repository: str, folder: Path, collections: str, coadd_name: str, warps: bool, form: str, **given: bool
 ) -> None:
     """Copy coadds of REPO into FOLDER in the layout of the original pipelines, deepCoadd/HSC-I/0/5,4.fits."""
-    plain = given["plain"] or form == "fits"
     with _session(repository), _tasks("repository").open_repository(repository) as butler:
         files = _tasks("export").export_coadds(
             butler,
@@ -263,7 +263,7 @@ def export(
             coadd_name=coadd_name,
             warps=warps,
             results=given["results"],
-            form="plain" if plain else form,
+            form="plain" if given["plain"] or form == "fits" else form,
         )
     click.echo(f"Wrote {_count(len(files), 'file')} to {folder}.")
 
@@ -331,7 +331,7 @@ def _tasks(module: str) -> ModuleType:
         ) from err
 
 
-def _open_for_writing(repository: str, prefix: str | None) -> Any:
+def _open_for_writing(repository: str, prefix: str | None = None) -> Any:
     """Open a repository in which lamella's dataset types have a prefix, or are to have it."""
     return _tasks("repository").open_repository(repository, writeable=True, prefix=prefix)
 

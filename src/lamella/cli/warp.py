@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +56,14 @@ def command(
         from ..run.warp_run import WarpRun
         from .progress import show_progress
         from .tell import tell_warps
-    run = WarpRun(
-        config=config,
-        grid=GridOptions.take(given),
-        resources=take_resources(given),
-        format=format_name,
-        **given,
-    )
     with show_progress() as (measuring, _):
-        record = dataclasses.replace(run, on_measured=measuring)(exposures)
+        run = WarpRun(
+            config=config,
+            grid=GridOptions.take(given),
+            resources=take_resources(given),
+            format=format_name,
+            on_measured=measuring,
+            **given,
+        )
+        record = run(exposures)
     tell_warps(record)

@@ -11,6 +11,7 @@ import numpy as np
 from ..data.options import Normalization
 from ..errors import CalibrationError
 from ..image.background import fit_background
+from ..image.blank_pixels import FineMeshes
 from ..image.stars import StarField, measure_stars
 from .relative_scales import relative_scales
 from .star_matches import StarCatalog, match_stars
@@ -20,14 +21,6 @@ __all__ = ("FrameLevel", "measure_level", "relative_factors")
 _FEWEST = 3
 _DEGREES = 1e-4
 """Of a pixel, where images without a WCS are laid on the sky: 0.4 degrees for 4000 pixels, which are flat."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Meshes:
-    """Options of `lamella.image.background.fit_background`."""
-
-    background_mesh: int = 64
-    background_filter: int = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +60,7 @@ def measure_level(
     if kind == "none":
         return FrameLevel(name)
     if kind == "stars":
-        sky = fit_background(image, bad, _Meshes(), Path(name)).level
+        sky = fit_background(image, bad, FineMeshes(), Path(name)).level
         return FrameLevel(name, stars=measure_stars(image - sky, variance, bad))
     good = image[~bad & np.isfinite(image)]
     median = float(np.median(good)) if good.size else float("nan")

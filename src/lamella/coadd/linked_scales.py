@@ -45,8 +45,8 @@ def link_groups(
         References whose scales are known: these groups stay as they are, and others are put on their scale.
     """
     result = LinkedScales(scale.copy(), reference.copy(), np.zeros(len(scale), bool))
-    known = np.isfinite(scale) & (scale > 0)
-    groups = [np.flatnonzero(known & (reference == index)) for index in np.unique(reference[known])]
+    has_scale = np.isfinite(scale) & (scale > 0)
+    groups = [np.flatnonzero(has_scale & (reference == index)) for index in np.unique(reference[has_scale])]
     # The largest first, and of equal ones that of the first exposure.
     groups.sort(key=lambda members: (reference[members[0]] not in fixed, -len(members), members[0]))
     while groups:
@@ -67,18 +67,16 @@ def _next(
     scale: np.ndarray, visits: Sequence[Hashable], linked: list[int], groups: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, float] | None:
     """Return the first group that shares a visit with linked exposures, and the ratio of their scales."""
+    ours = _by_visit(scale, visits, linked)
     for members in groups:
-        ratio = _ratio(scale, visits, linked, members)
+        ratio = _ratio(ours, _by_visit(scale, visits, members))
         if ratio is not None:
             return members, ratio
     return None
 
 
-def _ratio(
-    scale: np.ndarray, visits: Sequence[Hashable], linked: Sequence[int], members: Sequence[int] | np.ndarray
-) -> float | None:
-    """Return by how much the scales of linked exposures exceed those of others in the same visits."""
-    ours, theirs = _by_visit(scale, visits, linked), _by_visit(scale, visits, members)
+def _ratio(ours: dict[Hashable, float], theirs: dict[Hashable, float]) -> float | None:
+    """Return by how much scales exceed others in the same visits, given their logarithms by visit."""
     shared = ours.keys() & theirs.keys()
     if not shared:
         return None

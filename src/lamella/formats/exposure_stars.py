@@ -12,7 +12,7 @@ from ..coadd.star_matches import StarCatalog
 from ..data.exposure import ExposureInfo, ExposureSource
 from ..data.photometry import calibration_at
 from ..errors import LamellaError
-from ..image.blank_pixels import find_blank_sky
+from ..image.blank_pixels import take_off_sky
 from ..image.stars import StarField, StarWidth, measure_stars
 from ..planes import BAD_MASK_PLANES, Layout
 from ..sky.footprint import pixel_scale, to_sky
@@ -114,7 +114,7 @@ def _measure(
 ) -> StarField:
     if residual is None:
         # What is left of the sky in a mesh of the coadd is too much for the wings of stars.
-        residual = find_blank_sky(image, bad, path=info.path).residual
+        residual, _, _ = take_off_sky(image, bad, path=info.path)
     return measure_stars(residual, variance, bad)
 
 

@@ -114,8 +114,8 @@ class FileIndex:
     def matching(self, pattern: str) -> tuple[Path, ...]:
         """Return the files in whose names a pattern is found, without regard to case, sorted."""
         if pattern not in self._matching:  # many exposures share their products
-            found = re.compile(pattern, re.IGNORECASE).search
-            names = [paths for name, paths in self._by_name.items() if found(name)]
+            search = re.compile(pattern, re.IGNORECASE).search
+            names = [paths for name, paths in self._by_name.items() if search(name)]
             self._matching[pattern] = tuple(sorted(path for paths in names for path in paths))
         return self._matching[pattern]
 

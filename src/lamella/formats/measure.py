@@ -159,10 +159,12 @@ def _changed(
     room = _MOST_KEPT
     for source in sources:
         row, values = row_of(source), changes.values(source)
-        known = stars[source.info.id].measurements if source.info.id in stars else None
-        room -= 0 if known is None else known.nbytes
-        if row is None or (values is None and known is None):
+        measurements = stars[source.info.id].measurements if source.info.id in stars else None
+        room -= 0 if measurements is None else measurements.nbytes
+        if row is None or (values is None and measurements is None):
             yield source
             continue
         changed = row if values is None else dataclasses.replace(row, values=values)
-        yield FileSource(changed) if known is None or room < 0 else MeasuredSource(changed, known)
+        yield (
+            FileSource(changed) if measurements is None or room < 0 else MeasuredSource(changed, measurements)
+        )

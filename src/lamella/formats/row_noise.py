@@ -157,7 +157,7 @@ class RowNoise:
         bad: np.ndarray,
         plane: ImageData | None,
         sky: Callable[[], np.ndarray | float],
-        known: MeasuredNoise | None = None,
+        noise: MeasuredNoise | None = None,
     ) -> RowVariance:
         """Return the variance of an image that is not from a map of it.
 
@@ -171,7 +171,7 @@ class RowNoise:
             The relative weights, if the noise has some.
         sky
             Returns the sky in the image.
-        known
+        noise
             What was measured in it before.
 
         Raises
@@ -193,21 +193,21 @@ class RowNoise:
         if weights is not None:
             require_shape(f"{path}: confidence", weights, image.shape)
         blank = None
-        if known is None:
+        if noise is None:
             lost = bad if weights is None else without_weight(bad, weights)
             blank = find_blank_sky(image, lost, path=path)
-            known = (
+            noise = (
                 noise_of_sky(blank, gain=self.gain, path=path)
                 if weights is None
                 else noise_of_weights(blank, weights, gain=self.gain, path=path)
             )
-        variance = known.variance(image, bad, weights, residual=None if blank is None else blank.residual)
+        variance = noise.variance(image, bad, weights, residual=None if blank is None else blank.residual)
         if weights is None:
             middle = median(variance, np.ones(variance.shape, bool)) ** 0.5
             note = f"Noise measured in the pixels: {middle:.4g} (median){self._of_sources()}."
         else:
             note = f"Relative weights put on the measured noise{self._of_sources()}."
-        return RowVariance(variance, note, known, blank)
+        return RowVariance(variance, note, noise, blank)
 
     def _of_sources(self) -> str:
         return "" if self.gain is None else f", that of sources by a gain of {self.gain:g}"

@@ -45,7 +45,7 @@ def read_row_pixels(
     places: RowPlaces,
     control: ReadControl,
     noise: RowNoise | None = None,
-    known: RowMeasurements | None = None,
+    measurements: RowMeasurements | None = None,
 ) -> RowPixels:
     """Read the pixels of a row; nothing is asked of its WCS and PSF.
 
@@ -57,7 +57,7 @@ def read_row_pixels(
         Options, of which those of the sky matter.
     noise
         What becomes the variance; by default what the cells say.
-    known
+    measurements
         What was measured in these pixels before.
 
     Raises
@@ -68,17 +68,17 @@ def read_row_pixels(
         Raised when a plane has another shape than the image.
     """
     noise = noise or RowNoise.of(places.cells, places.cards)
-    return _RowReader(places, control, noise, known or RowMeasurements()).read()
+    return _RowReader(places, control, noise, measurements or RowMeasurements()).read()
 
 
 class _RowReader:
     """The pixels of a row while they are read."""
 
     def __init__(
-        self, places: RowPlaces, control: ReadControl, noise: RowNoise, known: RowMeasurements
+        self, places: RowPlaces, control: ReadControl, noise: RowNoise, measurements: RowMeasurements
     ) -> None:
         self.places, self.cells, self.cards = places, places.cells, places.cards
-        self.control, self.known = control, known
+        self.control, self.measurements = control, measurements
         self.notes: list[str] = []
         self.noise = noise
         if places.pattern is not None and places.color is not None:
@@ -97,11 +97,13 @@ class _RowReader:
             variance = without_marks(self._variance_of_map(self.noise.kind, planes))
             require_shape(f"{located[self.noise.kind][0]}: {self.noise.kind}", variance, image.shape)
             bad |= ~usable(variance)
-        sky = RowSky(image, bad, sky_state(cells), self.control, places.path, planes.get("sky"), self.known)
+        sky = RowSky(
+            image, bad, sky_state(cells), self.control, places.path, planes.get("sky"), self.measurements
+        )
         told = None
         if variance is None:
             weights = self._weights(planes)
-            told = self.noise.variance(image, bad, weights, sky.level, self.known.noise)
+            told = self.noise.variance(image, bad, weights, sky.level, self.measurements.noise)
             variance = told.pixels
             self.notes.append(told.note)
         if undefined is not None and undefined.shape == variance.shape:
@@ -110,13 +112,13 @@ class _RowReader:
         image, sky_note = sky.subtracted()
         residual = None if told is None or told.blank is None else told.blank.residual
         image, variance, residual = self._per_area(image, variance, residual, planes)
-        self.known = dataclasses.replace(
-            self.known,
+        self.measurements = dataclasses.replace(
+            self.measurements,
             noise=None if told is None else told.noise,
             sky=sky.measured,
             sky_present=sky.present,
         )
-        return RowPixels(image, variance, flags, (*self.notes, sky_note), self.known, residual)
+        return RowPixels(image, variance, flags, (*self.notes, sky_note), self.measurements, residual)
 
     def _read(self, located: dict[str, tuple[Path, str | int]]) -> _Planes:
         """Read all planes but those that others read, and the one of several noise maps that is used."""
@@ -138,11 +140,11 @@ class _RowReader:
         if undefined is not None:
             lost = f"{np.count_nonzero(undefined)} pixels whose flags are undefined (BLANK) taken as bad."
             self.notes.append(lost)
-        defects = self.known.defect_planes()
+        defects = self.measurements.defect_planes()
         if defects is None:
             defects = find_row_defects(image, self.cells, self.cards)
             packed = tuple((name, PackedPlane.of(plane)) for name, plane in (defects or {}).items())
-            self.known = dataclasses.replace(self.known, defects=packed)
+            self.measurements = dataclasses.replace(self.measurements, defects=packed)
         more, notes = flags_of_values(image, self.cells, self.cards, defects)
         self.notes += notes
         if more:

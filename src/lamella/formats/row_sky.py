@@ -72,12 +72,12 @@ class RowSky:
     path: Path
     plane: ImageData | None = None
     """The map, where there is one."""
-    known: RowMeasurements = dataclasses.field(default_factory=RowMeasurements)
+    measurements: RowMeasurements = dataclasses.field(default_factory=RowMeasurements)
     """What was measured before."""
 
     def __post_init__(self) -> None:
         if self.state == "measured":
-            present = self.known.sky_present
+            present = self.measurements.sky_present
             self.present = _stands_out(self.image, self.bad) if present is None else present
             self.state = "present" if self.present else "subtracted"
 
@@ -87,8 +87,8 @@ class RowSky:
     @functools.cached_property
     def fitted(self) -> Background:
         """The sky of meshes."""
-        if self.known.sky is not None:
-            return self.known.sky.without_level()
+        if self.measurements.sky is not None:
+            return self.measurements.sky.without_level()
         return fit_background(self.image, self.bad, self.control, self.path)
 
     @functools.cached_property

@@ -78,14 +78,14 @@ class TableRow:
         check_cells(self.cells)
         return _describe(RowPlaces(self.cells), self.format)
 
-    def load(self, info: ExposureInfo, known: RowMeasurements | None = None) -> Exposure:
+    def load(self, info: ExposureInfo, measurements: RowMeasurements | None = None) -> Exposure:
         """Read the pixels, and apply the cells of the row.
 
         Parameters
         ----------
         info
             Description of the exposure.
-        known
+        measurements
             What was measured in the pixels before.
         """
         places = RowPlaces(self.cells)
@@ -93,7 +93,7 @@ class TableRow:
         scale = _known_scale(places, info)
         psf, psf_note = row_psf(places, info)
         path, hdu, header = places.wcs
-        pixels = read_row_pixels(places, self.control, known=known)
+        pixels = read_row_pixels(places, self.control, measurements=measurements)
         return make_exposure(
             info,
             (pixels.image, pixels.variance, pixels.flags or {}),

@@ -13,10 +13,11 @@ from ..errors import ShapeError
 from ..kernels.arrays import find_near
 from ..kernels.order.median import median
 from .background import Background, fit_background
+from .sky_mesh import mesh_surface
 from .smoothing import smoothed
 from .variance_meshes import low_side_meshes
 
-__all__ = ("MESH", "BlankSky", "find_blank_sky", "without_sky")
+__all__ = ("MESH", "BlankSky", "FineMeshes", "find_blank_sky", "take_off_sky", "without_sky")
 
 MESH = 128
 """Size, in pixels, of the meshes in which noise is measured."""
@@ -54,8 +55,8 @@ class BlankSky:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Meshes:
-    """Options of `lamella.image.background.fit_background`."""
+class FineMeshes:
+    """Options of `lamella.image.background.fit_background` where noise and stars are measured."""
 
     background_mesh: int = _SKY_MESH
     background_filter: int = 3
@@ -84,11 +85,7 @@ def find_blank_sky(
     InputError
         Raised when no mesh has usable pixels in more than half of its area.
     """
-    if bad.shape != image.shape:
-        raise ShapeError("bad", found=bad.shape, expected=image.shape)
-    lost = bad | ~np.isfinite(image)
-    sky = fit_background(image, lost, _Meshes(), Path(path))
-    residual = without_sky(image, lost, sky)
+    residual, lost, sky = take_off_sky(image, bad, path=path)
     smooth = smoothed(residual, _SMOOTHING)
     usable = ~lost
     blank, bright = usable, lost
@@ -97,12 +94,39 @@ def find_blank_sky(
         if np.count_nonzero(blank) > _CROWDED * np.count_nonzero(usable):
             break
     step = _step(image, usable)
-    return BlankSky(residual, blank, lost, bright, step, sky.without_level())
+    return BlankSky(residual, blank, lost, bright, step, sky)
+
+
+def take_off_sky(
+    image: np.ndarray, bad: np.ndarray, *, path: str | PathLike[str] = ""
+) -> tuple[np.ndarray, np.ndarray, Background]:
+    """Return an image less its sky, where it is no measurement, and the sky.
+
+    Parameters
+    ----------
+    image, bad, path
+        As for `find_blank_sky`, and with its errors.
+
+    Returns
+    -------
+    residual
+        float32, shape (y, x); 0 where there is no measurement.
+    lost
+        True where a pixel is bad or not finite.
+    sky
+        The sky.
+    """
+    if bad.shape != image.shape:
+        raise ShapeError("bad", found=bad.shape, expected=image.shape)
+    lost = bad | ~np.isfinite(image)
+    sky = fit_background(image, lost, FineMeshes(), Path(path))
+    return without_sky(image, lost, sky), lost, sky
 
 
 def without_sky(image: np.ndarray, lost: np.ndarray, sky: Background) -> np.ndarray:
     """Return an image less its sky, float32; 0 where there is no measurement."""
-    return np.where(lost, np.float32(0), image - sky.level).astype(np.float32, copy=False)
+    level = mesh_surface(sky.nodes, sky.mesh, sky.shape)  # not kept
+    return np.where(lost, np.float32(0), image - level).astype(np.float32, copy=False)
 
 
 def _without_sources(

@@ -85,11 +85,9 @@ class MeasuredNoise:
             variance = np.full(image.shape, np.inf, np.float32)
             np.divide(self.blank, confidence, out=variance, where=_weighted(confidence), casting="same_kind")
         if self.light is not None:
-            lost = bad | ~np.isfinite(image)
-            if confidence is not None:
-                lost |= ~_weighted(confidence)
             if residual is None:
-                residual = without_sky(image, lost, self.light.sky.without_level())
+                lost = bad if confidence is None else without_weight(bad, confidence)
+                residual = without_sky(image, lost | ~np.isfinite(image), self.light.sky)
             variance += _source_variance(residual, self.light.lit.unpacked(), variance, self.light.gain)
         return variance
 

@@ -53,25 +53,28 @@ class SkyMeshes:
         return mesh_surface(self.nodes(width), self.size, shape)
 
     def nodes(self, width: int) -> np.ndarray:
-        """Return the levels after a median filter, of a width in meshes that is odd; all are finite."""
-        # Meshes without a level get that of the nearest one that has it.
-        level, missing = self.level, ~np.isfinite(self.level)
-        if missing.any():
-            nearest = scipy.ndimage.distance_transform_edt(
-                missing, return_distances=False, return_indices=True
-            )
-            level = level[tuple(nearest)]
-        # The plane with the median slopes between neighbours, which single meshes do not move.  It stays: at
-        # the ends of the image, medians of what is left of a window would flatten it.
-        slope = np.zeros_like(level)
-        for axis, length in enumerate(level.shape):
-            if length > 1:
-                step = float(np.median(np.diff(level, axis=axis)))
-                slope += np.expand_dims(step * np.arange(length), 1 - axis)
-        reach = width // 2
-        padded = np.pad(level - slope, reach, constant_values=np.nan)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
-        return np.asarray(np.nanmedian(windows, axis=(2, 3)) + slope)
+        """Return the levels after the median filter of `filtered_nodes`."""
+        return filtered_nodes(self.level, width)
+
+
+def filtered_nodes(level: np.ndarray, width: int) -> np.ndarray:
+    """Return values of meshes after a median filter, of a width in meshes that is odd; all are finite."""
+    # Meshes without a level get that of the nearest one that has it.
+    missing = ~np.isfinite(level)
+    if missing.any():
+        nearest = scipy.ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+        level = level[tuple(nearest)]
+    # The plane with the median slopes between neighbours, which single meshes do not move.  It stays: at
+    # the ends of the image, medians of what is left of a window would flatten it.
+    slope = np.zeros_like(level)
+    for axis, length in enumerate(level.shape):
+        if length > 1:
+            step = float(np.median(np.diff(level, axis=axis)))
+            slope += np.expand_dims(step * np.arange(length), 1 - axis)
+    reach = width // 2
+    padded = np.pad(level - slope, reach, constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
+    return np.asarray(np.nanmedian(windows, axis=(2, 3)) + slope)
 
 
 def mesh_surface(nodes: np.ndarray, size: tuple[int, int], shape: tuple[int, int]) -> np.ndarray:

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..kernels.clipped import clipped_variances
-from .sky_mesh import SkyMeshes, mesh_counts, mesh_samples, mesh_sizes
+from .sky_mesh import filtered_nodes, mesh_counts, mesh_samples, mesh_sizes, mesh_surface
 
 __all__ = ("VarianceMeshes", "clipped_meshes", "low_side_meshes")
 
@@ -17,6 +17,8 @@ _SAMPLE = 4096
 """So many pixels of a mesh tell by how much those below the median scatter."""
 _ONE_SIGMA_BELOW = 0.158655254
 """Part of a Gaussian."""
+_FILTER = 3
+"""Width of the median filter in meshes."""
 _SPLINE_LIMIT = 1.5
 """A spline through the meshes leaves their range by no more than this factor."""
 
@@ -37,7 +39,8 @@ class VarianceMeshes:
 
     def surface(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return a smooth surface through the variances: float32 of a shape (y, x)."""
-        surface = SkyMeshes(self.values, self.values, self.size).surface((shape[0], shape[1]), 3)
+        nodes = filtered_nodes(self.values, _FILTER)
+        surface = mesh_surface(nodes, self.size, (shape[0], shape[1]))
         lowest, highest = np.nanmin(self.values) / _SPLINE_LIMIT, np.nanmax(self.values) * _SPLINE_LIMIT
         bounded: np.ndarray = np.clip(surface, np.float32(lowest), np.float32(highest), out=surface)
         return bounded

@@ -221,8 +221,8 @@ def link_result(butler: Butler, ref: DatasetRef, folder: str | PathLike[str]) ->
     coadd_name, is_coadd, rest = name.partition("Coadd")
     if not is_coadd or rest:
         return None
-    place = _identity(butler, ref, {})
-    target = Path(folder) / layout_path(f"{coadd_name}Coadd_calexp", coadd_name=coadd_name, **place)
+    identity = _identity(butler, ref, {})
+    target = Path(folder) / layout_path(f"{coadd_name}Coadd_calexp", coadd_name=coadd_name, **identity)
     make_folder(target.parent)
     with butler.getURI(ref).as_local() as local:
         _link(Path(local.ospath), target)

@@ -76,8 +76,8 @@ def _missing_classes(butler: Butler, root: str, kinds: Iterable[DatasetType]) ->
         except KeyError:
             names.add(f"the definition of storage class {kind.storageClass_name}")
         except ImportError:
-            known = ButlerConfig(root)["storageClasses"]
-            names.add(str(known[kind.storageClass_name].get("pytype", kind.storageClass_name)))
+            definitions = ButlerConfig(root)["storageClasses"]
+            names.add(str(definitions[kind.storageClass_name].get("pytype", kind.storageClass_name)))
     for record in butler.query_dimension_records("instrument", explain=False):
         try:
             Instrument.from_string(record.class_name)

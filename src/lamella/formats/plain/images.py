@@ -71,5 +71,5 @@ def _identity(headers: Sequence[Header], index: int, path: Path) -> tuple[object
     if "CTYPE1" not in header:
         return (index,)
     cards = Cards(path, "", (header, headers[0]))
-    place = tuple(str(header.get(f"{key}{axis}", "")) for key in _PLACE for axis in (1, 2))
-    return image_axes(header), place, band_of(cards).text, *(str(cards.get(key)) for key in _TIMES)
+    projection = tuple(str(header.get(f"{key}{axis}", "")) for key in _PLACE for axis in (1, 2))
+    return image_axes(header), projection, band_of(cards).text, *(str(cards.get(key)) for key in _TIMES)

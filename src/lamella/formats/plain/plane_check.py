@@ -97,8 +97,7 @@ def check_kind(kind: str, image: Place, plane: Place) -> str:
     """
     if kind not in _SIGMAS:
         return kind
-    rows, values = sampled_rows(*image), sampled_rows(*plane)
-    misfits = {} if rows is None or values is None else _misfits(rows, values)
+    misfits = _misfits(sampled_rows(*image), sampled_rows(*plane))
     if not misfits:
         return kind
     best = min(misfits, key=misfits.__getitem__)
@@ -114,17 +113,16 @@ def is_noise(image: Place, plane: Place) -> bool:
     image, plane
         File and HDU of both; a few of their rows are read.
     """
-    rows, values = sampled_rows(*image), sampled_rows(*plane)
-    misfits = {} if rows is None or values is None else _misfits(rows, values)
+    misfits = _misfits(sampled_rows(*image), sampled_rows(*plane))
     return misfits.get("stddev", 0.0) < math.log(_NOISE)
 
 
-def _misfits(rows: np.ndarray, values: np.ndarray) -> dict[str, float]:
+def _misfits(rows: np.ndarray | None, values: np.ndarray | None) -> dict[str, float]:
     """Return how far values are, as each kind of map, from the noise in rows of the image.
 
-    They are logarithms of ratios; none where they cannot be compared.
+    They are logarithms of ratios; none where they cannot be read or compared.
     """
-    if rows.shape != values.shape:
+    if rows is None or values is None or rows.shape != values.shape:
         return {}
     good = np.isfinite(values) & (values > 0)
     noise = noise_of_rows(np.where(good, rows, np.nan))

@@ -151,12 +151,12 @@ def distributions_of(packages: Container[str]) -> dict[str, list[str]]:
     That is `importlib.metadata.packages_distributions` for these packages, by what distributions say of
     their files; it is not looked whether each of these exists.
     """
-    found: dict[str, list[str]] = {}
+    distributions: dict[str, list[str]] = {}
     for distribution in importlib.metadata.distributions():
         for name in sorted(_top_level_names(distribution)):
             if name in packages:
-                found.setdefault(name, []).append(distribution.name)
-    return found
+                distributions.setdefault(name, []).append(distribution.name)
+    return distributions
 
 
 def _top_level_names(distribution: importlib.metadata.Distribution) -> set[str]:

@@ -139,14 +139,14 @@ class AssembleCoaddTask(CoaddBaseTask):
         """
         if selectDataList and warpRefList:
             raise ConfigError("give either selectDataList or warpRefList.", option="warpRefList")
-        made = []
+        coadds = []
         try:
             for warpType in self.config.warpTypes():
                 self.warpType = warpType
-                made.append(self._assembleKind(dataRef, selectDataList, warpRefList))
+                coadds.append(self._assembleKind(dataRef, selectDataList, warpRefList))
         finally:
             self.warpType = self.config.warpType
-        results = [result for result in made if result is not None]
+        results = [result for result in coadds if result is not None]
         if len(results) > 1:
             results[0].psfMatched = results[1]
         return results[0] if results else None

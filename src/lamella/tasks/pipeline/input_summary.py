@@ -210,8 +210,8 @@ def _require_fresh(adjuster: QuantaAdjuster, connection: str) -> None:
     if producer is None or not skeleton.has_task(producer.label):
         return
     dimensions = adjuster.task_node.dimensions.required
-    made = QuantaAdjuster(producer.label, graph, skeleton, adjuster.butler).iter_data_ids()
-    wanted = {tuple(data_id[name] for name in dimensions) for data_id in made}
+    produced = QuantaAdjuster(producer.label, graph, skeleton, adjuster.butler).iter_data_ids()
+    wanted = {tuple(data_id[name] for name in dimensions) for data_id in produced}
     stale = wanted - {tuple(data_id[name] for name in dimensions) for data_id in adjuster.iter_data_ids()}
     if stale:
         where = ", ".join(f"{name} {value}" for name, value in zip(dimensions, min(stale), strict=True))
