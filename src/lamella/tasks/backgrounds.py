@@ -15,7 +15,7 @@ from lsst.daf.butler.registry import CollectionType  # type: ignore[attr-defined
 from ..errors import DuplicateInputError, InputError, NoInputsError
 from ..formats.archive.products import afw
 from .chains import extend_own_chain
-from .datasets import BACKGROUND, defaults_chain, find_prefix, prefixed
+from .datasets import BACKGROUND, defaults_chain, find_prefix, find_runs, prefixed
 
 __all__ = ("ingest_backgrounds",)
 
@@ -85,7 +85,7 @@ def _files_of(path: Path) -> Sequence[Path]:
 
 def _exposures(butler: Butler, prefix: str) -> dict[tuple[int, int], list[DatasetRef]]:
     """Return the exposures of all runs by visit and detector, the first of those that are in several."""
-    runs = butler.collections.query("*", collection_types=CollectionType.RUN)
+    runs = find_runs(butler)
     exposures: dict[tuple[int, int], list[DatasetRef]] = {}
     for ref in butler.query_datasets(f"{prefix}calexp", runs, find_first=True, explain=False, limit=None):
         key = int(ref.dataId["visit"]), int(ref.dataId["detector"])
@@ -112,12 +112,12 @@ def _exposure_of(
 
 
 def _ingest(butler: Butler, file: Path, ref: DatasetRef, transfer: str) -> DatasetRef:
-    there = butler.find_dataset(ref.datasetType, ref.dataId, collections=ref.run)
-    if there is None:
+    stored = butler.find_dataset(ref.datasetType, ref.dataId, collections=ref.run)
+    if stored is None:
         butler.ingest(FileDataset(str(file), [ref]), transfer=transfer)
         return ref
-    uri = butler.getURI(there)
+    uri = butler.getURI(stored)
     if uri.read() != file.read_bytes():
         found = f"the background of {dict(ref.dataId.required)}, which the run {ref.run} has from {uri}"
         raise DuplicateInputError(file, found=found, expected="a new one, or another run")
-    return there
+    return stored

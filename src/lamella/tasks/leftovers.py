@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lsst.daf.butler import Butler, DatasetRef
@@ -59,10 +60,11 @@ def clean_orphans(butler: Butler, *, older_than: float = 3600.0, dry_run: bool =
     registered = {Path(uri.ospath).resolve() for uri in uris if uri is not None and uri.isLocal}
     limit = time.time() - older_than
     folders: list[Path] = []  # of nothing but datasets: those of runs, and those of files to be ingested
+    own_runs = find_own_runs(butler)
     for root in butler.get_datastore_roots().values():
         if root is not None and root.isLocal:
             folder = Path(root.ospath).resolve()
-            folders += [folder / run for run in find_own_runs(butler)]
+            folders += [folder / run for run in own_runs]
             folders += folder.glob(f"{TEMPORARY_PREFIX}*")
     orphans = {
         path
@@ -106,14 +108,15 @@ def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool
     ending = METADATA_OUTPUT_TEMPLATE.format(label="")
     others = (LOG_OUTPUT_TEMPLATE, CONFIG_INIT_OUTPUT_TEMPLATE)
     records: list[DatasetRef] = []
+    runs = find_own_runs(butler)
     for label in sorted(name.removesuffix(ending) for name in names if name.endswith(ending)):
         if names.issuperset(other.format(label=label) for other in others):
-            logged = {(ref.run, ref.dataId) for ref in _datasets(butler, LOG_OUTPUT_TEMPLATE, label)}
-            refs = _datasets(butler, METADATA_OUTPUT_TEMPLATE, label)
+            logged = {(ref.run, ref.dataId) for ref in _datasets(butler, runs, LOG_OUTPUT_TEMPLATE, label)}
+            refs = _datasets(butler, runs, METADATA_OUTPUT_TEMPLATE, label)
             missing = [ref for ref in refs if (ref.run, ref.dataId) not in logged]
             if not missing:
                 continue
-            configs = _files_of(butler, _datasets(butler, CONFIG_INIT_OUTPUT_TEMPLATE, label))
+            configs = _files_of(butler, _datasets(butler, runs, CONFIG_INIT_OUTPUT_TEMPLATE, label))
             logging = {ref.run for ref, path in configs.items() if not _NOT_LOGGED.search(path.read_bytes())}
             records += [
                 ref
@@ -125,10 +128,10 @@ def forget_unlogged(butler: Butler, *, older_than: float = 3600.0, dry_run: bool
     return records
 
 
-def _datasets(butler: Butler, template: str, label: str) -> list[DatasetRef]:
-    """Return the datasets of a type in all runs that are lamella's."""
+def _datasets(butler: Butler, runs: Sequence[str], template: str, label: str) -> list[DatasetRef]:
+    """Return the datasets of a type in some runs."""
     return butler.query_datasets(
-        template.format(label=label), find_own_runs(butler), find_first=False, limit=None, explain=False
+        template.format(label=label), runs, find_first=False, limit=None, explain=False
     )
 
 

@@ -42,23 +42,26 @@ def companions_of(path: Path, files: FileIndex) -> Iterator[tuple[str, Path]]:
     nearest: dict[str, Path] = {}
     for key in _image_keys(path):
         rivals = owners.get(key, ())
-        for file in owned.get(key, ()):
+        # The nearest first, because it takes long to see to which of many images one belongs.
+        for file in sorted(owned.get(key, ()), key=lambda file: distance(file, path)):
             kind = _kind(file, key, path)
-            if kind is None or not files.belongs(file, path, rivals):
+            if kind is None or (kind in nearest and distance(file, path) >= distance(nearest[kind], path)):
                 continue
-            if kind not in nearest or distance(file, path) < distance(nearest[kind], path):
+            if files.belongs(file, path, rivals):
                 nearest[kind] = file
     yield from sorted(nearest.items(), key=lambda item: _ORDER.index(item[0]))
-    stem = split_name(bare_name(path))[0]
-    for extension in _HEADS:
-        head = files.find(stem + extension, near=path)
-        if head is not None:
-            yield "head", head
+    yield from (("head", head) for head in _heads(path, files))
 
 
 def head_of(path: Path, files: FileIndex) -> Path | None:
     """Return the file of cards beside an image, if there is one."""
-    return next((file for kind, file in companions_of(path, files) if kind == "head"), None)
+    return next(_heads(path, files), None)
+
+
+def _heads(path: Path, files: FileIndex) -> Iterator[Path]:
+    stem = split_name(bare_name(path))[0]
+    heads = (files.find(stem + extension, near=path) for extension in _HEADS)
+    yield from (head for head in heads if head is not None)
 
 
 def file_pattern(path: Path, file: Path) -> str:

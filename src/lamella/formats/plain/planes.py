@@ -60,7 +60,7 @@ def noise_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
 
     The kind is what the pixels say where they contradict the name.
     """
-    for candidate in (*_hdus(place, TRUST), *_files(place, files, TRUST), *_unnamed(place, TRUST)):
+    for candidate in _candidates(place, files, TRUST):
         located = candidate.path, candidate.index
         if candidate.kind == "scatter" and not is_noise((place.path, place.index), located):
             continue  # of the inputs of a stack, or the image of a standard star
@@ -69,6 +69,12 @@ def noise_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
         told = kind if kind == named else f"{kind} by the noise of the pixels, although called {named}"
         return Plane(candidate.cells(kind, place.path), f"file {candidate.told} ({told})")
     return None
+
+
+def _candidates(place: ImagePlace, files: FileIndex, kinds: tuple[str, ...]) -> Iterator[_Candidate]:
+    """Iterate over what may be a plane of an image; pixels are looked at when the names are used up."""
+    yield from (*_hdus(place, kinds), *_files(place, files, kinds))
+    yield from _unnamed(place, kinds)
 
 
 def _column(kind: str) -> str:
@@ -82,9 +88,7 @@ def mask_cells(place: ImagePlace, files: FileIndex) -> Plane | None:
     Without a meaning in their header, all but zero are bad; or zero is, where most are not zero.  Flags that
     leave less than half of the pixels by this are not believed: defects are found in the pixels instead.
     """
-    kinds = ("mask", "good")
-    candidates = (*_hdus(place, kinds), *_files(place, files, kinds), *_unnamed(place, kinds))
-    candidate = next(iter(candidates), None)
+    candidate = next(_candidates(place, files, ("mask", "good")), None)
     if candidate is None:
         return None
     cells, index = candidate.cells("mask", place.path), candidate.index

@@ -213,8 +213,8 @@ class CommandButler:
         if not prefix or name.startswith(prefix):
             return name
         composite = name.partition(".")[0]  # the rest names a component
-        there = self._base.registry.queryDatasetTypes(f"{prefix}{composite}")
-        return f"{prefix}{name}" if there or _own_dataset(composite) else name
+        is_prefixed = _own_dataset(composite) or self._base.registry.queryDatasetTypes(f"{prefix}{composite}")
+        return f"{prefix}{name}" if is_prefixed else name
 
     def dataCoordinate(self, datasetType: str, dataId: Mapping[str, Any] = {}, **rest: Any) -> dict[str, Any]:
         """Return today's data identifier of a dataset."""

@@ -134,9 +134,11 @@ class KeyTranslator:
                     identifier[key] = coordinate["detector"]
                 case _:
                     identifier[key] = coordinate[key]
-        for key, number in (("skymap", len(self._skymaps())), ("instrument", len(self._all("instrument")))):
-            if key in coordinate.dimensions.required and number > 1:
-                identifier[key] = str(coordinate[key])
+        required = coordinate.dimensions.required
+        if "skymap" in required and len(self._skymaps()) > 1:
+            identifier["skymap"] = str(coordinate["skymap"])
+        if "instrument" in required and len(self._all("instrument")) > 1:
+            identifier["instrument"] = str(coordinate["instrument"])
         return identifier
 
     def normal(self, dataId: Mapping[str, Any]) -> dict[str, Any]:
