@@ -145,6 +145,15 @@ def test_chains_of_earlier_versions_are_read_without_what_was_not_given(old: Pat
         assert sorted(chain) == sorted([run, in_place, *given])
 
 
+def test_a_chain_of_an_earlier_version_keeps_what_the_command_is_given(old: Path) -> None:
+    with contextlib.closing(open_repository(old, writeable=True)) as butler:
+        assert "private/test" in butler.collections.get_info("rerun/b").children  # as all of the repository
+        begin_run(butler, find_location(str(old / "private/test"), rerun="b"))
+        children = butler.collections.get_info("rerun/b").children
+        assert "private/test" in children
+        assert "zoe/test" not in children
+
+
 def test_what_a_chain_of_this_version_was_given_stays(old: Path) -> None:
     with contextlib.closing(open_repository(old, writeable=True)) as butler:
         begin_run(butler, find_location(str(old / "private/test"), rerun="new"))

@@ -251,7 +251,8 @@ def begin_run(butler: Butler, location: Location) -> str:
     butler.collections.register(run)
     # Not redefined: a command that runs at the same time may have added a run of its own.
     butler.collections.prepend_chain(location.chain, run)
-    missing = [name for name in held if name not in chain.children]
+    # What the command is given is held, also where it was a stranger in an old chain.
+    missing = [name for name in held if name not in chain.children or name in strangers]
     if missing:
         butler.collections.extend_chain(location.chain, missing)
     return run
