@@ -16,7 +16,7 @@ from lamella.data.times import ExposureTimes
 from lamella.sky.layout import tract_wcs
 from lamella.sky.registry import make_skymap
 from lamella.sky.tract import Patch
-from lamella.tasks.pipeline.select import SelectDeepCoaddVisitsTask, selected_visits, selection_rejections
+from lamella.tasks.pipeline.select import SelectDeepCoaddVisitsTask, selected_exposures, selection_rejections
 
 SIZE = 100
 COUNT = 12
@@ -64,7 +64,7 @@ def test_options_of_the_task(patch: Patch, options: dict[str, Any], expected: An
     config.validate()
     infos = [visit_info(visit) for visit in reversed(range(COUNT))]
     content = SelectDeepCoaddVisitsTask(config=config).run(infos, patch).selectedVisits
-    assert selected_visits(content) == {("Cam", visit) for visit in expected}
+    assert set(selected_exposures(content)) == {("Cam", visit) for visit in expected}
     rejected = selection_rejections(content)
     assert {one.id.visit for one in rejected} == set(range(COUNT)) - set(expected)
     assert all(one.reason for one in rejected)

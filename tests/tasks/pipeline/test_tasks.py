@@ -67,7 +67,7 @@ from lamella.tasks.pipeline import (
 )
 from lamella.tasks.pipeline.base import resources_of
 from lamella.tasks.pipeline.input_summary import CoaddInputs
-from lamella.tasks.pipeline.select import selected_visits, selection_rejections
+from lamella.tasks.pipeline.select import selected_exposures, selection_rejections
 from lamella.testing.exposure import SimulatedExposure
 from lamella.testing.survey import Survey
 
@@ -295,7 +295,7 @@ def test_selected_visits_are_written_with_reasons(
     seeing = {info.id.visit: float(np.median([i.psf_fwhm for i in infos if i.id.visit == info.id.visit]))
               for info in infos}  # fmt: skip
     worst = max(seeing, key=seeing.__getitem__)
-    assert {visit for _, visit in selected_visits(content)} == set(seeing) - {worst}
+    assert {visit for _, visit in selected_exposures(content)} == set(seeing) - {worst}
     rejected = selection_rejections(content)
     assert {one.id.visit for one in rejected} == {worst}
     assert all(one.stage == "select" and "seeing" in one.reason for one in rejected)

@@ -160,9 +160,14 @@ class CmdLineTask(Task):
         )
 
     @classmethod
+    def _newParser(cls) -> ArgumentParser:
+        """Return a parser without data, with the name and the help of the command."""
+        return ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)
+
+    @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
         """Return the parser of the command line; override it for other data than exposures."""
-        parser = ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)
+        parser = cls._newParser()
         parser.add_id_argument("--id", "calexp", help="data to work on, e.g. --id visit=12345 ccd=1^2")
         return parser
 

@@ -346,7 +346,7 @@ class CoaddBaseTask(CmdLineTask):
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
-        parser = ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)
+        parser = cls._newParser()
         parser.add_id_argument(
             "--id",
             f"{cls.ConfigClass().coaddName}Coadd",

@@ -151,7 +151,7 @@ class MakeDiscreteSkyMapTask(SkyMapTask):
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
-        parser = ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)
+        parser = cls._newParser()
         parser.add_id_argument(
             "--id",
             "calexp",

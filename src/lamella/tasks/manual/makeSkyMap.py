@@ -104,4 +104,4 @@ class MakeSkyMapTask(SkyMapTask):
 
     @classmethod
     def _makeArgumentParser(cls) -> ArgumentParser:
-        return ArgumentParser(name=cls._DefaultName, description=cls.summary, example=cls.example)
+        return cls._newParser()

@@ -44,7 +44,6 @@ __all__ = (
     "SelectExposuresConfig",
     "SelectExposuresTask",
     "selected_exposures",
-    "selected_visits",
     "selection_rejections",
 )
 
@@ -206,11 +205,6 @@ class SelectDeepCoaddVisitsTask(CoaddPipelineTask):
         for item in chosen.rejected:
             self.log.verbose("Left out %s: %s", item.id, item.reason)
         return Struct(selectedVisits=result)
-
-
-def selected_visits(content: Mapping[str, Any]) -> set[tuple[str, int]]:
-    """Return instrument and number in the repository of each visit of a dataset ``deepVisits``."""
-    return set(selected_exposures(content))
 
 
 def selected_exposures(content: Mapping[str, Any]) -> dict[tuple[str, int], list[ExposureId]]:
