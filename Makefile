@@ -1,4 +1,4 @@
-# Two commands do everything: `make demo` and `make test`.
+# Two commands do everything: `make demo` and `make test`; `make help` lists all.
 PYTHON ?= python3
 # One environment. The demo needs the core alone; tests add the middleware and their tools to it.
 VENV := .venv
@@ -9,31 +9,32 @@ DOCS := $(VENV)/.docs
 KERNELS := $(VENV)/.kernels
 WARM := $(VENV)/.warm
 DEMO ?= demo
-INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+INSTALL := $(PIP) --build-constraint constraints.txt
 # Files go to the workers in the order of tests/conftest.py.
 PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint bench docs clean setup
+.PHONY: demo test lint bench docs setup clean help
 
-demo: $(CORE)
+demo: $(CORE) ## simulate a small survey and coadd it into demo/ (DEMO=folder)
 	$(BIN)/lamella demo --output $(DEMO)
 
 # Programs of the middleware are looked for in PATH.
-test: $(READY) $(KERNELS) $(if $(TESTS),,$(WARM))
+test: $(READY) $(KERNELS) $(if $(TESTS),,$(WARM)) ## run all tests, or some: TESTS=tests/sky
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(PYTEST) $(TESTS)
 
-lint: $(READY)
+lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 
-bench: $(READY) $(KERNELS)
+bench: $(READY) $(KERNELS) ## time and memory beside other programs (BENCH=arguments)
 	$(BIN)/python -m benchmarks $(BENCH)
 
-docs: $(DOCS)
+docs: $(DOCS) ## build the documentation into docs/_build
 	$(BIN)/python -m sphinx -W -b html docs docs/_build
 
-setup: $(READY)
+setup: $(READY) ## make .venv with all that tests need (PYTHON=python3.13)
 
 # The stamps are newer than what they were made from, so that a second run starts at once. Nothing that is installed is
 # taken away by a later step.
@@ -41,12 +42,12 @@ $(CORE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \
 		{ echo "lamella needs Python 3.12 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) --upgrade pip
+	$(PIP) --upgrade pip
 	$(INSTALL) --editable .
 	touch $@
 
-$(READY): $(CORE)
-	$(INSTALL) --group dev --editable ".[bps]"
+$(READY): $(CORE) manual-commands/pyproject.toml
+	$(INSTALL) --group dev --editable ".[bps]" --editable ./manual-commands
 	touch $@
 
 $(DOCS): $(CORE)
@@ -63,5 +64,8 @@ $(WARM): $(KERNELS)
 	-$(BIN)/lamella warm
 	touch $@
 
-clean:
+clean: ## remove .venv, the demo and the built documentation
 	rm -rf $(VENV) $(DEMO) docs/_build
+
+help: ## this list
+	@awk -F ' ## |:' '/^[a-z]+:.* ## / { printf "make %-6s %s\n", $$1, substr($$0, index($$0, " ## ") + 4) }' Makefile
