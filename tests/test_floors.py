@@ -38,6 +38,7 @@ FLOORS = {
     "tasks": 8,
     "testing": 8,
     "cli": 9,
+    "__main__": 10,
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 OF_KERNELS = {"numpy", "numba", "llvmlite", "lamella"} | set(sys.stdlib_module_names)

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import click
 
 import lamella
 from lamella.cli import main as lamella_main
+from lamella.cli.help import sections_of
 from lamella.config import Config
 from lamella.formats.described.description import Description, read_description
 from lamella.formats.described.values import Value
@@ -75,16 +76,24 @@ def describe_command(name: str) -> str:
     context = click.Context(command, info_name=f"lamella {name}")
     usage = command.get_usage(context).removeprefix("Usage: ")
     parts = ["```text", " ".join(usage.split()), "```", "", *_help_text(command), ""]
+    return "\n".join([*parts, *_sections(command, context)])
+
+
+def _sections(command: click.Command, context: click.Context) -> Iterator[str]:
+    """Yield the options in the sections of the help."""
     options = [one for one in command.get_params(context) if isinstance(one, click.Option)]
-    return "\n".join([*parts, *(line for one in options for line in _option_lines(one, context))])
+    sections = sections_of(options)
+    for title, members in sections.items():
+        yield from [f"**{title}**", ""] if len(sections) > 1 else []
+        for option in members:
+            yield from _option_lines(option, context)
 
 
 def _help_text(command: click.Command) -> Iterator[str]:
-    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
-        if paragraph.startswith("\b"):  # click's mark for lines that are kept as they are
-            yield "\n".join(["```console", *(f"$ {line}" for line in paragraph.splitlines()[1:]), "```"])
-        else:
-            yield paragraph + "\n"
+    yield inspect.cleandoc(command.help or "") + "\n"
+    examples: Sequence[str] = getattr(command, "examples", ())
+    if examples:
+        yield "\n".join(["```console", *(f"$ {line}" for line in examples), "```"])
 
 
 def _option_lines(option: click.Option, context: click.Context) -> Iterator[str]:

@@ -17,6 +17,7 @@ import pydantic
 import yaml
 
 from .errors import ConfigError, UnreadableFileError
+from .suggestions import nearest
 
 __all__ = ("Config", "PlainValues", "inherited", "load_options", "option")
 
@@ -72,7 +73,8 @@ class Config(pydantic.BaseModel):
                 name = ".".join(filter(None, (name, cause.option)))
                 value, reason = cause.found, cause.reason
             elif first["type"] == "extra_forbidden":
-                reason = f"no such option; there are: {', '.join(type(self).model_fields)}"
+                options = type(self).model_fields
+                reason = f"no such option; there are: {', '.join(options)}{nearest(name, options)}"
             elif name:
                 reason = f"{reason} (found {value!r})"
             where = ".".join(filter(None, (type(self).__name__, name)))

@@ -12,11 +12,11 @@ which files are read.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .errors import MaskPlaneError
+from .suggestions import nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,8 +100,7 @@ def is_standard(name: str) -> bool:
 
 def suggestion(name: str) -> str:
     """Return ``"; did you mean BAD?"`` for a name much like that of a standard plane, else an empty text."""
-    close = difflib.get_close_matches(name.upper(), [*STANDARD_PLANES, *ALIASES], n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return nearest(name, [*STANDARD_PLANES, *ALIASES])
 
 
 def legacy_name(name: str) -> str:

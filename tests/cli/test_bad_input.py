@@ -206,7 +206,7 @@ def test_all_exposures_broken_means_failure(own_survey: Survey, tmp_path: Path) 
     [
         (["--center", "10,20", "--size", "0.01"], "overlaps a chosen patch"),
         (["--patch", "7,7"], "There is no patch '7,7' in tract 0"),
-        (["--band", "R"], "No exposure is in band 'R'; there are 'g', 'r'. Did you mean 'r'?"),
+        (["--band", "R"], "No exposure is in band 'R'; there are 'g', 'r'; did you mean r?"),
         (["--skymap", "absent.json"], "absent.json"),
         (["--bright-objects", "absent.reg"], "absent.reg"),
         (["--format", "decam"], "expected one of: decam"),

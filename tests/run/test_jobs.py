@@ -83,7 +83,7 @@ def test_an_exposure_elsewhere_makes_no_job(survey: Survey) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"bands": ["R"]}, NoInputsError, r"No exposure is in band 'R'; there are 'r'. Did you mean 'r'\?"),
+        ({"bands": ["R"]}, NoInputsError, r"No exposure is in band 'R'; there are 'r'; did you mean r\?"),
         ({"bands": ["r", "Ha"]}, NoInputsError, "No exposure is in band 'Ha'; there are 'r'"),
         (
             {"patches": ["7,7"]},

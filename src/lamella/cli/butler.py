@@ -16,6 +16,7 @@ import click
 from ..errors import ConfigError, NoInputsError
 from ..formats.read_control import ReadControl
 from ..startup import quick_imports
+from .help import Group
 from .options import build_config, config_options
 from .run_options import format_option
 
@@ -28,7 +29,7 @@ _ALL_TRACTS = 100
 _repository = click.argument("repository", metavar="REPO")
 
 
-@click.group("butler")
+@click.group("butler", cls=Group)
 def command() -> None:
     """Make, fill, export and clean a Butler repository of the LSST middleware."""
 
@@ -42,7 +43,7 @@ _prefix_option = click.option(
 )
 
 
-@command.command("create")
+@command.command("create", examples=("lamella butler create repo",))
 @_repository
 @_prefix_option
 @click.option(
@@ -72,7 +73,7 @@ def create(
     click.echo(f"Made the repository {repository}.")
 
 
-@command.command("ingest")
+@command.command("ingest", examples=("lamella butler ingest repo night1/*.fits",))
 @_repository
 @click.argument("exposures", nargs=-1, required=True, metavar="EXPOSURES...")
 @format_option
@@ -162,7 +163,7 @@ def ingest(
         click.echo(f"The collection {chain} is not lamella's and stays as it is. To read through it: {typed}")
 
 
-@command.command("skymap")
+@command.command("skymap", examples=("lamella butler skymap repo field.json",))
 @_repository
 @click.argument("skymap", type=click.Path(path_type=Path))
 @click.option("--name", help="Name in the repository.  [default: that of the sky map]")
@@ -197,7 +198,9 @@ def skymap(
     _tell_config_folder(repository)
 
 
-@command.command("regions")
+@command.command(
+    "regions", examples=("lamella butler regions repo BrightObjectMask-0-5,4-HSC-I.reg --skymap field",)
+)
 @_repository
 @click.argument("regions", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--skymap", "skymap_name", required=True, help="Name of the sky map in REPO.")
@@ -212,7 +215,7 @@ def regions(repository: str, regions: tuple[Path, ...], skymap_name: str) -> Non
     click.echo(f"The repository has {_count(len(refs), 'mask')} of bright objects of this call.")
 
 
-@command.command("backgrounds")
+@command.command("backgrounds", examples=("lamella butler backgrounds repo backgrounds/",))
 @_repository
 @click.argument("backgrounds", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--copy", is_flag=True, help="Copy into the repository.  [default: refer to the files]")
@@ -232,7 +235,7 @@ def backgrounds(repository: str, backgrounds: tuple[Path, ...], copy: bool, run:
     click.echo(f"The repository has {_count(len(refs), 'background')} of this call.")
 
 
-@command.command("export")
+@command.command("export", examples=("lamella butler export repo coadds --input lamella/coadds",))
 @_repository
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
@@ -268,7 +271,7 @@ def export(
     click.echo(f"Wrote {_count(len(files), 'file')} to {folder}.")
 
 
-@command.command("clean")
+@command.command("clean", examples=("lamella butler clean repo --dry-run",))
 @_repository
 @click.option(
     "--older-than",
@@ -303,15 +306,12 @@ def clean(repository: str, older_than: float, forget_unlogged: bool, dry_run: bo
     _list("Would remove" if dry_run else "Removed", files, "file")
 
 
-@command.command("config")
+@command.command("config", examples=("export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)",))
 def config() -> None:
     """Print the folder for DAF_BUTLER_CONFIG_PATH.
 
     With it, plain butler and pipetask find lamella's storage classes also in
-    a repository that was made without lamella:
-
-    \b
-    export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)
+    a repository that was made without lamella.
     """
     click.echo(_tasks("repository").CONFIG_FOLDER)
 

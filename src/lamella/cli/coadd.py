@@ -12,6 +12,7 @@ import click
 from ..run.choose_grid import GridOptions
 from ..run.patch_config import CoaddConfig
 from ..startup import quick_imports
+from .help import Command
 from .options import config_file_options, config_options, take_config
 from .run_options import (
     COADD_OPTIONS,
@@ -31,7 +32,7 @@ __all__ = ("command",)
 _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *READ_OPTIONS)
 
 
-@click.command("coadd")
+@click.command("coadd", cls=Command, examples=("lamella coadd night1/*.fits -o coadds",))
 @click.argument("exposures", nargs=-1, metavar="EXPOSURES...", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the results.  [required]")
 @format_option
@@ -43,7 +44,7 @@ _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *REA
     help="DS9 region file of bright objects, whose masks are painted on the coadds.",
 )
 @config_options(CoaddConfig, _OPTIONS)
-@config_file_options
+@config_file_options(CoaddConfig)
 @resource_options("; warps that do not fit wait on disk")
 @click.option("--keep-warps", is_flag=True, help="Write the warps, too, and matched ones if there are any.")
 @click.option("--overwrite", is_flag=True, help="Make coadds again that are done.")

@@ -11,12 +11,13 @@ import click
 from ..resources import Resources
 from ..startup import quick_imports
 from ..testing.config import SurveyConfig
+from .help import Command
 from .run_options import count_cores, workers_option
 
 __all__ = ("command",)
 
 
-@click.command("demo")
+@click.command("demo", cls=Command, examples=("lamella demo -o demo",))
 @click.option(
     "-o",
     "--output",

@@ -7,12 +7,20 @@ from pathlib import Path
 import click
 
 from ..startup import quick_imports
+from .help import Command
 from .run_options import format_option, strict_option
 
 __all__ = ("command",)
 
 
-@click.command("describe")
+@click.command(
+    "describe",
+    cls=Command,
+    examples=(
+        "lamella describe night1/ -o exposures.csv",
+        "lamella coadd exposures.csv -o out",
+    ),
+)
 @click.argument("exposures", nargs=-1, required=True, metavar="EXPOSURES...", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -33,11 +41,6 @@ def command(
     `lamella coadd EXPOSURES` would, unless you edit the table. Values that no
     header tells are measured, as `lamella coadd` does, and noise that
     is stated is compared with that of the pixels.
-
-    \b
-    Example:
-      lamella describe night1/ -o exposures.csv
-      lamella coadd exposures.csv -o out
     """
     if output.exists() and not overwrite:
         raise click.UsageError(f"{output} is there already; --overwrite replaces it.")

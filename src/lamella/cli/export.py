@@ -12,12 +12,14 @@ from ..startup import quick_imports
 if TYPE_CHECKING:
     from ..run.export_run import FileFormat
 
+from .help import Command
+
 __all__ = ("command",)
 
 _FORMATS: tuple[FileFormat, ...] = ("afw", "fits", "archive")
 
 
-@click.command("export")
+@click.command("export", cls=Command, examples=("lamella export coadds -o for-the-stack --format afw",))
 @click.argument("products", nargs=-1, required=True, metavar="PRODUCTS...", type=click.Path(path_type=Path))
 @click.option(
     "-o",

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..startup import quick_imports
+from .help import Command
+from .option_types import complete
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ("command",)
 
 
-@click.command("formats")
-@click.argument("name", required=False, metavar="[NAME]")
+def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from ..formats.readers import format_names
+
+    return complete(format_names(), incomplete)
+
+
+@click.command(
+    "formats",
+    cls=Command,
+    examples=(
+        "lamella formats ztf",
+        "lamella formats --check mycam.toml night1/a.fits",
+    ),
+)
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=_complete_names)
 @click.option(
     "--check",
     nargs=2,
@@ -25,11 +44,6 @@ def command(*, name: str | None, check: tuple[Path, Path] | None) -> None:
 
     Descriptions of your own are used with --format NAME.toml, or always when
     they lie in your configuration folder, which the list names.
-
-    \b
-    Examples:
-      lamella formats ztf
-      lamella formats --check mycam.toml night1/a.fits
     """
     if name is not None and check is not None:
         raise click.UsageError("NAME and --check do not go together.")

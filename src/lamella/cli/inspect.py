@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from ..startup import quick_imports
+from .help import Command
 from .run_options import format_option
 
 __all__ = ("command",)
 
 
-@click.command("inspect")
+@click.command("inspect", cls=Command, examples=("lamella inspect night1/*.fits",))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @format_option
 @click.option("--pixels", is_flag=True, help="Read the pixels of exposures, too: noise and masked parts.")

@@ -16,6 +16,7 @@ import click
 
 from .. import __version__
 from ..startup import lighten_exit
+from .help import Group
 
 __all__ = ("main",)
 
@@ -39,7 +40,7 @@ _COMMANDS = {
 _FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     """A group that lists its commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -57,7 +58,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="lamella")
+@click.version_option(__version__, "-V", "--version", prog_name="lamella")
 def _lamella() -> None:
     """Deep coadds of astronomical exposures, with mask, variance, PSF and provenance."""
 
@@ -89,6 +90,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _say("Interrupted. What is finished is kept, and the same command continues.", _INTERRUPTED)
     except LamellaError as err:
         text = " ".join(str(err).split())
+        if text.endswith("?."):  # a sentence that ends in a question
+            text = text[:-1]
         return _say(f"Error: {text}", _MISUSED if isinstance(err, ConfigError) else _FAILED)
     except OSError as err:
         reason = err.strerror or str(err) or type(err).__name__
@@ -99,3 +102,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _say(text: str, status: int) -> int:
     click.echo(text, err=True)
     return status
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ their values, before the configuration is made.
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ import yaml
 
 from ..config import Config, load_options
 from ..errors import ConfigError
+from ..suggestions import nearest
+from .option_types import Choice, ListType, SettingType, shown
 
 __all__ = (
     "FileOptions",
@@ -78,8 +81,14 @@ def config_options[F: Callable[..., Any]](config: type[Config], paths: Sequence[
     return add
 
 
-def config_file_options[F: Callable[..., Any]](function: F) -> F:
-    """Add the options that name a file of options, that set any option, and that show all."""
+def config_file_options[F: Callable[..., Any]](config: type[Config]) -> Callable[[F], F]:
+    """Make a decorator that adds the options that name a file, that set any option, and that show all.
+
+    Parameters
+    ----------
+    config
+        The configuration of the command.
+    """
     options = (
         click.option(
             "-c",
@@ -95,6 +104,7 @@ def config_file_options[F: Callable[..., Any]](function: F) -> F:
             "--set",
             "settings",
             multiple=True,
+            type=SettingType({name: _choices(config, name) for name in _leaf_names(config)}),
             metavar="NAME=VALUE",
             help="Set any option by its full name, e.g. assemble.gaps.fallback=MEAN. Can be repeated.",
         ),
@@ -102,9 +112,13 @@ def config_file_options[F: Callable[..., Any]](function: F) -> F:
             "--show-config", is_flag=True, help="Print all options as they are in force, as YAML, and stop."
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
 def take_config[C: Config](
@@ -178,15 +192,16 @@ def build_config[C: Config](
         Raised for unknown names and wrong values, naming them and where they stand.
     """
     file = file or FileOptions()
+    flat = {option_name(path): path for path in paths}
+    names = (*flat, *dotted_names(config))
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    for path, value in _leaves(config, file.values, f"{file.path}: "):
+    for path, value in _leaves(config, file.values, f"{file.path}: ", names):
         values[path], origins[path] = value, f"{file.path}: {path}"
-    flat = {option_name(path): path for path in paths}
     for setting in settings:
         name, value = parse_setting(setting)
         full = flat.get(name.replace("_", "-"), name)
-        for path, leaf in _leaves(config, {full: value}, "--set "):
+        for path, leaf in _leaves(config, {full: value}, "--set ", names):
             values[path], origins[path] = leaf, f"--set {path}"
     for path in paths:
         value = given.get(_parameter(path))
@@ -269,9 +284,12 @@ def _read_file(ctx: click.Context, _: click.Parameter, path: Path | None) -> Fil
 
 
 def _leaves(
-    config: type[Config], values: Mapping[str, Any], origin: str, prefix: str = ""
+    config: type[Config], values: Mapping[str, Any], origin: str, names: Sequence[str], prefix: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """Give nested values with dotted names; a name may be dotted already."""
+    """Give nested values with dotted names; a name may be dotted already.
+
+    One that there is not is refused with the one of ``names`` that may have been meant.
+    """
     for name, value in values.items():
         first, _, rest = str(name).partition(".")
         first = first.replace("-", "_")
@@ -279,8 +297,11 @@ def _leaves(
         path = f"{prefix}{first}"
         if field is None:
             options = ", ".join(config.model_fields)
+            hint = nearest(f"{prefix}{name}", names)
             raise ConfigError(
-                f"{origin}{prefix}{name}: no such option; there are: {options}.", option=path, found=value
+                f"{origin}{prefix}{name}: no such option; there are: {options}{hint or '.'}",
+                option=path,
+                found=value,
             )
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, Config):
@@ -289,13 +310,21 @@ def _leaves(
                 raise ConfigError(
                     f"{origin}{path}: found {value!r}; expected options.", option=path, found=value
                 )
-            yield from _leaves(inner, value, origin, f"{path}.")
+            yield from _leaves(inner, value, origin, names, f"{path}.")
         elif rest:
             raise ConfigError(
                 f"{origin}{path} has no options of its own.", option=f"{path}.{rest}", found=value
             )
         else:
             yield path, value
+
+
+def dotted_names(config: type[Config], prefix: str = "") -> Iterator[str]:
+    """Yield the full names of all options of a configuration, and of the parts that it has."""
+    for name, field in config.model_fields.items():
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+            yield from dotted_names(field.annotation, f"{prefix}{name}.")
 
 
 def _own_value(config: type[Config], path: str, value: Any) -> Any:
@@ -324,7 +353,9 @@ def _make_option(config: type[Config], path: str) -> Callable[[Any], Any]:
     unit = owner.units().get(path.rpartition(".")[2], "")
     kind = _simplify(field.annotation)
     name, text = option_name(path), str(field.description)
-    choices = [_shown(item) for item in typing.get_args(kind)] if _is_literal(kind) else []
+    choices = _choices(config, path)
+    for choice in (*choices, *_SWITCHES.get(path, ())):
+        text = re.sub(rf"\b{choice.replace('-', '_')}\b", shown(choice), text)
     metavar = f"[{'|'.join(choices)}]"
     if len(metavar) > _MAX_METAVAR:
         metavar, text = "NAME", f"{text}  One of {', '.join(choices)}."
@@ -343,10 +374,10 @@ def _make_option(config: type[Config], path: str) -> Callable[[Any], Any]:
         return click.option(f"--{name}/--no-{name}", _parameter(path), default=None, help=text)
     # The type that click is to convert to, and what the help calls its values.
     own_metavar: str | None = metavar
-    if choices:
-        kind = _Choice([str(item) for item in typing.get_args(kind)], case_sensitive=False)
+    if _is_literal(kind):
+        kind = Choice([str(item) for item in typing.get_args(kind)], case_sensitive=False)
     elif typing.get_origin(kind) is tuple:
-        kind, own_metavar = _List(), "LIST"
+        kind, own_metavar = ListType(), "LIST"
     else:
         own_metavar = {float: "NUMBER", int: "INTEGER"}.get(kind)
     return click.option(f"--{name}", _parameter(path), type=kind, metavar=own_metavar, help=text)
@@ -362,8 +393,17 @@ def _find(config: type[Config], path: str) -> tuple[type[Config], Any]:
     return config, config.model_fields[last]
 
 
-def _shown(choice: object) -> str:
-    return str(choice).replace("_", "-")
+def _leaf_names(config: type[Config]) -> list[str]:
+    names = list(dotted_names(config))
+    return [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
+
+
+def _choices(config: type[Config], path: str) -> list[str]:
+    """Return what an option can be as the command line writes it; nothing if that is no list of choices."""
+    kind = _simplify(_find(config, path)[1].annotation)
+    if kind is bool:
+        return ["true", "false"]
+    return [shown(item) for item in typing.get_args(kind)] if _is_literal(kind) else []
 
 
 def _simplify(annotation: Any) -> Any:
@@ -371,29 +411,10 @@ def _simplify(annotation: Any) -> Any:
     if isinstance(annotation, typing.TypeAliasType):
         return _simplify(annotation.__value__)
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
-        (inner,) = (item for item in typing.get_args(annotation) if item is not type(None))
-        return _simplify(inner)
+        inner = [item for item in typing.get_args(annotation) if item is not type(None)]
+        return _simplify(inner[0]) if len(inner) == 1 else annotation
     return annotation
 
 
 def _is_literal(kind: Any) -> bool:
     return typing.get_origin(kind) is typing.Literal
-
-
-class _Choice(click.Choice[str]):
-    """One of several texts; the command line writes hyphens for underscores."""
-
-    def normalize_choice(self, choice: object, ctx: click.Context | None) -> str:
-        return _shown(super().normalize_choice(str(choice), ctx))
-
-
-class _List(click.ParamType):  # type: ignore[type-arg]
-    """Several texts with commas between them; an empty text means an empty list."""
-
-    name = "list"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        items = value.split(",") if isinstance(value, str) else value
-        return tuple(str(item).strip() for item in items if str(item).strip())

@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..resources import Resources
+from ..sky import KINDS
+from .option_types import complete
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = (
     "COADD_OPTIONS",
@@ -68,6 +73,16 @@ class FormatType(click.ParamType):  # type: ignore[type-arg]
             self.fail(told, param, ctx)
         return value
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names of formats, and let the shell add files."""
+        from click.shell_completion import CompletionItem
+
+        from ..formats.readers import format_names
+
+        return [*complete(format_names(), incomplete), CompletionItem(incomplete, type="file")]
+
 
 format_option = click.option(
     "--format",
@@ -118,6 +133,7 @@ def grid_options[F: Callable[..., Any]](function: F) -> F:
     """Add the options that fix the pixel grid, and choose bands and patches."""
     skymap = click.option(
         "--skymap",
+        type=_SkymapType(),
         metavar="FILE",
         help="Sky map to use, from `lamella skymap make`, or the name of a kind of sky map.  "
         "[default: one tract around the exposures]",
@@ -162,6 +178,20 @@ def area_options[F: Callable[..., Any]](function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+class _SkymapType(click.ParamType):  # type: ignore[type-arg]
+    """File of a sky map, or the name of a kind."""
+
+    name = "skymap"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the kinds, and let the shell add files."""
+        from click.shell_completion import CompletionItem
+
+        return [*complete(KINDS, incomplete), CompletionItem(incomplete, type="file")]
 
 
 class PositionType(click.ParamType):  # type: ignore[type-arg]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,23 +11,44 @@ from ..errors import ConfigError, OutputError
 from ..run.choose_grid import GridOptions
 from ..sky import KINDS
 from ..startup import quick_imports
+from .help import Group
+from .option_types import Choice, complete
 from .options import parse_setting
 from .run_options import PositionType, area_options
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ("command",)
 
 
-@click.group("skymap")
+def _complete_settings(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the options of the kind that is given, or of a sky map that is fitted."""
+    from ..sky.field import FieldLayout
+    from ..sky.registry import SKYMAP_KINDS
+
+    kind = SKYMAP_KINDS.get(ctx.params.get("kind") or "")
+    config = kind.config_class if kind is not None else FieldLayout
+    return complete((f"{name}=" for name in config.model_fields), incomplete)
+
+
+@click.group("skymap", cls=Group)
 def command() -> None:
     """Make a sky map, or ask where a position or an exposure falls."""
 
 
-@command.command("make")
+@command.command(
+    "make",
+    examples=(
+        "lamella skymap make *.fits -o field.json --set patch_size=2000",
+        "lamella skymap make --kind rings --set num_rings=120 -o rings.json",
+    ),
+)
 @click.argument("exposures", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="JSON file to write.")
 @click.option(
     "--kind",
-    type=click.Choice(KINDS),
+    type=Choice(KINDS),
     metavar="KIND",
     help=f"Kind of a sky map that is not fitted: {', '.join(KINDS)}.",
 )
@@ -37,6 +58,7 @@ def command() -> None:
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
+    shell_complete=_complete_settings,
     help="Option of the kind, or of one that is fitted, e.g. patch_size=2000. Can be repeated.",
 )
 @click.option("--name", default="", help="Name of the sky map.  [default: from its kind and identity]")
@@ -50,12 +72,7 @@ def make(
     overwrite: bool,
     **given: Any,
 ) -> None:
-    """Make a sky map: fitted around EXPOSURES or an area, or of a kind that covers the sky.
-
-    \b
-    lamella skymap make *.fits -o field.json --set patch_size=2000
-    lamella skymap make --kind rings --set num_rings=120 -o rings.json
-    """
+    """Make a sky map: fitted around EXPOSURES or an area, or of a kind that covers the sky."""
     if output.exists() and not overwrite:
         raise OutputError(output, reason="it exists (use --overwrite)")
     grid, options = GridOptions.take(given), dict(map(parse_setting, settings))
@@ -79,7 +96,7 @@ def make(
     Console().print(describe_skymap(skymap))
 
 
-@command.command("show")
+@command.command("show", examples=("lamella skymap show field.json",))
 @click.argument("skymap", type=click.Path(path_type=Path))
 @click.option("--tract", type=int, metavar="INTEGER", help="Show this tract only.")
 def show(skymap: Path, tract: int | None) -> None:
@@ -93,7 +110,7 @@ def show(skymap: Path, tract: int | None) -> None:
     Console().print(describe_skymap(grid, [grid[tract]] if tract is not None else None))
 
 
-@command.command("find")
+@command.command("find", examples=("lamella skymap find field.json --at 150.1,2.2",))
 @click.argument("skymap", type=click.Path(path_type=Path))
 @click.argument("exposures", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--at", "position", type=PositionType(), help="A position.")

@@ -10,6 +10,7 @@ import click
 from ..errors import ConfigError, OutputError
 from ..run.patch_config import StackConfig
 from ..startup import quick_imports
+from .help import Command
 from .options import config_file_options, config_options, take_config
 from .run_options import COADD_OPTIONS, resource_options, take_resources
 
@@ -29,7 +30,14 @@ _OF_WARPS = ("plain", "artifacts", "skymap", "patch")
 """Options that plain images have nothing for."""
 
 
-@click.command("stack")
+@click.command(
+    "stack",
+    cls=Command,
+    examples=(
+        "lamella stack warps/warp-r-0-0,0-*.fits -o coadd-r.fits",
+        "lamella stack flats/*.fits -o flat.fits --normalize median --statistic median",
+    ),
+)
 @click.argument("warps", nargs=-1, metavar="INPUTS...", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -46,7 +54,7 @@ _OF_WARPS = ("plain", "artifacts", "skymap", "patch")
 )
 @click.option("--patch", help='Patch that the coadd fills, e.g. "5,4".  [default: the box around the warps]')
 @config_options(StackConfig, _OPTIONS)
-@config_file_options
+@config_file_options(StackConfig)
 @resource_options("")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.pass_context

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from ..startup import quick_imports
+from .help import Command
 
 __all__ = ("command",)
 
 
-@click.command("warm")
+@click.command("warm", cls=Command, examples=("lamella warm",))
 def command() -> None:
     """Compile what lamella computes with, so that no later run has to wait for it.
 

@@ -10,6 +10,7 @@ import click
 from ..run.choose_grid import GridOptions
 from ..run.patch_config import CoaddConfig
 from ..startup import quick_imports
+from .help import Command
 from .options import config_file_options, config_options, take_config
 from .run_options import (
     MATCH_OPTIONS,
@@ -28,14 +29,14 @@ __all__ = ("command",)
 _OPTIONS = (*WARP_OPTIONS, *MATCH_OPTIONS, *SELECT_OPTIONS, *READ_OPTIONS)
 
 
-@click.command("warp")
+@click.command("warp", cls=Command, examples=("lamella warp night1/*.fits -o warps",))
 @click.argument("exposures", nargs=-1, metavar="EXPOSURES...", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the warps.  [required]")
 @format_option
 @strict_option
 @grid_options
 @config_options(CoaddConfig, _OPTIONS)
-@config_file_options
+@config_file_options(CoaddConfig)
 @resource_options("; fewer warps are matched at a time if need be")
 @click.option(
     "--compress/--no-compress", default=False, help="Compress the files, without loss.  [default: off]"

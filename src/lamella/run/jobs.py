@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from ..data.inputs import CoaddTarget
 from ..errors import LamellaError, NoInputsError, SkyMapError
 from ..sky.skymap import SkyMap
 from ..sky.tract import Patch, Tract
+from ..suggestions import nearest
 
 __all__ = ("PatchJob", "patch_target", "plan_jobs")
 
@@ -128,12 +128,10 @@ def _require_bands(wanted: set[str], present: set[str]) -> None:
     absent = sorted(wanted - present)
     if not absent:
         return
-    names = {band.lower(): band for band in present}
-    close = difflib.get_close_matches(absent[0].lower(), names, n=1)
-    hint = f" Did you mean {names[close[0]]!r}?" if close else ""
+    hint = nearest(absent[0], sorted(present))
     raise NoInputsError(
         f"No exposure is in band {', '.join(map(repr, absent))}; "
-        f"there are {', '.join(map(repr, sorted(present)))}.{hint}",
+        f"there are {', '.join(map(repr, sorted(present)))}{hint or '.'}",
         bands=absent,
     )
 
