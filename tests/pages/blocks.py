@@ -7,10 +7,27 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ("PAGES", "ROOT", "RUN", "SHOWN", "Block", "Command", "commands", "page_blocks", "page_name")
+__all__ = (
+    "ELSEWHERE",
+    "MIDDLEWARE",
+    "PAGES",
+    "ROOT",
+    "RUN",
+    "SHOWN",
+    "Block",
+    "Command",
+    "commands",
+    "page_blocks",
+    "page_name",
+)
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+
+MIDDLEWARE = ("docs/manual.md", "docs/pipelines.md")
+"""Pages that need the extra [lsst]."""
+ELSEWHERE = {"docs/manual-example.md": "tests/tasks/test_manual_example.py"}
+"""Pages of which every block is run by tests of their own."""
 
 RUN = ("python", "console")
 """Languages of what is run."""

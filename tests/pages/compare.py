@@ -30,7 +30,7 @@ def difference(shown: str, printed: str) -> str:
     lines = [_tidy(line) for line in printed.splitlines()]
     start = 0
     for line in filter(None, map(_tidy, shown.splitlines())):
-        if line == "...":
+        if line == "..." or not re.search(r"\w", line):
             continue
         start = next((k + 1 for k in range(start, len(lines)) if _same(line, lines[k])), -1)
         if start < 0:

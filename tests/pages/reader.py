@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
-import json
 import os
-import shlex
+import shutil
 import subprocess
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ..processes import PRELOADED
-from .blocks import Block, Command, commands
+from .blocks import Block, Command, commands, page_blocks
 from .compare import difference
 
-__all__ = ("read_page",)
+__all__ = ("Desk", "read_blocks")
 
 
-def read_page(blocks: Sequence[Block], folder: Path, scripts: Path, log: Path) -> str:
+@dataclasses.dataclass(frozen=True)
+class Desk:
+    """A place to read a page at: a folder for it, with what ``lamella demo`` leaves."""
+
+    demo: Path
+    scripts: Path
+    folder: Path
+
+    def read(self, path: Path, lay_out: Callable[[Path], object] | None = None) -> None:
+        """Run all blocks of a page, in a folder where its files were laid out; fail with what went wrong."""
+        here = self.folder / "here"
+        here.mkdir()
+        copy_linked(self.demo, here / "demo")
+        if lay_out is not None:
+            lay_out(here)
+        told = read_blocks(page_blocks(path), here, self.scripts, self.folder / "log")
+        if told:
+            pytest.fail(told, pytrace=False)
+
+
+def copy_linked(source: Path, target: Path) -> None:
+    """Copy a folder; its files, which are written whole or not at all, are the same ones."""
+    shutil.copytree(source, target, copy_function=os.link)
+
+
+def read_blocks(blocks: Sequence[Block], folder: Path, scripts: Path, log: Path) -> str:
     """Take the blocks of a page in a folder; return what went wrong, or nothing.
 
     It is done in a fork of a process that has imported everything, with warnings as errors, and
@@ -109,8 +136,3 @@ class _Reader:
         different = difference(shown, self.printed)
         if different:
             raise AssertionError(different)
-
-
-def show_commands(block: Block) -> str:
-    """Return the commands of a block as words, for messages."""
-    return json.dumps([shlex.split(command.text) for command in commands(block)])

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -118,9 +119,16 @@ def _answer(connection: socket.socket) -> int:
     for file in files:
         os.close(file)
     _, status, usage = os.wait4(child, 0)
-    with open("/tmp/jp/cpu","a") as f: print(round(usage.ru_utime+usage.ru_stime,2), json.loads(text)["name"], *json.loads(text)["words"], file=f)  # TEMP
+    _note_usage(usage, json.loads(text))
     connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
     return 0
+
+
+def _note_usage(usage: resource.struct_rusage, command: dict[str, Any]) -> None:
+    """Add the CPU seconds of a command to a file, for whoever looks for what takes long."""
+    if "LAMELLA_PAGES_USAGE" in os.environ:
+        with open(os.environ["LAMELLA_PAGES_USAGE"], "a") as file:
+            print(f"{usage.ru_utime + usage.ru_stime:.2f}", command["name"], *command["words"], file=file)
 
 
 def _leave(work: Callable[[], int]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +23,9 @@ from ..formats.afw.test_photo import calibration
 from ..formats.afw.test_psf_coadd import add_wcs
 from ..formats.described.acam import write_night
 
-__all__ = ("SITES", "copy_linked", "write_nights")
+__all__ = ("SITES", "write_nights")
 
 _ONE_DETECTOR = {"detector_grid": (1, 1), "detector_shape": (150, 160), "stars": 30, "galaxies": 20}
-
-
-def copy_linked(source: Path, target: Path) -> None:
-    """Copy a folder; its files, which are written whole or not at all, are the same ones."""
-    shutil.copytree(source, target, copy_function=os.link)
 
 
 def write_nights(folder: Path, *, ra: float = 10.6847, dec: float = 41.2688) -> None:

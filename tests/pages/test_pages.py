@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ..once import made_once
-from .blocks import PAGES, RUN, SHOWN, Block, page_blocks, page_name
+from .blocks import ELSEWHERE, MIDDLEWARE, PAGES, RUN, SHOWN, Block, page_blocks, page_name
 from .compare import difference
-from .reader import read_page
-from .server import command_server
-from .sites import SITES, copy_linked
+from .reader import Desk
+from .sites import SITES
 
 pytestmark = pytest.mark.slow
-
-MIDDLEWARE = ("docs/manual.md", "docs/pipelines.md")
-"""Pages that need the extra [lsst]: `tests/tasks/test_pages.py`."""
-ELSEWHERE = {"docs/manual-example.md": "tests/tasks/test_manual_example.py"}
-"""Pages of which every block is run by tests of their own."""
 
 
 def all_blocks() -> list[Block]:
@@ -31,33 +23,10 @@ def readable(path: Path) -> bool:
     return name not in (*MIDDLEWARE, *ELSEWHERE) and any(block.is_run for block in page_blocks(path))
 
 
-@pytest.fixture(scope="module")
-def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with command_server(tmp_path_factory.mktemp("server")) as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, scripts: Path) -> Path:
-    """A folder where ``lamella demo`` has been."""
-
-    def make(folder: Path) -> None:
-        block = Block("the demo", 1, "console", "$ lamella demo\n")
-        assert read_page([block], folder, scripts, folder / "log") == ""
-
-    return made_once(tmp_path_factory, "docs-demo", make) / "demo"
-
-
 @pytest.mark.parametrize("path", list(filter(readable, PAGES)), ids=page_name)
-def test_the_blocks_of_a_page_run(path: Path, demo: Path, scripts: Path, tmp_path: Path) -> None:
+def test_the_blocks_of_a_page_run(path: Path, desk: Desk) -> None:
     """All of them, one after the other, in a folder where the demo has been."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    copy_linked(demo, folder / "demo")
-    SITES.get(page_name(path), lambda folder: None)(folder)
-    told = read_page(page_blocks(path), folder, scripts, tmp_path / "log")
-    if told:
-        pytest.fail(told, pytrace=False)
+    desk.read(path, SITES.get(page_name(path)))
 
 
 def test_every_block_says_what_it_is() -> None:
@@ -76,7 +45,6 @@ def test_most_blocks_are_run() -> None:
 
 def test_pages_that_are_run_elsewhere_are() -> None:
     root = Path(__file__).parents[2]
-    assert all(Path(page).name in (root / "docs" / Path(page).name).name for page in ELSEWHERE)
     for page, test in ELSEWHERE.items():
         assert (root / test).is_file(), page
 
