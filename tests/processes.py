@@ -23,6 +23,7 @@ PRELOADED.set_forkserver_preload(
         "lamella.run.coadd_run",
         "lamella.run.patch",
         # Those that are not installed are passed over.
+        "distributed.nanny",
         "lsst.ctrl.mpexec.cli.pipetask",
         "lamella.formats.recognise",
         "lamella.tasks.cmdline.locations",

@@ -14,6 +14,7 @@ from typing import Any
 
 __all__ = (
     "CalibrationError",
+    "ClusterError",
     "ConfigError",
     "DuplicateInputError",
     "FaultsError",
@@ -202,6 +203,10 @@ class WorkerError(LamellaError, RuntimeError):
     """A process that worked on a coadd died, or gave up, without saying why."""
 
 
+class ClusterError(LamellaError, RuntimeError):
+    """A cluster cannot be reached, or its machines differ from this one in what a result depends on."""
+
+
 class NoInputsError(LamellaError, ValueError):
     """Nothing is left to make a coadd from."""
 
@@ -312,6 +317,9 @@ class OutputError(LamellaError, OSError):
     """
 
     __str__ = Exception.__str__
+
+    path: str
+    reason: str
 
     def __init__(self, path: str | PathLike[str], *, reason: str) -> None:
         path = fspath(path)

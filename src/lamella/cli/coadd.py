@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from ..errors import ConfigError
 from ..run.choose_grid import GridOptions
 from ..run.patch_config import CoaddConfig
 from ..startup import quick_imports
@@ -46,6 +47,12 @@ _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *REA
 @config_options(CoaddConfig, _OPTIONS)
 @config_file_options(CoaddConfig)
 @resource_options("; warps that do not fit wait on disk")
+@click.option(
+    "--dask",
+    metavar="ADDRESS|FILE.json",
+    help="Make the coadds on the Dask cluster whose scheduler has this address or scheduler file. Threads "
+    "are those of its workers; --memory is that of each.",
+)
 @click.option("--keep-warps", is_flag=True, help="Write the warps, too, and matched ones if there are any.")
 @click.option("--overwrite", is_flag=True, help="Make coadds again that are done.")
 @click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
@@ -67,6 +74,8 @@ def command(
     with quick_imports():
         from ..run.coadd_run import CoaddRun
         from .tell import run_coadds
+    if given["dask"] is not None and given["workers"] is not None:
+        raise ConfigError("--workers is for this machine; a Dask cluster has its own.", option="workers")
     run = CoaddRun(
         config=config,
         grid=GridOptions.take(given),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import itertools
@@ -10,19 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..coadd.versions import package_versions
-from ..errors import LamellaError, NoCoverageError, NoOverlapError, OutputError
+from ..errors import ClusterError, LamellaError, NoCoverageError, NoOverlapError, OutputError
 from ..formats.regions import read_bright_objects
 from ..report.page import write_page
 from ..report.record import CoaddRecord, RunRecord, Skipped
 from ..resources import Resources
+from .attempts import Attempts
 from .choose_grid import GridOptions
+from .dask_cluster import DaskCluster, open_cluster
 from .execute import Outcome, run_in_processes
 from .folder import hold_folder
 from .jobs import PatchJob
-from .outputs import PRODUCTS, CoaddWork, finished_record, make_color_pictures, save_skymap
+from .outputs import PRODUCTS, CoaddWork, StagedWork, finished_record, make_color_pictures, save_skymap
 from .patch import is_lost, visits_of
 from .patch_config import CoaddConfig
 from .plan import RunPlan, plan_run
+from .scratch import scratch_folder
 
 __all__ = ("CoaddRun",)
 
@@ -57,6 +61,9 @@ class CoaddRun:
     """Whether coadds are made again that are done."""
     command_line: str = ""
     """Told on the page."""
+    dask: str | None = None
+    """Address or scheduler file of a Dask cluster that makes the coadds.  Its workers see exposures and
+    output under the same names; threads are theirs, and the memory of ``resources`` is that of each."""
     on_measured: Callable[[int, int], None] | None = None
     """Called with the number of exposures whose pixels were measured, and that of all that are."""
     on_progress: Callable[[int, int], None] | None = None
@@ -84,7 +91,13 @@ class CoaddRun:
             Raised when no exposure overlaps a chosen patch.
         OutputError
             Raised when the results cannot be written; what is finished stays.
+        ClusterError
+            Raised when the Dask cluster cannot be reached or used, or is gone; what is finished stays.
         """
+        with contextlib.nullcontext() if self.dask is None else open_cluster(self.dask) as cluster:
+            return self._run_on(cluster, exposures)
+
+    def _run_on(self, cluster: DaskCluster | None, exposures: Sequence[Path]) -> RunRecord:
         started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
         plan = plan_run(
             exposures,
@@ -99,7 +112,7 @@ class CoaddRun:
         skymap = plan.skymap
         with hold_folder(self.output, PRODUCTS) as folder:
             save_skymap(skymap, folder)
-            coadds, empty, failures = self._make(jobs, folder)
+            coadds, empty, failures = self._make(jobs, folder, cluster)
             record = RunRecord(
                 title=folder.resolve().name,
                 command=self.command_line,
@@ -131,7 +144,7 @@ class CoaddRun:
         return tuple(dataclasses.replace(job, bright_objects=objects) for job in plan.jobs)
 
     def _make(
-        self, jobs: Sequence[PatchJob], folder: Path
+        self, jobs: Sequence[PatchJob], folder: Path, cluster: DaskCluster | None
     ) -> tuple[tuple[CoaddRecord, ...], tuple[Skipped, ...], tuple[Skipped, ...]]:
         """Return the coadds, and what became of the patches without data and of those that failed."""
         config = self.config.patch_config()
@@ -142,11 +155,13 @@ class CoaddRun:
                 done[job.name] = record
         empty: list[Skipped] = []
         failures: list[Skipped] = []
-        for outcome in self._run([job for job in jobs if job.name not in done], folder):
+        undone = [job for job in jobs if job.name not in done]
+        outcomes = self._run(undone, folder) if cluster is None else self._run_there(cluster, undone, folder)
+        for outcome in outcomes:
             name, error = outcome.job.name, outcome.error
             if outcome.result is not None:
                 done[name] = outcome.result
-            elif isinstance(error, OutputError):
+            elif isinstance(error, OutputError | ClusterError):
                 raise error  # the next ones could not be written either
             else:
                 reason = str(error) if isinstance(error, LamellaError) else f"{type(error).__name__}: {error}"
@@ -178,6 +193,26 @@ class CoaddRun:
             if processes > 1:
                 advance()
             yield outcome
+
+    def _run_there(
+        self, cluster: DaskCluster, jobs: Sequence[PatchJob], folder: Path
+    ) -> Iterator[Outcome[PatchJob, CoaddRecord]]:
+        """Have the coadds made by a cluster, and put each in its place."""
+        work = CoaddWork(
+            folder,
+            self.config.patch_config(),
+            self.resources,
+            keep_warps=self.keep_warps,
+            strict=self.strict,
+        )
+        memory = self.resources.memory
+        with scratch_folder(folder.absolute()) as aside:
+            outcomes = cluster.run(jobs, StagedWork.of(work, jobs), Attempts(aside), memory)
+            for step, outcome in enumerate(outcomes, 1):
+                record = None if outcome.result is None else outcome.result.put_in_place(folder)
+                if self.on_progress is not None:
+                    self.on_progress(step, len(jobs))
+                yield Outcome(outcome.job, record, outcome.error)
 
 
 def _has_lost(record: CoaddRecord) -> bool:

@@ -7,7 +7,9 @@ import dataclasses
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +17,7 @@ from concurrent.futures import (
     BrokenExecutor,
     CancelledError,
     Executor,
+    Future,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
     as_completed,
@@ -23,7 +26,7 @@ from typing import Any, cast
 
 from ..errors import WorkerError
 
-__all__ = ("Outcome", "interruptible_threads", "run_in_processes", "run_jobs")
+__all__ = ("Outcome", "Parcel", "attempt_apart", "interruptible_threads", "run_in_processes", "run_jobs")
 
 _CONTEXT = multiprocessing.get_context("spawn")
 """Fresh interpreters: a forked child would inherit the locks of its parent's threads."""
@@ -62,33 +65,45 @@ def run_jobs[J, R](
         Function of one job; with an executor of processes it must be picklable.
     executor
         Where to do it: any `concurrent.futures.Executor`, e.g. a pool of
-        threads, Parsl's, or Dask's ``client.get_executor()``; `None` means
+        threads, Parsl's, or Dask's ``client.get_executor(pure=False)``; `None` means
         here, one after the other.
 
     Yields
     ------
     Outcome
-        In order of completion.
+        In order of completion.  What cannot be sent to another process or back
+        is the error of its job.
     """
     if executor is None:
         for job in jobs:
             yield _attempt(work, job)
         return
-    futures = {executor.submit(_attempt, work, job): job for job in jobs}
+    futures: dict[Future[Parcel], J] = {}
+    unsent = []
     try:
-        for future in as_completed(futures):
+        for job in jobs:
             try:
-                outcome = future.result()
-            except BrokenExecutor:
-                outcome = Outcome(futures[future], error=WorkerError(_DIED))
-            except CancelledError:
-                outcome = Outcome(futures[future], error=WorkerError("The executor gave the job up."))
-            except Exception as err:  # the job could not be sent, or its result came back damaged
-                outcome = Outcome(futures[future], error=err)
-            yield outcome
+                futures[executor.submit(attempt_apart, work, job)] = job
+            except Exception as err:
+                unsent.append(Outcome[J, R](job, error=err))
+        yield from unsent
+        for future in as_completed(futures):
+            yield _outcome_of(future, futures[future])
     finally:
         for future in futures:
             future.cancel()
+
+
+def _outcome_of(future: Future[Parcel], job: Any) -> Outcome[Any, Any]:
+    try:
+        outcome = future.result().content
+    except BrokenExecutor:
+        return Outcome(job, error=WorkerError(_DIED))
+    except CancelledError:
+        return Outcome(job, error=WorkerError("The executor gave the job up."))
+    except Exception as err:  # the job could not be sent
+        return Outcome(job, error=err)
+    return dataclasses.replace(outcome, job=job)
 
 
 @contextlib.contextmanager
@@ -180,6 +195,57 @@ def _end_with_parent() -> None:
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Parcel:
+    """An outcome on its way from another process.
+
+    It can be pickled whatever it holds: some executors wait for ever for a
+    result that cannot.  In the process that made it, it is never pickled.
+    """
+
+    content: Outcome[Any, Any]
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Parcel], tuple[bytes]]:
+        outcome = self.content
+        try:
+            content = _pickle(outcome)
+            if outcome.error is not None:
+                pickle.loads(content)  # some errors can be pickled and not be made again
+        except Exception as err:
+            content = pickle.dumps(Outcome(None, error=WorkerError(_unsendable(outcome, err))))
+        return _open_parcel, (content,)
+
+
+def _pickle(value: object) -> bytes:
+    try:
+        return pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        # What an interactive session defines has come here by its content, and goes back so.
+        cloudpickle = sys.modules.get("cloudpickle")
+        if cloudpickle is None:
+            raise
+        return cast("bytes", cloudpickle.dumps(value))
+
+
+def _unsendable(outcome: Outcome[Any, Any], err: Exception) -> str:
+    if outcome.error is None:
+        return f"The result ({type(outcome.result).__name__}) cannot be sent from its process: {err}."
+    return f"{type(outcome.error).__name__}: {outcome.error}"
+
+
+def _open_parcel(content: bytes) -> Parcel:
+    try:
+        return Parcel(pickle.loads(content))
+    except Exception as err:
+        told = WorkerError(f"The result cannot be taken over from its process: {type(err).__name__}: {err}.")
+        return Parcel(Outcome(None, error=told))
+
+
+def attempt_apart(work: Callable[[Any], Any], job: Any) -> Parcel:
+    """Do the work of a job for an executor; the job itself need not come back."""
+    return Parcel(dataclasses.replace(_attempt(work, job), job=None))
 
 
 def _attempt(work: Callable[[Any], Any], job: Any) -> Outcome[Any, Any]:

@@ -37,7 +37,8 @@ from ..report.record import (
 )
 from ..resources import Resources
 from ..sky.skymap import SkyMap
-from .fingerprint import fingerprint
+from .attempts import Attempt, Finished, unseen
+from .fingerprint import fingerprint, input_files
 from .jobs import PatchJob
 from .patch import PatchWork, make_patch
 from .patch_config import PatchConfig
@@ -47,6 +48,7 @@ __all__ = (
     "PRODUCTS",
     "CoaddFiles",
     "CoaddWork",
+    "StagedWork",
     "finished_record",
     "make_color_pictures",
     "save_skymap",
@@ -166,6 +168,60 @@ class CoaddWork:
             pictures=coadd_pictures(coadd, summary, masks),
             files={what: path.name for what, path in files.described(self.config).items()},
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class StagedCoadd:
+    """A coadd whose files wait to be put in their place."""
+
+    record: CoaddRecord
+    files: Finished
+
+    def put_in_place(self, folder: Path) -> CoaddRecord:
+        """Replace what an earlier run made of the coadd."""
+        products = CoaddFiles(folder, self.record.name)
+        products.record.unlink(missing_ok=True)
+        for path in (products.artifacts, products.artifact_picture):
+            if path.name not in self.files.names:
+                path.unlink(missing_ok=True)
+        self.files.put_in_place(folder, products.record.name)
+        return self.record
+
+
+@dataclasses.dataclass(frozen=True)
+class StagedWork:
+    """Make the coadd of a job aside, on another machine that sees the same files."""
+
+    work: CoaddWork
+    absent: frozenset[str]
+    """Files of exposures that the machine of the run does not see, either."""
+
+    @classmethod
+    def of(cls, work: CoaddWork, jobs: Sequence[PatchJob]) -> StagedWork:
+        """Take note of what is to be seen of the exposures of some jobs."""
+        files = {file for job in jobs for file in _files_of(job)}
+        return cls(work, frozenset(file for file in files if not Path(file).exists()))
+
+    def __call__(self, job: PatchJob, attempt: Attempt, resources: Resources) -> StagedCoadd:
+        """Do the work in the folder of an attempt.
+
+        Raises
+        ------
+        ClusterError
+            Raised when this machine does not see a file.
+        """
+        for file in sorted(_files_of(job) - self.absent):
+            if not Path(file).exists():
+                raise unseen(Path(file))
+        work = dataclasses.replace(
+            self.work, folder=attempt.folder, resources=resources, on_visit=attempt.require_run
+        )
+        record = work(job)
+        return StagedCoadd(record, attempt.finish())
+
+
+def _files_of(job: PatchJob) -> frozenset[str]:
+    return frozenset(file for source in job.sources for file in input_files(source))
 
 
 def finished_record(
