@@ -6,7 +6,6 @@ BIN := $(VENV)/bin
 CORE := $(VENV)/.core
 READY := $(VENV)/.ready
 DOCS := $(VENV)/.docs
-KERNELS := $(VENV)/.kernels
 WARM := $(VENV)/.warm
 DEMO ?= demo
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
@@ -20,7 +19,7 @@ demo: $(CORE) ## simulate a small survey and coadd it into demo/ (DEMO=folder)
 	$(BIN)/lamella demo --output $(DEMO)
 
 # Programs of the middleware are looked for in PATH.
-test: $(READY) $(KERNELS) $(if $(TESTS),,$(WARM)) ## run all tests, or some: TESTS=tests/sky
+test: $(READY) $(if $(TESTS),,$(WARM)) ## run all tests, or some: TESTS=tests/sky
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(PYTEST) $(TESTS)
 
 lint: $(READY) ## ruff and mypy
@@ -28,7 +27,7 @@ lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 
-bench: $(READY) $(KERNELS) ## time and memory beside other programs (BENCH=arguments)
+bench: $(READY) ## time and memory beside other programs (BENCH=arguments)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(DOCS) ## build the documentation into docs/_build
@@ -54,13 +53,8 @@ $(DOCS): $(CORE)
 	$(INSTALL) --group docs
 	touch $@
 
-# Numba compiles a kernel again when its own file changed, but not when one did that it calls.
-$(KERNELS): $(wildcard src/lamella/kernels/*.py src/lamella/kernels/*/*.py) | $(CORE)
-	find src -name '*.nb[ci]' -delete
-	touch $@
-
 # Once, before processes that run side by side would each compile the same kernels.
-$(WARM): $(KERNELS)
+$(WARM): $(wildcard src/lamella/kernels/*.py src/lamella/kernels/*/*.py) | $(CORE)
 	-$(BIN)/lamella warm
 	touch $@
 

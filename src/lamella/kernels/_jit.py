@@ -8,13 +8,16 @@ machine or on how the work was cut.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
 from numba import njit
-from numba.core.caching import FunctionCache
-from numba.core.runtime.nrt import rtsys
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher
+
+from ._cache import KernelCache
 
 __all__ = ("jit", "jit_inline")
 
@@ -26,7 +29,8 @@ llvm.set_option("lamella", "-runtime-memory-check-threshold=128")
 def jit[R](function: Callable[..., R], **options: Any) -> Callable[..., R]:
     """Make a kernel that Python calls."""
     kernel: Any = njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
-    kernel._cache = _Cache(function)  # type: ignore[no-untyped-call]
+    kernel._cache = KernelCache(function)
+    kernel.compile = functools.partial(_compile_in_turn, kernel)
     compiled: Callable[..., R] = kernel
     return compiled
 
@@ -36,15 +40,10 @@ def jit_inline[R](function: Callable[..., R]) -> Callable[..., R]:
     return jit(function, inline="always")
 
 
-class _Cache(FunctionCache):
-    """Finds compiled kernels on disk, without what only the compiler needs.
-
-    Before it looks there, numba imports all that it can compile, which takes a
-    fifth of a second in each process.  When a kernel is not there the compiler
-    imports it.
-    """
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        rtsys.initialize(target_context)
-        with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+def _compile_in_turn(kernel: Any, signature: Any) -> Any:
+    """Compile a kernel for some types of arguments, or find it compiled."""
+    with global_compiler_lock:
+        try:
+            return CPUDispatcher.compile(kernel, signature)
+        finally:
+            kernel._cache.close()
