@@ -40,6 +40,8 @@ EXAMPLES = [
     errors.MixedUnitsError("Cam visit 2", where="flux unit", found="adu", expected="nJy"),
     errors.OutputError("out.fits", reason="No space left on device"),
     errors.WorkerError("The process died."),
+    errors.WrongTypeError("inputs[2]", found="a value of type dict", expected="an exposure"),
+    errors.MissingPackageError("matplotlib", extra="plot", purpose="plot()"),
 ]
 
 
@@ -70,6 +72,8 @@ def test_all_errors_have_an_example() -> None:
         (errors.UnreadableFileError, OSError),
         (errors.MissingPartError, LookupError),
         (errors.OutputError, OSError),
+        (errors.WrongTypeError, TypeError),
+        (errors.MissingPackageError, ImportError),
     ],
 )
 def test_errors_are_built_in_errors_too(kind: type, builtin: type) -> None:
@@ -81,3 +85,12 @@ def test_an_input_error_names_file_place_found_and_expected() -> None:
     error = errors.UnitError("a.fits", where="BUNIT", found="'s'", expected="a unit of flux")
     assert str(error) == "a.fits, BUNIT: found 's'; expected a unit of flux."
     assert (error.path, error.where) == ("a.fits", "BUNIT")
+
+
+def test_an_error_can_be_told_with_another_name() -> None:
+    inner = errors.InputError("/tmp/x/a.fits", where="HDU 1", found="7", expected="8")
+    several = errors.FaultsError("/tmp/x/a.fits", faults=[inner, inner])
+    for error in (inner, several, errors.ShapeError("/tmp/x/a.fits: mask", found=(1,), expected=(2,))):
+        renamed = error.renamed("/tmp/x/a.fits", "inputs[3]")
+        assert type(renamed) is type(error)
+        assert str(renamed) == str(error).replace("/tmp/x/a.fits", "inputs[3]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -208,6 +209,19 @@ def test_kernels_need_numpy_and_numba_only_and_nobody_needs_the_middleware() -> 
 def test_runs_know_no_terminal() -> None:
     names = [name for path in MODULES if room_of(path) == "run" for name in imported_modules(path)]
     assert not {"click", "rich"} & {name.split(".")[0] for name in names}
+
+
+def test_values_reach_up_by_one_door_only() -> None:
+    """The functions that methods of values call by name are there, above them; no other value does so."""
+    from lamella.data.upward import WORKERS
+
+    values = [path for path in MODULES if room_of(path) == "data"]
+    assert [name_of(path) for path in values if "importlib" in imported_modules(path)] == [
+        "lamella.data.upward"
+    ]
+    for name, module in WORKERS.items():
+        assert FLOORS[module.split(".")[1]] > FLOORS["data"]
+        assert name in importlib.import_module(module).__all__
 
 
 def test_public_names_are_listed() -> None:

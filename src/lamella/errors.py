@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, Self
 
 __all__ = (
     "CalibrationError",
@@ -25,6 +25,7 @@ __all__ = (
     "InvalidPsfError",
     "LamellaError",
     "MaskPlaneError",
+    "MissingPackageError",
     "MissingPartError",
     "MixedBandsError",
     "MixedUnitsError",
@@ -43,6 +44,7 @@ __all__ = (
     "UnknownFormatError",
     "UnreadableFileError",
     "WorkerError",
+    "WrongTypeError",
 )
 
 
@@ -73,6 +75,63 @@ class LamellaError(Exception):
 
     def _arguments(self) -> dict[str, Any]:
         return {"message": self.message, **self._values}
+
+    def renamed(self, old: str, new: str) -> Self:
+        """Return the same error with another text in all its texts, e.g. what a user calls a file."""
+        return type(self)(**{name: _renamed(value, old, new) for name, value in self._arguments().items()})
+
+
+def _renamed(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(old, new)
+    if isinstance(value, tuple):
+        return tuple(_renamed(item, old, new) for item in value)
+    return value.renamed(old, new) if isinstance(value, LamellaError) else value
+
+
+class WrongTypeError(LamellaError, TypeError):
+    """A value of Python is of a type that cannot be used.
+
+    Parameters
+    ----------
+    name
+        Argument, with the index in a list.
+    found
+        What it is, as text for a person.
+    expected
+        What it must be, as text for a person.
+    """
+
+    def __init__(self, name: str, *, found: str, expected: str) -> None:
+        super().__init__(
+            f"{name}: found {found}; expected {expected}.", name=name, found=found, expected=expected
+        )
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._values
+
+
+class MissingPackageError(LamellaError, ImportError):
+    """A package that is not installed is needed.
+
+    Parameters
+    ----------
+    package
+        Its name.
+    extra
+        The extra of lamella that installs it.
+    purpose
+        What needs it.
+    """
+
+    __str__ = Exception.__str__
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        message = f"{purpose} needs {package}: pip install 'lamella[{extra}]'."
+        super().__init__(message, package=package, extra=extra, purpose=purpose)
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._values
 
 
 class ConfigError(LamellaError, ValueError):

@@ -102,16 +102,24 @@ def connected(count: int, matches: StarMatches, used: np.ndarray | None = None) 
     return numbers
 
 
-def references(groups: np.ndarray, fixed: Mapping[int, float], seen: np.ndarray) -> np.ndarray:
+def references(
+    groups: np.ndarray,
+    fixed: Mapping[int, float],
+    seen: np.ndarray,
+    merit: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the index of the exposure that each is relative to, shape (n,).
 
-    It is the first fixed one of a connected group, or that with the most measurements (``seen``).
+    It is the first fixed one of a connected group, or that with the most measurements (``seen``), of equal
+    ones that with the greatest ``merit``: the order of the exposures may be that of names of files.
     """
     reference = np.empty(len(groups), int)
     for label in np.unique(groups):
         members = np.flatnonzero(groups == label)
         held = [index for index in members if int(index) in fixed]
-        reference[members] = held[0] if held else members[np.argmax(seen[members])]
+        most = members[seen[members] == seen[members].max()]
+        best = most[0] if merit is None else most[np.argmax(merit[most])]
+        reference[members] = held[0] if held else best
     return reference
 
 

@@ -27,7 +27,7 @@ class RelativeScales:
     """Covariance of the logarithms of the scales, shape (n, n)."""
     reference: np.ndarray
     """Index of the exposure that each is relative to: the first fixed one of those that stars connect, or the
-    one whose stars are most often in others."""
+    one whose stars are most often in others, and best measured."""
     stars: np.ndarray
     """Number of stars that tell the scale."""
     scatter: float
@@ -66,7 +66,8 @@ def relative_scales(
     flux, error = (_gathered(catalogs, matches, name) for name in ("flux", "flux_error"))
     groups = connected(count, matches)
     seen = np.bincount(matches.exposure, minlength=count)
-    reference = references(groups, scales, seen)
+    merit = np.bincount(matches.exposure, (flux / error) ** 2, minlength=count)
+    reference = references(groups, scales, seen, merit)
     anchors = {index: -math.log(value) for index, value in scales.items()}
     anchors |= {int(index): 0.0 for index in np.unique(reference) if int(index) not in scales}
     adjusted = adjust(matches, np.log(flux), error / flux, anchors, count=count, scatter=_SCATTER)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from lsst.images import Box, MaskedImage, Polygon, SkyProjection
+import astropy.units as u
+import numpy as np
+from lsst.images import Box, Mask, MaskedImage, Polygon, SkyProjection
 from lsst.images.fields import BaseField
 from lsst.images.psfs import PointSpreadFunction
 
@@ -16,9 +18,16 @@ from ..image.masked_arrays import settle_masked
 from ..psf.check import check_psf
 from ..sky.footprint import footprint_polygon
 from ..sky.geometry import SkyPolygon
+from .arrays import Arrays, Known
 from .flux_unit import NJY, FluxUnit
 from .origins import Origin
 from .times import UNKNOWN_TIMES, ExposureTimes
+from .upward import above
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+    from astropy.nddata import NDData, NDUncertainty
+    from astropy.wcs import WCS
 
 __all__ = ("Exposure", "ExposureId", "ExposureInfo", "ExposureSource")
 
@@ -120,6 +129,8 @@ class Exposure:
         and ``info.flux_unit`` says so, units of the reference exposure per unit of the image.
     notes
         Remarks of the reader for a user, e.g. a sky subtraction.
+    given
+        The arrays that it was made of, where other exposures will tell more of it (see `from_arrays`).
 
     Raises
     ------
@@ -132,10 +143,97 @@ class Exposure:
     psf: PointSpreadFunction
     to_njy: float | BaseField
     notes: tuple[str, ...] = ()
+    given: Arrays | None = None
 
     def __post_init__(self) -> None:
         check_psf(self.psf, self.pixels.bbox, self.info.path)
         object.__setattr__(self, "pixels", settle_masked(self.pixels))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        image: np.ndarray | u.Quantity,
+        wcs: WCS | Header | SkyProjection[Any],
+        *,
+        variance: np.ndarray | u.Quantity | NDUncertainty | float | None = None,
+        mask: np.ndarray | Mask | Mapping[str, np.ndarray] | None = None,
+        psf: PointSpreadFunction | np.ndarray | u.Quantity | None = None,
+        fwhm: u.Quantity | float | None = None,
+        zero_point: u.Quantity | float | None = None,
+        **facts: str | float | None,
+    ) -> Exposure:
+        """Make an exposure of an array and its projection to the sky.
+
+        What is not said is measured in the pixels, as for files: the noise, bad pixels, the sky, and the PSF
+        from stars.  Without a zero point the pixels are in units of their own: `lamella.coadd_exposures` then
+        ties all exposures to each other by their stars, and measures again what others help to tell.
+
+        Parameters
+        ----------
+        image
+            Shape (y, x), real numbers of any type; elements that are NaN, or that an array of `numpy.ma`
+            masks, are no measurements.  Its unit, if it has one, is one of counts, flux density or surface
+            brightness.  It is copied, as all arrays here are.
+        wcs
+            Pixels to the sky; a header may tell more (filter, times, gain ...), as that of a file does.
+        variance
+            Variance of the pixels in the square of their unit: shape (y, x), or one number; or an uncertainty
+            of `astropy.nddata`.
+        mask
+            True where a pixel is bad, shape (y, x); or such planes by their names, in either spelling
+            (``SAT``, ``SATURATED``).
+        psf
+            Model; stamp of shape (y, x), brightest in its middle; or width, as ``fwhm``.
+        fwhm
+            Full width at half maximum of a Gaussian PSF: angle or pixels as a Quantity, or a number of
+            arcseconds.
+        zero_point
+            AB magnitude of a source of one count.
+        **facts
+            What else is known, as columns of an exposure table: ``band``, ``visit``, ``detector``,
+            ``instrument``, ``physical_filter``, ``date``, ``mjd``, ``exposure_time``, ``gain``,
+            ``read_noise``, ``saturation``, ``bad_value``, ``unit``, ``flux_scale``, and ``sky``
+            (``"subtracted"``, ``"present"`` or ``"measured"``).
+
+        Returns
+        -------
+        Exposure
+            Without a band it is ``"unknown"``; without a visit it gets a number of its own.
+
+        Raises
+        ------
+        LamellaError
+            Raised when one of them is not what it must be (`WrongTypeError`, `PixelTypeError`, `ShapeError`,
+            `UnitError`, `ProjectionError`, `MaskPlaneError`, `ConfigError`, `InputError`).
+        """
+        known = Known(variance=variance, mask=mask, psf=psf, fwhm=fwhm, zero_point=zero_point, facts=facts)
+        exposure: Exposure = above("exposure_from_arrays")(image, wcs, known)
+        return exposure
+
+    @classmethod
+    def from_ccddata(cls, ccd: NDData, **known: Any) -> Exposure:
+        """Make an exposure of an image of `astropy.nddata`.
+
+        Its uncertainty (of every kind), mask, unit, WCS, header and PSF stamp count; what it does not say is
+        measured.
+
+        Parameters
+        ----------
+        ccd
+            A `~astropy.nddata.CCDData`, or another NDData with a WCS.
+        **known
+            ``variance``, ``mask``, ``psf``, ``fwhm``, ``zero_point`` and further facts of `from_arrays`: they
+            count more.
+
+        Raises
+        ------
+        LamellaError
+            As in `from_arrays`.
+        """
+        names = [field.name for field in dataclasses.fields(Known) if field.name in known]
+        given = {name: known.pop(name) for name in names}
+        exposure: Exposure = above("exposure_from_ccddata")(ccd, Known(**given, facts=known))
+        return exposure
 
 
 class ExposureSource(Protocol):

@@ -255,12 +255,14 @@ class _Band:
         source = self.sources[index]
         if tie.unit.is_absolute:
             zero_point = float(magnitude(np.float64(tie.factor)))
-            self.changes.set(source, zero_point=repr(zero_point), flux_scale="", flux_reference="", unit="")
+            self.changes.set(
+                source, zero_point=_digits(zero_point), flux_scale="", flux_reference="", unit=""
+            )
             self.changes.tell(source, "zero point", kind, how)
             return
         self.changes.set(
             source,
-            flux_scale=repr(tie.factor),
+            flux_scale=_digits(tie.factor),
             flux_reference=tie.unit.reference,
             unit=tie.unit.name,
         )
@@ -270,6 +272,11 @@ class _Band:
             stated = self._unit_name(index)
             origin: tuple[Kind, str] = ("header", "BUNIT") if stated else ("assumed", "as counts")
             self.changes.tell(source, "unit", *origin)
+
+
+def _digits(value: float) -> str:
+    """Return a number without the last digits, which depend on the order in which the stars are summed."""
+    return f"{value:.12g}"
 
 
 def _how_well(scales: RelativeScales, index: int) -> str:

@@ -67,6 +67,7 @@ def open_exposures(
     strict: bool | None = None,
     measure: bool = True,
     on_measured: Callable[[int, int], None] | None = None,
+    sources: Iterable[ExposureSource] = (),
 ) -> Inputs:
     """Find the exposures in files and folders, from their headers.
 
@@ -91,6 +92,8 @@ def open_exposures(
     on_measured
         Called with the number of exposures whose pixels were measured, and that of all that are: first
         with 0, then after each.
+    sources
+        Exposures that are open already: they are checked and measured together with those of the files.
 
     Returns
     -------
@@ -115,7 +118,7 @@ def open_exposures(
         measure=measure,
         on_measured=on_measured,
     )
-    return finder.run([Path(path) for path in paths])
+    return finder.run([Path(path) for path in paths], sources)
 
 
 class _Finder:
@@ -136,7 +139,7 @@ class _Finder:
         self.sources: dict[ExposureId, ExposureSource] = {}
         self.problems: list[InputProblem] = []
 
-    def run(self, paths: list[Path]) -> Inputs:
+    def run(self, paths: list[Path], open_already: Iterable[ExposureSource] = ()) -> Inputs:
         candidates = self._collect(paths)
         tabled = self._folders_with_table(candidates)
         wanted = [
@@ -150,6 +153,8 @@ class _Finder:
         self.opening = dataclasses.replace(self.opening, companions=roles.companions)
         for candidate, format in roles.exposures:
             self._open(candidate, format)
+        for source in open_already:
+            self._add(source)
         self._require_some(paths, self.sources)
         sources = [self.sources[key] for key in sorted(self.sources)]
         copies = find_copies(sources)  # their pixels would count twice

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from lsst.images import Box
+from lsst.images.psfs import PointSpreadFunction
 
 from ..data.exposure import Exposure, ExposureId, ExposureInfo
 from ..data.times import ExposureTimes, mjd_from_text
@@ -91,7 +92,7 @@ class TableRow:
         places = RowPlaces(self.cells)
         # Before the pixels, which take longer.
         scale = _known_scale(places, info)
-        psf, psf_note = row_psf(places, info)
+        psf, psf_note = self.psf(places, info)
         path, hdu, header = places.wcs
         pixels = read_row_pixels(places, self.control, measurements=measurements)
         return make_exposure(
@@ -109,6 +110,10 @@ class TableRow:
                 psf_note,
             ),
         )
+
+    def psf(self, places: RowPlaces, info: ExposureInfo) -> tuple[PointSpreadFunction, str]:
+        """Return the PSF, and a note on it."""
+        return row_psf(places, info)
 
     def image_place(self) -> tuple[Path, int]:
         """Return file and HDU of the image."""

@@ -1,25 +1,52 @@
-"""Exposures to coadds in one call, for programs."""
+"""From inputs of any kind to coadds in one call, for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 from ..coadd.reject.reject import Findings
 from ..data.coadd import PatchCoadd
-from ..data.exposure import ExposureSource
+from ..data.exposure import Exposure, ExposureSource
+from ..data.origins import summarize_origins
+from ..errors import WrongTypeError
+from ..formats.given.folder import GivenFolder
+from ..formats.given.inputs import open_inputs
+from ..formats.read_control import ReadControl
+from ..formats.recognise import Inputs
 from ..resources import Resources
 from ..sky.field import skymap_from_exposures
 from ..sky.skymap import SkyMap
-from .jobs import plan_jobs
+from .jobs import PatchJob, plan_jobs
 from .patch import PatchWork, make_patch
-from .patch_config import PatchConfig
+from .patch_config import CoaddConfig, PatchConfig
+
+if TYPE_CHECKING:
+    import astropy.units as u
+    import numpy as np
+    from astropy.io import fits
+    from astropy.nddata import NDData, NDUncertainty
+    from astropy.wcs import WCS
+
+    type Projection = WCS | fits.Header
+    type Plane = np.ndarray | u.Quantity
+    type Hdu = fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU | fits.HDUList
+    type Input = (
+        str | PathLike[str]
+        | tuple[Plane, Projection] | tuple[Plane, Projection, Plane | NDUncertainty | float | None]
+        | NDData | Hdu | Exposure | ExposureSource
+    )  # fmt: skip
 
 __all__ = ("coadd_exposures",)
 
+_LOG = logging.getLogger(__name__)
+
 
 def coadd_exposures(
-    exposures: Iterable[ExposureSource],
+    inputs: Input | Inputs | Iterable[Input | Iterable[Input]],
     skymap: SkyMap[Any] | None = None,
     config: PatchConfig | None = None,
     *,
@@ -27,18 +54,24 @@ def coadd_exposures(
     resources: Resources | None = None,
     on_findings: Callable[[Findings], None] | None = None,
 ) -> Iterator[PatchCoadd]:
-    """Make the coadds of some exposures: one per band and patch.
+    """Make the coadds of exposures of any kind: one per band and patch.
 
-    They have the same bits as those of ``lamella coadd``.
+    They have the same bits as those that ``lamella coadd`` makes of the same images in files.  What an input
+    does not tell (noise, bad pixels, sky, PSF, relative scale) is measured in the pixels of all of them, as
+    for files, and said in the notes of the coadds.
 
     Parameters
     ----------
-    exposures
-        What `lamella.formats.recognise.open_exposures` found, or sources of your own.
+    inputs
+        In any mixture: names of files and folders, also with ``*``; ``(array, wcs)`` and
+        ``(array, wcs, variance)``; `~astropy.nddata.NDData` and `~astropy.nddata.CCDData`; HDUs and HDU lists
+        of `astropy.io.fits`, which are taken as their file would be; `lamella.Exposure`; exposure sources,
+        such as `lamella.open_exposures` returns.  They are looked at during the call, in which arrays are
+        copied to a temporary folder: they may be changed afterwards.
     skymap
         Tracts and patches; by default one tract around the exposures.
     config
-        Which exposures are used, and how.
+        Which exposures are used, and how; of a `lamella.run.patch_config.CoaddConfig` also how they are read.
     bands
         Make coadds of these bands only; empty means all.
     resources
@@ -47,20 +80,73 @@ def coadd_exposures(
         Called for each coadd, before it is given, with the artifacts that were
         found; `lamella.ArtifactMasks.of` puts both together.
 
-    Yields
-    ------
-    PatchCoadd
+    Returns
+    -------
+    Iterator of PatchCoadd
         Sorted by band, tract and patch; each is made when it is asked for.
 
     Raises
     ------
+    WrongTypeError
+        Raised when an input is of another kind; like all errors about arrays it names the index of the input.
+    InputError
+        Raised when an input cannot be used.
     NoInputsError
-        Raised when there are no exposures, or none is left for a patch.
+        Raised when there are no exposures, or, when a coadd is asked for, none is left for it.
     """
-    sources = tuple(exposures)
-    config = config or PatchConfig()
-    if skymap is None:
-        skymap = skymap_from_exposures(source.info for source in sources)
+    config = _checked(config)
+    control = config.read if isinstance(config, CoaddConfig) else ReadControl()
+    folder = GivenFolder()
+    try:
+        opened = open_inputs(inputs, folder, control=control)
+        if skymap is None:
+            skymap = skymap_from_exposures(source.info for source in opened)
+        jobs = plan_jobs(opened.sources, skymap, config.select, bands=bands)
+    except BaseException:
+        folder.close()
+        raise
+    if isinstance(config, CoaddConfig):
+        jobs = tuple(dataclasses.replace(job, reading=control.to_dict()) for job in jobs)
+        config = config.patch_config()
     work = PatchWork(resources=resources or Resources(), on_findings=on_findings)
-    for job in plan_jobs(sources, skymap, config.select, bands=bands):
-        yield make_patch(job, config, work)
+    return _coadds(jobs, config, work, _left_out(opened), folder)
+
+
+def _checked(config: PatchConfig | None) -> PatchConfig:
+    if not isinstance(config, PatchConfig | None):
+        found = f"a value of type {type(config).__name__}"
+        raise WrongTypeError("config", found=found, expected="a PatchConfig")
+    return config or PatchConfig()
+
+
+def _left_out(opened: Inputs) -> tuple[str, ...]:
+    """Tell which inputs are left out, and return that as notes."""
+    notes = tuple(f"Left out: {problem}" for problem in opened.problems)
+    for note in notes:
+        _LOG.warning(note)
+    return notes
+
+
+def _coadds(
+    jobs: Sequence[PatchJob],
+    config: PatchConfig,
+    work: PatchWork,
+    notes: Sequence[str],
+    folder: GivenFolder,
+) -> Iterator[PatchCoadd]:
+    with folder:
+        for job in jobs:
+            coadd = make_patch(job, config, work)
+            yield coadd.replace(notes=(*coadd.notes, *_guesses(job), *notes))
+
+
+def _guesses(job: PatchJob) -> tuple[str, ...]:
+    """Return what was measured or assumed of the exposures of a coadd, as notes."""
+    guessed = (
+        {name: item for name, item in source.info.origins.items() if item.guessed} for source in job.sources
+    )
+    return tuple(
+        f"{item.name[0].upper()}{item.name[1:]} {item.kind} {item.how}"
+        f"{f': {item.values}' if item.values else ''} ({item.count} exposure{'s' if item.count > 1 else ''})."
+        for item in summarize_origins(guessed)
+    )
