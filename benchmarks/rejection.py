@@ -70,6 +70,13 @@ METHODS: dict[str, Method] = {
     "CompareWarp": _rejection("compare_warp"),
 }
 MATCHED = ("SafeClip", "CompareWarp")
+_SKY_OPTIONS = {
+    "seeing": "range of the seeing in arcseconds; pixels are of 0.2",
+    "psf_error": "relative error of the width of the PSF models, one sigma",
+    "flux_error": "relative error of the zero points, one sigma",
+    "position_error": "error of the positions in arcseconds, one sigma",
+}
+"""What a survey knows less well than the defaults say: options of the epochs."""
 _QUIET_SEED = 1_000_000
 
 
@@ -283,11 +290,17 @@ def main(argv: list[str] | None = None) -> int:
     add("--side", type=int, default=512, help="side of a patch in pixels (default: %(default)s)")
     add("--methods", nargs="+", choices=METHODS, default=list(METHODS), help="methods (default: all)")
     add("--seed", type=int, default=1000, help="seed of the first patch (default: %(default)s)")
+    for name, meaning in _SKY_OPTIONS.items():
+        pair = {"nargs": 2, "metavar": ("LOW", "HIGH")} if name == "seeing" else {}
+        add(
+            f"--{name.replace('_', '-')}", type=float, help=f"{meaning} (default: that of the epochs)", **pair
+        )
     add("--output", type=Path, default=Path("bench"), help="folder of the results (default: %(default)s)")
     args = parser.parse_args(argv)
     results, costs = {}, {}
+    sky = {name: getattr(args, name) for name in _SKY_OPTIONS if getattr(args, name) is not None}
     for visits in args.visits:
-        config = EpochsConfig(visits=visits, side=args.side)
+        config = EpochsConfig(visits=visits, side=args.side, **sky)
         results[visits], costs[visits] = measure(config, args.artifacts, args.quiet, args.methods, args.seed)
         write(args.output, results, costs)
     print(report(results, costs))

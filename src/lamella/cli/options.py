@@ -8,6 +8,7 @@ their values, before the configuration is made.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import types
 import typing
@@ -61,7 +62,9 @@ def option_name(path: str) -> str:
     return _NAMES.get(path, path.rpartition(".")[2].replace("_", "-"))
 
 
-def config_options[F: Callable[..., Any]](config: type[Config], paths: Sequence[str]) -> Callable[[F], F]:
+def config_options[F: Callable[..., Any]](
+    config: type[Config], paths: Sequence[str], unoffered: Mapping[str, str] | None = None
+) -> Callable[[F], F]:
     """Make a decorator that adds one command-line option per path.
 
     Parameters
@@ -71,11 +74,14 @@ def config_options[F: Callable[..., Any]](config: type[Config], paths: Sequence[
     paths
         Dotted names of options in it, e.g. ``"assemble.sigma_clip"``; the
         last part becomes the name of the command-line option.
+    unoffered
+        By path, the one choice of an option that this command does not have.
     """
+    missing = dict(unoffered or {})
 
     def add(function: F) -> F:
         for path in reversed(paths):
-            function = _make_option(config, path)(function)
+            function = _make_option(config, path, missing.get(path))(function)
         return function
 
     return add
@@ -348,18 +354,19 @@ def _parameter(path: str) -> str:
     return _PARAMETER_PREFIX + path.replace(".", "_")
 
 
-def _make_option(config: type[Config], path: str) -> Callable[[Any], Any]:
+def _make_option(config: type[Config], path: str, unoffered: str | None = None) -> Callable[[Any], Any]:
     owner, field = _find(config, path)
     unit = owner.units().get(path.rpartition(".")[2], "")
     kind = _simplify(field.annotation)
     name, text = option_name(path), str(field.description)
-    choices = _choices(config, path)
+    choices = [choice for choice in _choices(config, path) if choice != unoffered]
+    text = "; ".join(clause for clause in text.split("; ") if not clause.startswith(f"{unoffered}:"))
     for choice in (*choices, *_SWITCHES.get(path, ())):
         text = re.sub(rf"\b{choice.replace('-', '_')}\b", shown(choice), text)
     metavar = f"[{'|'.join(choices)}]"
     if len(metavar) > _MAX_METAVAR:
         metavar, text = "NAME", f"{text}  One of {', '.join(choices)}."
-    default = field.default
+    default = _default_of(config, path)
     if default in (None, (), ""):
         text += f"  [{unit}]" if unit else ""
     else:
@@ -369,13 +376,16 @@ def _make_option(config: type[Config], path: str) -> Callable[[Any], Any]:
             default = "on" if default else "off"
         elif isinstance(default, float):
             default = f"{default:g}"
+        elif choices:
+            default = shown(default)
         text += f"  [default: {default}{' ' + unit if unit else ''}]"
     if kind is bool or path in _SWITCHES:
         return click.option(f"--{name}/--no-{name}", _parameter(path), default=None, help=text)
     # The type that click is to convert to, and what the help calls its values.
     own_metavar: str | None = metavar
     if _is_literal(kind):
-        kind = Choice([str(item) for item in typing.get_args(kind)], case_sensitive=False)
+        items = [str(item) for item in typing.get_args(kind) if item != unoffered]
+        kind = Choice(items, case_sensitive=False)
     elif typing.get_origin(kind) is tuple:
         kind, own_metavar = ListType(), "LIST"
     else:
@@ -404,6 +414,19 @@ def _choices(config: type[Config], path: str) -> list[str]:
     if kind is bool:
         return ["true", "false"]
     return [shown(item) for item in typing.get_args(kind)] if _is_literal(kind) else []
+
+
+def _default_of(config: type[Config], path: str) -> Any:
+    """Return the default of an option in a configuration, which may be another than that of its class."""
+    value: Any = _defaults(config)
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+@functools.cache
+def _defaults(config: type[Config]) -> Config:
+    return config()
 
 
 def _simplify(annotation: Any) -> Any:

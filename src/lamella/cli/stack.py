@@ -53,7 +53,7 @@ _OF_WARPS = ("plain", "artifacts", "skymap", "patch")
     "--skymap", type=click.Path(path_type=Path), help="Sky map that the warps were made on; with --patch."
 )
 @click.option("--patch", help='Patch that the coadd fills, e.g. "5,4".  [default: the box around the warps]')
-@config_options(StackConfig, _OPTIONS)
+@config_options(StackConfig, _OPTIONS, {"assemble.reject.method": "auto"})
 @config_file_options(StackConfig)
 @resource_options("")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")

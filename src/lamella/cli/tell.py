@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..data.origins import OriginSummary
 from ..errors import NoInputsError
@@ -56,6 +57,8 @@ def run_coadds(run: CoaddRun, exposures: Sequence[Path], *, quiet: bool = False)
     )
     if not quiet:
         tell_origins(record.origins)
+        for line in record.rejections:
+            Console().print(Text(line))
         Console().print(summary_table(record.coadds))
         click.echo(f"Report: {run.output / 'index.html'}")
     return not record.failures

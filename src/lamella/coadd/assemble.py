@@ -90,6 +90,8 @@ def assemble(
 
     Raises
     ------
+    ConfigError
+        Raised when ``config`` leaves the rejection to a choice (``auto``).
     NoInputsError
         Raised when there is no warp, or none with a valid weight.
     NoMatchedWarpsError
@@ -102,6 +104,7 @@ def assemble(
         Raised when two warps are the same visit.
     """
     config = config or AssembleConfig()
+    config.require_settled()
     prepared = prepare_inputs(warps, config.weights, config.bad_mask_planes)
     if not prepared.inputs:
         reasons = "; ".join(f"{r.id}: {r.reason}" for r in prepared.rejected) or "no warps were given"

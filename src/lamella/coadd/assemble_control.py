@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pydantic
 
@@ -16,11 +16,15 @@ from .stack.stack_control import Combination, StackControl, Statistic
 
 __all__ = ("AssembleConfig",)
 
+_UNSETTLED = ("none", "auto")
+"""Methods of rejection beside which any statistic may stand."""
+
 
 class AssembleConfig(Combination):
     """How warps become a coadd.
 
-    With a rejection of artifacts the statistic is MEAN; another one beside it is an error.
+    With a rejection of artifacts the statistic is MEAN; another one beside it is an error.  The rejection
+    ``auto`` chooses the statistic, too: MEAN where visits are compared, else NOISECLIP.
     """
 
     statistic: Statistic = inherited(Combination, "statistic", default="NOISECLIP")
@@ -52,21 +56,56 @@ class AssembleConfig(Combination):
     @classmethod
     def _settle_statistic(cls, values: Any) -> Any:
         reject = values.get("reject") if isinstance(values, dict) else None
+        if isinstance(reject, RejectControl) and reject.is_open and "statistic" in values:
+            # A statistic that is given later closes what was left open.
+            return values | {"reject": reject.replace(method="none")}
         # Here the options are still as they were given: a mapping from a file, or a config.
         method = reject.get("method") if isinstance(reject, dict) else getattr(reject, "method", None)
-        return values if method in (None, "none") else {"statistic": "MEAN"} | values
+        return values if method in (None, *_UNSETTLED) else {"statistic": "MEAN"} | values
 
     @pydantic.model_validator(mode="after")
     def _check_statistic(self) -> Self:
         method = self.reject.method
-        if method != "none" and self.statistic != "MEAN":
+        expected = {"none": self.statistic, "auto": "NOISECLIP"}.get(method, "MEAN")
+        if self.statistic != expected:
+            what = "artifacts are left out first, and the coadd is the MEAN of the rest"
+            if method == "auto":
+                what = "the statistic is chosen, too"
             reason = (
-                f"found {self.statistic}; with the rejection {method} artifacts are left out first, and the "
-                "coadd is the MEAN of the rest: leave the statistic out, or reject none"
+                f"found {self.statistic}; with the rejection {method} {what}: leave the statistic out, or "
+                "reject none"
             )
             message = f"statistic: {reason}."
             raise ConfigError(message, option="statistic", found=self.statistic, reason=reason)
         return self
+
+    @property
+    def leaves_rejection_open(self) -> bool:
+        """Whether neither the rejection nor a statistic was given, by which it would be none."""
+        return self.reject.is_open and "statistic" not in self.model_fields_set
+
+    def settled(self, method: Literal["none", "compare_warp"]) -> AssembleConfig:
+        """Return the options with what was chosen, where the rejection is ``auto``."""
+        if self.reject.method != "auto":
+            return self
+        statistic = {"statistic": "MEAN"} if method != "none" else {}
+        return self.replace(reject=self.reject.replace(method=method), **statistic)
+
+    def require_settled(self) -> None:
+        """Check that the rejection is not left to a choice.
+
+        Raises
+        ------
+        ConfigError
+            Raised where it is: warps in hand are not all exposures of a band.
+        """
+        if self.reject.method == "auto":
+            reason = (
+                "found auto, which is chosen from all exposures of a band, before there are warps; expected "
+                "none, safe_clip or compare_warp"
+            )
+            name = "reject.method"
+            raise ConfigError(f"{name}: {reason}.", option=name, found="auto", reason=reason)
 
     def stack_control(self, layout: Layout) -> StackControl:
         """Translate the names of planes into bits."""

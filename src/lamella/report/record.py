@@ -147,6 +147,8 @@ class RunRecord:
     coadds: tuple[CoaddRecord, ...] = ()
     origins: tuple[OriginSummary, ...] = ()
     """Where values of the exposures come from, as far as their reader chose or measured them."""
+    rejections: tuple[str, ...] = ()
+    """How artifacts are left out and why so, where that was left open: one line per choice."""
     skipped: tuple[Skipped, ...] = ()
     """Inputs that could not be used at all."""
     failures: tuple[Skipped, ...] = ()

@@ -26,6 +26,7 @@ from .outputs import PRODUCTS, CoaddWork, StagedWork, finished_record, make_colo
 from .patch import is_lost, visits_of
 from .patch_config import CoaddConfig
 from .plan import RunPlan, plan_run
+from .rejection import told_rejections
 from .scratch import scratch_folder
 
 __all__ = ("CoaddRun",)
@@ -120,6 +121,7 @@ class CoaddRun:
                 skymap=f"{skymap.name}, {len(skymap)} tract{'s' if len(skymap) != 1 else ''}",
                 coadds=coadds,
                 origins=plan.origins,
+                rejections=told_rejections(plan.rejections, self.config.assemble),
                 skipped=plan.skipped,
                 empty=empty,
                 failures=failures,

@@ -17,6 +17,7 @@ from ..data.exposure import ExposureSource
 from ..psf.parameters import psf_to_parameters
 from .jobs import PatchJob
 from .patch_config import PatchConfig
+from .rejection import BandRejection
 
 __all__ = ("fingerprint", "input_files", "matched_fingerprint", "warp_fingerprint")
 
@@ -28,12 +29,14 @@ def fingerprint(job: PatchJob, config: PatchConfig) -> str:
     known of the exposures, and name, size and time of change of all files that
     they are read from.
     """
+    rejecting = BandRejection.of(job, config)
     return _digest(
         _inputs(job, job.sources)
+        | rejecting.settings
         | {
             "rejected": [[str(rejection.id), rejection.reason] for rejection in job.rejected],
             "bright": [dataclasses.astuple(region) for region in job.bright_objects or ()],
-            "config": config.to_dict(),
+            "config": rejecting.config.to_dict(),
         }
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..coadd.brightmask import BrightObjectCatalog
+from ..coadd.reject.choice import RejectionChoice, choose_rejection
 from ..coadd.select.select import select_exposures
 from ..coadd.select.select_control import SelectControl
 from ..data.coadd import Rejection
@@ -34,6 +35,8 @@ class PatchJob:
     """The selected exposures, in the order of their identities."""
     rejected: tuple[Rejection, ...] = ()
     """Exposures that overlap the patch and were not selected."""
+    rejection: RejectionChoice | None = None
+    """How artifacts are left out in this band, where the options leave that open."""
     bright_objects: BrightObjectCatalog | None = None
     reading: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Options with which the exposures are read, as plain values, for the record."""
@@ -104,13 +107,19 @@ def plan_jobs(
     jobs = []
     chosen.sort(key=lambda source: (source.info.band, source.info.id))
     for band, group in itertools.groupby(chosen, key=lambda source: source.info.band):
-        for patch, members in _by_patch(tuple(group), skymap):
-            patches_in_reach.append(patch)
+        planned = [
+            (patch, _plan_patch(members, band, skymap, patch, select))
+            for patch, members in _by_patch(tuple(group), skymap)
+        ]
+        # By all patches, also those that are not wanted: each must be as it is in the coadd of all.
+        rejection = choose_rejection((patch, [s.info for s in job.sources]) for patch, job in planned)
+        patches_in_reach += [patch for patch, _ in planned]
+        for patch, job in planned:
             if wanted_tracts and patch.tract not in wanted_tracts:
                 continue
             if wanted_patches and not {patch.label, str(patch.sequential)} & wanted_patches:
                 continue
-            jobs.append(_plan_patch(members, band, skymap, patch, select))
+            jobs.append(dataclasses.replace(job, rejection=rejection))
     reached = [skymap[number] for number in sorted({patch.tract for patch in patches_in_reach})]
     for name in sorted(wanted_patches):
         if reached and not any(_has_patch(tract, name) for tract in reached):

@@ -42,6 +42,7 @@ from .fingerprint import fingerprint, input_files
 from .jobs import PatchJob
 from .patch import PatchWork, make_patch
 from .patch_config import PatchConfig
+from .rejection import BandRejection
 from .warp_files import WarpFiles
 
 __all__ = (
@@ -98,10 +99,10 @@ class CoaddFiles:
         """The picture of that."""
         return self.folder / f"coadd-{self.name}-artifacts.png"
 
-    def described(self, config: PatchConfig) -> dict[str, Path]:
+    def described(self, *, artifacts: bool) -> dict[str, Path]:
         """Return the files that are written before the record, by what they are."""
         files = {"archive": self.archive, "plain FITS": self.plain, "picture": self.picture}
-        if config.assemble.reject.method != "none":
+        if artifacts:
             files |= {"artifacts": self.artifacts, "picture of artifacts": self.artifact_picture}
         return files
 
@@ -130,7 +131,7 @@ class CoaddWork:
             resources=self.resources,
             scratch=self.folder,
             keep_warp=keep,
-            keep_matched=keep if self.config.needs_matched else None,
+            keep_matched=keep if BandRejection.of(job, self.config).config.needs_matched else None,
             on_visit=self.on_visit,
             on_findings=findings.append,
             strict=self.strict,
@@ -166,7 +167,7 @@ class CoaddWork:
             coadd,
             summary,
             pictures=coadd_pictures(coadd, summary, masks),
-            files={what: path.name for what, path in files.described(self.config).items()},
+            files={what: path.name for what, path in files.described(artifacts=masks is not None).items()},
         )
 
 
@@ -232,11 +233,13 @@ def finished_record(
     With ``keep_warps``, its warps must be there, too.
     """
     files = CoaddFiles(folder, job.name)
-    if not all(path.exists() for path in (*files.described(config).values(), files.record)):
+    if not files.record.exists():
         return None
     try:
         record = read_record(files.record)
     except UnreadableFileError:  # of another version, or damaged: made again
+        return None
+    if not all((folder / name).exists() for name in record.files.values()):
         return None
     stamp = fingerprint(job, config)
     if record.fingerprint.removesuffix(_WITH_WARPS) != stamp:
@@ -244,7 +247,7 @@ def finished_record(
     if keep_warps:
         visits = {(row["instrument"], row["visit"]) for row in record.inputs}
         paths = [WarpFiles.path_of(folder / "warps", job, visit) for visit in visits]
-        if config.needs_matched:
+        if record.matching:
             unmatched = {(row["instrument"], row["visit"]) for row in record.matching.get("unmatched", ())}
             matched = visits - unmatched
             paths += [WarpFiles.path_of(folder / "warps", job, visit, matched=True) for visit in matched]

@@ -30,6 +30,7 @@ from .jobs import PatchJob
 from .match import match_inputs, use_matched
 from .memory import matching_bytes, room_for_tiles, room_for_warps
 from .patch_config import PatchConfig
+from .rejection import BandRejection
 from .scratch import scratch_folder, write_scratch
 
 __all__ = (
@@ -109,15 +110,25 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
         a valid pixel there.
     PsfMatchError
         Raised when visits are to be matched to a common PSF, and none has a PSF or can be matched.
+    ConfigError
+        Raised when the options leave the rejection open, and the job has no choice.
     OutputError
         Raised when the folder for scratch files cannot be written to, or the disk is full.
     """
     work = work or PatchWork()
     target = job.target()
+    rejecting = BandRejection.of(job, config)
+    config = rejecting.config
     with scratch_folder(work.scratch) as folder:
         maker = _PatchInputs(config, work, target, folder)
         inputs, rejected = maker.make(job)
-        matching = maker.match(inputs) if inputs and maker.matches else None
+        matching = None
+        if inputs and maker.matches:
+            try:
+                matching = maker.match(inputs)
+            except PsfMatchError as err:
+                rejecting = rejecting.without_matches(err)
+                config = rejecting.config
         if matching is not None:
             inputs, more = matching.inputs, matching.rejected
             rejected += more
@@ -137,12 +148,12 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
             on_findings=work.on_findings,
         )
     notes = rejection_notes(coadd.settings, coadd.removals)
-    settings = {**coadd.settings, **config.to_dict()}
+    settings = {**coadd.settings, **config.to_dict(), **rejecting.settings}
     if matching is not None:
         settings["matching"] = matching.summary
     if job.reading:
         settings["read"] = dict(job.reading)
-    return coadd.replace(settings=settings, notes=(*coadd.notes, *notes))
+    return coadd.replace(settings=settings, notes=(*coadd.notes, *notes, *rejecting.notes))
 
 
 def visits_of(job: PatchJob) -> list[tuple[ExposureSource, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
+
+import pydantic
 
 from ..coadd.assemble_control import AssembleConfig
 from ..coadd.select.select_control import SelectControl
@@ -16,7 +18,11 @@ __all__ = ("CoaddConfig", "PatchConfig", "StackConfig")
 
 
 class PatchConfig(Config):
-    """How the exposures of a patch become a coadd: all that changes the result."""
+    """How the exposures of a patch become a coadd: all that changes the result.
+
+    Where ``assemble`` has neither a method of rejection nor a statistic that somebody gave, its method is
+    ``auto``: chosen from all exposures of a band.
+    """
 
     select: SelectControl = option(SelectControl(), "Which exposures are used.")
     warp: WarpControl = option(WarpControl(), "How exposures are resampled.")
@@ -27,6 +33,17 @@ class PatchConfig(Config):
         "direct", "Which warps are combined: direct, or psf_matched, which all have the same PSF."
     )
     assemble: AssembleConfig = option(AssembleConfig(), "How warps are combined.")
+
+    @pydantic.field_validator("assemble")
+    @classmethod
+    def _choose_rejection(cls, assemble: AssembleConfig) -> AssembleConfig:
+        if not assemble.leaves_rejection_open:
+            return assemble
+        return assemble.replace(reject=assemble.reject.left_open())
+
+    def settled(self, method: Literal["none", "compare_warp"]) -> Self:
+        """Return the options with the rejection that was chosen, where it is ``auto``."""
+        return self.replace(assemble=self.assemble.settled(method))
 
     @property
     def needs_matched(self) -> bool:
@@ -50,3 +67,9 @@ class StackConfig(Config):
     warp_type: Literal["direct", "psf_matched"] = inherited(PatchConfig, "warp_type", default="direct")
     assemble: AssembleConfig = option(AssembleConfig(), "How warps are combined.")
     frames: FrameControl = option(FrameControl(), "How plain images are read, and put on one scale.")
+
+    @pydantic.field_validator("assemble")
+    @classmethod
+    def _refuse_choice(cls, assemble: AssembleConfig) -> AssembleConfig:
+        assemble.require_settled()
+        return assemble

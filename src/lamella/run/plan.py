@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..coadd.reject.choice import RejectionChoice
 from ..data.origins import OriginSummary, summarize_origins
 from ..errors import GeometryError, NoInputsError
 from ..formats.recognise import InputProblem, Inputs, open_exposures
@@ -15,6 +16,7 @@ from ..sky.skymap import SkyMap
 from .choose_grid import GridOptions, choose_skymap
 from .jobs import PatchJob, plan_jobs
 from .patch_config import CoaddConfig
+from .rejection import rejections_of
 
 __all__ = ("RunPlan", "plan_run")
 
@@ -26,6 +28,8 @@ class RunPlan:
     inputs: Inputs
     skymap: SkyMap[Any]
     jobs: tuple[PatchJob, ...]
+    rejections: Mapping[str, RejectionChoice] = dataclasses.field(default_factory=dict)
+    """How artifacts are left out, by band, where the options leave that open."""
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -114,4 +118,5 @@ def plan_run(
         Inputs(tuple(sources), tuple(problems)),
         skymap,
         tuple(dataclasses.replace(job, reading=reading) for job in jobs),
+        rejections_of(jobs, config),
     )

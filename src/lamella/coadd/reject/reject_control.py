@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from ...config import Config, option
 from .compare_control import CompareWarpControl
 
 __all__ = (
+    "Method",
     "RejectControl",
     "SafeClipControl",
 )
+
+Method = Literal["auto", "none", "safe_clip", "compare_warp"]
 
 
 class SafeClipControl(Config):
@@ -53,8 +56,10 @@ class SafeClipControl(Config):
 class RejectControl(Config):
     """Whether and how artifacts are found and left out."""
 
-    method: Literal["none", "safe_clip", "compare_warp"] = option(
+    method: Method = option(
         "none",
+        "auto: compare_warp where three or more visits are on most of the area of a band and their PSFs are "
+        "known, else none, chosen from all exposures of the band; "
         "none: artifacts are left to the statistic; safe_clip: a mean is compared with a clipped mean, which "
         "leaves what moves slowly and what touches artifacts of other visits; "
         "compare_warp: PSF-matched warps are compared with the static sky.  With the latter two the "
@@ -71,3 +76,14 @@ class RejectControl(Config):
         unit="pixel",
         gt=0,
     )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody gave a method."""
+        return "method" not in self.model_fields_set
+
+    def left_open(self) -> Self:
+        """Return the options with the method ``auto``, as if nobody had given one."""
+        control = self.replace(method="auto")
+        control.model_fields_set.discard("method")
+        return control

@@ -1,0 +1,161 @@
+"""How the artifacts of a band are left out where nobody says how: chosen from all of its exposures.
+
+The figures that the rules follow from are in ``docs/which-rejection.md``.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal, Protocol
+
+import numpy as np
+from lsst.images import Box, SkyProjection
+
+from ...config import PlainValues
+from ...data.exposure import ExposureInfo
+from ...sky.footprint import to_sky
+
+__all__ = ("BandPatch", "Coverage", "RejectionChoice", "choose_rejection", "figures_of", "measure_coverage")
+
+MIN_VISITS = 3
+"""Fewest visits at a place of which one may be outvoted."""
+MOST = 0.5
+"""More than this part of an area is most of it."""
+_PER_SIDE = 16
+"""Places along a side of a patch at which visits are counted."""
+
+
+class BandPatch(Protocol):
+    """A patch of a sky map, as far as visits are counted on it."""
+
+    @property
+    def inner_bbox(self) -> Box:
+        """The pixels that are no other patch's."""
+        ...
+
+    @property
+    def projection(self) -> SkyProjection:  # type: ignore[type-arg]
+        """Pixels to ICRS."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Coverage:
+    """How visits cover the area of a band.
+
+    Attributes
+    ----------
+    places
+        Number of places with any visit, of a lattice over all patches.
+    shared
+        Of these, the number with at least three visits.
+    known
+        Of these, the number where at least three visits, and most of all, have a PSF that is known.
+    visits
+        Number of visits of the band.
+    """
+
+    places: int
+    shared: int
+    known: int
+    visits: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RejectionChoice(PlainValues):
+    """How the artifacts of a band are left out, and why so."""
+
+    method: Literal["none", "compare_warp"]
+    """As in `lamella.coadd.reject.reject_control.RejectControl`; with ``none`` the statistic is that of
+    the options."""
+    reason: str
+    """One clause, without figures: the same for all exposures from which the same follows."""
+    visits: int
+    """Number of visits of the band."""
+    shared: float
+    """Part of the area with data where at least three visits are; 0 where there is none."""
+
+
+def figures_of(choices: Sequence[RejectionChoice]) -> str:
+    """Return what was counted in some bands, in words."""
+    visits = _range_of([choice.visits for choice in choices])
+    parts = _range_of([math.floor(100 * choice.shared) for choice in choices])
+    noun = "visit" if visits == "1" else "visits"
+    return f"{visits} {noun}, {MIN_VISITS} or more on {parts} % of the area"
+
+
+def _range_of(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+_ENOUGH = "three or more visits are on most of the area, and their PSFs are known"
+_FEW = "fewer than three visits are on most of the area"
+_UNKNOWN = "three or more visits are on most of the area, but the PSFs of most are not known"
+
+
+def choose_rejection(patches: Iterable[tuple[BandPatch, Sequence[ExposureInfo]]]) -> RejectionChoice:
+    """Choose how the artifacts of a band are left out.
+
+    Visits are compared where at least three with known PSFs are on most of the area that has data. The
+    choice does not depend on the order of anything.
+
+    Parameters
+    ----------
+    patches
+        All patches of the sky map that exposures of the band overlap, each with the exposures that are
+        selected there.
+    """
+    coverage = measure_coverage(patches)
+    shared = coverage.shared / coverage.places if coverage.places else 0.0
+    if coverage.known > MOST * coverage.places:
+        method, reason = "compare_warp", _ENOUGH
+    else:
+        method, reason = "none", _UNKNOWN if shared > MOST else _FEW
+    return RejectionChoice(method=method, reason=reason, visits=coverage.visits, shared=shared)  # type: ignore[arg-type]
+
+
+def measure_coverage(patches: Iterable[tuple[BandPatch, Sequence[ExposureInfo]]]) -> Coverage:
+    """Count the visits at a lattice of places over patches; arguments as for `choose_rejection`."""
+    totals = np.zeros(3, dtype=np.int64)
+    visits: set[tuple[str, int]] = set()
+    for patch, exposures in patches:
+        every, known = _visits_at(_places_on(patch), exposures)
+        enough = every >= MIN_VISITS
+        believed = (known >= MIN_VISITS) & (known > MOST * every)
+        totals += np.count_nonzero(every), np.count_nonzero(enough), np.count_nonzero(believed)
+        visits |= {(info.id.instrument, info.id.visit) for info in exposures}
+    places, shared, known_places = totals.tolist()
+    return Coverage(places, shared, known_places, len(visits))
+
+
+def _places_on(patch: BandPatch) -> np.ndarray:
+    """Return directions that are spread evenly over a patch: unit vectors of shape (place, 3)."""
+    box = patch.inner_bbox
+    fractions = (np.arange(_PER_SIDE) + 0.5) / _PER_SIDE - 0.5
+    x, y = np.meshgrid(box.x.center + fractions * box.x.size, box.y.center + fractions * box.y.size)
+    return to_sky(patch.projection, x.ravel(), y.ravel())
+
+
+def _visits_at(places: np.ndarray, exposures: Sequence[ExposureInfo]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of visits, and of those with a known PSF, at each place."""
+    by_visit: dict[tuple[str, int], list[ExposureInfo]] = collections.defaultdict(list)
+    for info in exposures:
+        by_visit[info.id.instrument, info.id.visit].append(info)
+    every, known = (np.zeros(len(places), dtype=np.int64) for _ in range(2))
+    for members in by_visit.values():
+        covered = np.array([info.footprint.contains(places) for info in members])
+        with_psf = np.array([_has_psf(info) for info in members])
+        every += covered.any(axis=0)
+        known += covered[with_psf].any(axis=0)
+    return every, known
+
+
+def _has_psf(info: ExposureInfo) -> bool:
+    """Return whether the PSF of an exposure was told or measured, and not assumed."""
+    origin = info.origins.get("PSF")
+    finite = info.psf_fwhm is None or math.isfinite(info.psf_fwhm)
+    return finite and (origin is None or origin.kind != "assumed")

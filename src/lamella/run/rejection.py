@@ -1,0 +1,103 @@
+"""How the artifacts of a band are left out, where the options of a run leave that to a choice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+from ..coadd.assemble_control import AssembleConfig
+from ..coadd.reject.choice import RejectionChoice, figures_of
+from ..errors import PsfMatchError
+from .jobs import PatchJob
+from .patch_config import PatchConfig
+
+__all__ = ("BandRejection", "note_of", "rejections_of", "settings_of", "told_rejections")
+
+
+def settings_of(choice: RejectionChoice) -> dict[str, Any]:
+    """Return what the settings of a coadd tell of a choice: nothing that may change while it does not."""
+    return {"rejection": {"asked": "auto", "method": choice.method, "reason": choice.reason}}
+
+
+def _text_of(choice: RejectionChoice, config: AssembleConfig) -> str:
+    """Return a choice as a clause: what is done, and why."""
+    settled = config.settled(choice.method)
+    what = "compare-warp" if choice.method == "compare_warp" else f"none, statistic {settled.statistic}"
+    return f"{what}, because {choice.reason}"
+
+
+def note_of(choice: RejectionChoice, config: AssembleConfig) -> str:
+    """Return what a coadd notes of a choice."""
+    return f"Rejection of artifacts (auto): {_text_of(choice, config)}."
+
+
+def told_rejections(choices: Mapping[str, RejectionChoice], config: AssembleConfig) -> tuple[str, ...]:
+    """Return one line for all bands in which the same was chosen for the same reason, with the figures."""
+    alike: dict[str, list[str]] = {}
+    for band, choice in choices.items():
+        alike.setdefault(_text_of(choice, config), []).append(band)
+    return tuple(
+        f"Rejection of artifacts (auto), band{'s' if len(bands) > 1 else ''} {', '.join(bands)}: {text} "
+        f"({figures_of([choices[band] for band in bands])})."
+        for text, bands in alike.items()
+    )
+
+
+def rejections_of(jobs: Iterable[PatchJob], config: PatchConfig) -> dict[str, RejectionChoice]:
+    """Return the choice for each band of some jobs; nothing where the options leave none."""
+    if config.assemble.reject.method != "auto":
+        return {}
+    return {job.band: job.rejection for job in jobs if job.rejection is not None}
+
+
+@dataclasses.dataclass(frozen=True)
+class BandRejection:
+    """The options of a patch once it is settled how artifacts are left out."""
+
+    asked: PatchConfig
+    """The options as they were given."""
+    choice: RejectionChoice | None
+    """`None` where they leave no choice."""
+
+    @classmethod
+    def of(cls, job: PatchJob, config: PatchConfig) -> Self:
+        """Take what was chosen for the band of a job, where the options leave a choice.
+
+        Raises
+        ------
+        ConfigError
+            Raised where they do, and nothing was chosen for the job.
+        """
+        if config.assemble.reject.method == "auto" and job.rejection is None:
+            config.assemble.require_settled()
+        return cls(config, job.rejection if config.assemble.reject.method == "auto" else None)
+
+    @property
+    def config(self) -> PatchConfig:
+        """The options that are in force."""
+        return self.asked if self.choice is None else self.asked.settled(self.choice.method)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the coadd has among its settings."""
+        return {} if self.choice is None else settings_of(self.choice)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the coadd has among its notes."""
+        return () if self.choice is None else (note_of(self.choice, self.asked.assemble),)
+
+    def without_matches(self, error: PsfMatchError) -> Self:
+        """Return what is done where the visits of this patch turned out not to be comparable.
+
+        Raises
+        ------
+        PsfMatchError
+            Raised again where somebody asked for matched warps.
+        """
+        if self.choice is None or self.asked.warp_type == "psf_matched":
+            raise error
+        reason = f"here the visits cannot be compared ({str(error).rstrip('.')})"
+        choice = dataclasses.replace(self.choice, method="none", reason=reason)
+        return dataclasses.replace(self, choice=choice)
