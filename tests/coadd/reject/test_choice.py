@@ -81,9 +81,16 @@ def test_a_mosaic_of_single_visits_is_not_compared() -> None:
     assert "visits are on most" in choice.reason
 
 
-@pytest.mark.parametrize(
-    ("unknown", "visits", "method"), [(0, 3, "compare_warp"), (1, 3, "none"), (1, 4, "compare_warp"), (4, 7, "none"), (3, 7, "compare_warp")]
-)  # fmt: skip
+UNKNOWN = [
+    (0, 3, "compare_warp"),
+    (1, 3, "none"),
+    (1, 4, "compare_warp"),
+    (4, 7, "none"),
+    (3, 7, "compare_warp"),
+]
+
+
+@pytest.mark.parametrize(("unknown", "visits", "method"), UNKNOWN)
 def test_psfs_must_be_known(unknown: int, visits: int, method: str) -> None:
     """Three at least, and more than half of all at a place."""
     origins = [ASSUMED if visit < unknown else MEASURED for visit in range(visits)]
