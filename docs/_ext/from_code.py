@@ -10,7 +10,7 @@ import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = (
     "public_names",
     "setup",
     "sources_of_formats",
+    "text_directive",
 )
 
 
@@ -258,32 +259,34 @@ def modules(package: str) -> str:
     return "\n".join(parts)
 
 
-def setup(app: Any) -> dict[str, Any]:
-    """Register one directive per function."""
+def text_directive(make: Callable[..., str], arguments: int) -> type:
+    """Return the directive that puts a text in its place which a function makes of its arguments."""
     from docutils.parsers.rst import Directive
     from docutils.statemachine import StringList
 
-    def directive(make: Any, arguments: int) -> type[Directive]:
-        def run(self: Directive) -> list[Any]:
-            lines = make(*self.arguments).splitlines()
-            node = _container()
-            self.state.nested_parse(
-                StringList(lines, make.__name__), self.content_offset, node, match_titles=True
-            )
-            return node.children
+    def run(self: Directive) -> list[Any]:
+        lines = make(*self.arguments).splitlines()
+        node = _container()
+        self.state.nested_parse(
+            StringList(lines, make.__name__), self.content_offset, node, match_titles=True
+        )
+        return node.children
 
-        options = {"required_arguments": arguments, "final_argument_whitespace": True, "run": run}
-        return type(make.__name__, (Directive,), options)
+    options = {"required_arguments": arguments, "final_argument_whitespace": True, "run": run}
+    return type(make.__name__, (Directive,), options)
 
+
+def setup(app: Any) -> dict[str, Any]:
+    """Register one directive per function."""
     # Before napoleon, which takes what stands before a colon for a type.
     app.connect("autodoc-process-docstring", _keep_colons, priority=400)
-    app.add_directive("command-reference", directive(command_reference, 0))
-    app.add_directive("option-table", directive(option_table, 1))
-    app.add_directive("mask-planes", directive(mask_planes, 0))
-    app.add_directive("described-formats", directive(described_formats, 0))
-    app.add_directive("sources-of-formats", directive(sources_of_formats, 0))
-    app.add_directive("public-names", directive(public_names, 0))
-    app.add_directive("modules", directive(modules, 1))
+    app.add_directive("command-reference", text_directive(command_reference, 0))
+    app.add_directive("option-table", text_directive(option_table, 1))
+    app.add_directive("mask-planes", text_directive(mask_planes, 0))
+    app.add_directive("described-formats", text_directive(described_formats, 0))
+    app.add_directive("sources-of-formats", text_directive(sources_of_formats, 0))
+    app.add_directive("public-names", text_directive(public_names, 0))
+    app.add_directive("modules", text_directive(modules, 1))
     return {"version": lamella.__version__, "parallel_read_safe": True}
 
 

@@ -31,7 +31,7 @@ ELSEWHERE = {"docs/manual-example.md": "tests/tasks/test_manual_example.py"}
 
 RUN = ("python", "console")
 """Languages of what is run."""
-SHOWN = ("text", "yaml", "toml", "csv", "json", "dockerfile", "sh", "ini", "bibtex")
+SHOWN = ("text", "yaml", "toml", "json", "dockerfile", "sh", "ini", "bibtex")
 """Languages of what is read only."""
 
 _FENCE = re.compile(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import io
 import json
 import os
 import resource
@@ -93,7 +94,7 @@ def _import_all() -> None:
     from lamella.cli.main import main
 
     for words in (["lamella", "--help"], ["lamella", "coadd", "--help"]):
-        with contextlib.redirect_stdout(None), contextlib.suppress(SystemExit):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
             main(words[1:])
     import lamella.cli.demo as demo
     from lamella.run import execute

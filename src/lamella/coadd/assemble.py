@@ -102,6 +102,19 @@ def assemble(
         Raised when their fluxes are in different units.
     DuplicateInputError
         Raised when two warps are the same visit.
+
+    Examples
+    --------
+    >>> import itertools, lamella
+    >>> sources = lamella.open_exposures(["demo/survey/exposures.ecsv"]).sources
+    >>> red = [source for source in sources if source.info.band == "r"]
+    >>> patch = lamella.skymap_from_exposures([source.info for source in red])[0].patch("0,0")
+    >>> visits = itertools.groupby(red, key=lambda source: source.info.id.visit)
+    >>> exposures = [[source.read() for source in group] for _, group in visits]
+    >>> warps = [lamella.make_warp(visit, patch.projection, patch.outer_bbox) for visit in exposures]
+    >>> coadd = lamella.assemble(warps, lamella.AssembleConfig(statistic="MEAN"))
+    >>> coadd.image.array.shape == coadd.bbox.shape, str(coadd.unit), len(coadd.inputs) == len(red)
+    (True, 'nJy', True)
     """
     config = config or AssembleConfig()
     config.require_settled()

@@ -149,6 +149,14 @@ def summarize(coadd: PatchCoadd, *, seconds: float | None = None) -> CoaddSummar
         A coadd in memory.
     seconds
         Wall time that making it took, if known.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> coadd = lamella.read_product("demo/coadds/coadd-r-0-0,0.fits")
+    >>> summary = lamella.summarize(coadd)
+    >>> 23 < summary.depth < 26, 0.5 < summary.psf_fwhm < 1.2  # mag, arcsec
+    (True, True)
     """
     covered = covered_pixels(coadd)
     notes: list[str] = []

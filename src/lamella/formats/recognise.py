@@ -110,6 +110,18 @@ def open_exposures(
         Raised when there is no exposure.
     ConfigError
         Raised when there is no such format.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> inputs = lamella.open_exposures(["demo/survey/exposures.ecsv"])
+    >>> inputs.problems
+    ()
+    >>> inputs.sources[0].info.band
+    'g'
+    >>> exposure = inputs.sources[0].read()  # the pixels
+    >>> exposure.pixels.image.array.shape == exposure.info.bbox.shape
+    True
     """
     finder = _Finder(
         formats=known_formats() if format is None else (find_format(format),),

@@ -90,6 +90,18 @@ def fill_gaps(
     was made from, where all of them are measurements and the nearest is within
     ``edge_reach``.  It is infinite elsewhere: where the fallback value has an
     influence, and deep inside of wide gaps.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> import numpy as np
+    >>> image = np.array([[1.0, 2.0, np.nan, 4.0, 5.0]], dtype=np.float32)
+    >>> mask = np.array([[0, 0, 1, 0, 0]], dtype=np.int32)
+    >>> variance = np.ones((1, 5), dtype=np.float32)
+    >>> lamella.fill_gaps(image, mask, variance, 1, interpolated_bit=2).pixels
+    1
+    >>> image.tolist(), mask.tolist()
+    ([[1.0, 2.0, 3.0, 4.0, 5.0]], [[0, 0, 3, 0, 0]])
     """
     control = control or GapControl()
     planes = (image, mask, variance)
@@ -168,6 +180,15 @@ def fill_masked_image(
     ------
     MaskPlaneError
         Raised when the mask does not have one of the planes.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> from lamella.image.gaps import fill_masked_image
+    >>> coadd = lamella.read_product("demo/coadds/coadd-r-0-0,0.fits")
+    >>> summary = fill_masked_image(coadd, ("SAT",))
+    >>> summary.pixels == int(coadd.mask.get("SATURATED").sum())
+    True
     """
     mask, layout = masked_image.mask, Layout(masked_image.mask.schema)
     bad, interpolated = layout.bits(planes), layout.interpolated

@@ -93,6 +93,13 @@ def coadd_exposures(
         Raised when an input cannot be used.
     NoInputsError
         Raised when there are no exposures, or, when a coadd is asked for, none is left for it.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> (coadd,) = lamella.coadd_exposures(["demo/survey/exposures.ecsv"], bands=["r"])
+    >>> coadd.band, str(coadd.unit), int(coadd.exposure_count.array.min())
+    ('r', 'nJy', 0)
     """
     config = _checked(config)
     control = config.read if isinstance(config, CoaddConfig) else ReadControl()

@@ -76,6 +76,14 @@ def skymap_from_exposures(
         Raised when an option is wrong, or there is no pixel scale to be had.
     GeometryError
         Raised when an exposure is not on the sky, or when they are more than 30 degrees apart.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> inputs = lamella.open_exposures(["demo/survey/exposures.ecsv"])
+    >>> skymap = lamella.skymap_from_exposures([source.info for source in inputs], patch_size=150)
+    >>> len(skymap), len(list(skymap[0])) > 1
+    (1, True)
     """
     items = list(exposures)
     if not items:
@@ -131,6 +139,16 @@ def skymap_for_area(
     ------
     ConfigError
         Raised when an option is wrong, or the size is not one or two positive angles.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> from astropy.coordinates import SkyCoord
+    >>> from lamella.sky.field import skymap_for_area
+    >>> center = SkyCoord(10.6847, 41.2688, unit="deg")
+    >>> skymap = skymap_for_area(center, [3, 2] * u.arcmin, 0.25 * u.arcsec)
+    >>> skymap[0].bbox.shape
+    YX(y=480, x=720)
     """
     layout = FieldLayout(**options, pixel_scale=float(scale.to_value(u.arcsec)))
     lengths = (

@@ -49,6 +49,16 @@ def make_skymap(kind: str, options: Mapping[str, Any] | None = None, *, name: st
     ------
     ConfigError
         Raised when there is no such kind, or an option is unknown or has a value that it cannot have.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> from astropy.coordinates import SkyCoord
+    >>> options = {"num_rings": 120, "pixel_scale": 0.168, "tract_overlap": 1 / 60}
+    >>> skymap = lamella.make_skymap("rings", options)
+    >>> tract = skymap.find_tract(SkyCoord(150.1, 2.2, unit="deg"))
+    >>> tract.id, tract.find_patch(SkyCoord(150.1, 2.2, unit="deg")).label
+    (9813, '5,4')
     """
     cls = SKYMAP_KINDS.get(kind)
     if cls is None:
@@ -107,6 +117,13 @@ def load_skymap(path: str | PathLike[str]) -> SkyMap[Any]:
     ------
     UnreadableFileError
         Raised when the file is absent, damaged or not a sky map.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> skymap = lamella.load_skymap("demo/coadds/skymap.json")
+    >>> len(skymap), skymap[0].patch("0,0").label
+    (1, '0,0')
     """
     try:
         text = Path(path).read_text(encoding="utf-8")

@@ -131,6 +131,15 @@ def simulate_survey(
     ------
     OutputError
         Raised when the folder cannot be written to, or holds another survey.
+
+    Examples
+    --------
+    >>> from lamella.testing.config import SurveyConfig
+    >>> from lamella.testing.survey import simulate_survey
+    >>> config = SurveyConfig(bands=("r",), visits_per_band=1, detector_grid=(1, 1), detector_shape=(80, 90))
+    >>> survey = simulate_survey("tiny", config)
+    >>> survey.table.name, len(survey.exposures())
+    ('exposures.ecsv', 1)
     """
     survey = Survey(config or SurveyConfig(), make_folder(folder))
     path = survey._folder() / _CONFIG_FILE

@@ -83,6 +83,17 @@ def select_exposures(
     the coadd.  What a visit is ranked by, and its means, are those over its
     exposures here that passed; a visit of unknown seeing ranks last, and of
     equal ones that of the lower number is first.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> from lamella.coadd.select.select_control import SelectControl
+    >>> infos = [source.info for source in lamella.open_exposures(["demo/survey/exposures.ecsv"])]
+    >>> red = [info for info in infos if info.band == "r"]
+    >>> patch = lamella.skymap_from_exposures(red)[0].patch("0,0")
+    >>> chosen = lamella.select_exposures(red, patch, SelectControl(max_psf_fwhm=0.01))
+    >>> len(chosen.kept), len(chosen.rejected) == len(red)
+    (0, True)
     """
     control = control or SelectControl()
     polygon = region.polygon if isinstance(region, Patch) else region

@@ -114,6 +114,19 @@ def statistics_stack(
     ConfigError
         Raised when a weight is negative or not finite, when the mask is not of an
         integer type, and in strict mode for the statistic NOISECLIP or weights that differ between pixels.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> import numpy as np
+    >>> image = np.full((5, 2, 3), 10.0, dtype=np.float32)
+    >>> image[2, 0, 1] = 500.0  # a cosmic ray
+    >>> variance = np.ones_like(image)
+    >>> mask = np.zeros(image.shape, dtype=np.int32)
+    >>> control = lamella.StackControl(statistic="NOISECLIP", error_from_input_variance=True)
+    >>> result = lamella.statistics_stack(image, mask, variance, control=control)
+    >>> result.image.tolist(), result.count[0].tolist()
+    ([[10.0, 10.0, 10.0], [10.0, 10.0, 10.0]], [5, 4, 5])
     """
     cube = kernel_planes(image, mask, variance)
     n, shape = len(cube.image), cube.image.shape[1:]

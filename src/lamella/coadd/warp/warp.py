@@ -118,6 +118,18 @@ def make_warp(
         Raised when a photometric scale is not a positive number everywhere.
     ProjectionError
         Raised when a pixel of the tract is longer than 200 pixels of an exposure.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> sources = lamella.open_exposures(["demo/survey/exposures.ecsv"]).sources
+    >>> skymap = lamella.skymap_from_exposures([source.info for source in sources])
+    >>> patch = skymap[0].patch("0,0")
+    >>> visit = sources[0].info.id.visit
+    >>> exposures = [source.read() for source in sources if source.info.id.visit == visit]
+    >>> warp = lamella.make_warp(exposures, patch.projection, patch.outer_bbox)
+    >>> str(warp.unit), len(warp.detectors) == len(exposures), patch.outer_bbox.contains(warp.bbox)
+    ('nJy', True, True)
     """
     control = control or WarpControl()
     # What is merged must not depend on the order in which exposures are listed.

@@ -75,6 +75,14 @@ def write_afw(
     Notes
     -----
     Without the C++ stack it could not be tried whether it opens these files.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> coadd = lamella.read_product("demo/coadds/coadd-r-0-0,0.fits")
+    >>> missing = lamella.write_afw(coadd, "deepCoadd-r.fits")
+    >>> lamella.read_product("deepCoadd-r.fits").bbox == coadd.bbox
+    True
     """
     try:
         archive = OutputArchive()

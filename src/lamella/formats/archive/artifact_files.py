@@ -58,6 +58,10 @@ def write_artifacts(masks: ArtifactMasks, path: str | PathLike[str]) -> None:
         Raised when the file cannot be written.
     ProjectionError
         Raised when a FITS header cannot hold the projection.
+
+    Examples
+    --------
+    See `read_artifacts`.
     """
     wcs = masks.projection.as_fits_wcs(masks.bbox, allow_approximation=True)
     cards = projection_header(wcs, masks.bbox, path)
@@ -108,6 +112,18 @@ def read_artifacts(path: str | PathLike[str]) -> ArtifactMasks:
         Raised when the file is absent or damaged.
     InputError
         Raised when it holds something else, or values that cannot be.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> sources = lamella.open_exposures(["demo/survey/exposures.ecsv"]).sources
+    >>> reject = lamella.PatchConfig(assemble={"statistic": "MEAN", "reject": {"method": "compare_warp"}})
+    >>> findings = []
+    >>> (coadd,) = lamella.coadd_exposures(sources, config=reject, bands=["r"], on_findings=findings.append)
+    >>> lamella.write_artifacts(lamella.ArtifactMasks.of(coadd, findings[0]), "artifacts.fits")
+    >>> masks = lamella.read_artifacts("artifacts.fits")
+    >>> [visit.removal.visit for visit in masks.visits] == list(coadd.artifacts["visit"])
+    True
     """
     path = Path(path)
     (header,) = read_headers(path, 1)

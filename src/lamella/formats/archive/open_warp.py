@@ -49,6 +49,18 @@ def open_warp(path: str | PathLike[str]) -> WarpFile:
         Raised when the file is absent, damaged, or not a warp.
     InputError
         Raised when it is of afw, and lacks what a warp needs.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> sources = lamella.open_exposures(["demo/survey/exposures.ecsv"]).sources
+    >>> patch = lamella.skymap_from_exposures([source.info for source in sources])[0].patch("0,0")
+    >>> warp = lamella.make_warp([sources[0].read()], patch.projection, patch.outer_bbox)
+    >>> lamella.write_archive(warp, "warp.fits")
+    >>> opened = lamella.open_warp("warp.fits")
+    >>> target = lamella.CoaddTarget(patch.outer_bbox, patch.projection)
+    >>> opened.bbox == warp.bbox, lamella.assemble([opened.as_input()], target=target).bbox == patch.outer_bbox
+    (True, True)
     """
     if not afw("kinds").is_afw_image(path):
         return ArchiveWarp(path)  # which says what is wrong with a damaged file

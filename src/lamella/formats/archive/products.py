@@ -72,6 +72,17 @@ def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp 
         Raised when the file is absent, damaged, or holds something else.
     InputError
         Raised when it is of afw, and lacks what a warp or a coadd needs.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> from lsst.images import Box
+    >>> coadd = lamella.read_product("demo/coadds/coadd-r-0-0,0.fits")
+    >>> coadd.band, str(coadd.unit)
+    ('r', 'nJy')
+    >>> part = lamella.read_product("demo/coadds/coadd-r-0-0,0.fits", bbox=Box.factory[100:150, 80:160])
+    >>> part.image.array.shape
+    (50, 80)
     """
     if afw("kinds").is_afw_image(path):
         return afw("products").read_afw_product(path, bbox=bbox)  # type: ignore[no-any-return]

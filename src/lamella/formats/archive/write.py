@@ -53,6 +53,14 @@ def write_archive(
     ------
     OutputError
         Raised when the file cannot be written.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> coadd = lamella.read_product("demo/coadds/coadd-r-0-0,0.fits")
+    >>> lamella.write_archive(coadd, "copy.fits")
+    >>> lamella.read_product("copy.fits").name == coadd.name
+    True
     """
     with atomic_path(path) as temporary, ThreadPoolExecutor(threads) as pool:
         archive = ArchiveFile(
@@ -119,6 +127,15 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
         Raised when the file cannot be written.
     ProjectionError
         Raised when a FITS header cannot hold the projection.
+
+    Examples
+    --------
+    >>> import lamella
+    >>> from astropy.io import fits
+    >>> coadd = lamella.read_product("demo/coadds/coadd-r-0-0,0.fits")
+    >>> lamella.write_plain_fits(coadd, "plain.fits")
+    >>> [hdu.name for hdu in fits.open("plain.fits")[1:5]]
+    ['IMAGE', 'MASK', 'VARIANCE', 'COUNT']
     """
     unit = coadd.flux_unit.unit
     psf, position = [], psf_position(coadd)
