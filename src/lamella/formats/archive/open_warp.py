@@ -59,7 +59,8 @@ def open_warp(path: str | PathLike[str]) -> WarpFile:
     >>> lamella.write_archive(warp, "warp.fits")
     >>> opened = lamella.open_warp("warp.fits")
     >>> target = lamella.CoaddTarget(patch.outer_bbox, patch.projection)
-    >>> opened.bbox == warp.bbox, lamella.assemble([opened.as_input()], target=target).bbox == patch.outer_bbox
+    >>> coadd = lamella.assemble([opened.as_input()], target=target)
+    >>> opened.bbox == warp.bbox, coadd.bbox == patch.outer_bbox
     (True, True)
     """
     if not afw("kinds").is_afw_image(path):
