@@ -7,9 +7,10 @@ import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
-from typing import Any, ClassVar, Generic, Never
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Never
 
 import astropy.units as u
+import numpy as np
 import pydantic
 from astropy.table import Table
 from lsst.images import Box, Image, ImageSerializationModel, Mask, MaskedImage
@@ -24,15 +25,24 @@ from lsst.images.serialization import (
 
 from ..errors import ShapeError
 from ..fits.text import unit_text
+from ..image.planes import plane_pixels, require_box
+from .cutouts import box_around
 from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, IdModel, P, make_psf, serialize_detectors
 from .exposure import ExposureId
 from .flux_unit import NJY, FluxUnit, flux_unit_of
 from .noise import SkyNoise
 from .removals import Removal
 from .tables import INPUT_COLUMNS, REJECTION_COLUMNS, REMOVAL_COLUMNS, make_table
+from .texts import coadd_text, provenance_text
 from .times import TotalTimes
+from .upward import above
 from .visit_check import VisitCheck
 from .warp import MatchModel, load_matched_psf, serialize_match
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.io.fits import HDUList
+    from astropy.nddata import CCDData
 
 __all__ = ("PatchCoadd", "PatchCoaddSerializationModel", "PatchId", "Provenance", "Rejection", "weight_unit")
 
@@ -86,6 +96,9 @@ class Provenance:
     """Positions, fluxes and noise of each visit against those of the coadd; empty if not compared."""
     matched_psf: PointSpreadFunction | None = None
     """The model that all inputs were matched to; `None` if they were not."""
+
+    def __repr__(self) -> str:
+        return provenance_text(self)
 
 
 class _Stated[T]:
@@ -211,6 +224,7 @@ class PatchCoadd(MaskedImage):
         return f"{self.band}_{self.tract}_{self.patch[0]},{self.patch[1]}"
 
     def __getitem__(self, bbox: Box | EllipsisType) -> PatchCoadd:
+        require_box(bbox)
         box = super().__getitem__(bbox)
         return self._transfer_metadata(
             self._with_planes(box, *(n[bbox] for n in self._counts)), bbox=box.bbox
@@ -220,6 +234,108 @@ class PatchCoadd(MaskedImage):
         """Deep-copy the planes."""
         counts = (number.copy() for number in self._counts)
         return self._transfer_metadata(self._with_planes(super().copy(), *counts), copy=True)
+
+    def plane(self, name: str) -> np.ndarray:
+        """Return where a mask plane is set: bool, shape (y, x).
+
+        Parameters
+        ----------
+        name
+            Name of the plane in either spelling: ``SATURATED`` or ``SAT``.
+
+        Raises
+        ------
+        MaskPlaneError
+            Raised when there is no such plane.
+        """
+        return plane_pixels(self.mask, name)
+
+    def cutout(
+        self,
+        position: SkyCoord | tuple[float, float],
+        size: float | u.Quantity | tuple[float | u.Quantity, float | u.Quantity],
+    ) -> PatchCoadd:
+        """Return the part of the coadd around a position, with its PSF and inputs.
+
+        Parameters
+        ----------
+        position
+            A position on the sky, or (x, y) in the pixel frame of ``bbox``.
+        size
+            Height and width, or the side of a square, in pixels or as Quantity (pixels or an angle).  What
+            lies beyond the edges of the coadd is cut off.
+
+        Returns
+        -------
+        PatchCoadd
+            Its planes are views of those of this coadd.
+
+        Raises
+        ------
+        NoOverlapError
+            Raised when no pixel is left.
+        WrongTypeError
+            Raised when position or size are something else.
+        """
+        return self[box_around(position, size, self.bbox, self.sky_projection)]
+
+    def to_ccddata(self) -> CCDData:
+        """Return the coadd as `~astropy.nddata.CCDData`, in copies.
+
+        The uncertainty is the variance (`~astropy.nddata.VarianceUncertainty`), the mask is True where there
+        is no measurement (NO_DATA, also under filled gaps), and the flags are the bits of all mask planes,
+        which the cards ``MP_*`` of ``meta`` name.  ``psf`` is a stamp at the centre of the data.
+        """
+        data: CCDData = above("coadd_ccddata")(self)
+        return data
+
+    def to_hdulist(self) -> HDUList:
+        """Return the HDUs that `lamella.write_plain_fits` writes: IMAGE, MASK, VARIANCE, COUNT, PSF, tables.
+
+        Raises
+        ------
+        ProjectionError
+            Raised when a FITS header cannot hold the projection.
+        """
+        hdus: HDUList = above("coadd_hdus")(self)
+        return hdus
+
+    def plot(self, plane: str = "image", *, ax: Any = None, **options: Any) -> Any:
+        """Draw a plane with its axes on the sky; matplotlib is needed (``pip install 'lamella[plot]'``).
+
+        Parameters
+        ----------
+        plane
+            ``"image"``, ``"variance"``, ``"exposure_count"``, or the name of a mask plane.
+        ax
+            Axes to draw on, e.g. an `~astropy.visualization.wcsaxes.WCSAxes`; by default those of a new
+            figure.
+        **options
+            For ``imshow``, e.g. ``cmap``, ``norm``, ``vmin``.
+
+        Returns
+        -------
+        `~astropy.visualization.wcsaxes.WCSAxes`
+            The axes, with what was drawn in ``images[-1]``.
+
+        Raises
+        ------
+        MissingPackageError
+            Raised where matplotlib is not installed.
+        MaskPlaneError
+            Raised when there is no such plane.
+        """
+        return above("plot_image")(self, plane, ax=ax, **options)
+
+    def __repr__(self) -> str:
+        return coadd_text(self)
+
+    def __str__(self) -> str:
+        return coadd_text(self)
+
+    def _repr_html_(self) -> str:
+        html: str = above("coadd_html")(self)
+        return html
 
     def replace(self, **changes: Any) -> PatchCoadd:
         """Return a coadd of the same pixels with another identity or record.

@@ -21,6 +21,7 @@ from ..sky.geometry import SkyPolygon
 from .arrays import Arrays, Known
 from .flux_unit import NJY, FluxUnit
 from .origins import Origin
+from .texts import exposure_text, info_text
 from .times import UNKNOWN_TIMES, ExposureTimes
 from .upward import above
 
@@ -82,6 +83,9 @@ class ExposureInfo:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", dataclasses.replace(self.id, band=self.band))
+
+    def __repr__(self) -> str:
+        return info_text(self)
 
     @property
     def mjd(self) -> float | None:
@@ -148,6 +152,13 @@ class Exposure:
     def __post_init__(self) -> None:
         check_psf(self.psf, self.pixels.bbox, self.info.path)
         object.__setattr__(self, "pixels", settle_masked(self.pixels))
+
+    def __repr__(self) -> str:
+        return exposure_text(self)
+
+    def _repr_html_(self) -> str:
+        html: str = above("exposure_html")(self)
+        return html
 
     @classmethod
     def from_arrays(

@@ -15,6 +15,12 @@ __all__ = ("WORKERS", "above")
 WORKERS: dict[str, str] = {
     "exposure_from_arrays": "lamella.formats.given.exposures",
     "exposure_from_ccddata": "lamella.formats.given.exposures",
+    "coadd_ccddata": "lamella.formats.archive.values",
+    "coadd_hdus": "lamella.formats.archive.values",
+    "plot_image": "lamella.report.figures",
+    "coadd_html": "lamella.report.notebook",
+    "warp_html": "lamella.report.notebook",
+    "exposure_html": "lamella.report.notebook",
 }
 """Functions of rooms above, and the modules that hold them."""
 

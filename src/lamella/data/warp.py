@@ -22,14 +22,16 @@ from lsst.images.serialization import (
 )
 
 from ..image.masked_arrays import settle_masked
-from ..image.planes import conform_mask
+from ..image.planes import conform_mask, plane_pixels, require_box
 from ..planes import Layout, plane_names
 from .detector import SCHEMA_URL, DetectorInput, DetectorsModel, IdModel, P, make_psf, serialize_detectors
 from .exposure import ExposureId
 from .flux_unit import FluxUnit, flux_unit_of
 from .owners import Owners, OwnersModel, load_owners, serialize_owners
 from .psf_archive import PsfModel, dump_psf, load_numbers, load_psf
+from .texts import warp_text
 from .times import TotalTimes
+from .upward import above
 from .weights import MeanVariance, measure_variance
 
 __all__ = ("MatchRecord", "Warp", "WarpSerializationModel")
@@ -117,7 +119,52 @@ class Warp(MaskedImage):
         """When the visit was taken, and how long it was exposed."""
         return TotalTimes.of([self.detectors])
 
+    def plane(self, name: str) -> np.ndarray:
+        """Return where a mask plane, in either spelling, is set: bool, shape (y, x).
+
+        Raises
+        ------
+        MaskPlaneError
+            Raised when there is no such plane.
+        """
+        return plane_pixels(self.mask, name)
+
+    def plot(self, plane: str = "image", *, ax: Any = None, **options: Any) -> Any:
+        """Draw a plane with its axes on the sky, as `lamella.PatchCoadd.plot` does.
+
+        Parameters
+        ----------
+        plane
+            ``"image"``, ``"variance"``, or the name of a mask plane.
+        ax, **options
+            As there.
+
+        Returns
+        -------
+        `~astropy.visualization.wcsaxes.WCSAxes`
+            The axes.
+
+        Raises
+        ------
+        MissingPackageError
+            Raised where matplotlib is not installed.
+        MaskPlaneError
+            Raised when there is no such plane.
+        """
+        return above("plot_image")(self, plane, ax=ax, **options)
+
+    def __repr__(self) -> str:
+        return warp_text(self)
+
+    def __str__(self) -> str:
+        return warp_text(self)
+
+    def _repr_html_(self) -> str:
+        html: str = above("warp_html")(self)
+        return html
+
     def __getitem__(self, bbox: Box | EllipsisType) -> Warp:
+        require_box(bbox)
         cut = super().__getitem__(bbox)
         return self._transfer_metadata(self.with_planes(cut), bbox=cut.bbox)
 

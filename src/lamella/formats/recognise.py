@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..causes import told_once
 from ..data.exposure import ExposureId, ExposureSource
+from ..data.texts import counted, short
 from ..errors import (
     DuplicateInputError,
     InputError,
@@ -51,6 +52,11 @@ class Inputs:
 
     sources: tuple[ExposureSource, ...]
     problems: tuple[InputProblem, ...] = ()
+
+    def __repr__(self) -> str:
+        bands = sorted({source.info.band for source in self.sources})
+        skipped = f"; {counted(len(self.problems), 'file')} skipped" if self.problems else ""
+        return f"Inputs: {counted(len(self.sources), 'exposure')} in {short(', '.join(bands))}{skipped}"
 
     def __len__(self) -> int:
         return len(self.sources)

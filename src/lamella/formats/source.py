@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from ..data.exposure import Exposure, ExposureInfo
+from ..data.texts import short
 
 __all__ = ("FileSource", "Recipe")
 
@@ -57,7 +58,14 @@ class FileSource:
         return {"recipe": self.recipe, "_info": None}
 
     def __repr__(self) -> str:
-        return f"FileSource({self.recipe!r})"
+        if self._info is not None:
+            return f"{type(self).__name__}: {self._info.id}, band {short(self._info.band)}, of {self._place}"
+        return f"{type(self).__name__}: {type(self.recipe).__name__} of {self._place}, not yet opened"
+
+    @property
+    def _place(self) -> str:
+        files = self.files
+        return short(str(files[0])) if files else "no file"
 
     @property
     def info(self) -> ExposureInfo:

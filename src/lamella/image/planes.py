@@ -9,10 +9,18 @@ import astropy.units as u
 import numpy as np
 from lsst.images import Box, Image, Mask, MaskedImage, MaskSchema, Polygon, SkyProjection
 
-from ..errors import MaskPlaneError
-from ..planes import Layout
+from ..errors import MaskPlaneError, WrongTypeError
+from ..planes import Layout, plane_name, suggestion
 
-__all__ = ("Planes", "conform_mask", "inside_polygon", "mask_plane_of", "overlap")
+__all__ = (
+    "Planes",
+    "conform_mask",
+    "inside_polygon",
+    "mask_plane_of",
+    "overlap",
+    "plane_pixels",
+    "require_box",
+)
 
 
 @dataclasses.dataclass(slots=True)
@@ -111,6 +119,34 @@ def conform_mask(mask: Mask, layout: Layout) -> np.ndarray:
     for name in mask.schema.names:
         bits[mask.get(name)] |= layout.bits((name,))
     return bits
+
+
+def plane_pixels(mask: Mask, name: str) -> np.ndarray:
+    """Return where a plane of a mask, in either spelling of its name, is set: bool, shape (y, x).
+
+    Raises
+    ------
+    MaskPlaneError
+        Raised when there is no such plane.
+    """
+    known = plane_name(name)
+    if known not in mask.schema.names:
+        hint = suggestion(name) or "."
+        there = ", ".join(sorted(mask.schema.names))
+        raise MaskPlaneError(f"There is no mask plane {name!r}; there are: {there}{hint}", plane=name)
+    pixels: np.ndarray = mask.get(known)
+    return pixels
+
+
+def require_box(bbox: object) -> None:
+    """Raise a `WrongTypeError` for what an image cannot be cut by."""
+    if not (bbox is ... or isinstance(bbox, Box)):
+        raise WrongTypeError(
+            "image[...]",
+            found=repr(bbox)[:60],
+            expected="a Box of the frame of bbox: image.local[y0:y1, x0:x1] counts from the first pixel, "
+            "image.absolute[y0:y1, x0:x1] as bbox does, and a coadd has cutout(position, size)",
+        )
 
 
 def overlap(first: Box, second: Box) -> Box | None:

@@ -11,8 +11,10 @@ import dataclasses
 import io
 import math
 from os import PathLike
+from typing import Protocol
 
 import numpy as np
+from lsst.images import Image
 from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
@@ -118,7 +120,21 @@ def write_png(path: str | PathLike[str], picture: Picture) -> None:
     write_bytes(path, picture.png())
 
 
-def image_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:
+class Drawable(Protocol):
+    """An image in a band."""
+
+    @property
+    def image(self) -> Image:
+        """Its pixels."""
+        ...
+
+    @property
+    def band(self) -> str:
+        """Short name of the passband."""
+        ...
+
+
+def image_picture(coadd: Drawable, *, max_side: int = MAX_SIDE) -> Picture:
     """Draw the sky in grey: asinh of the flux, from just below the sky level to the brightest stars."""
     values = block_mean(coadd.image.array, max_side)
     grey = np.repeat(_bytes(sky_tone(_in_noise(values)))[..., None], 3, axis=-1)

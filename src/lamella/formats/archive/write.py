@@ -28,7 +28,7 @@ from ..units import reference_cards
 from .archive_file import ArchiveFile
 from .flatmask import is_flat, with_flat_mask
 
-__all__ = ("plane_headers", "psf_position", "write_archive", "write_plain_fits")
+__all__ = ("plain_hdus", "plane_headers", "psf_position", "write_archive", "write_plain_fits")
 
 
 def write_archive(
@@ -121,6 +121,13 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
     were looked for, ARTIFACTS (a table of what each visit lost).  All images
     carry the projection to the sky in their headers.
 
+    Parameters
+    ----------
+    coadd
+        What to write.
+    path
+        Final name; an existing file is replaced.
+
     Raises
     ------
     OutputError
@@ -137,6 +144,19 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
     >>> [hdu.name for hdu in fits.open("plain.fits")[1:5]]
     ['IMAGE', 'MASK', 'VARIANCE', 'COUNT']
     """
+    hdus = plain_hdus(coadd, path)
+    with atomic_path(path) as temporary:
+        hdus.writeto(temporary)
+
+
+def plain_hdus(coadd: PatchCoadd, path: str | PathLike[str]) -> fits.HDUList:
+    """Return the HDUs of `write_plain_fits`, with their checksums; ``path`` is for messages.
+
+    Raises
+    ------
+    ProjectionError
+        Raised when a FITS header cannot hold the projection.
+    """
     unit = coadd.flux_unit.unit
     psf, position = [], psf_position(coadd)
     if position is not None:
@@ -145,26 +165,25 @@ def write_plain_fits(coadd: PatchCoadd, path: str | PathLike[str]) -> None:
             psf.append(fits.ImageHDU(stamp.array.astype(np.float32), name="PSF"))
             psf[0].header["PSFX"] = (position[0], "pixel x of the PSF, 0-based, parent frame")
             psf[0].header["PSFY"] = (position[1], "pixel y of the PSF, 0-based, parent frame")
-    with atomic_path(path) as temporary:
-        mask = _image_hdu(coadd, "MASK", mask_plane_of(coadd), "", path)
-        add_plane_cards(mask.header, coadd.mask.schema)
-        hdus = fits.HDUList(
-            [
-                fits.PrimaryHDU(header=_primary_header(coadd)),
-                _image_hdu(coadd, "IMAGE", coadd.image.array, unit_text(unit), path),
-                mask,
-                _image_hdu(coadd, "VARIANCE", coadd.variance.array, unit_text(unit**2), path),
-                _image_hdu(coadd, "COUNT", coadd.exposure_count.array, "", path),
-                *psf,
-                table_hdu(coadd.inputs, "INPUTS"),
-                table_hdu(coadd.rejected, "REJECTED"),
-                *([table_hdu(coadd.artifacts, "ARTIFACTS")] if coadd.removals else []),
-            ]
-        )
-        for hdu in hdus:
-            # Without the time that is the default, so that equal coadds are equal files.
-            hdu.add_checksum(when="of the HDU")
-        hdus.writeto(temporary)
+    mask = _image_hdu(coadd, "MASK", mask_plane_of(coadd), "", path)
+    add_plane_cards(mask.header, coadd.mask.schema)
+    hdus = fits.HDUList(
+        [
+            fits.PrimaryHDU(header=_primary_header(coadd)),
+            _image_hdu(coadd, "IMAGE", coadd.image.array, unit_text(unit), path),
+            mask,
+            _image_hdu(coadd, "VARIANCE", coadd.variance.array, unit_text(unit**2), path),
+            _image_hdu(coadd, "COUNT", coadd.exposure_count.array, "", path),
+            *psf,
+            table_hdu(coadd.inputs, "INPUTS"),
+            table_hdu(coadd.rejected, "REJECTED"),
+            *([table_hdu(coadd.artifacts, "ARTIFACTS")] if coadd.removals else []),
+        ]
+    )
+    for hdu in hdus:
+        # Without the time that is the default, so that equal coadds are equal files.
+        hdu.add_checksum(when="of the HDU")
+    return hdus
 
 
 def psf_position(coadd: PatchCoadd) -> tuple[float, float] | None:
