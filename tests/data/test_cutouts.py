@@ -59,7 +59,7 @@ def test_a_cutout_has_the_pixels_the_psf_and_the_inputs_of_its_coadd(coadd: lame
     assert_same_planes(cutout, coadd[cutout.bbox], *COUNTS)
     assert cutout.provenance is coadd.provenance
     stamps = [one.psf.compute_kernel_image(x=round(x), y=round(y)).array for one in (cutout, coadd)]
-    assert np.array_equal(*stamps)
+    assert np.allclose(*stamps, rtol=1e-6, atol=1e-12)  # the model warps its stamps from another corner
 
 
 @pytest.mark.parametrize("kind", ["galactic", "pixels", "angle", "both"])

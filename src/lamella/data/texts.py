@@ -1,16 +1,14 @@
-"""What values say of themselves in a few lines: at most five, whatever they hold."""
+"""What values say of themselves in a few lines: at most five, whatever they hold.
+
+The values themselves (`lamella.data.coadd`, `.warp`, `.exposure`) call these functions.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import Any
 
 from lsst.images import Box
-
-if TYPE_CHECKING:
-    from .coadd import PatchCoadd, Provenance
-    from .exposure import Exposure, ExposureInfo
-    from .warp import Warp
 
 __all__ = (
     "box_text",
@@ -42,10 +40,10 @@ def box_text(box: Box) -> str:
     return f"{box.x.size} x {box.y.size} pixels{start}"
 
 
-def place_text(projection: object, box: Box) -> str:
+def place_text(projection: Any, box: Box) -> str:
     """Return the position of the centre of a box; an empty text where it has none."""
     try:
-        sky = projection.pixel_to_sky(x=box.x.center, y=box.y.center).icrs  # type: ignore[attr-defined]
+        sky = projection.pixel_to_sky(x=box.x.center, y=box.y.center).icrs
         return f"centre {sky.ra.deg:.5f} {sky.dec.deg:+.5f}"
     except Exception:  # a value must be shown whatever is wrong with it
         return "centre not on the sky"
@@ -60,7 +58,7 @@ def _joined(*lines: str) -> str:
     return "\n  ".join(line for line in lines if line)
 
 
-def coadd_text(coadd: PatchCoadd) -> str:
+def coadd_text(coadd: Any) -> str:
     """Describe a coadd in four lines."""
     visits = len({(item.id.instrument, item.id.visit) for item in coadd.detectors})
     most = int(coadd.exposure_count.array.max(initial=0))
@@ -77,7 +75,7 @@ def coadd_text(coadd: PatchCoadd) -> str:
     )
 
 
-def warp_text(warp: Warp) -> str:
+def warp_text(warp: Any) -> str:
     """Describe a warp in three lines."""
     psf = "" if warp.matched_psf is None else ", matched to a common PSF"
     return _joined(
@@ -87,7 +85,7 @@ def warp_text(warp: Warp) -> str:
     )
 
 
-def info_text(info: ExposureInfo) -> str:
+def info_text(info: Any) -> str:
     """Describe an exposure without its pixels in three lines."""
     width = "" if info.psf_fwhm is None else f", PSF {info.psf_fwhm:.3g} arcsec"
     time = "" if info.exposure_time is None else f", {info.exposure_time:.6g} s"
@@ -98,7 +96,7 @@ def info_text(info: ExposureInfo) -> str:
     )
 
 
-def exposure_text(exposure: Exposure) -> str:
+def exposure_text(exposure: Any) -> str:
     """Describe an exposure in four lines."""
     scale = exposure.to_njy
     number = f"{scale:.6g}" if isinstance(scale, int | float) else "a field of"
@@ -112,7 +110,7 @@ def exposure_text(exposure: Exposure) -> str:
     )
 
 
-def provenance_text(provenance: Provenance) -> str:
+def provenance_text(provenance: Any) -> str:
     """Describe a record in three lines."""
     stages = Counter(item.stage for item in provenance.rejections)
     left_out = ", ".join(f"{number} by {stage}" for stage, number in _most(stages))

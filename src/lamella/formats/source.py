@@ -58,9 +58,11 @@ class FileSource:
         return {"recipe": self.recipe, "_info": None}
 
     def __repr__(self) -> str:
-        if self._info is not None:
-            return f"{type(self).__name__}: {self._info.id}, band {short(self._info.band)}, of {self._place}"
-        return f"{type(self).__name__}: {type(self.recipe).__name__} of {self._place}, not yet opened"
+        info = self._info
+        told = (
+            f"{info.id}, band {short(info.band)}" if isinstance(info, ExposureInfo) else "not yet looked at"
+        )
+        return f"{type(self).__name__}: {told}, {type(self.recipe).__name__} of {self._place}"
 
     @property
     def _place(self) -> str:
