@@ -42,6 +42,7 @@ EXAMPLES = [
     errors.WorkerError("The process died."),
     errors.WrongTypeError("inputs[2]", found="a value of type dict", expected="an exposure"),
     errors.MissingPackageError("matplotlib", extra="plot", purpose="plot()"),
+    errors.ClusterError("No scheduler answers."),
 ]
 
 

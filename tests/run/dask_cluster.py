@@ -14,13 +14,13 @@ from ..processes import PRELOADED
 
 __all__ = ("in_time", "local_cluster")
 
-_PATIENCE = 120.0
+_PATIENCE = 600.0
 
 
 @contextmanager
 def local_cluster(**options: object) -> Iterator[distributed.LocalCluster]:
     """Give a cluster of two workers, each of which is started anew when it dies."""
-    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None} | options
+    settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"} | options
     # Forked from a process that has imported everything.
     method = {"distributed.worker.multiprocessing-method": PRELOADED.get_start_method()}
     with (

@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from ..coadd.versions import package_versions
@@ -159,20 +159,24 @@ class CoaddRun:
         failures: list[Skipped] = []
         undone = [job for job in jobs if job.name not in done]
         outcomes = self._run(undone, folder) if cluster is None else self._run_there(cluster, undone, folder)
-        for outcome in outcomes:
-            name, error = outcome.job.name, outcome.error
-            if outcome.result is not None:
-                done[name] = outcome.result
-            elif isinstance(error, OutputError | ClusterError):
-                raise error  # the next ones could not be written either
-            else:
-                reason = str(error) if isinstance(error, LamellaError) else f"{type(error).__name__}: {error}"
-                left_out = empty if isinstance(error, NoCoverageError) else failures
-                left_out.append(Skipped(f"coadd {name}", reason))
+        # Whatever ends the run, what it began ends before its folder is free.
+        with contextlib.closing(outcomes):
+            for outcome in outcomes:
+                name, error = outcome.job.name, outcome.error
+                if outcome.result is not None:
+                    done[name] = outcome.result
+                elif isinstance(error, OutputError | ClusterError):
+                    raise error  # the next ones could not be written either
+                else:
+                    reason = (
+                        str(error) if isinstance(error, LamellaError) else f"{type(error).__name__}: {error}"
+                    )
+                    left_out = empty if isinstance(error, NoCoverageError) else failures
+                    left_out.append(Skipped(f"coadd {name}", reason))
         records = tuple(done[job.name] for job in jobs if job.name in done)
         return records, _sorted(empty), _sorted(failures)
 
-    def _run(self, jobs: Sequence[PatchJob], folder: Path) -> Iterator[Outcome[PatchJob, CoaddRecord]]:
+    def _run(self, jobs: Sequence[PatchJob], folder: Path) -> Generator[Outcome[PatchJob, CoaddRecord]]:
         workers = self.resources.threads
         processes = min(workers, max(1, len(jobs)))
         total = len(jobs) if processes > 1 else sum(len(visits_of(job)) for job in jobs)
@@ -198,7 +202,7 @@ class CoaddRun:
 
     def _run_there(
         self, cluster: DaskCluster, jobs: Sequence[PatchJob], folder: Path
-    ) -> Iterator[Outcome[PatchJob, CoaddRecord]]:
+    ) -> Generator[Outcome[PatchJob, CoaddRecord]]:
         """Have the coadds made by a cluster, and put each in its place."""
         work = CoaddWork(
             folder,
@@ -208,8 +212,12 @@ class CoaddRun:
             strict=self.strict,
         )
         memory = self.resources.memory
-        with scratch_folder(folder.absolute()) as aside:
-            outcomes = cluster.run(jobs, StagedWork.of(work, jobs), Attempts(aside), memory)
+        with (
+            scratch_folder(folder.absolute()) as aside,
+            contextlib.closing(
+                cluster.run(jobs, StagedWork.of(work, jobs), Attempts(aside), memory)
+            ) as outcomes,
+        ):
             for step, outcome in enumerate(outcomes, 1):
                 record = None if outcome.result is None else outcome.result.put_in_place(folder)
                 if self.on_progress is not None:

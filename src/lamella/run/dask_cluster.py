@@ -12,7 +12,7 @@ import queue
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,8 +35,8 @@ _LOOK = 1.0
 """Seconds between two looks at the scheduler while nothing comes."""
 _WORD = 60.0
 """Seconds between two words about workers that are missing."""
-_FETCH = 60.0
-"""Seconds in which a result that is there must come."""
+_FETCH = 10.0
+"""Seconds in which a result that is there comes, or its worker is lost and the job begun again."""
 _MEBIBYTE = 2**20
 _USABLE = 0.7
 """Part of a worker's memory that is counted on: beyond, Dask stops giving it work, and at last its life."""
@@ -140,10 +140,10 @@ class DaskCluster:
         ClusterError
             Raised when the scheduler or a worker has other versions of packages.
         """
-        mine = package_versions()
-        names = [name for name in mine if name != "python"]
-        told = self._ask(lambda: self._client.get_versions(packages=names))
-        own = {name: told["client"]["packages"].get(name) for name in ("python", *_SENT, *names)}
+        needed = package_versions()
+        told = self._ask(lambda: self._client.get_versions(packages=[*_SENT, *needed]))
+        own = {name: told["client"]["packages"].get(name) for name in ("python", *_SENT)}
+        own |= {name: version for name, version in needed.items() if name != "python"}
         theirs = {"The Dask scheduler": told["scheduler"]}
         theirs |= {f"The Dask worker {name}": reply for name, reply in sorted(told["workers"].items())}
         for who, reply in theirs.items():
@@ -152,7 +152,7 @@ class DaskCluster:
 
     def run[J: Named, R](
         self, jobs: Sequence[J], work: Work[J, R], attempts: Attempts, memory: float
-    ) -> Iterator[Outcome[J, R]]:
+    ) -> Generator[Outcome[J, R]]:
         """Do the work of each job on the workers, and yield what became of it, as soon as it is known.
 
         A job whose worker dies is begun again by another one; one over which three died fails.  When the
@@ -252,7 +252,7 @@ class _Flight[J: Named, R]:
         self._arrivals: queue.SimpleQueue[Future[Parcel]] = queue.SimpleQueue()
         self._last_word = time.monotonic()
 
-    def outcomes(self, jobs: Sequence[J]) -> Iterator[Outcome[J, R]]:
+    def outcomes(self, jobs: Sequence[J]) -> Generator[Outcome[J, R]]:
         """Send the jobs, and yield what becomes of them."""
         try:
             for numbered in enumerate(jobs):
@@ -301,7 +301,7 @@ class _Flight[J: Named, R]:
             raise _gone(self._address, "it gave the jobs up")
         try:
             outcome: Outcome[Any, Any] = future.result(timeout=_FETCH).content
-        except TimeoutError:  # the worker that had it is lost, and the job begun again
+        except TimeoutError:
             future.add_done_callback(self._arrivals.put)
             return None
         except KilledWorker:  # also a job that only waited there

@@ -89,4 +89,6 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def input_files(source: ExposureSource) -> tuple[str, ...]:
     """Return the files that an exposure is read from; at least the one that its description names."""
-    return tuple(str(file) for file in getattr(source, "files", (source.info.path,)))
+    files = getattr(source, "files", None)
+    # The description of an exposure may be read from its file: only where that must be.
+    return tuple(map(str, (source.info.path,) if files is None else files))

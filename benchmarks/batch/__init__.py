@@ -1,0 +1,1 @@
+"""A batch system of one machine, and lamella on it."""
