@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,8 +39,8 @@ from .slurm import Slurm, run_slurm
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "pipelines.md"
 PROGRAMS = Path(sys.executable).parent
-SURVEY = SurveyConfig(bands=("g", "r"), visits_per_band=4, detector_grid=(1, 2), detector_shape=(500, 250))
-PATCHES = ("--set", "patch_size=300", "--set", "patch_border=20")
+SURVEY = SurveyConfig(bands=("g", "r"), visits_per_band=4, detector_grid=(1, 2), detector_shape=(300, 150))
+PATCHES = ("--set", "patch_size=200", "--set", "patch_border=20")
 REJECT = ("--reject", "compare_warp")  # as the pipeline of the page
 CORES = 2
 WORKERS = 2
@@ -89,22 +90,22 @@ class Bench:
         )
 
 
-class Canceller(threading.Thread):
-    """Kills the Slurm job of the worker that begins the first coadd."""
+class Killer(threading.Thread):
+    """Kills the worker that begins the first coadd, with its nanny: its Slurm job is over then."""
 
-    def __init__(self, slurm: Slurm, output: Path) -> None:
+    def __init__(self, output: Path) -> None:
         super().__init__(daemon=True)
-        self._slurm, self._output = slurm, output
-        self.cancelled: str | None = None
+        self._output = output
+        self.killed: list[int] = []
 
     def run(self) -> None:
-        while self.cancelled is None:
+        while not self.killed:
             for attempt in self._output.glob(".lamella-scratch-*/0~*"):
-                process = attempt.name.split("~")[2]
-                told = self._slurm.command("scontrol", "pidinfo", process)
-                (job,) = re.findall(r"JobId\s+(\d+)", told, flags=re.IGNORECASE)
-                self._slurm.command("scancel", "--full", "--signal=KILL", job)
-                self.cancelled = job
+                worker = int(attempt.name.split("~")[2])
+                nanny = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+                self.killed = [nanny, worker]
+                for process in self.killed:
+                    os.kill(process, signal.SIGKILL)
                 return
             time.sleep(0.01)
 
@@ -118,7 +119,8 @@ def dask_on(slurm: Slurm, folder: Path) -> Iterator[Any]:
     folder.mkdir()
     with SLURMCluster(
         queue=slurm.partition, cores=1, processes=1, memory="2GiB", walltime="01:00:00", interface="lo",
-        log_directory=str(folder), local_directory=str(folder), scheduler_options={"dashboard_address": None},
+        log_directory=str(folder), local_directory=str(folder),
+        scheduler_options={"dashboard_address": "127.0.0.1:0"},
     ) as cluster:  # fmt: skip
         cluster.adapt(minimum=WORKERS, maximum=WORKERS)
         yield cluster
@@ -127,12 +129,12 @@ def dask_on(slurm: Slurm, folder: Path) -> Iterator[Any]:
 def by_dask(bench: Bench) -> Path:
     """Make the coadds on workers that are Slurm jobs, one of which is killed."""
     output = bench.folder / "dask"
-    canceller = Canceller(bench.slurm, output)
+    killer = Killer(output)
     with dask_on(bench.slurm, bench.folder / "workers") as cluster:
-        canceller.start()
+        killer.start()
         bench.coadd(output, "--dask", cluster.scheduler_address)
-        tell(f"  killed over its first coadd: the worker of Slurm job {canceller.cancelled}")
-    if canceller.cancelled is None:
+        tell(f"  killed over its first coadd: a worker and its nanny, processes {killer.killed}")
+    if not killer.killed:
         raise RuntimeError("No worker was killed: the coadds were made too quickly.")
     return output
 

@@ -114,7 +114,8 @@ def run_slurm(folder: Path, cores: int) -> Iterator[Slurm]:
         socket_path = folder / "munge.socket"
         munge = (
             "munged", "--foreground", "--force", f"--socket={socket_path}", f"--key-file={key}",
-            f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log", f"--seed-file={folder}/seed",
+            f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log",
+            f"--seed-file={folder}/seed",
         )  # fmt: skip
         daemons.enter_context(_daemon(folder, slurm, *munge))
         _wait_for(socket_path.exists, "munged", folder)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..coadd.versions import package_versions
-from ..errors import ClusterError, ConfigError, WorkerError
+from ..errors import ClusterError, ConfigError, MissingPackageError, WorkerError
 from ..resources import Resources
 from .attempts import Attempt, Attempts
 from .execute import Outcome, Parcel, attempt_apart
@@ -67,17 +67,17 @@ def open_cluster(address: str) -> Iterator[DaskCluster]:
 
     Raises
     ------
+    MissingPackageError
+        Raised when Dask is not installed.
     ConfigError
-        Raised when Dask is not installed, or the text is no address.
+        Raised when the text is no address.
     ClusterError
         Raised when no scheduler answers, or it or a worker has other versions of packages.
     """
     try:
         import distributed
     except ImportError:
-        raise ConfigError(
-            "A Dask cluster needs the extra [dask]: pip install 'lamella[dask]'.", option="dask"
-        ) from None
+        raise MissingPackageError("distributed", extra="dask", purpose="A run on a Dask cluster") from None
     with _quiet():
         scheduler = _scheduler_address(address)
         try:
