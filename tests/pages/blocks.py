@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 __all__ = (
     "ELSEWHERE",
     "MIDDLEWARE",
+    "NOTEBOOKS",
     "PAGES",
     "ROOT",
     "RUN",
@@ -28,6 +30,9 @@ MIDDLEWARE = ("docs/manual.md", "docs/pipelines.md")
 """Pages that need the extra [lsst]."""
 ELSEWHERE = {"docs/manual-example.md": "tests/tasks/test_manual_example.py"}
 """Pages of which every block is run by tests of their own."""
+
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+"""Notebooks, whose cells are blocks."""
 
 RUN = ("python", "console")
 """Languages of what is run."""
@@ -79,8 +84,16 @@ def page_name(path: Path) -> str:
 
 def page_blocks(path: Path) -> list[Block]:
     """Return the blocks of code of a page, without the directives of Sphinx."""
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        return list(_cells(page_name(path), text))
     return list(_blocks(page_name(path), text))
+
+
+def _cells(page: str, text: str) -> Iterator[Block]:
+    for number, cell in enumerate(json.loads(text)["cells"]):
+        if cell["cell_type"] == "code":
+            yield Block(f"{page}[{number}]", 1, "python", "".join(cell["source"]))
 
 
 def _blocks(page: str, text: str) -> Iterator[Block]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .blocks import ELSEWHERE, MIDDLEWARE, PAGES, RUN, SHOWN, Block, page_blocks, page_name
+from .blocks import ELSEWHERE, MIDDLEWARE, NOTEBOOKS, PAGES, RUN, SHOWN, Block, page_blocks, page_name
 from .compare import difference
 from .reader import Desk
 from .sites import SITES
@@ -23,7 +23,7 @@ def readable(path: Path) -> bool:
     return name not in (*MIDDLEWARE, *ELSEWHERE) and any(block.is_run for block in page_blocks(path))
 
 
-@pytest.mark.parametrize("path", list(filter(readable, PAGES)), ids=page_name)
+@pytest.mark.parametrize("path", list(filter(readable, [*PAGES, *NOTEBOOKS])), ids=page_name)
 def test_the_blocks_of_a_page_run(path: Path, desk: Desk) -> None:
     """All of them, one after the other, in a folder where the demo has been."""
     desk.read(path, SITES.get(page_name(path)))

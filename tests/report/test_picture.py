@@ -48,6 +48,11 @@ def test_pixels_without_data_are_slate_in_all_pictures(coadd):
         assert np.mean(slate == (count == 0)) > 0.9999, draw.__name__
 
 
+def test_a_notebook_shows_the_picture(coadd):
+    picture = image_picture(coadd, max_side=80)
+    assert np.array_equal(np.asarray(PillowImage.open(io.BytesIO(picture._repr_png_()))), picture.pixels)
+
+
 def test_image_without_noise_is_drawn(coadd):
     flat = coadd.copy()
     flat.image.array[...] = 0

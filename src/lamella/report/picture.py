@@ -103,6 +103,10 @@ class Picture:
         # Without ``optimize``, for which Pillow reserves too little memory where pictures are all noise.
         return self._encode("JPEG", quality=quality, subsampling=0)
 
+    def _repr_png_(self) -> bytes:
+        """Show the picture in a notebook."""
+        return self.png()
+
     def _encode(self, kind: str, **options: object) -> bytes:
         buffer = io.BytesIO()
         PillowImage.fromarray(np.ascontiguousarray(self.pixels)).save(buffer, kind, **options)
