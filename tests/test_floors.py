@@ -16,6 +16,7 @@ import lamella
 
 ROOT = Path(lamella.__file__).parent
 FLOORS = {
+    "bands": 0,
     "errors": 0,
     "causes": 0,
     "astlock": 0,

@@ -15,6 +15,7 @@ import pytest
 from astropy.io import fits
 
 from lamella.cli.main import main
+from lamella.cli.progress import PREFIX
 from lamella.testing.survey import Survey, simulate_survey
 
 from ..surveys import TINY
@@ -27,6 +28,8 @@ class Ended:
     status: int
     out: str
     err: str
+    """What went to standard error, but progress."""
+    progress: str = ""
 
 
 def lamella(*arguments: object) -> Ended:
@@ -38,7 +41,9 @@ def lamella(*arguments: object) -> Ended:
         except SystemExit as end:
             status = end.code
     assert isinstance(status, int)
-    return Ended(status, out.getvalue(), err.getvalue())
+    lines = err.getvalue().splitlines(keepends=True)
+    told = [line for line in lines if line.startswith(PREFIX)]
+    return Ended(status, out.getvalue(), "".join(line for line in lines if line not in told), "".join(told))
 
 
 def lamella_ok(*arguments: object) -> str:

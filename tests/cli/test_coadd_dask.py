@@ -23,6 +23,7 @@ from lamella.run.choose_grid import GridOptions
 from lamella.run.coadd_run import CoaddRun
 from lamella.run.jobs import PatchJob
 from lamella.run.outputs import CoaddWork, StagedWork
+from lamella.run.progress import Progress
 from lamella.testing.survey import Survey
 
 from ..processes import start_program
@@ -121,7 +122,7 @@ def changed(folder: Path, before: dict[str, tuple[int, int]]) -> set[str]:
 def test_after_an_interrupt_nothing_is_left_and_the_same_command_continues(
     cluster: distributed.LocalCluster, survey: Survey, patches: Path, tmp_path: Path
 ) -> None:
-    def interrupt(done: int, total: int) -> None:
+    def interrupt(step: Progress) -> None:
         raise KeyboardInterrupt
 
     run = CoaddRun(

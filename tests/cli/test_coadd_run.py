@@ -24,6 +24,7 @@ from lamella.run.choose_grid import GridOptions
 from lamella.run.coadd_run import CoaddRun
 from lamella.run.coadds import coadd_exposures
 from lamella.run.folder import hold_folder
+from lamella.run.progress import Progress
 from lamella.testing.survey import Survey
 
 from ..processes import limited_files
@@ -320,24 +321,31 @@ def test_when_nothing_could_be_made_the_status_says_so(survey: Survey, tmp_path:
 def test_a_plain_python_call_makes_the_same_and_a_second_one_finds_it_done(
     survey: Survey, coadds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    steps: list[tuple[int, int]] = []
+    steps: list[Progress] = []
     run = CoaddRun(
         output=tmp_path,
         grid=GridOptions(bands=("g",)),
         resources=Resources(threads=1),
-        on_progress=lambda done, total: steps.append((done, total)),
+        on_progress=steps.append,
     )
     record = run([survey.table])
     assert [coadd.summary.band for coadd in record.coadds] == ["g"]
     assert record.failures == ()
-    assert steps == [(1, 2), (2, 2)]
+    told = [(step.stage, step.done, step.total) for step in steps]
+    assert told[:3] == [("warping", 0, 2), ("warping", 1, 2), ("warping", 2, 2)]
+    assert [stage for stage in ("warping", "stacking", "writing") if (stage, 0) in {t[:2] for t in told}]
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, 1.0)
+    assert {(step.job, step.visits) for step in steps} == {("g-0-0,0", 2)}
+    count = len(steps)
     bits, theirs = product_bits(tmp_path), product_bits(coadds)
     assert bits == {name: theirs[name] for name in bits}
     before = listing(tmp_path)
     again = run([survey.table])
     assert [(coadd.name, coadd.kept) for coadd in again.coadds] == [("g-0-0,0", True)]
     assert changed(tmp_path, before) == {"index.html"}
-    assert len(steps) == 2
+    assert len(steps) == count
     assert capsys.readouterr() == ("", "")
 
 

@@ -37,7 +37,7 @@ sys.path.insert(0, {site!r})
 obey_permissions()
 multiprocessing.process._parent_process = None  # it is the first process of a command
 {before}
-from lamella.kernels._watch import watch
+from lamella.kernels.watch import watch
 from installed.kernel import double
 print("result", double(np.float32(21)), watch.count)
 """

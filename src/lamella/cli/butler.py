@@ -114,12 +114,12 @@ def ingest(
         from ..report.record import Skipped
         from .progress import show_progress
         from .tell import tell_skipped
-    with show_progress() as (measuring, _):
+    with show_progress() as reporter:
         inputs = open_exposures(
             [_local_path(text) for text in exposures],
             format=format_name,
             control=control,
-            on_measured=measuring,
+            on_measured=reporter.measured,
         )
     with _session(repository), _open_for_writing(repository, prefix) as butler:
         transfer = "copy" if copy else "direct"

@@ -27,6 +27,7 @@ from .run_options import (
     strict_option,
     take_resources,
 )
+from .voice import open_voice, voice_options
 
 __all__ = ("command",)
 
@@ -55,14 +56,13 @@ _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *REA
 )
 @click.option("--keep-warps", is_flag=True, help="Write the warps, too, and matched ones if there are any.")
 @click.option("--overwrite", is_flag=True, help="Make coadds again that are done.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+@voice_options
 @click.pass_context
 def command(
     ctx: click.Context,
     /,
     exposures: tuple[Path, ...],
     format_name: str | None,
-    quiet: bool,
     **given: Any,
 ) -> None:
     """Coadd EXPOSURES: one coadd per band and patch of a sky map.
@@ -71,18 +71,19 @@ def command(
     makes only what is missing or whose inputs or options have changed.
     """
     config = take_config(ctx, CoaddConfig, _OPTIONS, given, needed=("exposures", "output"))
-    with quick_imports():
-        from ..run.coadd_run import CoaddRun
-        from .tell import run_coadds
     if given["dask"] is not None and given["workers"] is not None:
         raise ConfigError("--workers is for this machine; a Dask cluster has its own.", option="workers")
-    run = CoaddRun(
-        config=config,
-        grid=GridOptions.take(given),
-        resources=take_resources(given),
-        format=format_name,
-        command_line=shlex.join(["lamella", *sys.argv[1:]]),
-        **given,
-    )
-    if not run_coadds(run, exposures, quiet=quiet):
-        ctx.exit(1)
+    with open_voice(ctx, "reading exposures") as voice:
+        with quick_imports():
+            from ..run.coadd_run import CoaddRun
+            from .tell import run_coadds
+        run = CoaddRun(
+            config=config,
+            grid=GridOptions.take(given),
+            resources=take_resources(given),
+            format=format_name,
+            command_line=shlex.join(["lamella", *sys.argv[1:]]),
+            **given,
+        )
+        if not run_coadds(run, exposures, voice):
+            ctx.exit(1)

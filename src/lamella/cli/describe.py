@@ -9,6 +9,7 @@ import click
 from ..startup import quick_imports
 from .help import Command
 from .run_options import format_option, strict_option
+from .voice import open_voice, voice_options
 
 __all__ = ("command",)
 
@@ -32,8 +33,17 @@ __all__ = ("command",)
 @format_option
 @strict_option
 @click.option("--overwrite", is_flag=True, help="Write over a table that is there.")
+@voice_options
+@click.pass_context
 def command(
-    *, exposures: tuple[Path, ...], output: Path, format_name: str | None, strict: bool, overwrite: bool
+    ctx: click.Context,
+    /,
+    exposures: tuple[Path, ...],
+    output: Path,
+    format_name: str | None,
+    *,
+    strict: bool,
+    overwrite: bool,
 ) -> None:
     """Write what is known of EXPOSURES as an exposure table: a row each.
 
@@ -44,24 +54,30 @@ def command(
     """
     if output.exists() and not overwrite:
         raise click.UsageError(f"{output} is there already; --overwrite replaces it.")
-    with quick_imports():
-        from ..data.origins import summarize_origins
-        from ..formats.noise_check import check_noise
-        from ..formats.recognise import open_exposures
-        from ..formats.write_table import write_exposure_table
-        from ..report.record import Skipped
-        from .progress import show_progress
-        from .tell import tell_origins, tell_skipped
-    with show_progress() as (measuring, _):
-        inputs = open_exposures(exposures, format=format_name, strict=strict or None, on_measured=measuring)
-    others = write_exposure_table(inputs.sources, output)
-    tell_skipped([Skipped(problem.path, str(problem.error)) for problem in inputs.problems], "Skipped")
-    tell_skipped(
-        [Skipped(other.info.path, f"format {other.info.format} has a reader of its own") for other in others],
-        "Without a row",
-    )
-    warnings = [Skipped(str(source.info.id), warning) for source, warning in check_noise(inputs.sources)]
-    tell_skipped(warnings, "Warnings")
-    tell_origins(summarize_origins(source.info.origins for source in inputs.sources))
-    count = len(inputs.sources) - len(others)
-    click.echo(f"{count} exposure{'s' if count != 1 else ''}: {output}")
+    with open_voice(ctx, "reading exposures") as voice:
+        with quick_imports():
+            from ..data.origins import summarize_origins
+            from ..formats.noise_check import check_noise
+            from ..formats.recognise import open_exposures
+            from ..formats.write_table import write_exposure_table
+            from ..report.record import Skipped
+            from .tell import tell_origins, tell_skipped
+        with voice.progress() as reporter:
+            inputs = open_exposures(
+                exposures, format=format_name, strict=strict or None, on_measured=reporter.measured
+            )
+        others = write_exposure_table(inputs.sources, output)
+        tell_skipped([Skipped(problem.path, str(problem.error)) for problem in inputs.problems], "Skipped")
+        tell_skipped(
+            [
+                Skipped(other.info.path, f"format {other.info.format} has a reader of its own")
+                for other in others
+            ],
+            "Without a row",
+        )
+        warnings = [Skipped(str(source.info.id), warning) for source, warning in check_noise(inputs.sources)]
+        tell_skipped(warnings, "Warnings")
+        if not voice.quiet:
+            tell_origins(summarize_origins(source.info.origins for source in inputs.sources))
+        count = len(inputs.sources) - len(others)
+        voice.say(f"{count} exposure{'s' if count != 1 else ''}: {output}")

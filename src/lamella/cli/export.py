@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..run.export_run import FileFormat
 
 from .help import Command
+from .voice import open_voice, voice_options
 
 __all__ = ("command",)
 
@@ -44,18 +45,27 @@ _FORMATS: tuple[FileFormat, ...] = ("afw", "fits", "archive")
     help="Compress pixels, without loss; plain FITS files never are.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@voice_options
+@click.pass_context
 def command(
-    products: tuple[Path, ...], output: Path, form: FileFormat, compress: bool, overwrite: bool
+    ctx: click.Context,
+    /,
+    products: tuple[Path, ...],
+    output: Path,
+    form: FileFormat,
+    compress: bool,
+    overwrite: bool,
 ) -> None:
     """Write PRODUCTS, which are warps and coadds or folders of them, for other software.
 
     What a format cannot hold is named in a table.
     """
-    with quick_imports():
-        from ..report.record import Skipped
-        from ..run.export_run import export_products
-        from .tell import tell_skipped
-    files = export_products(products, output, form, compress=compress, overwrite=overwrite)
-    notes = [Skipped(str(path), note) for path, notes in files.items() for note in notes]
-    tell_skipped(notes, "Not as it was")
-    click.echo(f"Wrote {len(files)} file{'s' * (len(files) != 1)}.")
+    with open_voice(ctx, "reading") as voice:
+        with quick_imports():
+            from ..report.record import Skipped
+            from ..run.export_run import export_products
+            from .tell import tell_skipped
+        files = export_products(products, output, form, compress=compress, overwrite=overwrite)
+        notes = [Skipped(str(path), note) for path, notes in files.items() for note in notes]
+        tell_skipped(notes, "Not as it was")
+        voice.say(f"Wrote {len(files)} file{'s' * (len(files) != 1)}.")

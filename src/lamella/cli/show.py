@@ -71,9 +71,9 @@ def show_files(
         except LamellaError as err:
             failures.append(Skipped(str(file), str(err)))
     if exposures:
-        with show_progress() as (measuring, _):
+        with show_progress() as reporter:
             inputs = open_exposures(
-                exposures, format=format_name, strict=False, measure=pixels, on_measured=measuring
+                exposures, format=format_name, strict=False, measure=pixels, on_measured=reporter.measured
             )
         console.print(exposure_table(inputs.sources, verbose=verbose))
         failures += [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]

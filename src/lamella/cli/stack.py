@@ -13,6 +13,7 @@ from ..startup import quick_imports
 from .help import Command
 from .options import config_file_options, config_options, take_config
 from .run_options import COADD_OPTIONS, resource_options, take_resources
+from .voice import open_voice, voice_options
 
 __all__ = ("command",)
 
@@ -57,6 +58,7 @@ _OF_WARPS = ("plain", "artifacts", "skymap", "patch")
 @config_file_options(StackConfig)
 @resource_options("")
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@voice_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -88,24 +90,31 @@ def command(
     for path in (output, plain, artifacts):
         if path is not None and path.exists() and not overwrite:
             raise OutputError(path, reason="it exists (use --overwrite)")
-    with quick_imports():
-        from ..formats.archive.products import is_product
-        from ..run.frame_run import FrameRun
-        from ..run.stack_run import StackRun
-        from .tell import tell_frames, tell_stack
-    resources = take_resources(given)
-    if not any(is_product(path) for path in warps):
-        _require_none({"plain": plain, "artifacts": artifacts, **given}, config)
-        tell_frames(FrameRun(output=output, config=config, resources=resources)(warps))
-        return
-    if config.frames != StackConfig().frames:
-        raise ConfigError(
-            "Options of plain images (noise, normalize ...) do not go with warps.", option="frames"
-        )
-    run = StackRun(
-        output=output, config=config, plain=plain, artifacts=artifacts, resources=resources, **given
-    )
-    tell_stack(run(warps))
+    with open_voice(ctx, "reading") as voice:
+        with quick_imports():
+            from ..formats.archive.products import is_product
+            from ..run.frame_run import FrameRun
+            from ..run.stack_run import StackRun
+            from .tell import tell_frames, tell_stack
+        resources = take_resources(given)
+        if not any(is_product(path) for path in warps):
+            _require_none({"plain": plain, "artifacts": artifacts, **given}, config)
+            with voice.progress() as reporter:
+                told = resources.replace(on_step=reporter.stepped)
+                stack = FrameRun(output=output, config=config, resources=told)(warps)
+            tell_frames(stack, voice)
+            return
+        if config.frames != StackConfig().frames:
+            raise ConfigError(
+                "Options of plain images (noise, normalize ...) do not go with warps.", option="frames"
+            )
+        with voice.progress() as reporter:
+            told = resources.replace(on_step=reporter.stepped)
+            run = StackRun(
+                output=output, config=config, plain=plain, artifacts=artifacts, resources=told, **given
+            )
+            record = run(warps)
+        tell_stack(record, voice)
 
 
 def _require_none(given: dict[str, Any], config: StackConfig) -> None:

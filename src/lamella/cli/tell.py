@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,17 +16,20 @@ from ..data.origins import OriginSummary
 from ..errors import NoInputsError
 from ..report.console import origins_table, skipped_table, summary_table
 from ..report.record import CoaddRecord, Skipped, alike_once
-from .progress import show_progress
+from ..report.wording import depth, reasons
+from .voice import LOG_ONLY, Voice
 
 if TYPE_CHECKING:
     from ..run.coadd_run import CoaddRun
     from ..run.frame_run import FrameRecord
     from ..run.warp_run import WarpRunRecord
 
+_LOG = logging.getLogger(__name__)
+
 __all__ = ("run_coadds", "tell_frames", "tell_skipped", "tell_stack", "tell_warps")
 
 
-def run_coadds(run: CoaddRun, exposures: Sequence[Path], *, quiet: bool = False) -> bool:
+def run_coadds(run: CoaddRun, exposures: Sequence[Path], voice: Voice) -> bool:
     """Make coadds with a bar of progress, and print what became of them.
 
     Returns
@@ -39,8 +42,9 @@ def run_coadds(run: CoaddRun, exposures: Sequence[Path], *, quiet: bool = False)
     NoInputsError
         Raised when no coadd was made; why is printed before.
     """
-    with show_progress(quiet=quiet) as (measuring, coadding):
-        record = dataclasses.replace(run, on_measured=measuring, on_progress=coadding)(exposures)
+    with voice.progress() as reporter:
+        told = dataclasses.replace(run, on_measured=reporter.measured, on_progress=reporter.progressed)
+        record = told(exposures)
     tell_skipped(record.skipped, "Skipped")
     tell_skipped(record.empty, "Without data")
     tell_skipped(record.failures, "Failed")
@@ -55,16 +59,17 @@ def run_coadds(run: CoaddRun, exposures: Sequence[Path], *, quiet: bool = False)
         ],
         "Warnings",
     )
-    if not quiet:
+    _log_coadds(record.coadds)
+    if not voice.quiet:
         tell_origins(record.origins)
         for line in record.rejections:
             Console().print(Text(line))
         Console().print(summary_table(record.coadds))
-        click.echo(f"Report: {run.output / 'index.html'}")
+    voice.say(f"Report: {run.output / 'index.html'}")
     return not record.failures
 
 
-def tell_warps(record: WarpRunRecord) -> None:
+def tell_warps(record: WarpRunRecord, voice: Voice) -> None:
     """Print the warps of a run, and what is in none of them.
 
     Raises
@@ -75,6 +80,8 @@ def tell_warps(record: WarpRunRecord) -> None:
     tell_skipped(record.skipped, "Skipped")
     if not record.warps:
         raise NoInputsError("No warp was made: no exposure has valid data on a chosen patch.")
+    if voice.quiet:
+        return
     tell_origins(record.origins)
     table = Table("warp", "detectors", "pixels with data", box=None, pad_edge=False)
     for warp in record.warps:
@@ -82,17 +89,19 @@ def tell_warps(record: WarpRunRecord) -> None:
     Console().print(table)
 
 
-def tell_stack(record: CoaddRecord) -> None:
+def tell_stack(record: CoaddRecord, voice: Voice) -> None:
     """Print the summary of a coadd of warps, after its warnings."""
     tell_skipped(record.warnings, "Warnings")
-    Console().print(summary_table([record]))
+    _log_coadds([record])
+    if not voice.quiet:
+        Console().print(summary_table([record]))
 
 
-def tell_frames(record: FrameRecord) -> None:
+def tell_frames(record: FrameRecord, voice: Voice) -> None:
     """Print what a stack of images is, and before it remarks on the images."""
     tell_skipped([Skipped(name, reason) for name, reason in record.rejected], "Left out")
     for item in alike_once(Skipped(name, note) for name, note in record.notes):
-        click.echo(f"{item.what}: {item.reason}")
+        voice.say(f"{item.what}: {item.reason}")
     height, width = record.shape
     scales = (
         ""
@@ -100,7 +109,7 @@ def tell_frames(record: FrameRecord) -> None:
         else f", scaled by {min(record.scales):.5g} to {max(record.scales):.5g}"
     )
     noise = "" if record.noise is None else f"; noise per pixel {record.noise:.4g} (median)"
-    click.echo(
+    voice.say(
         f"{record.path}: {record.statistic} of {len(record.used)} images of {width} x {height} pixels"
         f"{scales}{noise}."
     )
@@ -117,3 +126,14 @@ def tell_skipped(items: Iterable[Skipped], title: str) -> None:
     rows = tuple(items)
     if rows:
         Console(stderr=True).print(skipped_table(rows, title=title))
+    for item in alike_once(rows):
+        _LOG.warning("%s: %s: %s", title, item.what, item.reason, extra=LOG_ONLY)
+
+
+def _log_coadds(records: Iterable[CoaddRecord]) -> None:
+    for record in records:
+        summary = record.summary
+        used = f"{summary.detectors} exposures used, {summary.rejected_count} left out"
+        _LOG.info("coadd %s: %s, depth %s", record.name, used, depth(summary), extra=LOG_ONLY)
+        for reason in reasons(summary.rejected):
+            _LOG.info("coadd %s, left out: %s", record.name, reason, extra=LOG_ONLY)

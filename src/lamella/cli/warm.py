@@ -10,27 +10,32 @@ import click
 
 from ..startup import quick_imports
 from .help import Command
+from .voice import open_voice, voice_options
 
 __all__ = ("command",)
 
 
 @click.command("warm", cls=Command, examples=("lamella warm",))
-def command() -> None:
+@voice_options
+@click.pass_context
+def command(ctx: click.Context, /) -> None:
     """Compile what lamella computes with, so that no later run has to wait for it.
 
     The compiled code is kept beside the package, or where the environment
     variable NUMBA_CACHE_DIR says. What was compiled before takes no time.
     """
-    with quick_imports():
-        from rich.console import Console
-        from rich.table import Table
+    with open_voice(ctx, "compiling") as voice:
+        with quick_imports():
+            from rich.console import Console
+            from rich.table import Table
 
-        from .warm_run import do_everything
-    table = Table("What", "Seconds", title="Compiled")
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="lamella") as folder:
-        for what in do_everything(Path(folder)):
-            now = time.perf_counter()
-            table.add_row(what, f"{now - start:.1f}")
-            start = now
-    Console().print(table)
+            from .warm_run import do_everything
+        table = Table("What", "Seconds", title="Compiled")
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="lamella") as folder:
+            for what in do_everything(Path(folder)):
+                now = time.perf_counter()
+                table.add_row(what, f"{now - start:.1f}")
+                start = now
+        if not voice.quiet:
+            Console().print(table)

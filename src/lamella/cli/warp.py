@@ -23,6 +23,7 @@ from .run_options import (
     strict_option,
     take_resources,
 )
+from .voice import open_voice, voice_options
 
 __all__ = ("command",)
 
@@ -42,6 +43,7 @@ _OPTIONS = (*WARP_OPTIONS, *MATCH_OPTIONS, *SELECT_OPTIONS, *READ_OPTIONS)
     "--compress/--no-compress", default=False, help="Compress the files, without loss.  [default: off]"
 )
 @click.option("--overwrite", is_flag=True, help="Make warps again that are done.")
+@voice_options
 @click.pass_context
 def command(
     ctx: click.Context, /, exposures: tuple[Path, ...], format_name: str | None, **given: Any
@@ -53,18 +55,18 @@ def command(
     inputs or options have changed.
     """
     config = take_config(ctx, CoaddConfig, _OPTIONS, given, needed=("exposures", "output"))
-    with quick_imports():
-        from ..run.warp_run import WarpRun
-        from .progress import show_progress
-        from .tell import tell_warps
-    with show_progress() as (measuring, _):
-        run = WarpRun(
-            config=config,
-            grid=GridOptions.take(given),
-            resources=take_resources(given),
-            format=format_name,
-            on_measured=measuring,
-            **given,
-        )
-        record = run(exposures)
-    tell_warps(record)
+    with open_voice(ctx, "reading exposures") as voice:
+        with quick_imports():
+            from ..run.warp_run import WarpRun
+            from .tell import tell_warps
+        with voice.progress() as reporter:
+            run = WarpRun(
+                config=config,
+                grid=GridOptions.take(given),
+                resources=take_resources(given).replace(on_step=reporter.stepped),
+                format=format_name,
+                on_measured=reporter.measured,
+                **given,
+            )
+            record = run(exposures)
+        tell_warps(record, voice)

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Table
 from lsst.images import Mask
 
-from ..causes import by_cause, cause_of
+from ..causes import by_cause, cause_of, merged
 from ..config import PlainValues
 from ..data.coadd import PatchCoadd
 from ..data.flux_unit import NJY, FluxUnit
@@ -214,12 +214,9 @@ def _count_reasons(rejected: Table) -> tuple[Rejected, ...]:
     """Count exposures by stage and cause: reasons that differ in numbers and file names are one cause."""
     rows = ((str(row["stage"]), str(row["reason"]), str(row["path"])) for row in rejected)
     groups = by_cause(rows, lambda row: (row[0], cause_of(row[1], row[2])))
-    counts = []
-    for group in groups:
-        stage, first, _ = group[0]
-        alike = all(reason == first for _, reason, _ in group)
-        text = first if alike else f"{first.rstrip('.')} (and the like)"
-        counts.append(Rejected(stage, text, len(group)))
+    counts = (
+        Rejected(group[0][0], merged([reason for _, reason, _ in group]), len(group)) for group in groups
+    )
     return tuple(sorted(counts))
 
 

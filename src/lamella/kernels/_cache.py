@@ -30,7 +30,7 @@ from numba.core.serialize import dumps
 from ._folders import folder_to_write, folders_to_read
 from ._sources import source_stamp
 from ._turns import take_turn
-from ._watch import watch
+from .watch import watch
 
 __all__ = ("KernelCache",)
 

@@ -8,15 +8,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from lsst.images import Image
 
+from ..bands import WAVELENGTHS, band_key
 from ..errors import ShapeError
 from ..image.blanksky import clipped_sky
 from .picture import MAX_SIDE, Picture, block_mean, sky_tone, upright
 
 __all__ = ("choose_bands", "color_picture", "composite")
-
-WAVELENGTHS = {"u": 0.36, "g": 0.48, "r": 0.62, "i": 0.76, "z": 0.88, "y": 0.98, "Y": 1.02}
-WAVELENGTHS |= {"U": 0.365, "B": 0.445, "V": 0.551, "R": 0.658, "I": 0.806, "J": 1.22, "H": 1.63, "K": 2.19}
-"""Middle of passbands in micrometres, by their short names; it only matters for colours of pictures."""
 
 _SUN = 5772.0  # kelvin
 _SECOND_RADIATION = 14387.77  # micrometre kelvin
@@ -39,7 +36,7 @@ def choose_bands(bands: Iterable[str]) -> tuple[str, str, str] | tuple[str, str]
         Of more than three, u and y give way, being the noisiest, and the
         reddest, the middle and the bluest of the rest are taken.
     """
-    ordered = sorted(set(bands), key=lambda band: (WAVELENGTHS.get(band, math.inf), band))
+    ordered = sorted(set(bands), key=band_key)
     for band in ("u", "y", "Y"):
         if len(ordered) > 3 and band in ordered:
             ordered.remove(band)

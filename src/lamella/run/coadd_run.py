@@ -5,27 +5,29 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import itertools
-import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
+from ..bands import band_key
 from ..coadd.versions import package_versions
 from ..errors import ClusterError, LamellaError, NoCoverageError, NoOverlapError, OutputError
 from ..formats.regions import read_bright_objects
+from ..kernels.watch import watch
 from ..report.page import write_page
 from ..report.record import CoaddRecord, RunRecord, Skipped
 from ..resources import Resources
 from .attempts import Attempts
 from .choose_grid import GridOptions
 from .dask_cluster import DaskCluster, open_cluster
+from .events import Relay
 from .execute import Outcome, run_in_processes
 from .folder import hold_folder
 from .jobs import PatchJob
 from .outputs import PRODUCTS, CoaddWork, StagedWork, finished_record, make_color_pictures, save_skymap
-from .patch import is_lost, visits_of
+from .patch import is_lost
 from .patch_config import CoaddConfig
 from .plan import RunPlan, plan_run
+from .progress import Progress, ProgressCounter
 from .rejection import told_rejections
 from .scratch import scratch_folder
 
@@ -67,8 +69,8 @@ class CoaddRun:
     output under the same names; threads are theirs, and the memory of ``resources`` is that of each."""
     on_measured: Callable[[int, int], None] | None = None
     """Called with the number of exposures whose pixels were measured, and that of all that are."""
-    on_progress: Callable[[int, int], None] | None = None
-    """Called with the number of steps that are done, and that of all; a step is a visit or a patch."""
+    on_progress: Callable[[Progress], None] | None = None
+    """Called with each step that is done, in any thread."""
 
     def __call__(self, exposures: Sequence[Path]) -> RunRecord:
         """Make the coadds that are not done, and the page of the run.
@@ -99,7 +101,7 @@ class CoaddRun:
             return self._run_on(cluster, exposures)
 
     def _run_on(self, cluster: DaskCluster | None, exposures: Sequence[Path]) -> RunRecord:
-        started, start = datetime.datetime.now(datetime.UTC), time.perf_counter()
+        started, start = datetime.datetime.now(datetime.UTC), watch.clock()
         plan = plan_run(
             exposures,
             self.config,
@@ -110,10 +112,11 @@ class CoaddRun:
             on_measured=self.on_measured,
         )
         jobs = self._jobs(plan)
+        counter = ProgressCounter.of(jobs, self.config.patch_config(), self.on_progress)
         skymap = plan.skymap
         with hold_folder(self.output, PRODUCTS) as folder:
             save_skymap(skymap, folder)
-            coadds, empty, failures = self._make(jobs, folder, cluster)
+            coadds, empty, failures = self._make(jobs, folder, cluster, counter)
             record = RunRecord(
                 title=folder.resolve().name,
                 command=self.command_line,
@@ -128,14 +131,14 @@ class CoaddRun:
                 settings=self.config.to_dict(),
                 versions=package_versions(),
                 pictures=make_color_pictures(coadds, folder),
-                seconds=time.perf_counter() - start,
+                seconds=watch.clock() - start - counter.compiled_elsewhere,
             )
             write_page(folder / "index.html", record)
         return record
 
     def _jobs(self, plan: RunPlan) -> tuple[PatchJob, ...]:
         if not plan.jobs:
-            bands = sorted({source.info.band for source in plan.inputs.sources})
+            bands = sorted({source.info.band for source in plan.inputs.sources}, key=band_key)
             raise NoOverlapError(
                 f"None of the {len(plan.inputs)} exposures (bands {', '.join(bands)}) overlaps a chosen "
                 f"patch of the sky map {plan.skymap.name!r}."
@@ -146,7 +149,11 @@ class CoaddRun:
         return tuple(dataclasses.replace(job, bright_objects=objects) for job in plan.jobs)
 
     def _make(
-        self, jobs: Sequence[PatchJob], folder: Path, cluster: DaskCluster | None
+        self,
+        jobs: Sequence[PatchJob],
+        folder: Path,
+        cluster: DaskCluster | None,
+        counter: ProgressCounter,
     ) -> tuple[tuple[CoaddRecord, ...], tuple[Skipped, ...], tuple[Skipped, ...]]:
         """Return the coadds, and what became of the patches without data and of those that failed."""
         config = self.config.patch_config()
@@ -155,14 +162,19 @@ class CoaddRun:
             record = finished_record(job, config, folder, keep_warps=self.keep_warps)
             if record is not None and not (self.strict and _has_lost(record)):
                 done[job.name] = record
+                counter.skip(job.name)
         empty: list[Skipped] = []
         failures: list[Skipped] = []
         undone = [job for job in jobs if job.name not in done]
-        outcomes = self._run(undone, folder) if cluster is None else self._run_there(cluster, undone, folder)
+        if cluster is None:
+            outcomes = self._run(undone, folder, Relay(counter.step))
+        else:
+            outcomes = self._run_there(cluster, undone, folder)
         # Whatever ends the run, what it began ends before its folder is free.
         with contextlib.closing(outcomes):
             for outcome in outcomes:
                 name, error = outcome.job.name, outcome.error
+                counter.finish(name)
                 if outcome.result is not None:
                     done[name] = outcome.result
                 elif isinstance(error, OutputError | ClusterError):
@@ -173,32 +185,26 @@ class CoaddRun:
                     )
                     left_out = empty if isinstance(error, NoCoverageError) else failures
                     left_out.append(Skipped(f"coadd {name}", reason))
-        records = tuple(done[job.name] for job in jobs if job.name in done)
+        # As tables and the page list them: sorted by patch within each band, from blue to red.
+        listed = sorted(jobs, key=lambda job: band_key(job.band))
+        records = tuple(done[job.name] for job in listed if job.name in done)
         return records, _sorted(empty), _sorted(failures)
 
-    def _run(self, jobs: Sequence[PatchJob], folder: Path) -> Generator[Outcome[PatchJob, CoaddRecord]]:
+    def _run(
+        self, jobs: Sequence[PatchJob], folder: Path, relay: Relay
+    ) -> Generator[Outcome[PatchJob, CoaddRecord]]:
         workers = self.resources.threads
         processes = min(workers, max(1, len(jobs)))
-        total = len(jobs) if processes > 1 else sum(len(visits_of(job)) for job in jobs)
-        steps = itertools.count(1)
-
-        def advance() -> None:
-            if self.on_progress is not None:
-                self.on_progress(next(steps), total)
-
         work = CoaddWork(
             folder,
             self.config.patch_config(),
             # Patches side by side share the cores and the memory.
             Resources(threads=max(1, workers // processes), memory=self.resources.memory / processes),
             keep_warps=self.keep_warps,
-            on_visit=None if processes > 1 else advance,
+            on_step=relay,
             strict=self.strict,
         )
-        for outcome in run_in_processes(jobs, work, processes):
-            if processes > 1:
-                advance()
-            yield outcome
+        yield from run_in_processes(jobs, work, processes, relay)
 
     def _run_there(
         self, cluster: DaskCluster, jobs: Sequence[PatchJob], folder: Path
@@ -218,10 +224,8 @@ class CoaddRun:
                 cluster.run(jobs, StagedWork.of(work, jobs), Attempts(aside), memory)
             ) as outcomes,
         ):
-            for step, outcome in enumerate(outcomes, 1):
+            for outcome in outcomes:
                 record = None if outcome.result is None else outcome.result.put_in_place(folder)
-                if self.on_progress is not None:
-                    self.on_progress(step, len(jobs))
                 yield Outcome(outcome.job, record, outcome.error)
 
 

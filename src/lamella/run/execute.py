@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -25,6 +26,7 @@ from concurrent.futures import (
 from typing import Any, cast
 
 from ..errors import WorkerError
+from .events import Post, Relay, open_post
 
 __all__ = ("Outcome", "Parcel", "attempt_apart", "interruptible_threads", "run_in_processes", "run_jobs")
 
@@ -118,7 +120,7 @@ def interruptible_threads(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def run_in_processes[J, R](
-    jobs: Sequence[J], work: Callable[[J], R], workers: int
+    jobs: Sequence[J], work: Callable[[J], R], workers: int, relay: Relay | None = None
 ) -> Iterator[Outcome[J, R]]:
     """Do the work of each job in a pool of processes of this machine.
 
@@ -135,6 +137,9 @@ def run_in_processes[J, R](
     workers
         Number of processes at a time.  With one worker, or one job, the work
         is done here.
+    relay
+        A function of which ``work`` has a copy: where it is called in another
+        process, it is called here.
 
     Yields
     ------
@@ -146,15 +151,16 @@ def run_in_processes[J, R](
         yield from run_jobs(jobs, work)
         return
     lost: list[J] = []
-    with _process_pool(min(workers, len(jobs))) as pool:
-        for outcome in run_jobs(jobs, work, pool):
-            if isinstance(outcome.error, WorkerError):
-                lost.append(outcome.job)
-            else:
-                yield outcome
-    if lost:
-        with ThreadPoolExecutor(workers) as starters:
-            yield from run_jobs(lost, _InOwnProcess(work), starters)
+    with open_post(relay) as post:
+        with _process_pool(min(workers, len(jobs)), post) as pool:
+            for outcome in run_jobs(jobs, work, pool):
+                if isinstance(outcome.error, WorkerError):
+                    lost.append(outcome.job)
+                else:
+                    yield outcome
+        if lost:
+            with ThreadPoolExecutor(workers) as starters:
+                yield from run_jobs(lost, _InOwnProcess(work, post), starters)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,18 +168,20 @@ class _InOwnProcess[J, R]:
     """Do the work of a job in a process that is started for it."""
 
     work: Callable[[J], R]
+    post: Post
 
     def __call__(self, job: J) -> R:
-        with _process_pool(1) as pool:
+        with _process_pool(1, self.post) as pool:
             (outcome,) = run_jobs([job], self.work, pool)
         return outcome.unwrap()
 
 
 @contextlib.contextmanager
-def _process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def _process_pool(workers: int, post: Post) -> Iterator[ProcessPoolExecutor]:
     """Give a pool whose processes end when this one ends, or is interrupted."""
     before = multiprocessing.active_children()
-    with ProcessPoolExecutor(workers, mp_context=_CONTEXT, initializer=_prepare_worker) as pool:
+    prepare = functools.partial(_prepare_worker, post)
+    with ProcessPoolExecutor(workers, mp_context=_CONTEXT, initializer=prepare) as pool:
         try:
             yield pool
         except BaseException:
@@ -183,7 +191,8 @@ def _process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
-def _prepare_worker() -> None:
+def _prepare_worker(post: Post) -> None:
+    post.open()
     # The parent is told of the interrupt, too, and stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -132,7 +132,8 @@ class FrameRun:
             return _Read(source if kept else write_scratch(source, folder / f"{number}"), level, notes)
 
         with interruptible_threads(self.resources.threads) as pool:
-            return list(pool.map(read, range(len(frames))))
+            images = pool.map(read, range(len(frames)))
+            return list(self.resources.counted("reading", images, len(frames)))
 
     def _record(
         self, stack: FrameStack, frames: Sequence[Frame], notes: Sequence[Sequence[str]], statistic: str

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..bands import band_key
 from ..coadd.brightmask import BrightObjectCatalog
 from ..coadd.reject.choice import RejectionChoice, choose_rejection
 from ..coadd.select.select import select_exposures
@@ -140,7 +141,7 @@ def _require_bands(wanted: set[str], present: set[str]) -> None:
     hint = nearest(absent[0], sorted(present))
     raise NoInputsError(
         f"No exposure is in band {', '.join(map(repr, absent))}; "
-        f"there are {', '.join(map(repr, sorted(present)))}{hint or '.'}",
+        f"there are {', '.join(map(repr, sorted(present, key=band_key)))}{hint or '.'}",
         bands=absent,
     )
 

@@ -83,7 +83,8 @@ def match_inputs(
 
     need = matching_bytes(common.fwhm, control, target.outer_bbox)
     with interruptible_threads(matching_threads(resources or Resources(), kept, need)) as pool:
-        done = list(pool.map(match, inputs))
+        visits = pool.map(match, inputs)
+        done = list((resources or Resources()).counted("matching", visits, len(inputs)))
     records = sorted(record for _, quality, _ in done for record in quality)
     failed = tuple((warp, reason) for warp, _, reason in done if reason)
     matching = Matching(common.fwhm, common.psf, tuple(records), failed)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
+import os
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ..files import make_folder, write_text
 from ..formats.archive.artifact_files import write_artifacts
 from ..formats.archive.products import read_image
 from ..formats.archive.write import write_archive, write_plain_fits
+from ..kernels.watch import watch
 from ..report.artifact_picture import artifact_picture
 from ..report.composite import composite
 from ..report.picture import image_picture, write_png
@@ -38,6 +40,7 @@ from ..report.record import (
 from ..resources import Resources
 from ..sky.skymap import SkyMap
 from .attempts import Attempt, Finished, unseen
+from .events import COMPILED, Relay
 from .fingerprint import fingerprint, input_files
 from .jobs import PatchJob
 from .patch import PatchWork, make_patch
@@ -116,11 +119,19 @@ class CoaddWork:
     resources: Resources
     keep_warps: bool = False
     on_visit: Callable[[], None] | None = None
+    on_step: Relay | None = None
+    """Called with the name of the coadd and what `lamella.resources.OnStep` gets."""
     strict: bool = False
 
     def __call__(self, job: PatchJob) -> CoaddRecord:
         """Do the work and return the record of the coadd."""
-        start = time.perf_counter()
+        if self.on_step is not None:
+            told = self.resources.replace(on_step=functools.partial(self.on_step, job.name))
+            try:
+                return dataclasses.replace(self, resources=told, on_step=None)(job)
+            finally:
+                self.on_step(job.name, COMPILED, os.getpid(), round(1000 * watch.seconds()))
+        start = watch.clock()
         # Before anything is read: what changes meanwhile makes the coadd outdated.
         stamp = fingerprint(job, self.config) + (_WITH_WARPS if self.keep_warps else "")
         findings: list[Findings] = []
@@ -153,8 +164,10 @@ class CoaddWork:
     ) -> CoaddRecord:
         # An older record would vouch for the new files while they are being written.
         files.record.unlink(missing_ok=True)
+        self.resources.tell("writing", 0, 2)
         write_archive(coadd, files.archive, threads=self.resources.threads)
         write_plain_fits(coadd, files.plain)
+        self.resources.tell("writing", 1, 2)
         write_png(files.picture, image_picture(coadd))
         if masks is None:  # those of an earlier run would be taken for those of this coadd
             files.artifacts.unlink(missing_ok=True)
@@ -162,7 +175,7 @@ class CoaddWork:
         else:
             write_artifacts(masks, files.artifacts)
             write_png(files.artifact_picture, artifact_picture(coadd, masks))
-        summary = summarize(coadd, seconds=time.perf_counter() - start)
+        summary = summarize(coadd, seconds=watch.clock() - start)
         return coadd_record(
             coadd,
             summary,

@@ -289,7 +289,8 @@ class _PatchInputs:
         inputs: list[WarpInput] = []
         rejected: list[Rejection] = []
         with interruptible_threads(self._work.resources.threads) as pool:
-            for accepted, left_out in pool.map(self._make_input, visits):
+            made = pool.map(self._make_input, visits)
+            for accepted, left_out in self._work.resources.counted("warping", made, len(visits)):
                 inputs += accepted
                 rejected += left_out
                 if self._work.on_visit is not None:

@@ -112,7 +112,9 @@ class WarpRun:
             save_skymap(plan.skymap, folder)
             patches = [WarpFiles.of(folder, job, self.config, compress=self.compress) for job in plan.jobs]
             tasks = [(files, sources) for files in patches for sources in visits_of(files.job)]
-            results = [outcome.unwrap() for outcome in run_jobs(tasks, self._make, pool)]
+            outcomes = run_jobs(tasks, self._make, pool)
+            made = self.resources.counted("warping", outcomes, len(tasks))
+            results = [outcome.unwrap() for outcome in made]
             if self.config.warp_type == "psf_matched":
                 for files in patches:
                     visits = [result.visit for result in results if result.files is files and result.row]
@@ -164,7 +166,8 @@ class WarpRun:
         pixels = target.outer_bbox.area
         need = matching_bytes(common.fwhm, control, target.outer_bbox) + _PER_WARP_PIXEL * pixels
         with ThreadPoolExecutor(matching_threads(self.resources, 0, need)) as pool:
-            return [outcome.unwrap() for outcome in run_jobs(warps, match, pool)]
+            matched = self.resources.counted("matching", run_jobs(warps, match, pool), len(warps))
+            return [outcome.unwrap() for outcome in matched]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -78,8 +78,10 @@ def compare_with(template: Template, scene: Scene) -> list[VisitArtifacts]:
     witnesses = Witnesses(scene, template)
     comparison = Comparison(scene, template, witnesses, noise)
     with ThreadPoolExecutor(scene.resources.threads) as pool:
-        list(pool.map(witnesses.add, inputs))
-        compared = list(pool.map(comparison.compare, inputs, scene.fwhm))
+        steps, count = scene.resources.counted, len(inputs)
+        list(steps("comparing", pool.map(witnesses.add, inputs), 2 * count))
+        visits = pool.map(comparison.compare, inputs, scene.fwhm)
+        compared = list(steps("comparing", visits, 2 * count, before=count))
         few = _few_epochs(witnesses.differing, template, control)
         few_foreign = _few_epochs(witnesses.foreign, template, control, foreign=True)
 

@@ -120,7 +120,8 @@ def find_clipped(scene: Scene, difference: np.ndarray, variance: np.ndarray) -> 
     grown = peaks.grow(int(control.grow * sigma + 0.5), bbox).runs()
     footprints = Footprints.find(grown.to_array(bbox), bbox)
     with ThreadPoolExecutor(scene.resources.threads) as pool:
-        detected = list(pool.map(partial(detect, scene, footprints), scene.inputs, sigmas))
+        visits = pool.map(partial(detect, scene, footprints), scene.inputs, sigmas)
+        detected = list(scene.resources.counted("comparing", visits, len(scene.inputs)))
     bad, covered = (np.array([getattr(visit, name) for visit in detected]) for name in ("bad", "covered"))
     return Clipped(footprints, detected, attribute_footprints(footprints.areas, bad, covered, control))
 

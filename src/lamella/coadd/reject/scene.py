@@ -62,7 +62,7 @@ class Scene:
             self.bbox,
             self.layout,
             self.rules.replace(**rules),
-            self.resources.replace(streaming=False),
+            self.resources.replace(streaming=False, on_step=None),
             self.removed,
         )
 

@@ -97,7 +97,7 @@ def stack_inputs(
     ]
     with ThreadPoolExecutor(resources.threads) as pool:
         # A failed tile fails the coadd: results are consumed so that errors surface.
-        for _ in pool.map(stacker.stack, tiles):
+        for _ in resources.counted("stacking", pool.map(stacker.stack, tiles), len(tiles)):
             pass
     return result
 

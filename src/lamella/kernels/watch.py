@@ -36,14 +36,22 @@ class CompileWatch:
         """Return the seconds that were spent so far, those of a compilation that is under way included."""
         return self._spent + (time.perf_counter() - self._begin if self._depth else 0.0)
 
+    def clock(self) -> float:
+        """Return the seconds of a clock that stands still while kernels are compiled."""
+        return time.perf_counter() - self.seconds()
+
     @contextlib.contextmanager
     def heard(self, listener: Callable[[str], None]) -> Iterator[None]:
         """Call a function with the name of each kernel that is compiled while the context lasts."""
-        self._listeners.append(listener)
+        self.listen(listener)
         try:
             yield
         finally:
             self._listeners.remove(listener)
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call a function with the name of each kernel that is compiled from now on."""
+        self._listeners.append(listener)
 
     def begin(self, name: str) -> None:
         """Note that the compilation of a kernel begins."""
