@@ -154,6 +154,6 @@ def test_an_interrupt_from_the_keyboard_is_status_130(survey: Survey, tmp_path: 
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.returncode == 130, ended.stderr
-    said = [line for line in ended.stderr.splitlines() if not line.startswith("lamella: ")]
+    said = [line for line in ended.stderr.split("\n") if line and not line.startswith("lamella: ")]
     assert said == ["Interrupted. What is finished is kept, and the same command continues."]
     assert os.listdir(tmp_path / "out") == []
