@@ -120,9 +120,9 @@ def test_bands_of_one_choice_share_a_line() -> None:
     lines = told_rejections({"g": few, "i": more, "r": dataclasses.replace(few, visits=1)}, AUTO.assemble)
     assert lines == (
         "Rejection of artifacts (auto), bands g, r: none, statistic NOISECLIP, because of this "
-        "(1 to 2 visits, 3 or more on 0 % of the area).",
+        "(1 to 2 visits; such three on 0 % of the area).",
         "Rejection of artifacts (auto), band i: compare-warp, because of that "
-        "(5 visits, 3 or more on 98 % of the area).",
+        "(5 visits; such three on 98 % of the area).",
     )
 
 

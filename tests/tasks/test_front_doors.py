@@ -13,9 +13,11 @@ import yaml
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
 from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.select.select_control import SelectControl
 from lamella.config import Config
 from lamella.data.coadd import PatchCoadd
 from lamella.formats.archive.products import read_product
+from lamella.psf.match_control import MatchControl
 from lamella.run.patch_config import PatchConfig
 from lamella.tasks.derive import field_name
 from lamella.tasks.manual.assembleCoaddConfig import AssembleCoaddConfig
@@ -61,9 +63,10 @@ class Options:
         return f"{ASSEMBLE_HSC_I.replace('--legacyCoadd', self.switch)} {self.manual}"
 
 
-BY_VARIANCE = AssembleConfig(weights={"rule": "variance"})
+NOISECLIP = AssembleConfig(statistic="NOISECLIP")
+BY_VARIANCE = NOISECLIP.replace(weights={"rule": "variance"})
 OPTIONS = {
-    "information": lambda: Options(AssembleConfig(), ""),
+    "information": lambda: Options(NOISECLIP, ""),
     "lamella": lambda: Options(BY_VARIANCE, "-c statistic=NOISECLIP interpImage.maxGap=10"),
     "manual": lambda: Options(AssembleCoaddConfig().toCore(), ""),
     "compare_warp": lambda: Options(CompareWarpAssembleCoaddConfig().toCore(), "", "--warpCompareCoadd"),
@@ -125,6 +128,7 @@ def test_the_pipeline_task(options: Options, expected: PatchCoadd, hsc_site: Hsc
     warping = tmp_path / "warp.py"
     controls = {"match": options.patch.match, "warp": options.patch.warp}
     lines = [f"config.{name}.{line}\n" for name, one in controls.items() for line in assignments(one)]
+    lines.append("config.matchCompared = False\n")
     warping.write_text("".join(lines))
     site.checked(f"{PIPETASK} -C makeWarp:{warping} -C assembleCoadd:{overrides}")
     with open_repository(site.repository, collections="lamella/coadds") as butler:
@@ -158,3 +162,43 @@ def test_the_command_of_the_manual(
         coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)
     assert coadd.settings["assemble"] == options.core.to_dict()
     assert_same(coadd, expected)
+
+
+# Without a word on rejection.
+
+FEW = "[903986, 903988, 903990]"
+"""Three of the five visits, without which there are too few to be compared."""
+CHOICES = {
+    "many": ("compare_warp", AssembleConfig(reject={"method": "compare_warp"}), "[]"),
+    "few": ("none", NOISECLIP, FEW),
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_what_is_chosen_has_the_same_bits(
+    choice: str, hsc_example: HscExample, hsc_site: HscSite, tmp_path: Path
+) -> None:
+    method, core, excluded = CHOICES[choice]
+    match = MatchControl(fwhm=3.0)
+    select = SelectControl(exclude_visits=tuple(yaml.safe_load(excluded)))
+    expected = expected_coadd(hsc_example, "i", PatchConfig(assemble=core, match=match, select=select))
+    out = tmp_path / "out"
+    HscSite(tmp_path, hsc_example, Registry()).checked(
+        f"lamella coadd {hsc_example.table} --skymap {hsc_example.skymap_file} --band i --patch 5,4 "
+        f"--match-fwhm 3 --set 'select.exclude_visits={excluded}' -o {out} --quiet"
+    )
+    site = hsc_site.copy(tmp_path / "site")
+    tasks = ("makeWarp", "selectDeepCoaddVisits")
+    words = [f"-c '{task}:select.excludeVisits={excluded}'" for task in tasks]
+    site.checked(f"{PIPETASK} {' '.join(words)}")
+    with open_repository(site.repository, collections="lamella/coadds") as butler:
+        coadds = [
+            read_product(out / "coadd-i-0-5,4.fits"),
+            butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH),
+        ]
+        compared = butler.query_datasets("deepCoadd_psfMatchedWarp", explain=False)
+    assert bool(compared) == (method == "compare_warp")
+    for coadd in coadds:
+        assert coadd.settings["rejection"]["method"] == method
+        assert_same(coadd, expected)
+    assert coadds[0].notes == coadds[1].notes

@@ -29,14 +29,14 @@ def fingerprint(job: PatchJob, config: PatchConfig) -> str:
     known of the exposures, and name, size and time of change of all files that
     they are read from.
     """
-    rejecting = BandRejection.of(job, config)
+    rejecting = BandRejection.of(config.assemble, job.rejection)
     return _digest(
         _inputs(job, job.sources)
         | rejecting.settings
         | {
             "rejected": [[str(rejection.id), rejection.reason] for rejection in job.rejected],
             "bright": [dataclasses.astuple(region) for region in job.bright_objects or ()],
-            "config": rejecting.config.to_dict(),
+            "config": config.replace(assemble=rejecting.config).to_dict(),
         }
     )
 

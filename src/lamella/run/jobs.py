@@ -20,7 +20,7 @@ from ..sky.skymap import SkyMap
 from ..sky.tract import Patch, Tract
 from ..suggestions import nearest
 
-__all__ = ("PatchJob", "patch_target", "plan_jobs")
+__all__ = ("PatchJob", "patch_target", "plan_jobs", "sources_by_patch")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ def plan_jobs(
     for band, group in itertools.groupby(chosen, key=lambda source: source.info.band):
         planned = [
             (patch, _plan_patch(members, band, skymap, patch, select))
-            for patch, members in _by_patch(tuple(group), skymap)
+            for patch, members in sources_by_patch(tuple(group), skymap)
         ]
         # By all patches, also those that are not wanted: each must be as it is in the coadd of all.
         rejection = choose_rejection((patch, [s.info for s in job.sources]) for patch, job in planned)
@@ -154,11 +154,11 @@ def _has_patch(tract: Tract, name: str) -> bool:
     return True
 
 
-def _by_patch(
-    sources: Sequence[ExposureSource], skymap: SkyMap[Any]
-) -> list[tuple[Patch, list[ExposureSource]]]:
+def sources_by_patch[S: ExposureSource](
+    sources: Sequence[S], skymap: SkyMap[Any]
+) -> list[tuple[Patch, list[S]]]:
     """Return the patches that exposures overlap, each with these exposures."""
-    members: dict[tuple[int, int], tuple[Patch, list[ExposureSource]]] = {}
+    members: dict[tuple[int, int], tuple[Patch, list[S]]] = {}
     for source in sources:
         for _, patches in skymap.find_tract_patches(source.info.footprint):
             for patch in patches:

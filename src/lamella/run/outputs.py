@@ -142,7 +142,7 @@ class CoaddWork:
             resources=self.resources,
             scratch=self.folder,
             keep_warp=keep,
-            keep_matched=keep if BandRejection.of(job, self.config).config.needs_matched else None,
+            keep_matched=keep if self._settled(job).needs_matched else None,
             on_visit=self.on_visit,
             on_findings=findings.append,
             strict=self.strict,
@@ -158,6 +158,10 @@ class CoaddWork:
         )
         write_record(files.record, record)
         return record
+
+    def _settled(self, job: PatchJob) -> PatchConfig:
+        rejecting = BandRejection.of(self.config.assemble, job.rejection)
+        return self.config.replace(assemble=rejecting.config)
 
     def _write(
         self, coadd: PatchCoadd, masks: ArtifactMasks | None, files: CoaddFiles, start: float

@@ -117,8 +117,8 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
     """
     work = work or PatchWork()
     target = job.target()
-    rejecting = BandRejection.of(job, config)
-    config = rejecting.config
+    rejecting = BandRejection.of(config.assemble, job.rejection)
+    config = config.replace(assemble=rejecting.config)
     with scratch_folder(work.scratch) as folder:
         maker = _PatchInputs(config, work, target, folder)
         inputs, rejected = maker.make(job)
@@ -127,8 +127,10 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
             try:
                 matching = maker.match(inputs)
             except PsfMatchError as err:
+                if config.warp_type == "psf_matched":
+                    raise
                 rejecting = rejecting.without_matches(err)
-                config = rejecting.config
+                config = config.replace(assemble=rejecting.config)
         if matching is not None:
             inputs, more = matching.inputs, matching.rejected
             rejected += more

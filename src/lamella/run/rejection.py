@@ -53,28 +53,28 @@ def rejections_of(jobs: Iterable[PatchJob], config: PatchConfig) -> dict[str, Re
 
 @dataclasses.dataclass(frozen=True)
 class BandRejection:
-    """The options of a patch once it is settled how artifacts are left out."""
+    """How warps are combined once it is settled how artifacts are left out."""
 
-    asked: PatchConfig
+    asked: AssembleConfig
     """The options as they were given."""
     choice: RejectionChoice | None
     """`None` where they leave no choice."""
 
     @classmethod
-    def of(cls, job: PatchJob, config: PatchConfig) -> Self:
-        """Take what was chosen for the band of a job, where the options leave a choice.
+    def of(cls, asked: AssembleConfig, choice: RejectionChoice | None) -> Self:
+        """Take what was chosen for a band, where the options leave a choice.
 
         Raises
         ------
         ConfigError
-            Raised where they do, and nothing was chosen for the job.
+            Raised where they do, and nothing was chosen.
         """
-        if config.assemble.reject.method == "auto" and job.rejection is None:
-            config.assemble.require_settled()
-        return cls(config, job.rejection if config.assemble.reject.method == "auto" else None)
+        if choice is None:
+            asked.require_settled()
+        return cls(asked, choice if asked.reject.method == "auto" else None)
 
     @property
-    def config(self) -> PatchConfig:
+    def config(self) -> AssembleConfig:
         """The options that are in force."""
         return self.asked if self.choice is None else self.asked.settled(self.choice.method)
 
@@ -86,7 +86,7 @@ class BandRejection:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the coadd has among its notes."""
-        return () if self.choice is None else (note_of(self.choice, self.asked.assemble),)
+        return () if self.choice is None else (note_of(self.choice, self.asked),)
 
     def without_matches(self, error: PsfMatchError) -> Self:
         """Return what is done where the visits of this patch turned out not to be comparable.
@@ -94,9 +94,9 @@ class BandRejection:
         Raises
         ------
         PsfMatchError
-            Raised again where somebody asked for matched warps.
+            Raised again where somebody asked for a comparison.
         """
-        if self.choice is None or self.asked.warp_type == "psf_matched":
+        if self.choice is None:
             raise error
         reason = f"here the visits cannot be compared ({str(error).rstrip('.')})"
         choice = dataclasses.replace(self.choice, method="none", reason=reason)

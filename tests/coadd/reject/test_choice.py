@@ -55,7 +55,7 @@ def test_three_visits_are_compared(visits: int, method: str) -> None:
     assert choice.method == method
     assert choice.visits == visits
     assert choice.shared == (1.0 if visits >= 3 else 0.0)
-    assert ("fewer than three visits" in choice.reason) == (method == "none")
+    assert choice.reason.startswith("fewer" if method == "none" else "three or more")
 
 
 def test_detectors_of_one_visit_are_one_visit() -> None:
@@ -78,7 +78,6 @@ def test_a_mosaic_of_single_visits_is_not_compared() -> None:
     tiles = [exposure(visit, 20 * visit, 20 * visit + 25) for visit in range(8)]
     choice = choose(tiles)
     assert (choice.method, choice.visits) == ("none", 8)
-    assert "visits are on most" in choice.reason
 
 
 UNKNOWN = [
@@ -96,7 +95,6 @@ def test_psfs_must_be_known(unknown: int, visits: int, method: str) -> None:
     origins = [ASSUMED if visit < unknown else MEASURED for visit in range(visits)]
     choice = choose([exposure(visit, origins=origins[visit]) for visit in range(visits)])
     assert choice.method == method
-    assert ("are not known" in choice.reason) == (method == "none")
 
 
 def test_a_format_that_says_the_psf_itself_is_believed_and_a_width_of_nothing_is_not() -> None:
@@ -106,7 +104,10 @@ def test_a_format_that_says_the_psf_itself_is_believed_and_a_width_of_nothing_is
 
 def test_nothing_is_nothing_to_compare() -> None:
     assert choose([]) == RejectionChoice(
-        method="none", reason="fewer than three visits are on most of the area", visits=0, shared=0.0
+        method="none",
+        reason="fewer than three visits with a known PSF are on most of the area",
+        visits=0,
+        shared=0.0,
     )
 
 
@@ -129,8 +130,7 @@ def test_it_is_what_columns_say_in_any_order(rows, random) -> None:
     known = [[hit and not rows[n][1] for n, hit in enumerate(hits)] for hits in inside]
     coverage = measure_coverage([(Field(), exposures)])  # type: ignore[list-item]
     assert coverage.places == 16 * sum(map(any, inside))
-    assert coverage.shared == 16 * sum(sum(hits) >= 3 for hits in inside)
-    assert coverage.known == 16 * sum(
+    assert coverage.shared == 16 * sum(
         sum(good) >= 3 and 2 * sum(good) > sum(hits) for good, hits in zip(known, inside, strict=True)
     )
     mixed = list(exposures)
@@ -140,5 +140,5 @@ def test_it_is_what_columns_say_in_any_order(rows, random) -> None:
 
 def test_figures_of_several_bands() -> None:
     some = [choose([exposure(visit) for visit in range(number)]) for number in (3, 5)]
-    assert figures_of(some) == "3 to 5 visits, 3 or more on 100 % of the area"
-    assert figures_of([choose([exposure(1)])]) == "1 visit, 3 or more on 0 % of the area"
+    assert figures_of(some) == "3 to 5 visits; such three on 100 % of the area"
+    assert figures_of([choose([exposure(1)])]) == "1 visit; such three on 0 % of the area"

@@ -61,6 +61,11 @@ STEPS = ("select", "warp", "match", "matching", "assemble")
 CONFIG = PatchConfig(
     match=MatchControl(fwhm=7.7), assemble=AssembleConfig(reject=RejectControl(method="compare_warp"))
 )
+COMPARE = (
+    *("-c", "makeWarp:matchCompared=False"),
+    *("-c", "assembleCoadd:assemble.reject.method=compare_warp"),
+)
+"""Options with which two visits are compared, too."""
 PIXELS = ("image", "mask", "variance", "exposure_count", "exposure_count_unmasked")
 
 
@@ -104,7 +109,7 @@ def site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site(repo, survey, skymap, defaults_chain(sources[0].info.id.instrument), "")
     command = Path(sys.executable).parent / "pipetask"
     done = subprocess.run(
-        [command, "run", *site.common("first", "--register-dataset-types")],
+        [command, "run", *site.common("first", "--register-dataset-types", *COMPARE)],
         capture_output=True, text=True, check=False, env={**os.environ, "DAF_BUTLER_ROOT_LOGGER": "lsst"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -161,7 +166,7 @@ def test_artifacts_can_be_left_to_the_statistic(site: Site) -> None:
 @pytest.mark.any_database
 def test_matched_warps_and_masks_of_artifacts_are_datasets(site: Site) -> None:
     where = {**PLACE, "instrument": "LamellaSim", "visit": 100}
-    options = ["-c", "assembleCoadd:doWriteArtifactMasks=True"]
+    options = ["-c", "assembleCoadd:doWriteArtifactMasks=True", *COMPARE]
     result = site.run("masks", *options, "-c", "makeWarp:match.fwhm=7.0")
     assert result.exit_code == 0, result.output
     with site.open("masks") as butler:
@@ -241,7 +246,8 @@ def test_warps_selection_and_summary_are_datasets(site: Site) -> None:
 @pytest.mark.any_database
 def test_options_and_connections_can_be_set(site: Site) -> None:
     result = site.run(
-        "options", "-c", "assembleCoadd:assemble.statistic=MEAN", "-c", "assembleCoadd:doNImage=True",
+        "options", *COMPARE,
+        "-c", "assembleCoadd:assemble.statistic=MEAN", "-c", "assembleCoadd:doNImage=True",
         "-c", "makeWarp:select.excludeVisits=[100]", "-c", "selectDeepCoaddVisits:select.excludeVisits=[100]",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -498,7 +504,7 @@ def test_quantum_backed_butler(site: Site, tmp_path: Path) -> None:
     graph = str(tmp_path / "graph.qg")
     runner = LogCliRunner()
     for arguments in (
-        ["qgraph", *site.common("qbb", "--qgraph-datastore-records", "-q", graph)],
+        ["qgraph", *site.common("qbb", "--qgraph-datastore-records", "-q", graph, *COMPARE)],
         ["pre-exec-init-qbb", str(site.repo), graph],
         ["run-qbb", str(site.repo), graph],
     ):
@@ -531,7 +537,10 @@ def test_coadds_from_warps_of_another_run_from_python(site: Site) -> None:
         "ConsolidateCoaddInputSummaryTask", "SelectDeepCoaddVisitsTask",
     ]  # fmt: skip
     with site.open("again") as found, site.open("first") as first:
-        assert_same(found.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE))
+        coadd, expected = found.get("deepCoadd", PLACE), first.get("deepCoadd", PLACE)
+    # Visits that the earlier run has matched are compared.
+    assert coadd.settings["rejection"]["method"] == "compare_warp"
+    assert_same(coadd.replace(notes=expected.notes), expected)
 
 
 def test_the_table_of_a_sky_map_can_be_made_of_those_of_other_runs(site: Site) -> None:

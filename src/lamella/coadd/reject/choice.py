@@ -18,7 +18,15 @@ from ...config import PlainValues
 from ...data.exposure import ExposureInfo
 from ...sky.footprint import to_sky
 
-__all__ = ("BandPatch", "Coverage", "RejectionChoice", "choose_rejection", "figures_of", "measure_coverage")
+__all__ = (
+    "BandPatch",
+    "Coverage",
+    "RejectionChoice",
+    "choice_of",
+    "choose_rejection",
+    "figures_of",
+    "measure_coverage",
+)
 
 MIN_VISITS = 3
 """Fewest visits at a place of which one may be outvoted."""
@@ -51,8 +59,6 @@ class Coverage:
     places
         Number of places with any visit, of a lattice over all patches.
     shared
-        Of these, the number with at least three visits.
-    known
         Of these, the number where at least three visits, and most of all, have a PSF that is known.
     visits
         Number of visits of the band.
@@ -60,7 +66,6 @@ class Coverage:
 
     places: int
     shared: int
-    known: int
     visits: int
 
 
@@ -76,7 +81,7 @@ class RejectionChoice(PlainValues):
     visits: int
     """Number of visits of the band."""
     shared: float
-    """Part of the area with data where at least three visits are; 0 where there is none."""
+    """Part of the area with data where at least three visits, and most of all, have a known PSF."""
 
 
 def figures_of(choices: Sequence[RejectionChoice]) -> str:
@@ -84,7 +89,7 @@ def figures_of(choices: Sequence[RejectionChoice]) -> str:
     visits = _range_of([choice.visits for choice in choices])
     parts = _range_of([math.floor(100 * choice.shared) for choice in choices])
     noun = "visit" if visits == "1" else "visits"
-    return f"{visits} {noun}, {MIN_VISITS} or more on {parts} % of the area"
+    return f"{visits} {noun}; such three on {parts} % of the area"
 
 
 def _range_of(numbers: Sequence[int]) -> str:
@@ -92,9 +97,10 @@ def _range_of(numbers: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-_ENOUGH = "three or more visits are on most of the area, and their PSFs are known"
-_FEW = "fewer than three visits are on most of the area"
-_UNKNOWN = "three or more visits are on most of the area, but the PSFs of most are not known"
+_REASONS: dict[Literal["none", "compare_warp"], str] = {
+    "compare_warp": "three or more visits with a known PSF are on most of the area",
+    "none": "fewer than three visits with a known PSF are on most of the area",
+}
 
 
 def choose_rejection(patches: Iterable[tuple[BandPatch, Sequence[ExposureInfo]]]) -> RejectionChoice:
@@ -111,25 +117,26 @@ def choose_rejection(patches: Iterable[tuple[BandPatch, Sequence[ExposureInfo]]]
     """
     coverage = measure_coverage(patches)
     shared = coverage.shared / coverage.places if coverage.places else 0.0
-    if coverage.known > MOST * coverage.places:
-        method, reason = "compare_warp", _ENOUGH
-    else:
-        method, reason = "none", _UNKNOWN if shared > MOST else _FEW
-    return RejectionChoice(method=method, reason=reason, visits=coverage.visits, shared=shared)  # type: ignore[arg-type]
+    return choice_of("compare_warp" if shared > MOST else "none", visits=coverage.visits, shared=shared)
+
+
+def choice_of(
+    method: Literal["none", "compare_warp"], *, visits: int = 0, shared: float = 0.0
+) -> RejectionChoice:
+    """Return a choice with its reason; the figures are 0 where they are told elsewhere."""
+    return RejectionChoice(method=method, reason=_REASONS[method], visits=visits, shared=shared)
 
 
 def measure_coverage(patches: Iterable[tuple[BandPatch, Sequence[ExposureInfo]]]) -> Coverage:
     """Count the visits at a lattice of places over patches; arguments as for `choose_rejection`."""
-    totals = np.zeros(3, dtype=np.int64)
+    places = shared = 0
     visits: set[tuple[str, int]] = set()
     for patch, exposures in patches:
         every, known = _visits_at(_places_on(patch), exposures)
-        enough = every >= MIN_VISITS
-        believed = (known >= MIN_VISITS) & (known > MOST * every)
-        totals += np.count_nonzero(every), np.count_nonzero(enough), np.count_nonzero(believed)
+        places += int(np.count_nonzero(every))
+        shared += int(np.count_nonzero((known >= MIN_VISITS) & (known > MOST * every)))
         visits |= {(info.id.instrument, info.id.visit) for info in exposures}
-    places, shared, known_places = totals.tolist()
-    return Coverage(places, shared, known_places, len(visits))
+    return Coverage(places, shared, len(visits))
 
 
 def _places_on(patch: BandPatch) -> np.ndarray:

@@ -27,6 +27,7 @@ from ...coadd.assemble import assemble
 from ...coadd.assemble_control import AssembleConfig
 from ...coadd.brightmask import BrightObjectCatalog
 from ...coadd.reject.artifact_masks import rejection_notes
+from ...coadd.reject.choice import RejectionChoice, choice_of
 from ...coadd.reject.reject import Findings
 from ...coadd.stack.prepare import input_of, weigh
 from ...coadd.warp.pairs import Pairs
@@ -39,6 +40,7 @@ from ...data.warp import Warp
 from ...errors import UnreadableFileError
 from ...planes import Layout
 from ...resources import Resources
+from ...run.rejection import BandRejection
 from ...run.scratch import write_scratch
 from ..derive import derive_config, derive_field, to_core
 from ..history import (
@@ -92,6 +94,7 @@ class AssembleWarpsTask(Task):
         brightObjects: BrightObjectCatalog | None = None,
         rejected: Sequence[Rejection] = (),
         resources: Resources | None = None,
+        rejection: RejectionChoice | None = None,
     ) -> Struct:
         """Combine warps.
 
@@ -107,6 +110,8 @@ class AssembleWarpsTask(Task):
             Exposures left out earlier, for the record.
         resources
             Threads and memory.
+        rejection
+            What was chosen for the band; given where the options leave that open.
 
         Returns
         -------
@@ -118,7 +123,7 @@ class AssembleWarpsTask(Task):
 
         coadd = assemble(
             ordered,
-            to_core(self.config),
+            BandRejection.of(to_core(self.config), rejection).config,
             target=target,
             bright_objects=brightObjects,
             rejected=rejected,
@@ -256,9 +261,15 @@ class AssembleCoaddPipelineConfig(PipelineTaskConfig, pipelineConnections=Assemb
 
     @property
     def comparesWarps(self) -> bool:
-        """Whether PSF-matched warps are compared to find artifacts."""
+        """Whether PSF-matched warps are compared to find artifacts, of all bands or where that is chosen."""
         reject = getattr(self.assemble, "reject", None)  # a task of a user need not have it
-        return reject is not None and reject.method == "compare_warp"
+        return reject is not None and reject.method in ("auto", "compare_warp")
+
+    @property
+    def followsChoice(self) -> bool:
+        """Whether it is chosen by the band how artifacts are found."""
+        reject = getattr(self.assemble, "reject", None)
+        return reject is not None and reject.method == "auto"
 
     def validate(self) -> None:
         """Check that artifacts are looked for when their masks are to be written."""
@@ -374,12 +385,14 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
         """
         handles = list(inputWarps)
         matched = {_key_of(handle.dataId): handle for handle in psfMatchedWarps}
+        chosen = self._settle(bool(matched) or self.config.warpType == "psfMatched")
+        compares = self.config.comparesWarps if chosen is None else chosen.config.reject.method != "none"
         resources = resources or Resources()
         with tempfile.TemporaryDirectory(prefix="lamella-", ignore_cleanup_errors=True) as folder:
             number = len(handles) + len(matched)
             expected = _BYTES_PER_PIXEL * target.outer_bbox.area * number / _MEBIBYTE
             scratch = Path(folder) if expected > _SHARE_OF_WARPS * resources.memory else None
-            pairs = Pairs()
+            pairs = Pairs() if compares else None
             inputs, left_out, histories, numbers = self._read(
                 handles, matched, pairs, partial(_put_away, scratch)
             )
@@ -396,21 +409,37 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
                 brightObjects=brightObjects,
                 rejected=sorted(everything.values()),
                 resources=resources,
+                # A task of a user need not know of choices.
+                **({} if chosen is None else {"rejection": chosen.choice}),
             )
-        earlier = {**common_settings(histories, self.log), **pair_settings(pairs), **(settings or {})}
+        earlier = {**common_settings(histories, self.log), **(settings or {})}
+        earlier |= {} if pairs is None else pair_settings(pairs)
         coadd: PatchCoadd = result.coadd
         notes = rejection_notes(coadd.settings, coadd.removals)
+        if chosen is not None:
+            earlier, notes = earlier | chosen.settings, (*notes, *chosen.notes)
         coadd = coadd.replace(settings={**earlier, **coadd.settings}, notes=(*coadd.notes, *notes))
         self._describe(coadd)
-        masks = getattr(result, "artifacts", {})  # a task of a user need not have them
+        looked = chosen is None or bool(coadd.removals)
+        masks = getattr(result, "artifacts", {}) if looked else {}  # a task of a user need not have them
         artifacts = {numbers[key]: (boxes[key], mask) for key, mask in masks.items()}
         return Struct(coaddExposure=coadd, nImage=coadd.exposure_count_unmasked, artifacts=artifacts)
+
+    def _settle(self, matched: bool) -> BandRejection | None:
+        """Return how warps are combined where that is left open: ``makeWarp`` matched what is compared.
+
+        Where it could match no visit of this patch, nothing is compared, as if it had not been chosen.
+        """
+        if not self.config.followsChoice:
+            return None
+        choice = choice_of("compare_warp" if matched else "none")
+        return BandRejection.of(to_core(self.assemble.config), choice)
 
     def _read(
         self,
         handles: Sequence[DeferredDatasetHandle],
         matched: Mapping[tuple[str, int], DeferredDatasetHandle],
-        pairs: Pairs,
+        pairs: Pairs | None,
         put_away: Callable[[str, WarpSource], WarpSource],
     ) -> tuple[
         list[WarpInput], list[Rejection], list[dict[str, Any]], dict[tuple[str, int], tuple[str, int]]
@@ -434,7 +463,7 @@ class AssembleCoaddPipelineTask(CoaddPipelineTask):
                 rejected += weighed
                 continue
             direct = dataclasses.replace(weighed, source=put_away(f"{number}.warp", weighed.source))
-            if self.config.comparesWarps:
+            if pairs is not None:
                 put_matched = partial(put_away, f"{number}.matched")
                 direct = self._pair(direct, warp, matched.get(data_key), pairs, put_matched)
             inputs.append(direct)

@@ -12,11 +12,14 @@ from lsst.pipe.base import (
     NoWorkFound,
     PipelineTaskConfig,
     PipelineTaskConnections,
+    QuantaAdjuster,
     QuantumContext,
     Struct,
     Task,
 )
 
+from ...coadd.reject.choice import RejectionChoice
+from ...coadd.select.select_control import SelectControl
 from ...coadd.warp.pairs import CommonPsf
 from ...coadd.warp.warp_control import WarpControl
 from ...data.coadd import Rejection
@@ -27,7 +30,7 @@ from ...psf.match_control import MatchControl
 from ...run.patch import require_all, warp_visit
 from ...run.patch_config import PatchConfig
 from ...sky.tract import Patch
-from ..derive import derive_config, to_core
+from ..derive import DerivedConfig, derive_config, to_core
 from ..history import note_rejections, plain_settings, record_history, record_unmatched
 from ..matching import MODEL_FWHM
 from .base import (
@@ -40,6 +43,7 @@ from .base import (
     patch_of,
     storage_class_field,
 )
+from .choose import choose_for_graph
 from .exposures import ExposureHandle, open_handles
 from .lost import require_datasets
 from .select import SelectExposuresTask
@@ -156,20 +160,39 @@ class MakeWarpConnections(
         name="{datasetPrefix}{coaddName}Coadd_psfMatchedWarp",
         storageClass="LamellaWarp",
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
+        # None of a band whose visits are not compared.
+        multiple=True,
     )
 
     def __init__(self, *, config: Any = None) -> None:
         super().__init__(config=config)
+        self._choices: dict[tuple[str, str], RejectionChoice] = {}
+        select = config.select.value
+        # A task of a user may have options of its own.
+        known = isinstance(select, DerivedConfig) and select.coreClass is SelectControl
+        self._select: SelectControl = to_core(select) if known else SelectControl()
+        self._chooses = config.makePsfMatched and config.matchCompared
         self.calexps = exposures_of(self.calexps, config.exposureStorageClass)
         if not config.makeDirect:
             del self.warp
         if not config.makePsfMatched:
             del self.psfMatched
 
+    def adjust_all_quanta(self, adjuster: QuantaAdjuster) -> None:
+        """Choose the bands whose visits are compared, from all of their exposures in the repository."""
+        if self._chooses:
+            self._choices.update(choose_for_graph(adjuster, self, self._select))
+
     def adjustQuantum(self, inputs: Any, outputs: Any, label: str, data_id: Any) -> Any:
-        """Require a sky map whose file is there."""
+        """Require a sky map whose file is there; match no visit that is not compared."""
         require_datasets(inputs, "skyMap")
-        return super().adjustQuantum(inputs, outputs, label, data_id)
+        adjusted, changed = super().adjustQuantum(inputs, outputs, label, data_id)
+        # There are none where a quantum is run and not planned.
+        choice = self._choices and self._choices.get((str(data_id["skymap"]), str(data_id["band"])))
+        if choice and choice.method == "none":
+            connection, _ = outputs["psfMatched"]
+            changed = {**changed, "psfMatched": (connection, ())}
+        return adjusted, changed
 
 
 class MakeWarpConfig(PipelineTaskConfig, pipelineConnections=MakeWarpConnections):
@@ -180,6 +203,11 @@ class MakeWarpConfig(PipelineTaskConfig, pipelineConnections=MakeWarpConnections
     exposureStorageClass = storage_class_field()
     makeDirect = Field[bool](doc="Write the warp as it is.", default=True)
     makePsfMatched = Field[bool](doc="Write the warp matched to a common PSF.", default=False)
+    matchCompared = Field[bool](
+        doc="With makePsfMatched, make the matched warps only of bands whose visits are worth comparing: "
+        "where three or more with a known PSF are on most of the area.",
+        default=False,
+    )
     match: Any = ConfigurableField(doc="Matches the warp, if makePsfMatched.", target=MatchWarpTask)
     strict = Field[bool](
         doc="Fail when an exposure that overlaps the patch cannot be used, where it is left out otherwise.",
@@ -223,7 +251,13 @@ class MakeWarpTask(CoaddPipelineTask):
         """Make the warp of the quantum's visit and patch."""
         patch, target = patch_of(butlerQC, butlerQC.get(inputRefs.skyMap))
         sources, unread = open_handles(butlerQC.get(inputRefs.calexps))
-        butlerQC.put(self.run(sources, patch, target, unread=unread), outputRefs)
+        # The graph has one only where visits are compared.
+        matched_refs = getattr(outputRefs, "psfMatched", [])
+        result = self.run(sources, patch, target, unread=unread, matches=bool(matched_refs))
+        if self.config.makeDirect:
+            butlerQC.put(result.warp, outputRefs.warp)
+        if result.psfMatched is not None:
+            butlerQC.put([result.psfMatched], matched_refs)
 
     def run(
         self,
@@ -232,6 +266,7 @@ class MakeWarpTask(CoaddPipelineTask):
         target: CoaddTarget,
         *,
         unread: Sequence[Rejection] = (),
+        matches: bool | None = None,
     ) -> Struct:
         """Make the warp of one visit.
 
@@ -245,6 +280,8 @@ class MakeWarpTask(CoaddPipelineTask):
             Its pixel grid.
         unread
             Exposures of the visit of which nothing can be read.
+        matches
+            Whether the matched warp is made; by default if ``makePsfMatched``.
 
         Returns
         -------
@@ -283,7 +320,7 @@ class MakeWarpTask(CoaddPipelineTask):
         settings = {"select": plain_settings(self.select.config), "warp": plain_settings(self.warp.config)}
         record_history(visit.warp, unused, settings)
         matched: Warp | None = None
-        if self.config.makePsfMatched:
+        if self.config.makePsfMatched if matches is None else matches:
             result = self.match.run(visit.warp, target)
             matched = result.warp
             if matched is None:
