@@ -109,7 +109,9 @@ def option_table(path: str) -> str:
     module, _, name = path.rpartition(".")
     config = getattr(importlib.import_module(module), name)
     rows = ["| option | default | unit | meaning |", "|---|---|---|---|"]
-    return "\n".join([*rows, *_option_rows(config, None, "")])
+    # A configuration may have another default for an option than the class of the option.
+    complete = not any(field.is_required() for field in config.model_fields.values())
+    return "\n".join([*rows, *_option_rows(config, config() if complete else None, "")])
 
 
 def _option_rows(config: type[Config], values: Config | None, prefix: str) -> Iterator[str]:
