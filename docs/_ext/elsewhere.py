@@ -59,7 +59,8 @@ _NAMES: Mapping[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
             (
                 "class",
                 "api/{}.html#{}",
-                "astropy.coordinates.SkyCoord astropy.table.Table astropy.table.QTable astropy.units.Quantity "
+                "astropy.coordinates.SkyCoord astropy.table.Table astropy.table.QTable "
+                "astropy.units.Quantity "
                 "astropy.time.Time astropy.wcs.WCS astropy.io.fits.Header astropy.io.fits.HDUList "
                 "astropy.nddata.CCDData astropy.nddata.NDData",
             ),
@@ -73,7 +74,8 @@ _NAMES: Mapping[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
                 "class",
                 "#",
                 "lsst.images.Box lsst.images.Image lsst.images.Mask lsst.images.MaskPlane "
-                "lsst.images.MaskSchema lsst.images.MaskedImage lsst.images.Polygon lsst.images.SkyProjection "
+                "lsst.images.MaskSchema lsst.images.MaskedImage lsst.images.Polygon "
+                "lsst.images.SkyProjection "
                 "lsst.images.GeneralFrame lsst.images.Interval lsst.images.psfs.PointSpreadFunction "
                 "lsst.images.psfs.GaussianPointSpreadFunction",
             ),

@@ -8,7 +8,6 @@ import importlib
 import inspect
 import pkgutil
 import re
-import typing
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType

@@ -84,6 +84,21 @@ def write_inputs(folder: Path) -> None:
     rows["file"] = [f"mine/{name}" for name in rows["file"]]
     rows.write(folder / "mine.ecsv")
     (folder / "mine" / "exposures.ecsv").unlink()
+    write_mycam(folder / "mycam")
+
+
+def write_mycam(folder: Path) -> None:
+    """Write an image of a camera for which the page has a reader."""
+    folder.mkdir()
+    pixels = np.random.default_rng(4).normal(0, 5, (60, 70)).astype(np.float32)
+    cards = {"INSTRUME": "MyCam", "EXPNUM": 7, "FILTER": "r", "SEEING": 0.8, "PIXSCALE": 0.2, "MAGZP": 27.0}
+    cards |= {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.1, "CRVAL2": 2.2}
+    cards |= {"CRPIX1": 35.0, "CRPIX2": 30.0, "CDELT1": -0.2 / 3600, "CDELT2": 0.2 / 3600}
+    primary = fits.PrimaryHDU(pixels)
+    primary.header.update(cards)
+    variance = fits.ImageHDU(np.full(pixels.shape, 25, np.float32), name="VARIANCE")
+    bad = fits.ImageHDU(np.zeros(pixels.shape, np.uint8), name="BAD")
+    fits.HDUList([primary, variance, bad]).writeto(folder / "a.fits")
 
 
 def write_camera(folder: Path) -> None:
