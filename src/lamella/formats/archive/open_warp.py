@@ -58,7 +58,7 @@ def open_warp(path: str | PathLike[str]) -> WarpFile:
     >>> warp = lamella.make_warp([sources[0].read()], patch.projection, patch.outer_bbox)
     >>> lamella.write_archive(warp, "warp.fits")
     >>> opened = lamella.open_warp("warp.fits")
-    >>> target = lamella.CoaddTarget(patch.outer_bbox, patch.projection)
+    >>> target = lamella.CoaddTarget(outer_bbox=patch.outer_bbox, projection=patch.projection)
     >>> coadd = lamella.assemble([opened.as_input()], target=target)
     >>> opened.bbox == warp.bbox, coadd.bbox == patch.outer_bbox
     (True, True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from lsst.pex.config import Config as PexConfig
@@ -10,7 +9,7 @@ from lsst.pex.config import FieldValidationError
 
 from ...config import Config
 from ...errors import ConfigError
-from ..derive import derive_config, field_name, to_plain
+from ..derive import derive_field, to_plain
 
 __all__ = ("borrow", "borrowed", "check_with_core", "core_values")
 
@@ -29,7 +28,7 @@ def borrow(core: type[Config], option: str, *, default: Any = _SAME) -> Any:
     default
         Another default value; lists for tuples.
     """
-    field: Any = copy.copy(derive_config(core)._fields[field_name(option)])
+    field: Any = derive_field(core, option)
     field.core_option = core, option
     if default is not _SAME:
         field.default = default
