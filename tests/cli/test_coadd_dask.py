@@ -123,7 +123,8 @@ def test_after_an_interrupt_nothing_is_left_and_the_same_command_continues(
     cluster: distributed.LocalCluster, survey: Survey, patches: Path, tmp_path: Path
 ) -> None:
     def interrupt(step: Progress) -> None:
-        raise KeyboardInterrupt
+        if step.stage == "writing" and step.done == step.total:
+            raise KeyboardInterrupt
 
     run = CoaddRun(
         output=tmp_path,
@@ -137,7 +138,10 @@ def test_after_an_interrupt_nothing_is_left_and_the_same_command_continues(
     in_time(lambda: wait_until(lambda: not cluster.scheduler.tasks))
     done = {path.name for path in tmp_path.glob("coadd-*.json")}
     assert len(done) == 1
-    record = in_time(lambda: dataclasses.replace(run, on_progress=None)([survey.table]))
+    steps: list[Progress] = []
+    record = in_time(lambda: dataclasses.replace(run, on_progress=steps.append)([survey.table]))
+    assert {"warping", "stacking", "writing"} <= {step.stage for step in steps}
+    assert steps[-1].fraction == 1
     assert len(record.coadds) == 4
     assert {f"coadd-{coadd.name}.json" for coadd in record.coadds if coadd.kept} == done
 

@@ -169,7 +169,7 @@ class CoaddRun:
         if cluster is None:
             outcomes = self._run(undone, folder, Relay(counter.step))
         else:
-            outcomes = self._run_there(cluster, undone, folder)
+            outcomes = self._run_there(cluster, undone, folder, counter)
         # Whatever ends the run, what it began ends before its folder is free.
         with contextlib.closing(outcomes):
             for outcome in outcomes:
@@ -207,7 +207,7 @@ class CoaddRun:
         yield from run_in_processes(jobs, work, processes, relay)
 
     def _run_there(
-        self, cluster: DaskCluster, jobs: Sequence[PatchJob], folder: Path
+        self, cluster: DaskCluster, jobs: Sequence[PatchJob], folder: Path, counter: ProgressCounter
     ) -> Generator[Outcome[PatchJob, CoaddRecord]]:
         """Have the coadds made by a cluster, and put each in its place."""
         work = CoaddWork(
@@ -217,11 +217,11 @@ class CoaddRun:
             keep_warps=self.keep_warps,
             strict=self.strict,
         )
-        memory = self.resources.memory
+        staged = StagedWork.of(work, jobs)
         with (
             scratch_folder(folder.absolute()) as aside,
             contextlib.closing(
-                cluster.run(jobs, StagedWork.of(work, jobs), Attempts(aside), memory)
+                cluster.run(jobs, staged, Attempts(aside), self.resources.memory, counter.step)
             ) as outcomes,
         ):
             for outcome in outcomes:

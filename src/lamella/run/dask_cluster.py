@@ -14,7 +14,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..coadd.versions import package_versions
 from ..errors import ClusterError, ConfigError, MissingPackageError, WorkerError
@@ -33,6 +33,8 @@ _CONNECT = 30.0
 """Seconds in which a scheduler must answer."""
 _LOOK = 1.0
 """Seconds between two looks at the scheduler while nothing comes."""
+_EVERY = 0.5
+"""Seconds between two steps of a stage that a worker sends."""
 _WORD = 60.0
 """Seconds between two words about workers that are missing."""
 _FETCH = 10.0
@@ -151,7 +153,12 @@ class DaskCluster:
                 _require_same(who, reply["packages"], own)
 
     def run[J: Named, R](
-        self, jobs: Sequence[J], work: Work[J, R], attempts: Attempts, memory: float
+        self,
+        jobs: Sequence[J],
+        work: Work[J, R],
+        attempts: Attempts,
+        memory: float,
+        on_step: Callable[[str, str, int, int], None],
     ) -> Generator[Outcome[J, R]]:
         """Do the work of each job on the workers, and yield what became of it, as soon as it is known.
 
@@ -168,6 +175,8 @@ class DaskCluster:
             Where files go, on a file system that all workers see.
         memory
             Memory for the jobs of a worker, in MiB; never more than Dask lets it have.
+        on_step
+            Called with the name of a job and what `lamella.resources.OnStep` gets, some times a second.
 
         Raises
         ------
@@ -176,8 +185,8 @@ class DaskCluster:
         """
         workers = len(self._ask(self._client.nthreads))
         crowd = math.ceil(len(jobs) / max(1, workers))
-        task = _Task(work, attempts, package_versions(), memory, crowd)
-        yield from _Flight(self._client, self._address, task, attempts).outcomes(jobs)
+        task = _Task(work, attempts, package_versions(), memory, crowd, f"lamella-{uuid.uuid4().hex}")
+        yield from _Flight(self._client, self._address, task, on_step).outcomes(jobs)
 
     def _ask[T](self, question: Callable[[], T]) -> T:
         try:
@@ -211,7 +220,7 @@ def _require_same(who: str, theirs: Mapping[str, Any], own: Mapping[str, Any]) -
 
 
 @dataclasses.dataclass(frozen=True)
-class _Task[J, R]:
+class _Task[J: Named, R]:
     """What a worker does with a job."""
 
     work: Work[J, R]
@@ -220,15 +229,17 @@ class _Task[J, R]:
     memory: float
     crowd: int
     """Jobs that a worker gets in all."""
+    topic: str
+    """Name under which Dask passes steps on."""
 
     def __call__(self, numbered: tuple[int, J]) -> R:
         number, job = numbered
         # A worker that came after the start has not been asked.
         _require_same(f"The Dask worker on {platform.node()}", package_versions(), self.versions)
         with self.attempts.begin(number) as attempt:
-            return self.work(job, attempt, self._share())
+            return self.work(job, attempt, self._share(job.name))
 
-    def _share(self) -> Resources:
+    def _share(self, name: str) -> Resources:
         """Return what the job may use: the worker gives each of its threads a job."""
         from distributed import get_worker
 
@@ -237,33 +248,76 @@ class _Task[J, R]:
         limit = worker.memory_manager.memory_limit
         memory = min(self.memory, _USABLE * limit / _MEBIBYTE) if limit else self.memory
         side_by_side = min(threads, self.crowd)
-        return Resources(threads=max(1, threads // side_by_side), memory=memory / side_by_side)
+        return Resources(
+            threads=max(1, threads // side_by_side),
+            memory=memory / side_by_side,
+            on_step=_Reporter(worker, self.topic, name),
+        )
+
+
+class _Reporter:
+    """Sends the steps of a job from its worker, no more often than somebody looks."""
+
+    def __init__(self, worker: Any, topic: str, job: str) -> None:
+        self._worker = worker
+        self._topic = topic
+        self._job = job
+        self._stage = ""
+        self._sent = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if stage == self._stage and now - self._sent < _EVERY:
+            return
+        self._stage, self._sent = stage, now
+        self._worker.log_event(self._topic, [self._job, stage, done, total])
+
+
+class _Step(NamedTuple):
+    """A step of a job that a worker has sent."""
+
+    job: str
+    stage: str
+    done: int
+    total: int
 
 
 class _Flight[J: Named, R]:
     """Jobs that are under way."""
 
-    def __init__(self, client: Client, address: str, task: _Task[J, R], attempts: Attempts) -> None:
+    def __init__(
+        self,
+        client: Client,
+        address: str,
+        task: _Task[J, R],
+        on_step: Callable[[str, str, int, int], None],
+    ) -> None:
         self._client = client
         self._address = address
         self._task = task
-        self._attempts = attempts
+        self._on_step = on_step
         self._under_way: dict[Future[Parcel], tuple[int, J]] = {}
-        self._arrivals: queue.SimpleQueue[Future[Parcel]] = queue.SimpleQueue()
+        # What Dask tells in a thread of its own: futures that are done, and steps.
+        self._arrivals: queue.SimpleQueue[Future[Parcel] | _Step] = queue.SimpleQueue()
         self._last_word = time.monotonic()
 
     def outcomes(self, jobs: Sequence[J]) -> Generator[Outcome[J, R]]:
         """Send the jobs, and yield what becomes of them."""
+        topic = self._task.topic
+        self._client.subscribe_topic(topic, lambda event: self._arrivals.put(_Step(*event[1])))
         try:
             for numbered in enumerate(jobs):
                 self._send(numbered)
             while self._under_way:
-                outcome = self._settle(self._next())
-                if outcome is not None:
+                arrival = self._next()
+                if isinstance(arrival, _Step):
+                    self._on_step(*arrival)
+                elif (outcome := self._settle(arrival)) is not None:
                     yield outcome
         finally:
-            if self._under_way and self._client.status == "running":
-                with contextlib.suppress(OSError):
+            if self._client.status == "running":
+                with contextlib.suppress(OSError, ValueError):
+                    self._client.unsubscribe_topic(topic)
                     self._client.cancel(list(self._under_way), asynchronous=False, force=True)
 
     def _send(self, numbered: tuple[int, J]) -> None:
@@ -272,7 +326,7 @@ class _Flight[J: Named, R]:
         self._under_way[future] = numbered
         future.add_done_callback(self._arrivals.put)
 
-    def _next(self) -> Future[Parcel]:
+    def _next(self) -> Future[Parcel] | _Step:
         while True:
             try:
                 return self._arrivals.get(timeout=_LOOK)
@@ -314,7 +368,7 @@ class _Flight[J: Named, R]:
 
     def _again(self, number: int, job: J) -> Outcome[J, R] | None:
         try:
-            self._attempts.require_life(number)
+            self._task.attempts.require_life(number)
         except WorkerError as err:
             return Outcome(job, error=err)
         self._send((number, job))

@@ -118,7 +118,6 @@ class CoaddWork:
     config: PatchConfig
     resources: Resources
     keep_warps: bool = False
-    on_visit: Callable[[], None] | None = None
     on_step: Relay | None = None
     """Called with the name of the coadd and what `lamella.resources.OnStep` gets."""
     strict: bool = False
@@ -143,7 +142,6 @@ class CoaddWork:
             scratch=self.folder,
             keep_warp=keep,
             keep_matched=keep if self._settled(job).needs_matched else None,
-            on_visit=self.on_visit,
             on_findings=findings.append,
             strict=self.strict,
         )
@@ -231,10 +229,13 @@ class StagedWork:
         for file in sorted(_files_of(job) - self.absent):
             if not Path(file).exists():
                 raise unseen(Path(file))
-        work = dataclasses.replace(
-            self.work, folder=attempt.folder, resources=resources, on_visit=attempt.require_run
-        )
-        record = work(job)
+
+        def step(stage: str, done: int, total: int) -> None:
+            attempt.require_run()
+            resources.tell(stage, done, total)
+
+        watched = resources.replace(on_step=step)
+        record = dataclasses.replace(self.work, folder=attempt.folder, resources=watched)(job)
         return StagedCoadd(record, attempt.finish())
 
 
