@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lsst.images import Box, Image
 from PIL import ImageColor
 
 from lamella.coadd.reject.artifact_masks import ArtifactMasks, VisitMask
 from lamella.data.removals import Removal
 from lamella.image.spans import Runs, SpanMask
-from lamella.report.artifact_picture import artifact_picture, removed_picture
+from lamella.report.artifact_picture import artifact_picture, before_picture, removed_picture
 from lamella.report.palette import NO_DATA_COLOR, hex_color, plane_color
 
 
@@ -76,3 +77,19 @@ def test_pixels_without_data_are_slate_unless_something_was_taken_away(coadd, dr
     assert (rows[empty] == NO_DATA_COLOR).all()
     nothing = make_masks(coadd, 0)
     assert draw(coadd, nothing).swatches == ()
+
+
+def test_before_and_after_lie_side_by_side_in_one_stretch(coadd) -> None:
+    box = Box.factory[
+        coadd.bbox.y.start + 100 : coadd.bbox.y.start + 180,
+        coadd.bbox.x.start + 50 : coadd.bbox.x.start + 150,
+    ]
+    values = coadd.image[box].array.copy()
+    values[40, :] += 100 * np.nanstd(values)
+    picture = before_picture(coadd, Image(values, bbox=box))
+    rows = picture.pixels[::-1].astype(int)
+    assert rows.shape == (80, 208, 3)
+    assert (rows[:, 100:108] == NO_DATA_COLOR).all()
+    before, after = rows[:, :100], rows[:, 108:]
+    assert (np.delete(before, 40, axis=0) == np.delete(after, 40, axis=0)).all()
+    assert (before[40] > after[40]).mean() > 0.9

@@ -27,6 +27,7 @@ from ..resources import Resources
 from ..sky.footprint import pixel_scale
 from .assemble_control import AssembleConfig
 from .brightmask import BrightObjectCatalog, paint_bright_objects
+from .reject.example import example_box
 from .reject.reject import Findings, find_rejections
 from .reject.scene import Scene, measured_width
 from .skynoise import corrected
@@ -127,11 +128,16 @@ def assemble(
     layout = Layout.of(*(visit.source.schema for visit in prepared.inputs))
     inputs, resources = prepared.inputs, resources or Resources()
     findings = find_rejections(scene_of(inputs, target, config, resources))
+    removed = layout.bits(config.remove_mask_planes, missing_ok=True)
     if on_findings is not None:
+        box = example_box(findings, target.outer_bbox)
+        if box is not None:
+            plain = resources.replace(streaming=False)
+            before = stack_inputs(inputs, box, layout, config.stack_control(layout), plain, removed)
+            findings = dataclasses.replace(findings, before=Image(before.image, bbox=box))
         on_findings(findings)
     # Artifacts are on CLIPPED now, which rejects a pixel from here on.
     rules = config.after_rejection().stack_control(layout)
-    removed = layout.bits(config.remove_mask_planes, missing_ok=True)
     planes = stack_inputs(findings.apply(inputs), target.outer_bbox, layout, rules, resources, removed)
     # With the artifacts in: they may be all that is wrong with a visit.
     checks = compare_visits(inputs, planes, target, layout, config.stack_control(layout), resources)

@@ -7,6 +7,7 @@ artifacts.
 from __future__ import annotations
 
 import numpy as np
+from lsst.images import Image
 
 from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..data.coadd import PatchCoadd
@@ -21,11 +22,12 @@ from .picture import (
     count_swatches,
     dimmed,
     gradient,
+    grey_sky,
     upright,
 )
 from .wording import percent
 
-__all__ = ("artifact_picture", "removed_picture")
+__all__ = ("artifact_picture", "before_picture", "removed_picture")
 
 _PLANES = (
     ("NO_DATA", "untested", (120, 144, 190)),
@@ -35,6 +37,8 @@ _PLANES = (
 """Planes of artifacts, what they mean, and their colours; streaks are among the clipped pixels."""
 
 _MANY_COUNTS = 12
+_GAP = 8
+"""Pixels between two parts of a picture."""
 _OPACITY = 0.85
 _FIRST_COLOR = 0.4
 
@@ -101,6 +105,28 @@ def removed_picture(coadd: PatchCoadd, masks: ArtifactMasks, *, max_side: int = 
         pixels=upright(np.round(canvas).astype(np.uint8), _empty(coadd, masks, max_side)),
         swatches=count_swatches(counts, colors, first=1) if few else (),
         scale=None if few else Scale(gradient(_FIRST_COLOR), ((0, "1"), (1, f"{most}")), "visits"),
+        photographic=True,
+    )
+
+
+def before_picture(coadd: PatchCoadd, before: Image) -> Picture:
+    """Draw a part of a coadd with its artifacts at the left and without them at the right, in one stretch.
+
+    Parameters
+    ----------
+    coadd
+        The coadd.
+    before
+        The part as it would be with the artifacts in it.
+    """
+    pair = before.array, coadd.image[before.bbox].array
+    gap = np.full((before.array.shape[0], _GAP), np.nan, dtype=np.float32)
+    values = np.concatenate([pair[0], gap, pair[1]], axis=1)
+    return Picture(
+        name="before",
+        title="With artifacts, and without",
+        alt="A part of the coadd as a mean of all pixels, and beside it as it is without the artifacts.",
+        pixels=upright(grey_sky(values), ~np.isfinite(values)),
         photographic=True,
     )
 

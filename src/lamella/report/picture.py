@@ -37,6 +37,7 @@ __all__ = (
     "count_swatches",
     "dimmed",
     "gradient",
+    "grey_sky",
     "image_picture",
     "mask_picture",
     "psf_picture",
@@ -141,14 +142,18 @@ class Drawable(Protocol):
 def image_picture(coadd: Drawable, *, max_side: int = MAX_SIDE) -> Picture:
     """Draw the sky in grey: asinh of the flux, from just below the sky level to the brightest stars."""
     values = block_mean(coadd.image.array, max_side)
-    grey = np.repeat(_bytes(sky_tone(_in_noise(values)))[..., None], 3, axis=-1)
     return Picture(
         name="image",
         title=f"Image, {coadd.band}",
         alt=f"The coadd in band {coadd.band}, asinh stretch; pixels without data are slate.",
-        pixels=upright(grey, ~np.isfinite(values)),
+        pixels=upright(grey_sky(values), ~np.isfinite(values)),
         photographic=True,
     )
+
+
+def grey_sky(values: np.ndarray) -> np.ndarray:
+    """Return an image of the sky in grey, of shape (y, x, 3): asinh of the flux over the noise of the sky."""
+    return np.repeat(_bytes(sky_tone(_in_noise(values)))[..., None], 3, axis=-1)
 
 
 def variance_picture(coadd: PatchCoadd, *, max_side: int = MAX_SIDE) -> Picture:

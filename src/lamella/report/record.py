@@ -28,7 +28,7 @@ from ..data.origins import OriginSummary
 from ..data.visit_check import visit_warnings
 from ..errors import UnreadableFileError
 from ..files import write_text
-from .artifact_picture import artifact_picture, removed_picture
+from .artifact_picture import artifact_picture, before_picture, removed_picture
 from .picture import (
     Picture,
     Scale,
@@ -222,6 +222,8 @@ def coadd_pictures(
     if artifacts is not None:
         draws = (artifact_picture, removed_picture)
         pictures += [draw(coadd, artifacts, max_side=_MAP_SIDE) for draw in draws]
+        if artifacts.before is not None:
+            pictures.append(before_picture(coadd, artifacts.before))
     return tuple(pictures)
 
 

@@ -17,7 +17,7 @@ from ..data.exposure import ExposureSource
 from ..psf.parameters import psf_to_parameters
 from .jobs import PatchJob
 from .patch_config import PatchConfig
-from .rejection import BandRejection
+from .rejection import BandRejection, settled_config
 
 __all__ = ("fingerprint", "input_files", "matched_fingerprint", "warp_fingerprint")
 
@@ -36,7 +36,7 @@ def fingerprint(job: PatchJob, config: PatchConfig) -> str:
         | {
             "rejected": [[str(rejection.id), rejection.reason] for rejection in job.rejected],
             "bright": [dataclasses.astuple(region) for region in job.bright_objects or ()],
-            "config": config.replace(assemble=rejecting.config).to_dict(),
+            "config": settled_config(job, config).to_dict(),
         }
     )
 

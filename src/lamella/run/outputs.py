@@ -45,7 +45,7 @@ from .fingerprint import fingerprint, input_files
 from .jobs import PatchJob
 from .patch import PatchWork, make_patch
 from .patch_config import PatchConfig
-from .rejection import BandRejection
+from .rejection import settled_config
 from .warp_files import WarpFiles
 
 __all__ = (
@@ -141,7 +141,7 @@ class CoaddWork:
             resources=self.resources,
             scratch=self.folder,
             keep_warp=keep,
-            keep_matched=keep if self._settled(job).needs_matched else None,
+            keep_matched=keep if settled_config(job, self.config).needs_matched else None,
             on_findings=findings.append,
             strict=self.strict,
         )
@@ -156,10 +156,6 @@ class CoaddWork:
         )
         write_record(files.record, record)
         return record
-
-    def _settled(self, job: PatchJob) -> PatchConfig:
-        rejecting = BandRejection.of(self.config.assemble, job.rejection)
-        return self.config.replace(assemble=rejecting.config)
 
     def _write(
         self, coadd: PatchCoadd, masks: ArtifactMasks | None, files: CoaddFiles, start: float

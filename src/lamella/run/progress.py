@@ -12,7 +12,7 @@ from .events import COMPILED, COMPILING
 from .jobs import PatchJob
 from .patch import visits_of
 from .patch_config import PatchConfig
-from .rejection import BandRejection
+from .rejection import settled_config
 
 __all__ = ("Progress", "ProgressCounter", "stages_of")
 
@@ -63,9 +63,7 @@ class ProgressCounter:
         cls, jobs: Iterable[PatchJob], config: PatchConfig, tell: Callable[[Progress], None] | None
     ) -> Self:
         """Make the counter of the jobs of a run."""
-        coadds = {
-            job.name: (len(visits_of(job)), stages_of(BandRejection.of(job, config).config)) for job in jobs
-        }
+        coadds = {job.name: (len(visits_of(job)), stages_of(settled_config(job, config))) for job in jobs}
         return cls(coadds, tell)
 
     def __init__(

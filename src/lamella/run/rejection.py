@@ -12,7 +12,7 @@ from ..errors import PsfMatchError
 from .jobs import PatchJob
 from .patch_config import PatchConfig
 
-__all__ = ("BandRejection", "note_of", "rejections_of", "settings_of", "told_rejections")
+__all__ = ("BandRejection", "note_of", "rejections_of", "settings_of", "settled_config", "told_rejections")
 
 
 def settings_of(choice: RejectionChoice) -> dict[str, Any]:
@@ -49,6 +49,17 @@ def rejections_of(jobs: Iterable[PatchJob], config: PatchConfig) -> dict[str, Re
     if config.assemble.reject.method != "auto":
         return {}
     return {job.band: job.rejection for job in jobs if job.rejection is not None}
+
+
+def settled_config(job: PatchJob, config: PatchConfig) -> PatchConfig:
+    """Return the options of a patch once it is settled how artifacts are left out.
+
+    Raises
+    ------
+    ConfigError
+        Raised where they leave that to a choice, and nothing was chosen for the job.
+    """
+    return config.replace(assemble=BandRejection.of(config.assemble, job.rejection).config)
 
 
 @dataclasses.dataclass(frozen=True)

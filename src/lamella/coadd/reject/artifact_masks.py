@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from lsst.images import Box, SkyProjection
+from lsst.images import Box, Image, SkyProjection
 
 from ...data.coadd import PatchCoadd
 from ...data.removals import Removal
@@ -54,6 +54,8 @@ class ArtifactMasks:
         Tract pixels to ICRS.
     visits
         One mask per visit, in the order of their identities.
+    before
+        A part of the coadd as it would be with the artifacts in it; files do not have it.
     """
 
     band: str
@@ -64,6 +66,7 @@ class ArtifactMasks:
     bbox: Box
     projection: SkyProjection[Any]
     visits: tuple[VisitMask, ...]
+    before: Image | None = None
 
     @classmethod
     def of(cls, coadd: PatchCoadd, findings: Findings) -> Self | None:
@@ -86,6 +89,7 @@ class ArtifactMasks:
             method=str(coadd.settings["assemble"]["reject"]["method"]),
             bbox=coadd.bbox,
             projection=coadd.sky_projection,
+            before=findings.before,
             visits=tuple(
                 VisitMask(removal=removal, planes=planes, removed=removed)
                 for removal, planes, removed in zip(

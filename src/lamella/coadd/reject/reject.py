@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Self
 
+from lsst.images import Image
+
 from ...data.inputs import WarpInput
 from ...data.removals import Removal, VisitArtifacts
 from ...image.spans import Runs, SpanMask, no_runs, shared_runs, united_runs
@@ -30,12 +32,15 @@ class Findings:
         Where a matched warp ended, and the coadd is made from it up to there.
     removed
         For each input, its unmasked pixels that are removed.
+    before
+        An example of the coadd as it would be with the artifacts in it, where one was asked for.
     """
 
     artifacts: tuple[SpanMask, ...]
     removals: tuple[Removal, ...]
     edges: Runs
     removed: tuple[Runs, ...]
+    before: Image | None = None
 
     @classmethod
     def of(
