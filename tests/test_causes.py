@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lamella.causes import cause_of, told_once
+from lamella.causes import cause_of, merged, told_once
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,27 @@ def test_each_cause_is_told_once_with_a_count() -> None:
     ]
     assert told_once(rows[:2])[0].endswith("a number (the same for 1 other).")
     assert told_once([]) == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "text"),
+    [
+        (["no overlap", "no overlap"], "no overlap"),
+        (
+            [
+                "PSF FWHM 1.2 arcsec > 1 arcsec",
+                "PSF FWHM 1.01 arcsec > 1 arcsec",
+                "PSF FWHM 1.39 arcsec > 1 arcsec",
+            ],
+            "PSF FWHM > 1 arcsec (1.01 to 1.39)",
+        ),
+        (["PSF stars 10 < 12", "PSF stars 9 < 12"], "PSF stars < 12 (9 to 10)"),
+        (["found a weight of -3", "found a weight of -1e-05"], "found a weight of (-3 to -1e-05)"),
+        (["visit 12 is excluded", "visit 5 is excluded"], "visit is excluded (5 to 12)"),
+        (["/in/e7.fits is absent", "/in/e9.fits is absent"], "/in/e7.fits is absent (and the like)"),
+        (["row 1 has 2", "row 2 has 3"], "row 1 has 2 (and the like)"),
+    ],
+)
+def test_messages_of_one_cause_are_one_with_the_range(messages: list[str], text: str) -> None:
+    assert merged(messages) == text
+    assert merged(messages[::-1]).rpartition(" (")[2] == text.rpartition(" (")[2]

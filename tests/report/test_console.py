@@ -6,6 +6,8 @@ import io
 import pytest
 from rich.console import Console
 
+from lamella.causes import merged
+from lamella.coadd.summary import Rejected
 from lamella.data.origins import OriginSummary
 from lamella.report.console import origins_table, skipped_table, summary_table
 from lamella.report.record import Skipped
@@ -13,7 +15,7 @@ from lamella.report.record import Skipped
 
 def printed(table, width=80):
     buffer = io.StringIO()
-    Console(file=buffer, width=width, color_system=None).print(table)
+    Console(file=buffer, width=width, color_system=None).print(table, crop=False)
     return buffer.getvalue()
 
 
@@ -65,3 +67,33 @@ def test_what_has_one_cause_is_one_line_with_a_count():
     assert text.count("found a weight") == 1
     assert "/in/e0.fits and 6 more" in text
     assert "/in/x.fits" in text
+
+
+LONG = "/home/somebody/data/surveys/2026-03-01/night-one/exposures/exposure-r-000123-detector-07.fits"
+REASON = "found no WCS; expected one in the header of the image or beside it."
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_paths_are_not_broken(width):
+    items = [Skipped(LONG, f"{LONG}: {REASON}")]
+    lines = printed(skipped_table(items, title="Skipped"), width).splitlines()
+    assert lines[:2] == ["Skipped", LONG]
+    assert sum(LONG in line for line in lines) == 2
+    assert all(len(line) <= width for line in lines if LONG not in line)
+    assert " ".join(" ".join(lines[2:]).split()) == f"{LONG}: {REASON}"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_is_counted_is_told(records, width):
+    text = printed(summary_table(records), width)
+    assert "Used, Out: images of detectors." in text
+    assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_five_hundred_exposures_beyond_one_limit_are_one_line(records):
+    reason = merged([f"PSF FWHM {1 + n / 1000:.3f} arcsec > 1 arcsec" for n in range(1, 501)])
+    summary = dataclasses.replace(records[0].summary, rejected=(Rejected("select", reason, 500),))
+    text = printed(summary_table([dataclasses.replace(records[0], summary=summary)]))
+    words = text.split()
+    assert all(word in words for word in ("500", "FWHM", "(1.001", "1.500)"))
+    assert len(text.splitlines()) <= 10

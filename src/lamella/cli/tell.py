@@ -125,7 +125,8 @@ def tell_skipped(items: Iterable[Skipped], title: str) -> None:
     """Print on standard error what is not as a user may expect, and why, if there is such a thing."""
     rows = tuple(items)
     if rows:
-        Console(stderr=True).print(skipped_table(rows, title=title))
+        # Long paths are left to the terminal, which breaks them without cutting them up.
+        Console(stderr=True).print(skipped_table(rows, title=title), crop=False)
     for item in alike_once(rows):
         _LOG.warning("%s: %s: %s", title, item.what, item.reason, extra=LOG_ONLY)
 

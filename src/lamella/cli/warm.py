@@ -21,8 +21,9 @@ __all__ = ("command",)
 def command(ctx: click.Context, /) -> None:
     """Compile what lamella computes with, so that no later run has to wait for it.
 
-    The compiled code is kept beside the package, or where the environment
-    variable NUMBA_CACHE_DIR says. What was compiled before takes no time.
+    The compiled code is kept beside the package, where it serves all users, or
+    where the environment variable NUMBA_CACHE_DIR says; by a user who can write
+    neither, in the cache folder of the home. What was compiled before takes no time.
     """
     with open_voice(ctx, "compiling") as voice:
         with quick_imports():

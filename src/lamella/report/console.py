@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -14,15 +17,20 @@ from .wording import depth, duration, number, reasons
 
 __all__ = ("origins_table", "skipped_table", "summary_table")
 
+_CAPTION = "Patch: tract · column,row. Used, Out: images of detectors."
+_WIDEST_NAME = 30
+"""Characters of a word that a column of a narrow terminal has room for."""
+
 
 def summary_table(records: Iterable[CoaddRecord]) -> Table:
     """Return one line per coadd: inputs, rejections with reasons, depth, PSF width and time.
 
-    The table fits into 80 columns.  The depth is a magnitude, and a flux of a coadd whose fluxes have none.
+    Below it stands what is counted.  The table fits into 80 columns.  The depth is a magnitude, and a flux
+    of a coadd whose fluxes have none.
     """
     records = tuple(records)
     absolute = all(record.summary.fluxes.is_absolute for record in records)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False, caption=_CAPTION, caption_justify="left")
     table.add_column("Band", no_wrap=True)
     table.add_column("Patch", no_wrap=True)
     for name in ("Used", "Out"):
@@ -56,11 +64,37 @@ def origins_table(origins: Iterable[OriginSummary]) -> Table:
     return table
 
 
-def skipped_table(skipped: Iterable[Skipped], *, title: str = "") -> Table:
-    """Return one line per cause for which things are not in the results, with a count."""
+def skipped_table(skipped: Iterable[Skipped], *, title: str = "") -> RenderableType:
+    """Return one line per cause for which things are not in the results, with a count.
+
+    Names that would be broken in a column, such as long paths, get lines of their own, above the
+    reasons; those lines may be longer than the terminal is wide: print them without cropping.
+    """
+    causes = alike_once(skipped)
+    if any(len(word) > _WIDEST_NAME for item in causes for word in item.what.split()):
+        return _Listed(causes, title)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title or None, title_justify="left")
     table.add_column("What", overflow="fold", ratio=2)
     table.add_column("Reason", overflow="fold", ratio=3)
-    for item in alike_once(skipped):
+    for item in causes:
         table.add_row(Text(item.what), Text(item.reason))
     return table
+
+
+@dataclasses.dataclass(frozen=True)
+class _Listed:
+    """Causes below one another: a line for the thing, and the reason indented below it."""
+
+    causes: Sequence[Skipped]
+    title: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.title:
+            yield Text(self.title, style="italic")
+        for item in self.causes:
+            yield Text(item.what, no_wrap=True, overflow="ignore")
+            # Rich would break long words; a terminal shows them as well, and they can be copied.
+            width = max(options.max_width - 4, 20)
+            lines = textwrap.wrap(item.reason, width, break_long_words=False, break_on_hyphens=False)
+            for line in lines:
+                yield Text(f"    {line}", no_wrap=True, overflow="ignore")
