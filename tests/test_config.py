@@ -73,3 +73,31 @@ def test_a_file_of_options_is_a_mapping_and_never_code(tmp_path: Path) -> None:
     path.write_text("a: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(UnreadableFileError):
         load_options(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "told", "meant"),
+    [
+        ("AssembleConfig", "statistic", "median", "MEDIAN"),
+        ("StackControl", "statistic", "MeanClip", "MEANCLIP"),
+        ("WarpControl", "kernel", "Lanczos5", "lanczos5"),
+        ("PatchConfig", "warp_type", "PSF-matched", "psf_matched"),
+        ("AssembleConfig", "correct_variance", "PSF", "psf"),
+    ],
+)
+def test_choices_are_taken_in_any_case(config: str, name: str, told: str, meant: str) -> None:
+    import lamella
+
+    kind = getattr(lamella, config)
+    assert getattr(kind(**{name: told}), name) == meant
+    assert kind(**{name: told}) == kind(**{name: meant})
+
+
+@pytest.mark.parametrize("method", ["None", "AUTO", "Compare-Warp", "safe-clip"])
+def test_choices_within_options_are_taken_in_any_case(method: str) -> None:
+    import lamella
+
+    meant = method.lower().replace("-", "_")
+    found = lamella.AssembleConfig(reject={"method": method})
+    assert found == lamella.AssembleConfig(reject={"method": meant})
+    assert (found.statistic == "MEAN") == (meant in ("compare_warp", "safe_clip"))

@@ -40,6 +40,7 @@ EXAMPLES = [
     errors.MixedUnitsError("Cam visit 2", where="flux unit", found="adu", expected="nJy"),
     errors.OutputError("out.fits", reason="No space left on device"),
     errors.WorkerError("The process died."),
+    errors.CombineError("mine.median", reason="ValueError: no"),
     errors.WrongTypeError("inputs[2]", found="a value of type dict", expected="an exposure"),
     errors.MissingPackageError("matplotlib", extra="plot", purpose="plot()"),
     errors.ClusterError("No scheduler answers."),

@@ -8,10 +8,11 @@ so that a default, a unit or a help text is written once.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+import types
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAliasType, Union, get_args, get_origin
 
 import pydantic
 import yaml
@@ -19,7 +20,7 @@ import yaml
 from .errors import ConfigError, UnreadableFileError
 from .suggestions import nearest
 
-__all__ = ("Config", "PlainValues", "inherited", "load_options", "option")
+__all__ = ("Config", "PlainValues", "inherited", "load_options", "option", "spelled")
 
 
 def option(default: Any = ..., help: str = "", *, unit: str = "", **constraints: Any) -> Any:
@@ -80,6 +81,13 @@ class Config(pydantic.BaseModel):
             where = ".".join(filter(None, (type(self).__name__, name)))
             raise ConfigError(f"{where}: {reason}.", option=name, found=value, reason=reason) from None
 
+    @pydantic.field_validator("*", mode="before")
+    @classmethod
+    def _spell(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
+        """Take a choice in any case, and with hyphens for underscores, as the command does."""
+        field = cls.model_fields.get(info.field_name or "")
+        return value if field is None else spelled(value, _choices(field.annotation))
+
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some options changed, and checked again; what was left out stays left out."""
         return type(self)(**{name: getattr(self, name) for name in self.model_fields_set} | changes)
@@ -93,6 +101,26 @@ class Config(pydantic.BaseModel):
         """Return the units of the options that have one."""
         extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
         return {name: str(extra["unit"]) for name, extra in extras.items() if isinstance(extra, dict)}
+
+
+def spelled(value: Any, choices: Iterable[str]) -> Any:
+    """Return the one of some choices that a text means in any case; another value as it is."""
+    if not isinstance(value, str):
+        return value
+    letters = value.casefold().replace("-", "_")
+    return next((choice for choice in choices if choice.casefold().replace("-", "_") == letters), value)
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """Return the texts that an option may be, as far as its type names them."""
+    if isinstance(annotation, TypeAliasType):
+        return _choices(annotation.__value__)
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return tuple(choice for choice in arguments if isinstance(choice, str))
+    # Of a union, but not of the content of a list.
+    is_union = get_origin(annotation) in (types.UnionType, Union)
+    return tuple(choice for inner in arguments for choice in _choices(inner)) if is_union else ()
 
 
 class PlainValues:

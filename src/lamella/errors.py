@@ -15,6 +15,7 @@ from typing import Any, Self
 __all__ = (
     "CalibrationError",
     "ClusterError",
+    "CombineError",
     "ConfigError",
     "DuplicateInputError",
     "FaultsError",
@@ -200,6 +201,24 @@ class PixelTypeError(_ArrayError, TypeError):
 
 class CalibrationError(LamellaError, ValueError):
     """A photometric scale is not finite, not positive, undefined on some pixels, or in wrong units."""
+
+
+class CombineError(LamellaError, RuntimeError):
+    """A function of the user's that combines warps fails, or gives what cannot be used.
+
+    Parameters
+    ----------
+    function
+        Its name.
+    reason
+        What it raised, or what is wrong with it.
+    """
+
+    def __init__(self, function: str, *, reason: str) -> None:
+        super().__init__(f"combine function {function}: {reason}.", function=function, reason=reason)
+
+    def _arguments(self) -> dict[str, Any]:
+        return self._values
 
 
 class NoiseError(LamellaError, ValueError):

@@ -7,10 +7,11 @@ import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from typing import Self
 
 import astropy.units as u
 import numpy as np
-from lsst.images import Image, Mask
+from lsst.images import Image, Mask, MaskedImage
 
 from ..data.coadd import PatchCoadd, PatchId, Provenance, Rejection
 from ..data.detector import DetectorInput
@@ -18,7 +19,7 @@ from ..data.flux_unit import flux_unit_of
 from ..data.inputs import CoaddTarget, WarpInput
 from ..data.visit_check import VisitCheck
 from ..data.warp import Warp
-from ..errors import DuplicateInputError, NoInputsError
+from ..errors import DuplicateInputError, NoInputsError, WrongTypeError
 from ..image.gaps import fill_masked_image
 from ..image.spans import pixels_of
 from ..kernels.byteorder import mark_where
@@ -31,6 +32,7 @@ from .reject.example import example_box
 from .reject.reject import Findings, find_rejections
 from .reject.scene import Scene, measured_width
 from .skynoise import corrected
+from .stack.combination import Combine, combine_inputs, require_function, told_name
 from .stack.prepare import prepare_inputs
 from .stack.stack_control import StackControl
 from .stack.tiles import StackedPlanes, stack_inputs
@@ -63,6 +65,7 @@ def assemble(
     rejected: Sequence[Rejection] = (),
     resources: Resources | None = None,
     on_findings: Callable[[Findings], None] | None = None,
+    combine: Combine | None = None,
 ) -> PatchCoadd:
     """Combine warps into the coadd of one patch.
 
@@ -83,6 +86,15 @@ def assemble(
         Threads and memory; the result does not depend on them.
     on_findings
         Called with what ``config.reject`` found, before the warps are combined.
+    combine
+        A statistic of one's own in the place of ``config.statistic``: a function of four arrays of shape
+        (n, y, x), the n warps in the order of instrument and visit, on the pixels of some rows of the coadd.
+        The first holds values (float64, on the scale of the coadd), NaN where a warp is not used: where it
+        has no data, or one of ``config.bad_mask_planes``, artifacts included.  Then come their variances
+        (float64, NaN there), masks (int32, bits of the coadd's mask), and weights (float64, 0 there).  It
+        returns the values of the coadd, shape (y, x), or these and their variances; NaN is no value.  Each
+        pixel must depend on itself alone.  Where no variances are returned, those of the weighted mean of the
+        same inputs stand in the coadd, and a note says so.  Mask and counts are those of a mean.
 
     Returns
     -------
@@ -103,6 +115,10 @@ def assemble(
         Raised when their fluxes are in different units.
     DuplicateInputError
         Raised when two warps are the same visit.
+    WrongTypeError
+        Raised when something else than warps is given, or ``combine`` cannot be called.
+    CombineError, ShapeError, PixelTypeError
+        Raised when ``combine`` fails, depends on other pixels, or returns something else; its name is told.
 
     Examples
     --------
@@ -117,8 +133,9 @@ def assemble(
     >>> coadd.image.array.shape == coadd.bbox.shape, str(coadd.unit), len(coadd.inputs) == len(red)
     (True, 'nJy', True)
     """
-    config = config or AssembleConfig()
-    config.require_settled()
+    config = _settled(config, warps)
+    if combine is not None:
+        require_function(combine)
     prepared = prepare_inputs(warps, config.weights, config.bad_mask_planes)
     if not prepared.inputs:
         reasons = "; ".join(f"{r.id}: {r.reason}" for r in prepared.rejected) or "no warps were given"
@@ -138,9 +155,15 @@ def assemble(
         on_findings(findings)
     # Artifacts are on CLIPPED now, which rejects a pixel from here on.
     rules = config.after_rejection().stack_control(layout)
-    planes = stack_inputs(findings.apply(inputs), target.outer_bbox, layout, rules, resources, removed)
-    # With the artifacts in: they may be all that is wrong with a visit.
-    checks = compare_visits(inputs, planes, target, layout, config.stack_control(layout), resources)
+    if combine is not None:
+        rules = rules.replace(statistic="MEAN")
+    applied = findings.apply(inputs)
+    planes = stack_inputs(applied, target.outer_bbox, layout, rules, resources, removed)
+    checks: tuple[VisitCheck, ...] = ()
+    if combine is None:
+        # With the artifacts in: they may be all that is wrong with a visit.
+        checks = compare_visits(inputs, planes, target, layout, config.stack_control(layout), resources)
+    own = _OwnStatistic.of(combine, applied, planes, layout, rules, removed)
     y, x, _ = pixels_of(findings.edges.y, findings.edges.x0, findings.edges.x1, planes.box)
     planes.mask[y, x] |= layout.sensor_edge
     # The PSF model is the mean over all inputs at a position; where some are missing it is another one.
@@ -151,10 +174,10 @@ def assemble(
         detectors=detectors,
         rejections=tuple(sorted((*rejected, *prepared.rejected))),
         settings={
-            "assemble": config.to_dict(),
+            "assemble": config.to_dict() | own.settings,
             **planes_record([visit.bad_mask_planes for visit in inputs], config.bad_mask_planes),
         },
-        notes=notes_of(detectors),
+        notes=(*notes_of(detectors), *own.notes),
         removals=findings.removals,
         visit_checks=checks,
         matched_psf=prepared.model_psf(),
@@ -166,6 +189,45 @@ def assemble(
     if bright_objects is not None:
         paint_bright_objects(coadd.mask, target.projection, bright_objects, config.bright_object_plane)
     return corrected(coadd, config.correct_variance)
+
+
+def _settled(config: AssembleConfig | None, warps: object) -> AssembleConfig:
+    """Return the options, when they and the warps are of the right types."""
+    if isinstance(warps, MaskedImage) or not isinstance(warps, Iterable):
+        found = f"a value of type {type(warps).__name__}"
+        raise WrongTypeError("warps", found=found, expected="several warps, e.g. a list")
+    if not isinstance(config, AssembleConfig | None):
+        found = f"a value of type {type(config).__name__}"
+        raise WrongTypeError("config", found=found, expected="an AssembleConfig")
+    config = config or AssembleConfig()
+    config.require_settled()
+    return config
+
+
+@dataclasses.dataclass(frozen=True)
+class _OwnStatistic:
+    """What the record of a coadd says of a function of the user's."""
+
+    settings: dict[str, str] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        combine: Combine | None,
+        inputs: Sequence[WarpInput],
+        planes: StackedPlanes,
+        layout: Layout,
+        rules: StackControl,
+        removed: int,
+    ) -> Self:
+        """Put what a function makes of the inputs into planes, and tell its name."""
+        if combine is None:
+            return cls()
+        gave = combine_inputs(combine, inputs, planes, layout, rules, removed)
+        name = told_name(combine)
+        note = f"Variances are those of the weighted mean of the same inputs: {name} gives none."
+        return cls({"statistic": name}, () if gave else (note,))
 
 
 def scene_of(

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 import pydantic
 
-from ..config import inherited, option
+from ..config import inherited, option, spelled
 from ..data.options import VarianceCorrection, WeightControl
 from ..errors import ConfigError
 from ..image.options import GapControl
@@ -61,7 +61,9 @@ class AssembleConfig(Combination):
             return values | {"reject": reject.replace(method="none")}
         # Here the options are still as they were given: a mapping from a file, or a config.
         method = reject.get("method") if isinstance(reject, dict) else getattr(reject, "method", None)
-        return values if method in (None, *_UNSETTLED) else {"statistic": "MEAN"} | values
+        return (
+            values if spelled(method, _UNSETTLED) in (None, *_UNSETTLED) else {"statistic": "MEAN"} | values
+        )
 
     @pydantic.model_validator(mode="after")
     def _check_statistic(self) -> Self:

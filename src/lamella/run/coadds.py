@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from ..coadd.reject.reject import Findings
+from ..coadd.stack.combination import Combine, require_function
 from ..data.coadd import PatchCoadd
 from ..data.exposure import Exposure, ExposureSource
 from ..data.origins import summarize_origins
@@ -53,6 +55,7 @@ def coadd_exposures(
     bands: Iterable[str] = (),
     resources: Resources | None = None,
     on_findings: Callable[[Findings], None] | None = None,
+    combine: Combine | None = None,
 ) -> Iterator[PatchCoadd]:
     """Make the coadds of exposures of any kind: one per band and patch.
 
@@ -79,6 +82,9 @@ def coadd_exposures(
     on_findings
         Called for each coadd, before it is given, with the artifacts that were
         found; `lamella.ArtifactMasks.of` puts both together.
+    combine
+        A statistic of one's own, as `lamella.assemble` takes it; like another statistic it means that no
+        artifacts are looked for unless ``config`` says how.
 
     Returns
     -------
@@ -101,7 +107,7 @@ def coadd_exposures(
     >>> coadd.band, str(coadd.unit), int(coadd.exposure_count.array.min())
     ('r', 'nJy', 0)
     """
-    config = _checked(config)
+    config = _checked(config, combine)
     control = config.read if isinstance(config, CoaddConfig) else ReadControl()
     folder = GivenFolder()
     try:
@@ -116,14 +122,19 @@ def coadd_exposures(
         jobs = tuple(dataclasses.replace(job, reading=control.to_dict()) for job in jobs)
         config = config.patch_config()
     work = PatchWork(resources=resources or Resources(), on_findings=on_findings)
-    return _coadds(jobs, config, work, _left_out(opened), folder)
+    make = functools.partial(make_patch, config=config, work=work, combine=combine)
+    return _coadds(jobs, make, _left_out(opened), folder)
 
 
-def _checked(config: PatchConfig | None) -> PatchConfig:
+def _checked(config: PatchConfig | None, combine: Combine | None) -> PatchConfig:
     if not isinstance(config, PatchConfig | None):
         found = f"a value of type {type(config).__name__}"
         raise WrongTypeError("config", found=found, expected="a PatchConfig")
-    return config or PatchConfig()
+    config = config or PatchConfig()
+    if combine is None:
+        return config
+    require_function(combine)
+    return config.settled("none")
 
 
 def _left_out(opened: Inputs) -> tuple[str, ...]:
@@ -136,14 +147,13 @@ def _left_out(opened: Inputs) -> tuple[str, ...]:
 
 def _coadds(
     jobs: Sequence[PatchJob],
-    config: PatchConfig,
-    work: PatchWork,
+    make: Callable[[PatchJob], PatchCoadd],
     notes: Sequence[str],
     folder: GivenFolder,
 ) -> Iterator[PatchCoadd]:
     with folder:
         for job in jobs:
-            coadd = make_patch(job, config, work)
+            coadd = make(job)
             yield coadd.replace(notes=(*coadd.notes, *_guesses(job), *notes))
 
 

@@ -13,6 +13,7 @@ from ..causes import told_once
 from ..coadd.assemble import assemble
 from ..coadd.reject.artifact_masks import rejection_notes
 from ..coadd.reject.reject import Findings
+from ..coadd.stack.combination import Combine
 from ..coadd.stack.prepare import input_of, target_around, weigh
 from ..coadd.warp.information import exposure_information
 from ..coadd.warp.resampling import covered_box
@@ -79,7 +80,9 @@ class VisitWarp:
     """Its exposures that are not in the warp, and why."""
 
 
-def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None) -> PatchCoadd:
+def make_patch(
+    job: PatchJob, config: PatchConfig, work: PatchWork | None = None, *, combine: Combine | None = None
+) -> PatchCoadd:
     """Make the coadd of one band and patch.
 
     Where visits are to be compared, or coadded with the same PSF, each warp is
@@ -97,6 +100,8 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
         How.
     work
         Threads, memory, folders and callbacks.
+    combine
+        A statistic of one's own, as `lamella.assemble` takes it.
 
     Returns
     -------
@@ -148,9 +153,11 @@ def make_patch(job: PatchJob, config: PatchConfig, work: PatchWork | None = None
             rejected=rejected,
             resources=room_for_tiles(work.resources, target.outer_bbox.area),
             on_findings=work.on_findings,
+            combine=combine,
         )
     notes = rejection_notes(coadd.settings, coadd.removals)
     settings = {**coadd.settings, **config.to_dict(), **rejecting.settings}
+    settings["assemble"] = coadd.settings["assemble"]  # with the name of a function of one's own
     if matching is not None:
         settings["matching"] = matching.summary
     if job.reading:

@@ -17,7 +17,14 @@ from ...data.inputs import CoaddTarget, WarpInput
 from ...data.options import WeightControl
 from ...data.warp import Warp
 from ...data.weights import WeightProblem, warp_weight, weight_of_mean
-from ...errors import InputError, MixedBandsError, MixedUnitsError, NoInputsError, PsfMatchError
+from ...errors import (
+    InputError,
+    MixedBandsError,
+    MixedUnitsError,
+    NoInputsError,
+    PsfMatchError,
+    WrongTypeError,
+)
 from ...planes import Layout, plane_names
 from ...psf.parameters import psf_to_parameters
 from .sources import ImageSource, view_planes
@@ -112,12 +119,17 @@ def prepare_inputs(
         Raised when the warps are of different bands.
     MixedUnitsError
         Raised when their fluxes are in different units.
+    WrongTypeError
+        Raised for something that is no warp.
     """
     records: list[WarpInput] = []
     inputs: list[WarpInput] = []
     rejected: list[Rejection] = []
     projection = None
-    for warp in warps:
+    for index, warp in enumerate(warps):
+        if not isinstance(warp, Warp | WarpInput):
+            found = f"a value of type {type(warp).__name__}"
+            raise WrongTypeError(f"warps[{index}]", found=found, expected="a Warp or a WarpInput")
         records.append(warp if isinstance(warp, WarpInput) else input_of(warp))
         if isinstance(warp, Warp):
             projection = warp.sky_projection

@@ -14,7 +14,7 @@ from ...data.exposure import Exposure
 from ...data.owners import Owners
 from ...data.warp import Warp
 from ...data.weights import WeightProblem
-from ...errors import DuplicateInputError, InputError, MixedBandsError, MixedUnitsError
+from ...errors import DuplicateInputError, InputError, MixedBandsError, MixedUnitsError, WrongTypeError
 from ...image.planes import Planes
 from ...kernels.resample.merge import blank_bad, put_best
 from ...planes import Layout
@@ -54,6 +54,8 @@ def warp_exposure(
     ------
     CalibrationError
         Raised when the photometric scale is not a positive number everywhere.
+    WrongTypeError
+        Raised when something else than exposures is given.
     ProjectionError
         Raised when a pixel of the tract is longer than 200 pixels of the exposure.
     """
@@ -131,7 +133,7 @@ def make_warp(
     >>> str(warp.unit), len(warp.detectors) == len(exposures), patch.outer_bbox.contains(warp.bbox)
     ('nJy', True, True)
     """
-    control = control or WarpControl()
+    control = _checked(exposures, control)
     # What is merged must not depend on the order in which exposures are listed.
     ordered = sorted(exposures, key=lambda exposure: exposure.info.id)
     _check_one_visit(ordered)
@@ -170,6 +172,22 @@ def make_warp(
         owners=_owners(owner, counts, merged.box),
         bad_mask_planes=control.bad_mask_planes,
     )
+
+
+def _checked(exposures: Sequence[Exposure], control: WarpControl | None) -> WarpControl:
+    """Return the options, when they and the exposures are of the right types."""
+    expected = "exposures of one visit, in a list; sources are read by read()"
+    if isinstance(exposures, str) or not isinstance(exposures, Sequence):
+        found = f"a value of type {type(exposures).__name__}"
+        raise WrongTypeError("exposures", found=found, expected=expected)
+    for index, exposure in enumerate(exposures):
+        if not isinstance(exposure, Exposure):
+            found = f"a value of type {type(exposure).__name__}"
+            raise WrongTypeError(f"exposures[{index}]", found=found, expected=expected)
+    if not isinstance(control, WarpControl | None):
+        found = f"a value of type {type(control).__name__}"
+        raise WrongTypeError("control", found=found, expected="a WarpControl")
+    return control or WarpControl()
 
 
 def _owners(owner: np.ndarray | None, counts: Sequence[int], box: Box) -> Owners | None:

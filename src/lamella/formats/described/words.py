@@ -91,7 +91,8 @@ def _parse_planes(told: object, *, bits: bool = False) -> dict[str, tuple[int, .
         values = [_parse_bits(number) for number in (numbers if isinstance(numbers, list) else [numbers])]
         if bits and any(value > 63 for value in values):
             raise ValueError(f"{name} has a bit above 63")
-        planes[name] = tuple(1 << value if bits else value for value in values)
+        known = plane_name(name)  # both spellings may be there
+        planes[known] = (planes.get(known) or ()) + tuple(1 << value if bits else value for value in values)
     return planes
 
 
