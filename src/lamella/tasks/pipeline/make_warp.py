@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
 from typing import Any
 
 import lsst.pipe.base.connectionTypes as ct
+from lsst.daf.butler import Quantum
 from lsst.pex.config import ConfigurableField, Field, FieldValidationError
 from lsst.pipe.base import (
     NoWorkFound,
@@ -160,8 +162,6 @@ class MakeWarpConnections(
         name="{datasetPrefix}{coaddName}Coadd_psfMatchedWarp",
         storageClass="LamellaWarp",
         dimensions=("instrument", "skymap", "tract", "patch", "visit"),
-        # None of a band whose visits are not compared.
-        multiple=True,
     )
 
     def __init__(self, *, config: Any = None) -> None:
@@ -193,6 +193,14 @@ class MakeWarpConnections(
             connection, _ = outputs["psfMatched"]
             changed = {**changed, "psfMatched": (connection, ())}
         return adjusted, changed
+
+    def buildDatasetRefs(self, quantum: Quantum) -> tuple[Inputs, Outputs]:
+        """Return the datasets of a quantum; one whose visit is not compared makes no matched warp."""
+        connections = self
+        if "psfMatched" in self.outputs and not quantum.outputs.get(self.psfMatched.name):
+            connections = copy.copy(self)
+            connections.outputs = self.outputs - {"psfMatched"}
+        return super(MakeWarpConnections, connections).buildDatasetRefs(quantum)
 
 
 class MakeWarpConfig(PipelineTaskConfig, pipelineConnections=MakeWarpConnections):
@@ -252,12 +260,8 @@ class MakeWarpTask(CoaddPipelineTask):
         patch, target = patch_of(butlerQC, butlerQC.get(inputRefs.skyMap))
         sources, unread = open_handles(butlerQC.get(inputRefs.calexps))
         # The graph has one only where visits are compared.
-        matched_refs = getattr(outputRefs, "psfMatched", [])
-        result = self.run(sources, patch, target, unread=unread, matches=bool(matched_refs))
-        if self.config.makeDirect:
-            butlerQC.put(result.warp, outputRefs.warp)
-        if result.psfMatched is not None:
-            butlerQC.put([result.psfMatched], matched_refs)
+        matches = hasattr(outputRefs, "psfMatched")
+        butlerQC.put(self.run(sources, patch, target, unread=unread, matches=matches), outputRefs)
 
     def run(
         self,
