@@ -39,8 +39,8 @@ from .slurm import Slurm, run_slurm
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "pipelines.md"
 PROGRAMS = Path(sys.executable).parent
-SURVEY = SurveyConfig(bands=("g", "r"), visits_per_band=4, detector_grid=(1, 2), detector_shape=(300, 150))
-PATCHES = ("--set", "patch_size=200", "--set", "patch_border=20")
+SURVEY = SurveyConfig(bands=("g", "r"), visits_per_band=4, detector_grid=(1, 2), detector_shape=(200, 100))
+PATCHES = ("--set", "patch_size=150", "--set", "patch_border=20")
 REJECT = ("--reject", "compare_warp")  # as the pipeline of the page
 CORES = 2
 WORKERS = 2

@@ -30,6 +30,8 @@ from ..processes import start_program
 from ..run.dask_cluster import in_time, local_cluster
 from .conftest import Ended, lamella, listing, product_bits
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[distributed.LocalCluster]:

@@ -24,6 +24,8 @@ from lamella.testing.survey import Survey
 from ..same import COUNTS, assert_same_planes
 from .dask_cluster import in_time, local_cluster
 
+pytestmark = pytest.mark.slow
+
 
 class PickyError(Exception):
     """It can be pickled and not be made again."""
@@ -51,8 +53,10 @@ def client() -> Iterator[distributed.Client]:
         yield client
 
 
-def test_errors_and_results_come_back_or_say_why_not(client: distributed.Client) -> None:
-    jobs = ["plain", "lock", "typed", "picky", "die", threading.Lock()]
+def test_errors_and_results_come_back_or_say_why_not(
+    client: distributed.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = ["plain", "lock", "typed", "picky", threading.Lock()]
     executor = client.get_executor(pure=False)
     outcomes = {o.job: o for o in in_time(lambda: list(run_jobs(jobs, act, executor)))}
     assert set(outcomes) == set(jobs)
@@ -65,8 +69,10 @@ def test_errors_and_results_come_back_or_say_why_not(client: distributed.Client)
     assert (typed.path, typed.where) == ("a.fits", "HDU 1")
     assert isinstance(errors["picky"], WorkerError)
     assert str(errors["picky"]) == "PickyError: exposure 3"
-    assert isinstance(errors["die"], distributed.scheduler.KilledWorker)
     assert isinstance(errors[jobs[-1]], TypeError)  # it was not sent
+    monkeypatch.setattr(client.cluster.scheduler, "allowed_failures", 0)  # each death costs a start
+    (outcome,) = in_time(lambda: list(run_jobs(["die"], act, executor)))
+    assert isinstance(outcome.error, distributed.scheduler.KilledWorker)
 
 
 def test_coadds_have_the_bits_of_one_process(
