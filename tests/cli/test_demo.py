@@ -21,8 +21,8 @@ def test_the_demo_leaves_survey_truth_and_coadds(tmp_path: Path, monkeypatch: py
     coadds = tmp_path / "demo" / "coadds"
     assert (coadds / "coadd-r-0-0,0.png").exists()
     assert f"Report: {coadds / 'index.html'}" in text
-    for name in ("coadd-r-0-0,0.fits", "coadd-r-0-0,0-plain.fits", "coadd-r-0-0,0.png"):
-        assert str(coadds / name) in text
+    for pattern in ("coadd-*.fits", "*.png"):
+        assert f"{coadds / pattern} ({len(list(coadds.glob(pattern)))} files)" in text
     before = listing(tmp_path)
     lamella_ok("demo", "-o", tmp_path / "demo", "--seed", 7, "--workers", 1)
     after = listing(tmp_path)
