@@ -23,7 +23,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from lamella.formats.archive.products import read_product
@@ -195,23 +194,17 @@ def compare_repository(repo: Path, expected: Path, skymap: str) -> int:
     """Require that the coadds of a repository have the pixels of those in a folder; return their number."""
     names = names_of(expected)
     with open_repository(repo, collections="u/me/coadd") as butler:
+        tracts = butler.get("skyMap", skymap=skymap)
         for name in names:
-            coadd: Any = read_product(expected / f"coadd-{name}.fits")
             band, tract, patch = name.rsplit("-", 2)
-            column, row = (int(number) for number in patch.split(","))
-            width = load_width(coadd, row, column, butler, skymap, int(tract))
-            theirs = butler.get("deepCoadd", skymap=skymap, tract=int(tract), patch=width, band=band)
+            number = tracts[int(tract)].patch(patch).sequential
+            theirs = butler.get("deepCoadd", skymap=skymap, tract=int(tract), patch=number, band=band)
+            coadd: Any = read_product(expected / f"coadd-{name}.fits")
             for plane in ("image", "mask", "variance"):
-                mine, other = getattr(coadd, plane).array, getattr(theirs, plane).array
-                if not np.array_equal(mine.view(np.uint8), other.view(np.uint8)):
+                pixels, others = (getattr(value, plane).array for value in (coadd, theirs))
+                if pixels.tobytes() != others.tobytes():
                     raise RuntimeError(f"{name}: {plane} of the repository differs")
     return len(names)
-
-
-def load_width(coadd: Any, row: int, column: int, butler: Any, skymap: str, tract: int) -> int:
-    """Return the number of a patch in its tract."""
-    registered = butler.get("skyMap", skymap=skymap)
-    return int(registered[tract].patch((column, row)).sequential)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
