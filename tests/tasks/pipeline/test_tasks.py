@@ -517,7 +517,7 @@ def test_the_coadd_tells_the_options_of_all_steps(
     first, second, other = warp(100, "lanczos4"), warp(101, "lanczos4"), warp(102, "lanczos3")
     assert warp_settings(first)["warp"]["kernel"] == "lanczos4"
     found = settings_of(first, second)
-    core = PatchConfig(warp=WarpControl(kernel="lanczos4")).to_dict()
+    core = PatchConfig(warp=WarpControl(kernel="lanczos4"), assemble={"reject": {"method": "none"}}).to_dict()
     planes = [{"planes": list(WarpControl().bad_mask_planes), "warps": 2}]
     warps = {"bad_mask_planes": planes, "notices": []}
     assert found == {"warps": warps} | {step: core[step] for step in ("select", "warp", "assemble")}
