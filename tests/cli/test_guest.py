@@ -1,4 +1,4 @@
-"""A package that an administrator installed and warmed, and a user who may write nowhere but to the output."""
+"""A package that an administrator installed and warmed, and a user who may write to the output alone."""
 
 from __future__ import annotations
 
