@@ -20,6 +20,7 @@ import lamella
 from lamella.cli import main as lamella_main
 from lamella.cli.help import sections_of
 from lamella.config import Config
+from lamella.errors import ConfigError
 from lamella.formats.described.description import Description, read_description
 from lamella.formats.described.values import Value
 from lamella.planes import STANDARD_PLANES, legacy_name
@@ -109,9 +110,18 @@ def option_table(path: str) -> str:
     module, _, name = path.rpartition(".")
     config = getattr(importlib.import_module(module), name)
     rows = ["| option | default | unit | meaning |", "|---|---|---|---|"]
-    # A configuration may have another default for an option than the class of the option.
-    complete = not any(field.is_required() for field in config.model_fields.values())
-    return "\n".join([*rows, *_option_rows(config, config() if complete else None, "")])
+    return "\n".join([*rows, *_option_rows(config, _defaults(config), "")])
+
+
+def _defaults(config: type[Config]) -> Config | None:
+    """Return a configuration of defaults, which may differ from those of the classes of its options.
+
+    There is none where something has to be given.
+    """
+    try:
+        return config()
+    except ConfigError:
+        return None
 
 
 def _option_rows(config: type[Config], values: Config | None, prefix: str) -> Iterator[str]:
