@@ -43,14 +43,15 @@ def run_coadds(run: CoaddRun, exposures: Sequence[Path], voice: Voice) -> bool:
         Raised when no coadd was made; why is printed before.
     """
     with voice.progress() as reporter:
-        told = dataclasses.replace(run, on_measured=reporter.measured, on_progress=reporter.progressed)
-        record = told(exposures)
+        reporting = dataclasses.replace(run, on_measured=reporter.measured, on_progress=reporter.progressed)
+        record = reporting(exposures)
     tell_skipped(record.skipped, "Skipped")
     tell_skipped(record.empty, "Without data")
     tell_skipped(record.failures, "Failed")
     if not record.coadds:
-        reasons = " ".join(f"{item.what}: {item.reason}" for item in (*record.failures, *record.empty))
-        raise NoInputsError(f"No coadd was made. {reasons}")
+        causes = alike_once((*record.failures, *record.empty))
+        told = " ".join(f"{item.what}: {item.reason}" for item in causes)
+        raise NoInputsError(f"No coadd was made. {told}")
     tell_skipped(
         [
             Skipped(f"coadd {coadd.name}, {warning.what}", warning.reason)
