@@ -65,7 +65,9 @@ class Config(pydantic.BaseModel):
         try:
             super().__init__(**values)
         except pydantic.ValidationError as err:
-            first = err.errors(include_url=False)[0]
+            faults = err.errors(include_url=False)
+            # A name that there is not may be the misspelt one of an option that is missed.
+            first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
             name = ".".join(map(str, first["loc"]))
             value = first["input"]
             reason = first["msg"].removeprefix("Value error, ").rstrip(".")
@@ -76,6 +78,8 @@ class Config(pydantic.BaseModel):
             elif first["type"] == "extra_forbidden":
                 options = type(self).model_fields
                 reason = f"no such option; there are: {', '.join(options)}{nearest(name, options)}"
+            elif first["type"] == "missing":
+                reason = "required, and not given"
             elif name:
                 reason = f"{reason} (found {value!r})"
             where = ".".join(filter(None, (type(self).__name__, name)))

@@ -82,6 +82,8 @@ def product_bits(folder: Path) -> dict[str, object]:
     """Return the content of all products in a folder and below, by name; not that of reports."""
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
+        if path.parent.name == "pictures":  # of the page
+            continue
         if path.name.endswith("plain.fits") or path.suffix == ".png" or path.name == "skymap.json":
             found[str(path.relative_to(folder))] = path.read_bytes()
         elif path.suffix == ".fits":

@@ -80,7 +80,8 @@ def test_what_is_finished_when_a_run_is_killed_is_kept(survey: Survey, patches: 
     command_line = [
         "coadd", survey.table, "-o", tmp_path, "--skymap", patches, "--band", "r", "--workers", 1,
     ]  # fmt: skip
-    assert run_until(2 + 8 + 8 + 1, *command_line) == -signal.SIGKILL  # in the third patch
+    writes = 2 * (4 + 5)  # of a coadd: its files, and pictures of the page
+    assert run_until(2 + writes + writes + 1, *command_line) == -signal.SIGKILL  # in the third patch
     finished = sorted(tmp_path.glob("coadd-*.json"))
     assert [path.stem for path in finished] == ["coadd-r-0-0,0", "coadd-r-0-1,0"]
     times = {path: path.stat().st_mtime_ns for path in tmp_path.glob("coadd-*")}

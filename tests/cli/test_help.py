@@ -64,7 +64,7 @@ def test_sections_of_the_help_of_coadd():
     heads = re.findall(r"^(\w+):$", lamella("coadd", "--help").out, re.MULTILINE)
     assert heads == [
         *("Input", "Output", "Selection", "Grid", "Resampling", "Rejection", "Combination"),
-        *("Options", "Machine", "Messages", "Example"),
+        *("Options", "Machine", "Messages", "Examples"),
     ]
 
 

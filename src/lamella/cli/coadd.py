@@ -14,6 +14,7 @@ from ..run.choose_grid import GridOptions
 from ..run.patch_config import CoaddConfig
 from ..startup import quick_imports
 from .help import Command
+from .json_out import dry_run_option, json_option
 from .options import config_file_options, config_options, take_config
 from .run_options import (
     COADD_OPTIONS,
@@ -34,7 +35,11 @@ __all__ = ("command",)
 _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *READ_OPTIONS)
 
 
-@click.command("coadd", cls=Command, examples=("lamella coadd night1/*.fits -o coadds",))
+@click.command(
+    "coadd",
+    cls=Command,
+    examples=("lamella coadd night1/*.fits -o coadds", "lamella coadd night1/*.fits -o coadds --dry-run"),
+)
 @click.argument("exposures", nargs=-1, metavar="EXPOSURES...", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the results.  [required]")
 @format_option
@@ -56,6 +61,8 @@ _OPTIONS = (*COADD_OPTIONS, *SELECT_OPTIONS, *WARP_OPTIONS, *MATCH_OPTIONS, *REA
 )
 @click.option("--keep-warps", is_flag=True, help="Write the warps, too, and matched ones if there are any.")
 @click.option("--overwrite", is_flag=True, help="Make coadds again that are done.")
+@dry_run_option
+@json_option
 @voice_options
 @click.pass_context
 def command(
@@ -63,6 +70,8 @@ def command(
     /,
     exposures: tuple[Path, ...],
     format_name: str | None,
+    dry_run: bool,
+    as_json: bool,
     **given: Any,
 ) -> None:
     """Coadd EXPOSURES: one coadd per band and patch of a sky map.
@@ -73,7 +82,7 @@ def command(
     config = take_config(ctx, CoaddConfig, _OPTIONS, given, needed=("exposures", "output"))
     if given["dask"] is not None and given["workers"] is not None:
         raise ConfigError("--workers is for this machine; a Dask cluster has its own.", option="workers")
-    with open_voice(ctx, "reading exposures") as voice:
+    with open_voice(ctx, "reading exposures", as_json=as_json) as voice:
         with quick_imports():
             from ..run.coadd_run import CoaddRun
             from .tell import run_coadds
@@ -85,5 +94,9 @@ def command(
             command_line=shlex.join(["lamella", *sys.argv[1:]]),
             **given,
         )
-        if not run_coadds(run, exposures, voice):
+        if dry_run:
+            from .tell_preview import tell_preview
+
+            tell_preview(run.preview(exposures), as_json=as_json)
+        elif not run_coadds(run, exposures, voice):
             ctx.exit(1)

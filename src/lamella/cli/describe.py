@@ -8,6 +8,7 @@ import click
 
 from ..startup import quick_imports
 from .help import Command
+from .json_out import json_option, print_json
 from .run_options import format_option, strict_option
 from .voice import open_voice, voice_options
 
@@ -33,6 +34,7 @@ __all__ = ("command",)
 @format_option
 @strict_option
 @click.option("--overwrite", is_flag=True, help="Write over a table that is there.")
+@json_option
 @voice_options
 @click.pass_context
 def command(
@@ -44,6 +46,7 @@ def command(
     *,
     strict: bool,
     overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Write what is known of EXPOSURES as an exposure table: a row each.
 
@@ -54,7 +57,7 @@ def command(
     """
     if output.exists() and not overwrite:
         raise click.UsageError(f"{output} is there already; --overwrite replaces it.")
-    with open_voice(ctx, "reading exposures") as voice:
+    with open_voice(ctx, "reading exposures", as_json=as_json) as voice:
         with quick_imports():
             from ..data.origins import summarize_origins
             from ..formats.noise_check import check_noise
@@ -77,7 +80,11 @@ def command(
         )
         warnings = [Skipped(str(source.info.id), warning) for source, warning in check_noise(inputs.sources)]
         tell_skipped(warnings, "Warnings")
-        if not voice.quiet:
+        if as_json:
+            from .inspect_values import exposure_values
+
+            print_json([exposure_values(source) for source in inputs.sources])
+        elif not voice.quiet:
             tell_origins(summarize_origins(source.info.origins for source in inputs.sources))
         count = len(inputs.sources) - len(others)
         voice.say(f"{count} exposure{'s' if count != 1 else ''}: {output}")

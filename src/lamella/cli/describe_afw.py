@@ -37,11 +37,22 @@ from ..report.wording import number
 from .describe_products import describe_coadd, describe_warp
 from .terminal import box_text, facts_table, place_facts, rows_table
 
-__all__ = ("describe_afw", "describe_afw_object")
+__all__ = ("afw_product", "describe_afw", "describe_afw_object")
 
 _FEW = 12
 _LONG = 60
 """Characters of an object's own words; of longer ones only the type is told."""
+
+
+def afw_product(path: Path) -> PatchCoadd | Warp | None:
+    """Return the warp or coadd that a file of afw holds; `None` for any other file.
+
+    Raises
+    ------
+    InputError
+        Raised when the file is damaged.
+    """
+    return read_afw_product(path) if path.is_file() and is_afw_product(path) else None
 
 
 def describe_afw(path: Path, *, verbose: bool = False) -> tuple[RenderableType, bool] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,21 @@ from ..sky.registry import load_skymap
 from ..sky.skymap import SkyMap
 from ..sky.tract import Tract
 
-__all__ = ("describe_skymap", "found_table")
+__all__ = ("FEW_TRACTS", "Place", "describe_skymap", "find_places", "found_table")
 
-_MANY = 20
+FEW_TRACTS = 20
+"""Tracts that are listed unless one is asked for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a position or an exposure falls."""
+
+    what: str
+    """The position, or the exposure."""
+    tract: int
+    patches: tuple[str, ...]
+    """By column and row."""
 
 
 def describe_skymap(skymap: SkyMap[Any], tracts: Sequence[Tract] | None = None) -> RenderableType:
@@ -27,7 +40,7 @@ def describe_skymap(skymap: SkyMap[Any], tracts: Sequence[Tract] | None = None) 
     for name, value in facts.items():
         head.add_row(name, str(value))
     head.add_row("identity", skymap.identity)
-    shown = tracts if tracts is not None else [skymap[i] for i in range(min(len(skymap), _MANY))]
+    shown = tracts if tracts is not None else [skymap[i] for i in range(min(len(skymap), FEW_TRACTS))]
     table = Table("tract", "centre", "pixels", "patches", box=None, pad_edge=False)
     for tract in shown:
         centre = tract.center.to_string("decimal", precision=6)
@@ -37,18 +50,26 @@ def describe_skymap(skymap: SkyMap[Any], tracts: Sequence[Tract] | None = None) 
     return Group(head, "", table, *([f"and {more} more tracts"] if more > 0 else []))
 
 
-def found_table(
+def find_places(
     skymap: Path, exposures: Sequence[Path] = (), position: tuple[float, float] | None = None
-) -> Table:
+) -> list[Place]:
     """Return the tracts and patches of a position (ICRS, degrees), and those that exposures overlap."""
     grid = load_skymap(skymap)
-    table = Table("what", "tract", "patches", box=None, pad_edge=False)
+    places: list[Place] = []
     if position is not None:
         center = SkyCoord(*position, unit="deg", frame="icrs")
         tract = grid.find_tract(center)
-        table.add_row(center.to_string("decimal"), str(tract.id), tract.find_patch(center).label)
+        places.append(Place(center.to_string("decimal"), tract.id, (tract.find_patch(center).label,)))
     for source in open_exposures(exposures, measure=False).sources if exposures else ():
         for tract, patches in grid.find_tract_patches(source.info.footprint):
-            labels = " ".join(patch.label for patch in patches)
-            table.add_row(str(source.info.id), str(tract.id), labels)
+            labels = tuple(patch.label for patch in patches)
+            places.append(Place(str(source.info.id), tract.id, labels))
+    return places
+
+
+def found_table(places: Sequence[Place]) -> Table:
+    """Return places for the terminal."""
+    table = Table("what", "tract", "patches", box=None, pad_edge=False)
+    for place in places:
+        table.add_row(place.what, str(place.tract), " ".join(place.patches))
     return table

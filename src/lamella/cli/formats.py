@@ -9,6 +9,7 @@ import click
 
 from ..startup import quick_imports
 from .help import Command
+from .json_out import json_option
 from .option_types import complete
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def _complete_names(ctx: click.Context, param: click.Parameter, incomplete: str)
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Check a description of your own, and say what it would read of a file.",
 )
-def command(*, name: str | None, check: tuple[Path, Path] | None) -> None:
+@json_option
+def command(*, name: str | None, check: tuple[Path, Path] | None, as_json: bool) -> None:
     """List the formats that are read, or show the description NAME.
 
     Descriptions of your own are used with --format NAME.toml, or always when
@@ -47,6 +49,8 @@ def command(*, name: str | None, check: tuple[Path, Path] | None) -> None:
     """
     if name is not None and check is not None:
         raise click.UsageError("NAME and --check do not go together.")
+    if as_json and (name is not None or check is not None):
+        raise click.UsageError("--json is for the list of all formats.")
     with quick_imports():
         from .show_formats import check_description, list_formats, show_format
     if check is not None:
@@ -54,4 +58,4 @@ def command(*, name: str | None, check: tuple[Path, Path] | None) -> None:
     elif name is not None:
         show_format(name)
     else:
-        list_formats()
+        list_formats(as_json=as_json)

@@ -14,6 +14,8 @@ __all__ = ("Command", "Group", "sections_of")
 
 _WIDEST = 120
 """Longer lines are hard to read."""
+_WHOLE = 1000
+"""Letters of a sentence, however long."""
 _FEW = 10
 """Options that need no sections."""
 _NAMES_WIDTH = 34
@@ -31,7 +33,7 @@ _SECTIONS = {
         *("copy", "run", "dataset-prefix", "dry-run", "json"),
     ),
     "Selection": ("band", "max-psf-fwhm", "min-psf-fwhm", "max-visits", "seeing-quantiles"),
-    "Grid": ("skymap", "patch", "kind", "grid", "center", "size", "scale", "like-first", "name"),
+    "Grid": ("skymap", "tract", "patch", "kind", "grid", "center", "size", "scale", "like-first", "name"),
     "Resampling": ("kernel", "position-tolerance", "psf-matched", "match-fwhm"),
     "Rejection": ("reject",),
     "Combination": (
@@ -131,6 +133,13 @@ class Group(click.Group):
 
     context_class = _Context
     command_class = Command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its first sentence, whole."""
+        members = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [(name, one.get_short_help_str(_WHOLE)) for name, one in members.items() if one is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -22,6 +22,7 @@ import yaml
 from ..config import Config, load_options
 from ..errors import ConfigError
 from ..suggestions import nearest
+from .commented import commented_option, commented_options
 from .option_types import Choice, ListType, SettingType, shown
 
 __all__ = (
@@ -153,20 +154,23 @@ def take_config[C: Config](
     values = build_config(config, paths, given=leaves, file=file, settings=settings)
     if show:
         # All options that are in force, in a form that ``--config`` reads.
-        own = {
-            max(parameter.opts, key=len).lstrip("-"): _plain(ctx.params[parameter.name])
-            for parameter in ctx.command.params
-            if parameter.name in ctx.params
-            and parameter.name not in _UNSHARED
-            and not parameter.name.startswith(_PARAMETER_PREFIX)
-        }
-        told = {name: value for name, value in own.items() if value not in (None, [], False)}
-        click.echo(yaml.safe_dump(told | values.to_dict(), sort_keys=False, width=100), nl=False)
+        click.echo("\n".join((*_own_options(ctx), *commented_options(config, values.to_dict()))))
         ctx.exit()
     for parameter in ctx.command.params:
         if parameter.name in needed and not ctx.params.get(parameter.name):
             raise click.MissingParameter(ctx=ctx, param=parameter)
     return values
+
+
+def _own_options(ctx: click.Context) -> Iterator[str]:
+    """Yield the lines of what was given of the options that are none of the configuration."""
+    for parameter in ctx.command.params:
+        if parameter.name in _UNSHARED or parameter.name not in ctx.params:
+            continue
+        value = _plain(ctx.params[parameter.name])
+        if not parameter.name.startswith(_PARAMETER_PREFIX) and value not in (None, [], False):
+            name = max(parameter.opts, key=len).lstrip("-")
+            yield from commented_option(name, value, getattr(parameter, "help", None) or "")
 
 
 def build_config[C: Config](

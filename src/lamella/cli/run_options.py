@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import ConfigError
 from ..resources import Resources
 from ..sky import KINDS
 from .option_types import complete
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "COADD_OPTIONS",
+    "FITS_SUFFIXES",
     "MATCH_OPTIONS",
     "READ_OPTIONS",
     "SELECT_OPTIONS",
@@ -28,11 +31,15 @@ __all__ = (
     "count_cores",
     "format_option",
     "grid_options",
+    "require_suffix",
     "resource_options",
     "strict_option",
     "take_resources",
     "workers_option",
 )
+
+FITS_SUFFIXES = (".fits", ".fit", ".fts")
+"""Ends of the names of FITS files that are written."""
 
 # Options that have a name of their own on the command line; ``--set`` reaches all.
 READ_OPTIONS = ("read.subtract_background", "read.background_mesh", "read.edge_width")
@@ -119,6 +126,19 @@ def resource_options[F: Callable[..., Any]](consequence: str) -> Callable[[F], F
     return lambda function: workers_option(memory(function))
 
 
+def require_suffix(path: Path, suffixes: Sequence[str]) -> None:
+    """Refuse a name of a file that says that it is something else.
+
+    Raises
+    ------
+    ConfigError
+        Raised when it has none of the suffixes, in small or capital letters.
+    """
+    if not path.name.lower().endswith(tuple(suffixes)):
+        names = ", ".join(f"NAME{suffix}" for suffix in suffixes)
+        raise ConfigError(f"{path}: found this name of a file to write; expected {names}.", option="output")
+
+
 def take_resources(given: dict[str, Any]) -> Resources:
     """Take threads and memory out of the options of a command."""
     return Resources(threads=given.pop("workers") or count_cores(), memory=given.pop("memory"))
@@ -139,10 +159,18 @@ def grid_options[F: Callable[..., Any]](function: F) -> F:
         "[default: one tract around the exposures]",
     )
     band = click.option("--band", "bands", multiple=True, help="This band only. Can be repeated.")
+    tract = click.option(
+        "--tract",
+        "tracts",
+        type=int,
+        multiple=True,
+        metavar="INTEGER",
+        help="This tract only. Can be repeated.",
+    )
     patch = click.option(
         "--patch", "patches", multiple=True, help='This patch only, e.g. "5,4". Can be repeated.'
     )
-    return skymap(area_options(band(patch(function))))
+    return skymap(area_options(band(tract(patch(function)))))
 
 
 def area_options[F: Callable[..., Any]](function: F) -> F:

@@ -17,19 +17,23 @@ from ..formats.recognise import open_exposures
 from ..formats.source import FileSource
 from ..formats.table_row import TableRow
 from .describe_products import exposure_table
+from .json_out import print_json
 from .tell import tell_origins
 from .terminal import facts_table, rows_table
 
 __all__ = ("check_description", "list_formats", "show_format")
 
 
-def list_formats() -> None:
+def list_formats(*, as_json: bool = False) -> None:
     """Print the formats by name, and where descriptions of the user are looked for."""
     folder = user_folder()
     rows = [
         {"format": format.name, "is": _kind(format, folder), "what": format.description}
         for format in sorted(known_formats(), key=lambda format: format.name)
     ]
+    if as_json:
+        print_json([{"format": row["format"], "kind": row["is"], "description": row["what"]} for row in rows])
+        return
     Console().print(rows_table(rows))
     click.echo(f"\nYour own descriptions are read from {folder}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ from ..run.choose_grid import GridOptions
 from ..sky import KINDS
 from ..startup import quick_imports
 from .help import Group
+from .json_out import json_option, print_json
 from .option_types import Choice, complete
 from .options import parse_setting
-from .run_options import PositionType, area_options
+from .run_options import PositionType, area_options, require_suffix
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -73,6 +75,7 @@ def make(
     **given: Any,
 ) -> None:
     """Make a sky map: fitted around EXPOSURES or an area, or of a kind that covers the sky."""
+    require_suffix(output, (".json",))
     if output.exists() and not overwrite:
         raise OutputError(output, reason="it exists (use --overwrite)")
     grid, options = GridOptions.take(given), dict(map(parse_setting, settings))
@@ -99,7 +102,8 @@ def make(
 @command.command("show", examples=("lamella skymap show field.json",))
 @click.argument("skymap", type=click.Path(path_type=Path))
 @click.option("--tract", type=int, metavar="INTEGER", help="Show this tract only.")
-def show(skymap: Path, tract: int | None) -> None:
+@json_option
+def show(skymap: Path, tract: int | None, as_json: bool) -> None:
     """Show what SKYMAP is made of."""
     with quick_imports():
         from rich.console import Console
@@ -107,19 +111,32 @@ def show(skymap: Path, tract: int | None) -> None:
         from ..sky.registry import load_skymap
         from .describe_skymap import describe_skymap
     grid = load_skymap(skymap)
-    Console().print(describe_skymap(grid, [grid[tract]] if tract is not None else None))
+    tracts = [grid[tract]] if tract is not None else None
+    if as_json:
+        from .inspect_values import skymap_values
+
+        print_json(skymap_values(grid, tracts or [grid[number] for number in range(len(grid))]))
+    else:
+        Console().print(describe_skymap(grid, tracts))
 
 
 @command.command("find", examples=("lamella skymap find field.json --at 150.1,2.2",))
 @click.argument("skymap", type=click.Path(path_type=Path))
 @click.argument("exposures", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--at", "position", type=PositionType(), help="A position.")
-def find(skymap: Path, exposures: tuple[Path, ...], position: tuple[float, float] | None) -> None:
+@json_option
+def find(
+    skymap: Path, exposures: tuple[Path, ...], position: tuple[float, float] | None, as_json: bool
+) -> None:
     """Find the tracts and patches of a position, or those that EXPOSURES overlap."""
     if position is None and not exposures:
         raise click.UsageError("Give exposures, or a position with --at.")
     with quick_imports():
         from rich.console import Console
 
-        from .describe_skymap import found_table
-    Console().print(found_table(skymap, exposures, position))
+        from .describe_skymap import find_places, found_table
+    places = find_places(skymap, exposures, position)
+    if as_json:
+        print_json([dataclasses.asdict(place) for place in places])
+    else:
+        Console().print(found_table(places))

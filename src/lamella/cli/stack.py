@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import ConfigError, OutputError
+from ..errors import ConfigError, NoInputsError, OutputError
 from ..run.patch_config import StackConfig
 from ..startup import quick_imports
 from .help import Command
+from .json_out import json_option
 from .options import config_file_options, config_options, take_config
-from .run_options import COADD_OPTIONS, resource_options, take_resources
+from .run_options import COADD_OPTIONS, FITS_SUFFIXES, require_suffix, resource_options, take_resources
 from .voice import open_voice, voice_options
 
 __all__ = ("command",)
@@ -57,6 +59,7 @@ _OF_WARPS = ("plain", "artifacts", "skymap", "patch")
 @config_options(StackConfig, _OPTIONS, {"assemble.reject.method": "auto"})
 @config_file_options(StackConfig)
 @resource_options("")
+@json_option
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @voice_options
 @click.pass_context
@@ -68,9 +71,10 @@ def command(
     plain: Path | None,
     artifacts: Path | None,
     overwrite: bool,
+    as_json: bool,
     **given: Any,
 ) -> None:
-    """Combine INPUTS pixel by pixel: warps, or plain FITS images of one shape.
+    """Combine INPUTS pixel by pixel: warps, or plain FITS images of one shape, or folders of these.
 
     Plain images need no WCS: aligned frames, flat fields, biases. The result has
     the header of the first by name. Noise, bad pixels and scales come from their
@@ -88,15 +92,18 @@ def command(
     if artifacts is not None and config.assemble.reject.method == "none":
         raise ConfigError("--artifacts goes with --reject: none are looked for.", option="artifacts")
     for path in (output, plain, artifacts):
+        if path is not None:
+            require_suffix(path, FITS_SUFFIXES)
         if path is not None and path.exists() and not overwrite:
             raise OutputError(path, reason="it exists (use --overwrite)")
-    with open_voice(ctx, "reading") as voice:
+    with open_voice(ctx, "reading", as_json=as_json) as voice:
         with quick_imports():
             from ..formats.archive.products import is_product
             from ..run.frame_run import FrameRun
             from ..run.stack_run import StackRun
             from .tell import tell_frames, tell_stack
         resources = take_resources(given)
+        warps = _files_of(warps)
         if not any(is_product(path) for path in warps):
             _require_none({"plain": plain, "artifacts": artifacts, **given}, config)
             with voice.progress() as reporter:
@@ -115,6 +122,25 @@ def command(
             )
             record = run(warps)
         tell_stack(record, voice)
+
+
+def _files_of(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """Return files, and for each folder the FITS files in it.
+
+    Raises
+    ------
+    NoInputsError
+        Raised when there are none in a folder.
+    """
+    from ..formats.file_index import is_fits_name
+
+    files: list[Path] = []
+    for path in paths:
+        members = sorted(filter(is_fits_name, path.iterdir())) if path.is_dir() else [path]
+        if not members:
+            raise NoInputsError(f"{path}: found a folder without FITS files; expected warps or images in it.")
+        files += members
+    return tuple(files)
 
 
 def _require_none(given: dict[str, Any], config: StackConfig) -> None:

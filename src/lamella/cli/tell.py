@@ -6,7 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +15,9 @@ from rich.text import Text
 from ..data.origins import OriginSummary
 from ..errors import NoInputsError
 from ..report.console import origins_table, skipped_table, summary_table
-from ..report.record import CoaddRecord, Skipped, alike_once
+from ..report.record import CoaddRecord, RunRecord, Skipped, alike_once
 from ..report.wording import depth, reasons
+from .json_out import print_json
 from .voice import LOG_ONLY, Voice
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def run_coadds(run: CoaddRun, exposures: Sequence[Path], voice: Voice) -> bool:
         reporting = dataclasses.replace(run, on_measured=reporter.measured, on_progress=reporter.progressed)
         record = reporting(exposures)
     tell_skipped(record.skipped, "Skipped")
+    for notice in record.notices:
+        Console(stderr=True).print(Text(notice))
     tell_skipped(record.empty, "Without data")
     tell_skipped(record.failures, "Failed")
     if not record.coadds:
@@ -61,13 +64,26 @@ def run_coadds(run: CoaddRun, exposures: Sequence[Path], voice: Voice) -> bool:
         "Warnings",
     )
     _log_coadds(record.coadds)
-    if not voice.quiet:
+    if voice.as_json:
+        print_json(_run_values(record, run.output))
+    elif not voice.quiet:
         tell_origins(record.origins)
         for line in record.rejections:
             Console().print(Text(line))
         Console().print(summary_table(record.coadds))
     voice.say(f"Report: {run.output / 'index.html'}")
     return not record.failures
+
+
+def _run_values(record: RunRecord, output: Path) -> dict[str, Any]:
+    """Return the record of a run without pictures, and with the names of its files as paths from here."""
+    values = record.to_dict()
+    del values["pictures"]
+    for coadd in values["coadds"]:
+        for name in ("pictures", "earlier"):
+            del coadd[name]
+        coadd["files"] = {what: str(output / name) for what, name in coadd["files"].items()}
+    return {"folder": str(output), "page": str(output / "index.html"), **values}
 
 
 def tell_warps(record: WarpRunRecord, voice: Voice) -> None:
@@ -81,6 +97,9 @@ def tell_warps(record: WarpRunRecord, voice: Voice) -> None:
     tell_skipped(record.skipped, "Skipped")
     if not record.warps:
         raise NoInputsError("No warp was made: no exposure has valid data on a chosen patch.")
+    if voice.as_json:
+        print_json(dataclasses.asdict(record))
+        return
     if voice.quiet:
         return
     tell_origins(record.origins)
@@ -94,13 +113,21 @@ def tell_stack(record: CoaddRecord, voice: Voice) -> None:
     """Print the summary of a coadd of warps, after its warnings."""
     tell_skipped(record.warnings, "Warnings")
     _log_coadds([record])
-    if not voice.quiet:
+    if voice.as_json:
+        values = record.to_dict()
+        for name in ("pictures", "earlier", "kept", "fingerprint", "files"):
+            del values[name]
+        print_json(values)
+    elif not voice.quiet:
         Console().print(summary_table([record]))
 
 
 def tell_frames(record: FrameRecord, voice: Voice) -> None:
     """Print what a stack of images is, and before it remarks on the images."""
     tell_skipped([Skipped(name, reason) for name, reason in record.rejected], "Left out")
+    if voice.as_json:
+        print_json(dataclasses.asdict(record))
+        return
     for item in alike_once(Skipped(name, note) for name, note in record.notes):
         voice.say(f"{item.what}: {item.reason}")
     height, width = record.shape

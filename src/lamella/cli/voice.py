@@ -63,6 +63,8 @@ class Voice:
     quiet: bool = False
     verbose: bool = False
     log: Path | None = None
+    as_json: bool = False
+    """Whether standard output is for the result as JSON alone."""
     told: set[str] = dataclasses.field(default_factory=set)
     """What was said that is said once."""
 
@@ -70,7 +72,7 @@ class Voice:
         """Print a result, unless nobody wants to hear of it, and log it."""
         _say("%s", text)
         if not self.quiet:
-            click.echo(text)
+            click.echo(text, err=self.as_json)
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Reporter]:
@@ -83,7 +85,7 @@ class Voice:
 
 
 @contextlib.contextmanager
-def open_voice(ctx: click.Context, doing: str) -> Iterator[Voice]:
+def open_voice(ctx: click.Context, doing: str, *, as_json: bool = False) -> Iterator[Voice]:
     """Say at once that the command works, and log all that it says while the context lasts.
 
     Parameters
@@ -92,6 +94,8 @@ def open_voice(ctx: click.Context, doing: str) -> Iterator[Voice]:
         Context of a command with `voice_options`.
     doing
         What it does first, e.g. ``"reading exposures"``.
+    as_json
+        Whether standard output is for the result as JSON alone.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def open_voice(ctx: click.Context, doing: str) -> Iterator[Voice]:
         Raised when the log cannot be written to.
     """
     given = {name: ctx.meta.get(f"{__name__}.{name}") for name in ("quiet", "verbose", "log")}
-    voice = Voice(bool(given["quiet"]), bool(given["verbose"]), given["log"])
+    voice = Voice(bool(given["quiet"]), bool(given["verbose"]), given["log"], as_json)
     with _logging(voice):
         if not voice.quiet:
             _say_start(f"lamella: {__version__}, {ctx.info_name}: {doing} ...")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..run.choose_grid import GridOptions
 from ..run.patch_config import CoaddConfig
 from ..startup import quick_imports
 from .help import Command
+from .json_out import dry_run_option, json_option
 from .options import config_file_options, config_options, take_config
 from .run_options import (
     MATCH_OPTIONS,
@@ -43,10 +45,18 @@ _OPTIONS = (*WARP_OPTIONS, *MATCH_OPTIONS, *SELECT_OPTIONS, *READ_OPTIONS)
     "--compress/--no-compress", default=False, help="Compress the files, without loss.  [default: off]"
 )
 @click.option("--overwrite", is_flag=True, help="Make warps again that are done.")
+@dry_run_option
+@json_option
 @voice_options
 @click.pass_context
 def command(
-    ctx: click.Context, /, exposures: tuple[Path, ...], format_name: str | None, **given: Any
+    ctx: click.Context,
+    /,
+    exposures: tuple[Path, ...],
+    format_name: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Resample EXPOSURES to the pixels of the patches that they overlap: one warp per visit and patch.
 
@@ -55,18 +65,20 @@ def command(
     inputs or options have changed.
     """
     config = take_config(ctx, CoaddConfig, _OPTIONS, given, needed=("exposures", "output"))
-    with open_voice(ctx, "reading exposures") as voice:
+    with open_voice(ctx, "reading exposures", as_json=as_json) as voice:
         with quick_imports():
             from ..run.warp_run import WarpRun
             from .tell import tell_warps
+        resources = take_resources(given)
+        run = WarpRun(
+            config=config, grid=GridOptions.take(given), resources=resources, format=format_name, **given
+        )
+        if dry_run:
+            from .tell_preview import tell_preview
+
+            tell_preview(run.preview(exposures), as_json=as_json)
+            return
         with voice.progress() as reporter:
-            run = WarpRun(
-                config=config,
-                grid=GridOptions.take(given),
-                resources=take_resources(given).replace(on_step=reporter.stepped),
-                format=format_name,
-                on_measured=reporter.measured,
-                **given,
-            )
-            record = run(exposures)
+            told = resources.replace(on_step=reporter.stepped)
+            record = dataclasses.replace(run, resources=told, on_measured=reporter.measured)(exposures)
         tell_warps(record, voice)

@@ -17,7 +17,7 @@ from .measured_widths import fill_widths
 from .row_changes import RowChanges
 from .source import FileSource
 
-__all__ = ("Measured", "measure_sources", "refuse_guesses")
+__all__ = ("Measured", "measure_sources", "refuse_guesses", "unmeasured")
 
 _MOST_THREADS = 4
 """Each holds all pixels of an exposure, several times."""
@@ -135,6 +135,11 @@ def _wanted(sources: Sequence[ExposureSource]) -> list[ExposureSource]:
     """Return the exposures whose stars are needed."""
     bands = {source.info.band for source in sources if _is_measured(source, "flux_scale")}
     return [source for source in sources if _is_measured(source) or source.info.band in bands]
+
+
+def unmeasured(sources: Sequence[ExposureSource]) -> list[ExposureSource]:
+    """Return the exposures whose pixels `measure_sources` would read."""
+    return _wanted(sources)
 
 
 def _tell_positions(

@@ -59,6 +59,7 @@ def render_page(run: RunRecord) -> str:
     environment = _environment()
     style, _, _ = environment.loader.get_source(environment, "page.css")  # type: ignore[union-attr]
     summaries = [coadd.summary for coadd in run.coadds]
+    has_earlier = any(coadd.earlier for coadd in run.coadds)
     bands = list(dict.fromkeys(summary.band for summary in summaries))
     patches = {(summary.tract, summary.patch) for summary in summaries}
     inputs = {
@@ -71,7 +72,8 @@ def render_page(run: RunRecord) -> str:
         f"in {_counted(len(bands), 'band')} ({', '.join(bands)})" if bands else "",
         f"on {_counted(len(patches), 'patch', 'patches')}" if patches else "",
         f"from {_counted(len(inputs), 'detector image')}" if inputs else "",
-        f"in {duration(run.seconds)}" if run.seconds is not None else "",
+        # The time is that of this run alone.
+        f"in {duration(run.seconds)}" if run.seconds is not None and not has_earlier else "",
     ]
     return environment.get_template("page.html.j2").render(
         run=run, headline=" ".join(filter(None, phrases)) + ".", style=Markup(style)

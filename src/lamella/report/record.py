@@ -6,7 +6,6 @@ coadd finished can put it on its page without opening it.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 import math
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
+from lsst.images import Box, SkyProjection
 
 from ..causes import by_cause, cause_of
 from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_notes
@@ -25,26 +25,27 @@ from ..coadd.warp_planes import plane_notices
 from ..config import PlainValues
 from ..data.coadd import PatchCoadd
 from ..data.origins import OriginSummary
+from ..data.tables import INPUT_COLUMNS, REJECTION_COLUMNS, REMOVAL_COLUMNS
 from ..data.visit_check import visit_warnings
 from ..errors import UnreadableFileError
 from ..files import write_text
 from .artifact_picture import artifact_picture, before_picture, removed_picture
 from .picture import (
     Picture,
-    Scale,
-    Swatch,
     count_picture,
     image_picture,
     mask_picture,
     psf_picture,
     variance_picture,
 )
+from .picture_files import PictureRecord, data_uri, embed_pictures, remove_pictures, write_pictures
 
 __all__ = (
     "CoaddRecord",
     "PictureRecord",
     "RunRecord",
     "Skipped",
+    "SkyPosition",
     "alike_once",
     "coadd_pictures",
     "coadd_record",
@@ -58,18 +59,28 @@ _MAP_SIDE = 600
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PictureRecord(PlainValues):
-    """An encoded picture with its legend."""
+class SkyPosition(PlainValues):
+    """Where the pixels of a coadd are on the sky: ICRS, in degrees."""
 
-    name: str
-    title: str
-    alt: str
-    width: int
-    height: int
-    source: str = dataclasses.field(repr=False)
-    """The file as a ``data:`` URI."""
-    swatches: tuple[Swatch, ...] = ()
-    scale: Scale | None = None
+    center: tuple[float, float]
+    """Right ascension and declination of the centre of the outer box."""
+    corners: tuple[tuple[float, float], ...]
+    """The same of its outer edges, counted around from the first column and row along the columns."""
+
+    @classmethod
+    def of(cls, bbox: Box, projection: SkyProjection[Any] | None) -> SkyPosition | None:
+        """Return the position of a box of pixels; `None` where a corner is not on the sky."""
+        if projection is None:
+            return None
+        left, right = bbox.x.start - 0.5, bbox.x.stop - 0.5
+        below, above = bbox.y.start - 0.5, bbox.y.stop - 0.5
+        x = np.array([bbox.x.center, left, right, right, left])
+        y = np.array([bbox.y.center, below, below, above, above])
+        sky = projection.pixel_to_sky(x=x, y=y).icrs
+        positions = [(float(ra), float(dec)) for ra, dec in zip(sky.ra.deg, sky.dec.deg, strict=True)]
+        if not np.isfinite(positions).all():
+            return None
+        return cls(center=positions[0], corners=tuple(positions[1:]))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,6 +114,10 @@ class CoaddRecord(PlainValues):
     """One mapping of column to value per detector that is in the coadd."""
     rejected: tuple[dict[str, Any], ...]
     """The same per exposure that is not."""
+    position: SkyPosition | None = None
+    """Where it is on the sky; `None` in records of version 0.1.0."""
+    grid: str = ""
+    """Identity of the sky map, which names its pixels; empty where it is not known."""
     notes: tuple[str, ...] = ()
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -122,6 +137,8 @@ class CoaddRecord(PlainValues):
     """Files that belong to the coadd: what it is, and the path relative to the page."""
     kept: bool = False
     """Whether an earlier run made it, and this one found it finished."""
+    earlier: bool = False
+    """Whether an earlier run made it, and this one has not to do with it."""
     fingerprint: str = ""
     """Text that differs when the inputs or options of the coadd differ."""
     pictures: tuple[PictureRecord, ...] = ()
@@ -132,7 +149,7 @@ class CoaddRecord(PlainValues):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RunRecord:
+class RunRecord(PlainValues):
     """Contents of the page of a run."""
 
     title: str
@@ -149,6 +166,8 @@ class RunRecord:
     """Where values of the exposures come from, as far as their reader chose or measured them."""
     rejections: tuple[str, ...] = ()
     """How artifacts are left out and why so, where that was left open: one line per choice."""
+    notices: tuple[str, ...] = ()
+    """What a person may not expect of the run, in sentences."""
     skipped: tuple[Skipped, ...] = ()
     """Inputs that could not be used at all."""
     failures: tuple[Skipped, ...] = ()
@@ -194,6 +213,7 @@ def coadd_record(
         summary=summary,
         inputs=_rows(coadd.inputs),
         rejected=_rows(coadd.rejected),
+        position=SkyPosition.of(coadd.bbox, coadd.sky_projection),
         notes=tuple(coadd.notes),
         settings={name: value for name, value in settings.items() if name != "matching"},
         artifacts=_rows(coadd.artifacts),
@@ -237,25 +257,29 @@ def picture_record(picture: Picture) -> PictureRecord:
         alt=picture.alt,
         width=picture.pixels.shape[1],
         height=picture.pixels.shape[0],
-        source=f"data:image/{kind};base64,{base64.b64encode(content).decode()}",
+        source=data_uri(content, f"image/{kind}"),
         swatches=picture.swatches,
         scale=picture.scale,
     )
 
 
 def write_record(path: str | PathLike[str], record: CoaddRecord) -> None:
-    """Write a record to a JSON file, all or nothing.
+    """Write a record to a JSON file, all or nothing, after its pictures, which are files below `PICTURES`.
 
     Raises
     ------
     OutputError
         Raised when the file cannot be written.
     """
+    path = Path(path)
+    remove_pictures(path.parent, path.stem)
+    stored = write_pictures(record.pictures, path.parent, path.stem)
+    record = dataclasses.replace(record, pictures=stored)
     write_text(path, json.dumps(record.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_record(path: str | PathLike[str]) -> CoaddRecord:
-    """Read a record from a JSON file.
+    """Read a record from a JSON file, with its pictures.
 
     Raises
     ------
@@ -263,10 +287,21 @@ def read_record(path: str | PathLike[str]) -> CoaddRecord:
         Raised when the file is absent, damaged or holds something else.
     """
     try:
-        return CoaddRecord.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as err:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        return CoaddRecord.from_dict(embed_pictures(_with_all_columns(values), Path(path).parent))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as err:
         reason = " ".join(str(err).split())
         raise UnreadableFileError(path, found=reason, expected="JSON of a CoaddRecord") from err
+
+
+def _with_all_columns(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record that was read with the columns that its version of lamella did not have yet."""
+    tables = {"inputs": INPUT_COLUMNS, "rejected": REJECTION_COLUMNS, "artifacts": REMOVAL_COLUMNS}
+    filled = {
+        name: [dict.fromkeys(columns) | row for row in values.get(name, ())]
+        for name, columns in tables.items()
+    }
+    return {**values, **filled}
 
 
 def _rows(table: Table) -> tuple[dict[str, Any], ...]:

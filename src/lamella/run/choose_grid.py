@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import ConfigError
+from ..errors import ConfigError, UnreadableFileError
+from ..suggestions import nearest
 
 if TYPE_CHECKING:
     from ..data.exposure import ExposureInfo
@@ -37,6 +38,8 @@ class GridOptions:
     """Whether pixels are turned as those of the first exposure by identity; by default north is up."""
     bands: tuple[str, ...] = ()
     """Bands that are used; empty means all."""
+    tracts: tuple[int, ...] = ()
+    """Tracts that are used; empty means all."""
     patches: tuple[str, ...] = ()
     """Patches that are used, by column and row, e.g. ``"5,4"``; empty means all."""
 
@@ -85,7 +88,21 @@ def choose_skymap(grid: GridOptions, exposures: Sequence[ExposureInfo], **option
     if grid.skymap is not None:
         _require_alone(grid, "skymap")
         if grid.skymap in KINDS:
-            return make_skymap(grid.skymap)
+            try:
+                return make_skymap(grid.skymap)
+            except ConfigError as err:
+                told = f"lamella skymap make --kind {grid.skymap} --set {err.option}=... -o FILE.json"
+                raise ConfigError(
+                    f"--skymap {grid.skymap}: {err.option}: {err.reason}; make the sky map with `{told}`.",
+                    option="skymap",
+                    found=grid.skymap,
+                ) from None
+        if not Path(grid.skymap).exists():
+            raise UnreadableFileError(
+                grid.skymap,
+                found="no such file",
+                expected=f"a sky map in JSON, or one of {', '.join(KINDS)}{nearest(grid.skymap, KINDS)}",
+            )
         return load_skymap(Path(grid.skymap))
     if grid.grid is not None:
         _require_alone(grid, "grid")

@@ -18,17 +18,20 @@ from ..report.record import CoaddRecord, RunRecord, Skipped
 from ..resources import Resources
 from .attempts import Attempts
 from .choose_grid import GridOptions
+from .contents import find_earlier, require_same_skymap, save_skymap
+from .cost import PatchCost, cost_of_patch
 from .dask_cluster import DaskCluster, open_cluster
 from .events import Relay
 from .execute import Outcome, run_in_processes
 from .folder import hold_folder
 from .jobs import PatchJob
-from .outputs import PRODUCTS, CoaddWork, StagedWork, finished_record, make_color_pictures, save_skymap
+from .outputs import PRODUCTS, CoaddWork, StagedWork, finished_record, make_color_pictures
 from .patch import is_lost
 from .patch_config import CoaddConfig
 from .plan import RunPlan, plan_run
+from .preview import RunPreview, preview_run
 from .progress import Progress, ProgressCounter
-from .rejection import told_rejections
+from .rejection import settled_config, told_rejections
 from .scratch import scratch_folder
 
 __all__ = ("CoaddRun",)
@@ -100,23 +103,63 @@ class CoaddRun:
         with contextlib.nullcontext() if self.dask is None else open_cluster(self.dask) as cluster:
             return self._run_on(cluster, exposures)
 
-    def _run_on(self, cluster: DaskCluster | None, exposures: Sequence[Path]) -> RunRecord:
-        started, start = datetime.datetime.now(datetime.UTC), watch.clock()
-        plan = plan_run(
+    def preview(self, exposures: Sequence[Path]) -> RunPreview:
+        """Say what a call would do; no pixels are read, and nothing is written.
+
+        Parameters
+        ----------
+        exposures
+            Files, folders and tables of exposures.
+
+        Raises
+        ------
+        NoInputsError
+            Raised when there are no exposures.
+        NoOverlapError
+            Raised when no exposure overlaps a chosen patch.
+        OutputError
+            Raised when the folder holds results on another sky map.
+        """
+        plan = self._plan(exposures, measure=False)
+        self._jobs(plan)
+        require_same_skymap(self.output, plan.skymap)
+        config = self.config.patch_config()
+
+        def is_done(job: PatchJob) -> bool:
+            if self.overwrite:
+                return False
+            return finished_record(job, config, self.output, keep_warps=self.keep_warps) is not None
+
+        def cost(job: PatchJob, share: Resources) -> PatchCost:
+            return cost_of_patch(job, settled_config(job, config), share, keep_warps=self.keep_warps)
+
+        told = told_rejections(plan.rejections, self.config.assemble)
+        return preview_run(plan, cost, is_done, self.resources, self.output, (*plan.notices, *told))
+
+    def _plan(self, exposures: Sequence[Path], *, measure: bool = True) -> RunPlan:
+        return plan_run(
             exposures,
             self.config,
             self.grid,
             format=self.format,
             strict=self.strict,
             leave_out=self.output,
+            measure=measure,
             on_measured=self.on_measured,
         )
+
+    def _run_on(self, cluster: DaskCluster | None, exposures: Sequence[Path]) -> RunRecord:
+        started, start = datetime.datetime.now(datetime.UTC), watch.clock()
+        plan = self._plan(exposures)
         jobs = self._jobs(plan)
         counter = ProgressCounter.of(jobs, self.config.patch_config(), self.on_progress)
         skymap = plan.skymap
+        require_same_skymap(self.output, skymap)
         with hold_folder(self.output, PRODUCTS) as folder:
             save_skymap(skymap, folder)
             coadds, empty, failures = self._make(jobs, folder, cluster, counter)
+            earlier = find_earlier(folder, {coadd.name for coadd in coadds}, skymap)
+            listed = sorted((*coadds, *earlier.coadds), key=_place)
             record = RunRecord(
                 title=folder.resolve().name,
                 command=self.command_line,
@@ -125,15 +168,20 @@ class CoaddRun:
                 coadds=coadds,
                 origins=plan.origins,
                 rejections=told_rejections(plan.rejections, self.config.assemble),
+                notices=plan.notices,
                 skipped=plan.skipped,
                 empty=empty,
                 failures=failures,
                 settings=self.config.to_dict(),
                 versions=package_versions(),
-                pictures=make_color_pictures(coadds, folder),
+                pictures=make_color_pictures(listed, folder),
                 seconds=watch.clock() - start - counter.compiled_elsewhere,
             )
-            write_page(folder / "index.html", record)
+            # The page lists all that the folder holds, the record what this run has to do with.
+            skipped = (*record.skipped, *earlier.problems)
+            write_page(
+                folder / "index.html", dataclasses.replace(record, coadds=tuple(listed), skipped=skipped)
+            )
         return record
 
     def _jobs(self, plan: RunPlan) -> tuple[PatchJob, ...]:
@@ -227,6 +275,10 @@ class CoaddRun:
             for outcome in outcomes:
                 record = None if outcome.result is None else outcome.result.put_in_place(folder)
                 yield Outcome(outcome.job, record, outcome.error)
+
+
+def _place(record: CoaddRecord) -> tuple[str, int, tuple[int, int]]:
+    return record.summary.band, record.summary.tract, record.summary.patch
 
 
 def _has_lost(record: CoaddRecord) -> bool:

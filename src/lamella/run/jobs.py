@@ -122,6 +122,13 @@ def plan_jobs(
                 continue
             jobs.append(dataclasses.replace(job, rejection=rejection))
     reached = [skymap[number] for number in sorted({patch.tract for patch in patches_in_reach})]
+    for number in sorted(wanted_tracts - {tract.id for tract in reached}):
+        numbers = ", ".join(str(tract.id) for tract in reached)
+        raise SkyMapError(
+            f"No exposure is on tract {number} of the sky map {skymap.name!r}; "
+            f"the exposures are on {numbers or 'none'}.",
+            tract=number,
+        )
     for name in sorted(wanted_patches):
         if reached and not any(_has_patch(tract, name) for tract in reached):
             across, up = reached[0].n_patches

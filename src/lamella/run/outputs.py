@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..coadd.reject.reject import Findings
@@ -28,6 +27,7 @@ from ..kernels.watch import watch
 from ..report.artifact_picture import artifact_picture
 from ..report.composite import composite
 from ..report.picture import image_picture, write_png
+from ..report.picture_files import embed_pictures, remove_pictures, write_pictures
 from ..report.record import (
     CoaddRecord,
     PictureRecord,
@@ -38,7 +38,6 @@ from ..report.record import (
     write_record,
 )
 from ..resources import Resources
-from ..sky.skymap import SkyMap
 from .attempts import Attempt, Finished, unseen
 from .events import COMPILED, Relay
 from .fingerprint import fingerprint, input_files
@@ -55,7 +54,6 @@ __all__ = (
     "StagedWork",
     "finished_record",
     "make_color_pictures",
-    "save_skymap",
 )
 
 PRODUCTS = re.compile(r"((coadd|color|matched|warp)-.*|skymap\.json|index\.html)", re.DOTALL)
@@ -152,6 +150,7 @@ class CoaddWork:
             self._write(coadd, masks, files, start),
             name=files.name,
             fingerprint=stamp,
+            grid=job.skymap.identity,
             origins=summarize_origins(source.info.origins for source in job.sources),
         )
         write_record(files.record, record)
@@ -196,6 +195,7 @@ class StagedCoadd:
         for path in (products.artifacts, products.artifact_picture):
             if path.name not in self.files.names:
                 path.unlink(missing_ok=True)
+        remove_pictures(folder, products.record.stem)
         self.files.put_in_place(folder, products.record.name)
         return self.record
 
@@ -270,13 +270,6 @@ def finished_record(
     return dataclasses.replace(record, kept=True)
 
 
-def save_skymap(skymap: SkyMap[Any], folder: Path) -> None:
-    """Write a sky map beside what was made on it, unless it is there."""
-    path, text = folder / "skymap.json", skymap.to_json()
-    if not (path.exists() and path.read_bytes() == text.encode()):
-        write_text(path, text)
-
-
 def make_color_pictures(records: Sequence[CoaddRecord], folder: Path) -> tuple[PictureRecord, ...]:
     """Draw one colour picture per patch that has several bands, and write it into the folder.
 
@@ -308,7 +301,8 @@ def _color_picture(bands: Mapping[str, CoaddRecord], folder: Path, name: str) ->
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(note.read_text(encoding="utf-8"))
             if content["coadds"] == made_of:
-                return PictureRecord.from_dict(content["picture"])
+                (stored,) = embed_pictures({"pictures": [content["picture"]]}, folder)["pictures"]
+                return PictureRecord.from_dict(stored)
     images = {band: read_image(CoaddFiles(folder, record.name).archive) for band, record in bands.items()}
     picture, small = composite(images), composite(images, max_side=_PAGE_SIDE)
     if picture is None or small is None:
@@ -316,5 +310,6 @@ def _color_picture(bands: Mapping[str, CoaddRecord], folder: Path, name: str) ->
     record = picture_record(small)
     note.unlink(missing_ok=True)
     write_png(path, picture)
-    write_text(note, json.dumps({"coadds": made_of, "picture": record.to_dict()}))
+    (stored,) = write_pictures([record], folder, name)
+    write_text(note, json.dumps({"coadds": made_of, "picture": stored.to_dict()}))
     return record

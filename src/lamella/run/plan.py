@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..coadd.reject.choice import RejectionChoice
+from ..data.exposure import ExposureId
 from ..data.origins import OriginSummary, summarize_origins
 from ..errors import GeometryError, NoInputsError
 from ..formats.recognise import InputProblem, Inputs, open_exposures
@@ -37,6 +38,22 @@ class RunPlan:
         return tuple(Skipped(problem.path, str(problem.error)) for problem in self.inputs.problems)
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person may not expect of the plan, in sentences."""
+        tracts: dict[ExposureId, set[int]] = {}
+        for job in self.jobs:
+            for source in job.sources:
+                tracts.setdefault(source.info.id, set()).add(job.tract)
+        several = [numbers for numbers in tracts.values() if len(numbers) > 1]
+        if not several:
+            return ()
+        numbers = sorted(set().union(*several))
+        return (
+            f"{len(several)} of {len(tracts)} exposures lie on several tracts of the sky map, which overlap "
+            f"({', '.join(map(str, numbers))}). They are coadded on each; --tract chooses one.",
+        )
+
+    @property
     def origins(self) -> tuple[OriginSummary, ...]:
         """Where values of the exposures come from, as far as their reader chose or measured them."""
         return summarize_origins(source.info.origins for source in self.inputs.sources)
@@ -50,6 +67,7 @@ def plan_run(
     format: str | None = None,
     strict: bool = False,
     leave_out: Path | None = None,
+    measure: bool = True,
     on_measured: Callable[[int, int], None] | None = None,
 ) -> RunPlan:
     """Open the exposures in files and folders, and plan the work on the patches that they overlap.
@@ -68,6 +86,8 @@ def plan_run(
         Whether a file that cannot be used, and a value that no header tells, is an error.
     leave_out
         Folder of results: that its files are no exposures is no news.
+    measure
+        Whether pixels of exposures that do not tell all are read; otherwise they cannot be coadded.
     on_measured
         As in `lamella.formats.recognise.open_exposures`.
 
@@ -91,6 +111,7 @@ def plan_run(
         format=format,
         control=config.read,
         strict=strict or None,
+        measure=measure,
         on_measured=on_measured,
     )
     results = leave_out.absolute() if leave_out is not None else None
@@ -112,7 +133,9 @@ def plan_run(
     if not sources:
         raise NoInputsError(f"No exposure has a place on the sky: {problems[0]}")
     skymap = choose_skymap(grid, [source.info for source in sources])
-    jobs = plan_jobs(sources, skymap, config.select, bands=grid.bands, patches=grid.patches)
+    jobs = plan_jobs(
+        sources, skymap, config.select, bands=grid.bands, tracts=grid.tracts, patches=grid.patches
+    )
     reading = config.read.to_dict()
     return RunPlan(
         Inputs(tuple(sources), tuple(problems)),

@@ -17,13 +17,17 @@ from ..formats.archive.products import ArchiveWarp, read_product
 from ..report.record import Skipped
 from ..resources import Resources
 from .choose_grid import GridOptions
+from .contents import require_same_skymap, save_skymap
+from .cost import PatchCost, cost_of_warps
 from .execute import run_jobs
 from .folder import hold_folder
+from .jobs import PatchJob
 from .memory import matching_bytes, matching_threads
-from .outputs import PRODUCTS, save_skymap
+from .outputs import PRODUCTS
 from .patch import require_all, visits_of, warp_visit
 from .patch_config import CoaddConfig
-from .plan import plan_run
+from .plan import RunPlan, plan_run
+from .preview import RunPreview, preview_run
 from .warp_files import Visit, WarpFiles
 
 __all__ = ("WarpRow", "WarpRun", "WarpRunRecord")
@@ -99,15 +103,8 @@ class WarpRun:
         OutputError
             Raised when the warps cannot be written; what is finished stays.
         """
-        plan = plan_run(
-            exposures,
-            self.config,
-            self.grid,
-            format=self.format,
-            strict=self.strict,
-            leave_out=self.output,
-            on_measured=self.on_measured,
-        )
+        plan = self._plan(exposures)
+        require_same_skymap(self.output, plan.skymap)
         with hold_folder(self.output, PRODUCTS) as folder, ThreadPoolExecutor(self.resources.threads) as pool:
             save_skymap(plan.skymap, folder)
             patches = [WarpFiles.of(folder, job, self.config, compress=self.compress) for job in plan.jobs]
@@ -125,6 +122,47 @@ class WarpRun:
             tuple(sorted((result.row for result in results if result.row), key=lambda row: row.name)),
             (*plan.skipped, *(Skipped(f"{item.id} ({item.path})", item.reason) for item in sorted(rejected))),
             plan.origins,
+        )
+
+    def preview(self, exposures: Sequence[Path]) -> RunPreview:
+        """Say what a call would do; no pixels are read, and nothing is written.
+
+        Parameters
+        ----------
+        exposures
+            Files, folders and tables of exposures.
+
+        Raises
+        ------
+        NoInputsError
+            Raised when there are no exposures.
+        OutputError
+            Raised when the folder holds results on another sky map.
+        """
+        plan = self._plan(exposures, measure=False)
+        require_same_skymap(self.output, plan.skymap)
+
+        def is_done(job: PatchJob) -> bool:
+            files = WarpFiles.of(self.output, job, self.config)
+            visits = [(s[0].info.id.instrument, s[0].info.id.visit) for s in visits_of(job)]
+            # Which warps are to be matched is known when all are made.
+            return not self.overwrite and self.config.warp_type == "direct" and all(map(files.has, visits))
+
+        def cost(job: PatchJob, share: Resources) -> PatchCost:
+            return cost_of_warps(job, self.config, share)
+
+        return preview_run(plan, cost, is_done, self.resources, self.output, plan.notices)
+
+    def _plan(self, exposures: Sequence[Path], *, measure: bool = True) -> RunPlan:
+        return plan_run(
+            exposures,
+            self.config,
+            self.grid,
+            format=self.format,
+            strict=self.strict,
+            leave_out=self.output,
+            measure=measure,
+            on_measured=self.on_measured,
         )
 
     def _make(self, task: tuple[WarpFiles, tuple[ExposureSource, ...]]) -> _Result:

@@ -1,0 +1,98 @@
+"""What a dry run prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..report.record import Skipped
+from ..report.wording import duration, number, percent
+from ..run.preview import PatchPreview, RunPreview
+from .json_out import print_json
+from .tell import tell_skipped
+
+__all__ = ("tell_preview",)
+
+_FEW = 40
+"""Patches that are listed one by one."""
+_HONEST = (
+    "true within a factor of two",
+    "if nobody else uses the cores; compiling, after an installation, adds to it.",
+)
+
+
+def tell_preview(preview: RunPreview, *, as_json: bool = False) -> None:
+    """Print what a run would do; as JSON, its fields."""
+    if as_json:
+        print_json(preview.to_dict())
+        return
+    tell_skipped(preview.skipped, "Skipped")
+    bands = ", ".join(f"{band} {preview.bands[band]}" for band in preview.bands)
+    click.echo(f"Exposures: {preview.exposures} (band {bands})")
+    tracts = "" if preview.tracts == 1 else f", {preview.tracts} tracts"
+    click.echo(f"Sky map:   {preview.skymap}{tracts}")
+    for note in preview.notes:
+        click.echo(note)
+    if preview.to_measure:
+        click.echo(
+            f"{preview.to_measure} exposures do not tell their PSF or scale. They would be measured first, "
+            "and what that gives may change which are used, and how."
+        )
+    Console().print(_table(preview.patches))
+    for line in _totals(preview):
+        click.echo(line)
+
+
+def _table(patches: tuple[PatchPreview, ...]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("Band", "Patch"):
+        table.add_column(name, no_wrap=True)
+    for name in ("Visits", "Images", "Out", "Covered", "Depth", "Pixels", "CPU"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for patch in patches[:_FEW]:
+        table.add_row(*map(Text, _cells(patch)))
+    if len(patches) > _FEW:
+        table.add_row(Text("…"), Text(f"{len(patches) - _FEW} more"))
+    return table
+
+
+def _cells(patch: PatchPreview) -> Iterable[str]:
+    yield patch.band
+    yield f"{patch.tract} · {patch.patch[0]},{patch.patch[1]}"
+    yield str(patch.visits)
+    yield str(patch.exposures)
+    yield str(sum(patch.left_out.values()))
+    yield percent(patch.covered)
+    yield number(patch.depth, 1)
+    yield f"{patch.width} × {patch.height}"
+    yield "kept" if patch.kept else duration(patch.cpu_seconds)
+
+
+def _totals(preview: RunPreview) -> Iterable[str]:
+    left_out = [
+        Skipped(
+            f"{count} × band {patch.band}, patch {patch.tract} · {patch.patch[0]},{patch.patch[1]}", reason
+        )
+        for patch in preview.patches
+        for reason, count in patch.left_out.items()
+    ]
+    tell_skipped(left_out, "Left out by selection")
+    free = "" if preview.disk_free is None else f" ({_bytes(preview.disk_free)} free)"
+    yield f"Time:      {duration(preview.wall_seconds)}; CPU {duration(preview.cpu_seconds)}; {_HONEST[0]}"
+    yield f"           {_HONEST[1]}"
+    yield f"Memory:    {_bytes(preview.memory * 2**20)}"
+    yield f"Disk:      {_bytes(preview.disk)}{free}"
+    yield "Nothing was written."
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:,.3g} GiB"
