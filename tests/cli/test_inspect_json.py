@@ -82,6 +82,8 @@ def test_formats():
 
 
 def test_describe(survey, tmp_path):
-    rows = output("describe", survey.folder, "-o", tmp_path / "a.csv")
+    ended = lamella("describe", survey.folder, "-o", tmp_path / "a.csv", "--json")
+    assert ended.err.endswith(f"8 exposures: {tmp_path / 'a.csv'}\n")
+    rows = json.loads(ended.out)
     assert len(rows) == 8
     assert {row["band"] for row in rows} == {"g", "r"}

@@ -41,7 +41,10 @@ def test_the_order_of_the_exposures_does_not_matter(survey: Survey, skymap: Fiel
 def test_a_plan_can_be_restricted(survey: Survey, skymap: FieldSkyMap) -> None:
     assert [job.patch for job in plan(survey, skymap, patches=["1,0"])] == [(1, 0)]
     assert [job.patch for job in plan(survey, skymap, patches=["0"])] == [(0, 0)]
-    assert plan(survey, skymap, tracts=[7]) == ()
+    with pytest.raises(
+        SkyMapError, match=r"No exposure is on tract 7 of the sky map .*; the exposures are on 0\."
+    ):
+        plan(survey, skymap, tracts=[7])
     assert len(plan(survey, skymap, tracts=[0], bands=["r"])) > 1
 
 

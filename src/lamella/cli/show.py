@@ -87,14 +87,16 @@ def show_files(
                     exposures.append(file)
         except LamellaError as err:
             failures.append(Skipped(str(file), str(err)))
-    if exposures:
-        with show_progress() as reporter:
-            inputs = open_exposures(
-                exposures, format=format_name, strict=False, measure=pixels, on_measured=reporter.measured
-            )
-        failures += [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
-        failures += view.show_exposures(inputs.sources, pixels=pixels)
-    view.end()
+    try:
+        if exposures:
+            with show_progress() as reporter:
+                inputs = open_exposures(
+                    exposures, format=format_name, strict=False, measure=pixels, on_measured=reporter.measured
+                )
+            failures += [Skipped(problem.path, str(problem.error)) for problem in inputs.problems]
+            failures += view.show_exposures(inputs.sources, pixels=pixels)
+    finally:
+        view.end()
     return failures
 
 
