@@ -343,6 +343,15 @@ def test_an_image_without_a_measurement_is_left_out_and_named() -> None:
     assert "lamella-inputs" not in str(found.problems[0])
 
 
+def test_a_unit_that_is_said_is_believed_whatever_the_stars_say() -> None:
+    images = [(picture(5) * u.nJy, wcs()), (picture(6) * np.float32(2.0) * u.uJy, wcs())]
+    with GivenFolder() as folder:
+        sources = open_inputs(images, folder).sources
+        assert [source.info.flux_unit.name for source in sources] == ["nJy", "nJy"]
+        assert [source.read().to_njy for source in sources] == pytest.approx([1.0, 1000.0])
+        assert sources[0].info.origins["unit"].how == "given in Python"
+
+
 def stamp() -> np.ndarray:
     y, x = np.indices((21, 21)) - 10.0
     return np.exp(-(x**2 + y**2) / (2 * 1.7**2))

@@ -85,6 +85,8 @@ def _with_known(
     if "zero_point" in cells and unit is not None and is_flux_unit(unit.to_string()):
         message = f"{name}: zero_point beside pixels in {unit}, which have magnitudes; expected one of them."
         raise ConfigError(message, option="zero_point", found=known.zero_point)
+    if unit is not None and is_flux_unit(unit.to_string()):
+        cells["unit"] = str(unit.to_string())
     if known.variance is not None:
         noise = noise_plane(known.variance, shape, unit, name)
         arrays = dataclasses.replace(arrays, noise=noise)

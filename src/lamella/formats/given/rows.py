@@ -22,6 +22,7 @@ __all__ = ("GivenRecipe", "GivenRow", "given_row")
 _RIVALS = (
     (("zero_point",), ("flux_scale", "flux_reference", "unit")),
     (("flux_scale",), ("zero_point",)),
+    (("unit",), ("flux_scale", "flux_reference", "zero_point")),
     (
         ("variance_hdu", "stddev_hdu", "weight_hdu"),
         ("noise", "variance_hdu", "stddev_hdu", "weight_hdu", "confidence_hdu"),
@@ -37,6 +38,7 @@ _RIVALS = (
 _NAMES = {
     "zero_point": "zero point",
     "flux_scale": "relative scale",
+    "unit": "unit",
     "variance_hdu": "noise",
     "stddev_hdu": "noise",
     "weight_hdu": "noise",
@@ -144,7 +146,9 @@ def given_row(
     notes |= {_NAMES[column]: "description given in Python" for column in told if column in _NAMES}
     values |= {**cells, "notes": "; ".join(f"{name}: {how}" for name, how in notes.items())}
     fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(TableRow)}
-    return GivenRow(**fields | {"values": values}, label=label, model=model)
+    # A unit that somebody says in Python is his word; one on a card may have been copied by a program.
+    told_format = {"format": "array"} if "unit" in cells else {}
+    return GivenRow(**fields | {"values": values} | told_format, label=label, model=model)
 
 
 def _notes(text: str) -> dict[str, str]:
