@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ("source_stamp",)
 
 _ROOM = Path(__file__).parent
-_POLICY = _ROOM / "_jit.py"
+_POLICY = (_ROOM / "_jit.py", _ROOM / "_parts.py")
 """How kernels are compiled; what keeps them on disk changes nothing in them."""
 _IMPORT = re.compile(rb"^[ \t]*from[ \t]+(\.+)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#]*)", re.MULTILINE)
 
@@ -37,7 +37,7 @@ def _closure(source: Path) -> set[Path]:
     waiting, closure = [source], {source}
     while waiting:
         path = waiting.pop()
-        new = _imported(path) - closure if path != _POLICY else set()
+        new = (set(_POLICY) if path in _POLICY else _imported(path)) - closure
         closure |= new
         waiting += new
     return closure

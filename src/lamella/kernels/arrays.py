@@ -12,6 +12,7 @@ __all__ = (
     "SIGMA_OF_QUARTILES",
     "Plane",
     "Row",
+    "copy_row",
     "count_bits",
     "count_values",
     "find_covered",
@@ -47,6 +48,16 @@ def kernel_array(values: ArrayLike, dtype: DTypeLike | None = None) -> np.ndarra
     """
     # Arrays that cannot be written would make numba compile everything once more.
     return np.require(values, dtype, ("C", "A", "W"))
+
+
+@jit
+def copy_row(values: Row, out: Row) -> None:
+    """Copy values of shape (n,) into an array of this shape.
+
+    An assignment of slices brings the making of its error's text, which takes two seconds to compile.
+    """
+    for i in range(out.size):
+        out[i] = values[i]
 
 
 @jit

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ._jit import jit
-from .arrays import Plane, Row
+from .arrays import Plane, Row, copy_row
 
 __all__ = ("CELL", "SeparableKernels", "convolve_plane", "factor_kernels", "smooth_plane")
 
@@ -279,7 +279,7 @@ def smooth_plane(image: Plane, profile: Row, out: Plane) -> None:
             line[:] = np.float32(0.0)
             if 0 <= row < height:
                 start, stop = max(first - half, 0), min(first + width + half, length)
-                line[start - first + half : stop - first + half] = image[row, start:stop]
+                copy_row(image[row, start:stop], line[start - first + half : stop - first + half])
             _filter_row(line, rows, width, ring, (row + half) % side)
             if row >= half:
                 for t in range(side):

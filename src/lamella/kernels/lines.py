@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from ._jit import jit
-from .arrays import Plane, Row
+from .arrays import Plane, Row, copy_row
 
 __all__ = ("bin_significance", "strongest_lines")
 
@@ -124,8 +124,8 @@ def strongest_lines(
             sums[y, :height] = 0.0
             covers[y, :height] = 0.0
             if top + y < rows:
-                sums[y, height:] = values[top + y]
-                covers[y, height:] = weights[top + y]
+                copy_row(values[top + y], sums[y, height:])
+                copy_row(weights[top + y], covers[y, height:])
             else:
                 sums[y, height:] = 0.0
                 covers[y, height:] = 0.0

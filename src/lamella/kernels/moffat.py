@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ._jit import jit
-from .arrays import Plane, Row
+from .arrays import Plane, Row, copy_row
 
 __all__ = ("STEEPEST", "fit_moffat", "steepness_of")
 
@@ -74,8 +74,8 @@ def fit_moffat(
         if better <= squares:
             longest = np.max(np.abs(moved - parameters))
             going = squares - better > _FLAT * better + _SLIGHT and longest > _SHORT
-            parameters[:] = moved
-            gram[:] = trial
+            copy_row(moved, parameters)
+            gram, trial = trial, gram
             squares, amplitude = _project(gram, normal, gradient)
             damping = max(0.1 * damping, 1e-12)
         else:

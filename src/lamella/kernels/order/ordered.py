@@ -131,4 +131,5 @@ def _fill_buckets(
         b = bucket[i]
         out[places[b]] = values[i]
         places[b] += 1
-    ends[:] = places[:buckets]
+    for b in range(buckets):
+        ends[b] = places[b]

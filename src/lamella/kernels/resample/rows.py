@@ -243,7 +243,9 @@ def _settle(planes: Any, source: Any, table: Any, rule: Any, half: int, row: Any
     if rule.strict:
         if not defined:
             # Perhaps a column that was loaded beyond the window.
-            row.sums[k] = _sum_window(planes, table, rule.y_row, half, row, k, ix, iy, spans)
+            # Number by number: a pair that becomes a row of an array takes seconds to compile.
+            value, spread = _sum_window(planes, table, rule.y_row, half, row, k, ix, iy, spans)
+            row.sums[k, 0], row.sums[k, 1] = value, spread
     else:
         row.states[k] = _state_window(planes, rule, ix, iy, spans)
     bits = _or_window(planes.mask, ix, iy, spans[0], spans[1])
