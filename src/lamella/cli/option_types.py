@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,19 +67,20 @@ class SettingType(click.ParamType):  # type: ignore[type-arg]
     Parameters
     ----------
     names
-        The names that a shell is offered, with the values of those that have choices.
+        Gives the names that a shell is offered, with the values of those that have choices.
     """
 
     name = "name=value"
 
-    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, names: Callable[[], Mapping[str, Sequence[str]]]) -> None:
         self._names = names
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return names, and behind ``=`` the choices of the one that is given."""
+        names = self._names()
         name, equals, _ = incomplete.partition("=")
         if not equals:
-            return complete((f"{name}=" for name in self._names), incomplete)
-        return complete((f"{name}={choice}" for choice in self._names.get(name, ())), incomplete)
+            return complete((f"{name}=" for name in names), incomplete)
+        return complete((f"{name}={choice}" for choice in names.get(name, ())), incomplete)

@@ -111,7 +111,7 @@ def config_file_options[F: Callable[..., Any]](config: type[Config]) -> Callable
             "--set",
             "settings",
             multiple=True,
-            type=SettingType({name: _choices(config, name) for name in _leaf_names(config)}),
+            type=SettingType(lambda: {name: _choices(config, name) for name in _leaf_names(config)}),
             metavar="NAME=VALUE",
             help="Set any option by its full name, e.g. assemble.gaps.fallback=MEAN. Can be repeated.",
         ),
