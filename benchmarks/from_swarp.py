@@ -99,7 +99,7 @@ def run_swarp(program: str, folder: Path, output: Path) -> tuple[Usage, Path]:
 
 
 def run_lamella(folder: Path, output: Path) -> tuple[Usage, Path]:
-    usage, _ = run_measured([*LAMELLA, "coadd", folder, "-o", output, "--workers", "2"])
+    usage, _ = run_measured([*LAMELLA, "coadd", folder, "-o", output, "--workers", "2", "--reject", "none"])
     return usage, next(output.glob("coadd-*-plain.fits"))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lamella.coadd.assemble import assemble
+from lamella.coadd.assemble_control import AssembleConfig
 from lamella.coadd.stack.prepare import input_of, weigh
 from lamella.data.inputs import CoaddTarget, WarpInput
 from lamella.data.warp import Warp
@@ -83,7 +84,7 @@ class Bench:
 
     def coadd(self, number: int) -> None:
         """Read a warp, make and write a coadd, for each of the first patches."""
-        control = PatchConfig().assemble
+        control = AssembleConfig()
         for index, target in enumerate(self.targets(number)):
             warp: Any = read_product(self._warp_file(index))
             assert isinstance(warp, Warp)

@@ -28,7 +28,9 @@ def run_command(*arguments: str) -> None:
 def decam(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the coadds of the DECam exposures, with the warps."""
     folder = tmp_path_factory.mktemp("decam")
-    run_command("coadd", str(shared / "data" / "decam"), "-o", str(folder), "--keep-warps", "-q")
+    run_command(
+        "coadd", str(shared / "data" / "decam"), "-o", str(folder), "--keep-warps", "--reject", "none", "-q"
+    )
     return folder
 
 
@@ -52,5 +54,5 @@ def decam_with_cosmic_rays(shared: Path, tmp_path_factory: pytest.TempPathFactor
 def sdss(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the coadds of the SDSS frames."""
     folder = tmp_path_factory.mktemp("sdss")
-    run_command("coadd", str(shared / "data" / "sdss"), "-o", str(folder), "-q")
+    run_command("coadd", str(shared / "data" / "sdss"), "-o", str(folder), "--reject", "none", "-q")
     return folder
