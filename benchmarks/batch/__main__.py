@@ -40,7 +40,7 @@ PAGE = ROOT / "docs" / "pipelines.md"
 PROGRAMS = Path(sys.executable).parent
 SURVEY = SurveyConfig(bands=("g", "r"), visits_per_band=4, detector_grid=(1, 2), detector_shape=(200, 100))
 PATCHES = ("--set", "patch_size=150", "--set", "patch_border=20")
-# A quantum does not see the other visits of its patch: the pipeline matches to a width that is fixed, in pixels.
+# A quantum does not see the other visits of its patch: the pipeline matches to a fixed width, in pixels.
 MATCH = ("--match-fwhm", 7.7)
 CORES = 2
 WORKERS = 2
