@@ -25,6 +25,7 @@ FLOORS = {
     "startup": 0,
     "arithmetic": 0,
     "suggestions": 0,
+    "texts": 0,
     "planes": 0,
     "files": 0,
     "kernels": 1,

@@ -7,7 +7,6 @@ so that a default, a unit or a help text is written once.
 
 from __future__ import annotations
 
-import tomllib
 import types
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -15,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypeAliasType, Union, get_args, get_origin
 
 import pydantic
-import yaml
 
-from .errors import ConfigError, UnreadableFileError
+from .errors import ConfigError
 from .suggestions import nearest
+from .texts import parse_toml, parse_yaml, read_text
 
 __all__ = ("Config", "PlainValues", "inherited", "load_options", "option", "spelled")
 
@@ -158,12 +157,12 @@ def load_options(path: str | PathLike[str]) -> dict[str, Any]:
         Raised when the file is not a mapping of names to values.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        options = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as err:
-        reason = " ".join(str(err).split())
-        raise UnreadableFileError(path, found=reason, expected="a YAML or TOML file of options") from err
+    expected = "a YAML or TOML file of options"
+    parse = parse_toml if path.suffix == ".toml" else parse_yaml
+    options = parse(read_text(path, expected), path, expected)
     if not isinstance(options or {}, Mapping):
         raise ConfigError(f"{path}: found a {type(options).__name__}; expected a mapping.", found=options)
+    for name in options or {}:
+        if not isinstance(name, str):
+            raise ConfigError(f"{path}: found the name {name!r}; expected a text.", found=name)
     return dict(options or {})

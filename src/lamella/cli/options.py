@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from ..config import Config, load_options
-from ..errors import ConfigError
+from ..errors import ConfigError, UnreadableFileError
 from ..suggestions import nearest
+from ..texts import parse_yaml
 from .commented import commented_option, commented_options
 from .option_types import Choice, ListType, SettingType, shown
 
@@ -243,8 +243,8 @@ def parse_setting(setting: str) -> tuple[str, Any]:
     """
     name, equals, text = setting.partition("=")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = parse_yaml(text, name, "a YAML value")
+    except UnreadableFileError:
         equals = ""
     if not equals:
         raise ConfigError(

@@ -24,6 +24,7 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import InputError, LamellaError, MissingPartError, UnreadableFileError
+from ..texts import require_file
 from .cards import BEGINNING, BLOCK, CARD, Cards, image_text
 from .packed import MAGIC, PACKED_ERRORS, Stored, find_opener
 from .quiet import Header, lenient_header, quiet_astropy
@@ -234,6 +235,7 @@ class Container:
     def __enter__(self) -> Self:
         with _OPENING:
             if not self._users:
+                require_file(self.path, "a FITS file")
                 try:
                     self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
                 except OSError as err:

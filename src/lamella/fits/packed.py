@@ -6,6 +6,7 @@ import bz2
 import io
 import lzma
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -25,7 +26,12 @@ PACKED_ERRORS = (
     DeflateError,
     lzma.LZMAError,
     zipfile.BadZipFile,
-    NotImplementedError,
+    # Of ZIP: an encrypted member, names and sizes that make no sense.
+    RuntimeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
 )
 """What is raised for a file that cannot be inflated."""
 

@@ -11,10 +11,12 @@ from astropy.io import fits
 from ..errors import MissingPartError, UnreadableFileError
 from ..fits.read import Header, hdu_label, read_headers
 from ..sky.image import ImageSkyMap, skymap_from_header
+from ..texts import read_text, require_file
 from .table_hdus import default_image, flat_shape, hdu_index, wcs_index
 
 __all__ = ("skymap_from_image", "split_hdu")
 
+_MAX_TEXT = 4_000_000
 _LINE = 80  # characters of a card, so that a text has a line end within them
 
 
@@ -57,15 +59,19 @@ def skymap_from_image(
 
 def _text_headers(path: Path) -> tuple[Header, ...]:
     """Return the header in a text file of cards; nothing for a file of another kind."""
+    expected = "a FITS image, or cards of a header"
+    require_file(path, expected)
     try:
         with path.open("rb") as file:
             beginning = file.read(_LINE + 1)
         if b"\n" not in beginning or b"=" not in beginning:
             return ()
-        return (fits.Header.fromtextfile(path),)
+        return (fits.Header.fromstring(read_text(path, expected, limit=_MAX_TEXT), sep="\n"),)
     except (OSError, ValueError) as err:
+        if isinstance(err, UnreadableFileError):
+            raise
         reason = getattr(err, "strerror", None) or str(err)
-        raise UnreadableFileError(path, found=reason, expected="a FITS image, or cards of a header") from err
+        raise UnreadableFileError(path, found=reason, expected=expected) from err
 
 
 def split_hdu(text: str) -> tuple[Path, str | int | None]:

@@ -11,6 +11,7 @@ from astropy.io import fits
 from ..errors import InputError, UnreadableFileError
 from ..fits.quiet import quiet_astropy
 from ..fits.read import Header
+from ..texts import read_text
 
 __all__ = ("override_cards", "read_head")
 
@@ -20,6 +21,8 @@ _WCS_CARD = re.compile(
 )
 _NO_VALUE = ("COMMENT", "HISTORY", "END", "", "SIMPLE", "BITPIX", "NAXIS", "EXTEND")
 """What is no card of the image."""
+_MAX_TEXT = 4_000_000
+"""Bytes, as of a header of FITS."""
 _EXPECTED = "cards of a header, as SCAMP writes them"
 
 
@@ -45,7 +48,7 @@ def _read_head(path: Path, mtime: int, size: int) -> tuple[Header, ...]:
     headers = [fits.Header()]
     with quiet_astropy():
         # SCAMP signs with a character that is no ASCII.
-        text = path.read_text(encoding="latin-1")
+        text = read_text(path, _EXPECTED, encoding="latin-1", limit=_MAX_TEXT)
         # Astrometry.net writes a FITS header, whose cards are not lines.
         cards = text.splitlines() if "\n" in text else re.findall(".{1,80}", text)
         for line in cards:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from os import PathLike
-from pathlib import Path
 
 from ..coadd.brightmask import BrightObject, BrightObjectCatalog
-from ..errors import ConfigError, InputError, MissingPartError, UnreadableFileError
+from ..errors import ConfigError, InputError, MissingPartError
+from ..texts import read_text
 
 __all__ = ("read_bright_objects", "regions_to_text")
 
@@ -63,10 +63,7 @@ def read_bright_objects(path: str | PathLike[str]) -> BrightObjectCatalog:
     metadata: dict[str, str | int] = {}
     wrong: list[tuple[int, str]] = []
     has_frame = False
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise UnreadableFileError(path, found=str(err), expected="a DS9 region file") from err
+    text = read_text(path, "a DS9 region file")
     for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
         if not line:
             continue

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import itertools
 import re
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 
 from ..errors import UnreadableFileError
 from ..fits.quiet import quiet_astropy
+from ..texts import read_text, require_modest_yaml
 
 __all__ = ("parse_integer", "parse_number", "read_cells")
 
@@ -20,11 +23,14 @@ _DIGITS = re.compile(r"[+-]?\d+", re.ASCII)
 _EXACT = 2**53
 """Floating point numbers beyond this are not all whole numbers' own."""
 _LARGEST = 2**63 - 1
+_MAX_DIGITS = 100
+"""Characters of a number; more are no number of anybody."""
+_EXPECTED = "a table in CSV or ECSV"
 
 
 def parse_number(text: str) -> float | None:
     """Return the number that a text spells, NaN and infinity included; `None` when it spells none."""
-    return float(text) if _NUMBER.fullmatch(text) else None
+    return float(text) if len(text) <= _MAX_DIGITS and _NUMBER.fullmatch(text) else None
 
 
 def parse_integer(text: str) -> int | None:
@@ -33,6 +39,8 @@ def parse_integer(text: str) -> int | None:
     ``5.0`` and ``1e3`` are whole numbers, too, below 2^53: beyond, such a text
     may have been rounded by what wrote it.
     """
+    if len(text) > _MAX_DIGITS:
+        return None
     if _DIGITS.fullmatch(text):
         value = int(text)
         return value if -_LARGEST - 1 <= value <= _LARGEST else None
@@ -69,14 +77,12 @@ def read_cells(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     except Exception as err:
         # The reader of astropy raises whatever its parsers meet.
         reason = " ".join(str(err).split()).rstrip(".") or type(err).__name__
-        raise UnreadableFileError(path, found=reason, expected="a table in CSV or ECSV") from err
+        raise UnreadableFileError(path, found=reason, expected=_EXPECTED) from err
 
 
 def _read_csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        lines = [
-            [cell.strip() for cell in line] for line in csv.reader(stream, skipinitialspace=True, strict=True)
-        ]
+    text = io.StringIO(read_text(path, _EXPECTED, encoding="utf-8-sig"))
+    lines = [[cell.strip() for cell in line] for line in csv.reader(text, skipinitialspace=True, strict=True)]
     filled = [line for line in lines if any(line)]
     while filled and filled[0][0].startswith("#"):
         del filled[0]
@@ -98,8 +104,12 @@ def _read_csv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
 def _read_ecsv(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     from astropy.table import Table
 
+    lines = read_text(path, _EXPECTED).splitlines()
+    # The first line names the format; YAML of astropy follows it.
+    comments = itertools.takewhile(lambda line: line.startswith("#"), lines[1:])
+    require_modest_yaml("\n".join(line[2:] for line in comments), path, _EXPECTED)
     with quiet_astropy():
-        table = Table.read(path, format="ascii.ecsv")
+        table = Table.read(lines, format="ascii.ecsv")
     rows = []
     for row in table:
         cells = {name: row[name] for name in table.colnames if row[name] is not np.ma.masked}

@@ -17,6 +17,7 @@ from typing import Any
 from ..config import PlainValues
 from ..errors import OutputError
 from ..files import make_folder, write_bytes
+from ..texts import read_bytes
 from .picture import Scale, Swatch
 
 __all__ = ("PICTURES", "PictureRecord", "data_uri", "embed_pictures", "remove_pictures", "write_pictures")
@@ -123,7 +124,7 @@ def _embedded(source: str, folder: Path) -> str:
     kinds = {suffix: kind for kind, suffix in _SUFFIXES.items()}
     if path.suffix not in kinds:
         raise ValueError(f"found the picture {source}; expected one of {', '.join(kinds)}")
-    return data_uri(path.read_bytes(), kinds[path.suffix])
+    return data_uri(read_bytes(path, "a picture"), kinds[path.suffix])
 
 
 def _decode(source: str) -> tuple[str, bytes]:

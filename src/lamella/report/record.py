@@ -29,6 +29,7 @@ from ..data.tables import INPUT_COLUMNS, REJECTION_COLUMNS, REMOVAL_COLUMNS
 from ..data.visit_check import visit_warnings
 from ..errors import UnreadableFileError
 from ..files import write_text
+from ..texts import read_json
 from .artifact_picture import artifact_picture, before_picture, removed_picture
 from .picture import (
     Picture,
@@ -286,12 +287,13 @@ def read_record(path: str | PathLike[str]) -> CoaddRecord:
     UnreadableFileError
         Raised when the file is absent, damaged or holds something else.
     """
+    expected = "JSON of a CoaddRecord"
+    content = read_json(path, expected)
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-        return CoaddRecord.from_dict(embed_pictures(_with_all_columns(values), Path(path).parent))
+        return CoaddRecord.from_dict(embed_pictures(_with_all_columns(content), Path(path).parent))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as err:
         reason = " ".join(str(err).split())
-        raise UnreadableFileError(path, found=reason, expected="JSON of a CoaddRecord") from err
+        raise UnreadableFileError(path, found=reason, expected=expected) from err
 
 
 def _with_all_columns(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ..fits.text import from_fits
 from ..report.record import CoaddRecord, Skipped, read_record
 from ..sky.registry import load_skymap
 from ..sky.skymap import SkyMap
+from ..texts import read_json
 
 __all__ = ("EarlierCoadds", "find_earlier", "require_same_skymap", "save_skymap")
 
@@ -119,7 +119,7 @@ def _skymap_of(folder: Path) -> tuple[str, str] | None:
 def _skymap_of_records(records: Sequence[Path], folder: Path) -> tuple[str, str] | None:
     for path in records:
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path, "the record of a coadd")
             grid, plain = values.get("grid", ""), values["files"]["plain FITS"]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue

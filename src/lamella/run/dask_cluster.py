@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import math
 import platform
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..coadd.versions import package_versions
-from ..errors import ClusterError, ConfigError, MissingPackageError, WorkerError
+from ..errors import ClusterError, ConfigError, MissingPackageError, UnreadableFileError, WorkerError
 from ..resources import Resources
+from ..texts import read_json
 from .attempts import Attempt, Attempts
 from .execute import Outcome, Parcel, attempt_apart
 
@@ -103,11 +103,10 @@ def _scheduler_address(text: str) -> str:
     if not (path.suffix == ".json" or path.exists()):
         return text
     try:
-        address = json.loads(path.read_text(encoding="utf-8"))["address"]
-    except OSError as err:
-        raise ClusterError(f"{path}: the scheduler file cannot be read: {err.strerror or err}.") from None
-    except (ValueError, KeyError, TypeError):
-        address = None
+        content = read_json(path, "the file that a Dask scheduler writes")
+    except UnreadableFileError as err:
+        raise ClusterError(str(err)) from None
+    address = content.get("address") if isinstance(content, dict) else None
     if not isinstance(address, str):
         raise ClusterError(f"{path}: found no address; expected the file that a Dask scheduler writes.")
     return address

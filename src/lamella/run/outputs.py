@@ -38,6 +38,7 @@ from ..report.record import (
     write_record,
 )
 from ..resources import Resources
+from ..texts import read_json
 from .attempts import Attempt, Finished, unseen
 from .events import COMPILED, Relay
 from .fingerprint import fingerprint, input_files
@@ -299,7 +300,7 @@ def _color_picture(bands: Mapping[str, CoaddRecord], folder: Path, name: str) ->
     if path.exists():
         # One that is damaged or of another version is drawn again.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            content = json.loads(note.read_text(encoding="utf-8"))
+            content = read_json(note, "the note of a picture")
             if content["coadds"] == made_of:
                 (stored,) = embed_pictures({"pictures": [content["picture"]]}, folder)["pictures"]
                 return PictureRecord.from_dict(stored)

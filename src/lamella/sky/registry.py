@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, UnreadableFileError
+from ..texts import parse_json, read_text
 from .discrete import DiscreteSkyMap, FieldSkyMap
 from .dodeca import DodecaSkyMap
 from .healpix import HealpixSkyMap
@@ -17,6 +16,8 @@ from .rings import EquatorialSkyMap, RingsSkyMap
 from .skymap import FORMAT, SkyMap
 
 __all__ = ("SKYMAP_KINDS", "load_skymap", "make_skymap", "skymap_from_json")
+
+_EXPECTED = "a sky map in JSON"
 
 SKYMAP_KINDS: dict[str, type[SkyMap[Any]]] = {
     cls.kind: cls
@@ -85,10 +86,7 @@ def skymap_from_json(text: str, *, path: str | PathLike[str] = "sky map") -> Sky
         Raised when the text is damaged or not a sky map, or when what it
         describes does not have the identity that it states.
     """
-    try:
-        content = json.loads(text)
-    except ValueError as err:
-        raise UnreadableFileError(path, found=f"broken JSON ({err})", expected="a sky map") from err
+    content = parse_json(text, path, _EXPECTED)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         form = repr(content.get("format")) if isinstance(content, dict) else f"a {type(content).__name__}"
         raise UnreadableFileError(path, where="format", found=form, expected=repr(FORMAT))
@@ -125,8 +123,4 @@ def load_skymap(path: str | PathLike[str]) -> SkyMap[Any]:
     >>> len(skymap), skymap[0].patch("0,0").label
     (1, '0,0')
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise UnreadableFileError(path, found=str(err), expected="a sky map in JSON") from err
-    return skymap_from_json(text, path=path)
+    return skymap_from_json(read_text(path, _EXPECTED), path=path)

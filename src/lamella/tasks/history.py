@@ -15,6 +15,7 @@ from lsst.utils.logging import LsstLogAdapter
 from ..data.coadd import Rejection
 from ..data.exposure import ExposureId
 from ..data.warp import Warp
+from ..texts import parse_json
 from .derive import DerivedConfig, to_core
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def noted_rejections(metadata: TaskMetadata) -> list[Rejection]:
     """Return what `note_rejections` noted in the metadata of one of the tasks of a quantum."""
     for task in metadata.metadata.values():
         if _REJECTED in task:
-            return [rejection_from_plain(row) for row in json.loads(str(task[_REJECTED]))]
+            return [rejection_from_plain(row) for row in _noted(task[_REJECTED])]
     return []
 
 
@@ -81,13 +82,17 @@ def unmatched_reason(warp: Warp) -> str:
 
 def warp_rejections(warp: Warp) -> list[Rejection]:
     """Return the exposures of a visit that were selected, but are not in its warp."""
-    return [rejection_from_plain(row) for row in json.loads(str(warp.metadata.get(_REJECTED, "[]")))]
+    return [rejection_from_plain(row) for row in _noted(warp.metadata.get(_REJECTED, "[]"))]
 
 
 def warp_settings(warp: Warp | Pairs) -> dict[str, Any]:
     """Return the options that a warp was made with, or the first of matched ones, as far as it tells them."""
-    settings: dict[str, Any] = json.loads(str(warp.metadata.get(_SETTINGS, "{}")))
+    settings: dict[str, Any] = _noted(warp.metadata.get(_SETTINGS, "{}"))
     return settings
+
+
+def _noted(text: object) -> Any:
+    return parse_json(str(text), "metadata of a warp", "notes in JSON")
 
 
 def common_settings(

@@ -19,6 +19,7 @@ import pydantic
 from ..data.exposure import ExposureSource
 from ..errors import InputError, UnreadableFileError
 from ..formats.source import FileSource
+from ..texts import parse_json
 
 __all__ = ("FORMAT", "source_from_json", "source_to_json")
 
@@ -86,7 +87,7 @@ def source_from_json(text: str, *, path: str) -> FileSource:
         Raised when the text is damaged, or does not fit this version of lamella.
     """
     try:
-        content = json.loads(text)
+        content = parse_json(text, path, _EXPECTED)
         if content["format"] != FORMAT:
             raise UnreadableFileError(path, where="format", found=repr(content["format"]), expected=FORMAT)
         module, _, qualname = content["class"].partition(":")

@@ -20,6 +20,7 @@ from astropy.time import Time
 
 from lamella.errors import MissingPartError, UnreadableFileError
 from lamella.sky.geometry import SkyPolygon
+from lamella.texts import StrictLoader, parse_yaml, read_text
 
 __all__ = ("DetectorRegion", "HscRecords", "VisitRecord", "hsc_records")
 
@@ -158,19 +159,20 @@ def _folder() -> Path:
 
 def _read(path: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the dimension records of an export of a data repository, by element."""
+    expected = "dimension records in YAML"
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        content = parse_yaml(read_text(path, expected), path, expected, loader=_Loader)
         sections = [section for section in content["data"] if section["type"] == "dimension"]
         return {section["element"]: list(section["records"]) for section in sections}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as err:
-        raise UnreadableFileError(path, found=str(err), expected="dimension records in YAML") from err
+    except (KeyError, TypeError) as err:
+        raise UnreadableFileError(path, found=str(err), expected=expected) from err
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(StrictLoader):
     """Reads the tags that the export of a repository uses."""
 
 
-def _read_region(loader: yaml.SafeLoader, node: yaml.MappingNode) -> np.ndarray:
+def _read_region(loader: StrictLoader, node: yaml.MappingNode) -> np.ndarray:
     """Decode a convex polygon: the letter p, then three little-endian doubles for each vertex."""
     content = bytes.fromhex(loader.construct_mapping(node)["encoded"])
     if content[:1] != b"p" or len(content) % 24 != 1:
@@ -178,7 +180,7 @@ def _read_region(loader: yaml.SafeLoader, node: yaml.MappingNode) -> np.ndarray:
     return np.frombuffer(content[1:], dtype="<f8").reshape(-1, 3)
 
 
-def _read_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+def _read_text(loader: StrictLoader, node: yaml.ScalarNode) -> str:
     return str(loader.construct_scalar(node))
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lsst.images import Box, GeneralFrame, SkyProjection
 
-from ..errors import ConfigError, MissingPartError, OutputError, UnreadableFileError
+from ..errors import ConfigError, MissingPartError, OutputError
 from ..files import atomic_path, make_folder, write_text
+from ..texts import read_json
 from .camera import INSTRUMENT
 from .config import SurveyConfig
 from .exposure import SimulatedExposure
@@ -203,10 +204,7 @@ def _exposure_file(visit: int, detector: int) -> Path:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as err:
-        raise UnreadableFileError(path, found=str(err), expected="a JSON file") from err
+    content = read_json(path, "a JSON file")
     return content if isinstance(content, dict) else {}
 
 

@@ -7,9 +7,9 @@ import math
 from typing import Any
 
 import numpy as np
-import yaml
 from lsst.images import Box, ObservationSummaryStats, Polygon
 
+from ...texts import parse_yaml
 from .afw_archive import Archive, ObjectRecord, SkippedObject
 from .persistables import persistable
 from .visit_info import VisitInfo, visit_info_from_row
@@ -87,7 +87,8 @@ def build_summary(record: ObjectRecord, archive: Archive) -> ObservationSummaryS
     data = bytes(record.row().array("bytes"))
     if len(data) > _MAX_YAML:
         record.fail(found=f"{len(data)} bytes of YAML", expected=f"at most {_MAX_YAML}")
-    tree = yaml.safe_load(data.decode("utf-8"))
+    path, expected = archive.container.path, "names and values in YAML"
+    tree = parse_yaml(data.decode("utf-8"), path, expected)
     if not isinstance(tree, dict):
         record.fail(found=f"a {type(tree).__name__}", expected="names and values")
     return parse_summary(tree)

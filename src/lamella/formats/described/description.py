@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import pydantic
 
-from ...errors import InputError, UnreadableFileError
+from ...errors import InputError
 from ...suggestions import nearest
+from ...texts import parse_toml, read_text
 from .sections import (
     NOISE_MAPS,
     CompanionTable,
@@ -105,12 +105,9 @@ def read_description(path: Path) -> Description:
         Raised when something in it is wrong: one error that names all faults, with the nearest word where
         one is not known.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
-        reason = getattr(err, "strerror", None) or str(err)
-        raise UnreadableFileError(path, found=reason, expected="a description in TOML") from err
+    expected = "a description in TOML"
+    text = read_text(path, expected)
+    content = parse_toml(text, path, expected)
     companions = content.get("companions")
     if isinstance(companions, dict) and "ignore" in companions:
         content["companions"] = {name: companions[name] for name in companions if name != "ignore"}

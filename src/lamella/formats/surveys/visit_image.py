@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from ...errors import (
 from ...fits.read import header_text, read_headers
 from ...psf.gaussian import FWHM_PER_SIGMA
 from ...sky.footprint import pixel_scale
+from ...texts import parse_json, read_text
 from ..file_index import is_fits_name
 from ..pixels import make_archived_exposure
 from ..read_control import ReadControl
@@ -73,13 +73,10 @@ def _schema_name(url: object) -> str | None:
 
 
 def _schema_in_json(path: Path) -> str | None:
-    try:
-        text = path.read_text(encoding="utf-8")
-        # Only the outermost tree counts, and its address may follow megabytes of pixels.
-        tree = json.loads(text) if _SCHEMA_URL.search(text) else None
-    except (OSError, ValueError) as err:
-        reason = " ".join(str(err).split()).rstrip(".")
-        raise UnreadableFileError(path, found=reason, expected="a JSON file") from err
+    expected = "a JSON file"
+    text = read_text(path, expected)
+    # Only the outermost tree counts, and its address may follow megabytes of pixels.
+    tree = parse_json(text, path, expected) if _SCHEMA_URL.search(text) else None
     return _schema_name(tree.get("schema_url")) if isinstance(tree, dict) else None
 
 

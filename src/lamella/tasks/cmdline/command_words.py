@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ...texts import read_text
+
 __all__ = ("command_words",)
 
 _DASH = re.compile(r"[–—](?=[A-Za-z])")
@@ -58,10 +60,7 @@ def _in_files(args: Sequence[str], depth: int) -> Iterator[str]:
 
 def _words_of(path: Path) -> Iterator[list[str]]:
     """Yield the words of each line of a file."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: found no text; expected options") from None
+    lines = read_text(path, "options").splitlines()
     for number, line in enumerate(lines, start=1):
         try:
             yield shlex.split(line, comments=True)

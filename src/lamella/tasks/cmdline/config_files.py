@@ -31,7 +31,8 @@ from lsst.pex.config import Config
 from lsst.pex.config.callStack import StackFrame
 from lsst.pex.config.configurableField import ConfigurableInstance
 
-from ...errors import ConfigError, UnreadableFileError
+from ...errors import ConfigError
+from ...texts import read_text
 from .config_values import Scope
 from .option_paths import ROOTS, find_class, history_entry, renamed, retarget, set_path, short, walk
 from .package_folders import PackageFolders
@@ -42,6 +43,7 @@ __all__ = ("config_text", "load_config_file", "load_config_text")
 
 _MAX_STATEMENTS = 100_000
 """Statements that a file may come to with its loops."""
+_MAX_TEXT = 1 << 20
 _MAX_FILES = 50
 """Files that may load each other."""
 _CHANGES: dict[type, tuple[str, ...]] = {
@@ -78,11 +80,7 @@ def load_config_file(
 
 
 def _load(config: Config, path: Path, folders: PackageFolders, outer: tuple[str, ...]) -> None:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        reason = err.strerror if isinstance(err, OSError) else str(err)
-        raise UnreadableFileError(path, found=str(reason), expected="a configuration file") from err
+    text = read_text(path, "a configuration file", limit=_MAX_TEXT)
     _read(config, text, str(path), folders, outer)
 
 

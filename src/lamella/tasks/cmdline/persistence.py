@@ -24,7 +24,8 @@ from lsst.pex.config import Config
 from lsst.pipe.base import TaskError
 from lsst.utils.packages import Packages
 
-from ...errors import LamellaError
+from ...errors import LamellaError, UnreadableFileError
+from ...texts import parse_yaml
 from .config_files import config_text, load_config_text
 from .records import Records
 
@@ -223,9 +224,9 @@ def _read(records: Records, file: str, remedy: str) -> str | None:
 
 def _parse(records: Records, file: str, text: str, remedy: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as err:
-        raise TaskError(f"{records.path(file)} cannot be read: {err}. Use {remedy} to replace it.") from err
+        content = parse_yaml(text, records.path(file), "names and values in YAML")
+    except UnreadableFileError as err:
+        raise TaskError(f"{err} Use {remedy} to replace it.") from err
     if not isinstance(content, dict):
         raise TaskError(f"{records.path(file)} is not a mapping. Use {remedy} to replace it.")
     return content

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import UnreadableFileError
 from ...files import make_folder, write_text
+from ...texts import read_text
 
 __all__ = ("Records",)
 
@@ -38,11 +39,11 @@ class Records:
         """
         path = self.path(name)
         try:
-            return path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as err:
-            raise UnreadableFileError(path, found=str(err), expected="a text file") from err
+            return read_text(path, "a text file")
+        except UnreadableFileError as err:
+            if isinstance(err.__cause__, FileNotFoundError):
+                return None
+            raise
 
     def write(self, name: str, text: str, *, backup: bool = False) -> Path:
         """Write a file.
