@@ -45,7 +45,7 @@ def test_files_that_are_wrong(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"open:1: No closing quotation"):
         command_words([f"@{tmp_path / 'open'}"], [])
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match="binary: found no text"):
+    with pytest.raises(ValueError, match="binary, byte 0: found byte 0xff"):
         command_words([f"@{tmp_path / 'binary'}"], [])
     with pytest.raises(OSError, match="absent"):
         command_words(["@absent"], [])
