@@ -23,6 +23,7 @@ from lamella.data.exposure import Exposure, ExposureId, ExposureInfo
 from lamella.data.exposure_archive import ExposureImage
 from lamella.data.flux_unit import FluxUnit
 from lamella.data.noise import SkyNoise
+from lamella.data.origins import Origin
 from lamella.data.owners import Owners
 from lamella.data.removals import Removal
 from lamella.data.times import ExposureTimes
@@ -36,6 +37,7 @@ from lamella.psf.gridded import GriddedPsf
 
 BOX = Box.factory[100:116, 200:220]
 FLUXES = FluxUnit("adu", "visit7-1.fits")
+ORIGINS = {"PSF": Origin("assumed", "width of the median", "0.7"), "noise": Origin("header", "RDNOISE")}
 TIMES = ExposureTimes(begin=60310.0, middle=60310.25, end=60310.5, exposure_time=43200.0)
 SETTINGS = {"assemble": {"statistic": "MEAN", "weights": {"rule": "variance"}}, "select": {"max_fwhm": None}}
 REMOVALS = (
@@ -159,6 +161,7 @@ def exposure(fluxes: FluxUnit = FLUXES) -> Exposure:
         times=TIMES,
         format="table",
         flux_unit=fluxes,
+        origins=ORIGINS,
     )
     return Exposure(info=info, pixels=pixels, psf=psf(), to_njy=57.5, notes=detector.notes)
 

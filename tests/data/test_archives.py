@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAliasType
 
 import numpy as np
 import pytest
@@ -45,7 +45,8 @@ def unpack(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Pa
 
     file.first = request.param == "0.1.0"  # type: ignore[attr-defined]
     # The older ones know nJy only.
-    file.fluxes = archived.FLUXES if request.param == "flux-units" else NJY  # type: ignore[attr-defined]
+    file.fluxes = archived.FLUXES if request.param in ("flux-units", "origins") else NJY  # type: ignore[attr-defined]
+    file.origins = archived.ORIGINS if request.param == "origins" else {}  # type: ignore[attr-defined]
     return file
 
 
@@ -125,7 +126,8 @@ def test_exposures_of_all_versions_are_read(unpack: Any) -> None:
     assert numbers_of(exposure.psf) == numbers_of(expected.psf)
     assert (exposure.to_njy, exposure.notes) == (expected.to_njy, expected.notes)
     times = ExposureTimes.of(middle=60310.25, exposure_time=43200.0) if unpack.first else archived.TIMES
-    for name in set(expected.info.__dataclass_fields__) - {"times", "polygon"}:
+    assert exposure.info.origins == unpack.origins
+    for name in set(expected.info.__dataclass_fields__) - {"times", "polygon", "origins"}:
         assert getattr(exposure.info, name) == getattr(expected.info, name), name
     assert exposure.info.times == times
     assert str(exposure.info.polygon) == str(expected.info.polygon)
@@ -169,7 +171,7 @@ def test_layouts_are_frozen() -> None:
         name
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, type) and value.__module__.startswith("lamella.")
+        if isinstance(value, type | TypeAliasType) and value.__module__.startswith("lamella.")
     }
     inherited = set(MaskedImageSerializationModel.model_fields)
     frozen = {}

@@ -23,6 +23,7 @@ from ..image.planes import conform_mask
 from ..planes import Layout, make_schema
 from .detector import SCHEMA_URL, SHARED_FIELDS, DetectorInput, DetectorsModel, P, serialize_detectors
 from .exposure import Exposure, ExposureInfo
+from .origins import Origin
 from .times import UNKNOWN_TIMES, ExposureTimes
 
 __all__ = ("ExposureImage", "ExposureSerializationModel")
@@ -77,6 +78,7 @@ class ExposureImage(MaskedImage):
             setattr(model, name, getattr(info, name))
         model.mjd, model.exposure_time = info.mjd, info.exposure_time
         model.quality = dict(info.quality)
+        model.origins = dict(info.origins)
         is_field = isinstance(scale, BaseField)
         model.to_njy = None if is_field else float(scale)  # type: ignore[arg-type]
         model.to_njy_field = (
@@ -115,7 +117,7 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
     """Serialized form of an `ExposureImage`."""
 
     SCHEMA_NAME: ClassVar[str] = "lamella_exposure"
-    SCHEMA_VERSION: ClassVar[str] = "1.1.0"
+    SCHEMA_VERSION: ClassVar[str] = "1.2.0"
     MIN_READ_VERSION: ClassVar[int] = 1
     SCHEMA_URL_BASE: ClassVar[str] = SCHEMA_URL
     PUBLIC_TYPE: ClassVar[type] = ExposureImage
@@ -125,6 +127,10 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
     )
     physical_filter: str = pydantic.Field(description="Full name of the filter.")
     quality: dict[str, float] = pydantic.Field(description="Further numbers that selection can use.")
+    # Files of version 0.1.0 have none.
+    origins: dict[str, Origin] = pydantic.Field(
+        default_factory=dict, description="Where values come from, by what they are."
+    )
     mjd: float | None = pydantic.Field(description="Middle of the exposure, modified Julian date.")
     exposure_time: float | None = pydantic.Field(description="Exposure time in seconds.")
     format: str = pydantic.Field(description="Format of the original files.")
@@ -170,6 +176,7 @@ class ExposureSerializationModel(MaskedImageModel[P], Generic[P]):  # noqa: UP04
     def _info(self, record: DetectorInput) -> ExposureInfo:
         info = ExposureInfo(
             quality=dict(self.quality),
+            origins=dict(self.origins),
             **{name: getattr(record, name) for name in SHARED_FIELDS},
             **{name: getattr(self, name) for name in _PLAIN_FIELDS},
         )
