@@ -20,6 +20,10 @@ pytestmark = pytest.mark.slow
 
 _ROOT = Path(__file__).parents[2]
 _CPU_SECONDS = 10.0
+_SMALL_DEMO = (
+    "from lamella.cli import demo; from tests.cli.conftest import TINY; "
+    "demo.SurveyConfig = lambda seed: TINY.replace(seed=seed, bands=('r',))"
+)
 
 
 class Site:
@@ -72,5 +76,7 @@ def test_what_was_compiled_by_root_serves_a_user_who_may_write_nothing(
     assert "lamella: 0.1.0, coadd: reading exposures ..." in told
     assert "ompil" not in told
     assert seconds < _CPU_SECONDS
+    site.run("demo", "-o", tmp_path / "demo", "--workers", 1, before=f"{guest}\n{_SMALL_DEMO}")
+    assert (tmp_path / "demo" / "coadds" / "index.html").exists()
     with pytest.raises(AssertionError, match="cannot be written"):
         site.run(*options, "-o", site.home / "out", before=guest)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ..bands import band_key
 from ..causes import told_once
 from ..data.exposure import ExposureId, ExposureSource
 from ..data.texts import counted, short
@@ -54,7 +55,7 @@ class Inputs:
     problems: tuple[InputProblem, ...] = ()
 
     def __repr__(self) -> str:
-        bands = sorted({source.info.band for source in self.sources})
+        bands = sorted({source.info.band for source in self.sources}, key=band_key)
         skipped = f"; {counted(len(self.problems), 'file')} skipped" if self.problems else ""
         return f"Inputs: {counted(len(self.sources), 'exposure')} in {short(', '.join(bands))}{skipped}"
 

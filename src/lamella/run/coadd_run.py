@@ -277,8 +277,8 @@ class CoaddRun:
                 yield Outcome(outcome.job, record, outcome.error)
 
 
-def _place(record: CoaddRecord) -> tuple[str, int, tuple[int, int]]:
-    return record.summary.band, record.summary.tract, record.summary.patch
+def _place(record: CoaddRecord) -> tuple[tuple[float, str], int, tuple[int, int]]:
+    return band_key(record.summary.band), record.summary.tract, record.summary.patch
 
 
 def _has_lost(record: CoaddRecord) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import shapely
 
+from ..bands import band_key
 from ..config import PlainValues
 from ..data.exposure import ExposureSource
 from ..data.inputs import CoaddTarget
@@ -124,12 +125,13 @@ def preview_run(
     measured = unmeasured(plan.inputs.sources)
     measuring = measuring_seconds(sum(source.info.bbox.area for source in measured))
     cpu = [patch.cpu_seconds for patch in to_do]
+    counts = Counter(source.info.band for source in plan.inputs.sources)
     heaviest = sorted((patch.memory for patch in to_do), reverse=True)[:processes]
     return RunPreview(
         skymap=plan.skymap.name,
         tracts=len(plan.skymap),
         exposures=len(plan.inputs),
-        bands=dict(sorted(Counter(source.info.band for source in plan.inputs.sources).items())),
+        bands={band: counts[band] for band in sorted(counts, key=band_key)},
         patches=patches,
         skipped=plan.skipped,
         to_measure=len(measured),

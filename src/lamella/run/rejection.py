@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
+from ..bands import band_key
 from ..coadd.assemble_control import AssembleConfig
 from ..coadd.reject.choice import RejectionChoice, figures_of
 from ..errors import PsfMatchError
@@ -35,8 +36,8 @@ def note_of(choice: RejectionChoice, config: AssembleConfig) -> str:
 def told_rejections(choices: Mapping[str, RejectionChoice], config: AssembleConfig) -> tuple[str, ...]:
     """Return one line for all bands in which the same was chosen for the same reason, with the figures."""
     alike: dict[str, list[str]] = {}
-    for band, choice in choices.items():
-        alike.setdefault(_text_of(choice, config), []).append(band)
+    for band in sorted(choices, key=band_key):
+        alike.setdefault(_text_of(choices[band], config), []).append(band)
     return tuple(
         f"Rejection of artifacts (auto), band{'s' if len(bands) > 1 else ''} {', '.join(bands)}: {text} "
         f"({figures_of([choices[band] for band in bands])})."
