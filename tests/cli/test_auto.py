@@ -65,13 +65,14 @@ def test_one_line_says_what_was_chosen_and_reruns_follow_it(folder: Path, tmp_pa
     kept = coadd(folder, tmp_path)
     assert kept.count("kept") == 2
     # With a visit less r is made in another way.
-    text = coadd(folder, tmp_path, table="two-of-r.ecsv")
+    again = ("--skymap", tmp_path / "skymap.json")
+    text = coadd(folder, tmp_path, *again, table="two-of-r.ecsv")
     assert "band g: compare-warp, because" in text
     assert "band r: none, statistic NOISECLIP, because fewer than three visits" in text
     content = record(tmp_path, "r-0-0,0")
     assert content["settings"]["assemble"]["reject"]["method"] == "none"
     assert not (tmp_path / "coadd-r-0-0,0-artifacts.fits").exists()
-    assert coadd(folder, tmp_path, table="two-of-r.ecsv").count("kept") == 2
+    assert coadd(folder, tmp_path, *again, table="two-of-r.ecsv").count("kept") == 2
     coadd(folder, tmp_path, "--band", "r")
     assert record(tmp_path, "r-0-0,0")["settings"]["assemble"]["reject"]["method"] == "compare_warp"
 

@@ -191,7 +191,7 @@ def test_a_worker_that_sees_other_files_or_versions_ends_the_run_with_its_name(
     [
         (["--dask", "tcp://127.0.0.1:9"], 1, "No Dask scheduler answers at tcp://127.0.0.1:9"),
         (["--dask", "http://127.0.0.1:9"], 2, "'http://127.0.0.1:9' is not an address"),
-        (["--dask", "absent.json"], 1, "absent.json: the scheduler file cannot be read"),
+        (["--dask", "absent.json"], 1, "absent.json: found No such file or directory"),
         (["--dask", "tcp://127.0.0.1:9", "--workers", 2], 2, "--workers is for this machine"),
     ],
 )

@@ -18,7 +18,6 @@ from lamella.config import Config, option
 from lamella.errors import ConfigError
 from lamella.formats.read_control import ReadControl
 from lamella.psf.match_control import ModelPsfConfig
-from lamella.resources import Resources
 from lamella.run.patch_config import PatchConfig
 from lamella.sky.layout import CellPatches
 from lamella.sky.skymap import SkyMapConfig
@@ -26,8 +25,7 @@ from lamella.tasks.derive import derive_config, derive_field, field_name, from_c
 from lamella.tasks.pipeline import AssembleWarpsTask
 
 ALL = [
-    AssembleConfig, ModelPsfConfig, PatchConfig, ReadControl, Resources, SelectControl, SkyMapConfig,
-    WarpControl,
+    AssembleConfig, ModelPsfConfig, PatchConfig, ReadControl, SelectControl, SkyMapConfig, WarpControl,
 ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ from .hsc_fixture import (
 )
 from .registries import Registry
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
 PROGRAMS = ("export", "lamella", "makeCoaddTempExp.py", "assembleCoadd.py", "pipetask")
 FILTERS = {"i": "HSC-I", "r": "HSC-R"}

@@ -13,9 +13,12 @@ import pytest
 
 pytest.importorskip("lsst.daf.butler", reason="needs the extra [lsst]")
 
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.reject.reject_control import RejectControl
 from lamella.data.coadd import PatchCoadd
 from lamella.formats.archive.products import read_product
 from lamella.formats.archive.write import write_archive
+from lamella.run.patch_config import PatchConfig
 from lamella.tasks.datasets import coadd_datasets
 from lamella.tasks.repository import open_repository
 from lamella.testing.asserts import assert_bits_equal
@@ -67,7 +70,9 @@ print(json.dumps(times))
 
 @pytest.fixture(scope="module")
 def coadd(hsc_example: HscExample) -> PatchCoadd:
-    return expected_coadd(hsc_example, "i")
+    return expected_coadd(
+        hsc_example, "i", PatchConfig(assemble=AssembleConfig(reject=RejectControl(method="none")))
+    )
 
 
 @pytest.fixture(scope="module")

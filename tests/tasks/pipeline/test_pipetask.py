@@ -322,7 +322,7 @@ def test_nothing_selected_is_no_failure_and_no_coadd(site: Site) -> None:
 
 def test_a_failure_is_seen_and_a_rerun_makes_what_is_missing(site: Site, tmp_path: Path) -> None:
     path = site.survey.file(100, 0)
-    strict = ("-c", "makeWarp:strict=True", "-c", "selectDeepCoaddVisits:strict=True")
+    strict = (*COMPARE, "-c", "makeWarp:strict=True", "-c", "selectDeepCoaddVisits:strict=True")
     moved = shutil.move(path, tmp_path / path.name)
     try:
         assert site.run("broken", *strict).exit_code == 1
@@ -414,7 +414,7 @@ def test_a_visit_without_a_zero_point_is_left_out_where_another_has_one(site: Si
     sources = open_exposures([tmp_path / "exposures.ecsv"]).sources
     with open_repository(site.repo, writeable=True) as butler:
         ingest_exposures(butler, sources, run="without")
-    result = dataclasses.replace(site, inputs=f"without,{site.inputs}").run("mixed")
+    result = dataclasses.replace(site, inputs=f"without,{site.inputs}").run("mixed", *COMPARE)
     assert result.exit_code == 0, result.output
     with site.open("mixed") as butler:
         coadd = butler.get("deepCoadd", PLACE)
