@@ -42,6 +42,7 @@ __all__ = (
     "describe_warp",
     "exposure_table",
     "is_plain_fits",
+    "plane_fractions",
 )
 
 _FEW_NOTES = 4
@@ -99,7 +100,7 @@ def describe_warp(warp: Warp, path: Path, *, verbose: bool = False) -> Renderabl
     }
     return Group(
         facts_table(path, facts),
-        _planes(warp.mask.schema, _fractions(warp.mask)),
+        _planes(warp.mask.schema, plane_fractions(warp.mask)),
         _detectors(warp.detectors, verbose=verbose, weights=False),
     )
 
@@ -132,7 +133,7 @@ def describe_exposure(exposure: Exposure) -> RenderableType:
         else "varies over the pixels",
         "notes": "\n".join(exposure.notes) or "none",
     }
-    planes = _planes(pixels.mask.schema, _fractions(pixels.mask))
+    planes = _planes(pixels.mask.schema, plane_fractions(pixels.mask))
     return Group(facts_table(exposure.info.id, facts), planes)
 
 
@@ -205,7 +206,7 @@ def _quality(summary: CoaddSummary) -> dict[str, str]:
     }
 
 
-def _fractions(mask: Mask) -> dict[str, float]:
+def plane_fractions(mask: Mask) -> dict[str, float]:
     """Return the fraction of the pixels that each plane of a mask of any type covers, if it covers any."""
     fractions = {name: float(mask.get(name).mean()) for name in mask.schema.names}
     return {name: fraction for name, fraction in fractions.items() if fraction}

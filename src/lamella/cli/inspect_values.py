@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..formats.contents import FitsContents
 from ..report.record import CoaddRecord, SkyPosition, coadd_record
 from ..sky.skymap import SkyMap
 from ..sky.tract import Tract
+from .describe_products import plane_fractions
 
 __all__ = (
     "artifact_values",
@@ -60,10 +61,9 @@ def exposure_values(source: ExposureSource) -> dict[str, Any]:
 
 def pixel_values(exposure: Exposure) -> dict[str, Any]:
     """Return what the pixels of an exposure add to that."""
-    planes = exposure.pixels
     return {
         "scale": exposure.to_njy if isinstance(exposure.to_njy, float) else None,
-        "mask_fractions": _fractions(planes.mask),
+        "mask_fractions": plane_fractions(exposure.pixels.mask),
         "notes": list(exposure.notes),
     }
 
@@ -101,7 +101,7 @@ def warp_values(warp: Warp, path: Path) -> dict[str, Any]:
             }
             for detector in warp.detectors
         ],
-        "mask_fractions": _fractions(warp.mask),
+        "mask_fractions": plane_fractions(warp.mask),
     }
 
 
@@ -170,14 +170,3 @@ def fits_values(contents: FitsContents) -> dict[str, Any]:
 
 def _plain(position: SkyPosition | None) -> dict[str, Any] | None:
     return None if position is None else position.to_dict()
-
-
-def _fractions(mask: Any) -> dict[str, float]:
-    return dict(_fraction_of_planes(mask))
-
-
-def _fraction_of_planes(mask: Any) -> Iterator[tuple[str, float]]:
-    for name in mask.schema.names:
-        fraction = float(mask.get(name).mean())
-        if fraction:
-            yield name, fraction
