@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAliasType, Union, get_args, get_origin
+from typing import Any, Literal, Self, TypeAliasType, TypeGuard, Union, get_args, get_origin
 
 import pydantic
 
@@ -19,7 +19,16 @@ from .errors import ConfigError
 from .suggestions import nearest
 from .texts import parse_toml, parse_yaml, read_text
 
-__all__ = ("Config", "PlainValues", "inherited", "load_options", "option", "spelled")
+__all__ = (
+    "Config",
+    "PlainValues",
+    "choices_of",
+    "inherited",
+    "is_config",
+    "load_options",
+    "option",
+    "spelled",
+)
 
 
 def option(default: Any = ..., help: str = "", *, unit: str = "", **constraints: Any) -> Any:
@@ -89,7 +98,7 @@ class Config(pydantic.BaseModel):
     def _spell(cls, value: Any, info: pydantic.ValidationInfo) -> Any:
         """Take a choice in any case, and with hyphens for underscores, as the command does."""
         field = cls.model_fields.get(info.field_name or "")
-        return value if field is None else spelled(value, _choices(field.annotation))
+        return value if field is None else spelled(value, choices_of(field.annotation))
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some options changed, and checked again; what was left out stays left out."""
@@ -114,16 +123,21 @@ def spelled(value: Any, choices: Iterable[str]) -> Any:
     return next((choice for choice in choices if choice.casefold().replace("-", "_") == letters), value)
 
 
-def _choices(annotation: Any) -> tuple[str, ...]:
+def is_config(annotation: Any) -> TypeGuard[type[Config]]:
+    """Return whether an option of this type has options of its own."""
+    return isinstance(annotation, type) and issubclass(annotation, Config)
+
+
+def choices_of(annotation: Any) -> tuple[str, ...]:
     """Return the texts that an option may be, as far as its type names them."""
     if isinstance(annotation, TypeAliasType):
-        return _choices(annotation.__value__)
+        return choices_of(annotation.__value__)
     arguments = get_args(annotation)
     if get_origin(annotation) is Literal:
         return tuple(choice for choice in arguments if isinstance(choice, str))
     # Of a union, but not of the content of a list.
     is_union = get_origin(annotation) in (types.UnionType, Union)
-    return tuple(choice for inner in arguments for choice in _choices(inner)) if is_union else ()
+    return tuple(choice for inner in arguments for choice in choices_of(inner)) if is_union else ()
 
 
 class PlainValues:

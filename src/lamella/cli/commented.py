@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
-from ..config import Config
+from ..config import Config, choices_of, is_config
 
 __all__ = ("commented_option", "commented_options")
 
@@ -31,7 +30,7 @@ def commented_options(config: type[Config], values: Mapping[str, Any], indent: s
     units = config.units()
     for name, field in config.model_fields.items():
         told = " ".join(filter(None, (field.description, _choices(field.annotation), _unit(units.get(name)))))
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+        if is_config(field.annotation):
             yield from ("", *_comment(told, indent), f"{indent}{name}:")
             yield from commented_options(field.annotation, values[name], f"{indent}  ")
         else:
@@ -51,10 +50,8 @@ def _comment(text: str, indent: str) -> Iterator[str]:
 
 
 def _choices(annotation: Any) -> str:
-    annotation = getattr(annotation, "__value__", annotation)  # of `type X = ...`
-    if typing.get_origin(annotation) is not typing.Literal:
-        return ""
-    return f"One of {', '.join(str(choice) or repr('') for choice in typing.get_args(annotation))}."
+    choices = choices_of(annotation)
+    return f"One of {', '.join(choice or repr('') for choice in choices)}." if choices else ""
 
 
 def _unit(unit: str | None) -> str:

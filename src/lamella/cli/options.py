@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from ..config import Config, load_options
+from ..config import Config, choices_of, is_config, load_options
 from ..errors import ConfigError, UnreadableFileError
 from ..suggestions import nearest
 from ..texts import parse_yaml
@@ -111,7 +111,7 @@ def config_file_options[F: Callable[..., Any]](config: type[Config]) -> Callable
             "--set",
             "settings",
             multiple=True,
-            type=SettingType(lambda: {name: _choices(config, name) for name in _leaf_names(config)}),
+            type=SettingType(lambda: {name: _values_of(config, name) for name in _leaf_names(config)}),
             metavar="NAME=VALUE",
             help="Set any option by its full name, e.g. assemble.gaps.fallback=MEAN. Can be repeated.",
         ),
@@ -223,7 +223,7 @@ def build_config[C: Config](
         branch = nested
         for parent in parents:
             branch = branch.setdefault(parent, {})
-        branch[last] = _own_value(config, path, value)
+        branch[last] = _SWITCHES[path][value] if path in _SWITCHES and isinstance(value, bool) else value
     try:
         return config(**nested)
     except ConfigError as err:
@@ -314,7 +314,7 @@ def _leaves(
                 found=value,
             )
         inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Config):
+        if is_config(inner):
             value = {rest: value} if rest else value
             if not isinstance(value, Mapping):
                 raise ConfigError(
@@ -333,19 +333,8 @@ def dotted_names(config: type[Config], prefix: str = "") -> Iterator[str]:
     """Yield the full names of all options of a configuration, and of the parts that it has."""
     for name, field in config.model_fields.items():
         yield f"{prefix}{name}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+        if is_config(field.annotation):
             yield from dotted_names(field.annotation, f"{prefix}{name}.")
-
-
-def _own_value(config: type[Config], path: str, value: Any) -> Any:
-    """Return a value as the option has it: also for ``safe-clip`` or a switch that is on."""
-    if path in _SWITCHES and isinstance(value, bool):
-        return _SWITCHES[path][value]
-    kind = _simplify(_find(config, path)[1].annotation)
-    choices = typing.get_args(kind) if _is_literal(kind) else ()
-    if isinstance(value, str) and value not in choices and value.replace("-", "_") in choices:
-        return value.replace("-", "_")
-    return value
 
 
 # Options of the command line.
@@ -363,13 +352,14 @@ def _make_option(config: type[Config], path: str, unoffered: str | None = None) 
     unit = owner.units().get(path.rpartition(".")[2], "")
     kind = _simplify(field.annotation)
     name, text = option_name(path), str(field.description)
-    choices = [choice for choice in _choices(config, path) if choice != unoffered]
+    choices = [choice for choice in choices_of(field.annotation) if choice != unoffered]
+    offered = [shown(choice) for choice in choices]
     text = "; ".join(clause for clause in text.split("; ") if not clause.startswith(f"{unoffered}:"))
     for choice in (*choices, *_SWITCHES.get(path, ())):
-        text = re.sub(rf"\b{choice.replace('-', '_')}\b", shown(choice), text)
-    metavar = f"[{'|'.join(choices)}]"
+        text = re.sub(rf"\b{choice}\b", shown(choice), text)
+    metavar = f"[{'|'.join(offered)}]"
     if len(metavar) > _MAX_METAVAR:
-        metavar, text = "NAME", f"{text}  One of {', '.join(choices)}."
+        metavar, text = "NAME", f"{text}  One of {', '.join(offered)}."
     default = _default_of(config, path)
     if default in (None, (), ""):
         text += f"  [{unit}]" if unit else ""
@@ -387,9 +377,8 @@ def _make_option(config: type[Config], path: str, unoffered: str | None = None) 
         return click.option(f"--{name}/--no-{name}", _parameter(path), default=None, help=text)
     # The type that click is to convert to, and what the help calls its values.
     own_metavar: str | None = metavar
-    if _is_literal(kind):
-        items = [str(item) for item in typing.get_args(kind) if item != unoffered]
-        kind = Choice(items, case_sensitive=False)
+    if choices:
+        kind = Choice(choices, case_sensitive=False)
     elif typing.get_origin(kind) is tuple:
         kind, own_metavar = ListType(), "LIST"
     else:
@@ -401,23 +390,22 @@ def _find(config: type[Config], path: str) -> tuple[type[Config], Any]:
     *parents, last = path.split(".")
     for parent in parents:
         annotation = config.model_fields[parent].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, Config)):
+        if not is_config(annotation):
             raise TypeError(f"{path}: {parent} is not a configuration")
         config = annotation
     return config, config.model_fields[last]
 
 
 def _leaf_names(config: type[Config]) -> list[str]:
-    names = list(dotted_names(config))
-    return [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
+    return [name for name in dotted_names(config) if not is_config(_find(config, name)[1].annotation)]
 
 
-def _choices(config: type[Config], path: str) -> list[str]:
+def _values_of(config: type[Config], path: str) -> list[str]:
     """Return what an option can be as the command line writes it; nothing if that is no list of choices."""
-    kind = _simplify(_find(config, path)[1].annotation)
-    if kind is bool:
+    annotation = _find(config, path)[1].annotation
+    if _simplify(annotation) is bool:
         return ["true", "false"]
-    return [shown(item) for item in typing.get_args(kind)] if _is_literal(kind) else []
+    return [shown(choice) for choice in choices_of(annotation)]
 
 
 def _default_of(config: type[Config], path: str) -> Any:
@@ -441,7 +429,3 @@ def _simplify(annotation: Any) -> Any:
         inner = [item for item in typing.get_args(annotation) if item is not type(None)]
         return _simplify(inner[0]) if len(inner) == 1 else annotation
     return annotation
-
-
-def _is_literal(kind: Any) -> bool:
-    return typing.get_origin(kind) is typing.Literal

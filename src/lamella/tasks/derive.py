@@ -30,7 +30,7 @@ from lsst.pex.config.configChoiceField import ConfigInstanceDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from ..config import Config
+from ..config import Config, is_config
 from ..errors import ConfigError
 
 __all__ = ("DerivedConfig", "derive_config", "derive_field", "field_name", "from_core", "to_core", "to_plain")
@@ -159,7 +159,7 @@ def derive_field(core: type[Config], option: str) -> Field[Any]:
     doc = (info.description or option) + (f" [{unit}]" if unit else "")
     kind, optional = _simplify(info.annotation)
     default: Any = None if info.default is PydanticUndefined else info.default
-    if isinstance(kind, type) and issubclass(kind, Config):
+    if is_config(kind):
         inner = derive_config(kind)
         return ConfigField(doc, inner, default=None if default in (None, kind()) else from_core(default))
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
