@@ -89,6 +89,13 @@ def test_an_input_error_names_file_place_found_and_expected() -> None:
     assert (error.path, error.where) == ("a.fits", "BUNIT")
 
 
+def test_a_sentence_that_ends_in_a_question_has_no_full_stop_behind_it() -> None:
+    error = errors.InputError("a.csv", where="columns", found="'bnad'; did you mean band?", expected="r?")
+    assert str(error) == "a.csv, columns: found 'bnad'; did you mean band?; expected r?"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert str(errors.ConfigError("kernl: no such option; did you mean kernel?.")).endswith("kernel?")
+
+
 def test_an_error_can_be_told_with_another_name() -> None:
     inner = errors.InputError("/tmp/x/a.fits", where="HDU 1", found="7", expected="8")
     several = errors.FaultsError("/tmp/x/a.fits", faults=[inner, inner])

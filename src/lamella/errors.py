@@ -65,6 +65,8 @@ class LamellaError(Exception):
     """
 
     def __init__(self, message: str, **values: Any) -> None:
+        if message.endswith("?."):  # a sentence that ends in a question, such as "did you mean ...?"
+            message = message[:-1]
         super().__init__(message)
         self.message = message
         self._values = values

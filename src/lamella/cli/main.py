@@ -90,8 +90,6 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _say("Interrupted. What is finished is kept, and the same command continues.", _INTERRUPTED)
     except LamellaError as err:
         text = " ".join(str(err).split())
-        if text.endswith("?."):  # a sentence that ends in a question
-            text = text[:-1]
         return _say(f"Error: {text}", _MISUSED if isinstance(err, ConfigError) else _FAILED)
     except OSError as err:
         reason = err.strerror or str(err) or type(err).__name__
