@@ -12,7 +12,7 @@ from ..suggestions import nearest
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-__all__ = ("Choice", "ListType", "SettingType", "complete", "shown")
+__all__ = ("Choice", "ListType", "SettingType", "complete", "complete_or_file", "shown")
 
 
 def shown(choice: object) -> str:
@@ -26,6 +26,13 @@ def complete(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
 
     begin = shown(incomplete).lower()
     return [CompletionItem(word) for word in words if shown(word).lower().startswith(begin)]
+
+
+def complete_or_file(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """Return the words that begin with what was typed, and let the shell add files."""
+    from click.shell_completion import CompletionItem
+
+    return [*complete(words, incomplete), CompletionItem(incomplete, type="file")]
 
 
 class Choice(click.Choice[str]):

@@ -13,7 +13,7 @@ import click
 from ..errors import ConfigError
 from ..resources import Resources
 from ..sky import KINDS
-from .option_types import complete
+from .option_types import complete_or_file
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -84,11 +84,9 @@ class FormatType(click.ParamType):  # type: ignore[type-arg]
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names of formats, and let the shell add files."""
-        from click.shell_completion import CompletionItem
-
         from ..formats.readers import format_names
 
-        return [*complete(format_names(), incomplete), CompletionItem(incomplete, type="file")]
+        return complete_or_file(format_names(), incomplete)
 
 
 format_option = click.option(
@@ -217,9 +215,7 @@ class _SkymapType(click.ParamType):  # type: ignore[type-arg]
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the kinds, and let the shell add files."""
-        from click.shell_completion import CompletionItem
-
-        return [*complete(KINDS, incomplete), CompletionItem(incomplete, type="file")]
+        return complete_or_file(KINDS, incomplete)
 
 
 class PositionType(click.ParamType):  # type: ignore[type-arg]
