@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
+from ..errors import LamellaError, OutputError
 
 if TYPE_CHECKING:
     from .progress import Reporter
@@ -102,8 +103,8 @@ def open_voice(ctx: click.Context, doing: str, *, as_json: bool = False) -> Iter
     OutputError
         Raised when the log cannot be written to.
     """
-    given = {name: ctx.meta.get(f"{__name__}.{name}") for name in ("quiet", "verbose", "log")}
-    voice = Voice(bool(given["quiet"]), bool(given["verbose"]), given["log"], as_json)
+    given = {name: ctx.meta[f"{__name__}.{name}"] for name in ("quiet", "verbose", "log")}
+    voice = Voice(**given, as_json=as_json)
     with _logging(voice):
         if not voice.quiet:
             _say_start(f"lamella: {__version__}, {ctx.info_name}: {doing} ...")
@@ -162,8 +163,6 @@ def _handlers(voice: Voice) -> list[logging.Handler]:
     terminal = _Terminal(logging.INFO if voice.verbose and not voice.quiet else logging.WARNING)
     if voice.log is None:
         return [terminal]
-    from ..errors import OutputError
-
     try:
         file = logging.FileHandler(voice.log, encoding="utf-8")
     except OSError as err:
@@ -201,8 +200,6 @@ class _Lines(logging.Formatter):
 
 @contextlib.contextmanager
 def _told_from_begin_to_end() -> Iterator[None]:
-    from ..errors import LamellaError
-
     start = time.monotonic()
     _say("lamella %s, Python %s, %s", __version__, platform.python_version(), platform.platform())
     _say("%s (in %s, process %d)", shlex.join(["lamella", *sys.argv[1:]]), Path.cwd(), os.getpid())
