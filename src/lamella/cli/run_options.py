@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = (
     "COADD_OPTIONS",
-    "FITS_SUFFIXES",
     "MATCH_OPTIONS",
     "READ_OPTIONS",
     "SELECT_OPTIONS",
@@ -37,9 +36,6 @@ __all__ = (
     "take_resources",
     "workers_option",
 )
-
-FITS_SUFFIXES = (".fits", ".fit", ".fts")
-"""Ends of the names of FITS files that are written."""
 
 # Options that have a name of their own on the command line; ``--set`` reaches all.
 READ_OPTIONS = ("read.subtract_background", "read.background_mesh", "read.edge_width")

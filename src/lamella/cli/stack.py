@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from ..errors import ConfigError, NoInputsError, OutputError
+from ..formats.file_index import FITS_SUFFIXES, is_fits_name
 from ..run.patch_config import StackConfig
 from ..startup import quick_imports
 from .help import Command
 from .json_out import json_option
 from .options import config_file_options, config_options, take_config
-from .run_options import COADD_OPTIONS, FITS_SUFFIXES, require_suffix, resource_options, take_resources
+from .run_options import COADD_OPTIONS, require_suffix, resource_options, take_resources
 from .voice import open_voice, voice_options
 
 __all__ = ("command",)
@@ -91,10 +92,9 @@ def command(
     config = take_config(ctx, StackConfig, _OPTIONS, given, needed=("warps", "output"))
     if artifacts is not None and config.assemble.reject.method == "none":
         raise ConfigError("--artifacts goes with --reject: none are looked for.", option="artifacts")
-    for path in (output, plain, artifacts):
-        if path is not None:
-            require_suffix(path, FITS_SUFFIXES)
-        if path is not None and path.exists() and not overwrite:
+    for path in filter(None, (output, plain, artifacts)):
+        require_suffix(path, FITS_SUFFIXES)
+        if path.exists() and not overwrite:
             raise OutputError(path, reason="it exists (use --overwrite)")
     with open_voice(ctx, "reading", as_json=as_json) as voice:
         with quick_imports():
@@ -132,8 +132,6 @@ def _files_of(paths: Sequence[Path]) -> tuple[Path, ...]:
     NoInputsError
         Raised when there are none in a folder.
     """
-    from ..formats.file_index import is_fits_name
-
     files: list[Path] = []
     for path in paths:
         members = sorted(filter(is_fits_name, path.iterdir())) if path.is_dir() else [path]
