@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from ..sky.registry import load_skymap
 from ..sky.skymap import SkyMap
 from ..sky.tract import Tract
 
-__all__ = ("FEW_TRACTS", "Place", "describe_skymap", "find_places", "found_table")
+__all__ = ("Place", "describe_skymap", "find_places", "first_tracts", "found_table")
 
-FEW_TRACTS = 20
+_FEW_TRACTS = 20
 """Tracts that are listed unless one is asked for."""
 
 
@@ -33,6 +34,11 @@ class Place:
     """By column and row."""
 
 
+def first_tracts(skymap: SkyMap[Any]) -> list[Tract]:
+    """Return the tracts of a sky map that are listed unless one is asked for."""
+    return list(itertools.islice(skymap, _FEW_TRACTS))
+
+
 def describe_skymap(skymap: SkyMap[Any], tracts: Sequence[Tract] | None = None) -> RenderableType:
     """Return a description of a sky map for the terminal."""
     head = Table(box=None, show_header=False, pad_edge=False)
@@ -40,7 +46,7 @@ def describe_skymap(skymap: SkyMap[Any], tracts: Sequence[Tract] | None = None) 
     for name, value in facts.items():
         head.add_row(name, str(value))
     head.add_row("identity", skymap.identity)
-    shown = tracts if tracts is not None else [skymap[i] for i in range(min(len(skymap), FEW_TRACTS))]
+    shown = tracts if tracts is not None else first_tracts(skymap)
     table = Table("tract", "centre", "pixels", "patches", box=None, pad_edge=False)
     for tract in shown:
         centre = tract.center.to_string("decimal", precision=6)

@@ -34,7 +34,7 @@ from .describe_products import (
     exposure_table,
     is_plain_fits,
 )
-from .describe_skymap import FEW_TRACTS, describe_skymap
+from .describe_skymap import describe_skymap, first_tracts
 from .inspect_values import (
     artifact_values,
     coadd_values,
@@ -218,8 +218,7 @@ class _Values:
         self._values.append(record_values(record, path))
 
     def show_skymap(self, skymap: SkyMap[Any], path: Path) -> None:
-        tracts = [skymap[number] for number in range(min(len(skymap), FEW_TRACTS))]
-        self._values.append({"file": str(path), **skymap_values(skymap, tracts)})
+        self._values.append({"file": str(path), **skymap_values(skymap, first_tracts(skymap))})
 
     def show_artifacts(self, masks: ArtifactMasks, path: Path) -> None:
         self._values.append(artifact_values(masks, path))

@@ -115,7 +115,7 @@ def show(skymap: Path, tract: int | None, as_json: bool) -> None:
     if as_json:
         from .inspect_values import skymap_values
 
-        print_json(skymap_values(grid, tracts or [grid[number] for number in range(len(grid))]))
+        print_json(skymap_values(grid, tracts or list(grid)))
     else:
         Console().print(describe_skymap(grid, tracts))
 
