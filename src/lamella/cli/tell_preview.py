@@ -20,10 +20,6 @@ __all__ = ("tell_preview",)
 
 _FEW = 40
 """Patches that are listed one by one."""
-_HONEST = (
-    "true within a factor of two",
-    "if nobody else uses the cores; compiling, after an installation, adds to it.",
-)
 
 
 def tell_preview(preview: RunPreview, *, as_json: bool = False) -> None:
@@ -32,7 +28,7 @@ def tell_preview(preview: RunPreview, *, as_json: bool = False) -> None:
         print_json(preview.to_dict())
         return
     tell_skipped(preview.skipped, "Skipped")
-    bands = ", ".join(f"{band} {preview.bands[band]}" for band in preview.bands)
+    bands = ", ".join(f"{band} {count}" for band, count in preview.bands.items())
     click.echo(f"Exposures: {preview.exposures} (band {bands})")
     tracts = "" if preview.tracts == 1 else f", {preview.tracts} tracts"
     click.echo(f"Sky map:   {preview.skymap}{tracts}")
@@ -44,6 +40,7 @@ def tell_preview(preview: RunPreview, *, as_json: bool = False) -> None:
             "and what that gives may change which are used, and how."
         )
     Console().print(_table(preview.patches))
+    tell_skipped(_left_out(preview.patches), "Left out by selection")
     for line in _totals(preview):
         click.echo(line)
 
@@ -63,7 +60,7 @@ def _table(patches: tuple[PatchPreview, ...]) -> Table:
 
 def _cells(patch: PatchPreview) -> Iterable[str]:
     yield patch.band
-    yield f"{patch.tract} · {patch.patch[0]},{patch.patch[1]}"
+    yield patch.label
     yield str(patch.visits)
     yield str(patch.exposures)
     yield str(sum(patch.left_out.values()))
@@ -73,18 +70,17 @@ def _cells(patch: PatchPreview) -> Iterable[str]:
     yield "kept" if patch.kept else duration(patch.cpu_seconds)
 
 
+def _left_out(patches: Iterable[PatchPreview]) -> Iterable[Skipped]:
+    for patch in patches:
+        for reason, count in patch.left_out.items():
+            yield Skipped(f"{count} × band {patch.band}, patch {patch.label}", reason)
+
+
 def _totals(preview: RunPreview) -> Iterable[str]:
-    left_out = [
-        Skipped(
-            f"{count} × band {patch.band}, patch {patch.tract} · {patch.patch[0]},{patch.patch[1]}", reason
-        )
-        for patch in preview.patches
-        for reason, count in patch.left_out.items()
-    ]
-    tell_skipped(left_out, "Left out by selection")
     free = "" if preview.disk_free is None else f" ({_bytes(preview.disk_free)} free)"
-    yield f"Time:      {duration(preview.wall_seconds)}; CPU {duration(preview.cpu_seconds)}; {_HONEST[0]}"
-    yield f"           {_HONEST[1]}"
+    seconds = f"{duration(preview.wall_seconds)}; CPU {duration(preview.cpu_seconds)}"
+    yield f"Time:      {seconds}; true within a factor of two"
+    yield "           if nobody else uses the cores; compiling, after an installation, adds to it."
     yield f"Memory:    {_bytes(preview.memory * 2**20)}"
     yield f"Disk:      {_bytes(preview.disk)}{free}"
     yield "Nothing was written."

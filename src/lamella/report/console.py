@@ -42,7 +42,7 @@ def summary_table(records: Iterable[CoaddRecord]) -> Table:
         summary = record.summary
         cells = (
             summary.band,
-            f"{summary.tract} · {summary.patch[0]},{summary.patch[1]}",
+            summary.label,
             str(summary.detectors),
             str(summary.rejected_count),
             "\n".join(reasons(summary.rejected)),

@@ -61,6 +61,11 @@ class PatchPreview(PlainValues):
     scratch: int
     """Bytes of warps that wait on disk meanwhile."""
 
+    @property
+    def label(self) -> str:
+        """Tract and patch for people, e.g. ``"0 · 5,4"``."""
+        return f"{self.tract} · {self.patch[0]},{self.patch[1]}"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunPreview(PlainValues):
