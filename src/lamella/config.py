@@ -7,6 +7,7 @@ so that a default, a unit or a help text is written once.
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -27,6 +28,7 @@ __all__ = (
     "is_config",
     "load_options",
     "option",
+    "plain",
     "spelled",
 )
 
@@ -138,6 +140,24 @@ def choices_of(annotation: Any) -> tuple[str, ...]:
     # Of a union, but not of the content of a list.
     is_union = get_origin(annotation) in (types.UnionType, Union)
     return tuple(choice for inner in arguments for choice in choices_of(inner)) if is_union else ()
+
+
+def plain(value: Any) -> Any:
+    """Return a value of mappings, sequences, texts and numbers, numpy's included, as JSON has them.
+
+    Numbers that JSON lacks and masked ones become `None`; what is nothing of these becomes its text.
+    """
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
 class PlainValues:

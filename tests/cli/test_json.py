@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lamella.cli.json_out import plain
+from lamella.config import plain
 
 from .conftest import lamella
 

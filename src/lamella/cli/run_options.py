@@ -28,6 +28,7 @@ __all__ = (
     "PositionType",
     "area_options",
     "count_cores",
+    "dry_run_option",
     "format_option",
     "grid_options",
     "require_suffix",
@@ -105,6 +106,13 @@ workers_option = click.option(
     type=click.IntRange(1),
     metavar="INTEGER",
     help="Patches, visits or tiles worked on at a time.  [default: number of cores]",
+)
+
+dry_run_option = click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be done, and about what it takes: exposures, patches, pixels, time, memory, disk. "
+    "Nothing is written, and no pixels are read.",
 )
 
 

@@ -12,13 +12,14 @@ from ..run.choose_grid import GridOptions
 from ..run.patch_config import CoaddConfig
 from ..startup import quick_imports
 from .help import Command
-from .json_out import dry_run_option, json_option
+from .json_out import json_option
 from .options import config_file_options, config_options, take_config
 from .run_options import (
     MATCH_OPTIONS,
     READ_OPTIONS,
     SELECT_OPTIONS,
     WARP_OPTIONS,
+    dry_run_option,
     format_option,
     grid_options,
     resource_options,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..causes import by_cause, cause_of
 from ..coadd.reject.artifact_masks import ArtifactMasks, rejection_notes
 from ..coadd.summary import CoaddSummary
 from ..coadd.warp_planes import plane_notices
-from ..config import PlainValues
+from ..config import PlainValues, plain
 from ..data.coadd import PatchCoadd
 from ..data.origins import OriginSummary
 from ..data.tables import INPUT_COLUMNS, REJECTION_COLUMNS, REMOVAL_COLUMNS
@@ -203,7 +202,7 @@ def coadd_record(
     """
     pictures = coadd_pictures(coadd, summary) if pictures is None else pictures
     meanings = coadd.mask.schema.descriptions
-    settings = _plain(coadd.settings)
+    settings = plain(coadd.settings)
     planes = tuple(Skipped("warps", notice) for notice in plane_notices(coadd.settings))
     notes = (Skipped("artifacts", note) for note in rejection_notes(coadd.settings, coadd.removals))
     # Of a single visit the note says it all.
@@ -307,21 +306,4 @@ def _with_all_columns(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rows(table: Table) -> tuple[dict[str, Any], ...]:
-    return tuple({name: _plain(row[name]) for name in table.colnames} for row in table)
-
-
-def _plain(value: Any) -> Any:
-    """Return a value without numpy types, and without numbers that JSON lacks."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ma.core.MaskedConstant):
-        return None
-    if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return value if value is None or isinstance(value, str | int | bool) else str(value)
+    return tuple({name: plain(row[name]) for name in table.colnames} for row in table)
