@@ -137,7 +137,7 @@ class Group(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, each with its first sentence, whole."""
         members = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        rows = [(name, one.get_short_help_str(_WHOLE)) for name, one in members.items() if one is not None]
+        rows = [(name, member.get_short_help_str(_WHOLE)) for name, member in members.items() if member]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

@@ -30,10 +30,11 @@ __all__ = (
     "plain_fits_values",
     "record_values",
     "skymap_values",
+    "stack_values",
     "warp_values",
 )
 
-_NOT_TOLD = ("pictures", "earlier", "kept", "fingerprint", "files", "name")
+_OF_A_RUN = ("pictures", "earlier", "kept", "fingerprint", "files")
 """Fields of a record that belong to a run."""
 
 
@@ -74,9 +75,15 @@ def coadd_values(coadd: PatchCoadd, path: Path) -> dict[str, Any]:
 
 
 def record_values(record: CoaddRecord, path: Path) -> dict[str, Any]:
-    """Return a record as plain values."""
-    values = {name: value for name, value in record.to_dict().items() if name not in _NOT_TOLD}
+    """Return a record in a folder of results as plain values; its file says the name."""
+    values = stack_values(record)
+    del values["name"]
     return {"kind": "coadd", "file": str(path), **values}
+
+
+def stack_values(record: CoaddRecord) -> dict[str, Any]:
+    """Return a record of a coadd that belongs to no run as plain values."""
+    return {name: value for name, value in record.to_dict().items() if name not in _OF_A_RUN}
 
 
 def warp_values(warp: Warp, path: Path) -> dict[str, Any]:

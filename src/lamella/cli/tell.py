@@ -114,10 +114,9 @@ def tell_stack(record: CoaddRecord, voice: Voice) -> None:
     tell_skipped(record.warnings, "Warnings")
     _log_coadds([record])
     if voice.as_json:
-        values = record.to_dict()
-        for name in ("pictures", "earlier", "kept", "fingerprint", "files"):
-            del values[name]
-        print_json(values)
+        from .inspect_values import stack_values
+
+        print_json(stack_values(record))
     elif not voice.quiet:
         Console().print(summary_table([record]))
 
