@@ -22,11 +22,9 @@ def run(path: Path) -> None:
         client.execute()
     for cell in notebook.cells:
         cell.metadata.clear()  # times of the run
-        cell.pop("execution_count", None)
         if cell.cell_type == "code":
             cell.execution_count = None
             for output in cell.outputs:
-                output.pop("execution_count", None)
                 if output.output_type == "execute_result":
                     output.execution_count = None
     notebook.metadata["language_info"] = {"name": "python"}

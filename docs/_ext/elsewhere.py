@@ -83,6 +83,9 @@ _NAMES: Mapping[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
     ),
 }
 
+_LISTED = {name for _, groups in _NAMES.values() for _, _, names in groups for name in names.split()}
+_SHORT = {"np.": "numpy.", "u.": "astropy.units."}
+
 
 def write_inventories(folder: Path) -> dict[str, tuple[str, str]]:
     """Write one inventory per project, and return what Sphinx calls the mapping of them.
@@ -117,19 +120,17 @@ def _public_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     from sphinx.ext.intersphinx import resolve_reference_any_inventory
 
     target = str(node.get("reftarget", ""))
-    short = {"np.": "numpy.", "u.": "astropy.units."}
-    known = {name for _, groups in _NAMES.values() for _, _, names in groups for name in names.split()}
-    for start, full in short.items():
+    for start, full in _SHORT.items():
         if target.startswith(start):
             target = full + target.removeprefix(start)
-    last = target.rpartition(".")[2]
-    ends = [name for name in known if name.rpartition(".")[2] == last]
-    if target not in known:
-        same_package = [name for name in ends if name.partition(".")[0] == target.partition(".")[0]]
-        bare = ends if "." not in target else same_package
-        if len(bare) != 1:
+    if target not in _LISTED:
+        package, dot, _ = target.partition(".")
+        last = target.rpartition(".")[2]
+        namesakes = [name for name in _LISTED if name.rpartition(".")[2] == last]
+        candidates = [name for name in namesakes if not dot or name.partition(".")[0] == package]
+        if len(candidates) != 1:
             return None
-        target = bare[0]
+        (target,) = candidates
     node["reftarget"] = target
     node["reftype"] = "obj"
     return resolve_reference_any_inventory(env, False, node, content)

@@ -31,18 +31,18 @@ def called_names() -> dict[str, Any]:
     These are the names of `lamella` itself, those that pages name or import, and the classes of lamella that
     the public annotations of these name.
     """
-    first = {_full_name(value): value for value in _first()}
-    taken = {_full_name(value): value for called in first.values() for value in _annotated(called)}
-    values = {name: value for name, value in {**taken, **first}.items() if _is_public(value)}
+    called = {_full_name(value): value for value in _called()}
+    annotated = {_full_name(value): value for owner in called.values() for value in _annotated(owner)}
+    values = {name: value for name, value in {**annotated, **called}.items() if _is_public(value)}
     return dict(sorted(values.items()))
 
 
-def _first() -> Iterator[Any]:
+def _called() -> Iterator[Any]:
     yield from (getattr(lamella, name) for name in lamella.__all__ if name != "__version__")
     for path in sorted(_DOCS.rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         for name in re.findall(r"`(lamella(?:\.\w+)+)[`(]", text):
-            yield from _found(name)
+            yield from _import(name)
         for block in re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL):
             yield from _imported(block)
 
@@ -51,10 +51,11 @@ def _imported(block: str) -> Iterator[Any]:
     for node in ast.walk(ast.parse(block)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "lamella":
             for alias in node.names:
-                yield from _found(f"{node.module}.{alias.name}")
+                yield from _import(f"{node.module}.{alias.name}")
 
 
-def _found(name: str) -> Iterator[Any]:
+def _import(name: str) -> Iterator[Any]:
+    """Yield the class or function of that name, if there is one."""
     module, _, member = name.rpartition(".")
     try:
         value = getattr(importlib.import_module(module), member)
@@ -87,7 +88,7 @@ def _annotated(value: Any) -> Iterator[Any]:
     for holder in filter(None, holders):
         names = _names(" ".join(map(str, getattr(holder, "__annotations__", {}).values())))
         module = importlib.import_module(holder.__module__)
-        yield from (found for name in names if inspect.isclass(found := getattr(module, name, None)))
+        yield from filter(inspect.isclass, (getattr(module, name, None) for name in names))
 
 
 def _names(annotations: str) -> set[str]:
@@ -111,24 +112,22 @@ def reference(package: str) -> str:
 def _modules(package: str) -> Iterator[ModuleType]:
     root = importlib.import_module(package)
     yield root
-    for found in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{package}."):
-        yield importlib.import_module(found.name)
+    for module in pkgutil.walk_packages(getattr(root, "__path__", ()), f"{package}."):
+        yield importlib.import_module(module.name)
 
 
 def _entry(name: str, value: Any) -> list[str]:
     module, _, member = name.rpartition(".")
-    yield_from = "autoclass" if inspect.isclass(value) else "autofunction"
-    kind = "autoexception" if inspect.isclass(value) and issubclass(value, BaseException) else yield_from
-    lines = [f".. {kind}:: {module}.{member}"]
-    if kind == "autofunction":
-        return lines
-    inherited = (
-        [one for one in _INHERITED if hasattr(value, one)] if issubclass(value, _masked_image()) else []
-    )
+    if not inspect.isclass(value):
+        return [f".. autofunction:: {module}.{member}"]
+    directive = "autoexception" if issubclass(value, BaseException) else "autoclass"
+    is_image = issubclass(value, _masked_image())
+    inherited = [name for name in _INHERITED if hasattr(value, name)] if is_image else []
     own = [name for name in vars(value) if not name.startswith("_") and name not in (*inherited, "serialize")]
     fields = [name for name in getattr(value, "__annotations__", {}) if not name.startswith("_")]
     listed = ", ".join(dict.fromkeys([*fields, *own, *inherited]))
-    return [*lines, f"   :members: {listed}" if inherited else "   :members:", "   :show-inheritance:"]
+    members = f"   :members: {listed}" if inherited else "   :members:"
+    return [f".. {directive}:: {module}.{member}", members, "   :show-inheritance:"]
 
 
 def _masked_image() -> type:
