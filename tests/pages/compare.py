@@ -43,9 +43,9 @@ def _tidy(line: str) -> str:
 
 
 def _same(shown: str, printed: str) -> bool:
-    pattern = ".*".join(re.escape(part) for part in _NUMBER.sub("NUMBER", shown).split("..."))
-    found = re.fullmatch(pattern, _NUMBER.sub("NUMBER", printed))
-    if found is None or "..." in shown:
-        return found is not None
+    pattern = ".*".join(re.escape(piece) for piece in _NUMBER.sub("NUMBER", shown).split("..."))
+    match = re.fullmatch(pattern, _NUMBER.sub("NUMBER", printed))
+    if match is None or "..." in shown:
+        return match is not None
     pairs = zip(_NUMBER.findall(shown), _NUMBER.findall(printed), strict=True)
     return all(math.isclose(float(a), float(b), rel_tol=TOLERANCE, abs_tol=TOLERANCE) for a, b in pairs)

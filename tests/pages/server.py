@@ -72,7 +72,9 @@ def command_server(folder: Path) -> Iterator[Path]:
         server.join()
 
 
+@functools.cache  # which forks have
 def _served() -> dict[str, Any]:
+    """Return the entry points of the commands by name."""
     names = ("lamella", "butler", "pipetask", "bps")
     scripts = {point.name: point for point in entry_points(group="console_scripts")}
     return {name: point for name, point in scripts.items() if name in names or "lamella" in point.value}

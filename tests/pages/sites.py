@@ -32,18 +32,18 @@ def write_nights(folder: Path, *, ra: float = 10.6847, dec: float = 41.2688) -> 
     """Write two nights of three visits in r, each with a table of its exposures."""
     config = SurveyConfig(**_ONE_DETECTOR, bands=("r",), visits_per_band=6, ra=ra, dec=dec)
     survey = simulate_survey(folder / "both", config)
-    rows = Table.read(survey.table)
+    exposures = Table.read(survey.table)
     for number, night in enumerate(("night1", "night2")):
         (folder / night).mkdir()
-        part = rows[3 * number : 3 * number + 3]
-        names = [Path(name).name for name in part["file"]]
+        of_night = exposures[3 * number : 3 * number + 3]
+        names = [Path(name).name for name in of_night["file"]]
         if night == "night1":
             names[0] = "exposure.fits"
-        for old, new in zip(part["file"], names, strict=True):
+        for old, new in zip(of_night["file"], names, strict=True):
             (folder / "both" / old).rename(folder / night / new)
-        part["file"] = names
-        part["psf_ellipticity_residual"] = 0.004
-        part.write(folder / night / "exposures.ecsv")
+        of_night["file"] = names
+        of_night["psf_ellipticity_residual"] = 0.004
+        of_night.write(folder / night / "exposures.ecsv")
     shutil.rmtree(folder / "both")
 
 
@@ -80,9 +80,9 @@ def write_inputs(folder: Path) -> None:
     write_layout("noirlab-cp", simulated.exposures("r"), folder / "night2")
     mine = SurveyConfig(**_ONE_DETECTOR, bands=("r",), visits_per_band=1, first_visit=400)
     simulate_survey(folder / "mine", mine)
-    rows = Table.read(folder / "mine" / "exposures.ecsv")
-    rows["file"] = [f"mine/{name}" for name in rows["file"]]
-    rows.write(folder / "mine.ecsv")
+    further = Table.read(folder / "mine" / "exposures.ecsv")
+    further["file"] = [f"mine/{name}" for name in further["file"]]
+    further.write(folder / "mine.ecsv")
     (folder / "mine" / "exposures.ecsv").unlink()
     write_mycam(folder / "mycam")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
@@ -48,7 +47,7 @@ def test_every_message_says_what_to_do() -> None:
 
 
 def test_every_term_is_explained_once() -> None:
-    page = (Path(ROOT) / "docs" / "glossary.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     terms = re.findall(
         r"^([A-Za-z][\w -]*)$", page.split("```{glossary}")[1].split("```")[0], flags=re.MULTILINE
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .blocks import ELSEWHERE, MIDDLEWARE, NOTEBOOKS, PAGES, RUN, SHOWN, Block, page_blocks, page_name
+from .blocks import ELSEWHERE, MIDDLEWARE, NOTEBOOKS, PAGES, ROOT, RUN, SHOWN, Block, page_blocks, page_name
 from .compare import difference
 from .reader import Desk
 from .sites import SITES
@@ -44,9 +44,8 @@ def test_most_blocks_are_run() -> None:
 
 
 def test_pages_that_are_run_elsewhere_are() -> None:
-    root = Path(__file__).parents[2]
     for page, test in ELSEWHERE.items():
-        assert (root / test).is_file(), page
+        assert (ROOT / test).is_file(), page
 
 
 @pytest.mark.parametrize(
