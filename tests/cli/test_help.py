@@ -56,7 +56,7 @@ def test_the_help_is_as_wide_as_the_terminal(monkeypatch, command, columns):
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
 def test_every_option_has_a_section(names):
-    options = [one for one in _command(names).params if isinstance(one, click.Option)]
+    options = [param for param in _command(names).params if isinstance(param, click.Option)]
     assert "Other" not in sections_of(options)
 
 
@@ -78,7 +78,7 @@ def test_examples_are_command_lines_that_the_command_takes(names, tmp_path, monk
         program, *words = shlex.split(example)
         if program == "export":  # of the shell
             continue
-        own = next(one for one in COMMANDS if tuple(words[: len(one)]) == one)
+        own = next(path for path in COMMANDS if tuple(words[: len(path)]) == path)
         assert program == "lamella"
         assert own in (names, ("coadd",))
         for word in words:

@@ -33,13 +33,13 @@ def test_every_kind_of_file(coadds: Path, survey, tmp_path):
     assert [(item["kind"], item["file"]) for item in told] == [
         (kind, str(file)) for kind, file in zip(kinds, files, strict=True)
     ]
-    coadd, plain, one_warp, _, other, exposure = told
-    assert (coadd["summary"]["band"], plain["band"], one_warp["band"], exposure["band"]) == ("r",) * 4
+    coadd, plain, warp_told, _, other, exposure = told
+    assert (coadd["summary"]["band"], plain["band"], warp_told["band"], exposure["band"]) == ("r",) * 4
     assert coadd["position"]["center"] == pytest.approx([150.1, 2.2], abs=0.01)
     assert exposure["position"]["center"] == pytest.approx([150.1, 2.2], abs=0.02)
     assert (exposure["width"], exposure["height"]) == (80, 90)
-    assert one_warp["visit"] in (101, 103)
-    assert len(one_warp["detectors"]) == 2
+    assert warp_told["visit"] in (101, 103)
+    assert len(warp_told["detectors"]) == 2
     assert "WCS" in " ".join(other["missing"])
     pixels = output("inspect", survey.file(101, 0), "--pixels")[0]
     assert 0 < pixels["mask_fractions"]["DETECTION_EDGE"] < 1

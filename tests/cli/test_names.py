@@ -48,7 +48,7 @@ def test_products_name_their_inputs(folder: Path) -> None:
 
 def test_pixels_are_those_below_any_other_folder(folder: Path, coadds: Path) -> None:
     here, there = (
-        read_product(place / "coadd-g-0-0,0.fits").image.array for place in (folder / "out", coadds)
+        read_product(results / "coadd-g-0-0,0.fits").image.array for results in (folder / "out", coadds)
     )
     np.testing.assert_array_equal(here, there)
     pictures = {name: bits for name, bits in product_bits(coadds).items() if name.endswith(".png")}

@@ -28,13 +28,18 @@ def told(page: Path) -> list[str]:
     return re.findall(r"<h2>Band (.*?)</h2>", page.read_text(encoding="utf-8"))
 
 
+def coadd(survey: Survey, skymap: Path, folder: Path, *, band: str, patch: str = "0,0") -> str:
+    """Coadd one band of one patch in a folder; return what the terminal shows."""
+    options = ("--skymap", skymap, "--workers", 1, "--patch", patch, "--band", band)
+    return lamella_ok("coadd", survey.table, "-o", folder, *options)
+
+
 @pytest.fixture(scope="module")
 def band_by_band(survey: Survey, patches: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which one band of one patch was made, and then the other."""
     folder = tmp_path_factory.mktemp("by_band") / "out"
-    common = (survey.table, "-o", folder, "--skymap", patches, "--workers", 1, "--patch", "0,0")
     for band in ("r", "g"):
-        lamella_ok("coadd", *common, "--band", band)
+        coadd(survey, patches, folder, band=band)
     return folder
 
 
@@ -53,20 +58,7 @@ def test_the_page_lists_both_bands_and_has_their_picture(band_by_band):
 
 
 def test_another_patch_is_added_and_the_terminal_tells_of_the_run_alone(survey, patches, folder):
-    text = lamella_ok(
-        "coadd",
-        survey.table,
-        "-o",
-        folder,
-        "--skymap",
-        patches,
-        "--workers",
-        1,
-        "--patch",
-        "1,0",
-        "--band",
-        "r",
-    )
+    text = coadd(survey, patches, folder, band="r", patch="1,0")
     assert "1,0" in text
     assert "0 · 0,0" not in text
     assert [name[0] + name[-4:] for name in told(folder / "index.html")] == ["g 0,0", "r 0,0", "r 1,0"]
@@ -86,19 +78,19 @@ def test_another_sky_map_is_refused_before_anything_is_written(survey, folder):
 
 
 def test_another_grid_is_another_sky_map(survey, band_by_band, tmp_path):
-    def coadd(grid: Path) -> Any:
+    def coadd_on(grid: Path) -> Any:
         return lamella(
             "coadd", survey.table, "-o", tmp_path / "out", "--grid", grid, "--band", "r", "--workers", 1
         )
 
     plain = band_by_band / "coadd-r-0-0,0-plain.fits"
-    assert coadd(plain).status == 0
-    assert coadd(plain).status == 0
+    assert coadd_on(plain).status == 0
+    assert coadd_on(plain).status == 0
     other = WCS(naxis=2)
     other.wcs.ctype, other.wcs.crval = ["RA---TAN", "DEC--TAN"], [150.1, 2.2]
     other.wcs.crpix, other.wcs.cdelt = [20, 20], [-5e-5, 5e-5]
     fits.writeto(tmp_path / "other.fits", np.zeros((40, 40), np.float32), other.to_header())
-    ended = coadd(tmp_path / "other.fits")
+    ended = coadd_on(tmp_path / "other.fits")
     assert ended.status == 1
     assert "another sky map" in ended.err
 
@@ -145,8 +137,7 @@ def test_records_of_version_0_1_are_listed(survey, patches, folder):
     (earlier,) = find_earlier(folder, {"g-0-0,0"}, skymap).coadds
     assert (earlier.summary.band, earlier.position) == ("r", None)
     assert all(picture.source.startswith("data:image/") for picture in earlier.pictures)
-    common = ("--skymap", patches, "--workers", 1, "--patch", "0,0", "--band", "g")
-    lamella_ok("coadd", survey.table, "-o", folder, *common)
+    coadd(survey, patches, folder, band="g")
     assert told(folder / "index.html") == ["g, tract 0, patch 0,0", "r, tract 0, patch 0,0"]
     lamella_ok("skymap", "make", survey.table, "-o", folder / "other.json", "--scale", 0.3)
     (problem,) = find_earlier(folder, {"g-0-0,0"}, load_skymap(folder / "other.json")).problems
@@ -163,20 +154,7 @@ def test_records_of_version_0_1_are_listed(survey, patches, folder):
 )
 def test_what_is_no_longer_whole_is_not_listed_and_told(survey, patches, folder, name, reason):
     (folder / name).unlink()
-    lamella_ok(
-        "coadd",
-        survey.table,
-        "-o",
-        folder,
-        "--skymap",
-        patches,
-        "--workers",
-        1,
-        "--patch",
-        "0,0",
-        "--band",
-        "g",
-    )
+    coadd(survey, patches, folder, band="g")
     assert told(folder / "index.html") == ["g, tract 0, patch 0,0"]
     assert ("coadd-r-0-0,0.json" in (folder / "index.html").read_text()) == (reason is not None)
     if reason:
