@@ -110,6 +110,11 @@ class WrongTypeError(LamellaError, TypeError):
             f"{name}: found {found}; expected {expected}.", name=name, found=found, expected=expected
         )
 
+    @classmethod
+    def of(cls, value: object, name: str, *, expected: str) -> Self:
+        """Tell a value by its type."""
+        return cls(name, found=f"a value of type {type(value).__name__}", expected=expected)
+
     def _arguments(self) -> dict[str, Any]:
         return self._values
 

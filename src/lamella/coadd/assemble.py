@@ -194,11 +194,9 @@ def assemble(
 def _settled(config: AssembleConfig | None, warps: object) -> AssembleConfig:
     """Return the options, when they and the warps are of the right types."""
     if isinstance(warps, MaskedImage) or not isinstance(warps, Iterable):
-        found = f"a value of type {type(warps).__name__}"
-        raise WrongTypeError("warps", found=found, expected="several warps, e.g. a list")
+        raise WrongTypeError.of(warps, "warps", expected="several warps, e.g. a list")
     if not isinstance(config, AssembleConfig | None):
-        found = f"a value of type {type(config).__name__}"
-        raise WrongTypeError("config", found=found, expected="an AssembleConfig")
+        raise WrongTypeError.of(config, "config", expected="an AssembleConfig")
     config = config or AssembleConfig()
     config.require_settled()
     return config

@@ -128,8 +128,7 @@ def coadd_exposures(
 
 def _checked(config: PatchConfig | None, combine: Combine | None) -> PatchConfig:
     if not isinstance(config, PatchConfig | None):
-        found = f"a value of type {type(config).__name__}"
-        raise WrongTypeError("config", found=found, expected="a PatchConfig")
+        raise WrongTypeError.of(config, "config", expected="a PatchConfig")
     config = config or PatchConfig()
     if combine is None:
         return config

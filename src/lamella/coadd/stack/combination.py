@@ -46,8 +46,7 @@ def told_name(function: Any) -> str:
 def require_function(function: Any) -> None:
     """Raise a `WrongTypeError` for what cannot be called."""
     if not callable(function):
-        found, expected = f"a value of type {type(function).__name__}", "a function of four arrays"
-        raise WrongTypeError("combine", found=found, expected=expected)
+        raise WrongTypeError.of(function, "combine", expected="a function of four arrays")
 
 
 def combine_inputs(

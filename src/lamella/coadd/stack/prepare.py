@@ -128,8 +128,7 @@ def prepare_inputs(
     projection = None
     for index, warp in enumerate(warps):
         if not isinstance(warp, Warp | WarpInput):
-            found = f"a value of type {type(warp).__name__}"
-            raise WrongTypeError(f"warps[{index}]", found=found, expected="a Warp or a WarpInput")
+            raise WrongTypeError.of(warp, f"warps[{index}]", expected="a Warp or a WarpInput")
         records.append(warp if isinstance(warp, WarpInput) else input_of(warp))
         if isinstance(warp, Warp):
             projection = warp.sky_projection

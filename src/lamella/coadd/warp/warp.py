@@ -178,15 +178,12 @@ def _checked(exposures: Sequence[Exposure], control: WarpControl | None) -> Warp
     """Return the options, when they and the exposures are of the right types."""
     expected = "exposures of one visit, in a list; sources are read by read()"
     if isinstance(exposures, str) or not isinstance(exposures, Sequence):
-        found = f"a value of type {type(exposures).__name__}"
-        raise WrongTypeError("exposures", found=found, expected=expected)
+        raise WrongTypeError.of(exposures, "exposures", expected=expected)
     for index, exposure in enumerate(exposures):
         if not isinstance(exposure, Exposure):
-            found = f"a value of type {type(exposure).__name__}"
-            raise WrongTypeError(f"exposures[{index}]", found=found, expected=expected)
+            raise WrongTypeError.of(exposure, f"exposures[{index}]", expected=expected)
     if not isinstance(control, WarpControl | None):
-        found = f"a value of type {type(control).__name__}"
-        raise WrongTypeError("control", found=found, expected="a WarpControl")
+        raise WrongTypeError.of(control, "control", expected="a WarpControl")
     return control or WarpControl()
 
 

@@ -35,8 +35,7 @@ def exposure_from_ccddata(data: NDData, known: Known | None = None) -> Exposure:
     number = next(_numbers)
     label = f"array {number}"
     if not isinstance(data, NDData):
-        expected = "an image of astropy.nddata, e.g. a CCDData"
-        raise WrongTypeError("ccd", found=f"a value of type {type(data).__name__}", expected=expected)
+        raise WrongTypeError.of(data, "ccd", expected="an image of astropy.nddata, e.g. a CCDData")
     return _exposure(arrays_of_nddata(data, known or Known(), label), label, number)
 
 

@@ -48,7 +48,7 @@ def fact_cells(facts: Mapping[str, Any], name: str) -> dict[str, str]:
 def _cell(value: Any, name: str, meaning: str) -> str:
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bool) or not isinstance(value, str | numbers.Real):
-        raise WrongTypeError(name, found=f"a value of type {type(value).__name__}", expected=meaning)
+        raise WrongTypeError.of(value, name, expected=meaning)
     return value if isinstance(value, str) else repr(value)
 
 
@@ -101,7 +101,7 @@ def psf_of(psf: Any, fwhm: Any, name: str) -> tuple[PointSpreadFunction | np.nda
     if isinstance(psf, np.ndarray) and psf.ndim == 2:
         return np.array(psf, dtype=np.float64), {}
     expected = "a PointSpreadFunction, a stamp of shape (y, x), or a width with its unit"
-    raise WrongTypeError(f"{name}: psf", found=f"a value of type {type(psf).__name__}", expected=expected)
+    raise WrongTypeError.of(psf, f"{name}: psf", expected=expected)
 
 
 def _width_cell(fwhm: Any, name: str) -> dict[str, str]:

@@ -83,8 +83,7 @@ def _fits_wcs(wcs: Any, name: str) -> WCS:
             _refuse(name, f"a part of a WCS that is none ({err})")
     if isinstance(low, BaseLowLevelWCS):
         _refuse(name, f"a {type(low).__name__}, which FITS headers cannot hold")
-    kind = type(wcs).__name__
-    raise WrongTypeError(f"{name}: wcs", found=f"a value of type {kind}", expected=_WANTED)
+    raise WrongTypeError.of(wcs, f"{name}: wcs", expected=_WANTED)
 
 
 def _flat(wcs: WCS, name: str) -> WCS:
