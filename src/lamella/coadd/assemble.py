@@ -28,7 +28,7 @@ from ..resources import Resources
 from ..sky.footprint import pixel_scale
 from .assemble_control import AssembleConfig
 from .brightmask import BrightObjectCatalog, paint_bright_objects
-from .reject.example import example_box
+from .reject.example import with_example
 from .reject.reject import Findings, find_rejections
 from .reject.scene import Scene, measured_width
 from .skynoise import corrected
@@ -144,15 +144,11 @@ def assemble(
     target = target or prepared.common_target()
     layout = Layout.of(*(visit.source.schema for visit in prepared.inputs))
     inputs, resources = prepared.inputs, resources or Resources()
-    findings = find_rejections(scene_of(inputs, target, config, resources))
-    removed = layout.bits(config.remove_mask_planes, missing_ok=True)
+    scene = scene_of(inputs, target, config, resources)
+    findings = find_rejections(scene)
     if on_findings is not None:
-        box = example_box(findings, target.outer_bbox)
-        if box is not None:
-            plain = resources.replace(streaming=False)
-            before = stack_inputs(inputs, box, layout, config.stack_control(layout), plain, removed)
-            findings = dataclasses.replace(findings, before=Image(before.image, bbox=box))
-        on_findings(findings)
+        on_findings(with_example(findings, scene))
+    removed = layout.bits(config.remove_mask_planes, missing_ok=True)
     # Artifacts are on CLIPPED now, which rejects a pixel from here on.
     rules = config.after_rejection().stack_control(layout)
     if combine is not None:

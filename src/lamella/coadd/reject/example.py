@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
-from lsst.images import Box
+from lsst.images import Box, Image
 
 from .reject import Findings
-from .scene import count_visits
+from .scene import Scene, count_visits
 
-__all__ = ("example_box",)
+__all__ = ("example_box", "with_example")
 
 _SIDE = 256
 """Largest side of the example in pixels."""
 _STEP = 32
 """Pixels from one candidate to the next."""
+
+
+def with_example(findings: Findings, scene: Scene) -> Findings:
+    """Return findings with a part of the coadd as it would be with the artifacts, if there are any."""
+    box = example_box(findings, scene.bbox)
+    if box is None:
+        return findings
+    planes = dataclasses.replace(scene, bbox=box).stack()
+    return dataclasses.replace(findings, before=Image(planes.image, bbox=box))
 
 
 def example_box(findings: Findings, bbox: Box) -> Box | None:
