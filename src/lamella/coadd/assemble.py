@@ -7,7 +7,6 @@ import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Self
 
 import astropy.units as u
 import numpy as np
@@ -155,25 +154,30 @@ def assemble(
         rules = rules.replace(statistic="MEAN")
     applied = findings.apply(inputs)
     planes = stack_inputs(applied, target.outer_bbox, layout, rules, resources, removed)
+    detectors = tuple(detector for visit in inputs for detector in _weighted(visit))
+    settings, notes = config.to_dict(), notes_of(detectors)
     checks: tuple[VisitCheck, ...] = ()
     if combine is None:
         # With the artifacts in: they may be all that is wrong with a visit.
         checks = compare_visits(inputs, planes, target, layout, config.stack_control(layout), resources)
-    own = _OwnStatistic.of(combine, applied, planes, layout, rules, removed)
+    else:
+        settings["statistic"] = name = told_name(combine)
+        if not combine_inputs(combine, applied, planes, layout, rules, removed):
+            note = f"Variances are those of the weighted mean of the same inputs: {name} gives none."
+            notes = (*notes, note)
     y, x, _ = pixels_of(findings.edges.y, findings.edges.x0, findings.edges.x1, planes.box)
     planes.mask[y, x] |= layout.sensor_edge
     # The PSF model is the mean over all inputs at a position; where some are missing it is another one.
     causes = layout.sensor_edge | layout.clipped | layout.rejected
     mark_where(planes.mask.reshape(-1), np.int32(causes), np.int32(layout.inexact_psf))
-    detectors = tuple(detector for visit in inputs for detector in _weighted(visit))
     provenance = Provenance(
         detectors=detectors,
         rejections=tuple(sorted((*rejected, *prepared.rejected))),
         settings={
-            "assemble": config.to_dict() | own.settings,
+            "assemble": settings,
             **planes_record([visit.bad_mask_planes for visit in inputs], config.bad_mask_planes),
         },
-        notes=(*notes_of(detectors), *own.notes),
+        notes=notes,
         removals=findings.removals,
         visit_checks=checks,
         matched_psf=prepared.model_psf(),
@@ -196,32 +200,6 @@ def _settled(config: AssembleConfig | None, warps: object) -> AssembleConfig:
     config = config or AssembleConfig()
     config.require_settled()
     return config
-
-
-@dataclasses.dataclass(frozen=True)
-class _OwnStatistic:
-    """What the record of a coadd says of a function of the user's."""
-
-    settings: dict[str, str] = dataclasses.field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        combine: Combine | None,
-        inputs: Sequence[WarpInput],
-        planes: StackedPlanes,
-        layout: Layout,
-        rules: StackControl,
-        removed: int,
-    ) -> Self:
-        """Put what a function makes of the inputs into planes, and tell its name."""
-        if combine is None:
-            return cls()
-        gave = combine_inputs(combine, inputs, planes, layout, rules, removed)
-        name = told_name(combine)
-        note = f"Variances are those of the weighted mean of the same inputs: {name} gives none."
-        return cls({"statistic": name}, () if gave else (note,))
 
 
 def scene_of(
