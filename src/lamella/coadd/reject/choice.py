@@ -9,17 +9,16 @@ import collections
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
-from lsst.images import Box, SkyProjection
 
 from ...config import PlainValues
 from ...data.exposure import ExposureInfo
 from ...sky.footprint import to_sky
+from ...sky.tract import Patch
 
 __all__ = (
-    "BandPatch",
     "Coverage",
     "RejectionChoice",
     "choice_of",
@@ -28,26 +27,12 @@ __all__ = (
     "measure_coverage",
 )
 
-MIN_VISITS = 3
+_MIN_VISITS = 3
 """Fewest visits at a place of which one may be outvoted."""
-MOST = 0.5
+_MOST = 0.5
 """More than this part of an area is most of it."""
 _PER_SIDE = 16
 """Places along a side of a patch at which visits are counted."""
-
-
-class BandPatch(Protocol):
-    """A patch of a sky map, as far as visits are counted on it."""
-
-    @property
-    def inner_bbox(self) -> Box:
-        """The pixels that are no other patch's."""
-        ...
-
-    @property
-    def projection(self) -> SkyProjection:  # type: ignore[type-arg]
-        """Pixels to ICRS."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,7 +88,7 @@ _REASONS: dict[Literal["none", "compare_warp"], str] = {
 }
 
 
-def choose_rejection(patches: Iterable[tuple[BandPatch, Sequence[ExposureInfo]]]) -> RejectionChoice:
+def choose_rejection(patches: Iterable[tuple[Patch, Sequence[ExposureInfo]]]) -> RejectionChoice:
     """Choose how the artifacts of a band are left out.
 
     Visits are compared where at least three with known PSFs are on most of the area that has data. The
@@ -117,7 +102,7 @@ def choose_rejection(patches: Iterable[tuple[BandPatch, Sequence[ExposureInfo]]]
     """
     coverage = measure_coverage(patches)
     shared = coverage.shared / coverage.places if coverage.places else 0.0
-    return choice_of("compare_warp" if shared > MOST else "none", visits=coverage.visits, shared=shared)
+    return choice_of("compare_warp" if shared > _MOST else "none", visits=coverage.visits, shared=shared)
 
 
 def choice_of(
@@ -127,19 +112,19 @@ def choice_of(
     return RejectionChoice(method=method, reason=_REASONS[method], visits=visits, shared=shared)
 
 
-def measure_coverage(patches: Iterable[tuple[BandPatch, Sequence[ExposureInfo]]]) -> Coverage:
+def measure_coverage(patches: Iterable[tuple[Patch, Sequence[ExposureInfo]]]) -> Coverage:
     """Count the visits at a lattice of places over patches; arguments as for `choose_rejection`."""
     places = shared = 0
     visits: set[tuple[str, int]] = set()
     for patch, exposures in patches:
-        every, known = _visits_at(_places_on(patch), exposures)
+        every, with_psf = _visits_at(_lattice_on(patch), exposures)
         places += int(np.count_nonzero(every))
-        shared += int(np.count_nonzero((known >= MIN_VISITS) & (known > MOST * every)))
+        shared += int(np.count_nonzero((with_psf >= _MIN_VISITS) & (with_psf > _MOST * every)))
         visits |= {(info.id.instrument, info.id.visit) for info in exposures}
     return Coverage(places, shared, len(visits))
 
 
-def _places_on(patch: BandPatch) -> np.ndarray:
+def _lattice_on(patch: Patch) -> np.ndarray:
     """Return directions that are spread evenly over a patch: unit vectors of shape (place, 3)."""
     box = patch.inner_bbox
     fractions = (np.arange(_PER_SIDE) + 0.5) / _PER_SIDE - 0.5
@@ -147,18 +132,17 @@ def _places_on(patch: BandPatch) -> np.ndarray:
     return to_sky(patch.projection, x.ravel(), y.ravel())
 
 
-def _visits_at(places: np.ndarray, exposures: Sequence[ExposureInfo]) -> tuple[np.ndarray, np.ndarray]:
+def _visits_at(directions: np.ndarray, exposures: Sequence[ExposureInfo]) -> tuple[np.ndarray, np.ndarray]:
     """Return the number of visits, and of those with a known PSF, at each place."""
     by_visit: dict[tuple[str, int], list[ExposureInfo]] = collections.defaultdict(list)
     for info in exposures:
         by_visit[info.id.instrument, info.id.visit].append(info)
-    every, known = (np.zeros(len(places), dtype=np.int64) for _ in range(2))
+    every, with_psf = (np.zeros(len(directions), dtype=np.int64) for _ in range(2))
     for members in by_visit.values():
-        covered = np.array([info.footprint.contains(places) for info in members])
-        with_psf = np.array([_has_psf(info) for info in members])
+        covered = np.array([info.footprint.contains(directions) for info in members])
         every += covered.any(axis=0)
-        known += covered[with_psf].any(axis=0)
-    return every, known
+        with_psf += covered[[_has_psf(info) for info in members]].any(axis=0)
+    return every, with_psf
 
 
 def _has_psf(info: ExposureInfo) -> bool:
