@@ -61,9 +61,9 @@ class AssembleConfig(Combination):
             return values | {"reject": reject.replace(method="none")}
         # Here the options are still as they were given: a mapping from a file, or a config.
         method = reject.get("method") if isinstance(reject, dict) else getattr(reject, "method", None)
-        return (
-            values if spelled(method, _UNSETTLED) in (None, *_UNSETTLED) else {"statistic": "MEAN"} | values
-        )
+        if spelled(method, _UNSETTLED) in (None, *_UNSETTLED):
+            return values
+        return {"statistic": "MEAN"} | values
 
     @pydantic.model_validator(mode="after")
     def _check_statistic(self) -> Self:

@@ -262,14 +262,17 @@ class AssembleCoaddPipelineConfig(PipelineTaskConfig, pipelineConnections=Assemb
     @property
     def comparesWarps(self) -> bool:
         """Whether PSF-matched warps are compared to find artifacts, of all bands or where that is chosen."""
-        reject = getattr(self.assemble, "reject", None)  # a task of a user need not have it
-        return reject is not None and reject.method in ("auto", "compare_warp")
+        return self._rejection in ("auto", "compare_warp")
 
     @property
     def followsChoice(self) -> bool:
         """Whether it is chosen by the band how artifacts are found."""
-        reject = getattr(self.assemble, "reject", None)
-        return reject is not None and reject.method == "auto"
+        return self._rejection == "auto"
+
+    @property
+    def _rejection(self) -> str | None:
+        reject = getattr(self.assemble, "reject", None)  # a task of a user need not have it
+        return None if reject is None else reject.method
 
     def validate(self) -> None:
         """Check that artifacts are looked for when their masks are to be written."""

@@ -169,8 +169,8 @@ class MakeWarpConnections(
         self._choices: dict[tuple[str, str], RejectionChoice] = {}
         select = config.select.value
         # A task of a user may have options of its own.
-        known = isinstance(select, DerivedConfig) and select.coreClass is SelectControl
-        self._select: SelectControl = to_core(select) if known else SelectControl()
+        is_own = isinstance(select, DerivedConfig) and select.coreClass is SelectControl
+        self._select: SelectControl = to_core(select) if is_own else SelectControl()
         self._chooses = config.makePsfMatched and config.matchCompared
         self.calexps = exposures_of(self.calexps, config.exposureStorageClass)
         if not config.makeDirect:
