@@ -152,5 +152,6 @@ def _remove_older(folder: Path, name: str) -> None:
     """Remove what was compiled from other sources of the same kernel, with the same Python."""
     kernel, stamp, _, tag, _ = name.rsplit(".", 4)
     for path in folder.glob(f"{glob.escape(kernel)}.*.*.{tag}.nbc"):
-        if path.name.rsplit(".", 4)[:2] != [kernel, stamp] and path.name.rsplit(".", 4)[0] == kernel:
+        name_of_other, stamp_of_other, *_ = path.name.rsplit(".", 4)
+        if name_of_other == kernel and stamp_of_other != stamp:
             path.unlink(missing_ok=True)
