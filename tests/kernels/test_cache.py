@@ -85,8 +85,7 @@ def ended(process: BaseProcess, log: Path) -> tuple[str, list[str]]:
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    made = Installation(tmp_path)
-    yield made
+    yield Installation(tmp_path)
     with_write_permission(tmp_path)
 
 

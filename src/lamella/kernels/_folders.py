@@ -40,7 +40,7 @@ def folders_to_read(source: Path) -> Iterator[Path]:
         yield user
     temporary = _temporary()
     if temporary is not None:
-        yield temporary / _part(source)
+        yield temporary / _name_of(source)
 
 
 @functools.cache
@@ -54,12 +54,12 @@ def folder_to_write(source: Path) -> Path | None:
             return folder
     temporary = _make_temporary()
     _tell_of_last_resort(temporary)
-    return None if temporary is None else _made(temporary / _part(source))
+    return None if temporary is None else _make(temporary / _name_of(source))
 
 
 def _chosen(source: Path) -> Path | None:
     chosen: str = config.CACHE_DIR  # type: ignore[attr-defined]
-    return Path(chosen).absolute() / _part(source) if chosen else None
+    return Path(chosen).absolute() / _name_of(source) if chosen else None
 
 
 def _beside(source: Path) -> Path:
@@ -69,13 +69,13 @@ def _beside(source: Path) -> Path:
 def _of_user(source: Path) -> Path | None:
     folder = Path(AppDirs(appname="numba", appauthor=False).user_cache_dir)  # type: ignore[no-untyped-call]
     # A user without a home has a path with a tilde, below the current folder.
-    return folder / _part(source) if folder.is_absolute() else None
+    return folder / _name_of(source) if folder.is_absolute() else None
 
 
-def _part(source: Path) -> str:
+def _name_of(source: Path) -> str:
     """Return the name that the folder of a source file has beside those of other installations."""
-    part: str = InTreeCacheLocator.get_suitable_cache_subpath(str(source))  # type: ignore[no-untyped-call]
-    return part
+    name: str = InTreeCacheLocator.get_suitable_cache_subpath(str(source))  # type: ignore[no-untyped-call]
+    return name
 
 
 def _temporary_path() -> Path | None:
@@ -113,17 +113,16 @@ def _is_mine(path: Path) -> bool:
 
 @functools.cache
 def _is_writable(folder: Path) -> bool:
-    made = _made(folder)
-    if made is None:
+    if _make(folder) is None:
         return False
     try:
-        tempfile.TemporaryFile(dir=made).close()
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError:
         return False
     return True
 
 
-def _made(folder: Path) -> Path | None:
+def _make(folder: Path) -> Path | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -125,13 +125,13 @@ def test_it_is_what_columns_say_in_any_order(rows, random) -> None:
         exposure(visit, *span, origins=ASSUMED if assumed else {})
         for visit, (span, assumed) in enumerate(rows)
     ]
-    places = [-0.5 + (place + 0.5) * SIDE / 16 for place in range(16)]
-    inside = [[lo - 0.5 <= x <= hi - 0.5 for (lo, hi), _ in rows] for x in places]
-    known = [[hit and not rows[n][1] for n, hit in enumerate(hits)] for hits in inside]
+    columns = [-0.5 + (column + 0.5) * SIDE / 16 for column in range(16)]
+    inside = [[lo - 0.5 <= x <= hi - 0.5 for (lo, hi), _ in rows] for x in columns]
+    with_psf = [[hit and not rows[n][1] for n, hit in enumerate(hits)] for hits in inside]
     coverage = measure_coverage([(Field(), exposures)])  # type: ignore[list-item]
     assert coverage.places == 16 * sum(map(any, inside))
     assert coverage.shared == 16 * sum(
-        sum(good) >= 3 and 2 * sum(good) > sum(hits) for good, hits in zip(known, inside, strict=True)
+        sum(good) >= 3 and 2 * sum(good) > sum(hits) for good, hits in zip(with_psf, inside, strict=True)
     )
     mixed = list(exposures)
     random.shuffle(mixed)
@@ -139,6 +139,6 @@ def test_it_is_what_columns_say_in_any_order(rows, random) -> None:
 
 
 def test_figures_of_several_bands() -> None:
-    some = [choose([exposure(visit) for visit in range(number)]) for number in (3, 5)]
-    assert figures_of(some) == "3 to 5 visits; such three on 100 % of the area"
+    choices = [choose([exposure(visit) for visit in range(number)]) for number in (3, 5)]
+    assert figures_of(choices) == "3 to 5 visits; such three on 100 % of the area"
     assert figures_of([choose([exposure(1)])]) == "1 visit; such three on 0 % of the area"

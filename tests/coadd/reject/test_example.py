@@ -21,9 +21,8 @@ def findings_at(*boxes: Box) -> Findings:
     return Findings((SpanMask({}),), (), no_runs(), (Runs.from_array(lost, BBOX),))
 
 
-@pytest.mark.parametrize("place", [(1010, -190), (1400, 100), (1640, 330)])
-def test_it_holds_the_place_of_most_artifacts(place: tuple[int, int]) -> None:
-    y, x = place
+@pytest.mark.parametrize(("y", "x"), [(1010, -190), (1400, 100), (1640, 330)])
+def test_it_holds_the_place_of_most_artifacts(y: int, x: int) -> None:
     box = example_box(findings_at(Box.factory[y : y + 40, x : x + 40], Box.factory[1200:1210, 0:10]), BBOX)
     assert box is not None
     assert box.shape == (256, 256)

@@ -164,10 +164,10 @@ class _Caller:
         return array.astype(np.float32)
 
     def require_pixelwise(self, cube: tuple[np.ndarray, ...], image: np.ndarray) -> None:
-        """Call the function with a part of the pixels, which must get the same values."""
+        """Call the function with a corner of the pixels, which must get the same values."""
         y, x = (max(1, size // 2) for size in image.shape)
-        part, _ = self.call(tuple(plane[:, :y, :x] for plane in cube))
-        if not np.allclose(part, image[:y, :x], rtol=_AGREEMENT, atol=0.0, equal_nan=True):
+        corner, _ = self.call(tuple(plane[:, :y, :x] for plane in cube))
+        if not np.allclose(corner, image[:y, :x], rtol=_AGREEMENT, atol=0.0, equal_nan=True):
             reason = "its value at a pixel depends on other pixels, so that it would depend on tiles"
             raise CombineError(self.name, reason=reason)
 
