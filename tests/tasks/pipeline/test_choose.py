@@ -52,17 +52,8 @@ class Bands:
 
     def run(self, output: str, where: str, *options: str) -> Result:
         words = [
-            "-b",
-            str(self.repo),
-            "-i",
-            self.inputs,
-            "-o",
-            output,
-            "-p",
-            f"{PIPELINE}#patches",
-            "-d",
-            where,
-        ]
+            "-b", str(self.repo), "-i", self.inputs, "-o", output, "-p", f"{PIPELINE}#patches", "-d", where,
+        ]  # fmt: skip
         return LogCliRunner().invoke(pipetask, ["run", *words, "--register-dataset-types", *options])
 
 
@@ -80,11 +71,13 @@ def bands(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Bands
     return Bands(folder / "repo", sources, skymap, defaults_chain(sources[0].info.id.instrument))
 
 
-def same(coadd: PatchCoadd, expected: PatchCoadd) -> bool:
-    planes = all(getattr(coadd, name) == getattr(expected, name) for name in PIXELS)
-    told = coadd.notes == expected.notes and coadd.removals == expected.removals
-    steps = ("assemble", "rejection")
-    return planes and told and all(coadd.settings[step] == expected.settings[step] for step in steps)
+def assert_same(coadd: PatchCoadd, expected: PatchCoadd) -> None:
+    for name in PIXELS:
+        assert getattr(coadd, name) == getattr(expected, name), name
+    assert coadd.notes == expected.notes
+    assert coadd.removals == expected.removals
+    for step in ("assemble", "rejection"):
+        assert coadd.settings[step] == expected.settings[step], step
 
 
 def test_each_band_is_as_in_the_command_and_only_what_is_compared_is_matched(bands: Bands) -> None:
@@ -101,8 +94,8 @@ def test_each_band_is_as_in_the_command_and_only_what_is_compared_is_matched(ban
     assert methods == {"g": "compare_warp", "r": "none"}
     with bands.open("one") as butler:
         for band in "gr":
-            place = {"skymap": "two", "tract": 0, "patch": 0, "band": band}
-            assert same(butler.get("deepCoadd", place), expected[band])
+            data_id = {"skymap": "two", "tract": 0, "patch": 0, "band": band}
+            assert_same(butler.get("deepCoadd", data_id), expected[band])
         matched = butler.query_datasets("deepCoadd_psfMatchedWarp")
         direct = butler.query_datasets("deepCoadd_directWarp")
     assert {ref.dataId["visit"] for ref in matched} == {100, 102, 104}
