@@ -115,6 +115,18 @@ def test_nothing_is_looked_for_unless_asked(epochs, maker) -> None:
     assert config.after_rejection() is config
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_example_is_the_coadd_with_its_artifacts(epochs, maker, method: str) -> None:
+    visits = messy(epochs)
+    seen: list[Findings] = []
+    coadd_of(visits.inputs(), visits, maker, config_of(method), on_findings=seen.append)
+    before = seen[0].before
+    assert before is not None
+    config = AssembleConfig(statistic="MEAN", fill_gaps=False)
+    expected = coadd_of(visits.inputs(), visits, maker, config)
+    np.testing.assert_array_equal(before.array, expected.image[before.bbox].array)
+
+
 def test_planes_that_an_input_had_stay(epochs, maker) -> None:
     visits = messy(epochs)
     inputs = visits.inputs()
