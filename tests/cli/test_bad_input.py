@@ -101,6 +101,8 @@ def test_an_exposure_with_bad_pixels_is_a_reported_rejection(
     assert squeezed("1 ×") in squeezed(ended.out)
     assert no_leftovers(out)
     # Nothing is left out under --strict, nor is a coadd kept that lacks it.
+    preview = json.loads(coadd(own_survey, out, "--strict", "--dry-run", "--json").out)
+    assert [patch["kept"] for patch in preview["patches"]] == [False]
     strict = coadd(own_survey, out, "--strict")
     assert strict.status == 1
     assert reason in squeezed(strict.err)

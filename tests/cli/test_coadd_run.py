@@ -359,14 +359,17 @@ def test_regions_of_bright_objects_are_painted(survey: Survey, tmp_path: Path) -
     regions = tmp_path / "stars.reg"
     regions.write_text("wcs; fk5\ncircle(150.1d,2.2d,0.0010d) # ID: 1\n")
     out = tmp_path / "out"
-    lamella_ok("coadd", survey.table, "-o", out, "--band", "r", "--bright-objects", regions, "--workers", 1)
+    call = ("coadd", survey.table, "-o", out, "--band", "r", "--bright-objects", regions, "--workers", 1)
+    lamella_ok(*call)
     with fits.open(out / "coadd-r-0-0,0-plain.fits") as hdus:
         bit = hdus["MASK"].header["MP_BRIGHT_OBJECT"]
         painted = int(np.count_nonzero(hdus["MASK"].data & (1 << bit)))
     assert painted == pytest.approx(np.pi * (0.0010 * 3600 / 0.2) ** 2, rel=0.02)
+    preview = json.loads(lamella_ok(*call, "--dry-run", "--json"))
+    assert [patch["kept"] for patch in preview["patches"]] == [True]
     before = listing(out)
     regions.write_text("wcs; fk5\ncircle(150.1d,2.2d,0.0005d) # ID: 1\n")
-    lamella_ok("coadd", survey.table, "-o", out, "--band", "r", "--bright-objects", regions, "--workers", 1)
+    lamella_ok(*call)
     assert "coadd-r-0-0,0.fits" in changed(out, before)
 
 

@@ -17,19 +17,17 @@ from ..report.page import write_page
 from ..report.record import CoaddRecord, RunRecord, Skipped
 from ..resources import Resources
 from .attempts import Attempts
-from .choose_grid import GridOptions
 from .contents import find_earlier, require_same_skymap, save_skymap
 from .cost import PatchCost, cost_of_patch
 from .dask_cluster import DaskCluster, open_cluster
 from .events import Relay
 from .execute import Outcome, run_in_processes
+from .exposure_run import ExposureRun
 from .folder import hold_folder
 from .jobs import PatchJob
 from .outputs import PRODUCTS, CoaddWork, StagedWork, finished_record, make_color_pictures
 from .patch import is_lost
-from .patch_config import CoaddConfig
-from .plan import RunPlan, plan_run
-from .preview import RunPreview, preview_run
+from .plan import RunPlan
 from .progress import Progress, ProgressCounter
 from .rejection import settled_config, told_rejections
 from .scratch import scratch_folder
@@ -38,7 +36,7 @@ __all__ = ("CoaddRun",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CoaddRun:
+class CoaddRun(ExposureRun):
     """The coadds of exposures in a folder, as ``lamella coadd`` makes them: a rerun continues.
 
     ::
@@ -48,14 +46,8 @@ class CoaddRun:
 
     output: Path
     """Folder of the coadds, their pictures and the page."""
-    config: CoaddConfig = dataclasses.field(default_factory=CoaddConfig)
-    """All that changes the result."""
-    grid: GridOptions = dataclasses.field(default_factory=GridOptions)
-    """Pixels, bands and patches; by default all, on one tract around the exposures."""
     resources: Resources = dataclasses.field(default_factory=Resources)
     """Patches that are made at a time, or threads of a single one; memory of all together."""
-    format: str | None = None
-    """Name of the format of the exposures; `None` to recognise it."""
     strict: bool = False
     """Whether nothing is guessed or left out: a file that cannot be used, or a value that no header tells,
     ends the run, and an exposure whose pixels cannot be used its coadd."""
@@ -63,15 +55,11 @@ class CoaddRun:
     """DS9 region file of bright objects, whose masks are painted on the coadds."""
     keep_warps: bool = False
     """Whether the warps are written, too."""
-    overwrite: bool = False
-    """Whether coadds are made again that are done."""
     command_line: str = ""
     """Told on the page."""
     dask: str | None = None
     """Address or scheduler file of a Dask cluster that makes the coadds.  Its workers see exposures and
     output under the same names; threads are theirs, and the memory of ``resources`` is that of each."""
-    on_measured: Callable[[int, int], None] | None = None
-    """Called with the number of exposures whose pixels were measured, and that of all that are."""
     on_progress: Callable[[Progress], None] | None = None
     """Called with each step that is done, in any thread."""
 
@@ -103,61 +91,46 @@ class CoaddRun:
         with contextlib.nullcontext() if self.dask is None else open_cluster(self.dask) as cluster:
             return self._run_on(cluster, exposures)
 
-    def preview(self, exposures: Sequence[Path]) -> RunPreview:
-        """Say what a call would do; no pixels are read, and nothing is written.
-
-        Parameters
-        ----------
-        exposures
-            Files, folders and tables of exposures.
-
-        Raises
-        ------
-        NoInputsError
-            Raised when there are no exposures.
-        NoOverlapError
-            Raised when no exposure overlaps a chosen patch.
-        OutputError
-            Raised when the folder holds results on another sky map.
-        """
-        plan = self._plan(exposures, measure=False)
-        self._jobs(plan)
-        require_same_skymap(self.output, plan.skymap)
-        config = self.config.patch_config()
-
-        def is_done(job: PatchJob) -> bool:
-            if self.overwrite:
-                return False
-            return finished_record(job, config, self.output, keep_warps=self.keep_warps) is not None
-
-        def cost(job: PatchJob, share: Resources) -> PatchCost:
-            return cost_of_patch(job, settled_config(job, config), share, keep_warps=self.keep_warps)
-
-        told = told_rejections(plan.rejections, self.config.assemble)
-        return preview_run(plan, cost, is_done, self.resources, self.output, (*plan.notices, *told))
-
     def _plan(self, exposures: Sequence[Path], *, measure: bool = True) -> RunPlan:
-        return plan_run(
-            exposures,
-            self.config,
-            self.grid,
-            format=self.format,
-            strict=self.strict,
-            leave_out=self.output,
-            measure=measure,
-            on_measured=self.on_measured,
-        )
+        plan = super()._plan(exposures, measure=measure)
+        if not plan.jobs:
+            bands = sorted({source.info.band for source in plan.inputs.sources}, key=band_key)
+            raise NoOverlapError(
+                f"None of the {len(plan.inputs)} exposures (bands {', '.join(bands)}) overlaps a chosen "
+                f"patch of the sky map {plan.skymap.name!r}."
+            )
+        if self.bright_objects is None:
+            return plan
+        objects = read_bright_objects(self.bright_objects)
+        jobs = tuple(dataclasses.replace(job, bright_objects=objects) for job in plan.jobs)
+        return dataclasses.replace(plan, jobs=jobs)
+
+    def _cost(self, job: PatchJob, share: Resources) -> PatchCost:
+        config = settled_config(job, self.config.patch_config())
+        return cost_of_patch(job, config, share, keep_warps=self.keep_warps)
+
+    def _is_done(self, job: PatchJob) -> bool:
+        return self._finished(job, self.output) is not None
+
+    def _finished(self, job: PatchJob, folder: Path) -> CoaddRecord | None:
+        """Return the record of a coadd that need not be made again."""
+        if self.overwrite:
+            return None
+        record = finished_record(job, self.config.patch_config(), folder, keep_warps=self.keep_warps)
+        return None if record is None or (self.strict and _has_lost(record)) else record
+
+    def _notes(self, plan: RunPlan) -> tuple[str, ...]:
+        return (*plan.notices, *told_rejections(plan.rejections, self.config.assemble))
 
     def _run_on(self, cluster: DaskCluster | None, exposures: Sequence[Path]) -> RunRecord:
         started, start = datetime.datetime.now(datetime.UTC), watch.clock()
         plan = self._plan(exposures)
-        jobs = self._jobs(plan)
-        counter = ProgressCounter.of(jobs, self.config.patch_config(), self.on_progress)
+        counter = ProgressCounter.of(plan.jobs, self.config.patch_config(), self.on_progress)
         skymap = plan.skymap
         require_same_skymap(self.output, skymap)
         with hold_folder(self.output, PRODUCTS) as folder:
             save_skymap(skymap, folder)
-            coadds, empty, failures = self._make(jobs, folder, cluster, counter)
+            coadds, empty, failures = self._make(plan.jobs, folder, cluster, counter)
             earlier = find_earlier(folder, {coadd.name for coadd in coadds}, skymap)
             listed = sorted((*coadds, *earlier.coadds), key=_place)
             record = RunRecord(
@@ -184,18 +157,6 @@ class CoaddRun:
             )
         return record
 
-    def _jobs(self, plan: RunPlan) -> tuple[PatchJob, ...]:
-        if not plan.jobs:
-            bands = sorted({source.info.band for source in plan.inputs.sources}, key=band_key)
-            raise NoOverlapError(
-                f"None of the {len(plan.inputs)} exposures (bands {', '.join(bands)}) overlaps a chosen "
-                f"patch of the sky map {plan.skymap.name!r}."
-            )
-        if self.bright_objects is None:
-            return plan.jobs
-        objects = read_bright_objects(self.bright_objects)
-        return tuple(dataclasses.replace(job, bright_objects=objects) for job in plan.jobs)
-
     def _make(
         self,
         jobs: Sequence[PatchJob],
@@ -204,11 +165,9 @@ class CoaddRun:
         counter: ProgressCounter,
     ) -> tuple[tuple[CoaddRecord, ...], tuple[Skipped, ...], tuple[Skipped, ...]]:
         """Return the coadds, and what became of the patches without data and of those that failed."""
-        config = self.config.patch_config()
         done: dict[str, CoaddRecord] = {}
-        for job in jobs if not self.overwrite else ():
-            record = finished_record(job, config, folder, keep_warps=self.keep_warps)
-            if record is not None and not (self.strict and _has_lost(record)):
+        for job in jobs:
+            if (record := self._finished(job, folder)) is not None:
                 done[job.name] = record
                 counter.skip(job.name)
         empty: list[Skipped] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,18 +16,16 @@ from ..errors import InputError
 from ..formats.archive.products import ArchiveWarp, read_product
 from ..report.record import Skipped
 from ..resources import Resources
-from .choose_grid import GridOptions
 from .contents import require_same_skymap, save_skymap
 from .cost import PatchCost, cost_of_warps
 from .execute import run_jobs
+from .exposure_run import ExposureRun
 from .folder import hold_folder
 from .jobs import PatchJob
 from .memory import matching_bytes, matching_threads
 from .outputs import PRODUCTS
 from .patch import require_all, visits_of, warp_visit
 from .patch_config import CoaddConfig
-from .plan import RunPlan, plan_run
-from .preview import RunPreview, preview_run
 from .warp_files import Visit, WarpFiles
 
 __all__ = ("WarpRow", "WarpRun", "WarpRunRecord")
@@ -61,27 +59,17 @@ class WarpRunRecord:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WarpRun:
+class WarpRun(ExposureRun):
     """The warps of exposures in a folder, as ``lamella warp`` makes them: a rerun continues."""
 
     output: Path
     """Folder of the warps."""
     config: CoaddConfig = dataclasses.field(default_factory=CoaddConfig)
     """All that changes the result; with ``warp_type="psf_matched"``, matched warps are made, too."""
-    grid: GridOptions = dataclasses.field(default_factory=GridOptions)
-    """Pixels, bands and patches; by default all, on one tract around the exposures."""
     resources: Resources = dataclasses.field(default_factory=Resources)
     """Threads, and memory of the process."""
-    format: str | None = None
-    """Name of the format of the exposures; `None` to recognise it."""
-    strict: bool = False
-    """Whether an exposure that cannot be used, or a value that no header tells, ends the run."""
     compress: bool = False
     """Whether the files are compressed, without loss."""
-    overwrite: bool = False
-    """Whether warps are made again that are done."""
-    on_measured: Callable[[int, int], None] | None = None
-    """Called with the number of exposures whose pixels were measured, and that of all that are."""
 
     def __call__(self, exposures: Sequence[Path]) -> WarpRunRecord:
         """Make the warps that are not done.
@@ -124,46 +112,15 @@ class WarpRun:
             plan.origins,
         )
 
-    def preview(self, exposures: Sequence[Path]) -> RunPreview:
-        """Say what a call would do; no pixels are read, and nothing is written.
+    def _cost(self, job: PatchJob, share: Resources) -> PatchCost:
+        return cost_of_warps(job, self.config, share)
 
-        Parameters
-        ----------
-        exposures
-            Files, folders and tables of exposures.
-
-        Raises
-        ------
-        NoInputsError
-            Raised when there are no exposures.
-        OutputError
-            Raised when the folder holds results on another sky map.
-        """
-        plan = self._plan(exposures, measure=False)
-        require_same_skymap(self.output, plan.skymap)
-
-        def is_done(job: PatchJob) -> bool:
-            files = WarpFiles.of(self.output, job, self.config)
-            visits = [(s[0].info.id.instrument, s[0].info.id.visit) for s in visits_of(job)]
-            # Which warps are to be matched is known when all are made.
-            return not self.overwrite and self.config.warp_type == "direct" and all(map(files.has, visits))
-
-        def cost(job: PatchJob, share: Resources) -> PatchCost:
-            return cost_of_warps(job, self.config, share)
-
-        return preview_run(plan, cost, is_done, self.resources, self.output, plan.notices)
-
-    def _plan(self, exposures: Sequence[Path], *, measure: bool = True) -> RunPlan:
-        return plan_run(
-            exposures,
-            self.config,
-            self.grid,
-            format=self.format,
-            strict=self.strict,
-            leave_out=self.output,
-            measure=measure,
-            on_measured=self.on_measured,
-        )
+    def _is_done(self, job: PatchJob) -> bool:
+        # Which warps are to be matched is known when all are made.
+        if self.overwrite or self.config.warp_type != "direct":
+            return False
+        files = WarpFiles.of(self.output, job, self.config)
+        return all(files.has(visit) for visit in files.stamps)
 
     def _make(self, task: tuple[WarpFiles, tuple[ExposureSource, ...]]) -> _Result:
         """Make the warp of a visit on a patch, unless it is there."""
