@@ -11,13 +11,11 @@ installation, comes on top.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 from ..resources import Resources
-from ..sky.footprint import pixel_scale
 from .jobs import PatchJob
-from .memory import matching_bytes, room_for_warps
+from .memory import BYTES_PER_WARP_PIXEL, expected_matching_bytes, room_for_warps
 from .patch import visits_of, warp_area
 from .patch_config import PatchConfig
 
@@ -48,13 +46,10 @@ _SERIAL = 0.2
 """Part of the work on a patch that one thread does."""
 
 _MEBIBYTE = 2**20
-_WARP_BYTES = 12
-"""Of a pixel of a warp: image, mask and variance."""
 _COADD_BYTES = 27
 """Of a pixel of a coadd: plain file 16, archive 6 to 10, picture 1."""
 _PICTURE_BYTES = 800_000
 """The pictures of the page, twice: as files, and in the page."""
-_WIDEST = 200.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +88,7 @@ def cost_of_patch(
     warps = _warp_pixels(job)
     matching = _matching_bytes(job, config)
     room = room_for_warps(resources, area, _largest(job), matching)
-    held = kinds * _WARP_BYTES * warps
+    held = kinds * BYTES_PER_WARP_PIXEL * warps
     used = int(resources.memory * _MEBIBYTE) - room + min(held, max(room, 0))
     work = _PER_EXPOSURE * len(job.sources) + _PER_WARP_PIXEL * warps + _PER_COADD_PIXEL * area
     return PatchCost(
@@ -112,7 +107,9 @@ def cost_of_warps(job: PatchJob, config: PatchConfig, resources: Resources) -> P
     room = room_for_warps(resources, 0, _largest(job), _matching_bytes(job, config) if kinds == 2 else 0)
     work = _PER_EXPOSURE * len(job.sources) + _PER_WARP_PIXEL * warps
     used = int(resources.memory) - room / _MEBIBYTE
-    return PatchCost(warps, work * (1 + _MATCHING * (kinds - 1)), used, kinds * _WARP_BYTES * warps, 0)
+    return PatchCost(
+        warps, work * (1 + _MATCHING * (kinds - 1)), used, kinds * BYTES_PER_WARP_PIXEL * warps, 0
+    )
 
 
 def measuring_seconds(pixels: int) -> float:
@@ -149,9 +146,4 @@ def _matching_bytes(job: PatchJob, config: PatchConfig) -> int:
     """Return what it takes to match a visit; nothing where that is not done."""
     if not config.needs_matched:
         return 0
-    target, control = job.target(), config.match
-    widths = [source.info.psf_fwhm for source in job.sources]
-    widest = max((fwhm for fwhm in widths if fwhm is not None and math.isfinite(fwhm)), default=0.0)
-    pixels = control.fwhm_factor * widest / pixel_scale(target.projection, target.outer_bbox)
-    expected = control.fwhm or min(max(pixels, 1.0), _WIDEST)
-    return matching_bytes(expected, control, target.outer_bbox)
+    return expected_matching_bytes((source.info for source in job.sources), job.target(), config.match)

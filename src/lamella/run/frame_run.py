@@ -20,13 +20,11 @@ from ..formats.plain.frames import Frame, open_frames
 from ..planes import Layout
 from ..resources import Resources
 from .execute import interruptible_threads
-from .memory import room_for_tiles, room_for_warps
+from .memory import BYTES_PER_WARP_PIXEL, room_for_tiles, room_for_warps
 from .patch_config import StackConfig
 from .scratch import scratch_folder, write_scratch
 
 __all__ = ("FrameRecord", "FrameRun")
-
-_BYTES_PER_PIXEL = 12  # image, mask and variance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -116,7 +114,7 @@ class FrameRun:
     def _read(self, frames: Sequence[Frame], folder: Path, kind: Normalization) -> list[_Read]:
         """Read all images, several at a time, and put those on disk that memory has no room for."""
         area = math.prod(frames[0].shape)
-        room = room_for_warps(self.resources, area, area) // (area * _BYTES_PER_PIXEL)
+        room = room_for_warps(self.resources, area, area) // (area * BYTES_PER_WARP_PIXEL)
 
         def read(number: int) -> _Read:
             frame = frames[number]

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 from lsst.images import Box
 
 from ..coadd.stack.tiles import MAX_TILE_BYTES
 from ..coadd.warp.match_kernels import most_places
+from ..data.exposure import ExposureInfo
+from ..data.inputs import CoaddTarget
 from ..kernels.convolve import CELL
 from ..psf.match_control import MatchControl
 from ..psf.matching import kernel_side, solve_bytes, target_psf
 from ..resources import Resources
+from ..sky.footprint import pixel_scale
 
-__all__ = ("matching_bytes", "matching_threads", "room_for_tiles", "room_for_warps")
+__all__ = (
+    "BYTES_PER_WARP_PIXEL",
+    "expected_matching_bytes",
+    "matching_bytes",
+    "matching_threads",
+    "room_for_tiles",
+    "room_for_warps",
+)
+
+BYTES_PER_WARP_PIXEL = 12
+"""Image, mask and variance."""
 
 _MEBIBYTE = 2**20
 # As measured: a process by itself; for each thread an exposure with its copies and its warp; later, instead
@@ -25,6 +41,8 @@ _PER_MATCHED_PIXEL = 36
 _PER_BAND_PIXEL = 36
 _LEAST_TILE = MAX_TILE_BYTES // 4
 """Smaller tiles, of a thread, are parts of rows when there are many warps, and take much longer."""
+_WIDEST = 200.0
+"""Greatest width in pixels that memory is set aside for: what a header says beyond is hardly of a PSF."""
 
 
 def matching_bytes(fwhm: float, control: MatchControl, box: Box) -> int:
@@ -45,6 +63,28 @@ def matching_bytes(fwhm: float, control: MatchControl, box: Box) -> int:
     nodes = (-(-height // CELL) + 1) * (-(-width // CELL) + 1)
     kernels = solve_bytes(most_places(box), stamp, side) + _PER_NODE_PIXEL * nodes * side**2
     return kernels + _PER_MATCHED_PIXEL * box.area + _PER_BAND_PIXEL * width * min(height, 6 * CELL)
+
+
+def expected_matching_bytes(
+    exposures: Iterable[ExposureInfo], target: CoaddTarget, control: MatchControl
+) -> int:
+    """Return about how many bytes it takes to match one visit, before the width of the target is known.
+
+    That is known when all visits are warped.
+
+    Parameters
+    ----------
+    exposures
+        Those of all visits.
+    target
+        Pixels of the patch.
+    control
+        How to match.
+    """
+    widths = (info.psf_fwhm for info in exposures)
+    widest = max((fwhm for fwhm in widths if fwhm is not None and math.isfinite(fwhm)), default=0.0)
+    pixels = control.fwhm_factor * widest / pixel_scale(target.projection, target.outer_bbox)
+    return matching_bytes(control.fwhm or min(max(pixels, 1.0), _WIDEST), control, target.outer_bbox)
 
 
 def matching_threads(resources: Resources, kept: int, matching: int) -> int:

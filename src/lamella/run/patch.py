@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,10 @@ from ..data.warp import Warp
 from ..data.weights import WeightProblem
 from ..errors import InputError, LamellaError, NoCoverageError, NoInputsError, PsfMatchError
 from ..resources import Resources
-from ..sky.footprint import pixel_scale
 from .execute import interruptible_threads
 from .jobs import PatchJob
 from .match import match_inputs, use_matched
-from .memory import matching_bytes, room_for_tiles, room_for_warps
+from .memory import BYTES_PER_WARP_PIXEL, expected_matching_bytes, room_for_tiles, room_for_warps
 from .patch_config import PatchConfig
 from .rejection import BandRejection
 from .scratch import scratch_folder, write_scratch
@@ -45,10 +43,7 @@ __all__ = (
     "warp_visit",
 )
 
-_WIDEST = 200.0
-"""Greatest width in pixels that memory is set aside for: what a header says beyond is hardly of a PSF."""
 _OUTSIDE = "no pixel of the patch is covered by its valid data"
-_BYTES_PER_PIXEL = 12  # image, mask and variance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -271,19 +266,12 @@ class _PatchInputs:
     def make(self, job: PatchJob) -> tuple[list[WarpInput], list[Rejection]]:
         """Make one input per visit, several visits at a time."""
         visits = visits_of(job)
-        kinds = 2 if self.matches else 1
-        largest = max((source.info.bbox.area for visit in visits for source in visit), default=0)
-        matching, target = 0, self._target
-        if self.matches:
-            # About how many bytes it takes to match a visit; the width is known when all are warped.
-            control = self._config.match
-            widths = [source.info.psf_fwhm for visit in visits for source in visit]
-            widest = max((fwhm for fwhm in widths if fwhm is not None and math.isfinite(fwhm)), default=0.0)
-            pixels = control.fwhm_factor * widest / pixel_scale(target.projection, target.outer_bbox)
-            expected = control.fwhm or min(max(pixels, 1.0), _WIDEST)
-            matching = matching_bytes(expected, control, target.outer_bbox)
+        infos = [source.info for source in job.sources]
+        target, largest = self._target, max((info.bbox.area for info in infos), default=0)
+        matching = expected_matching_bytes(infos, target, self._config.match) if self.matches else 0
         room = room_for_warps(self._work.resources, target.outer_bbox.area, largest, matching)
-        room //= kinds * _BYTES_PER_PIXEL
+        bytes_per_pixel = BYTES_PER_WARP_PIXEL * (2 if self.matches else 1)
+        room //= bytes_per_pixel
         everything = target.outer_bbox.area * len(visits) <= room
         chosen = set()
         self._kept_bytes = 0
@@ -291,15 +279,15 @@ class _PatchInputs:
             area = 0 if everything else warp_area([source.info for source in visit], target)
             if area <= room:
                 held = target.outer_bbox.area if everything else area
-                self._kept_bytes += held * kinds * _BYTES_PER_PIXEL
+                self._kept_bytes += held * bytes_per_pixel
                 chosen.add((visit[0].info.id.instrument, visit[0].info.id.visit))
                 room -= area
         self._in_memory = chosen
         inputs: list[WarpInput] = []
         rejected: list[Rejection] = []
         with interruptible_threads(self._work.resources.threads) as pool:
-            made = pool.map(self._make_input, visits)
-            for accepted, left_out in self._work.resources.counted("warping", made, len(visits)):
+            per_visit = pool.map(self._make_input, visits)
+            for accepted, left_out in self._work.resources.counted("warping", per_visit, len(visits)):
                 inputs += accepted
                 rejected += left_out
                 if self._work.on_visit is not None:
