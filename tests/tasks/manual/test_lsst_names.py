@@ -137,7 +137,7 @@ def test_what_the_middleware_lacks_is_told_with_what_to_install(run: Any) -> Non
         "import lamella.tasks.manual.lsst_names\n"
         "for name in [name for name in sys.modules if name.startswith('lsst.pipe')]:\n"
         "    del sys.modules[name]\n"
-        "del lsst.pipe\nlsst.__path__ = []\n"
+        "vars(lsst).pop('pipe', None)\nlsst.__path__ = []\n"
         "try:\n    import lsst.pipe.tasks.assembleCoadd\n"
         "except ImportError as err:\n    print(json.dumps(str(err)))\n"
     )
