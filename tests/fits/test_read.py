@@ -127,10 +127,11 @@ def test_headers_are_inflated_no_further_than_they_go(tmp_path: Path, form: str)
     # What is not needed is not there: bzip2 has blocks of 900 kB, of which the first is needed.
     packed.write_bytes(packed.read_bytes()[: packed.stat().st_size * 2 // 3])
     assert [header.get("EXTNAME") for header in read_headers(packed, limit=3)] == [None, "A", "B"]
-    assert read_image(packed, "A")[0].tobytes() == noise[:5].tobytes()
     for _ in range(2):
         with pytest.raises(UnreadableFileError, match="packed"):
             read_headers(packed)
+        with pytest.raises(UnreadableFileError, match="packed"):
+            read_image(packed, "A")  # whether its pixels are right is told by a checksum at the end
         assert len(read_headers(packed, limit=3)) == 3
 
 

@@ -43,6 +43,9 @@ _MAX_AXES = 999
 _MAX_FIELDS = 10_000
 _MAX_INFLATED = 1 << 29
 """Bytes of a file that is compressed as a whole, and held."""
+_MAX_INTACT = 4096
+_INTACT: dict[tuple[str, int, int, int, int], None] = {}
+"""States of files, compressed as a whole, whose checksums this process found to be right: the last ones."""
 _UNPRINTABLE = re.compile(rb"[^ -~]")
 # One lock for all files, so that a container can be pickled.
 _OPENING = threading.Lock()
@@ -395,6 +398,34 @@ class Container:
             except OSError as err:
                 raise self._unreadable(err) from err
         return count
+
+    def check_packed(self) -> None:
+        """Inflate what is left of a file that is read in order, up to the checksum at its end.
+
+        A file that held what it should is not inflated again to its end in this process, as long as
+        its state is the same: it may hold some sixty images that are read one by one.
+
+        Raises
+        ------
+        UnreadableFileError
+            Raised when the file holds other bytes than those that were compressed.
+        """
+        if not self.is_packed or not self.in_order:
+            return  # what is held was inflated to its end
+        with self:
+            stat = os.fstat(self._descriptor)
+        state = str(self.path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+        if state in _INTACT:
+            return
+        try:
+            rest = bytearray(1 << 16)
+            while self._inflating.readinto(rest):
+                pass
+        except PACKED_ERRORS as err:
+            raise self._unreadable(err) from err
+        _INTACT[state] = None
+        while len(_INTACT) > _MAX_INTACT:
+            _INTACT.pop(next(iter(_INTACT), state), None)
 
     def damage(self, found: str, expected: str, where: str = "") -> UnreadableFileError:
         """Return an error about this file."""

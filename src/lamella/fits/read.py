@@ -195,7 +195,7 @@ def read_images(
 
 
 def _find_units(path: Path, hdus: Collection[str | int]) -> Iterator[tuple[str | int, Unit]]:
-    """Iterate over some HDUs of a file as they lie there; it is not read beyond the last of them."""
+    """Iterate over some HDUs of a file as they lie there; it is not parsed beyond the last of them."""
     missing, names = dict.fromkeys(hdus), list[str]()
     with Container(path, in_order=True) as file:
         for unit in file.walk():
@@ -204,6 +204,7 @@ def _find_units(path: Path, hdus: Collection[str | int]) -> Iterator[tuple[str |
                 del missing[hdu]
                 yield hdu, unit
             if not missing:
+                file.check_packed()
                 return
     hdu, *_ = missing
     present = f"only HDUs {', '.join(names)}"
