@@ -21,6 +21,7 @@ from ..kernels.byteorder import join_bytes, swap_words
 from .deflate import DeflateError, inflate
 from .hdus import PIXEL_TYPES, Container, Unit
 from .scaling import restore_zeros
+from .sums import PIECE, ImageSums, PieceSums, check_unit
 from .tables import Table
 
 __all__ = ("PlainPlane", "Plane", "open_plane", "open_planes")
@@ -62,21 +63,31 @@ class Plane(Protocol):
         ...
 
 
-def open_plane(unit: Unit) -> Plane:
+def open_plane(unit: Unit, sums: PieceSums | None = None) -> Plane:
     """Open an image for reading by the box.
+
+    Parameters
+    ----------
+    unit
+        HDU of the image.
+    sums
+        Checksums of the file: what is read is compared with them.
 
     Raises
     ------
     InputError
         Raised when the HDU is not a 2-d image.
     UnreadableFileError
-        Raised when sizes contradict each other.
+        Raised when sizes contradict each other, or the header and its checksum differ.
     """
+    check_unit(unit, sums, data=False)
     shape = unit.shape
     if shape is None:
         raise unit.problem(f"axes {unit.cards.get('NAXIS')}", "a 2-d image")
     if not unit.is_compressed:
-        return PlainPlane(unit.container, unit.start, shape, PIXEL_TYPES[unit.cards["BITPIX"]], unit.label)
+        checked = None if sums is None else ImageSums(unit, sums)
+        stored = PIXEL_TYPES[unit.cards["BITPIX"]]
+        return PlainPlane(unit.container, unit.start, shape, stored, unit.label, checked)
     _check_tiles(unit, shape)
     quantised = "ZSCALE" in unit.cards or "ZZERO" in unit.cards
     if unit.cards.get("ZCMPTYPE") in ("GZIP_1", "GZIP_2") and not quantised:
@@ -87,8 +98,12 @@ def open_plane(unit: Unit) -> Plane:
     return _AstropyPlane(unit, shape)
 
 
-def open_planes(container: Container, names: Collection[str]) -> dict[str, Plane] | None:
+def open_planes(
+    container: Container, names: Collection[str], sums: PieceSums | None = None
+) -> dict[str, Plane] | None:
     """Open planes of a file by their EXTNAME; a primary image has the name ``""``.
+
+    What is read is compared with the checksums of the file, where it has them.
 
     `None` when one is absent, has numbers that must be scaled, or is stored in a
     way that only astropy knows, which takes long for each box.
@@ -105,7 +120,7 @@ def open_planes(container: Container, names: Collection[str]) -> dict[str, Plane
             scaled = cards.get("BSCALE", 1) != 1 or cards.get("BZERO", 0) != 0
             if unit.shape is None or scaled or "BLANK" in cards or "ZBLANK" in cards:
                 return None
-            planes[name] = open_plane(unit)
+            planes[name] = open_plane(unit, sums)
             if isinstance(planes[name], _AstropyPlane):
                 return None
         if len(planes) == len(names):
@@ -148,6 +163,8 @@ class PlainPlane:
         Type of the words in the file, with their byte order.
     label
         Name in messages.
+    sums
+        Checksums of its pieces; `None` where there are none.
     """
 
     file: Container
@@ -155,6 +172,7 @@ class PlainPlane:
     shape: tuple[int, int]
     stored: np.dtype
     label: str = ""
+    sums: ImageSums | None = None
 
     @property
     def dtype(self) -> np.dtype:
@@ -174,6 +192,10 @@ class PlainPlane:
 
     def _read_words(self, first: int, out: np.ndarray) -> None:
         """Fill a flat array; bytes are put in order on their way, while they are in the nearest caches."""
+        begin = out.itemsize * first
+        if self.sums is not None and not self.sums.are_intact(begin, begin + out.nbytes):
+            self._read_checked(self.sums, begin, out)
+            return
         size = out.itemsize
         begin, scratch = self.start + size * first, _SCRATCH.words.view(np.uint8)
         step = out.size if self.stored.isnative else scratch.nbytes // size
@@ -184,6 +206,23 @@ class PlainPlane:
                 file.fill_open(begin + size * start, raw, self.label)
                 if raw is not words:
                     _order_bytes(raw, words)
+
+    def _read_checked(self, sums: ImageSums, begin: int, out: np.ndarray) -> None:
+        """Fill a flat array with words of pieces that are compared with their checksums on their way."""
+        size, scratch = out.itemsize, _SCRATCH.words.view(np.uint8)
+        end, stop = begin + out.nbytes, size * math.prod(self.shape)
+        with self.file as file:
+            start = sums.first_byte(begin)
+            while start < end:
+                # Up to the end of a piece, but no more pieces than are asked for.
+                last = min(start // PIECE * PIECE + scratch.nbytes, -(-end // PIECE) * PIECE, stop)
+                raw = scratch[: last - start]
+                file.fill_open(self.start + start, raw, self.label)
+                sums.check(start, raw)
+                low, high = max(start, begin), min(last, end)
+                words = out[(low - begin) // size : (high - begin) // size]
+                _order_bytes(raw[low - start : high - start], words)
+                start = last
 
 
 def _order_bytes(raw: np.ndarray, out: np.ndarray) -> None:

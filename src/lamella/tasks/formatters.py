@@ -19,6 +19,7 @@ from ..data.exposure_archive import ExposureImage
 from ..data.times import TotalTimes
 from ..data.warp import Warp
 from ..files import sync
+from ..fits.sums import append_sums
 from ..formats.archive.products import afw
 from ..formats.regions import read_bright_objects, regions_to_text
 from ..formats.time_cards import set_time_cards
@@ -54,6 +55,7 @@ class ArchiveFormatter(GenericFormatter):
         """Write an archive with its provenance and times; it is on disk before it gets its name."""
         self._times = getattr(in_memory_dataset, "times", None)
         super().write_local_file(in_memory_dataset, uri)
+        append_sums(uri.ospath)
         sync(uri.ospath)
 
     def _update_header(self, header: fits.Header) -> None:

@@ -22,10 +22,10 @@ def test_archives_are_those_of_lsst_images(tmp_path: Path) -> None:
     names = ("image", "mask", "variance", "detectors/numbers")
     warp.write(str(tmp_path / "theirs.fits"), compression_options=dict.fromkeys(names))
     with fits.open(tmp_path / "ours.fits") as ours, fits.open(tmp_path / "theirs.fits") as theirs:
-        assert [hdu.name for hdu in ours] == [hdu.name for hdu in theirs]
+        assert [hdu.name for hdu in ours] == [*(hdu.name for hdu in theirs), "CHECKSUMS"]
         # The cards of time are lamella's; here there is one, since no date is known.
         assert ours[0].header.pop("NDATED") == 0
-        for hdu, other in zip(ours, theirs, strict=True):
+        for hdu, other in zip(ours[:-1], theirs, strict=True):
             cards = [[str(c) for c in x.header.cards if c.keyword != "DATE"] for x in (hdu, other)]
             assert cards[0] == cards[1]
             assert hdu.data is other.data is None or hdu.data.tobytes() == other.data.tobytes()

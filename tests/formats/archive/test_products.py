@@ -286,3 +286,44 @@ def test_flipped_bits_give_an_answer_or_a_typed_error(
         except UnreadableFileError:
             return
         assert shape == archive.bbox.shape
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_flipped_bit_gives_no_other_pixels(compress: bool, warp: Warp, tmp_path: Path) -> None:
+    path, damaged, random = tmp_path / "warp.fits", tmp_path / "damaged.fits", np.random.default_rng(4)
+    write_archive(warp, path, compress=compress)
+    content, refused = path.read_bytes(), 0
+    for index in map(int, random.integers(2880, len(content), size=24)):
+        flipped = bytearray(content)
+        flipped[index] ^= 1 << int(random.integers(8))
+        damaged.write_bytes(flipped)
+        try:
+            boxes = ArchiveWarp(damaged).read(BOX)
+        except UnreadableFileError:
+            refused += 1
+        else:
+            for plane, expected in zip(boxes.arrays, ImageSource(warp).read(BOX).arrays, strict=True):
+                np.testing.assert_array_equal(plane, expected)
+    assert refused > 4
+
+
+@pytest.mark.parametrize("read", [read_product, read_image])
+def test_a_flipped_bit_is_told_by_whoever_reads_all(read: Any, warp: Warp, tmp_path: Path) -> None:
+    path = tmp_path / "warp.fits"
+    write_archive(warp, path, compress=False)
+    content = bytearray(path.read_bytes())
+    content[content.index(warp.image.array[20, 20:22].astype(">f4").tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFileError, match=r"HDU 1 .IMAGE.: .* checksum differ"):
+        read(path)
+
+
+def test_an_archive_without_checksums_is_read(warp: Warp, tmp_path: Path) -> None:
+    """As lamella 0.1.0 and `lsst.images` write them."""
+    path = tmp_path / "warp.fits"
+    write_archive(warp, path, compress=False)
+    with fits.open(path) as hdus:
+        end = hdus["CHECKSUMS"]._header_offset
+    path.write_bytes(path.read_bytes()[:end])
+    np.testing.assert_array_equal(read_product(path).image.array, warp.image.array)
+    np.testing.assert_array_equal(ArchiveWarp(path).read(BOX).image, warp.image.array)

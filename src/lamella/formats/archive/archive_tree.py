@@ -31,6 +31,7 @@ from lsst.images.serialization import (
 )
 
 from ...fits.hdus import Container, primary_cards
+from ...fits.sums import PieceSums, check_unit, read_sums
 from ...fits.tables import Table
 from ..file_index import is_fits_name
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from astropy.io import fits
     from lsst.images import FrameSet
 
-__all__ = ("LAYOUT", "TEXTS", "open_tree")
+__all__ = ("LAYOUT", "TEXTS", "check_archive", "find_sums", "open_tree")
 
 LAYOUT = 1
 """Version of the layout that is known here."""
@@ -78,25 +79,64 @@ def open_tree[T](path: str | PathLike[str], kind: type[T]) -> Iterator[Reader[T]
         yield None
         return
     with Container(path) as file:
-        primary = file.unit_at(0)
-        end = primary.whole("INDXADDR") + primary.whole("INDXSIZE")
-        if end > file.size:
-            raise file.damage(f"a file of {file.size} bytes", f"an index up to byte {end}")
+        primary, sums = file.unit_at(0), find_sums(file)
         table = Table(file.unit_at(primary.whole("JSONADDR")))
         if table.names != (TEXTS,):
             yield None
             return
+        check_unit(primary, sums)
+        check_unit(table.unit, sums)
         texts = [text.tobytes() for text in table.rows().column(TEXTS)]
         tree = parameterize_tree(model, PointerModel).model_validate_json(texts[0])
         info = ArchiveInfo(schema_url=url, schema_name=name, schema_version=version, format_version=LAYOUT)
-        yield Reader(_TreeArchive(file, texts), tree, info, kind)
+        yield Reader(_TreeArchive(file, texts, sums), tree, info, kind)
+
+
+def find_sums(file: Container) -> PieceSums | None:
+    """Return the checksums of an archive, which lie behind its index; `None` where there are none.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when the file ends too early, or something else is there.
+    """
+    primary = file.unit_at(0)
+    end = primary.whole("INDXADDR") + primary.whole("INDXSIZE")
+    if end > file.size:
+        raise file.damage(f"a file of {file.size} bytes", f"an index up to byte {end}")
+    return read_sums(file, end)
+
+
+def check_archive(path: str | PathLike[str], *, only: str | None = None) -> None:
+    """Compare an archive with its checksums, where it has them.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    only
+        Name of the one image that will be used, beside what describes it; by default all.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised when they differ.  Tiles of GZIP, which have their own, are compared when they are read.
+    """
+    if primary_cards(path).get("FMTVER") != LAYOUT:
+        return
+    with Container(path) as file:
+        sums = find_sums(file)
+        if sums is None:
+            return
+        for unit in file.walk():
+            check_unit(unit, sums, data=only is None or unit.name == only or unit.is_table)
 
 
 class _TreeArchive(DetachedArchive):
     """The texts of an archive, and arrays of float64 that are stored as they are."""
 
-    def __init__(self, file: Container, texts: list[bytes]) -> None:
-        self._file, self._texts = file, texts
+    def __init__(self, file: Container, texts: list[bytes], sums: PieceSums | None) -> None:
+        self._file, self._texts, self._sums = file, texts, sums
         self._objects: dict[int, Any] = {}
 
     def deserialize_pointer[U: ArchiveTree, V](
@@ -135,6 +175,7 @@ class _TreeArchive(DetachedArchive):
                 plain = (unit.cards.get(key) for key in ("XTENSION", "BITPIX", "NAXIS", "BSCALE", "BZERO"))
                 if tuple(plain) != ("IMAGE", -64, 1, None, None):
                     return None
+                check_unit(unit, self._sums)
                 data = self._file.read(unit.start, unit.size, unit.label)
                 return np.frombuffer(data, ">f8").astype(np.float64)
         return None

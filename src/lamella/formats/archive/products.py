@@ -28,7 +28,7 @@ from ...fits.hdus import Container, primary_cards
 from ...fits.planes_by_box import Plane, open_planes
 from ...image.planes import Planes
 from ..file_index import bare_name, is_fits_name
-from .archive_tree import open_tree
+from .archive_tree import check_archive, find_sums, open_tree
 
 __all__ = ("ArchiveWarp", "is_product", "read_image", "read_metadata", "read_product")
 
@@ -87,6 +87,7 @@ def read_product(path: str | PathLike[str], *, bbox: Box | None = None) -> Warp 
     if afw("kinds").is_afw_image(path):
         return afw("products").read_afw_product(path, bbox=bbox)  # type: ignore[no-any-return]
     with _open(path, MaskedImage) as reader:
+        check_archive(path)
         product = reader.read(bbox=bbox) if bbox is not None else reader.read()
     if not isinstance(product, Warp | PatchCoadd):
         raise UnreadableFileError(path, found=f"a {type(product).__name__}", expected=_EXPECTED)
@@ -114,6 +115,7 @@ def read_image(path: str | PathLike[str]) -> Image:
         Raised when the file is absent, damaged, or holds something else.
     """
     with _open(path, MaskedImage) as reader:
+        check_archive(path, only="IMAGE")
         image: Image = reader.get_component("image")
         return image
 
@@ -243,7 +245,8 @@ class ArchiveWarp:
     def _planes(self) -> list[Plane] | None:
         """Image, mask and variance; `None` where they are stored in a way that only `lsst.images` knows."""
         with self._file:
-            opened = None if self._extensions is None else open_planes(self._file, self._extensions)
+            names = self._extensions
+            opened = None if names is None else open_planes(self._file, names, find_sums(self._file))
         planes = [] if opened is None or self._extensions is None else [opened[n] for n in self._extensions]
         is_usual = [plane.dtype for plane in planes] == list(Planes.TYPES)
         return planes if is_usual and {plane.shape for plane in planes} == {tuple(self.bbox.shape)} else None

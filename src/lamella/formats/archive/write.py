@@ -19,6 +19,7 @@ from ...data.warp import Warp
 from ...errors import InvalidPsfError
 from ...files import atomic_path
 from ...fits.headers import add_plane_cards, projection_header
+from ...fits.sums import append_sums
 from ...fits.text import table_hdu, to_fits, unit_text
 from ...fits.write import dump_header
 from ...image.planes import mask_plane_of
@@ -36,6 +37,8 @@ def write_archive(
 ) -> None:
     """Write a warp or a coadd as an `lsst.images` archive, all or nothing.
 
+    Behind its index are checksums of all that it holds (`lamella.fits.sums`), with which lamella compares
+    what it reads.  `lsst.images` does not look at them.
     Its primary header has the cards of the times of the inputs, and of a unit of fluxes without magnitudes.
 
     Parameters
@@ -72,6 +75,7 @@ def write_archive(
         tree = archive.serialize_root(with_flat_mask(image))
         with temporary.open("wb") as stream:
             archive.write(stream, tree)
+        append_sums(temporary)
 
 
 def _set_cards(header: fits.Header, image: Warp | PatchCoadd) -> None:
