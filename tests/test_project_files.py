@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MANUAL_PYPROJECT = tomllib.loads((ROOT / "manual-commands" / "pyproject.toml").read_text())
 OURS = {"lamella", "lamella-manual"}
-CONDA_NAMES = {"astropy": "astropy-base", "isal": "python-isal"}
+CONDA_NAMES = {"astropy": "astropy-base", "isal": "python-isal", "xxhash": "python-xxhash"}
 """Names at conda-forge where they are others."""
 NOT_AT_CONDA_FORGE = {"lsst-images"}
 CFF_REQUIRED = {"cff-version", "message", "title", "authors"}

@@ -140,6 +140,29 @@ def test_an_exposure_with_a_bad_header_is_skipped_in_a_folder_and_an_error_by_na
     assert not (tmp_path / "strict").exists()
 
 
+def test_pixels_that_differ_from_their_datasum_are_told_and_stop_a_strict_run(
+    own_survey: Survey, tmp_path: Path
+) -> None:
+    path, out = own_survey.file(VISIT, DETECTOR), tmp_path / "out"
+    with fits.open(path) as hdus:
+        hdus.writeto(path, overwrite=True, checksum=True)
+    with fits.open(path) as hdus:
+        start = hdus["IMAGE"].fileinfo()["datLoc"] + 4003
+    assert coadd(own_survey, out, "--strict").status == 0
+    content = bytearray(path.read_bytes())
+    content[start] ^= 1
+    path.write_bytes(content)
+    assert coadd(own_survey, out).status == 0
+    record = json.loads((out / "coadd-r-0-0,0.json").read_text())
+    assert record["summary"]["detectors"] == 4
+    (note,) = [note for note in record["notes"] if "DATASUM" in note]
+    assert path.name in note
+    assert squeezed(note) in squeezed((out / "index.html").read_text())
+    strict = coadd(own_survey, out, "--strict")
+    assert strict.status == 1
+    assert "DATASUM" in strict.err
+
+
 def edit_table(survey: Survey, change: Callable[[Table], object]) -> None:
     table = Table.read(survey.table)
     change(table)

@@ -119,3 +119,14 @@ def test_checksums_that_are_cut_off_are_told(bare: bytes, path: Path, tmp_path: 
     damaged.write_bytes(path.read_bytes()[:-2880])
     with pytest.raises(UnreadableFileError, match=r"damaged\.fits"):
         read_sums(Container(damaged), len(bare))
+
+
+def test_the_time_of_writing_is_no_part_of_a_checksum(tmp_path: Path) -> None:
+    tables = []
+    for date in ("2026-01-01T00:00:00.000", "2027-12-31T23:59:59.999"):
+        path = tmp_path / "a.fits"
+        fits.PrimaryHDU(IMAGE, fits.Header({"DATE": date})).writeto(path, overwrite=True)
+        end = path.stat().st_size
+        append_sums(path)
+        tables.append(path.read_bytes()[end:])
+    assert tables[0] == tables[1]

@@ -26,6 +26,7 @@ from astropy.io import fits
 from ..errors import InputError, LamellaError, MissingPartError, UnreadableFileError
 from ..texts import require_file
 from .cards import BEGINNING, BLOCK, CARD, Cards, image_text
+from .datasum import compare_datasum
 from .packed import MAGIC, PACKED_ERRORS, Stored, find_opener
 from .quiet import Header, lenient_header, quiet_astropy
 
@@ -104,6 +105,7 @@ class Unit:
             Raised when astropy, or what is done with the HDU, fails.
         """
         stored = self.container.read(self.origin, self.start + self.size - self.origin, self.label)
+        self.compare_datasum(memoryview(stored)[self.start - self.origin :])
         padding = b"\0" * (-len(stored) % BLOCK)
         primary = fits.PrimaryHDU().header.tostring().encode("ascii") if self.origin else b""
         stream = io.BytesIO(primary + stored + padding)
@@ -116,6 +118,11 @@ class Unit:
             # The decoders have errors of their own, and let those of struct, zlib and numpy through.
             reason = " ".join(str(err).split())[:200].rstrip(".") or type(err).__name__
             raise self.damage(reason, "a compressed image") from err
+
+    def compare_datasum(self, data: Any) -> None:
+        """Compare all bytes of the data with DATASUM, see `lamella.fits.datasum`."""
+        if "DATASUM" in self.cards:
+            compare_datasum(self.cards["DATASUM"], data, f"{self.container.path.name}, {self.label}")
 
     @functools.cached_property
     def size(self) -> int:

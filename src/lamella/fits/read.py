@@ -273,6 +273,7 @@ def _stored_array(unit: Unit) -> np.ndarray:
     """Return the numbers of an image that is not compressed, shape (..., y, x)."""
     dtype = PIXEL_TYPES[unit.cards["BITPIX"]]
     data = unit.container.read(unit.start, math.prod(unit.axes) * dtype.itemsize, unit.label)
+    unit.compare_datasum(data)
     return np.frombuffer(data, dtype).reshape(unit.axes)
 
 

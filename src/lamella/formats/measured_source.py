@@ -30,6 +30,5 @@ class MeasuredSource(FileSource):
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "row": self.row, "measurements": self.measurements}
 
-    def read(self) -> Exposure:
-        """Read the pixels, as `FileSource` does."""
+    def _load(self) -> Exposure:
         return self.row.load(self.info, self.measurements)

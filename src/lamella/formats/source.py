@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..data.exposure import Exposure, ExposureInfo
 from ..data.texts import short
+from ..fits.datasum import collect_stale_sums
 
 __all__ = ("FileSource", "Recipe")
 
@@ -86,7 +87,7 @@ class FileSource:
         return tuple(value for value in values if isinstance(value, Path))
 
     def read(self) -> Exposure:
-        """Read the pixels.
+        """Read the pixels; a note of the exposure tells of those that differ from the DATASUM of their file.
 
         Raises
         ------
@@ -96,4 +97,9 @@ class FileSource:
         ShapeError
             Raised when the planes of the exposure differ in shape.
         """
+        with collect_stale_sums() as stale:
+            exposure = self._load()
+        return dataclasses.replace(exposure, notes=(*exposure.notes, *stale)) if stale else exposure
+
+    def _load(self) -> Exposure:
         return self.recipe.load(self.info)

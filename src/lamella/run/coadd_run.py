@@ -11,6 +11,7 @@ from pathlib import Path
 from ..bands import band_key
 from ..coadd.versions import package_versions
 from ..errors import ClusterError, LamellaError, NoCoverageError, NoOverlapError, OutputError
+from ..fits.datasum import STALE_SUM
 from ..formats.regions import read_bright_objects
 from ..kernels.watch import watch
 from ..report.page import write_page
@@ -117,7 +118,7 @@ class CoaddRun(ExposureRun):
         if self.overwrite:
             return None
         record = finished_record(job, self.config.patch_config(), folder, keep_warps=self.keep_warps)
-        return None if record is None or (self.strict and _has_lost(record)) else record
+        return None if record is None or (self.strict and _is_lenient(record)) else record
 
     def _notes(self, plan: RunPlan) -> tuple[str, ...]:
         return (*plan.notices, *told_rejections(plan.rejections, self.config.assemble))
@@ -240,8 +241,10 @@ def _place(record: CoaddRecord) -> tuple[tuple[float, str], int, tuple[int, int]
     return band_key(record.summary.band), record.summary.tract, record.summary.patch
 
 
-def _has_lost(record: CoaddRecord) -> bool:
-    return any(is_lost(row["stage"], row["reason"]) for row in record.rejected)
+def _is_lenient(record: CoaddRecord) -> bool:
+    """Return whether a strict run would not have made a coadd."""
+    is_stale = any(note.startswith(STALE_SUM) for note in record.notes)
+    return is_stale or any(is_lost(row["stage"], row["reason"]) for row in record.rejected)
 
 
 def _sorted(items: Sequence[Skipped]) -> tuple[Skipped, ...]:

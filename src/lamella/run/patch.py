@@ -23,6 +23,7 @@ from ..data.inputs import CoaddTarget, WarpInput, WarpSource
 from ..data.warp import Warp
 from ..data.weights import WeightProblem
 from ..errors import InputError, LamellaError, NoCoverageError, NoInputsError, PsfMatchError
+from ..fits.datasum import STALE_SUM
 from ..resources import Resources
 from .execute import interruptible_threads
 from .jobs import PatchJob
@@ -38,6 +39,7 @@ __all__ = (
     "is_lost",
     "make_patch",
     "require_all",
+    "require_intact",
     "visits_of",
     "warp_area",
     "warp_visit",
@@ -229,6 +231,21 @@ def require_all(rejected: Sequence[Rejection]) -> None:
             raise InputError(rejection.path, where=where, found=found, expected="all to be used (strict)")
 
 
+def require_intact(warp: Warp | None) -> None:
+    """Check that no exposure of a warp has pixels that differ from the DATASUM of their file.
+
+    Raises
+    ------
+    InputError
+        Raised for the first that has.
+    """
+    for detector in warp.detectors if warp is not None else ():
+        for note in detector.notes:
+            if note.startswith(STALE_SUM):
+                where, expected = str(detector.id), "the same sum (strict)"
+                raise InputError(detector.path, where=where, found=note.rstrip("."), expected=expected)
+
+
 def _warp(
     exposures: Sequence[Exposure], target: CoaddTarget, config: PatchConfig, *, in_place: bool
 ) -> tuple[Warp | None, list[Rejection]]:
@@ -298,6 +315,7 @@ class _PatchInputs:
         visit = warp_visit(sources, self._target, self._config)
         if self._work.strict:
             require_all(visit.rejected)
+            require_intact(visit.warp)
         if visit.warp is None:
             return [], list(visit.rejected)
         if self._work.keep_warp is not None:

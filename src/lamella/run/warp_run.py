@@ -24,7 +24,7 @@ from .folder import hold_folder
 from .jobs import PatchJob
 from .memory import matching_bytes, matching_threads
 from .outputs import PRODUCTS
-from .patch import require_all, visits_of, warp_visit
+from .patch import require_all, require_intact, visits_of, warp_visit
 from .patch_config import CoaddConfig
 from .warp_files import Visit, WarpFiles
 
@@ -131,6 +131,7 @@ class WarpRun(ExposureRun):
         resampled = warp_visit(sources, files.job.target(), self.config)
         if self.strict:
             require_all(resampled.rejected)
+            require_intact(resampled.warp)
         row = None if resampled.warp is None else _written(resampled.warp, files)
         return _Result(files, visit, row, resampled.rejected)
 
