@@ -117,7 +117,8 @@ class _StandIn(types.ModuleType):
 
     def real(self) -> types.ModuleType:
         """Return the real module, which is imported from now on."""
-        _step_aside(self.__name__)
+        if not _is_real(self.__name__):
+            _step_aside(self.__name__)
         return importlib.import_module(self.__name__)
 
 

@@ -6,8 +6,10 @@ What needs the middleware is imported when it is used: without it, test modules 
 from __future__ import annotations
 
 import functools
+import importlib.metadata
+import pickle
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,6 +36,31 @@ def _one_look_at_the_packages() -> Iterator[None]:
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packages, "packages_distributions", functools.cache(packages.packages_distributions))
+        patch.setattr(packages.importlib.metadata, "version", functools.cache(importlib.metadata.version))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_look_at_the_defaults_of_the_middleware() -> Iterator[None]:
+    """Each butler parses the same files of its package again."""
+    try:
+        import lsst.daf.butler._config as config
+    except ImportError:
+        yield
+        return
+    load = config.yaml.load
+    parsed: dict[str, bytes] = {}
+
+    def load_once(stream: Any, Loader: Any) -> Any:
+        name = str(getattr(stream, "name", ""))
+        if not name.startswith("resource://lsst.daf.butler/"):
+            return load(stream, Loader)
+        if name not in parsed:
+            parsed[name] = pickle.dumps(load(stream, Loader))
+        return pickle.loads(parsed[name])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config.yaml, "load", load_once)
         yield
 
 

@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ __all__ = (
     "contents",
     "expected_coadd",
     "input_pairs",
+    "run_here",
     "unknown_files",
     "warp_command",
 )
@@ -155,14 +156,7 @@ class HscSite:
 
     def here(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command line in this process, which spares the start of another one."""
-        line = self.words(command)
-        (program,) = importlib.metadata.entry_points(group="console_scripts", name=line[0])
-        with pytest.MonkeyPatch.context() as patch, contextlib.chdir(self.root), _fresh_logs():
-            patch.setattr(sys, "argv", line)
-            printed = io.StringIO()
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                status = _status_of(program.load())
-        return subprocess.CompletedProcess(line, status, printed.getvalue())
+        return run_here(self.words(command), self.root)
 
     def checked(self, command: str, *, here: bool = True) -> str:
         """Run a command line that must end well, and return what it printed."""
@@ -193,6 +187,17 @@ sys.argv = sys.argv[2:]
 (program,) = entry_points(group="console_scripts", name=sys.argv[0])
 sys.exit(program.load()())
 """
+
+
+def run_here(line: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the words of a command in this process; the result has what it printed."""
+    (program,) = importlib.metadata.entry_points(group="console_scripts", name=line[0])
+    with pytest.MonkeyPatch.context() as patch, contextlib.chdir(folder), _fresh_logs():
+        patch.setattr(sys, "argv", list(line))
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            status = _status_of(program.load())
+    return subprocess.CompletedProcess(line, status, printed.getvalue())
 
 
 def _status_of(program: Callable[[], object]) -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +44,7 @@ from lamella.tasks.repository import open_repository, register_skymap
 from lamella.testing.survey import Survey, simulate_survey
 
 from ...surveys import TINY
+from ..hsc_fixture import run_here
 from ..registries import Registry
 
 pytestmark = pytest.mark.slow
@@ -107,13 +106,17 @@ def site(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Site:
         register_skymap(butler, skymap)
         ingest_exposures(butler, sources)
     site = Site(repo, survey, skymap, defaults_chain(sources[0].info.id.instrument), "")
-    command = Path(sys.executable).parent / "pipetask"
-    done = subprocess.run(
-        [command, "run", *site.common("first", "--register-dataset-types", *COMPARE)],
-        capture_output=True, text=True, check=False, env={**os.environ, "DAF_BUTLER_ROOT_LOGGER": "lsst"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return dataclasses.replace(site, screen=done.stderr)
+    arguments = site.common("first", "--register-dataset-types", *COMPARE)
+    done = run_here(["pipetask", "run", *arguments], folder)
+    assert done.returncode == 0, done.stdout
+    return dataclasses.replace(site, screen=done.stdout)
+
+
+@pytest.fixture(scope="module")
+def expected(site: Site) -> PatchCoadd:
+    """The coadd as the function makes it."""
+    (coadd,) = coadd_exposures(open_exposures([site.survey.table]).sources, site.skymap, CONFIG)
+    return coadd
 
 
 def assert_same(found: PatchCoadd, expected: PatchCoadd) -> None:
@@ -129,12 +132,18 @@ def assert_same(found: PatchCoadd, expected: PatchCoadd) -> None:
     ]
 
 
-def test_bits_are_those_of_the_function_and_of_the_command(site: Site, tmp_path: Path) -> None:
+def test_bits_are_those_of_the_function(site: Site, expected: PatchCoadd) -> None:
     with site.open("first") as butler:
         coadd = butler.get("deepCoadd", PLACE)
-    (expected,) = coadd_exposures(open_exposures([site.survey.table]).sources, site.skymap, CONFIG)
     assert_same(coadd, expected)
     assert int(expected.exposure_count.array.max()) == 2
+    assert coadd.settings["assemble"]["statistic"] == "MEAN"
+
+
+@pytest.mark.any_database
+def test_bits_are_those_of_the_command(site: Site, tmp_path: Path) -> None:
+    with site.open("first") as butler:
+        coadd = butler.get("deepCoadd", PLACE)
     site.skymap.save(tmp_path / "tiny.json")
     options = {"match": {"fwhm": 7.7}, "assemble": {"reject": {"method": "compare_warp"}}}
     (tmp_path / "options.yaml").write_text(yaml.safe_dump(options))
@@ -144,9 +153,7 @@ def test_bits_are_those_of_the_function_and_of_the_command(site: Site, tmp_path:
         lamella([*arguments, "--skymap", str(tmp_path / "tiny.json")])
     assert ended.value.code == 0
     (path,) = filter(is_product, (tmp_path / "out").rglob("*.fits"))
-    made = read_product(path)
-    assert coadd.settings["assemble"]["statistic"] == "MEAN"
-    assert_same(coadd, made)
+    assert_same(coadd, read_product(path))
 
 
 @pytest.mark.any_database
@@ -274,29 +281,37 @@ class FirstWarpTask(AssembleWarpsTask):
 RETARGET = "from own_assemble import FirstWarpTask\nconfig.assemble.retarget(FirstWarpTask)\n"
 
 
-@pytest.mark.parametrize("way", ["file", "pipeline"])
-@pytest.mark.any_database
-def test_subtasks_are_retargeted_by_a_file_and_by_a_pipeline(
-    way: str, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def own_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder with a module of a subtask of one's own, which can be imported."""
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "own_assemble", raising=False)
     (tmp_path / "own_assemble.py").write_text(OWN_TASK)
-    overrides, pipeline = tmp_path / "overrides.py", tmp_path / "own.yaml"
+    return tmp_path
+
+
+@pytest.mark.any_database
+def test_subtasks_are_retargeted_by_a_file(site: Site, own_task: Path) -> None:
+    overrides = own_task / "overrides.py"
     overrides.write_text(RETARGET)
-    pipeline.write_text(yaml.safe_dump({
+    result = site.run("own", "-C", f"assembleCoadd:{overrides}")
+    assert result.exit_code == 0, result.output
+    with site.open("own") as butler:
+        coadd, config = butler.get("deepCoadd", PLACE), butler.get("assembleCoadd_config")
+    assert config.assemble.target.__name__ == "FirstWarpTask"
+    assert {one.id.visit for one in coadd.detectors} == {100}
+
+
+def test_subtasks_are_retargeted_by_a_pipeline(own_task: Path) -> None:
+    (own_task / "own.yaml").write_text(yaml.safe_dump({
         "description": "With a subtask of one's own.",
         "imports": [{"location": PIPELINE}],
         "tasks": {"assembleCoadd": {
             "class": "lamella.tasks.pipeline.AssembleCoaddPipelineTask", "config": [{"python": RETARGET}],
         }},
     }))  # fmt: skip
-    options = {"file": ["-C", f"assembleCoadd:{overrides}"], "pipeline": ["-p", str(pipeline)]}
-    result = site.run(f"own-{way}", *options[way])
-    assert result.exit_code == 0, result.output
-    with site.open(f"own-{way}") as butler:
-        coadd, config = butler.get("deepCoadd", PLACE), butler.get("assembleCoadd_config")
+    config = Pipeline.from_uri(str(own_task / "own.yaml")).to_graph().tasks["assembleCoadd"].config
     assert config.assemble.target.__name__ == "FirstWarpTask"
-    assert {one.id.visit for one in coadd.detectors} == {100}
 
 
 def test_different_selections_are_refused() -> None:
@@ -320,6 +335,7 @@ def test_nothing_selected_is_no_failure_and_no_coadd(site: Site) -> None:
     assert any("PSF FWHM" in record.message for record in log)
 
 
+@pytest.mark.any_database
 def test_a_failure_is_seen_and_a_rerun_makes_what_is_missing(site: Site, tmp_path: Path) -> None:
     path = site.survey.file(100, 0)
     strict = (*COMPARE, "-c", "makeWarp:strict=True", "-c", "selectDeepCoaddVisits:strict=True")
@@ -358,40 +374,63 @@ def hide_wcs(path: Path) -> None:
                 hdu.header.pop(card, None)
 
 
-@pytest.mark.parametrize(
-    "damage", [truncate, blank, hide_wcs, Path.unlink], ids=lambda damage: damage.__name__
-)
-@pytest.mark.parametrize("detectors", [(1,), (0, 1)], ids=["a detector", "a visit"])
+DAMAGES: dict[str, dict[tuple[int, int], Callable[[Path], None]]] = {
+    "a detector each": {(100, 0): truncate, (101, 1): blank},
+    "another detector each": {(100, 1): hide_wcs, (101, 0): Path.unlink},
+    "a visit": {(101, 0): truncate, (101, 1): blank},
+    "another visit": {(100, 0): hide_wcs, (100, 1): Path.unlink},
+}
+"""What is done to the exposures of which visits and detectors."""
+
+
+@pytest.fixture
+def damaged(
+    request: pytest.FixtureRequest, site: Site, tmp_path: Path
+) -> Iterator[dict[tuple[int, int], Path]]:
+    """Damage some exposures until the test ends."""
+    paths = {pair: site.survey.file(*pair) for pair in request.param}
+    for number, path in enumerate(paths.values()):
+        shutil.copy(path, tmp_path / f"{number}.fits")
+    for pair, damage in request.param.items():
+        damage(paths[pair])
+    yield paths
+    for number, path in enumerate(paths.values()):
+        shutil.copy(tmp_path / f"{number}.fits", path)
+
+
+@pytest.mark.parametrize("damaged", DAMAGES.values(), ids=DAMAGES, indirect=True)
 @pytest.mark.any_database
 def test_an_exposure_that_cannot_be_used_costs_itself(
-    damage: Callable[[Path], None], detectors: tuple[int, ...], site: Site, tmp_path: Path
+    site: Site, damaged: dict[tuple[int, int], Path], request: pytest.FixtureRequest
 ) -> None:
     """As in ``lamella coadd``: it is left out of the coadd, which has the reason, and so has the table."""
-    paths = [site.survey.file(101, detector) for detector in detectors]
-    for number, path in enumerate(paths):
-        shutil.copy(path, tmp_path / f"{number}.fits")
-    run = f"{damage.__name__}-{len(detectors)}"
-    try:
-        for path in paths:
-            damage(path)
-        result = site.run(run)
-        strict = site.run(f"{run}-strict", "-c", "makeWarp:strict=True")
-    finally:
-        for number, path in enumerate(paths):
-            shutil.copy(tmp_path / f"{number}.fits", path)
+    run = request.node.callspec.id.replace(" ", "-")
+    result = site.run(run)
     assert result.exit_code == 0, result.output
-    assert strict.exit_code == 1
     with site.open(run) as butler:
         coadd = butler.get("deepCoadd", PLACE)
         table = butler.get("deepCoadd_inputSummary", skymap="tiny")
-    unused = [(101, detector, "r") for detector in detectors]
-    assert [(item.id.visit, item.id.detector, item.id.band) for item in coadd.rejections] == unused
-    assert all(item.stage == "read" for item in coadd.rejections)
-    assert all(str(path) in item.reason for path, item in zip(paths, coadd.rejections, strict=True))
-    assert {item.id.visit for item in coadd.detectors} == ({100} if len(detectors) == 2 else {100, 101})
+    unused = [(item.id.visit, item.id.detector) for item in coadd.rejections]
+    assert unused == list(damaged)
+    assert all((item.stage, item.id.band) == ("read", "r") for item in coadd.rejections)
+    assert all(
+        str(path) in item.reason for path, item in zip(damaged.values(), coadd.rejections, strict=True)
+    )
+    pairs = {(one.id.visit, one.id.detector) for one in coadd.detectors}
+    assert pairs == {(visit, detector) for visit in (100, 101) for detector in (0, 1)} - set(damaged)
     rows = table[table["weight"] == 0]
-    assert list(rows["detector"]) == list(detectors)
+    assert list(zip(rows["visit"], rows["detector"], strict=True)) == unused
     assert list(rows["reason"]) == [item.reason for item in coadd.rejections]
+
+
+@pytest.mark.parametrize("damaged", list(DAMAGES.values())[:2], ids=list(DAMAGES)[:2], indirect=True)
+@pytest.mark.any_database
+def test_where_each_exposure_counts_one_that_cannot_be_used_is_a_failure(
+    site: Site, damaged: dict[tuple[int, int], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    result = site.run("strict", "-c", "makeWarp:strict=True", "-p", f"{PIPELINE}#patches")
+    assert result.exit_code == 1
+    assert all(f"{path}" in caplog.text for path in damaged.values()), caplog.text
 
 
 def test_what_another_run_has_is_not_made_again(site: Site) -> None:
