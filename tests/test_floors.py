@@ -28,6 +28,7 @@ FLOORS = {
     "texts": 0,
     "planes": 0,
     "files": 0,
+    "file_states": 0,
     "kernels": 1,
     "fits": 2,
     "sky": 3,

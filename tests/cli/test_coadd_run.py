@@ -156,9 +156,20 @@ def test_a_changed_exposure_makes_its_band_again_and_no_other(own_survey: Survey
     change_fits(path, lambda hdus: hdus["IMAGE"].data.__iadd__(100))
     lamella_ok("coadd", own_survey.table, "-o", out, "--workers", 1)
     assert changed(out, before) == {n for n in PRODUCTS if "-r-" in n} | OTHERS - {"skymap.json"}
-    # A file that is touched counts as changed: its pixels are not read to know.
+    # A file that is touched, or restored, has the content that it had.
     before = listing(out)
-    os.utime(own_survey.file(100, 1))
+    path, stat = own_survey.file(100, 1), own_survey.file(100, 1).stat()
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+    lamella_ok("coadd", own_survey.table, "-o", out, "--workers", 1)
+    assert not any(name.startswith("coadd") for name in changed(out, before))
+    # One that is replaced by another of the same size and time has not.
+    content = bytearray(path.read_bytes())
+    with fits.open(path) as hdus:
+        content[hdus["IMAGE"].fileinfo()["datLoc"] + 4000] ^= 1
+    path.with_name("copy").write_bytes(content)
+    os.utime(path.with_name("copy"), ns=(stat.st_atime_ns, path.stat().st_mtime_ns))
+    path.with_name("copy").replace(path)
     lamella_ok("coadd", own_survey.table, "-o", out, "--workers", 1)
     assert {n for n in changed(out, before) if n.startswith("coadd")} >= {"coadd-g-0-0,0.fits"}
     assert not any("-r-" in name for name in changed(out, before))
@@ -183,9 +194,32 @@ def test_a_missing_or_damaged_product_is_made_again(survey: Survey, finished: Pa
     (finished / "coadd-g-0-0,0.png").unlink()
     (finished / "coadd-r-0-0,0.json").write_text("{")
     (finished / "color-0-0,0.json").write_text("{")
-    lamella_ok("coadd", survey.table, "-o", finished, "--workers", 1)
+    ended = command("coadd", survey.table, "-o", finished, "--workers", 1)
+    assert "The coadd g-0-0,0 was made again: coadd-g-0-0,0.png is no longer there." in ended.err
+    assert "The coadd r-0-0,0 was made again: " in ended.err
+    assert ended.status == 0
     assert product_bits(finished) == bits
     assert names(finished) >= PRODUCTS | OTHERS
+
+
+def test_products_that_were_cut_off_emptied_or_changed_are_made_again_with_one_line(
+    survey: Survey, finished: Path
+) -> None:
+    bits, texts = product_bits(finished), {}
+    for number, name in enumerate(sorted(names(finished) & PRODUCTS | {"color-0-0,0.png"})):
+        content = bytearray((finished / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        texts[name] = (b"", content[: len(content) // 2], content)[number % 3]
+    # Of each coadd one file, in turn.
+    for name in sorted(texts)[:: len(texts) // 5]:
+        before = listing(finished)
+        (finished / name).write_bytes(texts[name])
+        ended = command("coadd", survey.table, "-o", finished, "--workers", 1)
+        assert ended.status == 0, name
+        assert product_bits(finished) == bits, name
+        assert ended.err.count("was made again: ") == (not name.startswith("color")), name
+        band = "-r-" if "-g-" in name else "-g-"
+        assert not any(band in other for other in changed(finished, before)), name
 
 
 def test_warps_that_are_asked_for_later_are_made(survey: Survey, tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ def test_a_rerun_makes_what_is_missing_or_changed(own_survey: Survey, tmp_path: 
     after = listing(out)
     assert [before[path.name] == after[path.name] for path in (first, second)] == [False, True]
     second.write_bytes(second.read_bytes()[:9000])
-    assert lamella_ok(*command).count("kept") == 1
+    ended = lamella(*command)
+    assert (ended.status, ended.out.count("kept")) == (0, 1)
+    assert ended.err.startswith("Warning: A warp is made again: ")
+    assert ended.err.count("\n") == 1
     assert read_product(second).visit == 103
     assert lamella_ok(*command, "--kernel", "bilinear").count("kept") == 0
     assert lamella_ok(*command, "--kernel", "bilinear", "--overwrite").count("kept") == 0

@@ -34,7 +34,7 @@ __all__ = (
     "warp_values",
 )
 
-_OF_A_RUN = ("pictures", "earlier", "kept", "fingerprint", "files")
+_OF_A_RUN = ("pictures", "earlier", "kept", "fingerprint", "files", "states")
 """Fields of a record that belong to a run."""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 from astropy.table import Table
 from lsst.images import Box, SkyProjection
 
@@ -27,6 +28,7 @@ from ..data.origins import OriginSummary
 from ..data.tables import INPUT_COLUMNS, REJECTION_COLUMNS, REMOVAL_COLUMNS
 from ..data.visit_check import visit_warnings
 from ..errors import UnreadableFileError
+from ..file_states import note_states, see_files, settle
 from ..files import write_text
 from ..texts import read_json
 from .artifact_picture import artifact_picture, before_picture, removed_picture
@@ -141,6 +143,9 @@ class CoaddRecord(PlainValues):
     """Whether an earlier run made it, and this one has not to do with it."""
     fingerprint: str = ""
     """Text that differs when the inputs or options of the coadd differ."""
+    states: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Of the files that it was made of (``inputs``) and those that were made (``products``), by name: size,
+    times of writing and of change, inode, and hash of the content; empty in records of version 0.1.0."""
     pictures: tuple[PictureRecord, ...] = ()
 
     def picture(self, name: str) -> PictureRecord | None:
@@ -266,6 +271,8 @@ def picture_record(picture: Picture) -> PictureRecord:
 def write_record(path: str | PathLike[str], record: CoaddRecord) -> None:
     """Write a record to a JSON file, all or nothing, after its pictures, which are files below `PICTURES`.
 
+    It notes what its files and pictures are like, which are beside it by then.
+
     Raises
     ------
     OutputError
@@ -274,8 +281,21 @@ def write_record(path: str | PathLike[str], record: CoaddRecord) -> None:
     path = Path(path)
     remove_pictures(path.parent, path.stem)
     stored = write_pictures(record.pictures, path.parent, path.stem)
-    record = dataclasses.replace(record, pictures=stored)
-    write_text(path, json.dumps(record.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    names = (*record.files.values(), *(picture.source for picture in stored))
+    products = note_states(settle(see_files(path.parent, names), folder=path.parent))
+    states = {**record.states, "products": {**record.states.get("products", {}), **products}}
+    values = dataclasses.replace(record, pictures=stored, states=states).to_dict()
+    values |= {_CHECKSUM: _checksum(values)}
+    write_text(path, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+_CHECKSUM = "checksum"
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    """Return a hash of the values of a record, XXH3 with 128 bits, in hexadecimal digits."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return str(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
 
 
 def read_record(path: str | PathLike[str]) -> CoaddRecord:
@@ -288,6 +308,10 @@ def read_record(path: str | PathLike[str]) -> CoaddRecord:
     """
     expected = "JSON of a CoaddRecord"
     content = read_json(path, expected)
+    # Records of version 0.1.0 have none.
+    stated = content.pop(_CHECKSUM, None) if isinstance(content, dict) else None
+    if stated is not None and stated != _checksum(content):
+        raise UnreadableFileError(path, found="values that differ from their checksum", expected=expected)
     try:
         return CoaddRecord.from_dict(embed_pictures(_with_all_columns(content), Path(path).parent))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as err:

@@ -26,7 +26,7 @@ from .execute import Outcome, run_in_processes
 from .exposure_run import ExposureRun
 from .folder import hold_folder
 from .jobs import PatchJob
-from .outputs import PRODUCTS, CoaddWork, StagedWork, finished_record, make_color_pictures
+from .outputs import PRODUCTS, CoaddWork, Earlier, StagedWork, find_finished, make_color_pictures
 from .patch import is_lost
 from .plan import RunPlan
 from .progress import Progress, ProgressCounter
@@ -111,14 +111,15 @@ class CoaddRun(ExposureRun):
         return cost_of_patch(job, config, share, keep_warps=self.keep_warps)
 
     def _is_done(self, job: PatchJob) -> bool:
-        return self._finished(job, self.output) is not None
+        return self._finished(job, self.output).record is not None
 
-    def _finished(self, job: PatchJob, folder: Path) -> CoaddRecord | None:
+    def _finished(self, job: PatchJob, folder: Path) -> Earlier:
         """Return the record of a coadd that need not be made again."""
         if self.overwrite:
-            return None
-        record = finished_record(job, self.config.patch_config(), folder, keep_warps=self.keep_warps)
-        return None if record is None or (self.strict and _is_lenient(record)) else record
+            return Earlier()
+        earlier = find_finished(job, self.config.patch_config(), folder, keep_warps=self.keep_warps)
+        is_refused = self.strict and earlier.record is not None and _is_lenient(earlier.record)
+        return Earlier() if is_refused else earlier
 
     def _notes(self, plan: RunPlan) -> tuple[str, ...]:
         return (*plan.notices, *told_rejections(plan.rejections, self.config.assemble))
@@ -131,7 +132,8 @@ class CoaddRun(ExposureRun):
         require_same_skymap(self.output, skymap)
         with hold_folder(self.output, PRODUCTS) as folder:
             save_skymap(skymap, folder)
-            coadds, empty, failures = self._make(plan.jobs, folder, cluster, counter)
+            damages: list[str] = []
+            coadds, empty, failures = self._make(plan.jobs, folder, cluster, counter, damages)
             earlier = find_earlier(folder, {coadd.name for coadd in coadds}, skymap)
             listed = sorted((*coadds, *earlier.coadds), key=_place)
             record = RunRecord(
@@ -142,7 +144,7 @@ class CoaddRun(ExposureRun):
                 coadds=coadds,
                 origins=plan.origins,
                 rejections=told_rejections(plan.rejections, self.config.assemble),
-                notices=plan.notices,
+                notices=(*plan.notices, *damages),
                 skipped=plan.skipped,
                 empty=empty,
                 failures=failures,
@@ -164,12 +166,19 @@ class CoaddRun(ExposureRun):
         folder: Path,
         cluster: DaskCluster | None,
         counter: ProgressCounter,
+        damages: list[str],
     ) -> tuple[tuple[CoaddRecord, ...], tuple[Skipped, ...], tuple[Skipped, ...]]:
-        """Return the coadds, and what became of the patches without data and of those that failed."""
+        """Return the coadds, and what became of the patches without data and of those that failed.
+
+        What happened to files of earlier runs is added to ``damages``.
+        """
         done: dict[str, CoaddRecord] = {}
         for job in jobs:
-            if (record := self._finished(job, folder)) is not None:
-                done[job.name] = record
+            earlier = self._finished(job, folder)
+            if earlier.damage:
+                damages.append(f"The coadd {job.name} was made again: {earlier.damage}.")
+            if earlier.record is not None:
+                done[job.name] = earlier.record
                 counter.skip(job.name)
         empty: list[Skipped] = []
         failures: list[Skipped] = []

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,24 +13,32 @@ from lsst.images.psfs import PointSpreadFunction
 
 from ..coadd.versions import package_versions
 from ..data.exposure import ExposureSource
+from ..file_states import FileState, States, settle
 from ..psf.parameters import psf_to_parameters
 from .jobs import PatchJob
 from .patch_config import PatchConfig
 from .rejection import BandRejection, settled_config
 
-__all__ = ("fingerprint", "input_files", "matched_fingerprint", "warp_fingerprint")
+__all__ = ("fingerprint", "input_files", "matched_fingerprint", "see_inputs", "warp_fingerprint")
 
 
-def fingerprint(job: PatchJob, config: PatchConfig) -> str:
+def fingerprint(job: PatchJob, config: PatchConfig, states: States | None = None) -> str:
     """Return a text that differs when the coadd of a job would differ.
 
     It covers the pixel grid, the options, the versions of packages, what is
-    known of the exposures, and name, size and time of change of all files that
+    known of the exposures, and name, size and content of all files that
     they are read from.
+
+    Parameters
+    ----------
+    job, config
+        What is made, and how.
+    states
+        The files with their content, where that is known; by default they are read.
     """
     rejecting = BandRejection.of(config.assemble, job.rejection)
     return _digest(
-        _inputs(job, job.sources)
+        _inputs(job, job.sources, states)
         | rejecting.settings
         | {
             "rejected": [[str(rejection.id), rejection.reason] for rejection in job.rejected],
@@ -41,9 +48,11 @@ def fingerprint(job: PatchJob, config: PatchConfig) -> str:
     )
 
 
-def warp_fingerprint(job: PatchJob, visit: Sequence[ExposureSource], config: PatchConfig) -> str:
+def warp_fingerprint(
+    job: PatchJob, visit: Sequence[ExposureSource], config: PatchConfig, states: States | None = None
+) -> str:
     """Return a text that differs when the warp of a visit on the patch of a job would differ."""
-    return _digest(_inputs(job, visit) | {"config": config.warp.to_dict()})
+    return _digest(_inputs(job, visit, states) | {"config": config.warp.to_dict()})
 
 
 def matched_fingerprint(stamp: str, psf: PointSpreadFunction, config: PatchConfig) -> str:
@@ -63,21 +72,24 @@ def matched_fingerprint(stamp: str, psf: PointSpreadFunction, config: PatchConfi
     return _digest({"warp": stamp, "psf": [kind, parameters], "config": config.match.to_dict()})
 
 
-def _inputs(job: PatchJob, sources: Sequence[ExposureSource]) -> dict[str, Any]:
-    states: list[list[Any]] = []
-    for file in sorted({file for source in sources for file in input_files(source)}):
-        try:
-            state = Path(file).stat()
-            states.append([file, state.st_size, state.st_mtime_ns])
-        except OSError:  # gone, or not a file; reading it says why
-            states.append([file, None])
+def see_inputs(sources: Sequence[ExposureSource]) -> dict[str, FileState | None]:
+    """Look at the files that exposures are read from, without reading them."""
+    files = sorted({file for source in sources for file in input_files(source)})
+    return {file: FileState.of(file) for file in files}
+
+
+def _inputs(job: PatchJob, sources: Sequence[ExposureSource], states: States | None) -> dict[str, Any]:
+    states = settle(see_inputs(sources)) if states is None else states
     return {
         "grid": [job.skymap.identity, job.skymap.name, job.tract, *job.patch],
         # The recipe of a reader also holds what a table or a header said of the exposure.
         "inputs": [
             [str(source.info.id), source.info.path, repr(getattr(source, "recipe", ""))] for source in sources
         ],
-        "files": states,
+        "files": [
+            [file, None if state is None else [state.size, state.content]]
+            for file, state in sorted(states.items())
+        ],
         "reading": dict(job.reading),
         "versions": package_versions(),
     }

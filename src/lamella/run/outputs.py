@@ -19,6 +19,7 @@ from ..data.coadd import PatchCoadd
 from ..data.origins import summarize_origins
 from ..data.warp import Warp
 from ..errors import UnreadableFileError
+from ..file_states import changes_of, note_states, read_states, see_files, settle
 from ..files import make_folder, write_text
 from ..formats.archive.artifact_files import write_artifacts
 from ..formats.archive.products import read_image
@@ -41,7 +42,7 @@ from ..resources import Resources
 from ..texts import read_json
 from .attempts import Attempt, Finished, unseen
 from .events import COMPILED, Relay
-from .fingerprint import fingerprint, input_files
+from .fingerprint import fingerprint, input_files, see_inputs
 from .jobs import PatchJob
 from .patch import PatchWork, make_patch
 from .patch_config import PatchConfig
@@ -52,8 +53,9 @@ __all__ = (
     "PRODUCTS",
     "CoaddFiles",
     "CoaddWork",
+    "Earlier",
     "StagedWork",
-    "finished_record",
+    "find_finished",
     "make_color_pictures",
 )
 
@@ -61,6 +63,8 @@ PRODUCTS = re.compile(r"((coadd|color|matched|warp)-.*|skymap\.json|index\.html)
 """Names of all files that the commands write into the folder of a run."""
 
 _WITH_WARPS = "+warps"
+_WARPS = "warps"
+"""Folder of warps in that of a run."""
 _PAGE_SIDE = 1200
 
 
@@ -131,11 +135,12 @@ class CoaddWork:
                 self.on_step(job.name, COMPILED, os.getpid(), round(1000 * watch.seconds()))
         start = watch.clock()
         # Before anything is read: what changes meanwhile makes the coadd outdated.
-        stamp = fingerprint(job, self.config) + (_WITH_WARPS if self.keep_warps else "")
+        seen = see_inputs(job.sources)
         findings: list[Findings] = []
         keep: Callable[[Warp], None] | None = None
+        warps: list[Path] = []
         if self.keep_warps:
-            keep = WarpFiles.of(make_folder(self.folder / "warps"), job, self.config).write
+            keep = WarpFiles.of(make_folder(self.folder / _WARPS), job, self.config, written=warps).write
         work = PatchWork(
             resources=self.resources,
             scratch=self.folder,
@@ -147,10 +152,16 @@ class CoaddWork:
         coadd = make_patch(job, self.config, work)
         masks = ArtifactMasks.of(coadd, findings[0])
         files = CoaddFiles(self.folder, job.name)
+        record = self._write(coadd, masks, files, start)
+        # Now they come from memory: they were read.
+        inputs = settle(seen)
+        products = see_files(self.folder, [path.relative_to(self.folder).as_posix() for path in warps])
+        states = {"inputs": inputs, "products": settle(products, folder=self.folder)}
         record = dataclasses.replace(
-            self._write(coadd, masks, files, start),
+            record,
             name=files.name,
-            fingerprint=stamp,
+            fingerprint=fingerprint(job, self.config, inputs) + (_WITH_WARPS if self.keep_warps else ""),
+            states={kind: note_states(noted) for kind, noted in states.items()},
             grid=job.skymap.identity,
             origins=summarize_origins(source.info.origins for source in job.sources),
         )
@@ -240,35 +251,56 @@ def _files_of(job: PatchJob) -> frozenset[str]:
     return frozenset(file for source in job.sources for file in input_files(source))
 
 
-def finished_record(
-    job: PatchJob, config: PatchConfig, folder: Path, *, keep_warps: bool = False
-) -> CoaddRecord | None:
+@dataclasses.dataclass(frozen=True)
+class Earlier:
+    """What an earlier run left of a coadd."""
+
+    record: CoaddRecord | None = None
+    """Its record, if it need not be made again."""
+    damage: str = ""
+    """What happened to its files since, where that is why it must be made again."""
+
+
+def find_finished(job: PatchJob, config: PatchConfig, folder: Path, *, keep_warps: bool = False) -> Earlier:
     """Return the record of a coadd that an earlier run finished with the same inputs and options.
 
-    With ``keep_warps``, its warps must be there, too.
+    Its files must be what they were when they were written; with ``keep_warps``, its warps, too.
     """
     files = CoaddFiles(folder, job.name)
     if not files.record.exists():
-        return None
+        return Earlier()
     try:
         record = read_record(files.record)
-    except UnreadableFileError:  # of another version, or damaged: made again
-        return None
-    if not all((folder / name).exists() for name in record.files.values()):
-        return None
-    stamp = fingerprint(job, config)
-    if record.fingerprint.removesuffix(_WITH_WARPS) != stamp:
-        return None
-    if keep_warps:
-        visits = {(row["instrument"], row["visit"]) for row in record.inputs}
-        paths = [WarpFiles.path_of(folder / "warps", job, visit) for visit in visits]
-        if record.matching:
-            unmatched = {(row["instrument"], row["visit"]) for row in record.matching.get("unmatched", ())}
-            matched = visits - unmatched
-            paths += [WarpFiles.path_of(folder / "warps", job, visit, matched=True) for visit in matched]
-        if not (record.fingerprint.endswith(_WITH_WARPS) and all(path.exists() for path in paths)):
-            return None
-    return dataclasses.replace(record, kept=True)
+    except UnreadableFileError as err:  # of another version, or damaged
+        return Earlier(damage=str(err).rstrip("."))
+    known = {kind: read_states(values) for kind, values in record.states.items()}
+    states = settle(see_inputs(job.sources), known.get("inputs"))
+    if record.fingerprint.removesuffix(_WITH_WARPS) != fingerprint(job, config, states):
+        return Earlier()
+    if keep_warps and not _has_warps(record, job, folder):
+        return Earlier()
+    # Records of version 0.1.0 know the names of the files only.
+    products = {
+        name: state
+        for name, state in known.get("products", {}).items()
+        if keep_warps or not name.startswith(f"{_WARPS}/")
+    }
+    missing = [name for name in record.files.values() if not (folder / name).exists()]
+    changes = changes_of(folder, products) or [f"{name} is no longer there" for name in missing]
+    if changes:
+        return Earlier(damage="; ".join(changes))
+    return Earlier(dataclasses.replace(record, kept=True))
+
+
+def _has_warps(record: CoaddRecord, job: PatchJob, folder: Path) -> bool:
+    visits = {(row["instrument"], row["visit"]) for row in record.inputs}
+    paths = [WarpFiles.path_of(folder / _WARPS, job, visit) for visit in visits]
+    if record.matching:
+        unmatched = {(row["instrument"], row["visit"]) for row in record.matching.get("unmatched", ())}
+        paths += [
+            WarpFiles.path_of(folder / _WARPS, job, visit, matched=True) for visit in visits - unmatched
+        ]
+    return record.fingerprint.endswith(_WITH_WARPS) and all(path.exists() for path in paths)
 
 
 def make_color_pictures(records: Sequence[CoaddRecord], folder: Path) -> tuple[PictureRecord, ...]:
@@ -301,7 +333,7 @@ def _color_picture(bands: Mapping[str, CoaddRecord], folder: Path, name: str) ->
         # One that is damaged or of another version is drawn again.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             content = read_json(note, "the note of a picture")
-            if content["coadds"] == made_of:
+            if content["coadds"] == made_of and not changes_of(folder, read_states(content["states"])):
                 (stored,) = embed_pictures({"pictures": [content["picture"]]}, folder)["pictures"]
                 return PictureRecord.from_dict(stored)
     images = {band: read_image(CoaddFiles(folder, record.name).archive) for band, record in bands.items()}
@@ -312,5 +344,6 @@ def _color_picture(bands: Mapping[str, CoaddRecord], folder: Path, name: str) ->
     note.unlink(missing_ok=True)
     write_png(path, picture)
     (stored,) = write_pictures([record], folder, name)
-    write_text(note, json.dumps({"coadds": made_of, "picture": stored.to_dict()}))
+    states = note_states(settle(see_files(folder, [path.name, stored.source]), folder=folder))
+    write_text(note, json.dumps({"coadds": made_of, "picture": stored.to_dict(), "states": states}))
     return record

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lsst.images.psfs import PointSpreadFunction
 
+from ..data.exposure import ExposureSource
 from ..data.warp import Warp
 from ..errors import UnreadableFileError
+from ..file_states import States, settle
+from ..formats.archive.archive_tree import check_archive
 from ..formats.archive.products import read_metadata
 from ..formats.archive.write import write_archive
-from .fingerprint import matched_fingerprint, warp_fingerprint
+from .fingerprint import matched_fingerprint, see_inputs, warp_fingerprint
 from .jobs import PatchJob
 from .patch import visits_of
 from .patch_config import PatchConfig
@@ -21,8 +25,14 @@ __all__ = ("Visit", "WarpFiles")
 
 _FINGERPRINT = "lamella_fingerprint"
 
+_LOG = logging.getLogger(__name__)
+
 type Visit = tuple[str, int]
 """Instrument and number."""
+
+
+def _visit_of(sources: Sequence[ExposureSource]) -> Visit:
+    return sources[0].info.id.instrument, sources[0].info.id.visit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,18 +42,25 @@ class WarpFiles:
     folder: Path
     job: PatchJob
     config: PatchConfig
-    stamps: Mapping[Visit, str]
-    """Text of each visit that differs when its warp would differ."""
+    states: Mapping[Visit, States]
+    """What the files of each visit were like before they were read."""
     compress: bool = False
+    written: list[Path] | None = None
+    """Where the paths of warps that were written are added."""
 
     @classmethod
-    def of(cls, folder: Path, job: PatchJob, config: PatchConfig, *, compress: bool = False) -> WarpFiles:
+    def of(
+        cls,
+        folder: Path,
+        job: PatchJob,
+        config: PatchConfig,
+        *,
+        compress: bool = False,
+        written: list[Path] | None = None,
+    ) -> WarpFiles:
         """Take the state of the inputs as it is now: what changes later makes the warps outdated."""
-        stamps = {
-            (sources[0].info.id.instrument, sources[0].info.id.visit): warp_fingerprint(job, sources, config)
-            for sources in visits_of(job)
-        }
-        return cls(folder, job, config, stamps, compress)
+        states = {_visit_of(sources): see_inputs(sources) for sources in visits_of(job)}
+        return cls(folder, job, config, states, compress, written)
 
     @staticmethod
     def path_of(folder: Path, job: PatchJob, visit: Visit, *, matched: bool = False) -> Path:
@@ -60,16 +77,23 @@ class WarpFiles:
         """Return whether a warp is there that was made from the same inputs with the same options."""
         path = self.path(visit, psf)
         try:
-            return path.exists() and read_metadata(path).get(_FINGERPRINT) == self._stamp(visit, psf)
-        except UnreadableFileError:  # damaged: made again
+            if not path.exists() or read_metadata(path).get(_FINGERPRINT) != self._stamp(visit, psf):
+                return False
+            check_archive(path)
+        except UnreadableFileError as err:
+            _LOG.warning("A warp is made again: %s", err)
             return False
+        return True
 
     def write(self, warp: Warp) -> None:
         """Write a warp, direct or matched."""
         visit, psf = (warp.instrument, warp.visit), warp.matched_psf
         warp.metadata[_FINGERPRINT] = self._stamp(visit, psf)
         write_archive(warp, self.path(visit, psf), compress=self.compress)
+        if self.written is not None:
+            self.written.append(self.path(visit, psf))
 
     def _stamp(self, visit: Visit, psf: PointSpreadFunction | None) -> str:
-        stamp = self.stamps[visit]
+        (sources,) = (sources for sources in visits_of(self.job) if _visit_of(sources) == visit)
+        stamp = warp_fingerprint(self.job, sources, self.config, settle(self.states[visit]))
         return stamp if psf is None else matched_fingerprint(stamp, psf, self.config)

@@ -120,7 +120,7 @@ class WarpRun(ExposureRun):
         if self.overwrite or self.config.warp_type != "direct":
             return False
         files = WarpFiles.of(self.output, job, self.config)
-        return all(files.has(visit) for visit in files.stamps)
+        return all(files.has(visit) for visit in files.states)
 
     def _make(self, task: tuple[WarpFiles, tuple[ExposureSource, ...]]) -> _Result:
         """Make the warp of a visit on a patch, unless it is there."""
