@@ -13,7 +13,7 @@ from astropy.table import Table
 
 from lamella.testing.survey import Survey
 
-from .conftest import Ended, change_fits, lamella
+from .conftest import Ended, change_fits, lamella, product_bits
 
 VISIT, DETECTOR = 101, 0
 
@@ -110,20 +110,20 @@ def test_an_exposure_with_bad_pixels_is_a_reported_rejection(
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "reason", "is_damage"),
     [
-        (cut(0.02), ""),
-        (cut(0.7), "complete"),
-        (lambda path: path.unlink(), "Nosuchfile"),
-        (lambda path: path.write_text("<html>404</html>"), "noFITSheader"),
-        (on_hdus(drop_wcs), "projection"),
-        (on_hdus(set_card("CRVAL1", "nan")), "CRVAL1"),
-        (on_hdus(set_card("CTYPE1", "RA---ZPX")), ""),
+        (cut(0.02), "", True),
+        (cut(0.7), "complete", True),
+        (lambda path: path.unlink(), "Nosuchfile", False),
+        (lambda path: path.write_text("<html>404</html>"), "noFITSheader", True),
+        (on_hdus(drop_wcs), "projection", False),
+        (on_hdus(set_card("CRVAL1", "nan")), "CRVAL1", False),
+        (on_hdus(set_card("CTYPE1", "RA---ZPX")), "", False),
     ],
     ids=["truncated header", "truncated pixels", "absent", "not FITS", "no WCS", "NaN WCS", "unknown WCS"],
 )
-def test_an_exposure_with_a_bad_header_is_skipped_in_a_folder_and_an_error_by_name(
-    own_survey: Survey, tmp_path: Path, change: Callable[[Path], None], reason: str
+def test_an_exposure_with_a_bad_header_is_skipped_and_of_a_table_when_it_is_damaged(
+    own_survey: Survey, tmp_path: Path, change: Callable[[Path], None], reason: str, is_damage: bool
 ) -> None:
     path = own_survey.file(VISIT, DETECTOR)
     change(path)
@@ -135,9 +135,27 @@ def test_an_exposure_with_a_bad_header_is_skipped_in_a_folder_and_an_error_by_na
         assert path.name in squeezed(text)
         assert reason in squeezed(text)
     assert json.loads((out / "coadd-r-0-0,0.json").read_text())["summary"]["detectors"] == 3
-    assert path.name in one_line(coadd(own_survey, tmp_path / "strict", where=own_survey.table))
-    assert path.name in one_line(coadd(own_survey, tmp_path / "strict", "--strict"))
+    for where in (own_survey.table, own_survey.table.parent):
+        assert path.name in one_line(coadd(own_survey, tmp_path / "strict", "--strict", where=where))
     assert not (tmp_path / "strict").exists()
+    tabled = coadd(own_survey, tmp_path / "tabled", where=own_survey.table)
+    if not is_damage:
+        assert path.name in one_line(tabled)
+        return
+    assert tabled.status == 0
+    assert path.name in squeezed(tabled.err)
+    assert product_bits(tmp_path / "tabled") == product_bits(out)
+
+
+def test_a_damaged_file_among_others_by_name_is_skipped(own_survey: Survey, tmp_path: Path) -> None:
+    files = [own_survey.file(visit, detector) for visit in (101, 103) for detector in (0, 1)]
+    own_survey.table.unlink()
+    cut(0.7)(files[0])
+    ended = lamella("coadd", *files, "-o", tmp_path / "out", "--workers", 1)
+    assert ended.status == 0
+    assert files[0].name in squeezed(ended.err)
+    assert files[0].name in one_line(lamella("coadd", *files, "-o", tmp_path / "strict", "--strict"))
+    assert files[0].name in one_line(lamella("coadd", files[0], "-o", tmp_path / "alone"))
 
 
 def test_pixels_that_differ_from_their_datasum_are_told_and_stop_a_strict_run(

@@ -15,6 +15,7 @@ from ..errors import (
     InputError,
     LamellaError,
     NoInputsError,
+    UnreadableFileError,
 )
 from .copies import find_copies, is_one_place
 from .file_index import FileIndex, is_fits_name, walk
@@ -89,8 +90,9 @@ def open_exposures(
         How the exposures are to be read.
     strict
         Whether a file that cannot be used is an error (`True`) or skipped and
-        reported (`False`).  By default it is an error for a file that is named
-        in ``paths``, and skipped when it was found in a folder.  `True` also
+        reported (`False`).  By default it is skipped when it was found in a folder or is
+        damaged, also where a table names it; anything else that is wrong with a file that is named in
+        ``paths`` is an error.  `True` also
         refuses to guess: what no header, table or description tells is an error.
     measure
         Whether the pixels of exposures that do not tell the width of their PSF or
@@ -138,6 +140,27 @@ def open_exposures(
         on_measured=on_measured,
     )
     return finder.run([Path(path) for path in paths], sources)
+
+
+def _is_damage(path: Path, err: LamellaError) -> bool:
+    """Return whether an error is about a damaged FITS file: the one of this path, or one that a table names.
+
+    One damaged file must not take the others along.  A name under which there is nothing, an HDU that
+    is not there, and a wrong cell of a table are mistakes of whoever wrote them.
+    """
+    for cause in _causes(err):
+        named = Path(str(getattr(cause, "path", "")))
+        is_fits = is_fits_name(path) or named.absolute() != path.absolute()
+        if isinstance(cause, UnreadableFileError) and named.is_file() and is_fits:
+            return True
+    return False
+
+
+def _causes(err: BaseException | None) -> Iterator[BaseException]:
+    """Iterate over an error and what led to it: that of a row of a table follows from that of a file."""
+    while err is not None:
+        yield err
+        err = err.__cause__
 
 
 class _Finder:
@@ -258,17 +281,20 @@ class _Finder:
 
     def _skip_faulty(self, candidate: Candidate, faults: Sequence[LamellaError]) -> None:
         """Tell the faults of one file, e.g. of the rows of a table: as one error where they are fatal."""
-        first = faults[0] if faults else None
-        if len(faults) > 1 and isinstance(first, InputError) and self._is_fatal(candidate):
-            errors = [error for fault in faults for error in getattr(fault, "faults", (fault,))]
+        fatal = [fault for fault in faults if self._is_fatal(candidate, fault)]
+        first = fatal[0] if fatal else None
+        if len(fatal) > 1 and isinstance(first, InputError):
+            errors = [error for fault in fatal for error in getattr(fault, "faults", (fault,))]
             causes = " ".join(told_once((str(error), str(candidate.path)) for error in errors))
-            count = f"{len(faults)} exposures that cannot be used"
+            count = f"{len(fatal)} exposures that cannot be used"
             raise InputError(candidate.path, found=count, expected=f"none. {causes.rstrip('.')}") from first
         for fault in faults:
             self._skip(candidate, fault)
 
-    def _is_fatal(self, candidate: Candidate) -> bool:
-        return candidate.named if self.strict is None else self.strict
+    def _is_fatal(self, candidate: Candidate, err: LamellaError) -> bool:
+        if self.strict is not None:
+            return self.strict
+        return candidate.named and not _is_damage(candidate.path, err)
 
     def _report_copy(self, copy: ExposureSource, first: ExposureSource) -> None:
         pixels = f"{copy.info.id} with the same pixels as {first.info.id} ({first.info.path})"
@@ -281,7 +307,7 @@ class _Finder:
         self.problems.append(InputProblem(str(path), err))
 
     def _skip(self, candidate: Candidate, err: LamellaError) -> None:
-        if self._is_fatal(candidate):
+        if self._is_fatal(candidate, err):
             raise err
         self.problems.append(InputProblem(str(candidate.path), err))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from ..data.exposure import Exposure, ExposureInfo
 from ..data.texts import short
+from ..errors import LamellaError, UnreadableFileError
 from ..fits.datasum import collect_stale_sums
 
 __all__ = ("FileSource", "Recipe")
@@ -97,9 +100,20 @@ class FileSource:
         ShapeError
             Raised when the planes of the exposure differ in shape.
         """
-        with collect_stale_sums() as stale:
+        with collect_stale_sums() as stale, self._typed_errors():
             exposure = self._load()
         return dataclasses.replace(exposure, notes=(*exposure.notes, *stale)) if stale else exposure
+
+    @contextlib.contextmanager
+    def _typed_errors(self) -> Iterator[None]:
+        """Turn what damaged bytes lead to somewhere behind the readers into an error with the file."""
+        try:
+            yield
+        except (LamellaError, OSError, MemoryError):
+            raise
+        except Exception as err:
+            reason = " ".join(f"{type(err).__name__}: {err}".split()).rstrip(".")
+            raise UnreadableFileError(self._place, found=reason, expected="an exposure") from err
 
     def _load(self) -> Exposure:
         return self.recipe.load(self.info)

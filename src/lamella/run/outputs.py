@@ -34,6 +34,7 @@ from ..report.record import (
     PictureRecord,
     coadd_pictures,
     coadd_record,
+    is_as_written,
     picture_record,
     read_record,
     write_record,
@@ -273,6 +274,8 @@ def find_finished(job: PatchJob, config: PatchConfig, folder: Path, *, keep_warp
         record = read_record(files.record)
     except UnreadableFileError as err:  # of another version, or damaged
         return Earlier(damage=str(err).rstrip("."))
+    if not is_as_written(files.record):
+        return Earlier(damage=f"{files.record.name} has another content")
     known = {kind: read_states(values) for kind, values in record.states.items()}
     states = settle(see_inputs(job.sources), known.get("inputs"))
     if record.fingerprint.removesuffix(_WITH_WARPS) != fingerprint(job, config, states):
