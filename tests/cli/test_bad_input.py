@@ -52,6 +52,20 @@ def fractional_flags(hdus: fits.HDUList) -> None:
     hdus["MASK"].data = hdus["MASK"].data + np.float32(0.5)
 
 
+def damage_a_tile(path: Path) -> None:
+    """Compress the image by tiles, and overwrite what a few of them hold."""
+    with fits.open(path) as hdus:
+        image = hdus["IMAGE"]
+        tiles = fits.CompImageHDU(image.data, image.header, name="IMAGE", compression_type="RICE_1")
+        fits.HDUList([tiles if hdu is image else hdu.copy() for hdu in hdus]).writeto(path, overwrite=True)
+    with fits.open(path, disable_image_compression=True) as hdus:
+        place = hdus["IMAGE"].fileinfo()
+    content = bytearray(path.read_bytes())
+    middle = place["datLoc"] + place["datSpan"] // 2
+    content[middle : middle + 500] = b"\xff" * 500
+    path.write_bytes(content)
+
+
 def coadd(survey: Survey, out: Path, *options: object, where: Path | None = None) -> Ended:
     return lamella("coadd", where or survey.table.parent, "-o", out, "--band", "r", "--workers", 1, *options)
 
@@ -82,8 +96,9 @@ def no_leftovers(folder: Path) -> bool:
         (on_hdus(fill("VARIANCE", -1.0)), "variance"),
         (on_hdus(fill("IMAGE", np.nan)), "foundnopixel"),
         (on_hdus(fractional_flags), "HDUMASK:found"),
+        (damage_a_tile, "HDU"),
     ],
-    ids=["missing HDU", "shapes", "zero variance", "negative variance", "all NaN", "flags"],
+    ids=["missing HDU", "shapes", "zero variance", "negative variance", "all NaN", "flags", "tile"],
 )
 def test_an_exposure_with_bad_pixels_is_a_reported_rejection(
     own_survey: Survey, tmp_path: Path, change: Callable[[Path], None], reason: str

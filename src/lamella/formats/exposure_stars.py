@@ -21,7 +21,7 @@ from .row_flags import unusable
 from .row_measurements import RowMeasurements
 from .row_pixels import read_row_pixels
 from .row_places import RowPlaces
-from .source import FileSource
+from .source import FileSource, typed_errors
 from .table_row import TableRow
 
 __all__ = ("ExposureStars", "read_stars", "row_of")
@@ -79,7 +79,8 @@ def read_stars(
 def _stars_or_error(source: ExposureSource) -> ExposureStars | LamellaError:
     try:
         row = row_of(source)
-        return _stars_of_exposure(source) if row is None else _stars_of_row(row, source.info)
+        with typed_errors(source.info.path):
+            return _stars_of_exposure(source) if row is None else _stars_of_row(row, source.info)
     except LamellaError as err:
         return err
 

@@ -13,7 +13,31 @@ from ..data.texts import short
 from ..errors import LamellaError, UnreadableFileError
 from ..fits.datasum import collect_stale_sums
 
-__all__ = ("FileSource", "Recipe")
+__all__ = ("FileSource", "Recipe", "typed_errors")
+
+
+@contextlib.contextmanager
+def typed_errors(place: str) -> Iterator[None]:
+    """Turn what damaged bytes lead to somewhere behind the readers into an error with the file.
+
+    Parameters
+    ----------
+    place
+        The file of the exposure that is read.
+
+    Raises
+    ------
+    UnreadableFileError
+        Raised for every error that is not one of lamella.
+    """
+    try:
+        yield
+    except (LamellaError, MemoryError):
+        raise
+    except Exception as err:
+        told = getattr(err, "strerror", None) or f"{type(err).__name__}: {err}"
+        reason = " ".join(str(told).split()).rstrip(".")
+        raise UnreadableFileError(place, found=reason, expected="an exposure") from err
 
 
 class Recipe(Protocol):
@@ -77,7 +101,8 @@ class FileSource:
     def info(self) -> ExposureInfo:
         """Description from headers only."""
         if self._info is None:
-            self._info = self.recipe.describe()
+            with typed_errors(self._place):
+                self._info = self.recipe.describe()
         return self._info
 
     @property
@@ -100,20 +125,9 @@ class FileSource:
         ShapeError
             Raised when the planes of the exposure differ in shape.
         """
-        with collect_stale_sums() as stale, self._typed_errors():
+        with collect_stale_sums() as stale, typed_errors(self._place):
             exposure = self._load()
         return dataclasses.replace(exposure, notes=(*exposure.notes, *stale)) if stale else exposure
-
-    @contextlib.contextmanager
-    def _typed_errors(self) -> Iterator[None]:
-        """Turn what damaged bytes lead to somewhere behind the readers into an error with the file."""
-        try:
-            yield
-        except (LamellaError, OSError, MemoryError):
-            raise
-        except Exception as err:
-            reason = " ".join(f"{type(err).__name__}: {err}".split()).rstrip(".")
-            raise UnreadableFileError(self._place, found=reason, expected="an exposure") from err
 
     def _load(self) -> Exposure:
         return self.recipe.load(self.info)
