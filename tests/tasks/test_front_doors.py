@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,6 @@ from .registries import Registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
-ALL = os.environ.get("LAMELLA_DOORS") == "all"
-
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -74,13 +73,26 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module", params=OPTIONS)
-def options(request: pytest.FixtureRequest) -> Options:
-    return OPTIONS[request.param]()
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def expected(options: Options, hsc_example: HscExample) -> PatchCoadd:
-    coadd = expected_coadd(hsc_example, "i", options.patch)
+def options(name: str) -> Options:
+    return OPTIONS[name]()
+
+
+@pytest.fixture(scope="module")
+def expected_by_name(hsc_example: HscExample) -> Callable[[str], PatchCoadd]:
+    """Coadds as the functions make them, each made once."""
+    return functools.cache(lambda name: expected_coadd(hsc_example, "i", OPTIONS[name]().patch))
+
+
+@pytest.fixture(scope="module")
+def expected(
+    name: str, options: Options, expected_by_name: Callable[[str], PatchCoadd], hsc_example: HscExample
+) -> PatchCoadd:
+    coadd = expected_by_name(name)
     assert input_pairs(coadd) == hsc_example.pairs["HSC-I"]
     assert (len(coadd.removals) == 5) == (options.switch != "--legacyCoadd")
     assert (len({one.weight for one in coadd.detectors}) > 5) == (options.core.weights.rule == "information")
@@ -92,9 +104,9 @@ def assert_same(found: PatchCoadd, expected: PatchCoadd) -> None:
     assert found.removals == expected.removals
 
 
-def test_all_sets_of_options_differ(hsc_example: HscExample) -> None:
+def test_all_sets_of_options_differ(expected_by_name: Callable[[str], PatchCoadd]) -> None:
     """Without this, equal bits could mean that options are passed over."""
-    coadds = [expected_coadd(hsc_example, "i", make().patch) for make in OPTIONS.values()]
+    coadds = [expected_by_name(name) for name in OPTIONS]
     for first, second in itertools.combinations(coadds, 2):
         assert (first.image.array != second.image.array).mean() > 0.01
 
@@ -112,25 +124,31 @@ def test_the_lamella_command(
     assert_same(read_product(out / "coadd-i-0-5,4.fits"), expected)
 
 
-@pytest.fixture
-def usual(options: Options, registry: Registry) -> None:
-    """Skip what only repeats: a database that keeps one coadd to the bit keeps the others, too."""
-    if str(registry) != "sqlite" and options.switch != "--warpCompareCoadd" and not ALL:
-        pytest.skip("takes minutes; LAMELLA_DOORS=all runs it")
-
-
-@pytest.mark.usefixtures("usual")
-def test_the_pipeline_task(options: Options, expected: PatchCoadd, hsc_site: HscSite, tmp_path: Path) -> None:
-    site = hsc_site.copy(tmp_path / "site")
-    overrides = tmp_path / "assemble.py"
-    overrides.write_text("".join(f"config.assemble.{line}\n" for line in assignments(options.core)))
-    warping = tmp_path / "warp.py"
-    controls = {"match": options.patch.match, "warp": options.patch.warp}
+@pytest.fixture(scope="module")
+def piped_warps(hsc_site: HscSite, tmp_path_factory: pytest.TempPathFactory) -> HscSite:
+    """A site with the warps of the pipeline, matched ones, too; how they are made is the same for all."""
+    site = hsc_site.copy(tmp_path_factory.mktemp("piped") / "site")
+    patch = OPTIONS["compare_warp"]().patch
+    controls = {"match": patch.match, "warp": patch.warp}
     lines = [f"config.{name}.{line}\n" for name, one in controls.items() for line in assignments(one)]
     lines.append("config.matchCompared = False\n")
-    warping.write_text("".join(lines))
-    site.checked(f"{PIPETASK} -C makeWarp:{warping} -C assembleCoadd:{overrides}")
-    with open_repository(site.repository, collections="lamella/coadds") as butler:
+    (site.root / "warp.py").write_text("".join(lines))
+    warping = PIPETASK.replace("coadd.yaml", "coadd.yaml#makeWarp").replace("lamella/coadds", "warps")
+    site.checked(f"{warping} -C makeWarp:{site.root / 'warp.py'}")
+    return site
+
+
+def test_the_pipeline_task(
+    name: str, options: Options, expected: PatchCoadd, piped_warps: HscSite, tmp_path: Path
+) -> None:
+    warped = OPTIONS["compare_warp"]().patch
+    assert (options.patch.warp, options.patch.match) == (warped.warp, warped.match)
+    overrides = tmp_path / "assemble.py"
+    overrides.write_text("".join(f"config.assemble.{line}\n" for line in assignments(options.core)))
+    coadding = PIPETASK.replace("coadd.yaml", "coadd.yaml#coadds").replace("-c makeWarp:match.fwhm=3 ", "")
+    coadding = coadding.replace("lamella/coadds", name).replace("HSC/defaults", "warps,HSC/defaults")
+    piped_warps.checked(f"{coadding} -C assembleCoadd:{overrides}")
+    with open_repository(piped_warps.repository, collections=name) as butler:
         coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="i", **PATCH)
     assert coadd.settings["assemble"] == options.core.to_dict()
     assert_same(coadd, expected)
@@ -149,7 +167,6 @@ def assignments(config: Config, prefix: str = "") -> list[str]:
     return lines
 
 
-@pytest.mark.usefixtures("usual")
 def test_the_command_of_the_manual(
     options: Options, expected: PatchCoadd, matched_site: HscSite, tmp_path: Path
 ) -> None:
@@ -172,27 +189,44 @@ CHOICES = {
 }
 
 
+@pytest.fixture(scope="module")
+def commanded(
+    hsc_example: HscExample, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], PatchCoadd]:
+    """Coadds of bands as the command chooses, each made once."""
+
+    @functools.cache
+    def make(band: str) -> PatchCoadd:
+        folder = tmp_path_factory.mktemp("chosen")
+        HscSite(folder, hsc_example, Registry()).checked(
+            f"lamella coadd {hsc_example.table} --skymap {hsc_example.skymap_file} --band {band} --patch 5,4 "
+            f"--match-fwhm 3 -o {folder / 'out'} --quiet"
+        )
+        return read_product(folder / "out" / f"coadd-{band}-0-5,4.fits")
+
+    return make
+
+
 @pytest.mark.parametrize("band", CHOICES)
-def test_what_is_chosen_has_the_same_bits(
-    band: str, hsc_example: HscExample, hsc_site: HscSite, tmp_path: Path
+def test_what_the_command_chooses_has_the_same_bits(
+    band: str, hsc_example: HscExample, commanded: Callable[[str], PatchCoadd]
 ) -> None:
     method, core = CHOICES[band]
-    expected = expected_coadd(hsc_example, band, PatchConfig(assemble=core, match=MatchControl(fwhm=3.0)))
-    out = tmp_path / "out"
-    HscSite(tmp_path, hsc_example, Registry()).checked(
-        f"lamella coadd {hsc_example.table} --skymap {hsc_example.skymap_file} --band {band} --patch 5,4 "
-        f"--match-fwhm 3 -o {out} --quiet"
-    )
+    config = PatchConfig(assemble=core, match=MatchControl(fwhm=3.0))
+    coadd = commanded(band)
+    assert coadd.settings["rejection"]["method"] == method
+    assert_same(coadd, expected_coadd(hsc_example, band, config))
+
+
+def test_what_the_pipeline_chooses_has_the_same_bits(
+    commanded: Callable[[str], PatchCoadd], hsc_site: HscSite, tmp_path: Path
+) -> None:
+    """Of a band that is not compared ``pipeline/test_choose.py`` knows it."""
     site = hsc_site.copy(tmp_path / "site")
-    site.checked(PIPETASK.replace("band='i'", f"band='{band}'"))
+    site.checked(PIPETASK.replace("band='i'", "band='r'"))
     with open_repository(site.repository, collections="lamella/coadds") as butler:
-        coadds = [
-            read_product(out / f"coadd-{band}-0-5,4.fits"),
-            butler.get("deepCoadd", skymap="discrete/ci_hsc", band=band, **PATCH),
-        ]
-        compared = butler.query_datasets("deepCoadd_psfMatchedWarp", explain=False)
-    assert bool(compared) == (method == "compare_warp")
-    for coadd in coadds:
-        assert coadd.settings["rejection"]["method"] == method
-        assert_same(coadd, expected)
-    assert coadds[0].notes == coadds[1].notes
+        coadd = butler.get("deepCoadd", skymap="discrete/ci_hsc", band="r", **PATCH)
+        assert butler.query_datasets("deepCoadd_psfMatchedWarp")
+    assert coadd.settings["rejection"]["method"] == "compare_warp"
+    assert_same(coadd, commanded("r"))
+    assert coadd.notes == commanded("r").notes
