@@ -192,6 +192,18 @@ def test_an_exposure_that_cannot_be_read_is_left_out_with_its_reason(job: PatchJ
     assert [d.id for d in found.detectors] == [s.info.id for s in job.sources if s is not job.sources[1]]
 
 
+@pytest.mark.parametrize("memory", [1.0, 4000.0])
+def test_the_coadd_of_a_damaged_exposure_and_others_is_that_of_the_others(
+    job: PatchJob, memory: float
+) -> None:
+    error = UnreadableFileError("a.fits", found="17 bytes", expected="a FITS file")
+    work = PatchWork(resources=Resources(threads=2, memory=memory))
+    found = make_patch(spoil(job, 1, raising(error)), PLAIN, work)
+    others = tuple(source for number, source in enumerate(job.sources) if number != 1)
+    without = make_patch(dataclasses.replace(job, sources=others), PLAIN)
+    assert same_bits(found.replace(rejections=()), without.replace(rejections=()))
+
+
 def test_a_file_that_is_required_is_named_once() -> None:
     reason = "a.fits: found no pixel; expected at least one."
     with pytest.raises(InputError) as caught:
