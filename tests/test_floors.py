@@ -26,6 +26,7 @@ FLOORS = {
     "arithmetic": 0,
     "suggestions": 0,
     "texts": 0,
+    "visible": 0,
     "planes": 0,
     "files": 0,
     "file_states": 0,

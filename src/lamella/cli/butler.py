@@ -19,6 +19,7 @@ from ..startup import quick_imports
 from .help import Group
 from .options import build_config, config_options
 from .run_options import format_option
+from .screen import echo
 
 __all__ = ("command",)
 
@@ -70,7 +71,7 @@ def create(
             prefix=prefix or "",
             results_folder=results_folder,
         )
-    click.echo(f"Made the repository {repository}.")
+    echo(f"Made the repository {repository}.")
 
 
 @command.command("ingest", examples=("lamella butler ingest repo night1/*.fits",))
@@ -148,19 +149,17 @@ def ingest(
         raise NoInputsError("No exposure can be used.")
     visits = {(ref.dataId["instrument"], ref.dataId["visit"]) for ref in refs}
     runs = ", ".join(sorted({ref.run for ref in refs}))
-    click.echo(
-        f"The repository has {_count(len(refs), 'exposure')} of {_count(len(visits), 'visit')} in {runs}."
-    )
+    echo(f"The repository has {_count(len(refs), 'exposure')} of {_count(len(visits), 'visit')} in {runs}.")
     if derived:
         number, name = next(iter(derived.items()))
-        click.echo(
+        echo(
             f"A visit has one filter in a repository: {_count(len(derived), 'visit')} in further bands got "
             f"numbers of their own, e.g. {number} for {name}."
         )
     _tell_config_folder(repository)
     for chain, members in lacking.items():
         typed = _tasks("chains").extend_command(repository, chain, members)
-        click.echo(f"The collection {chain} is not lamella's and stays as it is. To read through it: {typed}")
+        echo(f"The collection {chain} is not lamella's and stays as it is. To read through it: {typed}")
 
 
 @command.command("skymap", examples=("lamella butler skymap repo field.json",))
@@ -194,7 +193,7 @@ def skymap(
                 chosen = repositories.visited_tracts(butler, grid)
             name = repositories.register_skymap(butler, grid, name=name, tracts=chosen)
     number = len(grid) if chosen is None else len(chosen)
-    click.echo(f"The repository has the sky map {name} with {_count(number, 'tract')} of this call.")
+    echo(f"The repository has the sky map {name} with {_count(number, 'tract')} of this call.")
     _tell_config_folder(repository)
 
 
@@ -212,7 +211,7 @@ def regions(repository: str, regions: tuple[Path, ...], skymap_name: str) -> Non
     """
     with _session(repository), _open_for_writing(repository) as butler:
         refs = _tasks("bright_objects").ingest_bright_objects(butler, regions, skymap=skymap_name)
-    click.echo(f"The repository has {_count(len(refs), 'mask')} of bright objects of this call.")
+    echo(f"The repository has {_count(len(refs), 'mask')} of bright objects of this call.")
 
 
 @command.command("backgrounds", examples=("lamella butler backgrounds repo backgrounds/",))
@@ -232,7 +231,7 @@ def backgrounds(repository: str, backgrounds: tuple[Path, ...], copy: bool, run:
     """
     with _session(repository), _open_for_writing(repository) as butler:
         refs = _tasks("backgrounds").ingest_backgrounds(butler, backgrounds, run=run, copy=copy)
-    click.echo(f"The repository has {_count(len(refs), 'background')} of this call.")
+    echo(f"The repository has {_count(len(refs), 'background')} of this call.")
 
 
 @command.command("export", examples=("lamella butler export repo coadds --input lamella/coadds",))
@@ -268,7 +267,7 @@ def export(
             results=given["results"],
             form="plain" if given["plain"] or form == "fits" else form,
         )
-    click.echo(f"Wrote {_count(len(files), 'file')} to {folder}.")
+    echo(f"Wrote {_count(len(files), 'file')} to {folder}.")
 
 
 @command.command("clean", examples=("lamella butler clean repo --dry-run",))
@@ -313,7 +312,7 @@ def config() -> None:
     With it, plain butler and pipetask find lamella's storage classes also in
     a repository that was made without lamella.
     """
-    click.echo(_tasks("repository").CONFIG_FOLDER)
+    echo(_tasks("repository").CONFIG_FOLDER)
 
 
 def _tasks(module: str) -> ModuleType:
@@ -339,7 +338,7 @@ def _open_for_writing(repository: str, prefix: str | None = None) -> Any:
 def _tell_config_folder(repository: str) -> None:
     """Say how plain commands of the middleware read a repository that lamella did not make."""
     if _tasks("repository").lacks_storage_classes(repository):
-        click.echo("For commands of the middleware: export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)")
+        echo("For commands of the middleware: export DAF_BUTLER_CONFIG_PATH=$(lamella butler config)")
 
 
 def _local_path(text: str) -> Path:
@@ -366,8 +365,8 @@ def _session(repository: str) -> Iterator[None]:
 def _list(verb: str, things: Sequence[str], noun: str) -> None:
     """Print things, one on a line, and how many they are."""
     for thing in things:
-        click.echo(thing)
-    click.echo(f"{verb} {_count(len(things), noun)}.")
+        echo(thing)
+    echo(f"{verb} {_count(len(things), noun)}.")
 
 
 def _count(number: int, noun: str) -> str:

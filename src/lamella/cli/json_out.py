@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from ..visible import visible_json
+from .screen import echo
+
 __all__ = ("json_option", "print_json")
 
 json_option = click.option(
@@ -18,4 +21,5 @@ def print_json(value: Any) -> None:
     """Print a value as JSON; numbers that are not finite become null."""
     from ..config import plain
 
-    click.echo(json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(plain(value), indent=1, ensure_ascii=False, allow_nan=False)
+    echo(visible_json(text))

@@ -17,6 +17,7 @@ import click
 from .. import __version__
 from ..startup import lighten_exit
 from .help import Group
+from .screen import echo, show_error
 
 __all__ = ("main",)
 
@@ -84,7 +85,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         status = _lamella.main(args=arguments, prog_name="lamella", standalone_mode=False)
     except click.ClickException as err:
-        err.show()
+        show_error(err)
         return err.exit_code
     except click.Abort:
         return _say("Interrupted. What is finished is kept, and the same command continues.", _INTERRUPTED)
@@ -98,7 +99,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 
 def _say(text: str, status: int) -> int:
-    click.echo(text, err=True)
+    echo(text, err=True)
     return status
 
 

@@ -24,6 +24,7 @@ from ..suggestions import nearest
 from ..texts import parse_yaml
 from .commented import commented_option, commented_options
 from .option_types import Choice, ListType, SettingType, shown
+from .screen import echo
 
 __all__ = (
     "FileOptions",
@@ -154,7 +155,7 @@ def take_config[C: Config](
     values = build_config(config, paths, given=leaves, file=file, settings=settings)
     if show:
         # All options that are in force, in a form that ``--config`` reads.
-        click.echo("\n".join((*_own_options(ctx), *commented_options(config, values.to_dict()))))
+        echo("\n".join((*_own_options(ctx), *commented_options(config, values.to_dict()))))
         ctx.exit()
     for parameter in ctx.command.params:
         if parameter.name in needed and not ctx.params.get(parameter.name):

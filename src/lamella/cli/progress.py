@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from ..kernels.watch import watch
 from ..report.wording import duration
 from ..run.events import COMPILING
 from ..run.progress import Progress as Step
+from .console import Console
 
 __all__ = ("PREFIX", "Reporter", "show_progress")
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from rich.console import Console
-
 from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..data.coadd import PatchCoadd
 from ..data.exposure import ExposureSource
@@ -23,6 +21,7 @@ from ..report.console import summary_table
 from ..report.record import CoaddRecord, Skipped, read_record
 from ..sky.registry import load_skymap
 from ..sky.skymap import SkyMap
+from .console import Console
 from .describe_afw import afw_product, describe_afw
 from .describe_artifacts import describe_artifacts
 from .describe_fits import describe_fits

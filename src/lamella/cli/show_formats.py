@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ..data.exposure import ExposureSource
@@ -16,8 +15,10 @@ from ..formats.readers import Format, find_format, known_formats
 from ..formats.recognise import open_exposures
 from ..formats.source import FileSource
 from ..formats.table_row import TableRow
+from .console import Console
 from .describe_products import exposure_table
 from .json_out import print_json
+from .screen import echo
 from .tell import tell_origins
 from .terminal import facts_table, rows_table
 
@@ -35,7 +36,7 @@ def list_formats(*, as_json: bool = False) -> None:
         print_json([{"format": row["format"], "kind": row["is"], "description": row["what"]} for row in rows])
         return
     Console().print(rows_table(rows))
-    click.echo(f"\nYour own descriptions are read from {folder}")
+    echo(f"\nYour own descriptions are read from {folder}")
 
 
 def _kind(format: Format, folder: Path) -> str:
@@ -54,9 +55,9 @@ def show_format(name: str) -> None:
     """
     format = find_format(name)
     if format.described is None:
-        click.echo(f"{format.name}: {format.description}. It is read by code, without a description.")
+        echo(f"{format.name}: {format.description}. It is read by code, without a description.")
     else:
-        click.echo(format.described.read_text(encoding="utf-8"), nl=False)
+        echo(format.described.read_text(encoding="utf-8"), nl=False)
 
 
 def check_description(description: Path, file: Path) -> None:

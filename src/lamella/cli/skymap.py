@@ -84,11 +84,10 @@ def make(
             "A sky map is of a --kind, or is made around exposures or an area; choose one.", option="kind"
         )
     with quick_imports():
-        from rich.console import Console
-
         from ..formats.recognise import open_exposures
         from ..run.choose_grid import choose_skymap
         from ..sky.registry import make_skymap
+        from .console import Console
         from .describe_skymap import describe_skymap
     if kind is not None:
         skymap = make_skymap(kind, options, name=name)
@@ -106,9 +105,8 @@ def make(
 def show(skymap: Path, tract: int | None, as_json: bool) -> None:
     """Show what SKYMAP is made of."""
     with quick_imports():
-        from rich.console import Console
-
         from ..sky.registry import load_skymap
+        from .console import Console
         from .describe_skymap import describe_skymap
     grid = load_skymap(skymap)
     tracts = [grid[tract]] if tract is not None else None
@@ -132,8 +130,7 @@ def find(
     if position is None and not exposures:
         raise click.UsageError("Give exposures, or a position with --at.")
     with quick_imports():
-        from rich.console import Console
-
+        from .console import Console
         from .describe_skymap import find_places, found_table
     places = find_places(skymap, exposures, position)
     if as_json:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from ..errors import NoInputsError
 from ..report.console import origins_table, skipped_table, summary_table
 from ..report.record import CoaddRecord, RunRecord, Skipped, alike_once
 from ..report.wording import depth, reasons
+from .console import Console
 from .json_out import print_json
 from .voice import LOG_ONLY, Voice
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..report.record import Skipped
 from ..report.wording import duration, number, percent
 from ..run.preview import PatchPreview, RunPreview
+from .console import Console
 from .json_out import print_json
+from .screen import echo
 from .tell import tell_skipped
 
 __all__ = ("tell_preview",)
@@ -29,20 +29,20 @@ def tell_preview(preview: RunPreview, *, as_json: bool = False) -> None:
         return
     tell_skipped(preview.skipped, "Skipped")
     bands = ", ".join(f"{band} {count}" for band, count in preview.bands.items())
-    click.echo(f"Exposures: {preview.exposures} (band {bands})")
+    echo(f"Exposures: {preview.exposures} (band {bands})")
     tracts = "" if preview.tracts == 1 else f", {preview.tracts} tracts"
-    click.echo(f"Sky map:   {preview.skymap}{tracts}")
+    echo(f"Sky map:   {preview.skymap}{tracts}")
     for note in preview.notes:
-        click.echo(note)
+        echo(note)
     if preview.to_measure:
-        click.echo(
+        echo(
             f"{preview.to_measure} exposures do not tell their PSF or scale. They would be measured first, "
             "and what that gives may change which are used, and how."
         )
     Console().print(_table(preview.patches))
     tell_skipped(_left_out(preview.patches), "Left out by selection")
     for line in _totals(preview):
-        click.echo(line)
+        echo(line)
 
 
 def _table(patches: tuple[PatchPreview, ...]) -> Table:

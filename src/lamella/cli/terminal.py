@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..sky.footprint import pixel_scale
+from ..visible import visible
 
 __all__ = ("box_text", "facts_table", "place_facts", "rows_table")
 
@@ -21,28 +22,30 @@ _NEVER_FOLDED = ("visit", "det", "band", "centre (deg)", "pixels", "mask plane")
 
 def facts_table(title: object, facts: Mapping[str, str]) -> Table:
     """Put facts below one another: names and texts."""
-    table = Table(title=Text(str(title)), title_justify="left", box=None, show_header=False, pad_edge=False)
+    table = Table(
+        title=Text(visible(str(title))), title_justify="left", box=None, show_header=False, pad_edge=False
+    )
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, text in facts.items():
-        table.add_row(name, Text(text))
+        table.add_row(Text(visible(name)), Text(visible(text)))
     return table
 
 
 def rows_table(rows: Sequence[Mapping[str, str]], *, title: str = "") -> RenderableType:
     """Put rows into a table whose head are the keys of the first one."""
     table = Table(
-        title=Text(title, style="bold") if title else None,
+        title=Text(visible(title), style="bold") if title else None,
         title_justify="left",
         box=None,
         pad_edge=False,
         padding=(0, 2, 0, 0),
     )
     for name in rows[0]:
-        table.add_column(name, overflow="fold", no_wrap=name in _NEVER_FOLDED)
+        table.add_column(Text(visible(name)), overflow="fold", no_wrap=name in _NEVER_FOLDED)
     for row in rows:
         # Text, not str: a bracket in a file name is no markup.
-        table.add_row(*(Text(value) for value in row.values()))
+        table.add_row(*(Text(visible(value)) for value in row.values()))
     return Group("", table)
 
 

@@ -10,6 +10,7 @@ import platform
 import shlex
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ import click
 
 from .. import __version__
 from ..errors import LamellaError, OutputError
+from ..visible import visible
+from .screen import echo
 
 if TYPE_CHECKING:
     from .progress import Reporter
@@ -73,7 +76,7 @@ class Voice:
         """Print a result, unless nobody wants to hear of it, and log it."""
         _say("%s", text)
         if not self.quiet:
-            click.echo(text, err=self.as_json)
+            echo(text, err=self.as_json)
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Reporter]:
@@ -149,7 +152,7 @@ def _logging(voice: Voice) -> Iterator[None]:
         root.addHandler(handler)
     logging.captureWarnings(voice.log is not None)
     try:
-        with _told_from_begin_to_end():
+        with _visible_warnings(), _told_from_begin_to_end():
             yield
     finally:
         logging.captureWarnings(False)
@@ -157,6 +160,21 @@ def _logging(voice: Voice) -> Iterator[None]:
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()
+
+
+@contextlib.contextmanager
+def _visible_warnings() -> Iterator[None]:
+    """Have the texts of warnings of Python as they may be shown."""
+    own = warnings.formatwarning
+
+    def formatwarning(*args: Any, **options: Any) -> str:
+        return visible(own(*args, **options))
+
+    warnings.formatwarning = formatwarning
+    try:
+        yield
+    finally:
+        warnings.formatwarning = own
 
 
 def _handlers(voice: Voice) -> list[logging.Handler]:
@@ -178,7 +196,7 @@ class _Terminal(logging.Handler):
         """Print a record, unless it is in the log only because it is printed in another form."""
         if getattr(record, "log_only", False):
             return
-        from rich.console import Console
+        from .console import Console
 
         _clear_start()
         time_of_day = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} "
@@ -193,7 +211,7 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        text = " ".join(super().format(record).split())
+        text = visible(" ".join(super().format(record).split()))
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         return f"{stamp}.{int(record.msecs):03d}Z {record.levelname} {text}"
 

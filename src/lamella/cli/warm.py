@@ -27,9 +27,9 @@ def command(ctx: click.Context, /) -> None:
     """
     with open_voice(ctx, "compiling") as voice:
         with quick_imports():
-            from rich.console import Console
             from rich.table import Table
 
+            from .console import Console
             from .warm_run import do_everything
         table = Table("What", "Seconds", title="Compiled")
         start = time.perf_counter()

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..data.origins import OriginSummary
+from ..visible import visible
 from .record import CoaddRecord, Skipped, alike_once
 from .wording import depth, duration, number, reasons
 
@@ -50,8 +51,13 @@ def summary_table(records: Iterable[CoaddRecord]) -> Table:
             number(summary.psf_fwhm),
             "kept" if record.kept else duration(summary.seconds),
         )
-        table.add_row(*map(Text, cells))  # Text, not str: a bracket in a file name is no markup.
+        table.add_row(*map(_text, cells))
     return table
+
+
+def _text(cell: str) -> Text:
+    """Return a cell as others wrote it: Text, not str, because a bracket in a file name is no markup."""
+    return Text(visible(cell))
 
 
 def origins_table(origins: Iterable[OriginSummary]) -> Table:
@@ -60,7 +66,7 @@ def origins_table(origins: Iterable[OriginSummary]) -> Table:
     for name in ("Value", "From", "How", "Exposures", "Is"):
         table.add_column(name, overflow="fold", justify="right" if name == "Exposures" else "left")
     for origin in origins:
-        table.add_row(*map(Text, (origin.name, origin.kind, origin.how, str(origin.count), origin.values)))
+        table.add_row(*map(_text, (origin.name, origin.kind, origin.how, str(origin.count), origin.values)))
     return table
 
 
@@ -77,7 +83,7 @@ def skipped_table(skipped: Iterable[Skipped], *, title: str = "") -> RenderableT
     table.add_column("What", overflow="fold", ratio=2)
     table.add_column("Reason", overflow="fold", ratio=3)
     for item in causes:
-        table.add_row(Text(item.what), Text(item.reason))
+        table.add_row(_text(item.what), _text(item.reason))
     return table
 
 

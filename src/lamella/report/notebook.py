@@ -15,6 +15,7 @@ from ..data.exposure import Exposure
 from ..data.texts import box_text, counted, place_text
 from ..data.warp import Warp
 from ..errors import LamellaError
+from ..visible import visible
 from .picture import image_picture
 
 __all__ = ("coadd_html", "exposure_html", "warp_html")
@@ -96,7 +97,7 @@ def _place(image: PatchCoadd | Warp) -> _Rows:
 
 def _page(title: str, drawn: _Drawn, rows: _Rows) -> str:
     cells = "".join(
-        f'<tr><th style="text-align:left">{escape(name)}</th>'
+        f'<tr><th style="text-align:left">{escape(visible(name))}</th>'
         f'<td style="text-align:left">{escape(_short(text))}</td></tr>'
         for name, text in rows
     )
@@ -108,6 +109,7 @@ def _page(title: str, drawn: _Drawn, rows: _Rows) -> str:
 
 
 def _short(text: str) -> str:
+    text = visible(text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
@@ -120,4 +122,4 @@ def _picture(drawn: _Drawn) -> str:
         return ""  # the numbers are worth showing all the same
     text = base64.b64encode(content).decode()
     size = "max-width:400px;image-rendering:auto"
-    return f'<img style="{size}" alt="{escape(picture.alt)}" src="data:image/jpeg;base64,{text}">'
+    return f'<img style="{size}" alt="{escape(visible(picture.alt))}" src="data:image/jpeg;base64,{text}">'

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ..data.removals import KINDS
 from ..files import write_text
+from ..visible import visible
 from .record import RunRecord, alike_once
 from .wording import (
     day,
@@ -85,6 +86,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lamella.report", "templates"),
         autoescape=True,
+        finalize=_shown,
         undefined=jinja2.StrictUndefined,
     )
     helpers = (
@@ -105,6 +107,10 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {"flatten": _flatten, "share": _share, "heaviest": _heaviest, "link": quote}
     environment.globals |= {"kinds_of": _kinds_of, "matched_visits": _matched_visits}
     return environment
+
+
+def _shown(value: Any) -> Any:
+    return visible(value) if type(value) is str else value
 
 
 def _counted(count: int, noun: str, plural: str = "") -> str:

@@ -16,6 +16,7 @@ from lsst.utils.logging import getLogger
 
 from ...errors import ConfigError, IncompleteIdError, LamellaError
 from ...suggestions import nearest
+from ...visible import visible
 from .butler import CommandButler
 from .command_options import add_options, package_folders
 from .command_words import command_words
@@ -269,15 +270,15 @@ class ArgumentParser(argparse.ArgumentParser):
         try:
             text = show(namespace.show, namespace)
         except ConfigError as err:
-            self.exit(1, f"{self.prog}: {err}\n")
+            self.exit(1, f"{self.prog}: {visible(str(err))}\n")
         if text:
-            print(text)
+            print(visible(text))
         if stops(namespace.show):
             self.exit(0)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the command line, and end with status 2."""
-        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(2, f"{self.prog}: error: {visible(' '.join(message.split()))}\n")
 
 
 def _message(err: Exception) -> str:

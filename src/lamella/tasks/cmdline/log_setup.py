@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from ...visible import visible
+
 __all__ = ("LEVELS", "LogSettings", "label", "parse_level", "python_level", "set_up_log")
 
 LEVELS = {
@@ -111,6 +113,6 @@ class _CommandHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         record.label = _LABEL.get()
         try:
-            self.stream.write(self.format(record) + "\n")
+            self.stream.write(visible(self.format(record)) + "\n")
         except Exception:
             self.handleError(record)

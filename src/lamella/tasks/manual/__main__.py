@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from ...visible import visible
+
 _USAGE = """usage: python -m lamella.tasks.manual SCRIPT [ARGUMENTS]
 
 Run a Python script with the documented names of the AssembleCoaddTask manual, such as
@@ -28,7 +30,8 @@ def main() -> None:
     try:
         run_script(args)
     except OSError as err:
-        sys.stderr.write(f"python -m lamella.tasks.manual: error: {args[0]}: {err.strerror or err}\n")
+        reason = visible(f"{args[0]}: {err.strerror or err}")
+        sys.stderr.write(f"python -m lamella.tasks.manual: error: {reason}\n")
         sys.exit(2)
 
 
