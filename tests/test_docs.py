@@ -176,3 +176,14 @@ def test_the_tables_of_formats_have_every_description_and_its_sources() -> None:
         assert all(f"- *{name}*: {text}\n" in sources for name, text in description.sources.items())
     assert "| inverse variance |" in table
     assert "zero point `MAGZP`" in table
+
+
+def test_what_lamella_promises_is_held_by_tests_that_are_there() -> None:
+    text = (ROOT / "docs" / "promises.md").read_text()
+    promises = text.count("\n**") - text.count("*Held by*")
+    assert promises == 0
+    for held in re.findall(r"\*Held by\* (.*?)\n\n", text, re.DOTALL):
+        paths, names = re.findall(r"`(tests/[\w/.]+)`", held), re.findall(r"`(test_\w+)`", held)
+        content = "".join((ROOT / path).read_text() for path in paths)
+        assert paths, held
+        assert [name for name in names if f"def {name}(" not in content] == []

@@ -186,6 +186,21 @@ def test_damaged_and_foreign_files(masks: ArtifactMasks, tmp_path: Path) -> None
     assert not is_artifact_file(path)
 
 
+@pytest.mark.parametrize("name", ["RUNS", "VISITS"])
+def test_a_table_that_differs_from_its_datasum_is_told(
+    masks: ArtifactMasks, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.fits"
+    write_artifacts(masks, path)
+    with fits.open(path) as hdus:
+        last = hdus[name].fileinfo()["datLoc"] + hdus[name].size - 1
+    content = bytearray(path.read_bytes())
+    content[last] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(LamellaError, match=r"a\.fits"):
+        read_artifacts(path)
+
+
 def test_nothing_is_half_written(
     masks: ArtifactMasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,8 +15,9 @@ from lsst.images import Box, SkyProjection, TractFrame
 
 from ...coadd.reject.artifact_masks import ArtifactMasks, VisitMask
 from ...data.removals import Removal
-from ...errors import InputError, MissingPartError
+from ...errors import InputError, MissingPartError, UnreadableFileError
 from ...files import atomic_path
+from ...fits.datasum import collect_stale_sums
 from ...fits.headers import projection_header
 from ...fits.quiet import quiet_astropy
 from ...fits.read import Header, read_headers, read_image, read_table
@@ -109,7 +110,7 @@ def read_artifacts(path: str | PathLike[str]) -> ArtifactMasks:
     Raises
     ------
     UnreadableFileError
-        Raised when the file is absent or damaged.
+        Raised when the file is absent or damaged, or an HDU differs from its DATASUM.
     InputError
         Raised when it holds something else, or values that cannot be.
 
@@ -126,6 +127,14 @@ def read_artifacts(path: str | PathLike[str]) -> ArtifactMasks:
     True
     """
     path = Path(path)
+    with collect_stale_sums() as stale:
+        masks = _read_masks(path)
+    if stale:
+        raise UnreadableFileError(path, found=stale[0].rstrip("."), expected="what was written")
+    return masks
+
+
+def _read_masks(path: Path) -> ArtifactMasks:
     (header,) = read_headers(path, 1)
     if header.get("LAMELLA") != _KIND:
         raise InputError(path, where="HDU 0", found="no card LAMELLA = 'ARTIFACTS'", expected="artifacts")

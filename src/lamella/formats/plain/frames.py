@@ -11,6 +11,7 @@ from pathlib import Path
 from lsst.images import MaskedImage
 
 from ...errors import DuplicateInputError, InputError
+from ...fits.datasum import collect_stale_sums
 from ...fits.read import Header, hdu_label
 from ..described.siblings import ImagePlace
 from ..file_index import FileIndex
@@ -111,7 +112,8 @@ class Frame:
         subtracts = told or self.control.sky == "subtract"
         reading = ReadControl(edge_width=0, subtract_background="auto" if subtracts else "never")
         noise = RowNoise.of(cells, cards) if self.has_noise else RowNoise.equal(cells, cards)
-        pixels = read_row_pixels(RowPlaces(cells), reading, noise)
+        with collect_stale_sums() as stale:
+            pixels = read_row_pixels(RowPlaces(cells), reading, noise)
         planes = make_pixels(
             pixels.image,
             pixels.variance,
@@ -122,7 +124,7 @@ class Frame:
             in_place=True,
         )
         notes = pixels.notes if subtracts else pixels.notes[:-1]
-        return planes, tuple(filter(None, notes))
+        return planes, tuple(filter(None, (*notes, *stale)))
 
 
 def open_frames(paths: Iterable[Path], control: FrameControl | None = None) -> tuple[Frame, ...]:
