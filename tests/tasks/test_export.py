@@ -83,6 +83,7 @@ def test_other_datasets_have_none() -> None:
     assert layout_path("goodCoadd", coadd_name="good", filter="r").parts[0] == "goodCoadd"
 
 
+@pytest.mark.any_database
 def test_coadds_are_exported(butler: Butler, survey: SmallSurvey, tmp_path: Path) -> None:
     mask = tmp_path / "BrightObjectMask-0-0,0-r.reg"
     mask.write_text(REGIONS)

@@ -15,6 +15,8 @@ from lsst.pipe.base import Pipeline
 from lsst.pipe.base.simple_pipeline_executor import SimplePipelineExecutor
 
 from lamella.cli.main import main
+from lamella.coadd.assemble_control import AssembleConfig
+from lamella.coadd.reject.reject_control import RejectControl
 from lamella.data.exposure import ExposureId
 from lamella.formats.recognise import open_exposures
 from lamella.run.coadds import coadd_exposures
@@ -97,7 +99,10 @@ def test_a_visit_summary_is_kept_with_its_exposure(calexps: Path, repository: tu
     assert any("Numbers for selection from" in note for note in found[8].notes)
 
 
+# What copies hold is compared above.
+@pytest.mark.parametrize("repository", ["direct"], indirect=True, scope="module")
 def test_warps_and_the_coadd_are_those_of_the_function(calexps: Path, repository: tuple[Path, str]) -> None:
+    """With the pipeline that leaves artifacts to the statistic: no warps are matched for it."""
     repo = repository[0]
     pipeline = Pipeline.fromFile("resource://lamella/pipelines/coadd-noiseclip.yaml")
     with open_repository(repo, writeable=True) as butler:
@@ -108,12 +113,18 @@ def test_warps_and_the_coadd_are_those_of_the_function(calexps: Path, repository
         executor.run(register_dataset_types=True)
     sources = open_exposures([calexps]).sources
     skymap = skymap_from_exposures([one.info for one in sources], name="around")
-    (expected,) = coadd_exposures(sources, skymap, PatchConfig())
+    statistic = PatchConfig(assemble=AssembleConfig(reject=RejectControl(method="none")))
+    (expected,) = coadd_exposures(sources, skymap, statistic)
     with open_repository(repo, collections="u/me/afw") as butler:
         coadd = butler.get("deepCoadd", PLACE)
         warps = sorted(butler.query_datasets("deepCoadd_directWarp"), key=lambda ref: ref.dataId["visit"])
         assert [ref.dataId["visit"] for ref in warps] == list(VISITS)
         assert butler.get(warps[0]).detectors[0].id == ExposureId("HSC", 7, 3, "r")
+        names = {ref.datasetType.name for ref in butler.query_all_datasets("u/me/afw", limit=None)}
+    assert "deepCoadd_directWarp" in names
+    assert "deepCoadd_psfMatchedWarp" not in names
+    assert expected.settings["assemble"]["reject"]["method"] == "none"
+    assert coadd.settings["assemble"] == expected.settings["assemble"]
     for name in PIXELS:
         assert_bits_equal(getattr(coadd, name).array, getattr(expected, name).array)
     assert int(coadd.exposure_count.array.max()) == 3

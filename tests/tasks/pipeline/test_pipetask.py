@@ -157,20 +157,6 @@ def test_bits_are_those_of_the_command(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.any_database
-def test_artifacts_can_be_left_to_the_statistic(site: Site) -> None:
-    result = site.run("noiseclip", "-p", "resource://lamella/pipelines/coadd-noiseclip.yaml")
-    assert result.exit_code == 0, result.output
-    (expected,) = coadd_exposures(open_exposures([site.survey.table]).sources, site.skymap)
-    with site.open("noiseclip") as butler:
-        coadd = butler.get("deepCoadd", PLACE)
-        assert not butler.query_datasets("deepCoadd_psfMatchedWarp", explain=False)
-    assert expected.settings["assemble"]["reject"]["method"] == "none"
-    assert coadd.settings["assemble"] == expected.settings["assemble"]
-    for name in PIXELS:
-        assert getattr(coadd, name) == getattr(expected, name), name
-
-
-@pytest.mark.any_database
 def test_matched_warps_and_masks_of_artifacts_are_datasets(site: Site) -> None:
     where = {**PLACE, "instrument": "LamellaSim", "visit": 100}
     options = ["-c", "assembleCoadd:doWriteArtifactMasks=True", *COMPARE]
