@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,10 @@ from lamella.texts import (
     MAX_DEPTH,
     MAX_DIGITS,
     StrictLoader,
+    hdu_of,
     parse_json,
     parse_toml,
+    parse_whole,
     parse_yaml,
     read_bytes,
     read_text,
@@ -218,3 +221,29 @@ def test_the_law_can_be_broken(line: str, tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "module.py"
     path.write_text(line)
     assert readers_beside_the_door(path) == ["module.py:1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("007", 7), ("1" * 20, int("1" * 20)), ("1" * 21, None), ("9" * 6000, None)]
+    + [(text, None) for text in ("", "²", "٣", "-1", "+1", "-+2", "1.0", "1_0", " 1", "one")],
+)
+def test_one_parser_of_whole_numbers(text: str, number: int | None) -> None:
+    assert parse_whole(text) == number
+    assert hdu_of(text) == (text if number is None else number)
+
+
+def test_nobody_parses_whole_numbers_otherwise() -> None:
+    root = Path(lamella.__file__).parent
+    counts = {
+        str(path.relative_to(root)): len(re.findall(r"\.is(?:digit|numeric|decimal)\(", path.read_text()))
+        for path in root.rglob("*.py")
+    }
+    # Names of HDUs and planes are told from numbers; DATASUM has its own length.
+    assert {path for path, count in counts.items() if count} == {
+        "texts.py",
+        "fits/datasum.py",
+        "formats/row_expand.py",
+        "formats/plain/planes.py",
+        "formats/described/values.py",
+    }

@@ -26,8 +26,10 @@ __all__ = (
     "MAX_DEPTH",
     "MAX_DIGITS",
     "StrictLoader",
+    "hdu_of",
     "parse_json",
     "parse_toml",
+    "parse_whole",
     "parse_yaml",
     "read_bytes",
     "read_json",
@@ -51,6 +53,17 @@ _MAX_DOTS = 4000
 """In a line of TOML: time and memory that a dotted name takes grow with the square of its length."""
 _MAX_VALUES = 200_000
 """Values of a YAML file, those that stand behind aliases counted wherever they appear."""
+
+
+def parse_whole(text: str) -> int | None:
+    """Return the number that a text of at most 20 digits of ASCII spells; `None` for another text."""
+    return int(text) if len(text) <= MAX_DIGITS and text.isascii() and text.isdecimal() else None
+
+
+def hdu_of(text: str) -> int | str:
+    """Return the HDU that a text names: its number, or its name."""
+    number = parse_whole(text)
+    return text if number is None else number
 
 
 def require_file(path: str | PathLike[str], expected: str) -> None:

@@ -95,3 +95,5 @@ def test_wrong_models_are_refused() -> None:
         PsfexPolynomial(groups=(1, 2), degrees=(1,))
     with pytest.raises(InvalidPsfError, match="negative"):
         PsfexPolynomial(degrees=(-1,))
+    with pytest.raises(InvalidPsfError, match="at most 50"):
+        PsfexPolynomial(degrees=(65536,))

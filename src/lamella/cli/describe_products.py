@@ -19,7 +19,10 @@ from ..data.detector import DetectorInput
 from ..data.exposure import Exposure, ExposureId, ExposureSource
 from ..data.times import ExposureTimes, TotalTimes
 from ..data.warp import Warp
+from ..errors import UnreadableFileError
+from ..fits.read import open_fits, read_cards, read_headers
 from ..fits.text import from_fits
+from ..formats.cards import Cards
 from ..report.wording import (
     ABSENT,
     depth,
@@ -140,23 +143,30 @@ def describe_exposure(exposure: Exposure) -> RenderableType:
 def is_plain_fits(path: Path) -> bool:
     """Return whether a file is a plain FITS file of a coadd that lamella wrote."""
     try:
-        header = fits.getheader(path, 0)
-    except (OSError, ValueError):
+        (header,) = read_cards(path, 1)
+    except UnreadableFileError:
         return False
     return str(header.get("CREATOR", "")).startswith("lamella") and "PATCH" in header
 
 
 def describe_plain_fits(path: Path) -> RenderableType:
-    """Describe a plain FITS file of a coadd: its identity, and what its HDUs hold."""
-    with fits.open(path) as hdus:
-        head = hdus[0].header
+    """Describe a plain FITS file of a coadd: its identity, and what its HDUs hold.
+
+    Raises
+    ------
+    InputError
+        Raised when it is damaged, or its header lacks some of that.
+    """
+    primary = read_headers(path, 1)[0]
+    head = Cards(path, "HDU 0", (primary,))
+    with open_fits(path) as hdus:
         facts = {
-            "coadd": f"band {from_fits(head['BAND'])}, tract {head['TRACT']}, patch {head['PATCH']} "
-            f"of sky map {from_fits(head['SKYMAP'])}",
-            "inputs": f"{head['NVISITS']} visits",
-            "taken": f"{head.get('DATE-BEG', ABSENT)} to {head.get('DATE-END', ABSENT)} (UTC)",
-            "exposure": f"{plain(head.get('EXPTIME'))} s in all",
-            "made by": head["CREATOR"],
+            "coadd": f"band {from_fits(head.text('BAND'))}, tract {head.text('TRACT')}, "
+            f"patch {head.text('PATCH')} of sky map {from_fits(head.text('SKYMAP'))}",
+            "inputs": f"{head.text('NVISITS')} visits",
+            "taken": f"{primary.get('DATE-BEG', ABSENT)} to {primary.get('DATE-END', ABSENT)} (UTC)",
+            "exposure": f"{plain(primary.get('EXPTIME'))} s in all",
+            "made by": head.text("CREATOR"),
         }
         rows = [
             {

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
-
 from ..coadd.reject.artifact_masks import ArtifactMasks
 from ..coadd.summary import summarize
 from ..data.coadd import PatchCoadd
 from ..data.exposure import Exposure, ExposureSource
 from ..data.warp import Warp
+from ..errors import InputError
+from ..fits.read import header_integer, read_headers
 from ..fits.text import from_fits
+from ..formats.cards import Cards
 from ..formats.contents import FitsContents
 from ..report.record import CoaddRecord, SkyPosition, coadd_record
 from ..sky.skymap import SkyMap
 from ..sky.tract import Tract
+from ..texts import parse_whole
 from .describe_products import plane_fractions
 
 __all__ = (
@@ -128,18 +130,28 @@ def artifact_values(masks: ArtifactMasks, path: Path) -> dict[str, Any]:
 
 
 def plain_fits_values(path: Path) -> dict[str, Any]:
-    """Return what the header of a plain FITS file of a coadd says."""
-    head = fits.getheader(path, 0)
-    column, row = str(head["PATCH"]).split(",")
+    """Return what the header of a plain FITS file of a coadd says.
+
+    Raises
+    ------
+    InputError
+        Raised when the header lacks some of that, or it has no sense.
+    """
+    (header,) = read_headers(path, 1)
+    head = Cards(path, "HDU 0", (header,))
+    patch = [parse_whole(word) for word in head.text("PATCH").split(",")]
+    if len(patch) != 2 or None in patch:
+        found = repr(head.text("PATCH"))
+        raise InputError(path, where="HDU 0, PATCH", found=found, expected="column,row such as 5,4")
     return {
         "kind": "plain coadd",
         "file": str(path),
-        "band": from_fits(head["BAND"]),
-        "skymap": from_fits(head["SKYMAP"]),
-        "tract": head["TRACT"],
-        "patch": [int(column), int(row)],
-        "visits": head["NVISITS"],
-        "creator": head["CREATOR"],
+        "band": from_fits(head.text("BAND")),
+        "skymap": from_fits(head.text("SKYMAP")),
+        "tract": header_integer(header, "TRACT", path=path, where="HDU 0"),
+        "patch": patch,
+        "visits": header_integer(header, "NVISITS", path=path, where="HDU 0"),
+        "creator": head.text("CREATOR"),
     }
 
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
+from ..texts import parse_whole
+
 __all__ = ("KINDS", "Origin", "OriginSummary", "summarize_origins")
 
 type Kind = Literal["header", "table", "description", "file", "measured", "assumed"]
@@ -82,7 +84,7 @@ def _range_of(values: Iterable[str]) -> str:
     except ValueError:
         numbers = []
     if len(texts) > 1 and numbers and all(map(math.isfinite, numbers)):
-        if all(text.isdecimal() for text in texts):  # numbers of visits, with all their digits
+        if all(parse_whole(text) is not None for text in texts):  # numbers of visits, with all their digits
             return f"{min(texts, key=int)} to {max(texts, key=int)}"
         return f"{numbers[0]:.6g} to {numbers[-1]:.6g}"
     more = len(texts) - _FEW

@@ -94,7 +94,7 @@ def _undefined(raw: np.ndarray, header: Mapping[str, Any]) -> np.ndarray | None:
     if raw.dtype.kind not in "iu":
         return None
     blank = header.get("BLANK", header.get("ZBLANK"))
-    if isinstance(blank, bool) or not isinstance(blank, int | float) or blank != int(blank):
+    if isinstance(blank, bool) or not isinstance(blank, int | float) or blank % 1 != 0:
         return None
     result = np.asarray(raw == int(blank))
     return result if result.any() else None

@@ -11,7 +11,7 @@ from astropy.io import fits
 from ..errors import MissingPartError, UnreadableFileError
 from ..fits.read import Header, hdu_label, read_headers
 from ..sky.image import ImageSkyMap, skymap_from_header
-from ..texts import read_text, require_file
+from ..texts import hdu_of, read_text, require_file
 from .table_hdus import default_image, flat_shape, hdu_index, wcs_index
 
 __all__ = ("skymap_from_image", "split_hdu")
@@ -79,4 +79,4 @@ def split_hdu(text: str) -> tuple[Path, str | int | None]:
     name, comma, hdu = text.rpartition(",")
     if not comma or Path(text).exists():
         return Path(text), None
-    return Path(name), int(hdu) if hdu.isdecimal() else hdu
+    return Path(name), hdu_of(hdu)

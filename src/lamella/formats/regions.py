@@ -7,7 +7,7 @@ from os import PathLike
 
 from ..coadd.brightmask import BrightObject, BrightObjectCatalog
 from ..errors import ConfigError, InputError, MissingPartError
-from ..texts import read_text
+from ..texts import parse_whole, read_text
 
 __all__ = ("read_bright_objects", "regions_to_text")
 
@@ -95,9 +95,10 @@ def _add_remark(line: str, metadata: dict[str, str | int]) -> bool:
         return True
     name, value = match[1].lower(), match[2]
     if name == "tract":
-        if not value.isdecimal():
+        tract = parse_whole(value)
+        if tract is None:
             return False
-        metadata[name] = int(value)
+        metadata[name] = tract
     else:
         metadata[name] = value
     return True

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..coadd.select.quality import QUALITY
 from ..data.origins import KINDS, Origin
 from ..errors import InputError, MissingPartError
+from ..texts import hdu_of
 from .arithmetic import Expression, parse_expression
 from .cards import Cards
 from .table_cells import parse_integer, parse_number
@@ -163,8 +164,7 @@ class RowCells:
 
     def hdu(self, column: str) -> str | int:
         """Return the name or index of an HDU."""
-        text = self.text(column)
-        return int(text) if text.isascii() and text.isdecimal() else text
+        return hdu_of(self.text(column))
 
     def file(self, column: str, default: Path) -> Path:
         """Return a file, whose name is relative to the table."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import MissingPartError
 from ..fits.read import Header, hdu_name, read_headers
+from ..texts import hdu_of
 from .row_cells import RowCells
 from .table_columns import COLUMNS
 from .table_hdus import flat_shape, hdu_index, is_other_plane
@@ -97,7 +98,7 @@ def _planes_of_files(cells: RowCells, headers: Sequence[Header], index: int) -> 
         others = read_headers(path)
         spelling = hdu_spelling(headers, index)
         try:
-            hdu_index(others, int(spelling) if spelling.isdecimal() else spelling, path)
+            hdu_index(others, hdu_of(spelling), path)
         except MissingPartError:
             spelling = str(index if len(others) == len(headers) else 0)
         planes[hdu] = spelling

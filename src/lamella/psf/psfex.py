@@ -20,6 +20,10 @@ _FIRST_PIXEL = 1.0
 """PSFEx counts pixels as FITS does: the centre of the first one is at 1."""
 
 
+_MAX_DEGREE = 50
+"""Of a polynomial; its terms, and the memory that they take, grow with the square."""
+
+
 @dataclasses.dataclass(frozen=True)
 class PsfexPolynomial:
     """How a PSFEx model varies over the field, in the words of its header.
@@ -47,6 +51,8 @@ class PsfexPolynomial:
             raise InvalidPsfError(f"PSFEx groups {self.groups} need as many degrees; found {self.degrees}.")
         if any(degree < 0 for degree in self.degrees):
             raise InvalidPsfError(f"PSFEx degrees cannot be negative; found {self.degrees}.")
+        if max(self.degrees) > _MAX_DEGREE:
+            raise InvalidPsfError(f"PSFEx degrees are at most {_MAX_DEGREE}; found {self.degrees}.")
 
     @property
     def exponents(self) -> tuple[tuple[int, int], ...]:

@@ -7,10 +7,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
-
 from ..errors import LamellaError, OutputError, UnreadableFileError
 from ..files import write_text
+from ..fits.read import read_cards
 from ..fits.text import from_fits
 from ..report.record import CoaddRecord, Skipped, read_record
 from ..sky.registry import load_skymap
@@ -82,8 +81,9 @@ def _why_not_listed(record: CoaddRecord, folder: Path, skymap: SkyMap[Any]) -> s
 def _skymap_name(plain: Path) -> str:
     """Return the name of the sky map of a coadd by its plain file; records of version 0.1.0 lack it."""
     try:
-        return str(from_fits(fits.getheader(plain, 0)["SKYMAP"]))
-    except (OSError, KeyError, ValueError):
+        (cards,) = read_cards(plain, 1)
+        return from_fits(str(cards["SKYMAP"]))
+    except (UnreadableFileError, KeyError):
         return ""
 
 

@@ -19,6 +19,7 @@ from ..errors import LamellaError, NoInputsError, SkyMapError
 from ..sky.skymap import SkyMap
 from ..sky.tract import Patch, Tract
 from ..suggestions import nearest
+from ..texts import parse_whole
 
 __all__ = ("PatchJob", "patch_target", "plan_jobs", "sources_by_patch")
 
@@ -155,7 +156,7 @@ def _require_bands(wanted: set[str], present: set[str]) -> None:
 
 def _has_patch(tract: Tract, name: str) -> bool:
     try:
-        tract.patch(int(name) if name.isdecimal() else name)
+        tract.patch(name if (index := parse_whole(name)) is None else index)
     except LamellaError:
         return False
     return True

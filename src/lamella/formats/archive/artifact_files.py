@@ -20,7 +20,7 @@ from ...files import atomic_path
 from ...fits.datasum import collect_stale_sums
 from ...fits.headers import projection_header
 from ...fits.quiet import quiet_astropy
-from ...fits.read import Header, read_headers, read_image, read_table
+from ...fits.read import Header, read_cards, read_headers, read_image, read_table
 from ...fits.text import from_fits, table_hdu, to_fits
 from ...image.spans import SpanMask, merge_runs, no_runs
 
@@ -99,9 +99,10 @@ def write_artifacts(masks: ArtifactMasks, path: str | PathLike[str]) -> None:
 def is_artifact_file(path: str | PathLike[str]) -> bool:
     """Return whether a file is one that `write_artifacts` wrote."""
     try:
-        return bool(fits.getheader(path, 0).get("LAMELLA") == _KIND)
-    except (OSError, ValueError):
+        (cards,) = read_cards(Path(path), 1)
+    except UnreadableFileError:
         return False
+    return bool(cards.get("LAMELLA") == _KIND)
 
 
 def read_artifacts(path: str | PathLike[str]) -> ArtifactMasks:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ...errors import InputError, MissingPartError
 from ...fits.read import hdu_label, header_text, read_headers
+from ...texts import hdu_of
 from ..cards import Cards
 from ..file_index import FileIndex
 from ..noise_maps import KIND_BY_UTYPE
@@ -182,7 +183,7 @@ def _rename_uncertainty(draft: RowDraft) -> None:
     path = draft.place.path.parent / name if name else draft.place.path
     hdu = draft.cells.pop("uncertainty_hdu")
     headers = read_headers(path)
-    index = hdu_index(headers, int(hdu) if hdu.isdecimal() else hdu, path)
+    index = hdu_index(headers, hdu_of(hdu), path)
     told = header_text(headers[index], "UTYPE")
     if told.lower() not in KIND_BY_UTYPE:
         expected = "StdDevUncertainty, VarianceUncertainty or InverseVariance"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...fits.read import hdu_name, image_axes, read_headers
+from ...texts import hdu_of
 from ..described.siblings import ImagePlace
 from ..file_index import FileIndex
 from ..plane_roles import CONFIDENCE_KINDS, TRUST, PlaneRole, hdu_role, hdu_words, image_words
@@ -51,8 +52,7 @@ class _Candidate:
 
     @property
     def index(self) -> int:
-        hdu = int(self.hdu) if self.hdu.isdecimal() else self.hdu
-        return hdu_index(read_headers(self.path), hdu, self.path)
+        return hdu_index(read_headers(self.path), hdu_of(self.hdu), self.path)
 
 
 def noise_cells(place: ImagePlace, files: FileIndex) -> Plane | None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...texts import parse_whole
 from .config_actions import ConfigFileAction, ConfigValueAction, LogLevelAction
 from .log_setup import LEVELS
 from .package_folders import PackageFolders
@@ -87,11 +88,12 @@ def _add_package_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    if not text.isdecimal():
+    number = parse_whole(text)
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    if int(text) < 1:
+    if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return int(text)
+    return number
 
 
 def _seconds(text: str) -> float:

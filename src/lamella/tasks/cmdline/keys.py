@@ -25,6 +25,7 @@ from typing import Any
 from lsst.daf.butler import Butler, DataCoordinate, DimensionGroup, DimensionRecord
 
 from ...errors import SkyMapError
+from ...texts import parse_whole
 from ..datasets import find_prefix
 
 __all__ = ("OPTIONAL_KEYS", "KeyTranslator", "canonical")
@@ -200,14 +201,15 @@ class KeyTranslator:
 
     def _patch(self, tract: Mapping[str, Any], patch: Any) -> int:
         """Return the index of a patch that is given as column and row, or as its index."""
-        numbers = [number.strip() for number in str(patch).split(",")]
-        if not all(number.isdecimal() for number in numbers) or len(numbers) > 2:
+        parsed = [parse_whole(number.strip()) for number in str(patch).split(",")]
+        numbers = [number for number in parsed if number is not None]
+        if len(numbers) < len(parsed) or len(numbers) > 2:
             raise SkyMapError(f"{patch!r} is not a patch; expected column,row such as 5,4.", patch=patch)
         if len(numbers) == 1:
-            return int(numbers[0])
+            return numbers[0]
         if "tract" not in tract:
             raise SkyMapError(f"Patch {patch} is given without a tract.", patch=patch)
-        wanted = ",".join(str(int(number)) for number in numbers)
+        wanted = ",".join(map(str, numbers))
         for index, cell in self._cells_of(tract["skymap"], tract["tract"]).items():
             if cell == wanted:
                 return index
