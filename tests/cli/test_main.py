@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -142,18 +143,24 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         lamella("demo")
 
 
-def test_an_interrupt_from_the_keyboard_is_status_130(survey: Survey, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [("SIGINT", "Interrupted"), ("SIGTERM", "Ended by SIGTERM"), ("SIGHUP", "Ended by SIGHUP")],
+)
+def test_a_signal_that_ends_the_run_is_told_and_leaves_nothing(
+    survey: Survey, tmp_path: Path, number: str, text: str
+) -> None:
     # The interrupt comes from the command's own first write, so that it is never too early or too late.
     code = (
         "import os, signal, sys; import lamella.files as files; sync = files.sync\n"
-        "def interrupt(path): os.kill(os.getpid(), signal.SIGINT); sync(path)\n"
+        f"def interrupt(path): os.kill(os.getpid(), signal.{number}); sync(path)\n"
         # A job in the background of a shell without job control ignores interrupts.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "files.sync = interrupt; from lamella.cli.main import main\n"
         f"main(['coadd', {str(survey.table)!r}, '-o', {str(tmp_path / 'out')!r}, '--workers', '1'])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ended.returncode == 130, ended.stderr
+    assert ended.returncode == 128 + signal.Signals[number], ended.stderr
     said = [line for line in ended.stderr.split("\n") if line and not line.startswith("lamella: ")]
-    assert said == ["Interrupted. What is finished is kept, and the same command continues."]
+    assert said == [f"{text}. What is finished is kept, and the same command continues."]
     assert os.listdir(tmp_path / "out") == []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +185,22 @@ def test_options_of_warps_and_of_images_are_not_mixed(coadds: Path, tmp_path: Pa
     ended = lamella("stack", images[0], *warps(coadds), "-o", tmp_path / "x.fits")
     assert ended.status == 1
     assert "frame0.fits" in ended.err
+
+
+def test_a_stack_that_was_killed_is_finished_by_the_same_command(coadds: Path, tmp_path: Path) -> None:
+    words = ["stack", *map(str, warps(coadds)), "-o", "stack.fits", "--plain", "plain.fits"]
+    code = (
+        "import os, signal, sys; from lamella.run import stack_run\n"
+        "stack_run.write_plain_fits = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from lamella.cli.main import main; main(sys.argv[1:])"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "stack.fits").exists()
+    with contextlib.chdir(tmp_path):
+        lamella_ok(*words)
+        again = lamella(*words)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.fits", "stack.fits"]
+    assert (again.status, "it exists (use --overwrite)" in again.err) == (1, True)

@@ -7,9 +7,13 @@ that help, and a word about an option that is wrong, come at once.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -38,7 +42,7 @@ _COMMANDS = {
 }
 """Modules of this package, each with a ``command``."""
 
-_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_FAILED, _MISUSED = 1, 2
 
 
 class _LazyGroup(Group):
@@ -64,12 +68,42 @@ def _lamella() -> None:
     """Deep coadds of astronomical exposures, with mask, variance, PSF and provenance."""
 
 
+class _SignalInterrupt(KeyboardInterrupt):
+    """A signal that ends a run as Ctrl-C does, so that folders are cleared and workers stopped."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Treat what batch systems and closing terminals send as an interrupt; what is ignored stays ignored."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(number, signal.SIG_IGN)  # one is enough, and more would break off the tidying up
+        raise _SignalInterrupt(signal.Signals(number))
+
+    taken = []
+    if threading.current_thread() is threading.main_thread():
+        ends = (signal.SIGTERM, signal.SIGHUP)
+        taken = [number for number in ends if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
     The status is 0 when all went well, 1 when something could not be read,
-    made or written, 2 when the command or its options were wrong, and 130 after
-    an interrupt.  An error is told in one line.
+    made or written, 2 when the command or its options were wrong, and 128 plus
+    the number of the signal after one that ends the run: 130 for an interrupt
+    (SIGINT), 143 for SIGTERM, 129 for SIGHUP.  An error is told in one line.
 
     Parameters
     ----------
@@ -83,12 +117,15 @@ def _run(arguments: Sequence[str] | None) -> int:
     from ..errors import ConfigError, LamellaError
 
     try:
-        status = _lamella.main(args=arguments, prog_name="lamella", standalone_mode=False)
+        with _signals_interrupt():
+            status = _lamella.main(args=arguments, prog_name="lamella", standalone_mode=False)
     except click.ClickException as err:
         show_error(err)
         return err.exit_code
-    except click.Abort:
-        return _say("Interrupted. What is finished is kept, and the same command continues.", _INTERRUPTED)
+    except click.Abort as err:
+        number = err.__cause__.number if isinstance(err.__cause__, _SignalInterrupt) else signal.SIGINT
+        what = "Interrupted" if number == signal.SIGINT else f"Ended by {number.name}"
+        return _say(f"{what}. What is finished is kept, and the same command continues.", 128 + number)
     except LamellaError as err:
         text = " ".join(str(err).split())
         return _say(f"Error: {text}", _MISUSED if isinstance(err, ConfigError) else _FAILED)

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from ..errors import ConfigError, NoInputsError, OutputError
+from ..errors import ConfigError, NoInputsError
 from ..formats.file_index import FITS_SUFFIXES, is_fits_name
+from ..run.claim import claim_files
 from ..run.patch_config import StackConfig
 from ..startup import quick_imports
 from .help import Command
@@ -92,11 +93,10 @@ def command(
     config = take_config(ctx, StackConfig, _OPTIONS, given, needed=("warps", "output"))
     if artifacts is not None and config.assemble.reject.method == "none":
         raise ConfigError("--artifacts goes with --reject: none are looked for.", option="artifacts")
-    for path in filter(None, (output, plain, artifacts)):
+    outputs = [path for path in (output, plain, artifacts) if path is not None]
+    for path in outputs:
         require_suffix(path, FITS_SUFFIXES)
-        if path.exists() and not overwrite:
-            raise OutputError(path, reason="it exists (use --overwrite)")
-    with open_voice(ctx, "reading", as_json=as_json) as voice:
+    with claim_files(outputs, overwrite=overwrite), open_voice(ctx, "reading", as_json=as_json) as voice:
         with quick_imports():
             from ..formats.archive.products import is_product
             from ..run.frame_run import FrameRun

@@ -13,6 +13,7 @@ from ..files import make_folder
 from ..formats.archive.products import afw, is_product, read_product
 from ..formats.archive.write import write_archive, write_plain_fits
 from ..formats.file_index import bare_name, is_fits_name, walk
+from .claim import claim_files
 
 __all__ = ("FileFormat", "export_products")
 
@@ -47,7 +48,8 @@ def export_products(
     NoInputsError
         Raised when a folder holds no warp and no coadd.
     OutputError
-        Raised when a file is there already, or two would have the same name.
+        Raised when a file is there already, or is being written by another command, or two would have the
+        same name.
     ConfigError
         Raised when the product has no such form.
     """
@@ -73,9 +75,8 @@ def export_products(
             raise OutputError(target, reason=f"{origins[target]} and {path} would both be written to it")
         if target.exists() and path.exists() and target.samefile(path):
             raise OutputError(target, reason="it is the product itself")
-        if target.exists() and not overwrite:
-            raise OutputError(target, reason="it exists (use --overwrite)")
-    return {target: _write(read_product(path), target, form, compress=compress) for path, target in pairs}
+    with claim_files(origins, overwrite=overwrite):
+        return {target: _write(read_product(path), target, form, compress=compress) for path, target in pairs}
 
 
 def _write(product: Warp | PatchCoadd, target: Path, form: FileFormat, *, compress: bool) -> tuple[str, ...]:
