@@ -91,14 +91,14 @@ def test_one_worker_or_one_job_needs_no_process() -> None:
 
 
 def test_a_process_that_dies_costs_its_own_job_only() -> None:
-    before = multiprocessing.active_children()
+    before = set(multiprocessing.active_children())
     outcomes = list(run_in_processes([1, 2, 3, 4, 5], die_at_three, 2))
     assert sorted(outcome.job for outcome in outcomes) == [1, 2, 3, 4, 5]
     assert values(outcomes) == {1: 1, 2: 4, 3: None, 4: 16, 5: 25}
     (failed,) = (outcome for outcome in outcomes if outcome.error is not None)
     assert isinstance(failed.error, WorkerError)
     assert "died" in str(failed.error)
-    assert multiprocessing.active_children() == before
+    assert set(multiprocessing.active_children()) <= before
 
 
 _PARENT = """
