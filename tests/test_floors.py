@@ -27,6 +27,7 @@ FLOORS = {
     "suggestions": 0,
     "texts": 0,
     "visible": 0,
+    "filenames": 0,
     "planes": 0,
     "files": 0,
     "file_states": 0,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from lamella.data.coadd import PatchCoadd
 from lamella.fits.text import from_fits
@@ -80,3 +81,23 @@ def lamella_stack(coadds: Path, out: Path) -> np.ndarray:
     lamella_ok("stack", *sorted((coadds / "warps").glob("warp-g-*.fits")), "-o", out)
     image: np.ndarray = read_product(out).image.array
     return image
+
+
+def test_bands_become_names_of_files(own_survey: Survey, tmp_path: Path) -> None:
+    """Bands of any characters: nothing beside the folder, the record gives the name, and a rerun finds it."""
+    rows = Table.read(own_survey.table)
+    names = {"r": "../r/X", "g": "Hα"}
+    rows["band"] = [names[band] for band in rows["band"]]
+    rows.write(own_survey.table, overwrite=True)
+    out = tmp_path / "results" / "out"
+    for _ in range(2):
+        ended = lamella("coadd", own_survey.table, "-o", out, "--workers", 1, "--keep-warps", "--json")
+        assert ended.status == 0
+    run = json.loads(ended.out)
+    assert {coadd["summary"]["band"] for coadd in run["coadds"]} == set(names.values())
+    assert all(coadd["kept"] for coadd in run["coadds"])
+    assert {path.name for path in out.glob("*.fits")} == {
+        f"coadd-{word}-0-0,0{end}.fits" for word in ("..~2Fr~2FX", "H~CE~B1") for end in ("", "-plain")
+    } | {path.name for path in out.glob("*-artifacts.fits")}
+    assert len(list((out / "warps").glob("warp-*.fits"))) == len({*rows["visit"]})
+    assert [path.name for path in tmp_path.joinpath("results").iterdir()] == ["out"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LamellaError, OutputError, UnreadableFileError
+from ..filenames import coadd_stem
 from ..files import write_text
 from ..fits.read import read_cards
 from ..fits.text import from_fits
@@ -50,8 +51,9 @@ def find_earlier(folder: Path, names: Collection[str], skymap: SkyMap[Any]) -> E
     """
     coadds: list[CoaddRecord] = []
     problems: list[Skipped] = []
+    stems = {f"coadd-{coadd_stem(name)}" for name in names}
     for path in sorted(folder.glob("coadd-*.json")):
-        if path.stem.removeprefix("coadd-") in names:
+        if path.stem in stems:
             continue
         try:
             record = read_record(path)

@@ -20,6 +20,7 @@ from ..data.origins import summarize_origins
 from ..data.warp import Warp
 from ..errors import UnreadableFileError
 from ..file_states import changes_of, note_states, read_states, see_files, settle
+from ..filenames import coadd_stem
 from ..files import make_folder, write_text
 from ..formats.archive.artifact_files import write_artifacts
 from ..formats.archive.products import read_image
@@ -79,32 +80,32 @@ class CoaddFiles:
     @property
     def archive(self) -> Path:
         """The coadd with all its parts, for lamella and `lsst.images`."""
-        return self.folder / f"coadd-{self.name}.fits"
+        return self.folder / f"coadd-{coadd_stem(self.name)}.fits"
 
     @property
     def plain(self) -> Path:
         """The coadd for every other tool."""
-        return self.folder / f"coadd-{self.name}-plain.fits"
+        return self.folder / f"coadd-{coadd_stem(self.name)}-plain.fits"
 
     @property
     def picture(self) -> Path:
         """The picture."""
-        return self.folder / f"coadd-{self.name}.png"
+        return self.folder / f"coadd-{coadd_stem(self.name)}.png"
 
     @property
     def record(self) -> Path:
         """Numbers and small pictures for the page; written last, so that it says that all is done."""
-        return self.folder / f"coadd-{self.name}.json"
+        return self.folder / f"coadd-{coadd_stem(self.name)}.json"
 
     @property
     def artifacts(self) -> Path:
         """What was left out as artifacts, where they were looked for."""
-        return self.folder / f"coadd-{self.name}-artifacts.fits"
+        return self.folder / f"coadd-{coadd_stem(self.name)}-artifacts.fits"
 
     @property
     def artifact_picture(self) -> Path:
         """The picture of that."""
-        return self.folder / f"coadd-{self.name}-artifacts.png"
+        return self.folder / f"coadd-{coadd_stem(self.name)}-artifacts.png"
 
     def described(self, *, artifacts: bool) -> dict[str, Path]:
         """Return the files that are written before the record, by what they are."""

@@ -13,6 +13,7 @@ from ..data.exposure import ExposureSource
 from ..data.warp import Warp
 from ..errors import UnreadableFileError
 from ..file_states import States, settle
+from ..filenames import coadd_stem, file_word
 from ..formats.archive.archive_tree import check_archive
 from ..formats.archive.products import read_metadata
 from ..formats.archive.write import write_archive
@@ -67,7 +68,7 @@ class WarpFiles:
         """Return the path of the warp of a visit, or of its matched one."""
         instrument, number = visit
         kind = "matched" if matched else "warp"
-        return folder / f"{kind}-{job.name}-{instrument.replace('/', '_')}-{number}.fits"
+        return folder / f"{kind}-{coadd_stem(job.name)}-{file_word(instrument)}-{number}.fits"
 
     def path(self, visit: Visit, psf: PointSpreadFunction | None = None) -> Path:
         """Return the path of the warp of a visit; with a PSF, of the one that is matched to it."""
