@@ -180,6 +180,7 @@ class _Finder:
         self.strict = strict
         self.sources: dict[ExposureId, ExposureSource] = {}
         self.problems: list[InputProblem] = []
+        self.damages: list[LamellaError] = []
 
     def run(self, paths: list[Path], open_already: Iterable[ExposureSource] = ()) -> Inputs:
         candidates = self._collect(paths)
@@ -309,11 +310,14 @@ class _Finder:
     def _skip(self, candidate: Candidate, err: LamellaError) -> None:
         if self._is_fatal(candidate, err):
             raise err
+        self.damages += [err] if candidate.named else []
         self.problems.append(InputProblem(str(candidate.path), err))
 
     def _require_some(self, paths: list[Path], sources: Collection[object]) -> None:
         if sources:
             return
+        if self.strict is None and len(self.damages) == len(self.problems) == 1:
+            raise self.damages[0]  # of the one file that was named
         places = ", ".join(map(str, paths)) or "nothing"
         message = f"There are no exposures in {places}."
         if self.problems:
