@@ -285,3 +285,14 @@ def test_a_header_that_astropy_fails_on_is_an_error_with_its_name(file: Path) ->
     file.write_bytes(content[:place] + b"BITPIY" + content[place + 6 :])
     with pytest.raises(UnreadableFileError, match=r"x\.fits"):
         read_headers(file)
+
+
+@pytest.mark.parametrize("value", ["nan", "-1", "T", "'100'", "-+2"])
+def test_axes_of_compressed_images_are_numbers(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "image.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(np.ones((20, 20), np.float32))]).writeto(path)
+    content = path.read_bytes()
+    start = content.index(b"ZNAXIS1 = ") + 10
+    path.write_bytes(content[:start] + f"{value:>20}".ljust(70).encode() + content[start + 70 :])
+    with pytest.raises(UnreadableFileError, match=r"HDU 1.*ZNAXIS1"):
+        read_headers(path)

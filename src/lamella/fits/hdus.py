@@ -131,6 +131,8 @@ class Unit:
         for key, limit in (("NAXIS", _MAX_AXES), ("ZNAXIS", _MAX_AXES), ("TFIELDS", _MAX_FIELDS)):
             if self.whole(key, 0) > limit:
                 raise self.damage(f"{key} is {self.cards[key]}", f"at most {limit}")
+        if self.is_compressed:
+            _ = self.axes  # of the image, which nothing else compares with the file
         if bits not in PIXEL_TYPES:
             raise self.damage(f"BITPIX {bits}", "one of FITS")
         if axes == 0:
