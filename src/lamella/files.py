@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import re
 import tempfile
@@ -16,6 +18,9 @@ __all__ = ("TEMPORARY_PREFIX", "atomic_path", "make_folder", "sync", "write_byte
 
 TEMPORARY_PREFIX = ".lamella-"
 """Prefix of temporary folders."""
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+_told: set[tuple[int, str]] = set()
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -68,12 +73,27 @@ def _reason(err: OSError) -> str:
 
 
 def sync(path: str | PathLike[str]) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
+    """Wait until a file, or the names in a folder, are on disk.
+
+    Where the file system does not offer that, as some that are shared over a network do not for folders, a
+    warning is logged, once, and nothing is waited for. Other errors, such as of a full disk, are raised.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as err:
+        if err.errno not in _NO_SYNC:
+            raise
+        _tell_no_sync(os.fstat(descriptor).st_dev, _reason(err), path)
     finally:
         os.close(descriptor)
+
+
+def _tell_no_sync(device: int, reason: str, path: str | PathLike[str]) -> None:
+    # Once for each file system: a run writes many files.
+    if (device, reason) not in _told:
+        _told.add((device, reason))
+        _log.warning("%s: the file system cannot confirm that this is on disk (%s)", path, reason)
 
 
 def write_text(path: str | PathLike[str], text: str) -> None:
