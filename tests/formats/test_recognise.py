@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,29 @@ def test_what_is_wrong_in_a_folder_is_skipped_and_reported(decam: DecamWriter) -
         str(cut): UnreadableFileError,
     }
     assert all(str(problem).startswith(problem.path) for problem in inputs.problems)
+
+
+def test_folders_that_cannot_be_listed_are_told_and_stop_a_strict_run(
+    decam: DecamWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decam.write()
+    closed = decam.folder / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    inputs = open_exposures([decam.folder])
+    assert len(inputs.sources) == 1
+    (problem,) = inputs.problems
+    assert (problem.path, "Permission denied" in str(problem.error)) == (str(closed), True)
+    for paths, strict in (([closed], None), ([decam.folder], True)):
+        with pytest.raises(UnreadableFileError, match="closed: found Permission denied"):
+            open_exposures(paths, strict=strict)
 
 
 def test_what_is_wrong_with_a_named_file_is_an_error(decam: DecamWriter) -> None:

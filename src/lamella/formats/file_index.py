@@ -34,18 +34,28 @@ def split_name(name: str) -> tuple[str, str]:
     return name[: len(name) - len(suffix)], name[len(name) - len(suffix) :]
 
 
-def walk(folder: Path) -> list[Path]:
+def walk(folder: Path, on_unreadable: Callable[[UnreadableFileError], None] | None = None) -> list[Path]:
     """Return the files below a folder, sorted by path; hidden ones are left out.
+
+    Parameters
+    ----------
+    folder
+        Where they are; links to folders below it are not followed.
+    on_unreadable
+        Called for each folder that cannot be listed; by default it is raised.
 
     Raises
     ------
     UnreadableFileError
-        Raised when the folder cannot be listed.
+        Raised when a folder cannot be listed.
     """
 
     def fail(err: OSError) -> None:
         reason = err.strerror or str(err)
-        raise UnreadableFileError(err.filename or folder, found=reason, expected="a readable folder")
+        told = UnreadableFileError(err.filename or folder, found=reason, expected="a readable folder")
+        if on_unreadable is None:
+            raise told from err
+        on_unreadable(told)
 
     files: list[Path] = []
     for here, folders, names in os.walk(folder, onerror=fail):

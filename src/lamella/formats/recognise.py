@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -222,13 +223,17 @@ class _Finder:
     def _collect(self, paths: list[Path]) -> list[Candidate]:
         candidates: dict[Path, Candidate] = {}
         for path in paths:
-            for file in walk(path) if path.is_dir() else [path]:
+            for file in walk(path, functools.partial(self._skip_folder, path)) if path.is_dir() else [path]:
                 named = file == path
                 self._index(file, named)
                 key = file.absolute()
                 if key not in candidates or named:
                     candidates[key] = Candidate(file, named)
         return [candidates[key] for key in sorted(candidates)]
+
+    def _skip_folder(self, given: Path, err: UnreadableFileError) -> None:
+        folder = Path(err.path)  # type: ignore[attr-defined]
+        self._skip(Candidate(folder, folder == given), err)
 
     def _index(self, path: Path, named: bool) -> None:
         files = self.opening.files
