@@ -112,6 +112,15 @@ def test_interrupted_run_continues(survey, tmp_path):
     assert contents(tmp_path) == contents(survey.folder)
 
 
+def test_what_a_killed_run_was_writing_goes_with_the_next(survey, tmp_path):
+    folder = tmp_path / "survey"
+    for name in ("exposures/.lamella-visit-1-0.fits-abc", "truth/masks/.lamella-visit-1-0.fits-abc"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "half.fits").touch()
+    simulate_survey(folder, CONFIG)
+    assert contents(folder) == contents(survey.folder)
+
+
 def test_a_lost_file_is_made_again(tmp_path, survey):
     made = simulate_survey(tmp_path, CONFIG)
     made.file(100, 0).unlink()

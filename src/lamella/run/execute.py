@@ -27,6 +27,7 @@ from typing import Any, cast
 
 from ..errors import WorkerError
 from .events import Post, Relay, open_post
+from .semaphores import named_semaphores, remove_dead_semaphores
 
 __all__ = ("Outcome", "Parcel", "attempt_apart", "interruptible_threads", "run_in_processes", "run_jobs")
 
@@ -147,6 +148,7 @@ def run_in_processes[J, R](
         In order of completion.  The error of a job whose process died is a
         `WorkerError`.
     """
+    remove_dead_semaphores()
     if min(workers, len(jobs)) <= 1:
         yield from run_jobs(jobs, work)
         return
@@ -181,7 +183,9 @@ def _process_pool(workers: int, post: Post) -> Iterator[ProcessPoolExecutor]:
     """Give a pool whose processes end when this one ends, or is interrupted."""
     before = multiprocessing.active_children()
     prepare = functools.partial(_prepare_worker, post)
-    with ProcessPoolExecutor(workers, mp_context=_CONTEXT, initializer=prepare) as pool:
+    with named_semaphores():
+        executor = ProcessPoolExecutor(workers, mp_context=_CONTEXT, initializer=prepare)
+    with executor as pool:
         try:
             yield pool
         except BaseException:

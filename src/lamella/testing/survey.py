@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -14,6 +15,7 @@ from lsst.images import Box, GeneralFrame, SkyProjection
 
 from ..errors import ConfigError, MissingPartError, OutputError
 from ..files import atomic_path, make_folder, write_text
+from ..run.folder import hold_folder, remove_leftovers
 from ..texts import read_json
 from .camera import INSTRUMENT
 from .config import SurveyConfig
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ("Survey", "exposure_table", "open_survey", "simulate_survey")
 
 _CONFIG_FILE = "survey.json"
+_PRODUCTS = re.compile(r".*\.(fits|ecsv|json)", re.DOTALL)
+"""Names of all files of a survey."""
 _MANIFEST_FILE = "manifest.json"
 _LAYOUT = 1
 
@@ -131,7 +135,8 @@ def simulate_survey(
     Raises
     ------
     OutputError
-        Raised when the folder cannot be written to, or holds another survey.
+        Raised when the folder cannot be written to, holds another survey, or is being written to by another
+        process.
 
     Examples
     --------
@@ -150,7 +155,9 @@ def simulate_survey(
     elif _read_json(path) != description:
         raise OutputError(survey._folder(), reason="the folder holds a survey with other options")
     if not _is_complete(survey):
-        _write_survey(survey, progress)
+        with hold_folder(survey._folder(), _PRODUCTS):
+            remove_leftovers(survey._folder() / "truth", _PRODUCTS)
+            _write_survey(survey, progress)
     return survey
 
 
