@@ -11,11 +11,13 @@ import contextlib
 import functools
 import io
 import json
+import multiprocessing
 import os
 import resource
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
@@ -93,21 +95,33 @@ def serve(listener: socket.socket) -> None:
 
 
 def _import_all() -> None:
-    from lamella.cli.main import main
-
-    for words in (["lamella", "--help"], ["lamella", "coadd", "--help"]):
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-            main(words[1:])
     import lamella.cli.demo as demo
+    from lamella.cli.main import main
     from lamella.run import execute
     from lamella.testing.config import SurveyConfig
 
-    # What coadds take; the survey of the demo is smaller here.
+    # The survey of the demo is smaller here.
     demo.SurveyConfig = functools.partial(SurveyConfig, **SMALL_DEMO)  # type: ignore[misc, assignment]
-    execute._CONTEXT = PRELOADED  # type: ignore[assignment]
+    # Workers are forks of the command: a server of forks would import everything once more for each command.
+    execute._CONTEXT = multiprocessing.get_context("fork")  # type: ignore[assignment]
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        _make_coadds(Path(folder), main)
     with contextlib.suppress(ImportError):
         for point in _served().values():
             point.load()
+
+
+def _make_coadds(folder: Path, run: Callable[[list[str]], object]) -> None:
+    """Make coadds here, so that forks find the kernels in memory."""
+    from lamella.testing.config import SurveyConfig
+    from lamella.testing.survey import simulate_survey
+
+    config = SurveyConfig(**{**SMALL_DEMO, "detector_grid": (1, 1)}, bands=("r",))
+    simulate_survey(folder / "survey", config)
+    words = ["coadd", str(folder / "survey"), "-o", str(folder / "out"), "--workers", "1", "--quiet"]
+    for further in (["--reject", "compare-warp"], ["--psf-matched", "--statistic", "MEDIAN"]):
+        with contextlib.suppress(SystemExit):
+            run([*words, *further])
 
 
 def _answer(connection: socket.socket) -> int:
