@@ -87,6 +87,7 @@ def test_command_function_and_plain_python_give_the_same_bits(survey: Survey, co
             assert [(d.id, d.weight) for d in part.detectors] == [(d.id, d.weight) for d in other.detectors]
 
 
+@pytest.mark.usefixtures("quick_workers")
 @pytest.mark.parametrize("workers", [pytest.param(2, marks=pytest.mark.slow), 5])
 def test_workers_do_not_change_a_bit(
     survey: Survey, patches: Path, patch_coadds: Path, tmp_path: Path, workers: int

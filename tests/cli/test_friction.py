@@ -94,7 +94,7 @@ def test_options_are_shown_with_what_they_mean():
 @pytest.mark.slow
 def test_a_field_on_several_tracts_is_told_and_one_of_them_can_be_chosen(survey, tmp_path):
     lamella_ok(
-        "skymap", "make", "--kind", "rings", "--set", "num_rings=200", "--set", "pixel_scale=3",
+        "skymap", "make", "--kind", "rings", "--set", "num_rings=200", "--set", "pixel_scale=1",
         "-o", tmp_path / "rings.json",
     )  # fmt: skip
     common = (
