@@ -10,17 +10,12 @@ import pytest
 from astropy.io import fits
 
 from lamella.cli.main import main
-from lamella.run import execute
-
-from ..processes import PRELOADED
 
 
 def run_command(*arguments: str) -> None:
-    # How workers start does not matter here, and they need not import everything.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "_CONTEXT", PRELOADED)
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
+    # One worker is this process, which has the kernels in memory for further tests.
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--workers", "1"])
     assert ended.value.code in (0, None)
 
 
@@ -52,7 +47,8 @@ def decam_with_cosmic_rays(shared: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def sdss(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the coadds of the SDSS frames."""
+    """Folder of the coadds of the SDSS frames, whose visits are compared."""
     folder = tmp_path_factory.mktemp("sdss")
-    run_command("coadd", str(shared / "data" / "sdss"), "-o", str(folder), "--reject", "none", "-q")
+    words = ("--statistic", "MEAN", "--reject", "compare-warp", "-q")
+    run_command("coadd", str(shared / "data" / "sdss"), "-o", str(folder), *words)
     return folder
