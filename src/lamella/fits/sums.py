@@ -3,9 +3,9 @@
 The checksums that FITS knows are of whole HDUs, and a box of an image is a small
 part of one.  The table has a row for each header, for the data of tables, and for
 each 64 kB of an image that is not compressed; tiles of GZIP have a checksum of
-their own.  Whoever reads a piece compares it.  CRC-32, that of gzip, notices any
-damage to 32 neighbouring bits or fewer, and all other damage but one in four
-thousand million.
+their own.  Whoever reads a piece compares it.  XXH3 with 64 bits is a hash, and no
+code that is sure to notice few changed bits: of changed pieces, whatever the change,
+one in 2**64 would have the same value.
 """
 
 from __future__ import annotations
