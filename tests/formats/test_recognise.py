@@ -189,6 +189,17 @@ def test_a_folder_with_an_exposure_table_is_what_the_table_says(decam: DecamWrit
     assert inputs.problems == ()
 
 
+def test_a_name_that_no_file_can_have_is_told_like_an_absent_one(decam: DecamWriter) -> None:
+    decam.write()
+    row = "file,weight_file,weight_hdu,zero_point,psf_fwhm,band,visit,detector\n"
+    row += f"{'a' * 300}.fits,b.fits,1,30,1,r,2,34\n"
+    (decam.folder / "exposures.csv").write_text(row)
+    with pytest.raises(UnreadableFileError, match=f"{'a' * 300}"):
+        open_exposures([decam.folder / "exposures.csv"])
+    with pytest.raises(UnreadableFileError, match="no such file"):
+        open_exposures(["b" * 300])
+
+
 def test_a_damaged_header_field_spoils_one_exposure_only(decam: DecamWriter) -> None:
     decam.write("c4d_a_ooi_r_v1.fits", visit=1)
     decam.write("c4d_b_ooi_r_v1.fits", visit=2, header={"CRVAL1": "NaN"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -80,7 +81,7 @@ def show_files(
         try:
             # Exposures of afw are listed with others, too.
             if view.show_afw(file) and not _show_own(view, file):
-                if format_name is None and file.is_file() and _is_other_fits(file):
+                if format_name is None and os.path.isfile(file) and _is_other_fits(file):
                     view.show_fits(contents_of(file))
                 else:
                     exposures.append(file)
@@ -101,7 +102,7 @@ def show_files(
 
 def _show_own(view: _View, file: Path) -> bool:
     """Describe what lamella wrote; return whether the file is of that kind."""
-    if file.is_dir():
+    if os.path.isdir(file):
         records = sorted(file.glob("coadd-*.json"))
         for path in records:
             view.show_record(read_record(path), path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ def _files_of(paths: Sequence[Path]) -> tuple[Path, ...]:
     """
     files: list[Path] = []
     for path in paths:
-        members = sorted(filter(is_fits_name, path.iterdir())) if path.is_dir() else [path]
+        members = sorted(filter(is_fits_name, path.iterdir())) if os.path.isdir(path) else [path]
         if not members:
             raise NoInputsError(f"{path}: found a folder without FITS files; expected warps or images in it.")
         files += members

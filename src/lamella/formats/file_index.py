@@ -90,7 +90,7 @@ class FileIndex:
         """Add the files of a folder, without its subfolders; a folder that is absent adds none."""
         if folder.is_dir():
             for path in folder.iterdir():
-                if path.is_file():
+                if os.path.isfile(path):
                     self.add(path)
 
     def find(self, name: str, *, near: Path) -> Path | None:

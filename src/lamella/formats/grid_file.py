@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,6 @@ def _text_headers(path: Path) -> tuple[Header, ...]:
 def split_hdu(text: str) -> tuple[Path, str | int | None]:
     """Return file and HDU of a text ``FILE`` or ``FILE,HDU``; a file of that very name goes first."""
     name, comma, hdu = text.rpartition(",")
-    if not comma or Path(text).exists():
+    if not comma or os.path.exists(text):
         return Path(text), None
     return Path(name), hdu_of(hdu)

@@ -129,6 +129,11 @@ def _find_table(hdus: fits.HDUList, hdu: int | str | None, path: Path) -> tuple[
     raise MissingPartError(path, where=where, found=absent, expected="a PSF model of PSFEx")
 
 
+def _texts(column: np.ndarray) -> np.ndarray:
+    """Return a column as texts; what is no ASCII is like no name."""
+    return np.char.decode(column, "ascii", "replace") if column.dtype.kind == "S" else column.astype(str)
+
+
 def _pick_row(
     rows: fits.FITS_rec, ccds: Sequence[str], number: int | None, exposure: int | None, path: Path, where: str
 ) -> int:
@@ -140,7 +145,7 @@ def _pick_row(
         chosen &= columns["ccdnum"] == number
         wanted.append(f" of CCD number {number}")
     if "ccdname" in columns and ccds:
-        texts = np.char.upper(np.char.strip(columns["ccdname"].astype(str)))
+        texts = np.char.upper(np.char.strip(_texts(columns["ccdname"])))
         named = np.isin(texts, [ccd.upper() for ccd in ccds])
         if named.any() or not wanted:
             chosen &= named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -152,7 +153,7 @@ def _is_damage(path: Path, err: LamellaError) -> bool:
     for cause in _causes(err):
         named = Path(str(getattr(cause, "path", "")))
         is_fits = is_fits_name(path) or named.absolute() != path.absolute()
-        if isinstance(cause, UnreadableFileError) and named.is_file() and is_fits:
+        if isinstance(cause, UnreadableFileError) and os.path.isfile(named) and is_fits:
             return True
     return False
 
@@ -223,7 +224,8 @@ class _Finder:
     def _collect(self, paths: list[Path]) -> list[Candidate]:
         candidates: dict[Path, Candidate] = {}
         for path in paths:
-            for file in walk(path, functools.partial(self._skip_folder, path)) if path.is_dir() else [path]:
+            skip = functools.partial(self._skip_folder, path)
+            for file in walk(path, skip) if os.path.isdir(path) else [path]:
                 named = file == path
                 self._index(file, named)
                 key = file.absolute()
@@ -255,7 +257,9 @@ class _Finder:
             return ()
         paths = (candidate.path for candidate in candidates)
         return tuple(
-            path.absolute().parent for path in paths if path.is_file() and is_exposure_table(FileHead(path))
+            path.absolute().parent
+            for path in paths
+            if os.path.isfile(path) and is_exposure_table(FileHead(path))
         )
 
     def _open(self, candidate: Candidate, format: Format) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def _ask(
     exposures, left, companions = [], [], []
     for candidate in candidates:
         try:
-            if not candidate.path.is_file():
+            if not os.path.isfile(candidate.path):  # which is no error of a name that is too long
                 expected = "a file or a folder"
                 raise UnreadableFileError(candidate.path, found="no such file", expected=expected)
             format, role = recognise(candidate.path, formats)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def find_earlier(folder: Path, names: Collection[str], skymap: SkyMap[Any]) -> E
 
 def _why_not_listed(record: CoaddRecord, folder: Path, skymap: SkyMap[Any]) -> str:
     """Return what is wrong with a coadd of an earlier run; an empty text if nothing is."""
-    missing = [name for name in record.files.values() if not (folder / name).exists()]
+    missing = [name for name in record.files.values() if not os.path.exists(folder / name)]
     if missing:
         return f"{', '.join(missing)} of it is no longer there"
     if record.grid and record.grid != skymap.identity:

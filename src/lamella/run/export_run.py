@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -57,7 +58,7 @@ def export_products(
     paths: list[Path] = []
     for product in products:
         files = [product]
-        if product.is_dir():
+        if os.path.isdir(product):
             files = [file for file in walk(product) if is_fits_name(file) and is_product(file)]
             if not files:
                 raise NoInputsError(f"{product}: there is no warp and no coadd in this folder.")

@@ -226,7 +226,7 @@ class StagedWork:
     def of(cls, work: CoaddWork, jobs: Sequence[PatchJob]) -> StagedWork:
         """Take note of what is to be seen of the exposures of some jobs."""
         files = {file for job in jobs for file in _files_of(job)}
-        return cls(work, frozenset(file for file in files if not Path(file).exists()))
+        return cls(work, frozenset(file for file in files if not os.path.exists(file)))
 
     def __call__(self, job: PatchJob, attempt: Attempt, resources: Resources) -> StagedCoadd:
         """Do the work in the folder of an attempt.
@@ -237,7 +237,7 @@ class StagedWork:
             Raised when this machine does not see a file.
         """
         for file in sorted(_files_of(job) - self.absent):
-            if not Path(file).exists():
+            if not os.path.exists(file):
                 raise unseen(Path(file))
 
         def step(stage: str, done: int, total: int) -> None:
@@ -289,7 +289,7 @@ def find_finished(job: PatchJob, config: PatchConfig, folder: Path, *, keep_warp
         for name, state in known.get("products", {}).items()
         if keep_warps or not name.startswith(f"{_WARPS}/")
     }
-    missing = [name for name in record.files.values() if not (folder / name).exists()]
+    missing = [name for name in record.files.values() if not os.path.exists(folder / name)]
     changes = changes_of(folder, products) or [f"{name} is no longer there" for name in missing]
     if changes:
         return Earlier(damage="; ".join(changes))

@@ -186,6 +186,19 @@ def test_damaged_and_foreign_files(masks: ArtifactMasks, tmp_path: Path) -> None
     assert not is_artifact_file(path)
 
 
+def test_bytes_that_are_no_ascii_are_named(masks: ArtifactMasks, tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    write_artifacts(masks, path)
+    with fits.open(path) as hdus:
+        start = hdus["VISITS"].fileinfo()["datLoc"]
+    content = bytearray(path.read_bytes())
+    content[content.index(b"Cam", start)] = 0xCC
+    # As if the sum had been made of the damaged bytes.
+    path.write_bytes(bytes(content).replace(b"DATASUM =", b"OTHERSUM="))
+    with pytest.raises(UnreadableFileError, match="VISITS, instrument: found a byte 0xcc; expected ASCII"):
+        read_artifacts(path)
+
+
 @pytest.mark.parametrize("name", ["RUNS", "VISITS"])
 def test_a_table_that_differs_from_its_datasum_is_told(
     masks: ArtifactMasks, name: str, tmp_path: Path

@@ -220,8 +220,12 @@ def _plain(values: np.ndarray, name: str, path: str, hdu: str) -> np.ndarray:
         raise InputError(path, where=f"HDU {hdu}, {name}", found=f"{values.dtype}", expected=expected)
     if name not in _TEXTS:
         return values.astype(np.int64)
-    texts = [from_fits(text) for text in values.astype(str).tolist()]
-    return np.array(texts, dtype=str)
+    try:
+        texts = values.astype(str).tolist()
+    except UnicodeDecodeError as err:
+        found = f"a byte 0x{err.object[err.start]:02x}"
+        raise UnreadableFileError(path, where=f"HDU {hdu}, {name}", found=found, expected="ASCII") from err
+    return np.array([from_fits(text) for text in texts], dtype=str)
 
 
 def _shifts(path: Path, rows: int) -> dict[str, list[float | None]]:

@@ -196,7 +196,7 @@ def _list_of(hdu: Any) -> fits.HDUList:
 def _files(name: str | os.PathLike[str], label: str) -> list[Path]:
     """Return the files that a name with * ? or [ matches, or the one file or folder."""
     path = Path(name)
-    if _PATTERN.isdisjoint(str(name)) or path.exists():
+    if _PATTERN.isdisjoint(str(name)) or os.path.exists(path):
         return [path]
     matches = sorted(glob.glob(str(name), recursive=True))
     if not matches:
