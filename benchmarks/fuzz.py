@@ -138,6 +138,8 @@ def _with_other_card(content: bytes, choices: random.Random) -> bytes:
         for start in range(0, len(content) - _CARD, _CARD)
         if content[start + 8 : start + 10] == b"= " and content[start : start + _CARD].isascii()
     ]
+    if not starts:  # compressed as a whole
+        return _with_flipped_bits(content, choices)
     start, changed = choices.choice(starts), bytearray(content)
     if choices.random() < 0.2:
         changed[start : start + 8] = b"XXXXXXXX"
