@@ -57,7 +57,7 @@ class Tally:
 
     kills: int = 0
     late: int = 0
-    """Runs that had ended before they were killed."""
+    """Runs that had made all before they were killed."""
     failures: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -126,13 +126,15 @@ def attempt(name: str, trial: Trial, kills: int, folder: Path, moments: random.R
     while tally.kills < kills:
         output = folder / f"{name}-{tally.kills}"
         output.mkdir()
-        history = []
-        while not history or (moments.random() < _AGAIN and tally.kills < kills):
+        history, ended = [], False
+        # What has ended is not given again: some commands refuse to make what is there.
+        while not ended and (not history or (moments.random() < _AGAIN and tally.kills < kills)):
             delay, number = moments.uniform(0.0, 1.1 * seconds), moments.choice(_SIGNALS)
             history.append(f"{number.name} after {delay:.3f} s")
-            tally.late += not kill(trial, output, delay, number)
+            ended = kill(trial, output, delay, number)
+            tally.late += ended
             tally.kills += 1
-        said = finish(trial, output)
+        said = "" if ended else finish(trial, output)
         faults = [said.strip()] if said else []
         if contents(output) != expected:
             faults.append("other bits")
@@ -145,16 +147,14 @@ def attempt(name: str, trial: Trial, kills: int, folder: Path, moments: random.R
 
 
 def kill(trial: Trial, output: Path, delay: float, number: signal.Signals) -> bool:
-    """Start a command and end its group; return whether it was still running."""
+    """Start a command and end its group; return whether it had made all before."""
     process = start(trial, output)
     try:
         process.wait(delay)
-        ended = True
     except subprocess.TimeoutExpired:
-        ended = False
         os.killpg(process.pid, number)
     process.communicate()
-    return not ended
+    return process.returncode == 0
 
 
 def main() -> None:

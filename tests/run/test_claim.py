@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +147,22 @@ def test_a_folder_that_is_absent_is_an_error_with_the_file(tmp_path: Path) -> No
         claim_files([tmp_path / "absent" / "a.fits"], overwrite=False),
     ):
         pass
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_program_that_is_killed_on_its_way_out_is_given_again(
+    paths: list[Path], tmp_path: Path, killed: bool
+) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from lamella.run.claim import claim_files, keep_claims_until_exit\n"
+        "keep_claims_until_exit(); path = Path(sys.argv[1])\n"
+        "with claim_files([path], overwrite=False): path.write_text('whole')\n"
+    ) + ("os.kill(os.getpid(), signal.SIGKILL)" if killed else "")
+    ended = subprocess.run([sys.executable, "-c", code, str(paths[0])], check=False)
+    assert ended.returncode == (-signal.SIGKILL if killed else 0)
+    assert len(entries(tmp_path)) == 1 + killed
+    refused = contextlib.nullcontext() if killed else pytest.raises(OutputError)
+    with refused, claim_files(paths, overwrite=False):
+        pass
+    assert entries(tmp_path) == ["a.fits"]

@@ -110,6 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments
         What follows the name of the program; by default those of the process.
     """
+    if arguments is None:  # a process of its own
+        from ..run.claim import keep_claims_until_exit
+
+        keep_claims_until_exit()
     sys.exit(_run(arguments))
 
 

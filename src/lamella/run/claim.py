@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
 import fcntl
@@ -21,7 +22,7 @@ from ..errors import InputError, OutputError
 from ..files import TEMPORARY_PREFIX
 from ..texts import read_json
 
-__all__ = ("claim_files",)
+__all__ = ("claim_files", "keep_claims_until_exit")
 
 _PREFIX = f"{TEMPORARY_PREFIX}claim-"
 _RANDOM = re.compile("[a-z0-9_]{8}")
@@ -72,9 +73,34 @@ class _Claim:
 
     def end(self, *, finished: bool) -> None:
         """Give the claim up; it stays for the next command where something was written and not finished."""
+        if finished and _until_exit is not None:
+            _until_exit.append(self)
+            return
         if finished or not any(_exists(self.path.with_name(name)) for name in self.own):
             self.path.unlink(missing_ok=True)
         os.close(self.descriptor)
+
+
+_until_exit: list[_Claim] | None = None
+"""Claims of which all is written; `None` where they end with their block."""
+
+
+def keep_claims_until_exit() -> None:
+    """Have claims of which all is written last until the process ends: for a program that makes one thing.
+
+    To whoever gave the command, one that is killed on its way out was killed, and they give it again.
+    """
+    global _until_exit
+    if _until_exit is None:
+        _until_exit = []
+        atexit.register(_end_claims)
+
+
+def _end_claims() -> None:
+    global _until_exit
+    claims, _until_exit = _until_exit or [], None
+    for claim in claims:
+        claim.end(finished=True)
 
 
 @contextlib.contextmanager
