@@ -50,22 +50,28 @@ def second_moments(image: Image) -> Moments:
     InvalidPsfError
         Raised when the image has no positive finite sum.
     """
-    return _weighted(image, np.asarray(image.array, dtype=np.float64))
+    return _moments_of(np.asarray(image.array, dtype=np.float64), *_axes(image))
 
 
-def _weighted(image: Image, values: np.ndarray) -> Moments:
-    total = float(values.sum())
+def _axes(image: Image) -> tuple[np.ndarray, np.ndarray]:
+    """Return the coordinates of the columns and of the rows of an image."""
+    return image.bbox.x.arange.astype(np.float64), image.bbox.y.arange.astype(np.float64)
+
+
+def _moments_of(values: np.ndarray, across: np.ndarray, up: np.ndarray) -> Moments:
+    """Return the moments of values (y, x) at the coordinates of columns and rows."""
+    columns, rows = values.sum(axis=0), values.sum(axis=1)
+    total = float(rows.sum())
     if not (math.isfinite(total) and total > 0.0):
         raise InvalidPsfError(f"An image with the sum {total} has no moments.")
-    columns, rows = values.sum(axis=0), values.sum(axis=1)
-    across, up = image.bbox.x.arange, image.bbox.y.arange
     x, y = float(columns @ across) / total, float(rows @ up) / total
+    dx, dy = across - x, up - y
     return Moments(
         x=x,
         y=y,
-        xx=float(columns @ (across - x) ** 2) / total,
-        yy=float(rows @ (up - y) ** 2) / total,
-        xy=float((up - y) @ values @ (across - x)) / total,
+        xx=float(columns @ (dx * dx)) / total,
+        yy=float(rows @ (dy * dy)) / total,
+        xy=float(dy @ values @ dx) / total,
     )
 
 
@@ -88,33 +94,55 @@ def adaptive_moments(image: Image) -> Moments:
     if not np.isfinite(values).all():
         raise InvalidPsfError("An image with values that are not finite has no moments.")
     row, column = np.unravel_index(int(values.argmax()), values.shape)
-    box = image.bbox
-    moments = Moments(float(box.x.start + column), float(box.y.start + row), 4.0, 4.0, 0.0)
+    across, up = _axes(image)
+    moments = Moments(float(across[column]), float(up[row]), 4.0, 4.0, 0.0)
     for _ in range(_MAX_ITERATIONS):
-        determinant = moments.xx * moments.yy - moments.xy**2
-        dx, dy = image.bbox.x.arange - moments.x, (image.bbox.y.arange - moments.y)[:, np.newaxis]
-        square = moments.yy * dx**2 - 2.0 * moments.xy * dx * dy + moments.xx * dy**2
-        weight: np.ndarray = np.exp(-0.5 * square / determinant)
-        under = _without_sampling(_weighted(image, values * weight), _weighted(image, weight**2), moments)
+        weight = _gaussian(moments, across, up)
+        under = _without_sampling(
+            _moments_of(values * weight, across, up), _moments_of(weight * weight, across, up), moments
+        )
         # Beneath an image with negative pixels they need not be those of a shape.
         if not (under.xx > 0.0 and under.radius > 0.0):
             break
         change = max(abs(2.0 * under.xx - moments.xx), abs(2.0 * under.yy - moments.yy)) / moments.radius**2
         shift = math.hypot(under.x - moments.x, under.y - moments.y)
-        # The shape that gives these moments under the weight.  For Gaussians inverse covariances add:
-        # measured^-1 = true^-1 + weight^-1.
-        measured = np.linalg.inv([[under.xx, under.xy], [under.xy, under.yy]])
-        inverse = measured - np.linalg.inv([[moments.xx, moments.xy], [moments.xy, moments.yy]])
-        # Far from the solution the difference may not be a shape; doubling always is one.
-        xx, xy, yy = 2.0 * under.xx, 2.0 * under.xy, 2.0 * under.yy
-        if not (np.linalg.det(inverse) <= 0.0 or inverse[0, 0] <= 0.0):
-            (xx, xy), (_, yy) = np.linalg.inv(inverse).tolist()
-        moments = Moments(under.x, under.y, xx, yy, xy)
+        moments = _unweighted(under, moments)
+        if not moments.radius > 0.0:
+            break
         if max(change, shift) < _TOLERANCE and moments.radius > _LEAST_RADIUS:
             return moments
     raise InvalidPsfError(
         "The adaptive moments of an image do not converge: it has no compact, resolved core."
     )
+
+
+def _gaussian(shape: Moments, across: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Return the Gaussian of given moments with the peak 1 at the coordinates of columns and rows."""
+    (xx, xy, yy), dx, dy = _inverse(shape.xx, shape.xy, shape.yy), across - shape.x, up - shape.y
+    square = np.multiply.outer(dy, (-xy) * dx)
+    square += (-0.5 * xx) * dx * dx
+    square += ((-0.5 * yy) * dy * dy)[:, np.newaxis]
+    return np.exp(square, out=square)
+
+
+def _unweighted(under: Moments, weight: Moments) -> Moments:
+    """Return the shape that has given moments under a Gaussian weight.
+
+    For Gaussians inverse covariances add: measured^-1 = true^-1 + weight^-1.
+    """
+    measured, of_weight = (_inverse(m.xx, m.xy, m.yy) for m in (under, weight))
+    xx, xy, yy = (a - b for a, b in zip(measured, of_weight, strict=True))
+    if xx > 0.0 and xx * yy - xy**2 > 0.0:
+        xx, xy, yy = _inverse(xx, xy, yy)
+        return Moments(under.x, under.y, xx, yy, xy)
+    # Far from the solution the difference may not be a shape; doubling always is one.
+    return Moments(under.x, under.y, 2.0 * under.xx, 2.0 * under.yy, 2.0 * under.xy)
+
+
+def _inverse(xx: float, xy: float, yy: float) -> tuple[float, float, float]:
+    """Return the elements xx, xy, yy of the inverse of a symmetric matrix."""
+    determinant = xx * yy - xy**2
+    return yy / determinant, -xy / determinant, xx / determinant
 
 
 def _without_sampling(under: Moments, sampled: Moments, weight: Moments) -> Moments:
