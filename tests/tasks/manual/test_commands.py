@@ -24,7 +24,7 @@ from lamella.tasks.repository import create_repository, open_repository
 from ..hsc_fixture import SELECT_HSC_I
 from .conftest import plane
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_database]
 
 ID = ["--id", "tract=0", "patch=5,4", "filter=HSC-I"]
 SELECT = shlex.split(SELECT_HSC_I)
@@ -129,7 +129,6 @@ def test_a_rerun_takes_warps_over_and_writes_its_own_coadd(warped: Any) -> None:
         (["--warpCompareCoadd"], CompareWarpAssembleCoaddTask, "compare_warp"),
     ],
 )
-@pytest.mark.any_database
 def test_artifacts_are_rejected(switch: list[str], task: Any, method: str, warped: Any) -> None:
     output = ["--rerun", method]
     commands.assemble_coadd([*switch, str(warped.repository), *ID, *SELECT, *output])
@@ -145,7 +144,6 @@ def test_artifacts_are_rejected(switch: list[str], task: Any, method: str, warpe
     assert (folder / f"deep_{task._DefaultName}.py").exists()
 
 
-@pytest.mark.any_database
 def test_missing_matched_warps_are_told_of(warped_site: Any, tmp_path: Path) -> None:
     site = warped_site.copy(tmp_path / "site")
     args = [str(site.repository), *ID, *SELECT]
@@ -156,7 +154,6 @@ def test_missing_matched_warps_are_told_of(warped_site: Any, tmp_path: Path) -> 
     assert exit.value.code == 1
 
 
-@pytest.mark.any_database
 def test_what_is_stored_with_an_output_must_agree(warped: Any) -> None:
     one_visit = ["--selectId", "visit=903986", "ccd=0..111"]
     first = assemble(warped, "--rerun", "checked", select=one_visit)
@@ -176,7 +173,6 @@ def test_what_is_stored_with_an_output_must_agree(warped: Any) -> None:
     assert "0.1'" not in versions.read_text()
 
 
-@pytest.mark.any_database
 def test_subtasks_are_retargeted_by_file_and_by_command_line(warped: Any, tmp_path: Path) -> None:
     module = "lamella.tasks.manual.selectImages"
     overrides = tmp_path / "seeing.py"
@@ -198,7 +194,6 @@ def test_subtasks_are_retargeted_by_file_and_by_command_line(warped: Any, tmp_pa
     assert len(set(assemble(warped, "--rerun", "plain").result.coaddExposure.inputs["visit"])) == 5
 
 
-@pytest.mark.any_database
 def test_nothing_to_coadd_has_a_status_of_its_own(warped: Any) -> None:
     args = ["--legacyCoadd", str(warped.repository), *ID, "--selectId", "visit=903334", "ccd=0..111"]
     with pytest.raises(SystemExit) as exit:
