@@ -11,8 +11,8 @@ DEMO ?= demo
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 INSTALL := $(PIP) --build-constraint constraints.txt
 # Files go to the workers in the order of tests/conftest.py.
-# One worker more than processors: tests wait for the disk and for processes that they start.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Two workers more than processors: tests wait for the disk, and for processes and servers that they start.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 PYTEST := -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test lint bench docs setup clean help

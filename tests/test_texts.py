@@ -178,6 +178,7 @@ OWN = {
     "tasks/bright_objects.py": "a copy in a repository is compared",
     "tasks/backgrounds.py": "a copy in a repository is compared",
     "run/contents.py": "what was written is compared",
+    "run/semaphores.py": "what the system tells of a process",
     "cli/show_formats.py": "a description that lamella brings is printed",
 }
 """What reads bytes that are no text of others."""
