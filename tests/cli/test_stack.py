@@ -204,3 +204,19 @@ def test_a_stack_that_was_killed_is_finished_by_the_same_command(coadds: Path, t
         again = lamella(*words)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plain.fits", "stack.fits"]
     assert (again.status, "it exists (use --overwrite)" in again.err) == (1, True)
+
+
+def test_a_stack_that_is_killed_on_its_way_out_is_given_again(coadds: Path, tmp_path: Path) -> None:
+    words = ["stack", *map(str, warps(coadds)), "-o", "stack.fits"]
+    code = (
+        "import os, signal, sys; from lamella.cli import main as module; run = module._run\n"
+        "module._run = lambda arguments: (run(arguments), os.kill(os.getpid(), signal.SIGKILL))\n"
+        "module.main()"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    with contextlib.chdir(tmp_path):
+        lamella_ok(*words)
+    assert [path.name for path in tmp_path.iterdir()] == ["stack.fits"]

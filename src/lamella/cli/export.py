@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..run.export_run import FileFormat
 
 from .help import Command
+from .process import ends_with_command
 from .voice import open_voice, voice_options
 
 __all__ = ("command",)
@@ -63,8 +64,11 @@ def command(
     with open_voice(ctx, "reading") as voice:
         with quick_imports():
             from ..report.record import Skipped
+            from ..run.claim import keep_claims_until_exit
             from ..run.export_run import export_products
             from .tell import tell_skipped
+        if ends_with_command(ctx):
+            keep_claims_until_exit()
         files = export_products(products, output, form, compress=compress, overwrite=overwrite)
         notes = [Skipped(str(path), note) for path, notes in files.items() for note in notes]
         tell_skipped(notes, "Not as it was")

@@ -21,6 +21,7 @@ import click
 from .. import __version__
 from ..startup import lighten_exit
 from .help import Group
+from .process import Process
 from .screen import echo, show_error
 
 __all__ = ("main",)
@@ -110,10 +111,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments
         What follows the name of the program; by default those of the process.
     """
-    if arguments is None:  # a process of its own
-        from ..run.claim import keep_claims_until_exit
-
-        keep_claims_until_exit()
     sys.exit(_run(arguments))
 
 
@@ -122,7 +119,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
     try:
         with _signals_interrupt():
-            status = _lamella.main(args=arguments, prog_name="lamella", standalone_mode=False)
+            process = Process(ends=arguments is None)
+            status = _lamella.main(args=arguments, prog_name="lamella", standalone_mode=False, obj=process)
     except click.ClickException as err:
         show_error(err)
         return err.exit_code

@@ -11,12 +11,13 @@ import click
 
 from ..errors import ConfigError, NoInputsError
 from ..formats.file_index import FITS_SUFFIXES, is_fits_name
-from ..run.claim import claim_files
+from ..run.claim import claim_files, keep_claims_until_exit
 from ..run.patch_config import StackConfig
 from ..startup import quick_imports
 from .help import Command
 from .json_out import json_option
 from .options import config_file_options, config_options, take_config
+from .process import ends_with_command
 from .run_options import COADD_OPTIONS, require_suffix, resource_options, take_resources
 from .voice import open_voice, voice_options
 
@@ -97,6 +98,8 @@ def command(
     outputs = [path for path in (output, plain, artifacts) if path is not None]
     for path in outputs:
         require_suffix(path, FITS_SUFFIXES)
+    if ends_with_command(ctx):
+        keep_claims_until_exit()
     with claim_files(outputs, overwrite=overwrite), open_voice(ctx, "reading", as_json=as_json) as voice:
         with quick_imports():
             from ..formats.archive.products import is_product
