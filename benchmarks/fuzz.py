@@ -151,9 +151,9 @@ def _with_other_card(content: bytes, choices: random.Random) -> bytes:
 
 def _with_other_value(content: bytes, choices: random.Random) -> bytes:
     text = content.decode()
-    places = list(_VALUE.finditer(text))
-    place = choices.choice(places)
-    return (text[: place.start()] + choices.choice(_TEXT_VALUES) + text[place.end() :]).encode()
+    values = list(_VALUE.finditer(text))
+    match = choices.choice(values)
+    return (text[: match.start()] + choices.choice(_TEXT_VALUES) + text[match.end() :]).encode()
 
 
 def _too_long(number: int, frame: FrameType | None) -> NoReturn:

@@ -64,15 +64,15 @@ class Tally:
 def trials(folder: Path) -> dict[str, Trial]:
     """Simulate a survey, make its warps and coadds, and return the commands."""
     survey = simulate_survey(folder / "survey", _CONFIG)
-    table, made = str(survey.table), folder / "made"
-    run = ["coadd", table, "-o", str(made), "--keep-warps", "--reject", "none"]
+    table, coadds_folder = str(survey.table), folder / "coadds"
+    run = ["coadd", table, "-o", str(coadds_folder), "--keep-warps", "--reject", "none"]
     subprocess.run([*LAMELLA, *run], check=True, capture_output=True)
-    warps = [str(path) for path in sorted((made / "warps").glob("*.fits"))]
-    coadds = [str(path) for path in sorted(made.glob("coadd-r-*,?.fits"))]
+    warps = [str(path) for path in sorted((coadds_folder / "warps").glob("*.fits"))]
+    coadds = [str(path) for path in sorted(coadds_folder.glob("coadd-r-*,?.fits"))]
     plain = "{output}/plain.fits"
     return {
         "coadd": Trial(["coadd", table, "-o", "{output}", "--keep-warps", "--workers", "2"]),
-        "warp": Trial(["warp", table, "-o", "{output}", "--skymap", str(made / "skymap.json")]),
+        "warp": Trial(["warp", table, "-o", "{output}", "--skymap", str(coadds_folder / "skymap.json")]),
         "stack": Trial(["stack", *warps, "-o", "{output}/stack.fits", "--plain", plain]),
         "export": Trial(["export", *warps, *coadds, "-o", "{output}", "--format", "archive"]),
     }

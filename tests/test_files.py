@@ -55,7 +55,7 @@ def test_a_file_system_without_sync_is_told_and_the_file_written(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(os, "fsync", _failing_sync(number))
-    monkeypatch.setattr(files, "_told", set())
+    monkeypatch.setattr(files, "_TOLD", set())
     write_text(tmp_path / "a.txt", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "text"

@@ -19,8 +19,8 @@ __all__ = ("TEMPORARY_PREFIX", "atomic_path", "make_folder", "sync", "write_byte
 TEMPORARY_PREFIX = ".lamella-"
 """Prefix of temporary folders."""
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-_told: set[tuple[int, str]] = set()
-_log = logging.getLogger(__name__)
+_TOLD: set[tuple[int, str]] = set()
+_LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -91,9 +91,9 @@ def sync(path: str | PathLike[str]) -> None:
 
 def _tell_no_sync(device: int, reason: str, path: str | PathLike[str]) -> None:
     # Once for each file system: a run writes many files.
-    if (device, reason) not in _told:
-        _told.add((device, reason))
-        _log.warning("%s: the file system cannot confirm that this is on disk (%s)", path, reason)
+    if (device, reason) not in _TOLD:
+        _TOLD.add((device, reason))
+        _LOG.warning("%s: the file system cannot confirm that this is on disk (%s)", path, reason)
 
 
 def write_text(path: str | PathLike[str], text: str) -> None:

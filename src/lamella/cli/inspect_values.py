@@ -139,10 +139,10 @@ def plain_fits_values(path: Path) -> dict[str, Any]:
     """
     (header,) = read_headers(path, 1)
     head = Cards(path, "HDU 0", (header,))
-    patch = [parse_whole(word) for word in head.text("PATCH").split(",")]
+    label = head.text("PATCH")
+    patch = [parse_whole(word) for word in label.split(",")]
     if len(patch) != 2 or None in patch:
-        found = repr(head.text("PATCH"))
-        raise InputError(path, where="HDU 0, PATCH", found=found, expected="column,row such as 5,4")
+        raise InputError(path, where="HDU 0, PATCH", found=repr(label), expected="column,row such as 5,4")
     return {
         "kind": "plain coadd",
         "file": str(path),

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..texts import parse_whole
+
 __all__ = ("STALE_SUM", "collect_stale_sums", "compare_datasum", "data_sum")
 
 STALE_SUM = "Pixels that may be damaged: DATASUM says"
@@ -71,9 +73,10 @@ def compare_datasum(card: object, content: Any, where: str) -> None:
         File and HDU.
     """
     notes, stated = _COLLECTED.get(), str(card).strip()
-    if notes is None or not (stated.isascii() and stated.isdigit()) or len(stated) > len(str(_FOLD)):
+    number = parse_whole(stated)
+    if notes is None or number is None or len(stated) > len(str(_FOLD)):
         return
     total = data_sum(content)
-    if total % _FOLD != int(stated) % _FOLD:
+    if total % _FOLD != number % _FOLD:
         note = f"{STALE_SUM} {stated} in {where}, and their sum is {total}."
         notes += [] if note in notes else [note]

@@ -76,7 +76,7 @@ class _Claim:
         if finished and _until_exit is not None:
             _until_exit.append(self)
             return
-        if finished or not any(_exists(self.path.with_name(name)) for name in self.own):
+        if finished or not any(os.path.lexists(self.path.with_name(name)) for name in self.own):
             self.path.unlink(missing_ok=True)
         os.close(self.descriptor)
 
@@ -125,7 +125,7 @@ def _take(folder: Path, names: Sequence[str], *, overwrite: bool) -> _Claim | No
     with _alone_in(folder) as locks:
         abandoned = _look_at_others(folder, names) if locks else {}
         left = {name for files in abandoned.values() for name in files}
-        foreign = {name for name in names if _exists(folder / name)} - left
+        foreign = {name for name in names if os.path.lexists(folder / name)} - left
         if foreign and not overwrite:
             raise OutputError(folder / min(foreign), reason="it exists (use --overwrite)")
         if not locks:
@@ -193,10 +193,6 @@ def _is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def _exists(path: Path) -> bool:
-    return os.path.lexists(path)
 
 
 def _write_claim(folder: Path, own: set[str], replaced: set[str]) -> _Claim:

@@ -64,8 +64,7 @@ def remove_leftovers(folder: Path, products: re.Pattern[str]) -> None:
     Only folders that lamella named are removed: those for scratch files, and
     those in which a file was being written whose name matches ``products``.
     """
-    below = [entry for entry in folder.iterdir() if _is_folder(entry)] if _is_folder(folder) else []
-    for parent in (folder, *below):
+    for parent in (folder, *(entry for entry in folder.iterdir() if _is_folder(entry))):
         for entry in parent.glob(f"{TEMPORARY_PREFIX}*-*"):
             name = entry.name.removeprefix(TEMPORARY_PREFIX).rpartition("-")[0]
             if _is_folder(entry) and (name == SCRATCH_NAME or products.fullmatch(name)):

@@ -80,32 +80,35 @@ class CoaddFiles:
     @property
     def archive(self) -> Path:
         """The coadd with all its parts, for lamella and `lsst.images`."""
-        return self.folder / f"coadd-{coadd_stem(self.name)}.fits"
+        return self._path(".fits")
 
     @property
     def plain(self) -> Path:
         """The coadd for every other tool."""
-        return self.folder / f"coadd-{coadd_stem(self.name)}-plain.fits"
+        return self._path("-plain.fits")
 
     @property
     def picture(self) -> Path:
         """The picture."""
-        return self.folder / f"coadd-{coadd_stem(self.name)}.png"
+        return self._path(".png")
 
     @property
     def record(self) -> Path:
         """Numbers and small pictures for the page; written last, so that it says that all is done."""
-        return self.folder / f"coadd-{coadd_stem(self.name)}.json"
+        return self._path(".json")
 
     @property
     def artifacts(self) -> Path:
         """What was left out as artifacts, where they were looked for."""
-        return self.folder / f"coadd-{coadd_stem(self.name)}-artifacts.fits"
+        return self._path("-artifacts.fits")
 
     @property
     def artifact_picture(self) -> Path:
         """The picture of that."""
-        return self.folder / f"coadd-{coadd_stem(self.name)}-artifacts.png"
+        return self._path("-artifacts.png")
+
+    def _path(self, ending: str) -> Path:
+        return self.folder / f"coadd-{coadd_stem(self.name)}{ending}"
 
     def described(self, *, artifacts: bool) -> dict[str, Path]:
         """Return the files that are written before the record, by what they are."""
@@ -277,8 +280,8 @@ def find_finished(job: PatchJob, config: PatchConfig, folder: Path, *, keep_warp
         return Earlier(damage=str(err).rstrip("."))
     if not is_as_written(files.record):
         return Earlier(damage=f"{files.record.name} has another content")
-    known = {kind: read_states(values) for kind, values in record.states.items()}
-    states = settle(see_inputs(job.sources), known.get("inputs"))
+    noted = {kind: read_states(values) for kind, values in record.states.items()}
+    states = settle(see_inputs(job.sources), noted.get("inputs"))
     if record.fingerprint.removesuffix(_WITH_WARPS) != fingerprint(job, config, states):
         return Earlier()
     if keep_warps and not _has_warps(record, job, folder):
@@ -286,7 +289,7 @@ def find_finished(job: PatchJob, config: PatchConfig, folder: Path, *, keep_warp
     # Records of version 0.1.0 know the names of the files only.
     products = {
         name: state
-        for name, state in known.get("products", {}).items()
+        for name, state in noted.get("products", {}).items()
         if keep_warps or not name.startswith(f"{_WARPS}/")
     }
     missing = [name for name in record.files.values() if not os.path.exists(folder / name)]

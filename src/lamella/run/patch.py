@@ -40,6 +40,7 @@ __all__ = (
     "make_patch",
     "require_all",
     "require_intact",
+    "visit_of",
     "visits_of",
     "warp_area",
     "warp_visit",
@@ -164,10 +165,12 @@ def make_patch(
 
 def visits_of(job: PatchJob) -> list[tuple[ExposureSource, ...]]:
     """Return the exposures of a job, one tuple per visit, in the order of their identities."""
-    groups = itertools.groupby(
-        job.sources, key=lambda source: (source.info.id.instrument, source.info.id.visit)
-    )
-    return [tuple(group) for _, group in groups]
+    return [tuple(group) for _, group in itertools.groupby(job.sources, key=visit_of)]
+
+
+def visit_of(source: ExposureSource) -> tuple[str, int]:
+    """Return instrument and number of the visit of an exposure."""
+    return source.info.id.instrument, source.info.id.visit
 
 
 def warp_area(infos: Sequence[ExposureInfo], target: CoaddTarget) -> int:
@@ -297,7 +300,7 @@ class _PatchInputs:
             if area <= room:
                 held = target.outer_bbox.area if everything else area
                 self._kept_bytes += held * bytes_per_pixel
-                chosen.add((visit[0].info.id.instrument, visit[0].info.id.visit))
+                chosen.add(visit_of(visit[0]))
                 room -= area
         self._in_memory = chosen
         inputs: list[WarpInput] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..formats.archive.products import read_metadata
 from ..formats.archive.write import write_archive
 from .fingerprint import matched_fingerprint, see_inputs, warp_fingerprint
 from .jobs import PatchJob
-from .patch import visits_of
+from .patch import visit_of, visits_of
 from .patch_config import PatchConfig
 
 __all__ = ("Visit", "WarpFiles")
@@ -30,10 +31,6 @@ _LOG = logging.getLogger(__name__)
 
 type Visit = tuple[str, int]
 """Instrument and number."""
-
-
-def _visit_of(sources: Sequence[ExposureSource]) -> Visit:
-    return sources[0].info.id.instrument, sources[0].info.id.visit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +57,12 @@ class WarpFiles:
         written: list[Path] | None = None,
     ) -> WarpFiles:
         """Take the state of the inputs as it is now: what changes later makes the warps outdated."""
-        states = {_visit_of(sources): see_inputs(sources) for sources in visits_of(job)}
+        states = {visit_of(sources[0]): see_inputs(sources) for sources in visits_of(job)}
         return cls(folder, job, config, states, compress, written)
+
+    @functools.cached_property
+    def _sources(self) -> Mapping[Visit, Sequence[ExposureSource]]:
+        return {visit_of(sources[0]): sources for sources in visits_of(self.job)}
 
     @staticmethod
     def path_of(folder: Path, job: PatchJob, visit: Visit, *, matched: bool = False) -> Path:
@@ -95,6 +96,5 @@ class WarpFiles:
             self.written.append(self.path(visit, psf))
 
     def _stamp(self, visit: Visit, psf: PointSpreadFunction | None) -> str:
-        (sources,) = (sources for sources in visits_of(self.job) if _visit_of(sources) == visit)
-        stamp = warp_fingerprint(self.job, sources, self.config, settle(self.states[visit]))
+        stamp = warp_fingerprint(self.job, self._sources[visit], self.config, settle(self.states[visit]))
         return stamp if psf is None else matched_fingerprint(stamp, psf, self.config)

@@ -24,7 +24,7 @@ from .folder import hold_folder
 from .jobs import PatchJob
 from .memory import matching_bytes, matching_threads
 from .outputs import PRODUCTS
-from .patch import require_all, require_intact, visits_of, warp_visit
+from .patch import require_all, require_intact, visit_of, visits_of, warp_visit
 from .patch_config import CoaddConfig
 from .warp_files import Visit, WarpFiles
 
@@ -125,7 +125,7 @@ class WarpRun(ExposureRun):
     def _make(self, task: tuple[WarpFiles, tuple[ExposureSource, ...]]) -> _Result:
         """Make the warp of a visit on a patch, unless it is there."""
         files, sources = task
-        visit = sources[0].info.id.instrument, sources[0].info.id.visit
+        visit = visit_of(sources[0])
         if not self.overwrite and files.has(visit):
             return _Result(files, visit, _kept(files.path(visit)))
         resampled = warp_visit(sources, files.job.target(), self.config)

@@ -156,7 +156,6 @@ def simulate_survey(
         raise OutputError(survey._folder(), reason="the folder holds a survey with other options")
     if not _is_complete(survey):
         with hold_folder(survey._folder(), _PRODUCTS):
-            remove_leftovers(survey._folder() / "truth", _PRODUCTS)
             _write_survey(survey, progress)
     return survey
 
@@ -239,6 +238,7 @@ def _write_survey(survey: Survey, progress: Callable[[int, int], Any] | None) ->
     (folder / _MANIFEST_FILE).unlink(missing_ok=True)
     for name in ("exposures", "truth/masks"):
         make_folder(folder / name)
+    remove_leftovers(folder / "truth", _PRODUCTS)  # those one floor up are removed by who holds the folder
     exposures = survey.exposures()
     written = []
     for done, exposure in enumerate(exposures, start=1):

@@ -223,8 +223,8 @@ def _plain(values: np.ndarray, name: str, path: str, hdu: str) -> np.ndarray:
     try:
         texts = values.astype(str).tolist()
     except UnicodeDecodeError as err:
-        found = f"a byte 0x{err.object[err.start]:02x}"
-        raise UnreadableFileError(path, where=f"HDU {hdu}, {name}", found=found, expected="ASCII") from err
+        byte, where = f"a byte 0x{err.object[err.start]:02x}", f"HDU {hdu}, {name}"
+        raise UnreadableFileError(path, where=where, found=byte, expected="ASCII") from err
     return np.array([from_fits(text) for text in texts], dtype=str)
 
 
